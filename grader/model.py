@@ -1,0 +1,190 @@
+"""The records every room shares: frozen, without behaviour beyond arithmetic on themselves.
+
+A specification (Exercise) never turns into a result (ExerciseResult). Units stand in the names:
+`_s` seconds, `_mib` mebibytes, `_kib` kibibytes.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Outcome(StrEnum):
+    """How a check or an exercise ended, most severe first."""
+
+    INTERNAL_ERROR = "internal_error"
+    TAMPERING = "tampering"
+    TIME_LIMIT = "time_limit"
+    MEMORY_LIMIT = "memory_limit"
+    OUTPUT_LIMIT = "output_limit"
+    CRASHED = "crashed"
+    RAISED = "raised"
+    NOT_ATTEMPTED = "not_attempted"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    PASSED = "passed"
+
+    @property
+    def severity(self) -> int:
+        """0 for the most severe outcome."""
+        return list(Outcome).index(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one exercise of one submission may use."""
+
+    import_limit_s: float = 10.0
+    call_limit_s: float = 4.0
+    check_limit_s: float = 20.0
+    exercise_limit_s: float = 60.0
+    memory_limit_mib: int = 1024
+    output_limit_kib: int = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exercise:
+    """One exercise as the course describes it. `points` equals the sum of its suite's marks."""
+
+    id: str
+    title: str
+    section: str
+    points: float
+    names: tuple[str, ...]
+    hints: tuple[str, ...]
+    objectives: tuple[str, ...]
+    source: str
+    stub: Path
+    folder: Path
+    limits: Limits = field(default_factory=Limits)
+    banned_operators: tuple[str, ...] = ()
+    warm: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One line of a traceback, in the student's own code."""
+
+    path: str
+    line: int
+    function: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """One argument of a call, as text a person reads."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counterexample:
+    """One call whose result is wrong. `smallest` tells that shrinking found no smaller one."""
+
+    call: str
+    arguments: tuple[Argument, ...] = ()
+    expected: str = ""
+    got: str = ""
+    where: str = ""
+    smallest: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """The known mistake that explains every result the student's code gave."""
+
+    mistake: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What became of one check. `rationale` is one student-safe sentence."""
+
+    id: str
+    title: str
+    outcome: Outcome
+    points: float
+    max_points: float
+    rationale: str = ""
+    counterexample: Counterexample | None = None
+    diagnosis: Diagnosis | None = None
+    traceback: tuple[Frame, ...] = ()
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExerciseResult:
+    """What became of one exercise. `message` speaks of the exercise as a whole: a module that did not load."""
+
+    id: str
+    title: str
+    outcome: Outcome
+    points: float
+    max_points: float
+    checks: tuple[CheckResult, ...] = ()
+    message: str = ""
+    traceback: tuple[Frame, ...] = ()
+    output: str = ""
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemResult:
+    """What became of one quiz item. `response` is what the student wrote, as text; empty when unanswered."""
+
+    id: str
+    type: str
+    prompt: str
+    points: float
+    max_points: float
+    answered: bool
+    response: str = ""
+    feedback: tuple[str, ...] = ()
+    misconceptions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuizResult:
+    """What became of one quiz. `problems` are those of the answers file, each with file, line and column."""
+
+    id: str
+    title: str
+    points: float
+    max_points: float
+    items: tuple[ItemResult, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolation:
+    """How well workers were locked in: 3 with namespaces, 2 Landlock and seccomp, 1 seccomp, 0 a process."""
+
+    level: int
+    layers: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """What graded."""
+
+    grader: str
+    torch: str
+    python: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything one grading found out. `score` is points / max_points, in [0, 1]."""
+
+    points: float
+    max_points: float
+    score: float
+    isolation: Isolation
+    versions: Versions
+    seed: int
+    exercises: tuple[ExerciseResult, ...] = ()
+    quizzes: tuple[QuizResult, ...] = ()
