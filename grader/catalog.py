@@ -1,0 +1,117 @@
+"""Finds the course on disk and reads it. The only room that knows the tree of a course."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from grader import document
+from grader.errors import DocumentError, GraderError, Problem
+from grader.model import Exercise, Limits
+
+_PACKAGED = Path(__file__).parent / "course"
+_CHECKOUT = Path(__file__).parent.parent
+FOLDERS = ("exercises", "solutions", "quizzes")
+
+Sentence = Annotated[str, Field(min_length=1, max_length=600)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class LimitsDocument(_Strict):
+    """The part `limits` of an exercise.yaml: only what differs from the defaults."""
+
+    import_limit_s: Positive | None = None
+    call_limit_s: Positive | None = None
+    check_limit_s: Positive | None = None
+    exercise_limit_s: Positive | None = None
+    memory_limit_mib: Annotated[int, Field(gt=0)] | None = None
+    output_limit_kib: Annotated[int, Field(gt=0)] | None = None
+
+
+class ExerciseDocument(_Strict):
+    """An exercise.yaml."""
+
+    title: Sentence
+    section: Sentence
+    points: Positive
+    names: Annotated[list[Sentence], Field(min_length=1)]
+    objectives: Annotated[list[Sentence], Field(min_length=1)]
+    source: Sentence
+    hints: Annotated[list[Sentence], Field(min_length=1)]
+    banned_operators: list[Sentence] = []
+    warm: list[Sentence] = []
+    limits: LimitsDocument = LimitsDocument()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """A course on disk: its exercises in the order of their sections, and its quiz banks."""
+
+    root: Path
+    exercises: tuple[Exercise, ...]
+    quizzes: tuple[Path, ...]
+
+    def exercise(self, exercise_id: str) -> Exercise | None:
+        """Return the exercise of that id."""
+        return next((exercise for exercise in self.exercises if exercise.id == exercise_id), None)
+
+
+def find_root() -> Path:
+    """Return the folder of the course: the one packaged with the grader, or the checkout it runs from."""
+    for root in (_PACKAGED, _CHECKOUT):
+        if (root / "solutions").is_dir():
+            return root
+    raise GraderError(
+        f"No course was found: neither {_PACKAGED} nor {_CHECKOUT} holds solutions/. Install again."
+    )
+
+
+def load(root: Path) -> Course:
+    """Read the course at `root`. Raises DocumentError with every problem of every exercise."""
+    exercises: list[Exercise] = []
+    problems: list[Problem] = []
+    for folder in sorted((root / "solutions").iterdir()):
+        if not folder.is_dir() or folder.name.startswith((".", "__")):
+            continue
+        try:
+            exercises.append(_exercise(root, folder))
+        except DocumentError as error:
+            problems += error.problems
+    if problems:
+        raise DocumentError(problems)
+    exercises.sort(key=lambda exercise: (section_order(exercise.section), exercise.id))
+    return Course(
+        root=root, exercises=tuple(exercises), quizzes=tuple(sorted((root / "quizzes").glob("*.yaml")))
+    )
+
+
+def section_order(section: str) -> tuple[int, ...]:
+    """Return the numbers in a section's name, so that 10 comes after 9: "7.1" -> (7, 1)."""
+    return tuple(int(number) for number in re.findall(r"\d+", section))
+
+
+def _exercise(root: Path, folder: Path) -> Exercise:
+    path = folder / "exercise.yaml"
+    found = document.read(path, ExerciseDocument, shown=path.relative_to(root).as_posix()).value
+    given = {name: value for name, value in found.limits if value is not None}
+    return Exercise(
+        id=folder.name,
+        title=found.title,
+        section=found.section,
+        points=found.points,
+        names=tuple(found.names),
+        hints=tuple(found.hints),
+        objectives=tuple(found.objectives),
+        source=found.source,
+        stub=root / "exercises" / f"{folder.name}.py",
+        folder=folder,
+        limits=Limits(**given),
+        banned_operators=tuple(found.banned_operators),
+        warm=tuple(found.warm),
+    )

@@ -1,0 +1,92 @@
+"""The command `grade`: parses, calls, renders. The only room that prints or exits."""
+
+import difflib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from grader import __version__
+from grader.errors import GraderError
+
+_COMMANDS = {
+    "list": "grader.cli.course:list_command",
+    "hint": "grader.cli.course:hint_command",
+    "init": "grader.cli.course:init_command",
+    "quiz": "grader.cli.course:quiz_command",
+    "check": "grader.cli.check:check_command",
+}
+_DEFAULT = "run"
+
+
+class _Grade(click.Group):
+    """`grade` alone, or followed by exercise ids, grades; a first word that is a sub-command runs that."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        first_word = args[0] if args else ""
+        if first_word not in {*_COMMANDS, _DEFAULT, "--help", "--version"}:
+            args = [_DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a sub-command when it is asked for: nobody pays for the others."""
+        if name == _DEFAULT:
+            from grader.cli.run import run_command  # noqa: PLC0415
+
+            return run_command
+        if name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[name].partition(":")
+        command: click.Command = getattr(__import__(module, fromlist=[attribute]), attribute)
+        return command
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage(ctx.command_path, "[EXERCISE]... [OPTIONS]  |  COMMAND [ARGS]...")
+
+
+@click.group(cls=_Grade, invoke_without_command=True, context_settings={"help_option_names": ["--help"]})
+@click.version_option(__version__, prog_name="convgrader")
+def grade() -> None:
+    """Grade the exercises and quizzes in this folder.
+
+    \b
+    grade                      everything here
+    grade relu pooling         these two exercises
+    grade --submission DIR     the submission in DIR
+    grade run --help           all options of grading
+    """
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """Return ` Did you mean "pooling"?` for the nearest known word, or nothing."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f' Did you mean "{close[0]}"?' if close else ""
+
+
+def commands() -> tuple[str, ...]:
+    """Return the names of the sub-commands."""
+    return tuple(_COMMANDS)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with the code DESIGN promises."""
+    try:
+        code = grade.main(arguments, prog_name="grade", standalone_mode=False)
+    except click.exceptions.Exit as ending:
+        code = ending.exit_code
+    except click.Abort:
+        click.echo("Interrupted.", err=True)
+        code = 130
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except GraderError as error:
+        click.echo(f"{error}", err=True)
+        code = error.exit_code
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,226 @@
+"""`grade [EXERCISE]...`: grades a submission and renders the report."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from grader import __version__, catalog, quiz, scoring
+from grader.catalog import Course
+from grader.cli import commands, nearest
+from grader.dispatch import Dispatcher
+from grader.errors import IsolationRefused, UsageError
+from grader.jobs import Graded, Job, NotGraded
+from grader.model import Exercise, ExerciseResult, Outcome, QuizResult, Report, Versions
+from grader.report import Style, exercise_text, quizzes_text, summary_text, to_json, to_junit
+from grader.submission import Submission, Unreadable, open_submission
+
+DEFAULT_SEED = 0
+
+
+@click.command("run", short_help="Grade exercises and quizzes (the default).")
+@click.argument("exercises", nargs=-1, metavar="[EXERCISE]...")
+@click.option(
+    "--submission",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    metavar="DIR",
+    help="The folder to grade; this one unless given.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "junit"]),
+    default="text",
+    show_default=True,
+    help="How to write the report.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the report to FILE instead of the terminal.",
+)
+@click.option(
+    "--fail-under",
+    type=click.FloatRange(0, 100),
+    default=100.0,
+    metavar="PERCENT",
+    show_default=True,
+    help="Exit with 1 below this score.",
+)
+@click.option(
+    "--require-isolation",
+    type=click.IntRange(0, 3),
+    default=0,
+    metavar="N",
+    show_default=True,
+    help="Refuse to grade below this isolation level.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=DEFAULT_SEED,
+    metavar="N",
+    help="Seed of the inputs; the course's own unless given.",
+)
+def run_command(
+    exercises: tuple[str, ...],
+    submission: Path,
+    form: str,
+    output: Path | None,
+    fail_under: float,
+    require_isolation: int,
+    seed: int,
+) -> int:
+    """Grade all exercises and quizzes of a submission, or just the named exercises.
+
+    \b
+    grade                                  everything in this folder
+    grade relu pooling                     these two exercises
+    grade --submission ada --format json   another folder, for a machine to read
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    with Dispatcher() as dispatcher:  # first, so that torch is imported while we read the course
+        course = catalog.load(catalog.find_root())
+        chosen = choose(course, exercises)
+        handed_in = open_submission(submission)
+        if not exercises:
+            _refuse_empty(course, handed_in)
+        style = Style(colour=_colour(output), width=_width(), unicode=_unicode())
+        streams = form == "text" and output is None
+        results: list[ExerciseResult] = []
+        if require_isolation and (level := dispatcher.isolation()).level < require_isolation:
+            raise IsolationRefused(level=level.level, required=require_isolation, missing=level.missing)
+        for result in grade_exercises(dispatcher, handed_in, chosen, seed):
+            results.append(result)
+            if streams:
+                click.echo(exercise_text(result, style))
+        quizzes = [] if exercises else list(grade_quizzes(course, handed_in))
+        report = _report(dispatcher, results, quizzes, seed)
+    if streams:
+        click.echo(
+            "\n".join(filter(None, [quizzes_text(report.quizzes, style), summary_text(report, style)]))
+        )
+    else:
+        _write(_render(report, form, style), output)
+    return exit_code(report, fail_under)
+
+
+def choose(course: Course, ids: Sequence[str]) -> list[Exercise]:
+    """Return the exercises of these ids, or all; raise UsageError for an id nobody knows."""
+    known = [exercise.id for exercise in course.exercises]
+    for wanted in ids:
+        if wanted in known:
+            continue
+        if wanted in {path.stem for path in course.quizzes}:
+            raise UsageError(
+                f'"{wanted}" is a quiz. Answer it with `grade quiz {wanted}`; `grade` without names grades it.'
+            )
+        hint = nearest(wanted, [*known, *commands()]) or f" There are: {', '.join(known)}."
+        raise UsageError(f'There is no exercise "{wanted}".{hint}')
+    return [exercise for exercise in course.exercises if not ids or exercise.id in ids]
+
+
+def _refuse_empty(course: Course, submission: Submission) -> None:
+    """Refuse a folder that holds neither a stub nor answers: most likely the wrong folder."""
+    found = [exercise for exercise in course.exercises if _has_module(submission, exercise.id)]
+    if not found and not any(submission.answers(path.stem) for path in course.quizzes):
+        raise UsageError(
+            f"There is nothing to grade in {submission.folder.resolve()}: no exercises/ and no answers/.\n"
+            "Start a workspace with `grade init DIR`, or name one with --submission DIR."
+        )
+
+
+def _has_module(submission: Submission, exercise: str) -> bool:
+    snapshot = submission.snapshot(exercise)
+    return not isinstance(snapshot, Unreadable) or snapshot.attempted
+
+
+def grade_exercises(
+    dispatcher: Dispatcher, submission: Submission, exercises: Sequence[Exercise], seed: int
+) -> Iterator[ExerciseResult]:
+    """Grade the exercises side by side; yield the results in their order."""
+    snapshots = {exercise.id: submission.snapshot(exercise.id) for exercise in exercises}
+    todo = [
+        Job(exercise=exercise, module=exercise.id, root=snapshot.root, sources=snapshot.sources, seed=seed)
+        for exercise in exercises
+        if not isinstance(snapshot := snapshots[exercise.id], Unreadable)
+    ]
+    graded = dispatcher.grade(todo)
+    for exercise in exercises:
+        snapshot = snapshots[exercise.id]
+        if isinstance(snapshot, Unreadable):
+            outcome = Outcome.RAISED if snapshot.attempted else Outcome.NOT_ATTEMPTED
+            yield scoring.exercise_result(exercise, (), outcome=outcome, message=snapshot.sentence)
+        else:
+            yield _result(exercise, next(graded))
+
+
+def _result(exercise: Exercise, ending: Graded | NotGraded) -> ExerciseResult:
+    if isinstance(ending, Graded):
+        return ending.result
+    message = (
+        f"This exercise could not be graded, and that is not your fault: {ending.reason}. No points are lost."
+    )
+    return scoring.exercise_result(exercise, (), outcome=Outcome.INTERNAL_ERROR, message=message)
+
+
+def grade_quizzes(course: Course, submission: Submission) -> Iterator[QuizResult]:
+    """Grade the answers to every quiz of the course."""
+    for path in course.quizzes:
+        answers = submission.answers(path.stem)
+        shown = f"answers/{answers.name}" if answers else None
+        yield quiz.grade(quiz.load_bank(path, shown=f"quizzes/{path.name}"), answers, shown=shown)
+
+
+def _report(
+    dispatcher: Dispatcher, exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], seed: int
+) -> Report:
+    ready = dispatcher.ready()
+    versions = Versions(grader=__version__, torch=ready.torch_version, python=ready.python_version)
+    return scoring.report(exercises, quizzes, isolation=dispatcher.isolation(), versions=versions, seed=seed)
+
+
+def exit_code(report: Report, fail_under: float) -> int:
+    """Return 3 where a failure of ours voids a part, else 0 or 1 by the score."""
+    if scoring.has_internal_error(report):
+        return 3
+    return 0 if scoring.meets(report, fail_under) else 1
+
+
+def _render(report: Report, form: str, style: Style) -> str:
+    if form == "json":
+        return to_json(report)
+    if form == "junit":
+        return to_junit(report)
+    blocks = [exercise_text(result, style) for result in report.exercises]
+    return "\n".join([*blocks, quizzes_text(report.quizzes, style), summary_text(report, style)])
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text)
+        return
+    try:
+        output.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The report cannot be written to {output}: {error.strerror}.") from None
+    click.echo(f"Report written to {output}.", err=True)
+
+
+def _colour(output: Path | None) -> bool:
+    import os  # noqa: PLC0415 - for one variable
+
+    return output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _width() -> int:
+    import shutil  # noqa: PLC0415
+
+    return max(60, min(shutil.get_terminal_size((80, 24)).columns, 100))
+
+
+def _unicode() -> bool:
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    return encoding.startswith("utf")

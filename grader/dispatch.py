@@ -1,0 +1,217 @@
+"""From the command's side: starts the warm process, hands every exercise to a grading process, collects results.
+
+Needs no torch, and does its own reading while the zygote imports it.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import msgspec
+
+from grader import jobs
+from grader.errors import InternalError
+from grader.jobs import CheckEnded, Graded, Job, NotGraded
+from grader.model import CheckResult, Isolation
+from grader.sandbox import clean_environment
+from grader.wire.frames import Channel, Closed, Overdue, PipeChannel, SocketChannel
+from grader.wire.orders import GradeOrder, Ready
+
+MAX_LEVEL_VARIABLE = "CONVGRADER_MAX_ISOLATION"
+START_LIMIT_S = 120.0
+_OWN_SLACK_S = 60  # beyond the student's own limits: imports of ours, diagnosis, counterexample
+
+Watch = Callable[[str, CheckResult], None]
+
+
+def _ignore(_exercise: str, _check: CheckResult) -> None:
+    """Watch nothing."""
+
+
+class _Starter(Protocol):
+    """Starts grading processes."""
+
+    def ready(self) -> Ready:
+        """Wait until grading processes can be started; tell what isolation there is."""
+
+    def open(self, job: Job) -> Channel:
+        """Start the grading process of one job and return the channel to it."""
+
+    def stop(self) -> None:
+        """End everything that was started."""
+
+
+class Dispatcher:
+    """Grades jobs, a few at a time. Use it as a context manager: leaving it ends every process."""
+
+    def __init__(self) -> None:
+        level = int(os.environ.get(MAX_LEVEL_VARIABLE, "3"))
+        self._starter: _Starter = _Zygote(level) if sys.platform == "linux" and level > 0 else _Spawner(level)
+        self._ready: Ready | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._starter.stop()
+
+    def ready(self) -> Ready:
+        """Wait until the machine is ready to grade; tell its isolation level and versions."""
+        if self._ready is None:
+            self._ready = self._starter.ready()
+        return self._ready
+
+    def isolation(self) -> Isolation:
+        """Return how well workers are locked in on this machine."""
+        ready = self.ready()
+        return Isolation(level=ready.level, layers=ready.layers, missing=ready.missing)
+
+    def grade(self, todo: Sequence[Job], watch: Watch = _ignore) -> Iterator[Graded | NotGraded]:
+        """Grade jobs side by side; yield their results in the order of `todo`.
+
+        Jobs that need something warmed go last, so that the others need not wait for it.
+        """
+        self.ready()
+        order = sorted(range(len(todo)), key=lambda n: bool(todo[n].exercise.warm))
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            futures = {n: pool.submit(self._grade_one, todo[n], watch) for n in order}
+            try:
+                for n in range(len(todo)):
+                    yield futures[n].result()
+            except BaseException:
+                self._starter.stop()  # unblocks the threads that wait for a result nobody wants
+                raise
+
+    def _grade_one(self, job: Job, watch: Watch) -> Graded | NotGraded:
+        limit = job.exercise.limits.exercise_limit_s + job.exercise.limits.import_limit_s + 2 * _OWN_SLACK_S
+        deadline = time.monotonic() + limit
+        try:
+            channel = self._starter.open(job)
+            with contextlib.closing(channel):
+                channel.send(jobs.encode(job))
+                while True:
+                    message = jobs.decode(channel.receive(deadline)[0])
+                    if isinstance(message, CheckEnded):
+                        watch(job.exercise.id, message.result)
+                    elif isinstance(message, (Graded, NotGraded)):
+                        return message
+        except Closed:
+            return NotGraded(reason="the grading process died")
+        except Overdue:
+            return NotGraded(reason=f"the grading process did not end within {limit:.0f} s")
+
+
+class _Zygote:
+    """The warm process, and grading processes forked from it."""
+
+    def __init__(self, max_level: int) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "grader.zygote", str(theirs.fileno()), str(max_level)],
+                stdin=subprocess.DEVNULL,
+                stdout=self._errors,
+                stderr=self._errors,
+                cwd="/",
+                env=clean_environment(),
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C is the command's to handle
+            )
+        self._lock = threading.Lock()
+
+    def ready(self) -> Ready:
+        """Wait until it is warm."""
+        self._control.settimeout(START_LIMIT_S)
+        try:
+            data = self._control.recv(2**16)
+        except TimeoutError:
+            raise InternalError(f"The warm process was not ready within {START_LIMIT_S:.0f} s.") from None
+        except OSError:
+            data = b""
+        self._control.settimeout(None)
+        if not data:
+            self._process.wait()
+            raise InternalError(f"The warm process could not start:\n{self._last_words()}")
+        return msgspec.msgpack.decode(data, type=Ready)
+
+    def _last_words(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read().decode("utf-8", "replace")[-2000:].strip() or "it said nothing"
+
+    def open(self, job: Job) -> Channel:
+        """Fork a grading process."""
+        limits = job.exercise.limits
+        wall = int(limits.exercise_limit_s + limits.import_limit_s) + _OWN_SLACK_S
+        order = msgspec.msgpack.encode(GradeOrder(wall_limit_s=wall, warm=job.exercise.warm))
+        ours, theirs = socket.socketpair()
+        with theirs, self._lock:
+            try:
+                socket.send_fds(self._control, [order], [theirs.fileno(), self._control.fileno()])
+            except OSError as error:
+                raise Closed from error
+        return SocketChannel(ours)
+
+    def stop(self) -> None:
+        """Kill the warm process; everything forked from it dies with it."""
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        self._errors.close()
+
+
+class _Spawner:
+    """Grading processes as fresh interpreters, where forking a warm one is impossible or was ruled out."""
+
+    def __init__(self, max_level: int) -> None:
+        reason = (
+            f"{MAX_LEVEL_VARIABLE} is {max_level}" if sys.platform == "linux" else f"this is {sys.platform}"
+        )
+        self._missing = (f"namespaces, Landlock, seccomp and the warm fork: {reason}",)
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def ready(self) -> Ready:
+        """Tell what there is: a process, deadlines and limits."""
+        from importlib.metadata import version  # noqa: PLC0415 - only here
+
+        return Ready(
+            level=0,
+            layers=("process", "limits"),
+            missing=self._missing,
+            torch_version=version("torch"),
+            python_version=".".join(map(str, sys.version_info[:3])),
+        )
+
+    def open(self, job: Job) -> Channel:
+        """Start a grading process; the job follows through the channel."""
+        del job
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "grader.grading"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=Path(sys.executable).anchor,
+            env=clean_environment(),
+        )
+        self._running.append(process)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        return PipeChannel(process.stdout, process.stdin)
+
+    def stop(self) -> None:
+        """Kill every grading process; their workers end when their pipes close."""
+        for process in self._running:
+            process.kill()
+            process.wait()

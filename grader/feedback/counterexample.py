@@ -1,0 +1,102 @@
+"""Looks for the smallest call on which the student's function and the reference differ."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+from grader.feedback.display import show, show_call
+from grader.model import Counterexample, Outcome
+from grader.proxy import CallFailed, CallRecord, Conversation, Student
+from grader.suite import SMALL_INPUTS, PackedCall
+from grader.suite.comparison import Mismatch, assert_matches
+
+BUDGET_S = 1.0
+_FATAL = {Outcome.TIME_LIMIT, Outcome.CRASHED, Outcome.MEMORY_LIMIT, Outcome.OUTPUT_LIMIT, Outcome.TAMPERING}
+
+
+class _OutOfTime(Exception):  # noqa: N818
+    """The budget is used up, or the worker was lost on the way."""
+
+
+def smallest(
+    name: str, reference: Callable[..., object], conversation: Conversation
+) -> Counterexample | None:
+    """Return the smallest failing call of the student's `name`, or None where none was found in the budget."""
+    if name not in SMALL_INPUTS or name in conversation.lost:
+        return None
+    from hypothesis import HealthCheck, Phase, find, settings  # noqa: PLC0415 - 0.3 s, paid only on failure
+    from hypothesis.errors import NoSuchExample  # noqa: PLC0415
+
+    search = _Search(name, reference, conversation)
+    strategy: Any = SMALL_INPUTS[name]()
+    quiet = settings(
+        max_examples=400,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    try:
+        found = find(strategy, search.fails, settings=quiet, random=random.Random(0))  # noqa: S311 - reproducible on purpose
+        search.fails(found)
+    except (NoSuchExample, _OutOfTime):
+        return search.best  # smaller than nothing: the last failing call before the time was up
+    return search.best
+
+
+class _Search:
+    """Keeps the best failing call so far, so that running out of time loses nothing."""
+
+    def __init__(self, name: str, reference: Callable[..., object], conversation: Conversation) -> None:
+        self._name, self._reference, self._conversation = name, reference, conversation
+        self._end = time.monotonic() + BUDGET_S
+        self._size: int | None = None
+        self.best: Counterexample | None = None
+
+    def fails(self, packed: PackedCall) -> bool:
+        """Tell whether the student's result differs from the reference's on this call."""
+        if time.monotonic() > self._end:
+            raise _OutOfTime
+        args, kwargs = packed
+        try:
+            expected = self._reference(*args, **kwargs)
+        except Exception:  # noqa: BLE001 - a call the reference refuses is no example
+            return False
+        mismatch = self._mismatch(args, kwargs, expected)
+        if mismatch is None:
+            return False
+        self._keep(args, kwargs, mismatch)
+        return True
+
+    def _mismatch(
+        self, args: tuple[object, ...], kwargs: dict[str, object], expected: object
+    ) -> Mismatch | None:
+        try:
+            got = getattr(Student(self._conversation), self._name)(*args, **kwargs)
+            assert_matches(got, expected, check_dtype=False, rtol=1e-4, atol=1e-5)
+        except Mismatch as mismatch:
+            return mismatch
+        except CallFailed as failed:
+            if failed.outcome in _FATAL:
+                raise _OutOfTime from None
+            return Mismatch(failed.sentence, got=failed, expected=expected)
+        finally:
+            # The search's own calls are no evidence for the diagnosis, and must not pile up.
+            self._conversation.exchanges.clear()
+            self._conversation.calls.clear()
+        return None
+
+    def _keep(self, args: tuple[object, ...], kwargs: dict[str, object], mismatch: Mismatch) -> None:
+        record = CallRecord(name=self._name, args=args, kwargs=kwargs)
+        call, arguments = show_call(record, self._reference)
+        got = mismatch.rationale if isinstance(mismatch.got, CallFailed) else show(mismatch.got)
+        self.best = Counterexample(
+            call=call,
+            arguments=arguments,
+            expected=show(mismatch.expected),
+            got=got,
+            where=mismatch.where,
+            smallest=True,
+        )

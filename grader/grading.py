@@ -1,0 +1,294 @@
+"""The trusted process of one exercise: loads suite and reference, asks the worker, decides, explains."""
+
+import importlib
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+
+import torch
+
+from grader import jobs, scoring
+from grader.errors import DocumentError, GraderError
+from grader.feedback import counterexample, diagnosis
+from grader.feedback.display import show, show_call
+from grader.jobs import CheckEnded, Graded, Job, NotGraded
+from grader.mistakes import KNOWN, Mistake
+from grader.model import CheckResult, Counterexample, Diagnosis, ExerciseResult, Outcome
+from grader.proxy import CallFailed, CallRecord, Conversation, Exchange, failure
+from grader.safetext import one_line, printable
+from grader.sandbox import ForkLauncher, Launcher, LoadFailed, Sandbox, SpawnLauncher, WorkerLost
+from grader.service import Service
+from grader.suite.comparison import Mismatch
+from grader.suite.plugin import CheckRun, CheckSpec, SuitePlugin, run_suite
+from grader.wire.frames import Channel, Closed
+from grader.wire.messages import Load, Reply, Request
+from grader.wire.orders import WorkerOrder
+
+MAX_OUTPUT = 4000
+
+
+def run_forked(channel: Channel, zygote: socket.socket) -> None:
+    """Grade the one job that comes through `channel`, with workers forked from the zygote."""
+    serve(channel, lambda order: ForkLauncher(zygote, order))
+
+
+def run_spawned(channel: Channel) -> None:
+    """Grade the one job that comes through `channel`, with workers started as fresh interpreters."""
+    torch.set_num_threads(1)
+    serve(channel, SpawnLauncher)
+
+
+def serve(channel: Channel, launcher: Callable[[WorkerOrder], Launcher]) -> None:
+    """Read one job, grade it, and send each result as it is known."""
+    header, _ = channel.receive()
+    job = jobs.decode(header)
+    if not isinstance(job, Job):
+        raise TypeError(f"expected a job, not {type(job).__name__}")
+    try:
+        graded: jobs.Message = Grading(job, launcher, lambda m: channel.send(jobs.encode(m))).run()
+    except Closed:
+        return  # the command is gone: nobody wants the result
+    except DocumentError as error:
+        graded = NotGraded(reason=str(error))
+    except Exception as error:  # noqa: BLE001 - our own fault, whatever it is: say so, take no points
+        graded = NotGraded(reason=_our_fault(error))
+    channel.send(jobs.encode(graded))
+
+
+def _our_fault(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace is not None else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+@dataclass(slots=True)
+class _Local:
+    """A backend in this process: the reference answers in the student's place."""
+
+    service: Service
+
+    def ask(self, request: Request, payload: bytes, *, what: str, deadline: float) -> tuple[Reply, bytearray]:  # noqa: ARG002
+        reply, data = self.service.answer(request, bytearray(payload))
+        return reply, bytearray(data)
+
+
+@dataclass(slots=True)
+class Grading:
+    """One exercise of one submission, graded once."""
+
+    job: Job
+    launcher: Callable[[WorkerOrder], Launcher]
+    send: Callable[[jobs.Message], None]
+    results: dict[str, CheckResult] = field(default_factory=dict)
+    segments: dict[str, list[Exchange]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, WorkerLost] = field(default_factory=dict)
+    reference: ModuleType = field(init=False)
+    fixtures: dict[str, object] = field(default_factory=dict)
+    sandbox: Sandbox = field(init=False)
+
+    def run(self) -> Graded:
+        """Grade, explain, and return the result of the exercise."""
+        started = time.monotonic()
+        exercise = self.job.exercise
+        sys.path.insert(0, str(exercise.folder))
+        fixtures = exercise.folder / "fixtures.py"
+        order = WorkerOrder(
+            memory_limit_mib=exercise.limits.memory_limit_mib,
+            output_limit_kib=exercise.limits.output_limit_kib,
+            banned_operators=exercise.banned_operators,
+        )
+        load = Load(
+            module=self.job.module,
+            root=self.job.root,
+            sources=self.job.sources,
+            fixtures=fixtures.read_text(encoding="utf-8") if fixtures.is_file() else "",
+        )
+        self.sandbox = Sandbox(self.launcher(order), load, exercise.limits)
+        self.sandbox.open(exercise.limits.exercise_limit_s)
+        self.sandbox.start()  # the worker imports the submission while we import the suite
+        self.reference = importlib.import_module("reference")
+        if load.fixtures:
+            self.fixtures = vars(importlib.import_module("fixtures"))
+        try:
+            self.sandbox.ensure_loaded()
+        except (LoadFailed, WorkerLost) as ending:
+            return Graded(result=self._not_loaded(ending, time.monotonic() - started))
+        plugin = SuitePlugin(seed=self.job.seed, start=self._start, report=self._report)
+        run_suite(exercise.folder / f"test_{exercise.id}.py", plugin)
+        explained = self._explain() if self.job.explain else {}
+        self.sandbox.close()
+        result = scoring.exercise_result(
+            exercise,
+            tuple(self.results.values()),
+            output=printable(self.sandbox.output.decode("utf-8", "replace"), limit=MAX_OUTPUT),
+            duration_s=time.monotonic() - started,
+        )
+        return Graded(result=result, explained_by={n: tuple(m.id for m in ms) for n, ms in explained.items()})
+
+    # --- the module as a whole
+
+    def _not_loaded(self, ending: LoadFailed | WorkerLost, duration_s: float) -> ExerciseResult:
+        if isinstance(ending, LoadFailed):
+            failed = failure(f"import {self.job.module}", ending.reply)
+            outcome, message, trace = failed.outcome, failed.sentence, failed.traceback
+        else:
+            outcome, message, trace = ending.outcome, f"{ending.message[:1].upper()}{ending.message[1:]}.", ()
+        self.sandbox.close()
+        return scoring.exercise_result(
+            self.job.exercise,
+            (),
+            outcome=outcome,
+            message=one_line(message, limit=600),
+            traceback=trace,
+            output=printable(self.sandbox.output.decode("utf-8", "replace"), limit=MAX_OUTPUT),
+            duration_s=duration_s,
+        )
+
+    # --- checks
+
+    def _start(self, _: CheckSpec) -> Conversation:
+        return Conversation(
+            self.sandbox, time.monotonic() + self.job.exercise.limits.check_limit_s, self.lost
+        )
+
+    def _report(self, run: CheckRun) -> bool:
+        conversation = run.conversation
+        result = self._result(run)
+        self.results[run.spec.id] = result
+        if conversation.complete and conversation.exchanges:
+            self.segments[run.spec.id] = conversation.exchanges
+        if conversation.calls and result.outcome is not Outcome.PASSED:
+            self.names[run.spec.id] = conversation.calls[-1].name.split(".")[0]
+        self.sandbox.reset(len(conversation.exchanges))
+        self.send(CheckEnded(result=result))
+        return result.outcome is Outcome.PASSED
+
+    def _result(self, run: CheckRun) -> CheckResult:
+        spec, error = run.spec, run.error
+        plain = CheckResult(
+            id=spec.id,
+            title=spec.title,
+            outcome=Outcome.PASSED,
+            points=spec.points,
+            max_points=spec.points,
+            duration_s=run.duration_s,
+        )
+        if run.waits_for:
+            waits = self.results[run.waits_for].title
+            return replace(plain, outcome=Outcome.SKIPPED, points=0.0, rationale=f"Waits for: {waits}.")
+        if error is None:
+            return plain
+        outcome, rationale, frames = self._told(run, error)
+        if outcome is Outcome.INTERNAL_ERROR:
+            return replace(plain, outcome=outcome, points=0.0, rationale=rationale)
+        example = None if spec.reveal == "title" else self._example(run.conversation, error)
+        return replace(
+            plain,
+            outcome=outcome,
+            points=0.0,
+            rationale="This check keeps its details to itself." if spec.reveal == "title" else rationale,
+            counterexample=example,
+            traceback=frames,
+        )
+
+    def _told(self, run: CheckRun, error: BaseException) -> tuple[Outcome, str, tuple]:  # type: ignore[type-arg]
+        if isinstance(error, CallFailed):
+            return error.outcome, one_line(error.sentence, limit=600), error.traceback
+        if isinstance(error, AssertionError):
+            return (
+                Outcome.FAILED,
+                one_line(str(error) or "The result is not the expected one.", limit=600),
+                (),
+            )
+        if self._reference_passes(run):
+            return Outcome.FAILED, one_line(self._unusable(run.conversation, error), limit=600), ()
+        return Outcome.INTERNAL_ERROR, one_line(f"The suite is broken: {_our_fault(error)}", limit=600), ()
+
+    def _reference_passes(self, run: CheckRun) -> bool:
+        """Tell whose fault an error inside the suite is: run the check once more on the reference."""
+        assert run.rerun is not None
+        try:
+            run.rerun(Conversation(_Local(Service(vars(self.reference), self.fixtures))))
+        except Exception:  # noqa: BLE001 - any failure on the reference means the suite is at fault
+            return False
+        return True
+
+    @staticmethod
+    def _unusable(conversation: Conversation, error: BaseException) -> str:
+        last = conversation.calls[-1] if conversation.calls else None
+        if last is None:
+            return f"The check could not go on: {error}."
+        if last.result is None:
+            return f"`{last.name}` returned None. Does its last line return the result?"
+        return f"What `{last.name}` returned cannot be used here: {error}."
+
+    def _example(self, conversation: Conversation, error: BaseException) -> Counterexample | None:
+        record = conversation.calls[-1] if conversation.calls else None
+        if record is None:
+            return None
+        call, arguments = show_call(record, getattr(self.reference, record.name, None))
+        if isinstance(error, Mismatch):
+            return Counterexample(
+                call=call,
+                arguments=arguments,
+                expected=show(error.expected),
+                got=show(error.got),
+                where=error.where,
+            )
+        return Counterexample(call=call, arguments=arguments)
+
+    # --- explanations
+
+    def _explain(self) -> dict[str, tuple[Mistake, ...]]:
+        """Diagnose every failing name, and look for the smallest failing call of functions."""
+        importlib.import_module("mistakes")
+        explained: dict[str, tuple[Mistake, ...]] = {}
+        for name in dict.fromkeys(self.names.values()):
+            found = diagnosis.explaining(
+                name, KNOWN, list(self.segments.values()), vars(self.reference), self.fixtures
+            )
+            explained[name] = found
+        self._shrink()
+        for check, name in self.names.items():
+            if found := explained.get(name, ()):
+                known = Diagnosis(mistake=found[0].id, message=found[0].message)
+                self.results[check] = replace(self.results[check], diagnosis=known)
+        return explained
+
+    def _shrink(self) -> None:
+        """Put the smallest failing call of each wrong function into the first check that shows a wrong value."""
+        done: set[str] = set()
+        for check, name in self.names.items():
+            result = self.results[check]
+            if name in done or result.outcome not in (Outcome.FAILED, Outcome.RAISED):
+                continue
+            done.add(name)
+            if result.counterexample is None or not callable(getattr(self.reference, name, None)):
+                continue
+            conversation = Conversation(self.sandbox, time.monotonic() + counterexample.BUDGET_S, self.lost)
+            try:
+                example = counterexample.smallest(name, getattr(self.reference, name), conversation)
+            except (WorkerLost, LoadFailed):
+                continue  # the check's own call is shown instead
+            if example is not None:
+                self.results[check] = replace(result, counterexample=example)
+
+
+def main() -> None:
+    """Entry of a spawned grading process: the job comes through stdin, results leave through stdout."""
+    from grader.wire.frames import DescriptorChannel  # noqa: PLC0415
+
+    reading, writing = os.dup(0), os.dup(1)
+    os.dup2(2, 1)
+    run_spawned(DescriptorChannel(reading, writing))
+
+
+if __name__ == "__main__":
+    main()

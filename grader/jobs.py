@@ -1,0 +1,69 @@
+"""What the command and a grading process say to each other. Both are trusted; no torch is needed to read it."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from grader.model import CheckResult, Exercise, ExerciseResult
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Job(_Message, frozen=True, kw_only=True, tag="job"):
+    """Grade one exercise: `sources` (path below `root` -> text) is the snapshot of the submission's modules."""
+
+    exercise: Exercise
+    module: str
+    root: str = ""
+    sources: dict[str, str]
+    seed: int
+    explain: bool = True
+
+
+class CheckEnded(_Message, frozen=True, kw_only=True, tag="check"):
+    """One check has ended; its diagnosis and its smallest counterexample may still follow."""
+
+    result: CheckResult
+
+
+class Graded(_Message, frozen=True, kw_only=True, tag="graded"):
+    """The exercise is graded. `explained_by` lists, for each name, the known mistakes that explain its results."""
+
+    result: ExerciseResult
+    explained_by: dict[str, tuple[str, ...]] = {}
+
+
+class NotGraded(_Message, frozen=True, kw_only=True, tag="not_graded"):
+    """Our own fault: the exercise could not be graded."""
+
+    reason: str
+
+
+Message = Job | CheckEnded | Graded | NotGraded
+
+
+def _encode_path(value: object) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(f"a message cannot hold a {type(value).__name__}")
+
+
+def _decode_path(kind: type, value: Any) -> Any:  # noqa: ANN401 - msgspec's own signature
+    return kind(value)
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_encode_path)
+_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message, dec_hook=_decode_path)
+
+
+def encode(message: Message) -> bytes:
+    """Return a message as bytes."""
+    return _encoder.encode(message)
+
+
+def decode(data: bytes) -> Message:
+    """Read a message of a process of ours."""
+    return _decoder.decode(data)

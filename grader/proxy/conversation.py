@@ -1,0 +1,241 @@
+"""One check's talk with the student's code: sends calls, checks what comes back, and keeps a record of both."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import torch
+
+from grader.errors import ProtocolError
+from grader.model import Outcome
+from grader.proxy.endings import CallFailed, failure, sentence_of
+from grader.proxy.foreign import ForeignResult
+from grader.proxy.gradients import attach
+from grader.sandbox import LoadFailed, WorkerLost
+from grader.wire.messages import (
+    Backward,
+    Call,
+    ForeignValue,
+    HandleValue,
+    Raised,
+    Reply,
+    Request,
+    Returned,
+)
+from grader.wire.values import Incoming, Packer, unpack_all
+
+MAX_RECORDED_BYTES = 32 * 2**20
+
+
+class Backend(Protocol):
+    """Where calls go: a sandboxed worker, or a service in this process."""
+
+    def ask(self, request: Request, payload: bytes, *, what: str, deadline: float) -> tuple[Reply, bytearray]:
+        """Send one request and return the reply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request and its reply, as they crossed."""
+
+    name: str
+    request: Request
+    payload: bytes
+    reply: Reply
+    data: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class CallRecord:
+    """One call as a person would tell it. `result` is unset (`...`) when there was none."""
+
+    name: str
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
+    result: object = ...
+
+
+@dataclass(slots=True)
+class Conversation:
+    """Everything said between one check and the student's code."""
+
+    backend: Backend
+    deadline: float = float("inf")
+    lost: dict[str, WorkerLost] = field(default_factory=dict)
+    exchanges: list[Exchange] = field(default_factory=list)
+    calls: list[CallRecord] = field(default_factory=list)
+    changed: tuple[str, ...] = ()
+    complete: bool = True
+    _recorded_bytes: int = 0
+
+    def call(
+        self,
+        owner: Literal["student", "fixtures", "handle"],
+        name: str,
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
+        *,
+        handle: HandleValue | None = None,
+    ) -> object:
+        """Call on the other side and return the checked result; raise CallFailed for every other ending."""
+        label = name if handle is None else f"{handle.type_name}.{name}".removesuffix(".__call__")
+        record = CallRecord(name=label, args=args, kwargs=kwargs)
+        if owner != "fixtures":
+            self.calls.append(record)
+        packer = Packer(_handle_of)
+        packed_args, packed_kwargs = packer.pack(args), packer.pack(kwargs)
+        tracks = torch.is_grad_enabled() and (
+            any(tensor.requires_grad for tensor in packer.tensors)
+            or (handle is not None and handle.is_module and name in ("__call__", "forward"))
+        )
+        request = Call(
+            number=len(self.exchanges),
+            owner=owner,
+            name=name,
+            handle=handle.handle if handle else 0,
+            args=packed_args,
+            kwargs=packed_kwargs,
+            record=tracks,
+        )
+        reply, data = self._exchange(label, request, packer.payload)
+        self.changed = reply.changed
+        (result,) = self._unpack(reply, data, lambda value: self._stand_in(label, value))
+        if tracks:
+            result = attach(self, request.number, packer.tensors, result)
+        record.result = result
+        return result
+
+    def backward(self, call: int, gradients: list[torch.Tensor | None]) -> list[torch.Tensor | None]:
+        """Send gradients back through the graph of call number `call`; return those of its tensor arguments."""
+        packer = Packer(lambda thing: ForeignValue(type_name=type(thing).__name__))
+        value = packer.pack(gradients)
+        label = self.exchanges[call].name
+        request = Backward(number=len(self.exchanges), call=call, gradients=value)
+        reply, data = self._exchange(label, request, packer.payload)
+        (result,) = self._unpack(reply, data, lambda other: ForeignResult(label, other))
+        if not isinstance(result, list) or not all(g is None or type(g) is torch.Tensor for g in result):
+            raise CallFailed(Outcome.TAMPERING, f"`{label}` answered a backward pass with something else.")
+        return result
+
+    def _exchange(self, label: str, request: Call | Backward, payload: bytes) -> tuple[Returned, bytearray]:
+        if label in self.lost:
+            earlier = self.lost[label]
+            raise CallFailed(earlier.outcome, f"Not called again: in an earlier check, {earlier.message}.")
+        what = f"`{label}`"
+        try:
+            reply, data = self.backend.ask(request, payload, what=what, deadline=self.deadline)
+        except WorkerLost as lost:
+            self.complete = False
+            self.lost[label] = lost
+            raise CallFailed(lost.outcome, sentence_of(lost.message)) from None
+        except LoadFailed as failed:
+            self.complete = False
+            raise failure(label, failed.reply) from None
+        self._record(label, request, payload, reply, data)
+        if isinstance(reply, Raised):
+            raise failure(label, reply)
+        assert isinstance(reply, Returned)
+        return reply, data
+
+    def _record(self, label: str, request: Request, payload: bytes, reply: Reply, data: bytearray) -> None:
+        self._recorded_bytes += len(payload) + len(data)
+        if self._recorded_bytes > MAX_RECORDED_BYTES:
+            self.complete = False
+            payload, data = b"", bytearray()
+        self.exchanges.append(
+            Exchange(name=label, request=request, payload=payload, reply=reply, data=bytes(data))
+        )
+
+    def _unpack(self, reply: Returned, data: bytearray, other: Incoming) -> list[object]:
+        try:
+            return unpack_all([reply.value], data, other)
+        except ProtocolError as error:
+            raise CallFailed(Outcome.TAMPERING, str(error)) from None
+
+    def _stand_in(self, label: str, value: HandleValue | ForeignValue) -> object:
+        if isinstance(value, ForeignValue):
+            return ForeignResult(label, value)
+        return RemoteModule(self, value) if value.is_module else RemoteObject(self, value)
+
+
+class RemoteObject:
+    """Stands for an object that stays with the student's code: it can be passed back as an argument."""
+
+    def __init__(self, conversation: Conversation, value: HandleValue) -> None:
+        self._conversation = conversation
+        self._value = value
+
+    def _call(self, name: str, *args: object, **kwargs: object) -> object:
+        return self._conversation.call("handle", name, args, kwargs, handle=self._value)
+
+    def __repr__(self) -> str:
+        return f"<{self._value.type_name}>"
+
+
+class RemoteModule(RemoteObject):
+    """Stands for an `nn.Module` of the student's. Parameters and buffers arrive as copies."""
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        """Run the module forward. A result is joined to the graph, so that `backward` reaches its parameters."""
+        return self._call("__call__", *args, **kwargs)
+
+    forward = __call__
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """Return copies of all parameters and buffers by name."""
+        return self._tensors("state_dict")
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Overwrite parameters and buffers; names and shapes must be the module's own."""
+        self._call("load_state_dict", state)
+
+    def named_parameters(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield the name and a copy of each parameter."""
+        yield from self._tensors("parameters_by_name").items()
+
+    def parameters(self) -> Iterator[torch.Tensor]:
+        """Yield a copy of each parameter."""
+        yield from self._tensors("parameters_by_name").values()
+
+    def gradients(self) -> dict[str, torch.Tensor | None]:
+        """Return copies of the parameters' gradients by name; None where no backward pass has reached one."""
+        return self._mapping("gradients", (torch.Tensor, type(None)))  # type: ignore[return-value]
+
+    def requires_grad(self) -> dict[str, bool]:
+        """Return what the parameters claim about themselves. A claim: prove it by the state after a step."""
+        return self._mapping("requires_grad", (bool,))  # type: ignore[return-value]
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        self._call("zero_grad")
+
+    def train(self, mode: bool = True) -> "RemoteModule":  # noqa: FBT001, FBT002 - torch's own signature
+        """Switch to training mode, or to evaluation mode with False."""
+        self._call("train", mode)
+        return self
+
+    def eval(self) -> "RemoteModule":
+        """Switch to evaluation mode."""
+        self._call("eval")
+        return self
+
+    @property
+    def training(self) -> bool:
+        """Whether the module says that it is in training mode."""
+        return self._call("is_training") is True
+
+    def _tensors(self, method: str) -> dict[str, torch.Tensor]:
+        return self._mapping(method, (torch.Tensor,))  # type: ignore[return-value]
+
+    def _mapping(self, method: str, kinds: tuple[type, ...]) -> dict[str, object]:
+        result = self._call(method)
+        if not isinstance(result, dict) or not all(isinstance(item, kinds) for item in result.values()):
+            label = f"{self._value.type_name}.{method}"
+            raise CallFailed(Outcome.FAILED, f"`{label}` gave something else than named tensors.")
+        return result
+
+
+def _handle_of(thing: object) -> HandleValue | ForeignValue:
+    if isinstance(thing, RemoteObject):
+        return thing._value  # noqa: SLF001 - one room
+    raise TypeError(f"A suite cannot send a {type(thing).__name__} to a student's function.")

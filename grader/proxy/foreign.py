@@ -1,0 +1,52 @@
+"""A value that did not cross: whatever a check does with it ends in the sentence that explains it."""
+
+from typing import NoReturn
+
+from grader.model import Outcome
+from grader.proxy.endings import CallFailed
+from grader.wire.messages import ForeignValue
+
+_ADVICE = {
+    "ndarray": "Return a torch.Tensor: stay with torch functions, or wrap it with torch.from_numpy.",
+    "Parameter": "Return a plain tensor.",
+    "generator": "Return the values themselves, in a tensor or a list.",
+    "int64": "Convert it with int(...).",
+    "int32": "Convert it with int(...).",
+    "float64": "Convert it with float(...).",
+    "float32": "Convert it with float(...).",
+}
+
+
+class ForeignResult:
+    """Stands for a result of a type that does not cross. Using it in any way raises CallFailed."""
+
+    def __init__(self, label: str, value: ForeignValue) -> None:
+        self._label = label
+        self._value = value
+
+    @property
+    def sentence(self) -> str:
+        """What the student reads."""
+        value = self._value
+        described = " ".join(part for part in (f"a {value.type_name}", value.detail) if part)
+        advice = _ADVICE.get(value.type_name, "Return a plain tensor, number, tuple or list.")
+        if value.type_name == "Tensor":
+            advice = "Return an ordinary dense CPU tensor."
+        return f"`{self._label}` returned {described}. {advice}"
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise CallFailed(Outcome.FAILED, self.sentence)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        self._refuse()
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse  # type: ignore[assignment]
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
+    __len__ = __iter__ = __getitem__ = __contains__ = __call__ = _refuse
+    __int__ = __float__ = __bool__ = __index__ = __neg__ = __abs__ = _refuse
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def type_name(self) -> str:
+        """The type the student returned."""
+        return self._value.type_name

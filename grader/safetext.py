@@ -1,0 +1,27 @@
+"""Text of a student's, made safe to show: no control character reaches a terminal, a log or a file."""
+
+import unicodedata
+
+_KEPT = {"\n", "\t"}
+# Format characters can reorder or hide what follows them (CVE-2021-42574), as control characters can.
+_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def printable(text: str, *, limit: int = 4000) -> str:
+    """Return `text` with every character that steers a terminal spelled out, cut at `limit` characters.
+
+    Newlines and tabs stay. An escape becomes its Python spelling, so that it can be seen: `\\x1b[31m`.
+    """
+    cut = text if len(text) <= limit else text[:limit] + f"… ({len(text) - limit} more characters)"
+    return "".join(_spell(character) for character in cut)
+
+
+def one_line(text: str, *, limit: int = 200) -> str:
+    """Return `text` as one printable line: runs of white space become one space."""
+    return printable(" ".join(text.split()), limit=limit)
+
+
+def _spell(character: str) -> str:
+    if character in _KEPT or unicodedata.category(character) not in _UNSAFE:
+        return character
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,265 @@
+"""The trusted side of one exercise's workers: start, ask with a deadline, kill, tell how they ended."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from grader.errors import InternalError, ProtocolError
+from grader.model import Limits, Outcome
+from grader.wire.frames import Channel, Closed, Overdue, PipeChannel, SocketChannel
+from grader.wire.messages import Load, Loaded, Raised, Reply, Request, Reset, decode_reply, encode
+from grader.wire.orders import Ending, ForkOrder, WorkerOrder
+
+KEPT_OUTPUT_BYTES = 64 * 1024
+_ENDING_WAIT_S = 5.0
+
+
+class WorkerLost(Exception):  # noqa: N818 - an outcome of the student's, not an error of ours
+    """The worker is gone, or had to be killed. `message` is one student-safe sentence without a subject."""
+
+    def __init__(self, outcome: Outcome, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.message = message
+
+
+class LoadFailed(Exception):  # noqa: N818
+    """The student's module could not be imported: it raised."""
+
+    def __init__(self, reply: Raised) -> None:
+        super().__init__(reply.message)
+        self.reply = reply
+
+
+class WorkerProcess(Protocol):
+    """A started worker: a channel to it, and a way to end it."""
+
+    channel: Channel
+
+    def end(self) -> Ending:
+        """Kill the worker if it still runs, and tell how it ended."""
+
+
+class Launcher(Protocol):
+    """Starts workers."""
+
+    def start(self) -> WorkerProcess:
+        """Start one fresh worker."""
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """Runs one exercise of one submission in workers, one after another where one is lost."""
+
+    launcher: Launcher
+    load: Load
+    limits: Limits
+    output: bytearray = field(default_factory=bytearray)
+    _worker: WorkerProcess | None = None
+    _deadline: float = float("inf")
+    _import_deadline: float | None = None
+
+    def open(self, seconds: float) -> None:
+        """Start the time of the whole exercise."""
+        self._deadline = time.monotonic() + seconds
+
+    def start(self) -> None:
+        """Start a worker and have it import the submission, without waiting for it."""
+        self._worker = self.launcher.start()
+        self._import_deadline = time.monotonic() + self.limits.import_limit_s
+        with contextlib.suppress(Closed):  # a worker that is already gone is noticed when we wait for it
+            self._worker.channel.send(encode(self.load))
+
+    def ensure_loaded(self) -> None:
+        """Wait until the submission is imported in a worker. Raises LoadFailed or WorkerLost."""
+        if self._worker is None:
+            self.start()
+        if self._import_deadline is None:
+            return
+        deadline, self._import_deadline = self._import_deadline, None
+        reply, _ = self._receive(deadline, self.limits.import_limit_s, "importing your file")
+        if isinstance(reply, Raised):
+            self.close()
+            raise LoadFailed(reply)
+        if not isinstance(reply, Loaded):
+            raise self._lost(Outcome.TAMPERING, "the answer to an import was something else")
+
+    def ask(self, request: Request, payload: bytes, *, what: str, deadline: float) -> tuple[Reply, bytearray]:
+        """Send one request and return the reply. `deadline` is the check's; the call's own limit comes on top."""
+        self.ensure_loaded()
+        seconds = min(self.limits.call_limit_s, deadline - time.monotonic())
+        reply, data = self._exchange(request, payload, seconds, what)
+        if isinstance(reply, Loaded) or reply.number != request.number:  # type: ignore[union-attr]
+            raise self._lost(Outcome.TAMPERING, "an answer did not belong to its question")
+        return reply, data
+
+    def reset(self, number: int) -> None:
+        """Make the worker forget the objects of a check that has ended, if there is a worker."""
+        if self._worker is not None:
+            self._exchange(Reset(number=number), b"", self.limits.call_limit_s, "cleaning up")
+
+    def _exchange(
+        self, request: Request, payload: bytes, seconds: float, what: str
+    ) -> tuple[Reply, bytearray]:
+        assert self._worker is not None
+        deadline = min(time.monotonic() + max(seconds, 0.0), self._deadline)
+        with contextlib.suppress(Closed):
+            self._worker.channel.send(encode(request), payload)
+        return self._receive(deadline, seconds, what)
+
+    def _receive(self, deadline: float, seconds: float, what: str) -> tuple[Reply, bytearray]:
+        assert self._worker is not None
+        try:
+            header, data = self._worker.channel.receive(deadline)
+            return decode_reply(header), data
+        except Overdue:
+            limit = f"{seconds:.0f} s" if seconds >= 1 else "its time"
+            raise self._lost(Outcome.TIME_LIMIT, f"{what} did not end within {limit}") from None
+        except ProtocolError as error:
+            raise self._lost(Outcome.TAMPERING, f"{what}: {error}") from None
+        except Closed:
+            raise self._lost(Outcome.CRASHED, what) from None
+
+    def _lost(self, outcome: Outcome, message: str) -> WorkerLost:
+        ending = self.close()
+        if ending.flooded:
+            return WorkerLost(Outcome.OUTPUT_LIMIT, f"printed more than {self.limits.output_limit_kib} KiB")
+        if outcome is Outcome.CRASHED:
+            if ending.signal:
+                message = (
+                    f"{message} ended the process with signal {ending.signal} ({_signal_name(ending.signal)})"
+                )
+            else:
+                message = f"{message} ended the process with exit status {ending.exit_status}"
+        return WorkerLost(outcome, message)
+
+    def close(self) -> Ending:
+        """End the worker, if there is one, and keep what it printed."""
+        if self._worker is None:
+            return Ending()
+        worker, self._worker, self._import_deadline = self._worker, None, None
+        ending = worker.end()
+        self.output += ending.output
+        return ending
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"
+
+
+# --- the warm way: a fork of the zygote
+
+
+@dataclass(slots=True)
+class ForkLauncher:
+    """Asks the zygote for workers. Linux only."""
+
+    zygote: socket.socket
+    order: WorkerOrder
+
+    def start(self) -> WorkerProcess:
+        """Fork one fresh worker."""
+        call, worker_call = socket.socketpair()
+        control, monitor_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with worker_call, monitor_control:
+            order = msgspec.msgpack.encode(ForkOrder(worker=self.order))
+            socket.send_fds(self.zygote, [order], [worker_call.fileno(), monitor_control.fileno()])
+        return _ForkedWorker(SocketChannel(call), control)
+
+
+@dataclass(slots=True)
+class _ForkedWorker:
+    channel: Channel
+    control: socket.socket
+
+    def end(self) -> Ending:
+        """Hang up on the monitor, which kills the worker and tells how it ended."""
+        self.channel.close()
+        with self.control, contextlib.suppress(OSError):
+            self.control.shutdown(socket.SHUT_WR)
+            self.control.settimeout(_ENDING_WAIT_S)
+            if data := self.control.recv(2**20):
+                return msgspec.msgpack.decode(data, type=Ending)
+        raise InternalError("The monitor of a worker died. Please grade again; no points were taken.")
+
+
+# --- the way that works everywhere: a process of its own
+
+
+@dataclass(slots=True)
+class SpawnLauncher:
+    """Starts each worker as a fresh interpreter: slower, and without the layers that only Linux has."""
+
+    order: WorkerOrder
+
+    def start(self) -> WorkerProcess:
+        """Start one fresh interpreter."""
+        arguments = [sys.executable, "-P", "-m", "grader.worker", msgspec.json.encode(self.order).decode()]
+        process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=Path(sys.executable).anchor,
+            env=clean_environment(),
+        )
+        return _SpawnedWorker(process, self.order.output_limit_kib * 1024)
+
+
+class _SpawnedWorker:
+    """A spawned worker. Its calls go through stdin and stdout, what it prints through stderr."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", output_limit: int) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process = process
+        self._output_limit = output_limit
+        self._output, self._printed = bytearray(), 0
+        self.channel: Channel = PipeChannel(process.stdout, process.stdin)
+        self._drain = threading.Thread(target=self._read_output, daemon=True)
+        self._drain.start()
+
+    def _read_output(self) -> None:
+        assert self._process.stderr is not None
+        while data := self._process.stderr.read1(65536):  # type: ignore[attr-defined]
+            self._printed += len(data)
+            self._output += data[: max(0, KEPT_OUTPUT_BYTES - len(self._output))]
+            if self._printed > self._output_limit:
+                self._process.kill()
+
+    def end(self) -> Ending:
+        """Close its input, wait a moment, kill it, and tell how it ended."""
+        self.channel.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=0.1)
+        killed = self._process.poll() is None
+        self._process.kill()
+        code = self._process.wait()
+        self._drain.join(timeout=_ENDING_WAIT_S)
+        return Ending(
+            exit_status=max(code, 0),
+            signal=9 if killed else max(-code, 0),
+            output=bytes(self._output),
+            printed_bytes=self._printed,
+            flooded=self._printed > self._output_limit,
+        )
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment of every process we start: one thread, no secrets, the same hashes every time."""
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    kept = {name: os.environ[name] for name in ("SYSTEMROOT", "TMPDIR", "TEMP") if name in os.environ}
+    return {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", **one_thread, **kept}

@@ -1,0 +1,90 @@
+"""Tells what went wrong in the code of a namespace: the cause, the message, and the lines of that code."""
+
+import builtins
+import inspect
+import traceback
+
+from grader.wire.messages import Cause, Place, Raised
+
+OPERATOR_BANNED = "Operator switched off: "
+_MAX_PLACES = 20
+_MAX_MESSAGE = 2000
+
+
+def raised(
+    number: int,
+    error: BaseException,
+    own_files: frozenset[str],
+    target: object = None,
+    args: object = (),
+    kwargs: object = None,
+) -> Raised:
+    """Describe an exception of the student's code. `target` is what was called, where that is known."""
+    if isinstance(error, SyntaxError) and error.filename in own_files:
+        line = (error.text or "").rstrip()[:200]
+        places: tuple[Place, ...] = (
+            Place(path=error.filename, line=error.lineno or 0, function="", text=line),
+        )
+        cause, message = "syntax", error.msg
+    else:
+        places = _own_places(error, own_files)
+        cause, message = _classify(error, target, args, kwargs or {}, bool(places))
+    return Raised(
+        number=number,
+        cause=cause,
+        type_name=type(error).__name__[:80],
+        message=message[:_MAX_MESSAGE],
+        places=places,
+    )
+
+
+def _own_places(error: BaseException, own_files: frozenset[str]) -> tuple[Place, ...]:
+    """Return the frames of a traceback that lie in `own_files`, outermost first."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [
+        Place(path=f.filename, line=f.lineno or 0, function=f.name, text=(f.line or "")[:200])
+        for f in frames
+        if f.filename in own_files
+    ]
+    return tuple(own[-_MAX_PLACES:])
+
+
+def _classify(
+    error: BaseException, target: object, args: object, kwargs: object, in_own_code: bool
+) -> tuple[Cause, str]:
+    """Return the cause and the message of what the student's code raised."""
+    message = _message(error)
+    if isinstance(error, TypeError) and (sentence := _signature_sentence(target, args, kwargs)):
+        return "signature", sentence
+    if message.startswith(OPERATOR_BANNED):
+        return "banned", message.removeprefix(OPERATOR_BANNED)
+    if isinstance(error, NotImplementedError) and in_own_code and "aten::" not in message:
+        return "not_implemented", message
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in message:
+        return "memory", message
+    if isinstance(error, SystemExit):
+        return "exit", f"sys.exit({message})"
+    if isinstance(error, PermissionError):
+        return "refused", message
+    return "raised", message
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return builtins.str(error)
+    except BaseException:  # noqa: BLE001 - a student's __str__ may raise anything
+        return "(its message cannot be shown)"
+
+
+def _signature_sentence(target: object, args: object, kwargs: object) -> str:
+    """Return a sentence when the arguments do not fit the signature, else nothing."""
+    try:
+        signature = inspect.signature(target)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return ""
+    try:
+        signature.bind(*args, **kwargs)  # type: ignore[misc]
+    except TypeError as error:
+        name = getattr(target, "__name__", type(target).__name__)
+        return f"`{name}{signature}` cannot be called like this: {error}."
+    return ""

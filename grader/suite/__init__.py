@@ -1,0 +1,36 @@
+"""Runs a hidden pytest suite in the trusted process, and what suites are written with.
+
+A suite imports `assert_matches`, and `small_inputs` with `call` to say which small calls to try when a
+counterexample is sought. `student` and `rng` are its fixtures; `points`, `requires` and `reveal` its marks.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from grader.suite.comparison import Mismatch, assert_matches
+
+__all__ = ["SMALL_INPUTS", "Mismatch", "PackedCall", "assert_matches", "call", "small_inputs"]
+
+PackedCall = tuple[tuple[object, ...], dict[str, object]]
+Strategy = TypeVar("Strategy", bound=Callable[[], object])
+
+# Filled while a suite is imported. A grading process imports exactly one suite, so one table is enough.
+SMALL_INPUTS: dict[str, Callable[[], object]] = {}
+
+
+def call(*args: object, **kwargs: object) -> PackedCall:
+    """Pack the arguments of one call."""
+    return args, kwargs
+
+
+def small_inputs(name: str) -> Callable[[Strategy], Strategy]:
+    """Register a function that returns a Hypothesis strategy of packed calls of the student's `name`.
+
+    The function imports Hypothesis itself, so that gradings without a failure never pay for it.
+    """
+
+    def register(strategy: Strategy) -> Strategy:
+        SMALL_INPUTS[name] = strategy
+        return strategy
+
+    return register

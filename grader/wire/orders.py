@@ -1,0 +1,51 @@
+"""What is said to the zygote and to a monitor: a few bytes each, naming no course and no submission."""
+
+import msgspec
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class WorkerOrder(_Message, frozen=True, kw_only=True):
+    """What kind of worker to start."""
+
+    memory_limit_mib: int
+    output_limit_kib: int
+    banned_operators: tuple[str, ...] = ()
+
+
+class GradeOrder(_Message, frozen=True, kw_only=True, tag="grade"):
+    """Fork a grading process; descriptors: its job channel, and an end of the zygote's control socket."""
+
+    wall_limit_s: int
+    warm: tuple[str, ...] = ()
+
+
+class ForkOrder(_Message, frozen=True, kw_only=True, tag="fork"):
+    """Fork a monitor and its worker; descriptors: the call channel, and the monitor's control channel."""
+
+    worker: WorkerOrder
+
+
+Order = GradeOrder | ForkOrder
+
+
+class Ready(_Message, frozen=True, kw_only=True):
+    """The zygote's only message: it is warm, and this is what the machine gives."""
+
+    level: int
+    layers: tuple[str, ...]
+    missing: tuple[str, ...]
+    torch_version: str
+    python_version: str
+
+
+class Ending(_Message, frozen=True, kw_only=True):
+    """How a worker ended, as its monitor saw it: an exit status or a signal, and what it printed."""
+
+    exit_status: int = 0
+    signal: int = 0
+    output: bytes = b""
+    printed_bytes: int = 0
+    flooded: bool = False

@@ -1,0 +1,2 @@
+def ban(names):
+    pass
