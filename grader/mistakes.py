@@ -1,9 +1,11 @@
 """Known mistakes: wrong variants of a reference, each with the sentence that helps the one who made it."""
 
+import ast
 import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 Variant = TypeVar("Variant", bound=Callable[..., object])
@@ -28,8 +30,7 @@ def mistake(name: str) -> Callable[[Variant], Variant]:
     """Register a wrong variant of the reference's `name`; the first paragraph of its docstring is the diagnosis."""
 
     def register(variant: Variant) -> Variant:
-        text = inspect.getdoc(variant) or ""
-        message = " ".join(text.split("\n\n", 1)[0].split())
+        message = _first_paragraph(inspect.getdoc(variant))
         attribute = variant.__name__
         KNOWN.append(
             Mistake(id=_kebab(attribute), name=name, attribute=attribute, message=message, variant=variant)
@@ -37,6 +38,43 @@ def mistake(name: str) -> Callable[[Variant], Variant]:
         return variant
 
     return register
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A known mistake as its source shows it, read without running anything."""
+
+    id: str
+    name: str
+    attribute: str
+    message: str
+    line: int
+
+
+def read_mistakes(path: Path) -> list[Listed]:
+    """List the functions and classes of a mistakes.py that carry `@mistake("name")`, in the order of the file."""
+    listed = []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            continue
+        for decorator in node.decorator_list:
+            match decorator:
+                case ast.Call(func=ast.Name(id="mistake"), args=[ast.Constant(value=str(name))]):
+                    message = _first_paragraph(ast.get_docstring(node))
+                    listed.append(
+                        Listed(
+                            id=_kebab(node.name),
+                            name=name,
+                            attribute=node.name,
+                            message=message,
+                            line=node.lineno,
+                        )
+                    )
+    return listed
+
+
+def _first_paragraph(docstring: str | None) -> str:
+    return " ".join((docstring or "").split("\n\n", 1)[0].split())
 
 
 def _kebab(name: str) -> str:

@@ -54,7 +54,8 @@ class Service:
                 case Call():
                     return self._call(request, payload)
                 case Backward():
-                    return self._backward(request, payload)
+                    with torch.enable_grad():  # a replay may run inside a backward pass, where it is off
+                        return self._backward(request, payload)
                 case Reset():
                     self._objects.clear()
                     self._graphs.clear()
@@ -149,7 +150,8 @@ class Service:
             sentence = "The result is cut off from the graph, so no gradient reaches the input."
             raise _Unanswerable("detached", sentence, "RuntimeError")
         try:
-            torch.autograd.backward([result for result, _ in pairs], [gradient for _, gradient in pairs])
+            # The sum has these very gradients. Handing them over directly imports sympy: half a second.
+            torch.stack([(result * gradient).sum().double() for result, gradient in pairs]).sum().backward()
         except BaseException as error:  # noqa: BLE001 - a custom backward of the student's may raise anything
             return raised(request.number, error, self._own_files), b""
         packer = Packer(self._keep)

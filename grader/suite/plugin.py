@@ -172,7 +172,10 @@ def run_suite(path: Path, plugin: SuitePlugin) -> None:
     with _kept_output() as printed:
         code = pytest.main(arguments, plugins=[plugin])
     if plugin.errors or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not plugin.specs:
-        reason = "\n".join(plugin.errors) or f"pytest ended with exit code {int(code)}: {printed.getvalue()[-500:]}"
+        reason = (
+            "\n".join(plugin.errors)
+            or f"pytest ended with exit code {int(code)}: {printed.getvalue()[-500:]}"
+        )
         raise DocumentError([Problem(path=path.name, message=f"the suite cannot be run: {reason}")])
 
 

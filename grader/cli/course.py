@@ -1,0 +1,100 @@
+"""`grade list`, `grade hint`, `grade init`, `grade quiz`: everything about a course but grading it."""
+
+from pathlib import Path
+
+import click
+
+from grader import catalog, quiz, workspace
+from grader.catalog import Course
+from grader.cli import nearest
+from grader.errors import UsageError
+from grader.model import Exercise
+from grader.submission import open_submission
+
+
+@click.command("list", short_help="List the exercises and quizzes of the course.")
+def list_command() -> int:
+    """List the exercises and quizzes of the course, in the order of the notes.
+
+    Example: grade list
+    """
+    course = catalog.load(catalog.find_root())
+    width = max(len(exercise.id) for exercise in course.exercises)
+    click.echo("Exercises\n")
+    for exercise in course.exercises:
+        click.echo(
+            f"  {exercise.id:<{width}}  {exercise.points:>4g} points  section {exercise.section:<4}  {exercise.title}"
+        )
+    click.echo("\nQuizzes\n")
+    banks = [(path.stem, quiz.load_bank(path, shown=f"quizzes/{path.name}")) for path in course.quizzes]
+    banks.sort(key=lambda pair: catalog.section_order(pair[1].section))
+    width = max((len(name) for name, _ in banks), default=0)
+    for name, bank in banks:
+        points = sum(item.points for item in bank.items)
+        click.echo(f"  {name:<{width}}  {points:>4g} points  section {bank.section:<4}  {bank.title}")
+    click.echo("\nStart with `grade init DIR`; then `grade`, `grade hint EXERCISE`, `grade quiz QUIZ`.")
+    return 0
+
+
+@click.command("hint", short_help="Show a hint for an exercise.")
+@click.argument("exercise")
+@click.argument("number", type=click.IntRange(min=1), default=1)
+def hint_command(exercise: str, number: int) -> int:
+    """Show hint NUMBER (1 unless given) for EXERCISE: from a nudge to almost the answer.
+
+    Example: grade hint pooling 2
+    """
+    found = _exercise(catalog.load(catalog.find_root()), exercise)
+    if number > len(found.hints):
+        raise UsageError(f"{exercise} has {len(found.hints)} hints; there is no hint {number}.")
+    click.echo(click.wrap_text(found.hints[number - 1], width=78, preserve_paragraphs=True))
+    if number < len(found.hints):
+        click.echo(
+            f"\nNot enough? `grade hint {exercise} {number + 1}` says more ({number} of {len(found.hints)})."
+        )
+    return 0
+
+
+@click.command("init", short_help="Start a workspace to work in.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+def init_command(folder: Path) -> int:
+    """Write the stubs and answer sheets of the course to DIR. Files that are there already stay as they are.
+
+    Example: grade init my-cnn
+    """
+    course = catalog.load(catalog.find_root())
+    written, kept = workspace.create(course, folder)
+    click.echo(f"{folder}: {written} files written" + (f", {kept} left as they were." if kept else "."))
+    click.echo(f"Next: cd {folder}, open exercises/{course.exercises[0].id}.py, and run `grade`.")
+    return 0
+
+
+@click.command("quiz", short_help="Answer a quiz in the terminal.")
+@click.argument("section")
+@click.option(
+    "--submission", type=click.Path(path_type=Path), default=Path(), metavar="DIR", help="Where answers/ is."
+)
+def quiz_command(section: str, submission: Path) -> int:
+    """Ask the items of the quiz SECTION one by one, and keep the answers in answers/SECTION.yaml.
+
+    Example: grade quiz pooling
+    """
+    from grader.cli.quiz import ask  # noqa: PLC0415 - `grade list` needs none of it
+
+    course = catalog.load(catalog.find_root())
+    by_name = {path.stem: path for path in course.quizzes}
+    if section not in by_name:
+        hint = nearest(section, list(by_name)) or f" There are: {', '.join(by_name)}."
+        raise UsageError(f'There is no quiz "{section}".{hint}')
+    folder = open_submission(submission)
+    bank = quiz.load_bank(by_name[section], shown=f"quizzes/{section}.yaml")
+    ask(bank, folder.answers(section) or folder.folder / "answers" / f"{section}.yaml")
+    return 0
+
+
+def _exercise(course: Course, wanted: str) -> Exercise:
+    found = course.exercise(wanted)
+    if found is None:
+        known = [exercise.id for exercise in course.exercises]
+        raise UsageError(f'There is no exercise "{wanted}".{nearest(wanted, known) or " See `grade list`."}')
+    return found

@@ -1,0 +1,202 @@
+"""Proves that a course is sound: stubs earn nothing, references everything, every known mistake is caught.
+
+All three are graded through the real boundary, as submissions.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from grader import quiz
+from grader.catalog import FOLDERS, Course
+from grader.dispatch import Dispatcher
+from grader.errors import DocumentError, Problem
+from grader.jobs import Graded, Job, NotGraded
+from grader.model import CheckResult, Exercise, Outcome
+from grader.mistakes import Listed, read_mistakes
+
+MIN_MISTAKES, MIN_HINTS, MIN_CHECKS, MAX_CHECKS = 5, 3, 8, 20
+_SOLUTION_FILES = {"exercise.yaml", "reference.py", "mistakes.py", "fixtures.py"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What one exercise's check found. `caught` maps each known mistake to the checks that catch it."""
+
+    exercise: str
+    checks: int
+    caught: dict[str, tuple[str, ...]]
+    problems: tuple[Problem, ...]
+
+
+def check_exercises(
+    course: Course, exercises: Sequence[Exercise], dispatcher: Dispatcher, seed: int
+) -> Iterator[Proof]:
+    """Grade stub, reference and every known mistake of each exercise; yield one proof per exercise, in order."""
+    listed = {exercise.id: read_mistakes(exercise.folder / "mistakes.py") for exercise in exercises}
+    todo = [job for exercise in exercises for job in _jobs(exercise, listed[exercise.id], seed)]
+    graded = dispatcher.grade(todo)
+    for exercise in exercises:
+        mistakes = listed[exercise.id]
+        stub, reference = next(graded), next(graded)
+        variants = [next(graded) for _ in mistakes]
+        yield _prove(course, exercise, stub, reference, list(zip(mistakes, variants, strict=True)))
+
+
+def _jobs(exercise: Exercise, mistakes: Sequence[Listed], seed: int) -> Iterator[Job]:
+    stub = exercise.stub.read_text(encoding="utf-8")
+    reference = (exercise.folder / "reference.py").read_text(encoding="utf-8")
+    known = (exercise.folder / "mistakes.py").read_text(encoding="utf-8")
+    module = f"{exercise.id}.py"
+    yield Job(exercise=exercise, module=exercise.id, sources={module: stub}, seed=seed, explain=False)
+    yield Job(exercise=exercise, module=exercise.id, sources={module: reference}, seed=seed, explain=False)
+    for mistake in mistakes:
+        lines = (
+            "import mistakes",
+            "from reference import *",
+            f"{mistake.name} = mistakes.{mistake.attribute}",
+        )
+        sources = {module: "\n".join(lines), "reference.py": reference, "mistakes.py": known}
+        yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed)
+
+
+def _prove(
+    course: Course,
+    exercise: Exercise,
+    stub: Graded | NotGraded,
+    reference: Graded | NotGraded,
+    variants: Sequence[tuple[Listed, Graded | NotGraded]],
+) -> Proof:
+    suite = _shown(course, exercise.folder / f"test_{exercise.id}.py")
+    known = _shown(course, exercise.folder / "mistakes.py")
+    found: list[Problem] = []
+    found += (Problem(path=_shown(course, exercise.stub), message=text) for text in _stub_problems(stub))
+    found += (Problem(path=suite, message=text) for text in _reference_problems(exercise, reference))
+    caught: dict[str, tuple[str, ...]] = {}
+    for mistake, ending in variants:
+        checks, problem = _caught(mistake, ending)
+        caught[mistake.id] = checks
+        if problem:
+            found.append(Problem(path=known, line=mistake.line, column=1, message=problem))
+    if len(variants) < MIN_MISTAKES:
+        message = f"holds {len(variants)} known mistakes, and at least {MIN_MISTAKES} are wanted"
+        found.append(Problem(path=known, message=message))
+    if len(exercise.hints) < MIN_HINTS:
+        message = f"holds {len(exercise.hints)} hints, and at least {MIN_HINTS} are wanted"
+        found.append(Problem(path=_shown(course, exercise.folder / "exercise.yaml"), message=message))
+    checks_run = len(reference.result.checks) if isinstance(reference, Graded) else 0
+    return Proof(exercise=exercise.id, checks=checks_run, caught=caught, problems=tuple(found))
+
+
+def _stub_problems(ending: Graded | NotGraded) -> Iterator[str]:
+    if isinstance(ending, NotGraded):
+        yield f"the stub could not be graded: {ending.reason}"
+        return
+    result = ending.result
+    if result.points:
+        yield f"the stub earns {result.points:g} points, and must earn none"
+    if result.outcome is not Outcome.NOT_ATTEMPTED:
+        yield f'the stub is "{result.outcome}" and must be "not_attempted": {_first_failure(result.checks) or result.message}'
+
+
+def _reference_problems(exercise: Exercise, ending: Graded | NotGraded) -> Iterator[str]:
+    if isinstance(ending, NotGraded):
+        yield f"the reference could not be graded: {ending.reason}"
+        return
+    result = ending.result
+    if result.outcome is not Outcome.PASSED:
+        yield f"the reference does not pass: {_first_failure(result.checks) or result.message}"
+    total = sum(check.max_points for check in result.checks)
+    if total != exercise.points:
+        yield f"the checks add up to {total:g} points, but exercise.yaml says {exercise.points:g}"
+    if not MIN_CHECKS <= len(result.checks) <= MAX_CHECKS:
+        yield f"the suite has {len(result.checks)} checks, and {MIN_CHECKS} to {MAX_CHECKS} are wanted"
+    for title in {check.title for check in result.checks}:
+        same = [check.id for check in result.checks if check.title == title]
+        if len(same) > 1:
+            yield f"{' and '.join(same)} share the title {title!r}"
+
+
+def _caught(mistake: Listed, ending: Graded | NotGraded) -> tuple[tuple[str, ...], str]:
+    """Return the checks that catch a mistake, and what is wrong with it, if anything."""
+    if isinstance(ending, NotGraded):
+        return (), f"{mistake.id} could not be graded: {ending.reason}"
+    checks = tuple(
+        check.id for check in ending.result.checks if check.outcome not in (Outcome.PASSED, Outcome.SKIPPED)
+    )
+    if not checks:
+        reason = ending.result.message or "every check passes"
+        return checks, f"{mistake.id} is missed: {reason}"
+    explained = ending.explained_by.get(mistake.name, ())
+    if mistake.id not in explained:
+        return (
+            checks,
+            f"{mistake.id} is caught by {checks[0]}, but its own results do not lead to it as the diagnosis",
+        )
+    if len(explained) > 1:
+        others = ", ".join(other for other in explained if other != mistake.id)
+        return checks, f"{mistake.id} is not told apart from {others}: no check gives them different results"
+    return (
+        checks,
+        "" if mistake.message else f"{mistake.id} has no docstring, which is the sentence students read",
+    )
+
+
+def _first_failure(checks: Sequence[CheckResult]) -> str:
+    return next((f"{c.id}: {c.rationale}" for c in checks if c.outcome is not Outcome.PASSED), "")
+
+
+def check_tree(course: Course) -> list[Problem]:
+    """Look for stubs without a solution, solutions without their files, and files that belong nowhere."""
+    problems: list[Problem] = []
+    ids = {exercise.id for exercise in course.exercises}
+    for exercise in course.exercises:
+        wanted = {"reference.py", "mistakes.py", f"test_{exercise.id}.py"}
+        present = {path.name for path in exercise.folder.iterdir() if path.name != "__pycache__"}
+        for name in sorted(wanted - present):
+            problems.append(Problem(path=_shown(course, exercise.folder / name), message="is missing"))
+        for name in sorted(present - wanted - _SOLUTION_FILES):
+            problems.append(
+                Problem(path=_shown(course, exercise.folder / name), message="belongs to no exercise")
+            )
+        if not exercise.stub.is_file():
+            problems.append(Problem(path=_shown(course, exercise.stub), message="is missing"))
+    for path in sorted((course.root / "exercises").iterdir()):
+        if path.name != "__pycache__" and path.stem not in ids:
+            problems.append(Problem(path=_shown(course, path), message="is the stub of no exercise"))
+    for path in sorted((course.root / "quizzes").iterdir()):
+        if path.suffix != ".yaml":
+            problems.append(Problem(path=_shown(course, path), message="is not a quiz bank (.yaml)"))
+    return problems
+
+
+def check_quizzes(course: Course) -> list[Problem]:
+    """Load every bank and compute every key with torch and the references."""
+    problems: list[Problem] = []
+    names = reference_names(course)
+    for path in course.quizzes:
+        try:
+            bank = quiz.load_bank(path, shown=f"{FOLDERS[2]}/{path.name}")
+        except DocumentError as error:
+            problems += error.problems
+            continue
+        problems += quiz.verify(bank, names)
+    return problems
+
+
+def reference_names(course: Course) -> dict[str, object]:
+    """Return torch's names and those of all references, for the `verify` of quiz items."""
+    import torch  # noqa: PLC0415 - only this command needs it here
+
+    torch.set_num_threads(1)
+    names: dict[str, object] = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional}
+    for exercise in course.exercises:
+        path = exercise.folder / "reference.py"
+        namespace: dict[str, object] = {"__name__": f"reference_{exercise.id}"}
+        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), namespace)  # noqa: S102 - the course's own
+        names |= {name: namespace[name] for name in exercise.names if name in namespace}
+    return names
+
+
+def _shown(course: Course, path: Path) -> str:
+    return path.relative_to(course.root).as_posix()
