@@ -1,3 +1,98 @@
-import ctypes, signal
-def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+"""The few Linux calls that Python 3.11 does not offer: prctl, unshare, capset, raw system calls."""
+
+import ctypes
+import os
+import resource
+import signal
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_CAPBSET_DROP = 24
+_PR_SET_NO_NEW_PRIVS = 38
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+_CAPABILITY_VERSION_3 = 0x20080522
+_LAST_CAPABILITY = 63
+
+CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC = 0x10000000, 0x20000000, 0x40000000, 0x08000000
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def check(result: int, what: str) -> int:
+    """Return a C call's result; raise OSError where it is negative."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def system_call(number: int, *arguments: object) -> int:
+    """Make a raw system call; raise OSError where it fails."""
+    return check(libc.syscall(ctypes.c_long(number), *arguments), f"system call {number}")
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends."""
+    check(libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
+
+
+def make_undumpable() -> None:
+    """Keep other processes of this user out of this one's memory and /proc entries."""
+    check(libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl")
+
+
+def forbid_new_privileges() -> None:
+    """Make sure that no later exec gains privileges; Landlock and seccomp require it."""
+    check(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
+
+
+def drop_capabilities() -> None:
+    """Give up every capability, in every set. An ordinary user has none to give up."""
+    for capability in range(_LAST_CAPABILITY + 1):
+        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # refused without CAP_SETPCAP, and past the last one
+    libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    data = (ctypes.c_uint32 * 6)()
+    check(libc.capset(header, data), "capset")
+
+
+def unshare(flags: int) -> None:
+    """Enter new namespaces."""
+    check(libc.unshare(flags), "unshare")
+
+
+def map_identity(user: int, group: int) -> None:
+    """Be the same user inside a new user namespace, where the kernel allows writing the map."""
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+        try:
+            Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
+        except PermissionError:
+            return  # an unmapped user is nobody inside: that isolates as well
+
+
+def virtual_memory_bytes() -> int:
+    """Return the size of this process's address space."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    return pages * resource.getpagesize()
+
+
+def close_all_but(kept: set[int]) -> None:
+    """Close every descriptor that is not kept."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    edges = [-1, *sorted(kept), min(limit, 2**20)]
+    for low, high in zip(edges, edges[1:], strict=False):
+        os.closerange(low + 1, high)
+
+
+def limit(budget_bytes: int) -> None:
+    """Set the limits of a locked-down worker: address space, no written byte, no core dump, few descriptors."""
+    for kind, value in (
+        (resource.RLIMIT_AS, budget_bytes),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 64),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        wanted = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (wanted, wanted))

@@ -1,9 +1,179 @@
+"""Locks a worker in, layer by layer, and finds out beforehand which layers this machine gives."""
+
+import ctypes
+import errno
+import json
+import os
+import sys
+from collections.abc import Collection
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from grader.worker import landlock, linux, seccomp
+
+_NAMESPACES = linux.CLONE_NEWUSER | linux.CLONE_NEWPID | linux.CLONE_NEWNET | linux.CLONE_NEWIPC
+_PROBE_MEMORY_MIB = 512
+LANDLOCK, SECCOMP, NAMESPACES = "Landlock", "seccomp", "namespaces"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confinement:
-    level: int = 0
-    layers: tuple = ()
-    missing: tuple = ()
-def prepare(*, max_level=3): return Confinement()
-def enter_namespaces(c): pass
-def lock_down(c, *, keep, memory_limit_mib, cpu): pass
+    """What workers of this zygote are locked in with. `base_bytes` is the address space before any student code."""
+
+    level: int
+    layers: tuple[str, ...]
+    missing: tuple[str, ...]
+    landlock_fd: int | None
+    base_bytes: int
+
+
+def prepare(*, max_level: int = 3) -> Confinement:
+    """Find out which layers work here. Called once, in the zygote; a forked child tries them all."""
+    _prime_import_caches()
+    version = landlock.abi()
+    wanted = Confinement(
+        level=max_level,
+        layers=(),
+        missing=(),
+        landlock_fd=landlock.ruleset(version) if version and max_level >= 2 else None,
+        base_bytes=linux.virtual_memory_bytes(),
+    )
+    refusals = _probe(wanted)
+    ruled_out = f"isolation was limited to level {max_level}"
+    if max_level < 3:
+        refusals[NAMESPACES] = ruled_out
+    if max_level < 2:
+        refusals[LANDLOCK] = ruled_out
+    elif not version:
+        refusals[LANDLOCK] = "this kernel does not offer it (5.13 or later does)"
+    if max_level < 1:
+        refusals[SECCOMP] = ruled_out
+    level = next(
+        (n for n, layer in enumerate((SECCOMP, LANDLOCK, NAMESPACES)) if layer in refusals), 3
+    )
+    used = (SECCOMP, LANDLOCK, NAMESPACES)[:level]
+    return Confinement(
+        level=level,
+        layers=("process", "limits", *used),
+        missing=tuple(f"{layer}: {refusals.get(layer, 'needs the layers before it')}" for layer in
+                      (SECCOMP, LANDLOCK, NAMESPACES)[level:]),
+        landlock_fd=wanted.landlock_fd if level >= 2 else None,
+        base_bytes=wanted.base_bytes,
+    )
+
+
+def _prime_import_caches() -> None:
+    """Have every path finder list its folder now: a worker may read the libraries, but list no folder of them."""
+    PathFinder.find_spec("a_module_that_nobody_has")
+
+
+def _probe(confinement: Confinement) -> dict[str, str]:
+    """Lock down a forked child, layer by layer, and test each; return why layers are not to be had."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        refusals: dict[str, str] = {}
+        try:
+            refusals = _try_layers(confinement, writing)
+        except BaseException as error:  # noqa: BLE001 - whatever goes wrong here is the answer
+            refusals = dict.fromkeys((SECCOMP, LANDLOCK, NAMESPACES), f"the self test failed: {error}")
+        finally:
+            os.write(writing, json.dumps(refusals).encode())
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        answer = pipe.read()
+    os.waitpid(child, 0)
+    if not answer:
+        return dict.fromkeys((SECCOMP, LANDLOCK, NAMESPACES), "the self test died")
+    return dict(json.loads(answer))
+
+
+def _try_layers(confinement: Confinement, kept: int) -> dict[str, str]:
+    refusals: dict[str, str] = {}
+    if confinement.level >= 3:
+        try:
+            enter_namespaces(confinement)
+        except OSError as error:
+            refusals[NAMESPACES] = f"{error.strerror}"
+    secret = os.path.abspath(__file__)  # noqa: PTH100 - a string, so that nothing is imported below
+    keep = {0, 1, 2, kept} | ({confinement.landlock_fd} if confinement.landlock_fd is not None else set())
+    linux.close_all_but(keep)
+    linux.drop_capabilities()
+    linux.forbid_new_privileges()
+    if confinement.landlock_fd is not None:
+        try:
+            landlock.restrict(confinement.landlock_fd)
+        except OSError as error:
+            refusals[LANDLOCK] = f"{error.strerror}"
+        else:
+            if _opens(secret):
+                refusals[LANDLOCK] = "the self test could still read a file that is closed to workers"
+    if confinement.level >= 1:
+        try:
+            seccomp.install()
+        except OSError as error:
+            refusals[SECCOMP] = f"{error.strerror}"
+        else:
+            if problem := _unfiltered():
+                refusals[SECCOMP] = f"the self test could still {problem}"
+    return refusals
+
+
+def _opens(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except PermissionError:
+        return False
+    return True
+
+
+def _unfiltered() -> str:
+    """Return what the filter should have refused and did not."""
+    if linux.libc.socket(1, 1, 0) >= 0 or ctypes.get_errno() != errno.EPERM:
+        return "open a socket"
+    if linux.libc.kill(os.getpid(), 0) >= 0:
+        return "send a signal"
+    try:
+        child = os.fork()
+    except PermissionError:
+        return ""
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return "start a process"
+
+
+def enter_namespaces(confinement: Confinement) -> None:
+    """Leave the host's processes, network and shared memory. The next child is the first of a new process space."""
+    if confinement.level < 3:
+        return
+    user, group = os.getuid(), os.getgid()
+    linux.unshare(_NAMESPACES)
+    linux.map_identity(user, group)
+
+
+def lock_down(
+    confinement: Confinement, *, keep: Collection[int], memory_limit_mib: int, cpu: int | None
+) -> None:
+    """Lock this process in, for good. `keep` are the descriptors that stay open."""
+    landlock_fd = confinement.landlock_fd
+    linux.close_all_but({*keep} | ({landlock_fd} if landlock_fd is not None else set()))
+    linux.drop_capabilities()
+    linux.die_with_parent()  # after the capabilities: a change of credentials clears it
+    linux.forbid_new_privileges()
+    linux.make_undumpable()
+    if cpu is not None:
+        os.sched_setaffinity(0, {cpu})
+    if confinement.level >= 2 and landlock_fd is not None:
+        landlock.restrict(landlock_fd)
+        os.close(landlock_fd)
+    linux.limit(confinement.base_bytes + memory_limit_mib * 2**20)
+    if confinement.level >= 1:
+        seccomp.install()
+
+
+def supported() -> bool:
+    """Tell whether this platform has any of the layers."""
+    return sys.platform == "linux" and Path("/proc/self/statm").exists()
