@@ -262,4 +262,6 @@ def clean_environment() -> dict[str, str]:
     """Return the environment of every process we start: one thread, no secrets, the same hashes every time."""
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     kept = {name: os.environ[name] for name in ("SYSTEMROOT", "TMPDIR", "TEMP") if name in os.environ}
-    return {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", **one_thread, **kept}
+    # torch.optim makes this folder when it is first imported; one that exists needs no writing.
+    cache = {"TORCHINDUCTOR_CACHE_DIR": Path(sys.executable).anchor}
+    return {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", **one_thread, **cache, **kept}

@@ -26,6 +26,7 @@ _SCOPES = 0b11  # abstract sockets and signals, from ABI 6
 LIBRARIES = ("torch", "numpy")
 _UNWANTED_STDLIB = {"site-packages", "dist-packages", "test", "idlelib", "ensurepip", "lib2to3", "turtledemo"}
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
+_PROCESSOR = ("/proc/cpuinfo", "/sys/devices/system/cpu")  # torch chooses its kernels by these
 _SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 
 
@@ -91,7 +92,7 @@ def readable() -> Iterator[Path]:
     """Yield what a worker may read: never a course, never the grader, never a whole site-packages."""
     stdlib = Path(sysconfig.get_path("stdlib")).resolve()
     yield from (child for child in stdlib.iterdir() if child.name not in _UNWANTED_STDLIB)
-    yield from (Path(device) for device in _DEVICES)
+    yield from (Path(device) for device in (*_DEVICES, *_PROCESSOR))
     multiarch = sysconfig.get_config_var("MULTIARCH") or ""
     for root in _SYSTEM:
         folder = Path(root) / multiarch

@@ -82,7 +82,8 @@ def close_all_but(kept: set[int]) -> None:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     edges = [-1, *sorted(kept), min(limit, 2**20)]
     for low, high in zip(edges, edges[1:], strict=False):
-        os.closerange(low + 1, high)
+        if low + 1 < high:  # CPython 3.11 takes closerange(0, 0) for "everything"
+            os.closerange(low + 1, high)
 
 
 def limit(budget_bytes: int) -> None:
