@@ -1,24 +1,18 @@
-import pprint
-from dataclasses import dataclass
+"""A report as a JSON document, and pure renderers of it: text for people, JUnit for CI."""
 
+from grader.report.document import FORMAT, from_json, to_document, to_json
+from grader.report.junit import to_junit
+from grader.report.text import Style, exercise_text, quizzes_text, summary_text, to_text
 
-@dataclass
-class Style:
-    width: int = 80
-    colour: bool = False
-    unicode: bool = True
-
-
-def exercise_text(r, s):
-    return pprint.pformat(r, width=100)
-
-
-def quizzes_text(q, s):
-    return ""
-
-
-def summary_text(r, s):
-    return f"{r.points}/{r.max_points} {r.isolation}"
-
-
-to_json = to_junit = repr
+__all__ = [
+    "FORMAT",
+    "Style",
+    "exercise_text",
+    "from_json",
+    "quizzes_text",
+    "summary_text",
+    "to_document",
+    "to_json",
+    "to_junit",
+    "to_text",
+]

@@ -1,0 +1,20 @@
+"""Looks at a student's layer from beside it: what a call from outside cannot ask of a module."""
+
+import torch
+from torch import nn
+
+
+def to_float64(layer: nn.Module) -> nn.Module:
+    """Convert the parameters and buffers of a layer to float64, in place, and return the layer."""
+    return layer.double()
+
+
+def call_without_gradients(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Run a layer under `torch.no_grad()`, in the mode it is in."""
+    with torch.no_grad():
+        return layer(x)
+
+
+def buffers_in_graph(layer: nn.Module) -> list[str]:
+    """Name the buffers that are still joined to the graph of an earlier batch."""
+    return [name for name, buffer in layer.named_buffers() if buffer.requires_grad]

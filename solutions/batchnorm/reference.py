@@ -1,0 +1,60 @@
+"""Batch normalisation in the steps of the paper, without torch's own operator."""
+
+import torch
+from torch import nn
+
+
+class BatchNorm2d(nn.Module):
+    """Normalise each channel of an image batch (N, C, H, W). Ioffe and Szegedy 2015, algorithms 1 and 2."""
+
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True
+    ) -> None:
+        super().__init__()
+        self.eps = eps
+        self.momentum = momentum
+        self.weight = nn.Parameter(torch.ones(num_features)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(num_features)) if affine else None
+        # Buffers are saved, loaded and converted with the layer, but no optimizer ever sees them.
+        self.register_buffer("running_mean", torch.zeros(num_features))
+        self.register_buffer("running_var", torch.ones(num_features))
+        self.register_buffer("num_batches_tracked", torch.tensor(0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the normalised batch, (N, C, H, W)."""
+        if self.training:
+            mean, var = self.batch_statistics(x)
+            self.track(mean, var, x.numel() // x.shape[1])
+        else:
+            mean, var = self.running_mean, self.running_var
+        return self.scale_and_shift(self.normalise(x, mean, var))
+
+    def batch_statistics(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return mean and biased variance of each channel, both (C,); they stay in the graph."""
+        if x.numel() == x.shape[1]:
+            raise ValueError(f"Training needs more than one value per channel, got {tuple(x.shape)}.")
+        return x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), correction=0)
+
+    @torch.no_grad()  # the buffers must not drag the graph of every past batch behind them
+    def track(self, mean: torch.Tensor, var: torch.Tensor, count: int) -> None:
+        """Move the running statistics one step towards those of a batch with `count` values per channel."""
+        # The batch is a sample: divided by n its variance is too small on average, divided by n - 1 it is not.
+        unbiased = var * count / (count - 1)
+        self.running_mean.copy_((1 - self.momentum) * self.running_mean + self.momentum * mean)
+        self.running_var.copy_((1 - self.momentum) * self.running_var + self.momentum * unbiased)
+        self.num_batches_tracked += 1
+
+    def normalise(self, x: torch.Tensor, mean: torch.Tensor, var: torch.Tensor) -> torch.Tensor:
+        """Move each channel by its mean, and divide it by its standard deviation."""
+        return (x - per_channel(mean)) / torch.sqrt(per_channel(var) + self.eps)
+
+    def scale_and_shift(self, x: torch.Tensor) -> torch.Tensor:
+        """Let the network choose another mean and scale, where it may."""
+        if self.weight is None:
+            return x
+        return x * per_channel(self.weight) + per_channel(self.bias)
+
+
+def per_channel(values: torch.Tensor) -> torch.Tensor:
+    """View (C,) as (1, C, 1, 1), so that it spreads over (N, C, H, W)."""
+    return values.view(1, -1, 1, 1)
