@@ -54,7 +54,7 @@ def to_text(report: Report, style: Style) -> str:
 
 def exercise_text(result: ExerciseResult, style: Style) -> str:
     """Return the block of one exercise, ending with a blank line."""
-    lines = [_header(f"{result.id} {style.pick("·", "-")} {result.title}", result.points, result.max_points, style)]
+    lines = [_header(f"{result.id} {style.pick('·', '-')} {result.title}", result.points, result.max_points, style)]
     if not result.checks:
         lines += _whole(result, style)
     elif result.outcome is Outcome.NOT_ATTEMPTED:
@@ -239,7 +239,7 @@ def quizzes_text(quizzes: Sequence[QuizResult], style: Style) -> str:
 
 
 def _quiz(quiz: QuizResult, style: Style) -> Iterator[str]:
-    yield _header(f"quiz {quiz.id} {style.pick("·", "-")} {quiz.title}", quiz.points, quiz.max_points, style)
+    yield _header(f"quiz {quiz.id} {style.pick('·', '-')} {quiz.title}", quiz.points, quiz.max_points, style)
     for problem in quiz.problems:
         yield from _marked(style, "red", problem)
     open_items = [item for item in quiz.items if not item.answered]

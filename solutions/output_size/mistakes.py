@@ -1,0 +1,167 @@
+"""Known mistakes of `output_size`."""
+
+import math
+
+from grader.mistakes import mistake
+from reference import conv_output_size
+
+
+@mistake("conv_output_size")
+def no_floor(size, kernel_size, stride=1, padding=0, dilation=1):
+    """The positions that fit are counted in whole steps: use integer division, (size + 2 * padding - reach) // stride + 1."""
+    return (size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride + 1
+
+
+@mistake("conv_output_size")
+def ceil_or_round(size, kernel_size, stride=1, padding=0, dilation=1):
+    """A window that does not fit entirely is dropped: round down, never up. Try size 8, kernel 3, stride 2 by hand."""
+    return math.ceil((size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1
+
+
+@mistake("conv_output_size")
+def pad_once(size, kernel_size, stride=1, padding=0, dilation=1):
+    """Padding is added on both sides, so the padded length is size + 2 * padding."""
+    return (size + padding - dilation * (kernel_size - 1) - 1) // stride + 1
+
+
+@mistake("conv_output_size")
+def missing_plus_one(size, kernel_size, stride=1, padding=0, dilation=1):
+    """Count positions, not gaps: where the kernel just fits there is one position, not zero. You lack the + 1."""
+    return (size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride
+
+
+@mistake("conv_output_size")
+def size_over_stride(size, kernel_size, stride=1, padding=0, dilation=1):
+    """The kernel size must enter the formula: size / stride is the rule of "same" padding, which this is not."""
+    return -(-size // stride)
+
+
+@mistake("conv_output_size")
+def dilation_times_kernel(size, kernel_size, stride=1, padding=0, dilation=1):
+    """Dilation widens the gaps, and k taps have k - 1 gaps: the reach is dilation * (k - 1) + 1, not dilation * k."""
+    return (size + 2 * padding - dilation * kernel_size) // stride + 1
+
+
+@mistake("conv_output_size")
+def dilation_ignored(size, kernel_size, stride=1, padding=0, dilation=1):
+    """You never use `dilation`. A dilated kernel reaches over dilation * (kernel_size - 1) + 1 pixels."""
+    return conv_output_size(size, kernel_size, stride, padding)
+
+
+@mistake("conv_output_size")
+def true_divide_to_int(size, kernel_size, stride=1, padding=0, dilation=1):
+    """round() goes to the nearest number, and sometimes up: a position that does not fit must be dropped, so use //."""
+    return round((size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1
+
+
+@mistake("same_padding")
+def half_the_kernel_with_dilation(kernel_size, dilation=1):
+    """Half of the kernel is right without dilation. With it, look at the reach: dilation * (kernel_size - 1) // 2."""
+    return kernel_size // 2
+
+
+@mistake("same_padding")
+def both_sides_together(kernel_size, dilation=1):
+    """That is the padding of both sides together: `padding` is added on each side, so take half of it."""
+    return dilation * (kernel_size - 1)
+
+
+@mistake("same_padding")
+def dilation_times_half_kernel(kernel_size, dilation=1):
+    """Half of dilation * kernel_size is too much: k taps have k - 1 gaps, so it is dilation * (kernel_size - 1) // 2."""
+    return dilation * kernel_size // 2
+
+
+@mistake("conv_parameter_count")
+def no_bias(in_channels, out_channels, kernel_size, bias=True, groups=1):
+    """Each filter has one bias: add out_channels where `bias` is true."""
+    return out_channels * (in_channels // groups) * kernel_size**2
+
+
+@mistake("conv_parameter_count")
+def bias_always(in_channels, out_channels, kernel_size, bias=True, groups=1):
+    """Look at the argument `bias`: with bias=False there is none to count."""
+    return out_channels * (in_channels // groups) * kernel_size**2 + out_channels
+
+
+@mistake("conv_parameter_count")
+def no_in_channels(in_channels, out_channels, kernel_size, bias=True, groups=1):
+    """A filter reaches through every input channel: it holds in_channels * k * k weights. One input channel hides this."""
+    return out_channels * kernel_size**2 + (out_channels if bias else 0)
+
+
+@mistake("conv_parameter_count")
+def bias_per_weight_plane(in_channels, out_channels, kernel_size, bias=True, groups=1):
+    """There is one bias per filter, shared by all input channels; you count one per pair of channels."""
+    planes = out_channels * (in_channels // groups)
+    return planes * kernel_size**2 + (planes if bias else 0)
+
+
+@mistake("conv_parameter_count")
+def groups_ignored(in_channels, out_channels, kernel_size, bias=True, groups=1):
+    """With groups, a filter sees only the channels of its own group: in_channels // groups of them."""
+    return out_channels * in_channels * kernel_size**2 + (out_channels if bias else 0)
+
+
+@mistake("conv_mult_adds")
+def counts_parameters(in_channels, out_channels, kernel_size, out_height, out_width, groups=1):
+    """These are the weights. The same weights are used again at every position: multiply by out_height * out_width."""
+    return out_channels * (in_channels // groups) * kernel_size**2
+
+
+@mistake("conv_mult_adds")
+def square_output(in_channels, out_channels, kernel_size, out_height, out_width, groups=1):
+    """You use the height where the width belongs. Count the positions as out_height * out_width."""
+    return out_channels * out_height**2 * (in_channels // groups) * kernel_size**2
+
+
+@mistake("conv_mult_adds")
+def groups_not_counted(in_channels, out_channels, kernel_size, out_height, out_width, groups=1):
+    """With groups, each dot product runs over in_channels // groups channels only."""
+    return out_channels * out_height * out_width * in_channels * kernel_size**2
+
+
+@mistake("receptive_field")
+def sum_of_kernels(layers):
+    """Two 3 x 3 layers see 5 pixels, not 6: neighbouring windows overlap, so each layer adds k - 1 steps."""
+    field, step = 0, 1
+    for kernel_size, stride in layers:
+        field += kernel_size * step
+        step *= stride
+    return field
+
+
+@mistake("receptive_field")
+def own_stride(layers):
+    """A layer's step in the input is the product of the strides BEFORE it; its own stride counts for later layers only."""
+    field, step = 1, 1
+    for kernel_size, stride in layers:
+        step *= stride
+        field += (kernel_size - 1) * step
+    return field
+
+
+@mistake("receptive_field")
+def previous_stride_only(layers):
+    """Strides multiply: after two layers of stride 2, one step is 4 input pixels long, not 2."""
+    field, step = 1, 1
+    for kernel_size, stride in layers:
+        field += (kernel_size - 1) * step
+        step = stride
+    return field
+
+
+@mistake("receptive_field")
+def stride_ignored(layers):
+    """After a layer with stride 2, one step of the next layer is 2 input pixels long: carry the product of the strides."""
+    return 1 + sum(kernel_size - 1 for kernel_size, _ in layers)
+
+
+@mistake("receptive_field")
+def from_zero(layers):
+    """Start from one pixel: a unit with no layer before it sees itself."""
+    field, step = 0, 1
+    for kernel_size, stride in layers:
+        field += (kernel_size - 1) * step
+        step *= stride
+    return field

@@ -1,0 +1,190 @@
+"""Hidden suite of `output_size`. Expected values are worked by hand, or taken from torch's own layers."""
+
+import pytest
+import torch
+from grader.suite import assert_matches, call, small_inputs
+from torch import nn
+
+
+@small_inputs("conv_output_size")
+def small_sizes():
+    from hypothesis import strategies as st
+
+    kernel, stride = st.integers(1, 4), st.integers(1, 3)
+    padding, dilation = st.integers(0, 2), st.integers(1, 3)
+    sizes = st.tuples(st.integers(1, 12), kernel, stride, padding, dilation)
+    # Only kernels that fit: torch refuses the others.
+    fitting = sizes.filter(lambda s: s[0] + 2 * s[3] >= s[4] * (s[1] - 1) + 1)
+    return fitting.map(lambda s: call(*s))
+
+
+@small_inputs("same_padding")
+def small_kernels():
+    from hypothesis import strategies as st
+
+    return st.builds(lambda half, dilation: call(2 * half + 1, dilation), st.integers(0, 3), st.integers(1, 3))
+
+
+@small_inputs("conv_parameter_count")
+def small_layers():
+    from hypothesis import strategies as st
+
+    channels = st.integers(1, 4)
+    return st.builds(
+        lambda i, o, k, bias, groups: call(i * groups, o * groups, k, bias=bias, groups=groups),
+        channels, channels, st.integers(1, 3), st.booleans(), st.integers(1, 2),
+    )  # fmt: skip
+
+
+@small_inputs("conv_mult_adds")
+def small_work():
+    from hypothesis import strategies as st
+
+    some = st.integers(1, 4)
+    return st.builds(
+        lambda i, o, k, h, w, groups: call(i * groups, o * groups, k, h, w, groups=groups),
+        some, some, st.integers(1, 3), some, some, st.integers(1, 2),
+    )  # fmt: skip
+
+
+@small_inputs("receptive_field")
+def small_stacks():
+    from hypothesis import strategies as st
+
+    layer = st.tuples(st.integers(1, 4), st.integers(1, 3))
+    return st.lists(layer, max_size=3).map(call)
+
+
+@pytest.mark.points(1)
+def test_output_size_is_a_whole_number(student):
+    """The output size is an int"""
+    assert_matches(student.conv_output_size(7, 3, 2), 3)
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_output_size_is_a_whole_number")
+def test_stride_one(student):
+    """A kernel at stride 1 has size - kernel + 1 positions"""
+    assert_matches(student.conv_output_size(5, 3), 3)
+    assert_matches(student.conv_output_size(28, 5), 24)
+    assert_matches(student.conv_output_size(5, 5), 1)
+
+
+@pytest.mark.points(2)
+@pytest.mark.requires("test_output_size_is_a_whole_number")
+def test_padding_counts_on_both_sides(student):
+    """Padding is added on both sides"""
+    assert_matches(student.conv_output_size(28, 5, padding=2), 28)
+    assert_matches(student.conv_output_size(4, 3, padding=1), 4)
+    assert_matches(student.conv_output_size(1, 3, 1, 1), 1)
+
+
+@pytest.mark.points(2)
+@pytest.mark.requires("test_output_size_is_a_whole_number")
+def test_a_window_that_sticks_out_is_dropped(student):
+    """A window that does not fit entirely is dropped"""
+    assert_matches(student.conv_output_size(8, 3, 2), 3)
+    assert_matches(student.conv_output_size(9, 2, 4), 2)
+    assert_matches(student.conv_output_size(28, 3, stride=2), 13)
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_output_size_is_a_whole_number")
+def test_stride_larger_than_the_kernel(student):
+    """A stride larger than the kernel skips pixels"""
+    assert_matches(student.conv_output_size(7, 2, 3), 2)
+    assert_matches(student.conv_output_size(10, 1, 4), 3)
+
+
+@pytest.mark.points(2)
+@pytest.mark.requires("test_output_size_is_a_whole_number")
+def test_dilation_widens_the_reach(student):
+    """Dilation widens the reach of the kernel"""
+    assert_matches(student.conv_output_size(28, 3, dilation=2), 24)
+    assert_matches(student.conv_output_size(7, 3, 1, 0, 3), 1)
+    assert_matches(student.conv_output_size(9, 1, dilation=5), 9)
+
+
+@pytest.mark.points(2)
+@pytest.mark.requires("test_output_size_is_a_whole_number")
+def test_sizes_agree_with_torch(student, rng):
+    """Twelve drawn settings agree with nn.Conv2d itself"""
+    for _ in range(12):
+        kernel, stride, padding, dilation = (int(torch.randint(low, 4, (), generator=rng)) for low in (1, 1, 0, 1))
+        size = int(torch.randint(10, 20, (), generator=rng))
+        layer = nn.Conv1d(1, 1, kernel, stride, padding, dilation)
+        expected = layer(torch.zeros(1, 1, size)).shape[-1]
+        assert_matches(student.conv_output_size(size, kernel, stride, padding, dilation), expected)
+
+
+@pytest.mark.points(1)
+def test_same_padding_keeps_the_size(student):
+    """Same padding of odd kernels keeps the size"""
+    assert_matches(student.same_padding(3), 1)
+    assert_matches(student.same_padding(5), 2)
+    assert_matches(student.same_padding(1), 0)
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_same_padding_keeps_the_size")
+def test_same_padding_with_dilation(student):
+    """Same padding takes dilation into account"""
+    assert_matches(student.same_padding(3, 2), 2)
+    assert_matches(student.same_padding(5, dilation=3), 6)
+
+
+@pytest.mark.points(1)
+def test_parameters_of_one_channel(student):
+    """LeNet's first convolution has 520 parameters"""
+    assert_matches(student.conv_parameter_count(1, 20, 5), 520)
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_parameters_of_one_channel")
+def test_parameters_of_many_channels(student):
+    """A filter reaches through all input channels"""
+    assert_matches(student.conv_parameter_count(20, 50, 5), 25050)
+    assert_matches(student.conv_parameter_count(3, 8, 3), 224)
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_parameters_of_one_channel")
+def test_parameters_with_bias_and_groups(student):
+    """Bias and groups change the number of parameters"""
+    assert_matches(student.conv_parameter_count(8, 4, 3, bias=False), 288)
+    assert_matches(student.conv_parameter_count(8, 8, 3, groups=8), 80)
+    layer = nn.Conv2d(6, 4, 3, groups=2)
+    assert_matches(student.conv_parameter_count(6, 4, 3, True, 2), sum(p.numel() for p in layer.parameters()))
+
+
+@pytest.mark.points(1)
+def test_work_of_a_convolution(student):
+    """Every output value is one dot product"""
+    assert_matches(student.conv_mult_adds(1, 20, 5, 28, 28), 392_000)
+    assert_matches(student.conv_mult_adds(3, 8, 3, 4, 5), 4320)
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_work_of_a_convolution")
+def test_work_with_groups(student):
+    """Groups divide the work"""
+    assert_matches(student.conv_mult_adds(8, 8, 3, 2, 3, groups=8), 432)
+    assert_matches(student.conv_mult_adds(6, 4, 1, 1, 2, groups=2), 24)
+
+
+@pytest.mark.points(1)
+def test_field_of_stride_one_layers(student):
+    """Stacked 3 x 3 layers see 3, 5, 7 pixels"""
+    assert_matches(student.receptive_field([(3, 1)]), 3)
+    assert_matches(student.receptive_field([(3, 1), (3, 1)]), 5)
+    assert_matches(student.receptive_field([(3, 1)] * 3), 7)
+    assert_matches(student.receptive_field([]), 1)
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_field_of_stride_one_layers")
+def test_field_with_strides(student):
+    """Strides of earlier layers multiply, pooling included"""
+    assert_matches(student.receptive_field([(5, 2), (3, 1)]), 9)
+    assert_matches(student.receptive_field([(3, 2)] * 3), 15)
+    assert_matches(student.receptive_field([(5, 1), (2, 2), (5, 1), (2, 2)]), 16)
