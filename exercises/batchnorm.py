@@ -11,8 +11,8 @@ Where the notes (section 7.1) stop short, and you must not:
 
 - Their formula has no eps. A channel that holds one value everywhere has variance 0, and 0 / 0 is NaN.
 - "Batch mean" means: per channel, over the batch AND over height and width, (N, H, W) of (N, C, H, W).
-- They do not say that the layer behaves differently in evaluation. One image alone has no batch to be compared
-  with, so the layer keeps running statistics while it trains, and uses those in evaluation.
+- They do not say that the layer behaves differently in evaluation. One image alone has no batch to be
+  compared with, so the layer keeps running statistics while it trains, and uses those in evaluation.
 - Their test, `y.mean()` near 0 and `y.std()` near 1, is passed by a layer that does nothing, because
   `torch.randn` has that mean and deviation already. Try your layer on `5 + 3 * torch.randn(4, 8, 32, 32)`.
 
@@ -47,7 +47,11 @@ class BatchNorm2d(nn.Module):
         self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True
     ) -> None:
         super().__init__()
-        raise NotImplementedError
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.affine = affine
+        raise NotImplementedError  # parameters and buffers go here
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the normalised batch; x and the result are (N, C, H, W). Do not change x.
@@ -55,7 +59,7 @@ class BatchNorm2d(nn.Module):
         In training (`self.training` is true), for each channel with n = N * H * W values:
 
         1. mean and var are those of this batch; this var divides by n (the biased one).
-        2. The result is weight * (x - mean) / sqrt(var + eps) + bias. Gradients flow through mean and var too.
+        2. The result is weight * (x - mean) / sqrt(var + eps) + bias. Gradients flow through mean and var.
         3. The running statistics take one step towards the batch, outside the graph:
 
                running = (1 - momentum) * running + momentum * batch
@@ -63,8 +67,8 @@ class BatchNorm2d(nn.Module):
            Here the batch's variance divides by n - 1 (the unbiased one). torch has two variances on purpose.
         4. num_batches_tracked grows by one.
 
-        In evaluation, mean and var are running_mean and running_var, and no buffer changes. Nothing else decides
-        between the two: under `torch.no_grad()` a layer in training mode still trains its statistics.
+        In evaluation, mean and var are running_mean and running_var, and no buffer changes. Nothing else
+        decides between the two: under `torch.no_grad()` a layer in training mode still trains its statistics.
 
         A worked channel, with fresh statistics and momentum 0.1:
 

@@ -87,7 +87,7 @@ class Grading:
     send: Callable[[jobs.Message], None]
     results: dict[str, CheckResult] = field(default_factory=dict)
     segments: dict[str, list[Exchange]] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
     lost: dict[str, WorkerLost] = field(default_factory=dict)
     reference: ModuleType = field(init=False)
     fixtures: dict[str, object] = field(default_factory=dict)
@@ -164,8 +164,9 @@ class Grading:
         self.results[run.spec.id] = result
         if conversation.complete and conversation.exchanges:
             self.segments[run.spec.id] = conversation.exchanges
-        if conversation.calls and result.outcome is not Outcome.PASSED:
-            self.names[run.spec.id] = conversation.calls[-1].name.split(".")[0]
+        if result.outcome is not Outcome.PASSED:
+            called = dict.fromkeys(call.root for call in reversed(conversation.calls))
+            self.names[run.spec.id] = [name for name in called if name in self.job.exercise.names]
         self.sandbox.reset(len(conversation.exchanges))
         self.send(CheckEnded(result=result))
         return result.outcome is Outcome.PASSED
@@ -250,24 +251,24 @@ class Grading:
         """Diagnose every failing name, and look for the smallest failing call of functions."""
         importlib.import_module("mistakes")
         explained: dict[str, tuple[Mistake, ...]] = {}
-        for name in dict.fromkeys(self.names.values()):
-            found = diagnosis.explaining(
+        for name in {name: None for names in self.names.values() for name in names}:
+            explained[name] = diagnosis.explaining(
                 name, KNOWN, list(self.segments.values()), vars(self.reference), self.fixtures
             )
-            explained[name] = found
         self._shrink()
-        for check, name in self.names.items():
-            if found := explained.get(name, ()):
-                known = Diagnosis(mistake=found[0].id, message=found[0].message)
+        for check, names in self.names.items():
+            found = next((explained[name][0] for name in names if explained[name]), None)
+            if found is not None:
+                known = Diagnosis(mistake=found.id, message=found.message)
                 self.results[check] = replace(self.results[check], diagnosis=known)
         return explained
 
     def _shrink(self) -> None:
         """Put the smallest failing call of each wrong function into the first check that shows a wrong value."""
         done: set[str] = set()
-        for check, name in self.names.items():
-            result = self.results[check]
-            if name in done or result.outcome not in (Outcome.FAILED, Outcome.RAISED):
+        for check, names in self.names.items():
+            result, name = self.results[check], next(iter(names), "")
+            if not name or name in done or result.outcome not in (Outcome.FAILED, Outcome.RAISED):
                 continue
             done.add(name)
             if result.counterexample is None or not callable(getattr(self.reference, name, None)):

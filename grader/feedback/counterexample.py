@@ -89,7 +89,7 @@ class _Search:
         return None
 
     def _keep(self, args: tuple[object, ...], kwargs: dict[str, object], mismatch: Mismatch) -> None:
-        record = CallRecord(name=self._name, args=args, kwargs=kwargs)
+        record = CallRecord(name=self._name, root=self._name, args=args, kwargs=kwargs)
         call, arguments = show_call(record, self._reference)
         got = mismatch.rationale if isinstance(mismatch.got, CallFailed) else show(mismatch.got)
         self.best = Counterexample(

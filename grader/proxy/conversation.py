@@ -47,9 +47,13 @@ class Exchange:
 
 @dataclass(slots=True, kw_only=True)
 class CallRecord:
-    """One call as a person would tell it. `result` is unset (`...`) when there was none."""
+    """One call as a person would tell it. `result` is unset (`...`) when there was none.
+
+    `root` is the name of the student's that is at work: `BatchNorm2d` for `BatchNorm2d.state_dict`.
+    """
 
     name: str
+    root: str
     args: tuple[object, ...]
     kwargs: dict[str, object]
     result: object = ...
@@ -75,11 +79,12 @@ class Conversation:
         args: tuple[object, ...],
         kwargs: dict[str, object],
         *,
-        handle: HandleValue | None = None,
+        on: "RemoteObject | None" = None,
     ) -> object:
         """Call on the other side and return the checked result; raise CallFailed for every other ending."""
-        label = name if handle is None else f"{handle.type_name}.{name}".removesuffix(".__call__")
-        record = CallRecord(name=label, args=args, kwargs=kwargs)
+        handle = on._value if on else None  # noqa: SLF001 - one room
+        label = name if on is None else f"{on.origin}.{name}".removesuffix(".__call__")
+        record = CallRecord(name=label, root=label.split(".")[0], args=args, kwargs=kwargs)
         if owner != "fixtures":
             self.calls.append(record)
         packer = Packer(_handle_of)
@@ -155,18 +160,21 @@ class Conversation:
     def _stand_in(self, label: str, value: HandleValue | ForeignValue) -> object:
         if isinstance(value, ForeignValue):
             return ForeignResult(label, value)
-        return RemoteModule(self, value) if value.is_module else RemoteObject(self, value)
+        origin = label.split(".")[0]
+        return RemoteModule(self, value, origin) if value.is_module else RemoteObject(self, value, origin)
 
 
 class RemoteObject:
     """Stands for an object that stays with the student's code: it can be passed back as an argument."""
 
-    def __init__(self, conversation: Conversation, value: HandleValue) -> None:
+    def __init__(self, conversation: Conversation, value: HandleValue, origin: str) -> None:
+        """`origin` is the name whose call made it."""
         self._conversation = conversation
         self._value = value
+        self.origin = origin
 
     def _call(self, name: str, *args: object, **kwargs: object) -> object:
-        return self._conversation.call("handle", name, args, kwargs, handle=self._value)
+        return self._conversation.call("handle", name, args, kwargs, on=self)
 
     def __repr__(self) -> str:
         return f"<{self._value.type_name}>"

@@ -1,4 +1,4 @@
-"""Known mistakes of batch normalisation."""
+"""Known mistakes of batch normalisation. Each changes one step of the reference."""
 
 import reference
 import torch
@@ -7,43 +7,33 @@ from torch import nn
 
 from grader.mistakes import mistake
 
-AXES = (0, 2, 3)
-
 
 @mistake("BatchNorm2d")
 class UnbiasedForward(reference.BatchNorm2d):
-    """`torch.var` divides by n - 1 unless told otherwise: to normalise the batch, pass correction=0."""
+    """`x.var` divides by n - 1 unless told otherwise: to normalise the batch, pass correction=0."""
 
-    def batch_statistics(self, x):
-        return x.mean(dim=AXES), x.var(dim=AXES)
-
-    @torch.no_grad()
-    def track(self, mean, var, count):
-        super().track(mean, var * (count - 1) / count, count)
+    def _normalise(self, x, mean, var):
+        if self.training:
+            count = x.numel() // x.shape[1]
+            var = var * count / (count - 1)
+        return super()._normalise(x, mean, var)
 
 
 @mistake("BatchNorm2d")
 class BiasedRunning(reference.BatchNorm2d):
-    """There are two variances: normalise with the biased one, but keep the unbiased one, which divides by n - 1,
-    in running_var. Well-known courses use the biased one for both, so you are in good company.
-    """
+    """Two variances: the biased one normalises, the unbiased (n - 1) goes into running_var. Many mix them up."""
 
     @torch.no_grad()
-    def track(self, mean, var, count):
-        super().track(mean, var * (count - 1) / count, count)
+    def _track(self, mean, var, count):
+        super()._track(mean, var * (count - 1) / count, count)
 
 
 @mistake("BatchNorm2d")
 class MomentumReversed(reference.BatchNorm2d):
-    """In torch, momentum weighs the new batch: (1 - momentum) * old + momentum * new. Keras and CS231n define it
-    the other way round.
-    """
+    """In torch, momentum weighs the new batch: (1 - momentum) * old + momentum * new. Keras reverses it."""
 
-    @torch.no_grad()
-    def track(self, mean, var, count):
-        self.momentum = 1 - self.momentum
-        super().track(mean, var, count)
-        self.momentum = 1 - self.momentum
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
+        super().__init__(num_features, eps, 1 - momentum, affine)
 
 
 @mistake("BatchNorm2d")
@@ -56,65 +46,56 @@ class MomentumHardCoded(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class ReshapeNoPermute(reference.BatchNorm2d):
-    """reshape(-1, C) does not move the channel axis, so it mixes channels: permute to (N, H, W, C) first."""
+    """reshape(-1, C) moves no axis, so it mixes channels: permute to (N, H, W, C) before, or use dim=(0, 2, 3)."""
 
-    def batch_statistics(self, x):
+    def _of_batch(self, x):
         rows = x.reshape(-1, x.shape[1])
         return rows.mean(dim=0), rows.var(dim=0, correction=0)
 
 
 @mistake("BatchNorm2d")
 class AxisZeroOnly(reference.BatchNorm2d):
-    """You average over the batch axis alone, which leaves statistics for every pixel: average over
-    dim=(0, 2, 3), and one value per channel remains.
-    """
+    """You average over the batch axis alone, pixel by pixel: average over dim=(0, 2, 3), for each channel."""
 
-    def forward(self, x):
+    def _normalise(self, x, mean, var):
         if not self.training:
-            return super().forward(x)
-        mean, var = x.mean(dim=0), x.var(dim=0, correction=0)
-        self.track(mean.mean(dim=(1, 2)), var.mean(dim=(1, 2)), x.numel() // x.shape[1])
-        return self.scale_and_shift((x - mean) / torch.sqrt(var + self.eps))
+            return super()._normalise(x, mean, var)
+        return (x - x.mean(dim=0)) / torch.sqrt(x.var(dim=0, correction=0) + self.eps)
 
 
 @mistake("BatchNorm2d")
 class PerImage(reference.BatchNorm2d):
-    """You normalise each image by itself, which is instance normalisation: the batch axis belongs to the
-    average too, dim=(0, 2, 3).
-    """
+    """You normalise each image by itself (instance normalisation): the batch axis belongs in the average too."""
 
-    def forward(self, x):
+    def _normalise(self, x, mean, var):
         if not self.training:
-            return super().forward(x)
-        self.track(*self.batch_statistics(x), x.numel() // x.shape[1])
+            return super()._normalise(x, mean, var)
         mean, var = x.mean(dim=(2, 3), keepdim=True), x.var(dim=(2, 3), correction=0, keepdim=True)
-        return self.scale_and_shift((x - mean) / torch.sqrt(var + self.eps))
+        return (x - mean) / torch.sqrt(var + self.eps)
 
 
 @mistake("BatchNorm2d")
 class OneForAllChannels(reference.BatchNorm2d):
-    """You take one mean and one variance for all channels together: each channel needs its own."""
+    """You take one mean and one variance for all channels together: each channel has its own."""
 
-    def batch_statistics(self, x):
+    def _of_batch(self, x):
         channels = x.shape[1]
         return x.mean().expand(channels), x.var(correction=0).expand(channels)
 
 
 @mistake("BatchNorm2d")
 class NoEps(reference.BatchNorm2d):
-    """The formula of the notes lacks eps: a constant channel has variance 0, and you divide 0 by 0. Put
-    var + eps under the square root.
-    """
+    """The notes' formula lacks eps, so a constant channel gives 0 / 0: put var + eps under the root."""
 
-    def normalise(self, x, mean, var):
+    def _normalise(self, x, mean, var):
         return (x - per_channel(mean)) / torch.sqrt(per_channel(var))
 
 
 @mistake("BatchNorm2d")
 class EpsOutside(reference.BatchNorm2d):
-    """eps goes inside the square root, sqrt(var + eps). Outside of it, it is far too small to matter."""
+    """eps goes inside the square root, sqrt(var + eps): outside of it, it changes far too little."""
 
-    def normalise(self, x, mean, var):
+    def _normalise(self, x, mean, var):
         return (x - per_channel(mean)) / (torch.sqrt(per_channel(var)) + self.eps)
 
 
@@ -128,68 +109,57 @@ class EpsHardCoded(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class VarianceNotRooted(reference.BatchNorm2d):
-    """You divide by the variance: take its square root, which is the standard deviation."""
+    """You divide by the variance: divide by its square root, the standard deviation."""
 
-    def normalise(self, x, mean, var):
+    def _normalise(self, x, mean, var):
         return (x - per_channel(mean)) / (per_channel(var) + self.eps)
 
 
 @mistake("BatchNorm2d")
 class EvalUsesBatch(reference.BatchNorm2d):
-    """In evaluation your layer still normalises with the batch at hand: use running_mean and running_var there."""
+    """In evaluation you still normalise with the batch: use running_mean and running_var there."""
 
-    def forward(self, x):
-        mean, var = self.batch_statistics(x)
-        if self.training:
-            self.track(mean, var, x.numel() // x.shape[1])
-        return self.scale_and_shift(self.normalise(x, mean, var))
+    def _statistics(self, x):
+        return super()._statistics(x) if self.training else self._of_batch(x)
 
 
 @mistake("BatchNorm2d")
 class EvalStillTracks(reference.BatchNorm2d):
     """Your running statistics move in evaluation too: update them only where self.training is true."""
 
-    def forward(self, x):
-        mean, var = self.batch_statistics(x)
-        self.track(mean, var, x.numel() // x.shape[1])
+    def _statistics(self, x):
         if not self.training:
-            mean, var = self.running_mean, self.running_var
-        return self.scale_and_shift(self.normalise(x, mean, var))
+            self._track(*self._of_batch(x), x.numel() // x.shape[1])
+        return super()._statistics(x)
 
 
 @mistake("BatchNorm2d")
 class TrainsOnRunning(reference.BatchNorm2d):
-    """In training your layer normalises with the running statistics: use those of the batch itself, and keep
-    the running ones for evaluation.
-    """
+    """In training you normalise with the running statistics: use the batch's own until evaluation."""
 
-    def forward(self, x):
-        if self.training:
-            self.track(*self.batch_statistics(x), x.numel() // x.shape[1])
-        return self.scale_and_shift(self.normalise(x, self.running_mean, self.running_var))
+    def _statistics(self, x):
+        super()._statistics(x)
+        return self.running_mean.clone(), self.running_var.clone()
 
 
 @mistake("BatchNorm2d")
 class GradModeDecides(reference.BatchNorm2d):
-    """You ask torch.is_grad_enabled() whether the layer trains: ask self.training, which train() and eval() set."""
+    """You ask torch.is_grad_enabled(): ask self.training instead, which train() and eval() set."""
 
-    def forward(self, x):
-        if torch.is_grad_enabled():
-            mean, var = self.batch_statistics(x)
-            self.track(mean, var, x.numel() // x.shape[1])
-        else:
-            mean, var = self.running_mean, self.running_var
-        return self.scale_and_shift(self.normalise(x, mean, var))
+    def _statistics(self, x):
+        if not torch.is_grad_enabled():
+            return self.running_mean, self.running_var
+        mean, var = self._of_batch(x)
+        self._track(mean, var, x.numel() // x.shape[1])
+        return mean, var
 
 
 @mistake("BatchNorm2d")
 class RunningInLocals(reference.BatchNorm2d):
-    """You compute the new running statistics into local names, which end with the call: assign them to
-    self.running_mean and self.running_var, or use copy_.
-    """
+    """Your new running statistics are local names, gone after the call: store them in self.running_mean."""
 
     @torch.no_grad()
-    def track(self, mean, var, count):  # noqa: ARG002 - what is computed from them is lost
+    def _track(self, mean, var, count):  # noqa: ARG002 - what is computed from them is lost
         self.num_batches_tracked += 1
 
 
@@ -198,9 +168,9 @@ class StdInRunningVar(reference.BatchNorm2d):
     """You keep a standard deviation in running_var: keep the variance, without the square root."""
 
     @torch.no_grad()
-    def track(self, mean, var, count):
+    def _track(self, mean, var, count):
         unbiased = var * count / (count - 1)
-        super().track(mean, unbiased.sqrt() * (count - 1) / count, count)
+        super()._track(mean, unbiased.sqrt() * (count - 1) / count, count)
 
 
 @mistake("BatchNorm2d")
@@ -208,30 +178,25 @@ class NoCounter(reference.BatchNorm2d):
     """You never count the batches: add 1 to num_batches_tracked for each batch in training."""
 
     @torch.no_grad()
-    def track(self, mean, var, count):
-        super().track(mean, var, count)
-        self.num_batches_tracked.zero_()
+    def _track(self, mean, var, count):
+        super()._track(mean, var, count)
+        self.num_batches_tracked -= 1
 
 
 @mistake("BatchNorm2d")
 class PlainAttributes(reference.BatchNorm2d):
-    """Your running statistics are plain attributes, which are neither saved nor converted with the layer:
-    declare them with self.register_buffer.
-    """
+    """A plain attribute is not saved with the layer: declare running statistics with register_buffer."""
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
         super().__init__(num_features, eps, momentum, affine)
-        for name in ("running_mean", "running_var", "num_batches_tracked"):
-            value = getattr(self, name)
+        for name, value in list(self.named_buffers()):
             delattr(self, name)
             setattr(self, name, value)
 
 
 @mistake("BatchNorm2d")
 class StatisticsAsParameters(reference.BatchNorm2d):
-    """Your running statistics are parameters, so an optimizer would train them: make them buffers with
-    self.register_buffer.
-    """
+    """As parameters, running statistics would be trained by an optimizer: use register_buffer instead."""
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
         super().__init__(num_features, eps, momentum, affine)
@@ -243,17 +208,15 @@ class StatisticsAsParameters(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class StatisticsOfFourAxes(reference.BatchNorm2d):
-    """You keep everything as (1, C, 1, 1): torch keeps (C,). Store (C,), and view it as (1, C, 1, 1) only to
-    compute with it.
-    """
+    """You keep everything as (1, C, 1, 1): store (C,) as torch does, and view it only to compute."""
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
         super().__init__(num_features, eps, momentum, affine)
         for tensor in (*self.parameters(), self.running_mean, self.running_var):
             tensor.data = per_channel(tensor.data)
 
-    def batch_statistics(self, x):
-        mean, var = super().batch_statistics(x)
+    def _of_batch(self, x):
+        mean, var = super()._of_batch(x)
         return per_channel(mean), per_channel(var)
 
 
@@ -261,7 +224,7 @@ class StatisticsOfFourAxes(reference.BatchNorm2d):
 class NoAffine(reference.BatchNorm2d):
     """You never use weight and bias: multiply the normalised values by weight, and add bias."""
 
-    def scale_and_shift(self, x):
+    def _scale_and_shift(self, x):
         return x
 
 
@@ -275,22 +238,18 @@ class AlwaysAffine(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class StatisticsDetached(reference.BatchNorm2d):
-    """You cut mean and variance of the batch off from the graph: only the running statistics are computed
-    without gradients, because the batch's depend on x, and its gradient must go through them.
-    """
+    """The batch's mean and variance depend on x: keep them in the graph, and detach the running ones only."""
 
-    def batch_statistics(self, x):
-        mean, var = super().batch_statistics(x)
+    def _of_batch(self, x):
+        mean, var = super()._of_batch(x)
         return mean.detach(), var.detach()
 
 
 @mistake("BatchNorm2d")
 class StatisticsInGraph(reference.BatchNorm2d):
-    """Your running statistics stay joined to the graph, so the graph of every past batch is kept: update them
-    under torch.no_grad(), or from mean.detach().
-    """
+    """Your running statistics keep the graph of every past batch: update them under torch.no_grad()."""
 
-    def track(self, mean, var, count):
+    def _track(self, mean, var, count):
         unbiased = var * count / (count - 1)
         self.running_mean = (1 - self.momentum) * self.running_mean + self.momentum * mean
         self.running_var = (1 - self.momentum) * self.running_var + self.momentum * unbiased
@@ -301,6 +260,5 @@ class StatisticsInGraph(reference.BatchNorm2d):
 class InPlace(reference.BatchNorm2d):
     """`x -= mean` and `x.sub_(mean)` change the caller's tensor: write x - mean, which makes a new one."""
 
-    def normalise(self, x, mean, var):
-        root = torch.sqrt(per_channel(var) + self.eps)
-        return x.sub_(per_channel(mean)).div_(root)
+    def _normalise(self, x, mean, var):
+        return x.sub_(per_channel(mean)).div_(torch.sqrt(per_channel(var) + self.eps))

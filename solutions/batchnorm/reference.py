@@ -21,34 +21,39 @@ class BatchNorm2d(nn.Module):
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the normalised batch, (N, C, H, W)."""
-        if self.training:
-            mean, var = self.batch_statistics(x)
-            self.track(mean, var, x.numel() // x.shape[1])
-        else:
-            mean, var = self.running_mean, self.running_var
-        return self.scale_and_shift(self.normalise(x, mean, var))
+        """Return the normalised batch, (N, C, H, W). Raises ValueError where one value has no variance."""
+        mean, var = self._statistics(x)
+        return self._scale_and_shift(self._normalise(x, mean, var))
 
-    def batch_statistics(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return mean and biased variance of each channel, both (C,); they stay in the graph."""
-        if x.numel() == x.shape[1]:
+    def _statistics(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean and variance to normalise with, both (C,); in training, keep track of them."""
+        if not self.training:
+            return self.running_mean, self.running_var
+        count = x.numel() // x.shape[1]
+        if count == 1:
             raise ValueError(f"Training needs more than one value per channel, got {tuple(x.shape)}.")
+        mean, var = self._of_batch(x)
+        self._track(mean, var, count)
+        return mean, var
+
+    def _of_batch(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return mean and biased variance of each channel; they stay in the graph, since they depend on x."""
         return x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), correction=0)
 
     @torch.no_grad()  # the buffers must not drag the graph of every past batch behind them
-    def track(self, mean: torch.Tensor, var: torch.Tensor, count: int) -> None:
+    def _track(self, mean: torch.Tensor, var: torch.Tensor, count: int) -> None:
         """Move the running statistics one step towards those of a batch with `count` values per channel."""
-        # The batch is a sample: divided by n its variance is too small on average, divided by n - 1 it is not.
+        # A batch is a sample: its variance is too small on average when divided by n, and right by n - 1.
         unbiased = var * count / (count - 1)
         self.running_mean.copy_((1 - self.momentum) * self.running_mean + self.momentum * mean)
         self.running_var.copy_((1 - self.momentum) * self.running_var + self.momentum * unbiased)
         self.num_batches_tracked += 1
 
-    def normalise(self, x: torch.Tensor, mean: torch.Tensor, var: torch.Tensor) -> torch.Tensor:
+    def _normalise(self, x: torch.Tensor, mean: torch.Tensor, var: torch.Tensor) -> torch.Tensor:
         """Move each channel by its mean, and divide it by its standard deviation."""
         return (x - per_channel(mean)) / torch.sqrt(per_channel(var) + self.eps)
 
-    def scale_and_shift(self, x: torch.Tensor) -> torch.Tensor:
+    def _scale_and_shift(self, x: torch.Tensor) -> torch.Tensor:
         """Let the network choose another mean and scale, where it may."""
         if self.weight is None:
             return x
