@@ -1,5 +1,6 @@
 """Finds the course on disk and reads it. The only room that knows the tree of a course."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from grader import document
-from grader.errors import DocumentError, GraderError, Problem
+from grader.errors import DocumentError, GraderError, Problem, UsageError
 from grader.model import Exercise, Limits
 
 _PACKAGED = Path(__file__).parent / "course"
 _CHECKOUT = Path(__file__).parent.parent
+COURSE_VARIABLE = "CONVGRADER_COURSE"
 FOLDERS = ("exercises", "solutions", "quizzes")
 
 Sentence = Annotated[str, Field(min_length=1, max_length=600)]
@@ -63,7 +65,11 @@ class Course:
 
 
 def find_root() -> Path:
-    """Return the folder of the course: the one packaged with the grader, or the checkout it runs from."""
+    """Return the folder of the course: the one named by the environment, packaged, or around the checkout."""
+    if named := os.environ.get(COURSE_VARIABLE):
+        if not (Path(named) / "solutions").is_dir():
+            raise UsageError(f"{COURSE_VARIABLE} names {named}, which holds no solutions/.")
+        return Path(named).resolve()
     for root in (_PACKAGED, _CHECKOUT):
         if (root / "solutions").is_dir():
             return root

@@ -90,9 +90,9 @@ class Dispatcher:
             try:
                 for n in range(len(todo)):
                     yield futures[n].result()
-            except BaseException:
-                self._starter.stop()  # unblocks the threads that wait for a result nobody wants
-                raise
+            finally:
+                if not all(future.done() for future in futures.values()):
+                    self._starter.stop()  # unblocks the threads that wait for results nobody wants
 
     def _grade_one(self, job: Job, watch: Watch) -> Graded | NotGraded:
         limit = job.exercise.limits.exercise_limit_s + job.exercise.limits.import_limit_s + 2 * _OWN_SLACK_S

@@ -273,7 +273,7 @@ class Grading:
             done.add(name)
             if result.counterexample is None or not callable(getattr(self.reference, name, None)):
                 continue
-            conversation = Conversation(self.sandbox, time.monotonic() + counterexample.BUDGET_S, self.lost)
+            conversation = Conversation(self.sandbox, lost=self.lost)
             try:
                 example = counterexample.smallest(name, getattr(self.reference, name), conversation)
             except (WorkerLost, LoadFailed):

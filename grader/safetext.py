@@ -8,12 +8,12 @@ _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def printable(text: str, *, limit: int = 4000) -> str:
-    """Return `text` with every character that steers a terminal spelled out, cut at `limit` characters.
+    r"""Return `text` with every character that steers a terminal spelled out, cut at `limit` characters.
 
-    Newlines and tabs stay. An escape becomes its Python spelling, so that it can be seen: `\\x1b[31m`.
+    Newlines and tabs stay. An escape becomes its Python spelling, so that it can be seen: `\x1b[31m`.
     """
-    cut = text if len(text) <= limit else text[:limit] + f"… ({len(text) - limit} more characters)"
-    return "".join(_spell(character) for character in cut)
+    spelled = "".join(_spell(character) for character in text[: limit + 1])
+    return spelled if len(spelled) <= limit else f"{spelled[:limit]}… (cut here)"
 
 
 def one_line(text: str, *, limit: int = 200) -> str:

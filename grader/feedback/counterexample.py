@@ -15,10 +15,6 @@ BUDGET_S = 1.0
 _FATAL = {Outcome.TIME_LIMIT, Outcome.CRASHED, Outcome.MEMORY_LIMIT, Outcome.OUTPUT_LIMIT, Outcome.TAMPERING}
 
 
-class _OutOfTime(Exception):  # noqa: N818
-    """The budget is used up, or the worker was lost on the way."""
-
-
 def smallest(
     name: str, reference: Callable[..., object], conversation: Conversation
 ) -> Counterexample | None:
@@ -26,7 +22,7 @@ def smallest(
     if name not in SMALL_INPUTS or name in conversation.lost:
         return None
     from hypothesis import HealthCheck, Phase, find, settings  # noqa: PLC0415 - 0.3 s, paid only on failure
-    from hypothesis.errors import NoSuchExample  # noqa: PLC0415
+    from hypothesis.errors import Flaky, NoSuchExample  # noqa: PLC0415
 
     search = _Search(name, reference, conversation)
     strategy: Any = SMALL_INPUTS[name]()
@@ -41,8 +37,8 @@ def smallest(
     try:
         found = find(strategy, search.fails, settings=quiet, random=random.Random(0))  # noqa: S311 - reproducible on purpose
         search.fails(found)
-    except (NoSuchExample, _OutOfTime):
-        return search.best  # smaller than nothing: the last failing call before the time was up
+    except (NoSuchExample, Flaky):  # flaky: once the time is up, every call counts as right
+        return search.best
     return search.best
 
 
@@ -52,13 +48,15 @@ class _Search:
     def __init__(self, name: str, reference: Callable[..., object], conversation: Conversation) -> None:
         self._name, self._reference, self._conversation = name, reference, conversation
         self._end = time.monotonic() + BUDGET_S
-        self._size: int | None = None
         self.best: Counterexample | None = None
 
     def fails(self, packed: PackedCall) -> bool:
-        """Tell whether the student's result differs from the reference's on this call."""
-        if time.monotonic() > self._end:
-            raise _OutOfTime
+        """Tell whether the student's result differs from the reference's on this call.
+
+        Once the budget is used up or the worker is lost, no call fails any more, which ends the search.
+        """
+        if time.monotonic() > self._end or self._name in self._conversation.lost:
+            return False
         args, kwargs = packed
         try:
             expected = self._reference(*args, **kwargs)
@@ -80,7 +78,7 @@ class _Search:
             return mismatch
         except CallFailed as failed:
             if failed.outcome in _FATAL:
-                raise _OutOfTime from None
+                return None
             return Mismatch(failed.sentence, got=failed, expected=expected)
         finally:
             # The search's own calls are no evidence for the diagnosis, and must not pile up.

@@ -122,8 +122,9 @@ def _refusal(tensor: torch.Tensor) -> str:
 
 def tensor_bytes(tensor: torch.Tensor) -> bytes:
     """Return the elements of a dense CPU tensor in row-major order, as bytes."""
-    flat = tensor.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
-    return flat.view(torch.uint8).numpy().tobytes()
+    # A copy, and not contiguous(): a view of one element may keep a stride that bytes cannot be read with.
+    copy = torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())
+    return copy.reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 @dataclass(slots=True)
@@ -139,7 +140,7 @@ class Unpacker:
     def unpack(self, value: Value, depth: int = 0) -> object:
         """Return the value. Tensors own their memory and never require grad here."""
         self._items += 1
-        if depth > MAX_DEPTH or self._items > MAX_ITEMS:
+        if depth > MAX_DEPTH + 1 or self._items > MAX_ITEMS + 1:
             raise ProtocolError("A value is nested too deeply or has too many items.")
         if isinstance(value, TensorValue):
             return self._tensor(value)

@@ -1,0 +1,160 @@
+"""The suite room: comparisons that say where, checks with points, seeds that repeat."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+from grader.errors import DocumentError
+from grader.proxy import Conversation
+from grader.suite import assert_matches
+from grader.suite.comparison import Mismatch
+from grader.suite.plugin import SuitePlugin, run_suite, seed_of
+
+
+def mismatch(got, expected, **options):
+    with pytest.raises(Mismatch) as caught:
+        assert_matches(got, expected, **options)
+    return caught.value
+
+
+IMAGE = torch.arange(24.0).reshape(1, 2, 3, 4) + 1
+
+DIFFERENCES = [
+    # what the student returned, words of the rationale, words of the place
+    (None, "is None. Does the last line return it?", ""),
+    ((IMAGE, 1), "tuple of 2, where a single tensor", ""),
+    (3.0, "is a float", ""),
+    (IMAGE[0], "has the shape (2, 3, 4), not (1, 2, 3, 4)", "3 axes, where 4 are expected"),
+    (IMAGE[..., :3], "has the shape (1, 2, 3, 3)", "W is 3, not 4"),
+    (IMAGE.double(), "has the dtype float64, not float32", ""),
+    (IMAGE * float("nan"), "holds NaN in 24 of 24 places", ""),
+    (IMAGE * 2, "wrong in 24 of 24", "every value is 2 times what is expected"),
+    (IMAGE + 1, "wrong in 24 of 24", "every value is off by +1"),
+    (-IMAGE, "wrong in 24 of 24", "every sign is turned round"),
+    (IMAGE.flip(-1), "wrong in 24 of 24", "flipped"),
+]
+
+
+@pytest.mark.parametrize(("got", "rationale", "where"), DIFFERENCES, ids=[words for _, words, _ in DIFFERENCES])
+def test_a_difference_is_named_by_its_first_step(got, rationale, where):
+    found = mismatch(got, IMAGE)
+    assert rationale in found.rationale
+    assert where in found.where
+
+
+PLACES = [
+    ((slice(None), slice(None), slice(None), -1), "only the last column is wrong"),
+    ((slice(None), slice(None), 0), "only the first row is wrong"),
+    ((slice(None), 1), "only the last channel is wrong"),
+    ((0, 0, 1, 2), "only the third column of the second row of the first channel is wrong"),
+]
+
+
+@pytest.mark.parametrize(("index", "words"), PLACES, ids=[words for _, words in PLACES])
+def test_the_place_of_a_difference_is_named_by_its_axes(index, words):
+    got = IMAGE.clone()
+    got[index] += torch.rand(got[index].shape) + 1
+    assert words in mismatch(got, IMAGE).where
+
+
+def test_a_wrong_border_is_recognised():
+    expected = torch.rand(1, 1, 4, 4)
+    got = expected.clone()
+    got[..., 0, :] += 1
+    got[..., :, -1] -= 1
+    assert "only the border is wrong" in mismatch(got, expected).where
+
+
+def test_a_transpose_is_recognised():
+    expected = torch.rand(1, 1, 3, 3)
+    assert "transpose" in mismatch(expected.mT.clone(), expected).where
+
+
+@pytest.mark.parametrize(
+    ("got", "expected"),
+    [(1, 1.0), ([1, 2], (1, 2)), ({"a": torch.ones(2)}, {"a": torch.ones(2)}), (torch.tensor(1.0), torch.tensor(1.0))],
+)
+def test_differences_that_are_no_mistake_pass(got, expected):
+    assert_matches(got, expected)
+
+
+@pytest.mark.parametrize(("got", "expected"), [(1.0, 1), (True, 1), ("1", 1), (float("nan"), 1.0), (2, 3)])
+def test_scalars_are_compared_with_their_type(got, expected):
+    mismatch(got, expected)
+
+
+def test_missing_and_extra_keys_are_both_named():
+    found = mismatch({"weight": 1, "wieght": 2}, {"weight": 1, "bias": 2})
+    assert "lacks `bias`" in found.rationale
+    assert "has `wieght`" in found.rationale
+
+
+def test_a_dtype_can_be_left_to_a_check_of_its_own():
+    assert_matches(IMAGE.double(), IMAGE, check_dtype=False)
+
+
+def test_inputs_depend_on_the_seed_and_the_check_and_nothing_else():
+    assert seed_of(1, "test_a") == seed_of(1, "test_a")
+    assert len({seed_of(seed, check) for seed in range(3) for check in ("test_a", "test_b")}) == 6
+
+
+_NUMBERS = itertools.count()
+
+
+def run(tmp_path: Path, text: str):
+    """Run a suite and return what was reported."""
+    path = tmp_path / f"test_of_{next(_NUMBERS)}.py"  # a module is imported once in a process
+    path.write_text(f"import pytest, torch\n{text}", encoding="utf-8")
+    runs = []
+
+    def report(finished):
+        runs.append(finished)
+        return finished.error is None and not finished.waits_for
+
+    run_suite(path, SuitePlugin(seed=0, start=lambda _: Conversation(backend=None), report=report))
+    return runs
+
+
+def test_a_check_waits_for_the_checks_it_requires(tmp_path):
+    text = '''
+@pytest.mark.points(1)
+def test_first(student):
+    """First"""
+    assert False, "wrong"
+
+@pytest.mark.points(2)
+@pytest.mark.requires("test_first")
+def test_second(student):
+    """Second"""
+'''
+    first, second = run(tmp_path, text)
+    assert isinstance(first.error, AssertionError)
+    assert second.waits_for == "test_first"
+    assert (second.spec.title, second.spec.points) == ("Second", 2.0)
+
+
+def test_the_generator_is_the_same_in_every_run(tmp_path):
+    text = '''
+@pytest.mark.points(1)
+def test_draw(rng):
+    """Draw"""
+    raise ValueError(torch.rand(3, generator=rng).tolist(), torch.rand(1).tolist())
+'''
+    (one,), (other,) = run(tmp_path, text), run(tmp_path, text)
+    assert str(one.error) == str(other.error)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('def test_a(student):\n    """T"""', "needs its points"),
+        ("@pytest.mark.points(1)\ndef test_a(student):\n    pass", "needs a docstring"),
+        ('@pytest.mark.points(1)\ndef test_a(tmp_path):\n    """T"""', "a check has `student` and `rng`"),
+        ("import no_such_module", "no_such_module"),
+        ("x = 1", "cannot be run"),
+    ],
+)
+def test_a_suite_that_breaks_the_rules_is_an_error_of_the_course(tmp_path, text, words):
+    with pytest.raises(DocumentError, match=words):
+        run(tmp_path, text)

@@ -1,0 +1,157 @@
+"""The wire: what crosses comes back equal, and what no honest worker sends is refused with a typed error."""
+
+import socket
+import struct
+import time
+
+import pytest
+import torch
+from grader.errors import ProtocolError
+from grader.wire import frames, messages
+from grader.wire.frames import Closed, Overdue, SocketChannel
+from grader.wire.messages import EntriesValue, ForeignValue, ItemsValue, Returned, TensorValue
+from grader.wire.values import DTYPES, Packer, unpack_all
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def foreign(thing):
+    return ForeignValue(type_name=type(thing).__name__)
+
+
+def crossed(value):
+    """Send a value through the whole codec and back."""
+    packer = Packer(foreign)
+    header = messages.encode(Returned(number=0, value=packer.pack(value)))
+    (back,) = unpack_all([messages.decode_reply(header).value], bytearray(packer.payload), lambda other: other)
+    return back
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(st.text() | st.integers(0, 9), inner),
+    max_leaves=10,
+)
+
+
+@given(plain)
+def test_plain_values_cross_unchanged(value):
+    assert crossed(value) == (value if value == value else crossed(value))
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 1, 3), (2, 0, 4)], ids=str)
+def test_tensors_of_every_dtype_and_shape_cross_bit_for_bit(dtype, shape):
+    tensor = torch.randint(0, 2, shape).to(dtype)
+    back = crossed(tensor)
+    assert (back.dtype, back.shape) == (dtype, shape)
+    assert torch.equal(back, tensor)
+
+
+def test_views_cross_as_what_they_show():
+    tensor = torch.arange(12.0).reshape(3, 4)
+    for view in (tensor.T, tensor[:, ::2], tensor.expand(2, 3, 4), tensor.flip(0), torch.tensor([1j]).imag):
+        assert torch.equal(crossed(view), view)
+
+
+def test_several_tensors_keep_their_order():
+    first, second = crossed((torch.ones(3, dtype=torch.int8), {"b": torch.zeros(2, 2)}))
+    assert torch.equal(first, torch.ones(3, dtype=torch.int8))
+    assert torch.equal(second["b"], torch.zeros(2, 2))
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [2**63, object(), {1.5: 2}, torch.ones(2).to_sparse(), torch.ones(2, dtype=torch.cfloat), "a" * 100_001, {1, 2}],
+    ids=repr,
+)
+def test_what_does_not_cross_arrives_as_foreign(thing):
+    assert isinstance(crossed(thing), ForeignValue)
+
+
+def test_deep_nesting_ends_in_a_foreign_value():
+    value = []
+    for _ in range(1000):
+        value = [value]
+    assert "nested too deeply" in str(crossed(value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        TensorValue(dtype="float32", shape=(10**9,)),
+        TensorValue(dtype="float32", shape=(-1, -4)),
+        TensorValue(dtype="float32", shape=(1,) * 65),
+        TensorValue(dtype="object", shape=(1,)),
+        TensorValue(dtype="float32", shape=(2,)),
+        ItemsValue(form="list", items=(1,) * 30_000),
+        EntriesValue(entries=()),
+        7,
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_value_that_does_not_fit_its_payload_is_refused(value):
+    with pytest.raises(ProtocolError):
+        unpack_all([value], bytearray(4), lambda other: other)
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_headers_end_in_a_protocol_error(data):
+    with pytest.raises(ProtocolError):
+        messages.decode_reply(b"\xc1" + data)
+    try:
+        messages.decode_reply(data)
+    except ProtocolError:
+        return
+
+
+def test_a_header_with_an_unknown_field_is_refused():
+    import msgspec
+
+    header = msgspec.msgpack.encode({"kind": "returned", "number": 1, "value": None, "changed": [], "points": 10})
+    with pytest.raises(ProtocolError, match="points"):
+        messages.decode_reply(header)
+
+
+@pytest.fixture
+def pair():
+    left, right = socket.socketpair()
+    with left, right:
+        yield SocketChannel(left), right
+
+
+def test_a_frame_arrives_whole(pair):
+    channel, raw = pair
+    SocketChannel(raw).send(b"header", b"payload")
+    assert channel.receive() == (b"header", bytearray(b"payload"))
+
+
+def test_a_frame_without_the_magic_number_is_refused(pair):
+    channel, raw = pair
+    raw.sendall(b"GET / HTTP/1.1\r\n")
+    with pytest.raises(ProtocolError, match="magic number"):
+        channel.receive()
+
+
+def test_a_frame_that_announces_too_much_is_refused_before_any_memory_is_taken(pair):
+    channel, raw = pair
+    raw.sendall(struct.pack("!4sII", frames.MAGIC, 10, 2**32 - 1))
+    with pytest.raises(ProtocolError, match="more than any honest frame"):
+        channel.receive()
+
+
+def test_dripping_bytes_do_not_stretch_the_deadline(pair):
+    channel, raw = pair
+    raw.sendall(frames.MAGIC)
+    started = time.monotonic()
+    with pytest.raises(Overdue):
+        channel.receive(time.monotonic() + 0.1)
+    assert time.monotonic() - started < 1.0
+
+
+def test_a_closed_connection_is_told_apart_from_a_late_one(pair):
+    channel, raw = pair
+    raw.sendall(frames.MAGIC)
+    raw.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(Closed):
+        channel.receive(time.monotonic() + 5)
