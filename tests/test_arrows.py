@@ -1,0 +1,107 @@
+"""The house: which room may import which, and who never pays for torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import grader
+import pytest
+
+ROOT = Path(grader.__file__).parent
+
+ARROWS = {
+    "errors": set(),
+    "safetext": set(),
+    "model": set(),
+    "mistakes": set(),
+    "jobs": {"model"},
+    "scoring": {"model"},
+    "document": {"errors"},
+    "submission": {"errors"},
+    "wire": {"errors"},
+    "service": {"wire"},
+    "worker": {"wire", "service", "mistakes"},
+    "sandbox": {"errors", "model", "wire"},
+    "proxy": {"errors", "model", "sandbox", "wire"},
+    "suite": {"errors", "proxy"},
+    "feedback": {"mistakes", "model", "proxy", "safetext", "service", "suite", "wire"},
+    "grading": {
+        "errors", "feedback", "jobs", "mistakes", "model", "proxy", "safetext", "sandbox", "scoring", "service",
+        "suite", "wire",
+    },
+    "zygote": {"grading", "mistakes", "service", "suite", "wire", "worker"},
+    "dispatch": {"errors", "jobs", "model", "sandbox", "wire"},
+    "catalog": {"document", "errors", "model"},
+    "quiz": {"document", "errors", "model", "safetext"},
+    "workspace": {"catalog", "quiz"},
+    "report": {"model", "safetext"},
+    "content": {"catalog", "dispatch", "errors", "jobs", "mistakes", "model", "quiz"},
+    "cli": {
+        "catalog", "content", "dispatch", "errors", "jobs", "model", "quiz", "report", "safetext", "scoring",
+        "submission", "workspace",
+    },
+}  # fmt: skip
+
+MODULES = sorted(path for path in ROOT.rglob("*.py") if "course" not in path.relative_to(ROOT).parts)
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """Return the rooms a module imports, wherever in it the import stands."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name.split(".")[1] for name in node.names if name.name.startswith("grader.")}
+        elif isinstance(node, ast.ImportFrom) and node.module == "grader":
+            found |= {name.name for name in node.names if not name.name.startswith("_")}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("grader."):
+            found.add(node.module.split(".")[1])
+    return found - {room(path)}
+
+
+@pytest.mark.parametrize("path", [m for m in MODULES if room(m) not in ("__init__", "__main__")], ids=lambda p: p.stem)
+def test_a_room_imports_only_what_its_arrows_allow(path):
+    assert imported_rooms(path) <= ARROWS[room(path)], f"{path.relative_to(ROOT)} looks up or sideways"
+
+
+def test_no_arrow_points_back():
+    seen: list[str] = []
+    waiting = dict(ARROWS)
+    while waiting:
+        free = [name for name, targets in waiting.items() if targets <= set(seen)]
+        assert free, f"these rooms import each other: {sorted(waiting)}"
+        seen += free
+        waiting = {name: targets for name, targets in waiting.items() if name not in free}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["list"], ["hint", "scaling"], ["run", "--help"]], ids=str)
+def test_a_command_that_grades_nothing_never_imports_torch(arguments, monkeypatch):
+    monkeypatch.setenv("CONVGRADER_COURSE", str(Path(__file__).parent / "course"))
+    code = (
+        "import sys\n"
+        "from grader.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "finally:\n    assert 'torch' not in sys.modules and 'hypothesis' not in sys.modules, 'paid for torch'\n"
+    )
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
+
+
+def test_only_the_command_line_prints_or_exits():
+    for path in MODULES:
+        if room(path) in ("cli", "__main__"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = node.func if isinstance(node, ast.Call) else None
+            name = getattr(called, "id", getattr(called, "attr", ""))
+            assert name not in ("print", "echo", "exit"), f"{path.name}:{node.lineno} prints or exits"
+
+
+def test_the_engine_knows_no_exercise_by_name():
+    names = {"output_size", "pooling", "relu", "lenet", "batchnorm", "freezing"}
+    for path in MODULES:
+        strings = {n.value for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Constant)}
+        assert not strings & names, path

@@ -1,0 +1,175 @@
+"""The lock-down: what a worker still can and no longer can do, seen from inside one, at every level."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from grader.worker import seccomp
+from grader.wire.orders import WorkerOrder  # noqa: F401 - proves that orders need no torch
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Landlock and seccomp are Linux's")
+
+PROGRAM = """
+import json, os, sys
+import numpy, torch
+torch.set_num_threads(1)
+from grader.worker import lockdown
+
+confinement = lockdown.prepare(max_level=int(sys.argv[1]))
+reading, writing = os.pipe()
+parent = os.getpid()
+
+
+def outcome(action):
+    try:
+        action()
+    except BaseException as error:
+        return type(error).__name__
+    return "allowed"
+
+
+def lazy():
+    import decimal, sqlite3, torch.distributions, xml.etree.ElementTree
+    torch.einsum("ij,jk->ik", torch.ones(2, 2), torch.ones(2, 2))
+    torch.linalg.svd(torch.ones(3, 3)), torch.fft.fft(torch.ones(3))
+
+
+def optimise():
+    layer = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    layer(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+
+
+def thread():
+    import threading
+    seen = []
+    started = threading.Thread(target=lambda: seen.append(1))
+    started.start()
+    started.join()
+    assert seen
+
+
+def prctl(option):
+    from grader.worker import linux
+    linux.check(linux.libc.prctl(option, 0, 0, 0, 0), "prctl")
+
+
+def ptrace():
+    from grader.worker import linux
+    linux.system_call(101 if os.uname().machine == "x86_64" else 117, 0, 0, 0, 0)
+
+
+import socket, subprocess, resource
+ACTIONS = {
+    "read /etc/passwd": lambda: open("/etc/passwd").read(),
+    "read the grader": lambda: open(lockdown.__file__).read(),
+    "read another process": lambda: open(f"/proc/{parent}/environ").read(),
+    "list the root": lambda: os.listdir("/"),
+    "list site-packages": lambda: os.listdir(os.path.dirname(os.path.dirname(torch.__file__))),
+    "write a file": lambda: open(os.path.join(sys.argv[2], "written"), "w"),
+    "remove a file": lambda: os.remove(os.path.join(sys.argv[2], "kept")),
+    "open a socket": socket.socket,
+    "fork": os.fork,
+    "run a program": lambda: subprocess.run(["true"]),
+    "signal the parent": lambda: os.kill(parent, 0),
+    "trace": ptrace,
+    "outlive the parent": lambda: prctl(1),
+    "become dumpable": lambda: prctl(4),
+    "raise a limit": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (10, 10)),
+    "move to another core": lambda: os.sched_setaffinity(0, {0, 1}),
+    "take all memory in torch": lambda: torch.empty(2**34),
+    "take all memory in Python": lambda: bytearray(2**35),
+    "import lazily": lazy,
+    "optimise": optimise,
+    "start a thread": thread,
+    "allocate a little": lambda: torch.ones(1000, 1000) @ torch.ones(1000, 1000),
+}
+
+if os.fork() == 0:
+    lockdown.enter_namespaces(confinement)
+    if os.fork() == 0:
+        lockdown.lock_down(confinement, keep={0, 1, 2, writing}, memory_limit_mib=512, cpu=0)
+        outcomes = {name: outcome(action) for name, action in ACTIONS.items()}
+        os.write(writing, json.dumps(outcomes).encode())
+        os._exit(0)
+    os.wait()
+    os._exit(0)
+os.close(writing)
+answer = os.fdopen(reading).read()
+os.wait()
+print(json.dumps({"level": confinement.level, "missing": confinement.missing, "outcomes": json.loads(answer)}))
+"""
+
+READING = {"read /etc/passwd", "read the grader", "list the root", "list site-packages", "write a file"}
+SYSTEM = {
+    "open a socket", "fork", "run a program", "signal the parent", "trace", "outlive the parent", "become dumpable",
+    "raise a limit", "move to another core", "remove a file",
+}  # fmt: skip
+MEMORY = {"take all memory in torch", "take all memory in Python"}
+USEFUL = {"import lazily", "optimise", "start a thread", "allocate a little"}
+
+
+@pytest.fixture(scope="module", params=[3, 2, 1])
+def locked(request, tmp_path_factory):
+    """What a worker at one level could do, by name of the action."""
+    folder = tmp_path_factory.mktemp("writable")
+    (folder / "kept").write_text("kept")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TORCHINDUCTOR_CACHE_DIR": "/"}
+    command = [sys.executable, "-c", textwrap.dedent(PROGRAM), str(request.param), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    answer = json.loads(done.stdout)
+    if answer["level"] < request.param:
+        pytest.skip(f"this machine gives level {answer['level']}: {answer['missing']}")
+    return request.param, answer, folder
+
+
+def test_useful_work_goes_on(locked):
+    _, answer, _ = locked
+    assert {name: answer["outcomes"][name] for name in USEFUL} == dict.fromkeys(USEFUL, "allowed")
+
+
+def test_system_calls_beyond_computing_are_refused_at_every_level(locked):
+    _, answer, folder = locked
+    refused = {name for name in SYSTEM if answer["outcomes"][name] in ("PermissionError", "OSError", "ValueError")}
+    assert refused == SYSTEM, answer["outcomes"]
+    assert (folder / "kept").exists()
+
+
+def test_files_are_closed_from_level_two_on(locked):
+    level, answer, folder = locked
+    refused = {name for name in READING if answer["outcomes"][name] == "PermissionError"}
+    assert refused == (READING if level >= 2 else set()), answer["outcomes"]
+    assert (folder / "written").exists() is (level < 2)
+
+
+def test_memory_is_limited(locked):
+    _, answer, _ = locked
+    assert {answer["outcomes"][name] for name in MEMORY} <= {"MemoryError", "RuntimeError"}
+
+
+def test_a_lower_level_says_what_is_missing(locked):
+    level, answer, _ = locked
+    assert answer["level"] == level
+    assert len(answer["missing"]) == 3 - level
+    assert all("isolation was limited to level" in reason for reason in answer["missing"])
+
+
+@pytest.mark.parametrize("name", seccomp.MACHINES)
+def test_the_filter_assembles_for_each_architecture(name):
+    machine = seccomp.MACHINES[name]
+    code = seccomp.program(machine, 1)
+    assert len(code) % 8 == 0
+    assert len(code) // 8 < 4096
+    numbers = seccomp.refused_numbers(machine)
+    assert len(numbers) == len(set(numbers))
+    assert len(numbers) > 120
+
+
+def test_calls_that_one_architecture_lacks_are_the_old_ones():
+    lacking = {name for name, (_, arm) in seccomp._REFUSED.items() if arm is None}
+    assert {"fork", "vfork", "chmod", "mkdir", "rename", "unlink"} <= lacking
+    assert all(x86 is not None for x86, _ in seccomp._REFUSED.values())
