@@ -1,0 +1,197 @@
+"""The command: what it prints, what it writes, and how it exits."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+COURSE = Path(__file__).parent / "course"
+REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    """A workspace whose one exercise is solved."""
+    (tmp_path / "exercises").mkdir()
+    (tmp_path / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def grade(workspace, monkeypatch):
+    """Run `grade` in the workspace and return the finished process."""
+
+    def run(*arguments: str, course: Path = COURSE, **environment: str) -> subprocess.CompletedProcess[str]:
+        for name, value in {"CONVGRADER_COURSE": str(course), **environment}.items():
+            monkeypatch.setenv(name, value)
+        command = [sys.executable, "-m", "grader", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, cwd=workspace, timeout=120, check=False)
+
+    return run
+
+
+def spoil(workspace: Path, source: str) -> None:
+    (workspace / "exercises" / "scaling.py").write_text(f"{REFERENCE}\n\n{source}", encoding="utf-8")
+
+
+def test_full_marks_exit_with_zero_and_say_so(grade):
+    done = grade()
+    assert done.returncode == 0, done.stderr
+    assert "13/13" in done.stdout
+    assert "Everything passes" in done.stdout
+
+
+def test_a_failure_exits_with_one_and_tells_call_expected_got_and_diagnosis(grade, workspace):
+    spoil(workspace, "def double(x):\n    return x * x\n")
+    done = grade("scaling")
+    assert done.returncode == 1
+    for words in ("Every value is doubled", "double(x)", "expected", "got", "squares", "Twice x is x + x", "grade hint"):
+        assert words in done.stdout
+
+
+def test_piped_output_has_no_colour_and_fits_eighty_columns(grade, workspace):
+    spoil(workspace, "def double(x):\n    print('long ' * 100)\n    raise ValueError('very ' * 100)\n")
+    done = grade()
+    assert "\x1b" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_a_threshold_decides_the_exit_code(grade, workspace):
+    spoil(workspace, "def double(x):\n    return x * x\n")
+    assert grade("--fail-under", "50").returncode == 0
+    assert grade("--fail-under", "95").returncode == 1
+
+
+def test_json_has_the_promised_form(grade):
+    document = json.loads(grade("--format", "json").stdout)
+    assert document["format"] == "convgrader/report/1"
+    assert (document["points"], document["max_points"], document["score"]) == (13.0, 13.0, 1.0)
+    assert set(document["isolation"]) == {"level", "layers", "missing"}
+    assert set(document["versions"]) == {"grader", "torch", "python"}
+    (exercise,) = document["exercises"]
+    assert (exercise["id"], exercise["outcome"]) == ("scaling", "passed")
+    promised = {"id", "title", "outcome", "points", "max_points", "rationale", "counterexample", "diagnosis", "duration_s"}
+    assert promised <= set(exercise["checks"][0])
+
+
+def test_junit_can_be_written_to_a_file(grade, workspace):
+    spoil(workspace, "def double(x):\n    return x * x\n")
+    done = grade("--format", "junit", "--output", "report.xml")
+    assert (done.returncode, done.stdout) == (1, "")
+    root = ET.parse(workspace / "report.xml").getroot()
+    assert root.get("tests") == "8"
+    assert root.find("testsuite/testcase/failure") is not None
+
+
+def test_the_same_submission_gives_the_same_report_at_the_same_seed(grade, workspace):
+    from grader.report import from_json
+    from grader.scoring import without_times
+
+    spoil(workspace, "def double(x):\n    return x * torch.randn(())\n")
+    first, second = (without_times(from_json(grade("--format", "json").stdout)) for _ in range(2))
+    assert first == second
+
+
+def test_another_folder_can_be_graded(grade, tmp_path_factory):
+    other = tmp_path_factory.mktemp("ada")
+    (other / "scaling.py").write_text(REFERENCE, encoding="utf-8")
+    assert grade("--submission", str(other)).returncode == 0
+
+
+USAGE = [
+    (["scalling"], 'There is no exercise "scalling". Did you mean "scaling"?'),
+    (["lst"], 'Did you mean "list"?'),
+    (["--submission", "nowhere"], "nowhere is not a folder"),
+    (["--format", "pdf"], "'pdf' is not one of"),
+    (["--fail-under", "120"], "120"),
+    (["hint", "scalin"], 'Did you mean "scaling"?'),
+    (["hint", "scaling", "9"], "3 hints"),
+    (["quiz", "nothing"], 'There is no quiz "nothing"'),
+    (["--output", "no/such/folder/report.txt"], "cannot be written"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), USAGE, ids=[" ".join(arguments) for arguments, _ in USAGE])
+def test_a_wrong_command_exits_with_two_and_says_what_was_meant(grade, arguments, words):
+    done = grade(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_workspace_without_exercises_says_how_to_start(grade, workspace):
+    (workspace / "exercises" / "scaling.py").unlink()
+    done = grade()
+    assert done.returncode == 2
+    assert "grade init" in done.stderr
+
+
+def test_a_malformed_course_exits_with_four_and_names_the_line(grade, tmp_path):
+    course = tmp_path / "course"
+    folder = course / "solutions" / "scaling"
+    folder.mkdir(parents=True)
+    text = (COURSE / "solutions" / "scaling" / "exercise.yaml").read_text(encoding="utf-8")
+    (folder / "exercise.yaml").write_text(text.replace("points: 13", "pionts: 13"), encoding="utf-8")
+    done = grade(course=course)
+    assert done.returncode == 4
+    assert "solutions/scaling/exercise.yaml:3:1" in done.stderr
+    assert 'did you mean "points"?' in done.stderr
+
+
+def test_a_broken_suite_is_our_fault_and_takes_no_points(grade, tmp_path):
+    course = copy_of_the_course(tmp_path)
+    suite = course / "solutions" / "scaling" / "test_scaling.py"
+    suite.write_text(suite.read_text(encoding="utf-8").replace("torch.tensor([2.0, 2.0])", "no_such_name"))
+    done = grade("--format", "json", course=course)
+    assert done.returncode == 3
+    document = json.loads(done.stdout)
+    assert (document["points"], document["max_points"]) == (0.0, 0.0)
+    assert document["exercises"][0]["outcome"] == "internal_error"
+
+
+def test_isolation_can_be_required(grade):
+    done = grade("--require-isolation", "3", CONVGRADER_MAX_ISOLATION="1")
+    assert done.returncode == 3
+    assert "level 1, and level 3 was required" in done.stderr
+
+
+def test_a_spawned_process_grades_where_nothing_can_be_forked(grade, workspace):
+    spoil(workspace, "def double(x):\n    print('hello')\n    return x * x\ndef total(x, start=0.0):\n    while True: pass\n")
+    done = grade("--format", "json", CONVGRADER_MAX_ISOLATION="0")
+    document = json.loads(done.stdout)
+    outcomes = {check["id"]: check["outcome"] for check in document["exercises"][0]["checks"]}
+    assert document["isolation"]["level"] == 0
+    assert (outcomes["test_values"], outcomes["test_total"], outcomes["test_module"]) == ("failed", "time_limit", "passed")
+    assert "hello" in document["exercises"][0]["output"]
+
+
+def test_a_list_names_exercises_in_the_order_of_their_sections(grade):
+    done = grade("list")
+    assert done.returncode == 0
+    assert "scaling" in done.stdout
+
+
+def test_hints_open_one_by_one(grade):
+    assert grade("hint", "scaling").stdout.startswith("A nudge\n")
+    assert "Almost the answer" in grade("hint", "scaling", "3").stdout
+
+
+def test_init_writes_a_workspace_and_never_overwrites(grade, workspace):
+    done = grade("init", "new")
+    assert done.returncode == 0, done.stderr
+    stub = workspace / "new" / "exercises" / "scaling.py"
+    assert "NotImplementedError" in stub.read_text(encoding="utf-8")
+    assert not list((workspace / "new").rglob("solutions"))
+    stub.write_text("mine", encoding="utf-8")
+    assert "left as they were" in grade("init", "new").stdout
+    assert stub.read_text(encoding="utf-8") == "mine"
+
+
+def copy_of_the_course(tmp_path: Path) -> Path:
+    """Copy the miniature course to where a test may spoil it."""
+    import shutil
+
+    return Path(shutil.copytree(COURSE, tmp_path / "course", ignore=shutil.ignore_patterns("__pycache__")))

@@ -1,0 +1,92 @@
+"""The feedback room: which known mistake it is, which call is the smallest, and how values are shown."""
+
+import pytest
+import torch
+from grader.feedback.display import show, show_call
+from grader.model import Outcome
+from grader.proxy import CallRecord
+
+MISTAKES = [
+    # code a student wrote, the check that fails, the known mistake that explains it
+    ("def double(x): return x ** 2", "test_values", "squares"),
+    ("def double(x):\n    x *= 2\n    return x", "test_input_kept", "in-place"),
+    ("def double(x): return x.abs() + x.abs()", "test_values", "absolute"),
+    ("def total(x, start=0.0): return x.sum().item()", "test_total", "no-start"),
+    ("class Scale(Scale):\n    def forward(self, x):\n        self.calls += 1\n        return x * self.factor", "test_counts",
+     "counts-in-evaluation"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "name", "mistake"), MISTAKES, ids=[mistake for _, _, mistake in MISTAKES])
+def test_a_known_mistake_is_named_however_it_is_written(grade, check, source, name, mistake):
+    failed = check(grade(source), name)
+    assert failed.outcome is Outcome.FAILED
+    assert failed.diagnosis is not None
+    assert failed.diagnosis.mistake == mistake
+    assert failed.diagnosis.message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def double(x): return x * x if x.numel() > 2 else 3 * x",
+        "def double(x): return x * x + 1e-2",
+        "def double(x): return (x * x).double()",
+        "def double(x): return None",
+    ],
+)
+def test_a_mistake_that_does_not_explain_every_result_is_not_named(grade, check, source):
+    result = grade(source)
+    assert all(failed.diagnosis is None for failed in result.checks)
+
+
+def test_two_mistakes_in_two_functions_are_both_named(grade, check):
+    result = grade("def double(x): return x * x\ndef total(x, start=0.0): return float(x.sum())")
+    assert check(result, "test_values").diagnosis.mistake == "squares"
+    assert check(result, "test_total").diagnosis.mistake == "no-start"
+
+
+def test_the_smallest_failing_call_is_shown(grade, check):
+    example = check(grade("def double(x): return x + x if (x < 3).all() else x"), "test_values").counterexample
+    assert example.smallest
+    assert (example.call, example.arguments[0].value) == ("double(x)", "tensor of shape (1,)\n3")
+    assert (example.expected, example.got) == ("tensor of shape (1,)\n6", "tensor of shape (1,)\n3")
+
+
+def test_the_same_submission_always_gets_the_same_counterexample(grade, check):
+    source = "def double(x): return x * x"
+    first, second = (check(grade(source), "test_values").counterexample for _ in range(2))
+    assert first == second
+
+
+def test_a_function_that_hangs_on_small_inputs_only_does_not_hang_the_search(grade, check):
+    result = grade("def double(x):\n    while x.numel() == 1: pass\n    return x")
+    assert check(result, "test_values").outcome is Outcome.FAILED
+
+
+SHOWN = [
+    (torch.tensor([[1.0, -2.5], [10.0, 0.0]]), "tensor of shape (2, 2)\n   1 -2.5\n  10    0"),
+    (torch.tensor([1, 2], dtype=torch.int64), "tensor of shape (2,), int64\n1 2"),
+    (torch.tensor(0.1, dtype=torch.float64), "0.1"),
+    (torch.zeros(0, 3), "tensor of shape (0, 3)"),
+    (torch.zeros(2, 3, 8, 8), "tensor of shape (2, 3, 8, 8), its first corner:\n0 0 0 0 0 0\n0 0 0 0 0 0\n0 0 0 0 0 0\n0 0 0 0 0 0"),
+    (torch.ones(1, 2, 1, 2), "tensor of shape (1, 2, 1, 2)\n1 1\n\n1 1"),
+    ((1, "a\x1b[31m"), "(1, 'a\\x1b[31m')"),
+    (1 / 3, "0.333333"),
+    ({"w": torch.ones(2), "n": 3}, "w: tensor of shape (2,)\nn: 3"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "text"), SHOWN, ids=[text.split("\n")[0] for _, text in SHOWN])
+def test_values_are_shown_with_their_columns(value, text):
+    assert show(value) == text
+
+
+def test_a_call_is_shown_with_the_names_of_its_parameters():
+    def pool(x, kernel_size, stride=None):
+        return x
+
+    record = CallRecord(name="pool", root="pool", args=(torch.ones(1), 2), kwargs={"stride": 3})
+    call, arguments = show_call(record, pool)
+    assert call == "pool(x, 2, stride=3)"
+    assert [argument.name for argument in arguments] == ["x"]
