@@ -265,21 +265,28 @@ class Grading:
 
     def _shrink(self) -> None:
         """Put the smallest failing call of each wrong function into the first check that shows a wrong value."""
+        self.sandbox.close()  # the search gets a worker of its own, and its prints are not the checks'
+        printed = len(self.sandbox.output)
         done: set[str] = set()
         for check, names in self.names.items():
             result, name = self.results[check], next(iter(names), "")
-            if not name or name in done or result.outcome not in (Outcome.FAILED, Outcome.RAISED):
+            reference = getattr(self.reference, name, None)
+            if name in done or result.counterexample is None or reference is None:
+                continue
+            if result.outcome not in (Outcome.FAILED, Outcome.RAISED):
                 continue
             done.add(name)
-            if result.counterexample is None or not callable(getattr(self.reference, name, None)):
-                continue
-            conversation = Conversation(self.sandbox, lost=self.lost)
-            try:
-                example = counterexample.smallest(name, getattr(self.reference, name), conversation)
-            except (WorkerLost, LoadFailed):
-                continue  # the check's own call is shown instead
-            if example is not None:
-                self.results[check] = replace(result, counterexample=example)
+            found = self._search(name, reference)
+            if found is not None:
+                self.results[check] = replace(result, rationale=found.rationale, counterexample=found.example)
+        self.sandbox.close()
+        del self.sandbox.output[printed:]
+
+    def _search(self, name: str, reference: Callable[..., object]) -> counterexample.Found | None:
+        try:
+            return counterexample.smallest(name, reference, Conversation(self.sandbox, lost=self.lost))
+        except (WorkerLost, LoadFailed):
+            return None  # the check's own call is shown instead
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from grader.wire.orders import Ending, ForkOrder, WorkerOrder
 
 KEPT_OUTPUT_BYTES = 64 * 1024
 _ENDING_WAIT_S = 5.0
+_START_WAIT_S = 60.0
 
 
 class WorkerLost(Exception):  # noqa: N818 - an outcome of the student's, not an error of ours
@@ -216,7 +217,11 @@ class SpawnLauncher:
             cwd=Path(sys.executable).anchor,
             env=clean_environment(),
         )
-        return _SpawnedWorker(process, self.order.output_limit_kib * 1024)
+        worker = _SpawnedWorker(process, self.order.output_limit_kib * 1024)
+        with contextlib.suppress(Closed):  # a worker that died at once is noticed by whoever asks it first
+            # Limits of the student's begin when the interpreter is up: this first frame says so.
+            worker.channel.receive(time.monotonic() + _START_WAIT_S)
+        return worker
 
 
 class _SpawnedWorker:

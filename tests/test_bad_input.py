@@ -7,9 +7,9 @@ from grader.model import Outcome
 
 CALLS = [
     # what `double` does, its outcome, and words of the sentence the student reads
-    ("return None", Outcome.FAILED, "None. Does its last line return"),
+    ("return None", Outcome.FAILED, "is None. Does the last line return it?"),
     ("return (2 * x, x)", Outcome.FAILED, "tuple"),
-    ("return (2 * x).numpy()", Outcome.FAILED, "ndarray of shape (2, 3) and dtype float32. Return a torch.Tensor"),
+    ("return (2 * x).numpy()", Outcome.FAILED, "returned an ndarray of shape (1,) and dtype float32. Return a torch.Tensor"),
     ("return nn.Parameter(2 * x)", Outcome.FAILED, "parameter"),
     ("return (2 * x).as_subclass(Odd)", Outcome.FAILED, "subclass of torch.Tensor"),
     ("return (2 * x).to_sparse()", Outcome.FAILED, "sparse"),

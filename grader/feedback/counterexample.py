@@ -3,11 +3,13 @@
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from grader.feedback.display import show, show_call
 from grader.model import Counterexample, Outcome
 from grader.proxy import CallFailed, CallRecord, Conversation, Student
+from grader.safetext import one_line
 from grader.suite import SMALL_INPUTS, PackedCall
 from grader.suite.comparison import Mismatch, assert_matches
 
@@ -15,9 +17,15 @@ BUDGET_S = 1.0
 _FATAL = {Outcome.TIME_LIMIT, Outcome.CRASHED, Outcome.MEMORY_LIMIT, Outcome.OUTPUT_LIMIT, Outcome.TAMPERING}
 
 
-def smallest(
-    name: str, reference: Callable[..., object], conversation: Conversation
-) -> Counterexample | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A failing call, and the sentence that belongs to it."""
+
+    example: Counterexample
+    rationale: str
+
+
+def smallest(name: str, reference: Callable[..., object], conversation: Conversation) -> Found | None:
     """Return the smallest failing call of the student's `name`, or None where none was found in the budget."""
     if name not in SMALL_INPUTS or name in conversation.lost:
         return None
@@ -48,7 +56,7 @@ class _Search:
     def __init__(self, name: str, reference: Callable[..., object], conversation: Conversation) -> None:
         self._name, self._reference, self._conversation = name, reference, conversation
         self._end = time.monotonic() + BUDGET_S
-        self.best: Counterexample | None = None
+        self.best: Found | None = None
 
     def fails(self, packed: PackedCall) -> bool:
         """Tell whether the student's result differs from the reference's on this call.
@@ -89,8 +97,8 @@ class _Search:
     def _keep(self, args: tuple[object, ...], kwargs: dict[str, object], mismatch: Mismatch) -> None:
         record = CallRecord(name=self._name, root=self._name, args=args, kwargs=kwargs)
         call, arguments = show_call(record, self._reference)
-        got = mismatch.rationale if isinstance(mismatch.got, CallFailed) else show(mismatch.got)
-        self.best = Counterexample(
+        got = "" if isinstance(mismatch.got, CallFailed) else show(mismatch.got)
+        example = Counterexample(
             call=call,
             arguments=arguments,
             expected=show(mismatch.expected),
@@ -98,3 +106,4 @@ class _Search:
             where=mismatch.where,
             smallest=True,
         )
+        self.best = Found(example=example, rationale=one_line(mismatch.rationale, limit=600))

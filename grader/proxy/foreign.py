@@ -28,7 +28,8 @@ class ForeignResult:
     def sentence(self) -> str:
         """What the student reads."""
         value = self._value
-        described = " ".join(part for part in (f"a {value.type_name}", value.detail) if part)
+        article = "an" if value.type_name[:1] in "AEIOaeio" or value.type_name == "ndarray" else "a"
+        described = " ".join(part for part in (article, value.type_name, value.detail) if part)
         advice = _ADVICE.get(value.type_name, "Return a plain tensor, number, tuple or list.")
         if value.type_name == "Tensor":
             advice = "Return an ordinary dense CPU tensor."
