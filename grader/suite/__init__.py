@@ -1,15 +1,15 @@
 """Runs a hidden pytest suite in the trusted process, and what suites are written with.
 
-A suite imports `assert_matches`, and `small_inputs` with `call` to say which small calls to try when a
+A suite imports `assert_matches` and `assert_shape`, and `small_inputs` with `call` to say which small calls to try when a
 counterexample is sought. `student` and `rng` are its fixtures; `points`, `requires` and `reveal` its marks.
 """
 
 from collections.abc import Callable
 from typing import TypeVar
 
-from grader.suite.comparison import Mismatch, assert_matches
+from grader.suite.comparison import Mismatch, assert_matches, assert_shape
 
-__all__ = ["SMALL_INPUTS", "Mismatch", "PackedCall", "assert_matches", "call", "small_inputs"]
+__all__ = ["SMALL_INPUTS", "Mismatch", "PackedCall", "assert_matches", "assert_shape", "call", "small_inputs"]
 
 PackedCall = tuple[tuple[object, ...], dict[str, object]]
 Strategy = TypeVar("Strategy", bound=Callable[[], object])

@@ -52,6 +52,19 @@ def assert_matches(
         _scalars(got, expected, rtol, atol, what)
 
 
+def assert_shape(got: object, shape: tuple[int, ...], *, what: str = "the result") -> None:
+    """Raise Mismatch unless `got` is a tensor of this shape; its values and dtype are left to other checks."""
+    if isinstance(got, ForeignResult):
+        raise Mismatch(got.sentence, got=got, expected=shape)
+    wanted = torch.empty(shape, device="meta")
+    if type(got) is not torch.Tensor:
+        raise Mismatch(_type_rationale(got, wanted, what), got=got, expected=shape)
+    if got.shape != wanted.shape:
+        rationale = f"{_start(what)} has the shape {tuple(got.shape)}, not {shape}."
+        where = _shape_difference(got, wanted, None)
+        raise Mismatch(rationale, got=tuple(got.shape), expected=shape, where=where)
+
+
 def type_name(value: object) -> str:
     """Name a value's type as a student would."""
     if value is None:
@@ -64,14 +77,16 @@ def type_name(value: object) -> str:
     return f"{article} {type(value).__name__}"
 
 
-def _wrong_type(got: object, expected: object, what: str) -> NoReturn:
+def _type_rationale(got: object, expected: object, what: str) -> str:
     if got is None:
-        rationale = f"{_start(what)} is None. Does the last line return it?"
-    elif isinstance(got, tuple) and got and isinstance(expected, torch.Tensor):
-        rationale = f"{_start(what)} is a tuple of {len(got)}, where a single tensor is expected."
-    else:
-        rationale = f"{_start(what)} is {type_name(got)}, where {type_name(expected)} is expected."
-    raise Mismatch(rationale, got=got, expected=expected)
+        return f"{_start(what)} is None. Does the last line return it?"
+    if isinstance(got, tuple) and got and isinstance(expected, torch.Tensor):
+        return f"{_start(what)} is a tuple of {len(got)}, where a single tensor is expected."
+    return f"{_start(what)} is {type_name(got)}, where {type_name(expected)} is expected."
+
+
+def _wrong_type(got: object, expected: object, what: str) -> NoReturn:
+    raise Mismatch(_type_rationale(got, expected, what), got=got, expected=expected)
 
 
 def _start(what: str) -> str:

@@ -1,0 +1,168 @@
+"""Known mistakes of `pooling`."""
+
+import torch
+import torch.nn.functional as F
+from grader.mistakes import mistake
+from reference import _windows, avg_pool2d, max_pool2d
+
+
+@mistake("max_pool2d")
+def zero_init(x, kernel_size, stride=None, padding=0):
+    """The maximum of negative numbers is negative: start from -inf (or from the first element), not from 0."""
+    return max_pool2d(x, kernel_size, stride, padding).clamp(min=0)
+
+
+@mistake("max_pool2d")
+def zero_padding(x, kernel_size, stride=None, padding=0):
+    """Zeros in the padding win against negative values: pad with -inf for a maximum."""
+    return _windows(x, kernel_size, stride, padding, 0.0).amax(dim=(-2, -1))
+
+
+@mistake("max_pool2d")
+def default_stride_one(x, kernel_size, stride=1, padding=0):
+    """When no stride is given it equals kernel_size, so that windows lie side by side. Yours is 1."""
+    return max_pool2d(x, kernel_size, stride or 1, padding)
+
+
+@mistake("max_pool2d")
+def stride_ignored(x, kernel_size, stride=None, padding=0):
+    """You never use `stride`: window (i, j) starts at row i * stride and column j * stride."""
+    return max_pool2d(x, kernel_size, None, padding)
+
+
+@mistake("max_pool2d")
+def keeps_cut_off_windows(x, kernel_size, stride=None, padding=0):
+    """A window that sticks out is dropped: round the output size down. You keep the cut-off ones."""
+    step = kernel_size if stride is None else stride
+    missing = [-(size + 2 * padding - kernel_size) % step for size in (x.shape[3], x.shape[2])]
+    longer = F.pad(x, (padding, padding + missing[0], padding, padding + missing[1]), value=float("-inf"))
+    return max_pool2d(longer, kernel_size, step)
+
+
+@mistake("max_pool2d")
+def divisible_only(x, kernel_size, stride=None, padding=0):
+    """Sizes need not be multiples of the kernel: drop the rows and columns that are left over instead of refusing."""
+    step = kernel_size if stride is None else stride
+    assert (x.shape[2] + 2 * padding - kernel_size) % step == 0, "height does not fit"
+    assert (x.shape[3] + 2 * padding - kernel_size) % step == 0, "width does not fit"
+    return max_pool2d(x, kernel_size, stride, padding)
+
+
+@mistake("max_pool2d")
+def integer_buffer(x, kernel_size, stride=None, padding=0):
+    """Make the result with the dtype of x: yours holds whole numbers, and cuts the fractions off."""
+    return max_pool2d(x, kernel_size, stride, padding).trunc()
+
+
+@mistake("max_pool2d")
+def transposed(x, kernel_size, stride=None, padding=0):
+    """Your result is the transpose of the right one: look at the order of the axes in permute or in your loops."""
+    return max_pool2d(x, kernel_size, stride, padding).transpose(2, 3)
+
+
+@mistake("max_pool2d")
+def across_channels(x, kernel_size, stride=None, padding=0):
+    """Each channel is pooled on its own: the number of channels does not change."""
+    return max_pool2d(x, kernel_size, stride, padding).amax(dim=1, keepdim=True)
+
+
+@mistake("max_pool2d")
+def square_assumed(x, kernel_size, stride=None, padding=0):
+    """You use the height where the width belongs (or the other way round). Try an image of 2 x 4."""
+    step = kernel_size if stride is None else stride
+    size = (x.shape[2] + 2 * padding - kernel_size) // step + 1
+    padded = F.pad(x, (padding,) * 4, value=float("-inf"))
+    out = x.new_zeros(x.shape[0], x.shape[1], size, size)
+    for i in range(size):
+        for j in range(size):
+            rows, columns = slice(i * step, i * step + kernel_size), slice(j * step, j * step + kernel_size)
+            out[:, :, i, j] = padded[:, :, rows, columns].amax(dim=(2, 3))
+    return out
+
+
+@mistake("max_pool2d")
+def stride_not_in_index(x, kernel_size, stride=None, padding=0):
+    """The size takes the stride into account, the windows do not: window (i, j) starts at (i * stride, j * stride)."""
+    step = kernel_size if stride is None else stride
+    right = max_pool2d(x, kernel_size, step, padding)
+    return max_pool2d(x, kernel_size, 1, padding)[:, :, : right.shape[2], : right.shape[3]]
+
+
+@mistake("max_pool2d")
+def padding_ignored(x, kernel_size, stride=None, padding=0):
+    """You never use `padding`: add that many rows and columns of -inf on every side."""
+    return max_pool2d(x, kernel_size, stride)
+
+
+@mistake("max_pool2d")
+def with_indices(x, kernel_size, stride=None, padding=0):
+    """Return the values alone: yours is a tuple of values and indices. torch.max with dim= gives both; take .values."""
+    return torch.max(_windows(x, kernel_size, stride, padding, float("-inf")).flatten(-2), dim=-1)[:]
+
+
+@mistake("max_pool2d")
+def detached(x, kernel_size, stride=None, padding=0):
+    """The values are right, but no gradient flows: stay with torch operations on x, without numpy, .data or .detach()."""
+    return max_pool2d(x.detach(), kernel_size, stride, padding)
+
+
+@mistake("avg_pool2d")
+def divides_by_count_kept(x, kernel_size, stride=None, padding=0):
+    """Divide by kernel_size * kernel_size always: padded zeros count in the divisor, as in torch by default."""
+    inside = avg_pool2d(torch.ones_like(x), kernel_size, stride, padding)
+    return avg_pool2d(x, kernel_size, stride, padding) / inside
+
+
+@mistake("avg_pool2d")
+def divides_by_nonzeros(x, kernel_size, stride=None, padding=0):
+    """Divide by the window's area, whatever its values are: zeros count too."""
+    windows = _windows(x, kernel_size, stride, padding, 0.0)
+    return windows.sum(dim=(-2, -1)) / (windows != 0).sum(dim=(-2, -1)).clamp(min=1)
+
+
+@mistake("avg_pool2d")
+def divides_by_side(x, kernel_size, stride=None, padding=0):
+    """A window holds kernel_size * kernel_size values, not kernel_size: divide by its area."""
+    return avg_pool2d(x, kernel_size, stride, padding) * kernel_size
+
+
+@mistake("avg_pool2d")
+def sums(x, kernel_size, stride=None, padding=0):
+    """That is the sum of the window: divide it by kernel_size * kernel_size."""
+    return avg_pool2d(x, kernel_size, stride, padding) * kernel_size**2
+
+
+@mistake("avg_pool2d")
+def takes_the_maximum(x, kernel_size, stride=None, padding=0):
+    """This is max pooling: take the mean of each window."""
+    return _windows(x, kernel_size, stride, padding, 0.0).amax(dim=(-2, -1))
+
+
+@mistake("avg_pool2d")
+def stride_as_window(x, kernel_size, stride=None, padding=0):
+    """Windows may overlap or leave gaps: each is kernel_size wide, every `stride` steps. You let one number do both."""
+    return avg_pool2d(x, kernel_size, None, padding)
+
+
+@mistake("global_avg_pool2d")
+def no_spatial_axes(x):
+    """Keep the two spatial axes with size 1, as torch does: keepdim=True gives (N, C, 1, 1)."""
+    return x.mean(dim=(2, 3))
+
+
+@mistake("global_avg_pool2d")
+def over_the_batch_too(x):
+    """Each image has its own means: average over height and width, not over the batch."""
+    return x.mean(dim=(0, 2, 3), keepdim=True)
+
+
+@mistake("global_avg_pool2d")
+def over_channels_too(x):
+    """Each channel has its own mean: average over axes 2 and 3, not over axis 1."""
+    return x.mean(dim=(1, 2, 3), keepdim=True)
+
+
+@mistake("global_avg_pool2d")
+def global_maximum(x):
+    """That is the maximum of each channel: take the mean."""
+    return x.amax(dim=(2, 3), keepdim=True)

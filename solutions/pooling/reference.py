@@ -1,0 +1,35 @@
+"""Reference of `pooling`: windows by unfold, then one reduction."""
+
+import torch
+import torch.nn.functional as F
+
+
+def _windows(
+    x: torch.Tensor, kernel_size: int, stride: int | None, padding: int, fill: float
+) -> torch.Tensor:
+    """Return the windows of x, (N, C, H, W), as (N, C, H', W', kernel_size, kernel_size)."""
+    step = kernel_size if stride is None else stride
+    padded = F.pad(x, (padding, padding, padding, padding), value=fill)
+    # unfold drops a window that does not fit entirely, which is the floor of the size formula.
+    return padded.unfold(2, kernel_size, step).unfold(3, kernel_size, step)
+
+
+def max_pool2d(
+    x: torch.Tensor, kernel_size: int, stride: int | None = None, padding: int = 0
+) -> torch.Tensor:
+    """Return the largest value of each window."""
+    # Minus infinity is neutral for max, as 0 is for a sum: a padded pixel never wins, not even among negatives.
+    # max over one flat axis sends the gradient to one winner of a tie, as torch's pooling does; amax shares it.
+    return _windows(x, kernel_size, stride, padding, float("-inf")).flatten(-2).max(dim=-1).values
+
+
+def avg_pool2d(
+    x: torch.Tensor, kernel_size: int, stride: int | None = None, padding: int = 0
+) -> torch.Tensor:
+    """Return the mean of each window, zeros of the padding included."""
+    return _windows(x, kernel_size, stride, padding, 0.0).mean(dim=(-2, -1))
+
+
+def global_avg_pool2d(x: torch.Tensor) -> torch.Tensor:
+    """Return the mean of each channel, as (N, C, 1, 1)."""
+    return x.mean(dim=(2, 3), keepdim=True)

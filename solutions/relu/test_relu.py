@@ -1,0 +1,215 @@
+"""Hidden suite of `relu`. Expected values are worked by hand, or torch's own functions on the trusted side."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from grader.suite import assert_matches, call, small_inputs
+
+
+@small_inputs("relu")
+def small_vectors():
+    from grader.feedback.strategies import vectors
+
+    return vectors().map(call)
+
+
+@small_inputs("relu_backward")
+def small_gradients():
+    from grader.feedback.strategies import vectors
+    from hypothesis import strategies as st
+
+    values = st.integers(-2, 2).map(float)
+    pairs = st.lists(st.tuples(values, values), min_size=1, max_size=3)
+    return pairs.map(lambda drawn: call(*(torch.tensor(column) for column in zip(*drawn, strict=True))))
+
+
+@small_inputs("leaky_relu")
+def small_slopes():
+    from grader.feedback.strategies import vectors
+    from hypothesis import strategies as st
+
+    slopes = st.sampled_from([0.5, 0.1, 2.0])
+    return st.builds(call, vectors()) | st.builds(call, vectors(), slopes)
+
+
+@small_inputs("elu")
+def small_alphas():
+    from grader.feedback.strategies import vectors
+    from hypothesis import strategies as st
+
+    large = st.just(torch.tensor([1000.0]))
+    return st.builds(call, vectors() | large) | st.builds(call, vectors(), st.sampled_from([0.5, 2.0]))
+
+
+@small_inputs("gelu")
+def small_values():
+    from grader.feedback.strategies import vectors
+
+    return vectors().map(call)
+
+
+@small_inputs("dead_fraction")
+def small_batches():
+    from grader.feedback.strategies import images
+
+    return (
+        images(max_side=2, max_channels=3) | images(max_side=1, max_channels=3).map(lambda x: x[:, :, 0, 0])
+    ).map(call)
+
+
+@pytest.mark.points(1)
+def test_relu_keeps_shape_and_dtype(student, rng):
+    """The result has the shape and dtype of the input"""
+    for shape in ((3,), (2, 3, 4, 5), (1, 1)):
+        x = torch.randn(shape, generator=rng)
+        y = student.relu(x)
+        assert_matches(y, F.relu(x))
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_relu_keeps_shape_and_dtype")
+def test_relu_values(student):
+    """Negative values become zero, positive ones pass"""
+    assert_matches(
+        student.relu(torch.tensor([[-2.0, 0.0, 3.0], [0.5, -0.1, -7.0]])),
+        torch.tensor([[0.0, 0, 3], [0.5, 0, 0]]),
+    )
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_relu_keeps_shape_and_dtype")
+def test_relu_leaves_its_input_alone(student):
+    """relu does not change its argument"""
+    student.relu(torch.tensor([-1.0, 2.0]))
+    assert not student.changed_inputs(), "`relu` changed the tensor it was given. Return a new one."
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_relu_values")
+def test_relu_keeps_nan(student):
+    """NaN stays NaN, so that trouble stays visible"""
+    assert_matches(student.relu(torch.tensor([float("nan"), -1.0])), torch.tensor([float("nan"), 0.0]))
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_relu_values")
+def test_relu_has_a_gradient(student):
+    """Gradients flow through relu where it is open"""
+    x = torch.tensor([-1.0, 2.0, 3.0], requires_grad=True)
+    (student.relu(x) * torch.tensor([5.0, 7.0, -1.0])).sum().backward()
+    assert_matches(x.grad, torch.tensor([0.0, 7.0, -1.0]), what="the gradient of relu")
+
+
+@pytest.mark.points(2)
+def test_backward_is_the_chain_rule(student):
+    """The gradient passes where the input was positive"""
+    grad, x = torch.tensor([5.0, -3.0, 2.0, 4.0]), torch.tensor([-1.0, 2.0, 0.5, -0.5])
+    assert_matches(student.relu_backward(grad, x), torch.tensor([0.0, -3.0, 2.0, 0.0]))
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_backward_is_the_chain_rule")
+def test_backward_at_zero(student):
+    """No gradient passes at exactly zero"""
+    assert_matches(
+        student.relu_backward(torch.tensor([5.0, 5.0]), torch.tensor([0.0, 1.0])), torch.tensor([0.0, 5.0])
+    )
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_backward_is_the_chain_rule")
+def test_backward_leaves_its_inputs_alone(student, rng):
+    """relu_backward does not change its arguments"""
+    grad, x = (torch.randn(2, 3, generator=rng, dtype=torch.float64) for _ in range(2))
+    assert_matches(student.relu_backward(grad, x), grad * (x > 0))
+    assert not student.changed_inputs(), (
+        "`relu_backward` changed a tensor it was given. Copy before you write."
+    )
+
+
+@pytest.mark.points(1)
+def test_leaky_relu_default(student):
+    """Leaky ReLU lets one hundredth of the negatives through"""
+    assert_matches(student.leaky_relu(torch.tensor([-100.0, 0.0, 2.0])), torch.tensor([-1.0, 0.0, 2.0]))
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_leaky_relu_default")
+def test_leaky_relu_with_another_slope(student):
+    """Leaky ReLU uses the slope it is given"""
+    assert_matches(student.leaky_relu(torch.tensor([-2.0, 3.0]), 0.25), torch.tensor([-0.5, 3.0]))
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_leaky_relu_default")
+def test_leaky_relu_with_a_steep_slope(student):
+    """Slopes above one and below zero work too"""
+    x = torch.tensor([-2.0, 3.0])
+    assert_matches(student.leaky_relu(x, negative_slope=1.5), torch.tensor([-3.0, 3.0]))
+    assert_matches(student.leaky_relu(x, negative_slope=-1.0), torch.tensor([2.0, 3.0]))
+
+
+@pytest.mark.points(1)
+def test_elu_values(student):
+    """ELU bends smoothly through zero"""
+    expected = torch.tensor([-0.8646647, 0.0, 0.5, 3.0])  # exp(-2) - 1 = -0.8646647
+    assert_matches(student.elu(torch.tensor([-2.0, 0.0, 0.5, 3.0])), expected)
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_elu_values")
+def test_elu_alpha(student, rng):
+    """Alpha scales the negative side alone"""
+    x = torch.randn(3, 4, generator=rng, dtype=torch.float64)
+    assert_matches(student.elu(x, 0.5), F.elu(x, 0.5))
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_elu_values")
+def test_elu_of_large_numbers(student):
+    """ELU of 1000 is 1000"""
+    assert_matches(student.elu(torch.tensor([1000.0, -1000.0])), torch.tensor([1000.0, -1.0]))
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_elu_of_large_numbers")
+def test_elu_gradient_of_large_numbers(student):
+    """The gradient of ELU at 1000 is 1"""
+    x = torch.tensor([1000.0, -1.0], requires_grad=True)
+    student.elu(x).sum().backward()
+    assert_matches(x.grad, torch.tensor([1.0, 0.3678794]), what="the gradient of elu")
+
+
+@pytest.mark.points(1)
+def test_gelu_is_exact(student):
+    """GELU is exact to seven digits"""
+    x = torch.tensor([-1.0, 0.0, 2.0], dtype=torch.float64)
+    assert_matches(
+        student.gelu(x), torch.tensor([-0.15865525393, 0.0, 1.95449973610], dtype=torch.float64), atol=1e-9
+    )
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_gelu_is_exact")
+def test_gelu_of_drawn_values(student, rng):
+    """GELU agrees with torch on drawn values"""
+    x = 3 * torch.randn(2, 3, 4, generator=rng)
+    assert_matches(student.gelu(x), F.gelu(x))
+
+
+@pytest.mark.points(1)
+def test_dead_units_of_a_layer(student):
+    """A unit is dead if it never fires in the batch"""
+    x = torch.tensor([[-1.0, 2.0, 0.0, -1.0], [-3.0, -1.0, 0.0, 0.5], [-2.0, -2.0, 0.0, -4.0]])
+    assert_matches(student.dead_fraction(x), 0.5)
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_dead_units_of_a_layer")
+def test_dead_channels_of_an_image_batch(student):
+    """A channel is one unit, over all positions and images"""
+    x = -torch.ones(2, 4, 2, 3)
+    x[1, 2, 0, 1] = 0.5  # one position of one image keeps channel 2 alive
+    x[0, 3] = 0.0
+    assert_matches(student.dead_fraction(x), 0.75)
+    assert_matches(student.dead_fraction(torch.ones(1, 2, 1, 1)), 0.0)
