@@ -90,7 +90,8 @@ def _wrong_type(got: object, expected: object, what: str) -> NoReturn:
 
 
 def _start(what: str) -> str:
-    return what[:1].upper() + what[1:]
+    """Begin a sentence with `what`; a name keeps its spelling."""
+    return f"The{what[3:]}" if what.startswith("the ") else what
 
 
 def _scalars(got: object, expected: object, rtol: float | None, atol: float | None, what: str) -> None:
@@ -124,7 +125,7 @@ def _sequences(
     for n, (one, other) in enumerate(zip(got, expected, strict=True), start=1):
         try:
             assert_matches(
-                one, other, rtol=rtol, atol=atol, check_dtype=check_dtype, what=f"item {n} of {what}"
+                one, other, rtol=rtol, atol=atol, check_dtype=check_dtype, what=f"the item {n} of {what.removeprefix('the ')}"
             )
         except Mismatch as mismatch:
             if isinstance(other, torch.Tensor):

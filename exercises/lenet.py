@@ -1,0 +1,56 @@
+"""LeNet: the classic network for handwritten digits, by the table of the notes.
+
+Notes: section 6. The table is a LeNet in spirit: LeCun's network of 1998 took 32 x 32 images, had 6 and 16
+filters, pooled by averages, and squashed with tanh. What you build here has 20 and 50 filters, padding 2,
+max pooling and ReLU, as in the notes:
+
+    layer     output        details
+    Input     1 x 28 x 28
+    conv1     20 x 28 x 28  kernel 5, padding 2, stride 1
+    ReLU
+    MaxPool   20 x 14 x 14  kernel 2, stride 2
+    conv2     50 x 14 x 14  kernel 5, padding 2, stride 1
+    ReLU
+    MaxPool   50 x 7 x 7    kernel 2, stride 2
+    Flatten   2450
+    fc1       500
+    ReLU
+    fc2       10            output classes
+
+Source: LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document recognition".
+"""
+
+import torch
+from torch import nn
+
+
+class LeNet(nn.Module):
+    """The network of the table. Its four layers with parameters are called conv1, conv2, fc1 and fc2.
+
+    The names matter: parameters are saved and loaded by them (`conv1.weight`, ...). Layers without
+    parameters (ReLU, pooling, flatten) may be modules or function calls, as you like.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        raise NotImplementedError
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits of a batch: x (N, 1, 28, 28) -> (N, 10), for any N.
+
+        Logits are the plain outputs of fc2. No softmax: nn.CrossEntropyLoss applies its own.
+        """
+        raise NotImplementedError
+
+
+def layer_shapes(model: nn.Module, x: torch.Tensor) -> dict[str, tuple[int, ...]]:
+    """Return the output shape of every direct child of `model` that runs when `x` goes through it.
+
+    The keys are the names of the children (model.named_children()), in the order in which they ran; the
+    values are tuples, batch axis included. A child that runs twice keeps the shape of its last run; one that
+    never runs is left out. The model is as it was afterwards: the same mode, no hooks, no gradients.
+
+    Example: for nn.Sequential(nn.Flatten(), nn.Linear(4, 3)) and x of shape (2, 1, 2, 2) the result is
+    {"0": (2, 4), "1": (2, 3)}.
+    """
+    raise NotImplementedError

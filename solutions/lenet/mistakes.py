@@ -1,0 +1,280 @@
+"""Known mistakes of `lenet`."""
+
+import torch
+import torch.nn.functional as F
+from grader.mistakes import mistake
+from reference import LeNet as Right
+from reference import layer_shapes as right_shapes
+from torch import nn
+
+
+@mistake("LeNet")
+class NoPadding(Right):
+    """With padding 2 a 5 x 5 convolution keeps 28 x 28, so 50 * 7 * 7 = 2450 features reach fc1. Without it there are 800."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 20, 5)
+        self.conv2 = nn.Conv2d(20, 50, 5)
+        self.fc1 = nn.Linear(50 * 4 * 4, 500)
+
+
+@mistake("LeNet")
+class NoPaddingLeft(Right):
+    """conv2 lacks its padding, and the shapes no longer fit fc1: both convolutions have padding=2."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv2 = nn.Conv2d(20, 50, 5)
+
+
+@mistake("LeNet")
+class OriginalSizes(Right):
+    """These are the 6 and 16 filters of 1998. The table of this exercise has 20 and 50, and 2450 features."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, 5, padding=2)
+        self.conv2 = nn.Conv2d(6, 16, 5, padding=2)
+        self.fc1 = nn.Linear(16 * 7 * 7, 500)
+
+
+@mistake("LeNet")
+class NoActivationAfterConvolutions(Right):
+    """ReLU is missing after the convolutions: count three of them, after conv1, conv2 and fc1."""
+
+    def forward(self, x):
+        x = F.max_pool2d(self.conv1(x), 2)
+        x = F.max_pool2d(self.conv2(x), 2)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+@mistake("LeNet")
+class NoActivationBetweenLinear(Right):
+    """Without ReLU between them, fc1 and fc2 are one linear layer. Count three ReLUs."""
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        return self.fc2(self.fc1(x.flatten(1)))
+
+
+@mistake("LeNet")
+class ActivationOnLogits(Right):
+    """The last layer has no ReLU: logits may be negative, and must be able to say "surely not"."""
+
+    def forward(self, x):
+        return F.relu(super().forward(x))
+
+
+@mistake("LeNet")
+class SoftmaxInside(Right):
+    """Return logits: CrossEntropyLoss applies log-softmax itself, and a second softmax flattens the gradient."""
+
+    def forward(self, x):
+        return F.softmax(super().forward(x), dim=1)
+
+
+@mistake("LeNet")
+class LogSoftmaxInside(Right):
+    """Return logits: CrossEntropyLoss applies log-softmax itself. (With NLLLoss you would need yours, but not here.)"""
+
+    def forward(self, x):
+        return F.log_softmax(super().forward(x), dim=1)
+
+
+@mistake("LeNet")
+class FlattenAll(Right):
+    """flatten() without start_dim swallows the batch axis too: use torch.flatten(x, 1)."""
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        return self.fc2(F.relu(self.fc1(x.flatten())))
+
+
+@mistake("LeNet")
+class BatchInView(Right):
+    """The batch size is written into view(), so only batches of 64 pass: use flatten(1) or view(x.size(0), -1)."""
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        return self.fc2(F.relu(self.fc1(x.view(64, 2450))))
+
+
+@mistake("LeNet")
+class TransposedFlatten(Right):
+    """Flatten from axis 1 on as it lies, (C, H, W): you moved the axes first, and saved weights no longer fit."""
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        return self.fc2(F.relu(self.fc1(x.permute(0, 2, 3, 1).flatten(1))))
+
+
+@mistake("LeNet")
+class AveragePooling(Right):
+    """The LeNet of 1998 averages; the table of this exercise takes the maximum."""
+
+    def forward(self, x):
+        x = F.avg_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.avg_pool2d(F.relu(self.conv2(x)), 2)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+@mistake("LeNet")
+class SigmoidActivation(Right):
+    """This squashes with sigmoid, as some books do; the table of this exercise says ReLU."""
+
+    def forward(self, x):
+        x = F.max_pool2d(torch.sigmoid(self.conv1(x)), 2)
+        x = F.max_pool2d(torch.sigmoid(self.conv2(x)), 2)
+        return self.fc2(torch.sigmoid(self.fc1(x.flatten(1))))
+
+
+@mistake("LeNet")
+class NameTypo(Right):
+    """__init__ and forward spell a layer differently. Run one forward pass with torch.zeros(1, 1, 28, 28) early."""
+
+    def forward(self, x):
+        return super().forward(self.cov1(x))
+
+
+@mistake("LeNet")
+class WithDropout(Right):
+    """The table has no dropout. It would also make the output differ from call to call in training mode."""
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        x = F.relu(self.fc1(x.flatten(1)))
+        return self.fc2(F.dropout(x, 0.5, self.training))
+
+
+@mistake("LeNet")
+class NoBias(Right):
+    """All four layers have a bias; leave `bias` at its default."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 20, 5, padding=2, bias=False)
+        self.conv2 = nn.Conv2d(20, 50, 5, padding=2, bias=False)
+
+
+@mistake("LeNet")
+class LayersInPlainList(nn.Module):
+    """A plain Python list hides its layers from the module: assign each to self, or use nn.ModuleList."""
+
+    def __init__(self):
+        super().__init__()
+        self.right = [Right()]
+
+    def forward(self, x):
+        return self.right[0](x)
+
+
+@mistake("LeNet")
+class OtherNames(nn.Module):
+    """The shapes fit, but the layers must be called conv1, conv2, fc1 and fc2: weights are loaded by these names."""
+
+    def __init__(self):
+        super().__init__()
+        right = Right()
+        self.features = nn.Sequential(
+            right.conv1, nn.ReLU(), nn.MaxPool2d(2), right.conv2, nn.ReLU(), nn.MaxPool2d(2)
+        )
+        self.classifier = nn.Sequential(nn.Flatten(), right.fc1, nn.ReLU(), right.fc2)
+
+    def forward(self, x):
+        return self.classifier(self.features(x))
+
+
+@mistake("layer_shapes")
+def registration_order(model, x):
+    """Children are registered in one order and may run in another: a hook on each tells when it really runs."""
+    shapes = right_shapes(model, x)
+    return {name: shapes[name] for name, _ in model.named_children() if name in shapes}
+
+
+@mistake("layer_shapes")
+def sequential_only(model, x):
+    """You run the children one after the other by yourself. That works for nn.Sequential only: let forward do it, with hooks."""
+    shapes = {}
+    with torch.no_grad():
+        for name, child in model.named_children():
+            x = child(x)
+            shapes[name] = tuple(x.shape)
+    return shapes
+
+
+@mistake("layer_shapes")
+def without_batch(model, x):
+    """The batch axis belongs to the shape: keep all of output.shape."""
+    return {name: shape[1:] for name, shape in right_shapes(model, x).items()}
+
+
+@mistake("layer_shapes")
+def all_modules(model, x):
+    """Direct children only: named_modules() goes down into nested ones, named_children() does not."""
+    shapes = {}
+
+    def remember(name):
+        def hook(_module, _inputs, output):
+            shapes.pop(name, None)
+            shapes[name] = tuple(output.shape)
+
+        return hook
+
+    handles = [module.register_forward_hook(remember(name)) for name, module in model.named_modules() if name]
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        model(x)
+    model.train(training)
+    for handle in handles:
+        handle.remove()
+    return shapes
+
+
+@mistake("layer_shapes")
+def leaves_hooks(model, x):
+    """Your hooks stay on the model and run in every later forward pass: keep their handles and remove() them."""
+    shapes = right_shapes(model, x)
+    for child in model.children():
+        child.register_forward_hook(lambda _module, _inputs, _output: None)
+    return shapes
+
+
+@mistake("layer_shapes")
+def moves_the_statistics(model, x):
+    """A forward pass in training mode moves BatchNorm's running statistics: switch to eval first, and back afterwards."""
+    shapes = {}
+
+    def remember(name):
+        def hook(_module, _inputs, output):
+            shapes.pop(name, None)
+            shapes[name] = tuple(output.shape)
+
+        return hook
+
+    handles = [child.register_forward_hook(remember(name)) for name, child in model.named_children()]
+    with torch.no_grad():
+        model(x)
+    for handle in handles:
+        handle.remove()
+    return shapes
+
+
+@mistake("layer_shapes")
+def stays_in_eval(model, x):
+    """You switch the model to eval and leave it there: put it back into the mode it was in."""
+    shapes = right_shapes(model, x)
+    model.eval()
+    return shapes
+
+
+@mistake("layer_shapes")
+def returns_lists(model, x):
+    """Return the names too: a dict from the name of a child to its output shape."""
+    return list(right_shapes(model, x).values())

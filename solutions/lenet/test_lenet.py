@@ -1,0 +1,166 @@
+"""Hidden suite of `lenet`. The expected side is the reference with the same weights."""
+
+import fixtures
+import pytest
+import reference
+import torch
+import torch.nn.functional as F
+from grader.suite import assert_matches, assert_shape
+
+SHAPES = {
+    "conv1.weight": (20, 1, 5, 5),
+    "conv1.bias": (20,),
+    "conv2.weight": (50, 20, 5, 5),
+    "conv2.bias": (50,),
+    "fc1.weight": (500, 2450),
+    "fc1.bias": (500,),
+    "fc2.weight": (10, 500),
+    "fc2.bias": (10,),
+}
+
+
+def weights(rng):
+    """Return weights large enough that every layer shows in the output."""
+    return {name: torch.randn(shape, generator=rng) / shape[-1] ** 0.5 for name, shape in SHAPES.items()}
+
+
+def pair(student, rng):
+    """Return the student's model and the reference, with the same weights."""
+    state = weights(rng)
+    theirs, ours = student.LeNet(), reference.LeNet()
+    theirs.load_state_dict(state)
+    ours.load_state_dict(state)
+    return theirs, ours
+
+
+@pytest.mark.points(2)
+def test_logits_have_ten_columns(student):
+    """A batch of images becomes ten numbers each"""
+    assert_shape(student.LeNet()(torch.zeros(64, 1, 28, 28)), (64, 10))
+
+
+@pytest.mark.points(2)
+def test_parameters_are_those_of_the_table(student):
+    """The parameters have the names and shapes of the table"""
+    found = {name: tuple(tensor.shape) for name, tensor in student.LeNet().named_parameters()}
+    assert found, "The module has no parameters. Assign each layer to an attribute of self, not to a list."
+    if not set(found) & set(SHAPES) and sorted(found.values()) == sorted(SHAPES.values()):
+        raise AssertionError("The layers fit, but not their names: call them conv1, conv2, fc1 and fc2.")
+    assert_matches(found, SHAPES, what="the shape of")
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_logits_have_ten_columns")
+def test_a_batch_of_one(student):
+    """A batch of one image works"""
+    assert_shape(student.LeNet()(torch.zeros(1, 1, 28, 28)), (1, 10))
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_logits_have_ten_columns")
+def test_an_uneven_batch(student):
+    """A batch of any size works"""
+    assert_shape(student.LeNet()(torch.zeros(3, 1, 28, 28)), (3, 10))
+
+
+@pytest.mark.points(3)
+@pytest.mark.requires("test_logits_have_ten_columns", "test_parameters_are_those_of_the_table")
+def test_forward_equals_the_table(student, rng):
+    """The forward pass computes the table, layer by layer"""
+    theirs, ours = pair(student, rng)
+    x = torch.randn(64, 1, 28, 28, generator=rng)
+    assert_matches(theirs.eval()(x), ours(x), rtol=1e-4, atol=1e-4, axes=("N", "class"))
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_logits_have_ten_columns", "test_parameters_are_those_of_the_table")
+def test_logits_are_not_normalised(student, rng):
+    """The outputs are logits: negative ones, not probabilities"""
+    theirs, _ = pair(student, rng)
+    logits = theirs.eval()(torch.randn(64, 1, 28, 28, generator=rng)).detach()
+    sums = logits.exp().sum(dim=1)
+    assert not torch.allclose(logits.sum(dim=1), torch.ones(64), atol=1e-4), (
+        "Each row sums to 1: leave out the softmax."
+    )
+    assert not torch.allclose(sums, torch.ones(64), atol=1e-4), (
+        "The rows are log-probabilities: leave out the log-softmax."
+    )
+    assert bool((logits < 0).any()), "No logit is negative: leave out the ReLU after the last layer."
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_forward_equals_the_table")
+def test_training_mode_changes_nothing(student, rng):
+    """Training and evaluation mode give the same logits"""
+    theirs, ours = pair(student, rng)
+    x = torch.randn(64, 1, 28, 28, generator=rng)
+    assert_matches(theirs.train()(x), ours(x), rtol=1e-4, atol=1e-4, axes=("N", "class"))
+
+
+@pytest.mark.points(2)
+@pytest.mark.requires("test_forward_equals_the_table")
+def test_every_parameter_gets_a_gradient(student, rng):
+    """A loss reaches every parameter"""
+    theirs, ours = pair(student, rng)
+    x, y = torch.randn(64, 1, 28, 28, generator=rng), torch.arange(64) % 10
+    F.cross_entropy(theirs(x), y).backward()
+    F.cross_entropy(ours(x), y).backward()
+    expected = {name: parameter.grad for name, parameter in ours.named_parameters()}
+    assert_matches(theirs.gradients(), expected, rtol=1e-3, atol=1e-5, what="the gradient of")
+
+
+@pytest.mark.points(1)
+def test_shapes_of_a_sequential_model(student):
+    """layer_shapes lists the children of a sequential model"""
+    shapes = student.layer_shapes(student.fixtures.plain(), torch.zeros(2, 3, 7, 9))
+    assert_matches(
+        shapes, {"0": (2, 4, 3, 4), "1": (2, 4, 3, 4), "2": (2, 48), "3": (2, 5)}, what="the shape of"
+    )
+
+
+@pytest.mark.points(2)
+@pytest.mark.requires("test_shapes_of_a_sequential_model")
+def test_shapes_of_a_crooked_model(student):
+    """Nested, repeated and unused children are listed right"""
+    shapes = student.layer_shapes(student.fixtures.crooked(), torch.zeros(3, 1, 8, 12))
+    expected = {"inner": (3, 2, 8, 12), "norm": (3, 2, 8, 12), "pool": (3, 2, 2, 3), "last": (3, 2)}
+    assert_matches(shapes, expected, what="the shape of")
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_shapes_of_a_crooked_model")
+def test_shapes_come_in_the_order_of_running(student):
+    """The children are listed in the order in which they ran"""
+    shapes = student.layer_shapes(student.fixtures.crooked(), torch.zeros(3, 1, 8, 12))
+    assert_matches(list(shapes), ["inner", "norm", "pool", "last"], what="the order of the names")
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_shapes_of_a_sequential_model")
+def test_the_model_keeps_its_state(student, rng):
+    """Looking at a model does not move its statistics"""
+    model = student.fixtures.crooked()
+    student.layer_shapes(model, torch.randn(3, 1, 8, 12, generator=rng))
+    assert_matches(model.state_dict(), dict(fixtures.crooked().state_dict()), what="the state")
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_shapes_of_a_sequential_model")
+def test_the_model_keeps_its_mode(student):
+    """The model stays in the mode it was in"""
+    for mode in (True, False):
+        model = student.fixtures.crooked().train(mode)
+        student.layer_shapes(model, torch.zeros(3, 1, 8, 12))
+        assert model.training is mode, (
+            f"The model was in {'training' if mode else 'evaluation'} mode, and no longer is."
+        )
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_shapes_of_a_sequential_model")
+def test_no_hook_stays(student):
+    """No hook stays on the model"""
+    model = student.fixtures.plain()
+    student.layer_shapes(model, torch.zeros(2, 3, 7, 9))
+    left = student.fixtures.hooks(model)
+    assert left == 0, f"{left} hooks are still on the model. Keep the handles, and remove() each."
