@@ -21,7 +21,7 @@ class UnbiasedForward(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class BiasedRunning(reference.BatchNorm2d):
-    """Two variances: the biased one normalises, the unbiased (n - 1) goes into running_var. Many mix them up."""
+    """There are two variances: normalise with the biased one, keep the unbiased (n - 1) in running_var."""
 
     @torch.no_grad()
     def _track(self, mean, var, count):
@@ -46,7 +46,7 @@ class MomentumHardCoded(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class ReshapeNoPermute(reference.BatchNorm2d):
-    """reshape(-1, C) moves no axis, so it mixes channels: permute to (N, H, W, C) before, or use dim=(0, 2, 3)."""
+    """reshape(-1, C) moves no axis, so it mixes channels: permute first, or use dim=(0, 2, 3)."""
 
     def _of_batch(self, x):
         rows = x.reshape(-1, x.shape[1])
@@ -65,7 +65,7 @@ class AxisZeroOnly(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class PerImage(reference.BatchNorm2d):
-    """You normalise each image by itself (instance normalisation): the batch axis belongs in the average too."""
+    """You normalise each image by itself (instance norm): average over the batch axis as well."""
 
     def _normalise(self, x, mean, var):
         if not self.training:

@@ -1,7 +1,9 @@
 """Reference of `output_size`: integer arithmetic along one axis."""
 
 
-def conv_output_size(size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+def conv_output_size(
+    size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> int:
     """Return the number of positions of a kernel along one axis (the formula in torch's docs of Conv2d)."""
     reach = dilation * (kernel_size - 1) + 1
     # Count positions, not gaps: where the reach just fits there is one position, hence the + 1.

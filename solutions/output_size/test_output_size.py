@@ -22,7 +22,9 @@ def small_sizes():
 def small_kernels():
     from hypothesis import strategies as st
 
-    return st.builds(lambda half, dilation: call(2 * half + 1, dilation), st.integers(0, 3), st.integers(1, 3))
+    return st.builds(
+        lambda half, dilation: call(2 * half + 1, dilation), st.integers(0, 3), st.integers(1, 3)
+    )
 
 
 @small_inputs("conv_parameter_count")
@@ -110,7 +112,9 @@ def test_dilation_widens_the_reach(student):
 def test_sizes_agree_with_torch(student, rng):
     """Twelve drawn settings agree with nn.Conv2d itself"""
     for _ in range(12):
-        kernel, stride, padding, dilation = (int(torch.randint(low, 4, (), generator=rng)) for low in (1, 1, 0, 1))
+        kernel, stride, padding, dilation = (
+            int(torch.randint(low, 4, (), generator=rng)) for low in (1, 1, 0, 1)
+        )
         size = int(torch.randint(10, 20, (), generator=rng))
         layer = nn.Conv1d(1, 1, kernel, stride, padding, dilation)
         expected = layer(torch.zeros(1, 1, size)).shape[-1]

@@ -1,0 +1,282 @@
+"""Hidden suite of `freezing`. Frozen is what training leaves as it was: no check reads `requires_grad`."""
+
+import fixtures
+import pytest
+import torch
+
+from grader.suite import assert_matches
+
+
+def trained(build, frozen):
+    """Return the state of a network after training with these parts frozen by hand."""
+    model = build()
+    fixtures.set_trainable(model, frozen, trainable=False)
+    return fixtures.train(model, fixtures.sgd(model))
+
+
+def assert_trained_like(got, before, expected):
+    """Raise unless the parameters moved in training exactly where, and as far as, they should."""
+    for name, was in before.items():
+        stays = torch.equal(expected[name], was)
+        assert not stays or torch.equal(got[name], was), f"{name} moved in training, but should be frozen."
+        assert stays or not torch.equal(got[name], was), f"{name} did not move in training, but should train."
+    assert_matches(got, expected, rtol=1e-4, atol=1e-5, what="the state after training")
+
+
+# --- freeze
+
+
+@pytest.mark.points(2)
+def test_frozen_layer_stays(student):
+    """A frozen layer stays as it was while the others train"""
+    model = student.fixtures.small_cnn()
+    before = student.fixtures.state(model)
+    student.freeze(student.fixtures.child(model, "stem"))
+    stray = student.fixtures.stray_attributes(model)
+    got = student.fixtures.train(model, student.fixtures.sgd(model))
+    assert not stray, f"You set {' and '.join(stray)}, which torch never reads: Python let you invent it."
+    assert_trained_like(got, before, trained(fixtures.small_cnn, ["stem"]))
+
+
+@pytest.mark.points(2)
+def test_frozen_at_any_depth(student):
+    """Freezing reaches the layers inside a block"""
+    model = student.fixtures.norm_cnn()
+    parameters = [name for name, _ in fixtures.norm_cnn().named_parameters()]
+    before = student.fixtures.state(model)
+    student.freeze(student.fixtures.child(model, "body"))
+    got = student.fixtures.train(model, student.fixtures.sgd(model))
+    expected = trained(fixtures.norm_cnn, ["body"])
+    states = [{name: values[name] for name in parameters} for values in (got, before, expected)]
+    assert_trained_like(*states)
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_frozen_layer_stays")
+def test_frozen_after_a_step(student):
+    """A layer frozen after some training stops at once"""
+    model = student.fixtures.small_cnn()
+    optimizer = student.fixtures.sgd(model)
+    before = student.fixtures.train(model, optimizer)
+    student.freeze(student.fixtures.child(model, "layer1"))
+    got = student.fixtures.train(model, optimizer, clear=False)
+    for name in ("layer1.0.weight", "layer1.0.bias"):
+        assert torch.equal(got[name], before[name]), (
+            f"{name} moved on: the optimizer still finds the gradient of the last step."
+        )
+
+
+# --- freeze_until
+
+
+@pytest.mark.points(2)
+def test_freeze_until_a_layer(student):
+    """Every child up to the named one is frozen"""
+    model = student.fixtures.small_cnn()
+    before = student.fixtures.state(model)
+    student.freeze_until(model, "layer2")
+    got = student.fixtures.train(model, student.fixtures.sgd(model))
+    assert_trained_like(got, before, trained(fixtures.small_cnn, ["stem", "layer1", "layer2"]))
+
+
+@pytest.mark.points(2)
+def test_names_that_look_alike(student):
+    """Layers whose names look alike are told apart"""
+    for build, frozen in (
+        ("small_cnn", ["stem", "layer1"]),
+        ("countdown_cnn", ["layer10", "layer2", "layer1"]),
+    ):
+        model = getattr(student.fixtures, build)()
+        before = student.fixtures.state(model)
+        student.freeze_until(model, "layer1")
+        got = student.fixtures.train(model, student.fixtures.sgd(model))
+        assert_trained_like(got, before, trained(getattr(fixtures, build), frozen))
+
+
+@pytest.mark.points(1)
+def test_first_layer(student):
+    """The first child alone can be frozen"""
+    model = student.fixtures.countdown_cnn()
+    before = student.fixtures.state(model)
+    student.freeze_until(model, "layer10")
+    got = student.fixtures.train(model, student.fixtures.sgd(model))
+    assert_trained_like(got, before, trained(fixtures.countdown_cnn, ["layer10"]))
+
+
+# --- trainable_parameters
+
+
+@pytest.mark.points(1)
+def test_count(student):
+    """All parameters of a fresh network are counted"""
+    # stem 2*9 + 2 = 20, layer1 3*2*9 + 3 = 57, layer2 3*3 + 3 = 12, layer10 4*3*9 + 4 = 112, fc 3*4 + 3 = 15.
+    assert_matches(student.trainable_parameters(student.fixtures.small_cnn()), 216)
+
+
+@pytest.mark.points(2)
+@pytest.mark.requires("test_count")
+def test_count_after_freezing(student):
+    """Frozen parameters are not counted"""
+    model = student.fixtures.small_cnn()
+    student.fixtures.set_trainable(model, ["stem", "layer1", "layer2.0.bias", "layer10"], trainable=False)
+    # The weight of layer2 has 9 elements, fc has 15.
+    assert_matches(student.trainable_parameters(model), 24)
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_count")
+def test_count_shared(student):
+    """Shared weights count once, and running statistics do not"""
+    # One weight of 16, two biases of 4, and the weight and bias of the norm, 4 each.
+    assert_matches(student.trainable_parameters(student.fixtures.tied_net()), 32)
+
+
+# --- replace_head
+
+
+@pytest.mark.points(1)
+def test_head_scores(student, rng):
+    """The returned model scores the new classes"""
+    model = student.replace_head(student.fixtures.small_cnn(), 7)
+    scores = model(torch.randn(5, 1, 6, 7, generator=rng))
+    assert_matches(scores, torch.zeros(5, 7), atol=float("inf"), axes=("N", "class"))
+
+
+@pytest.mark.points(1)
+def test_head_in_place(student, rng):
+    """The head, by any name, is replaced in the model itself"""
+    model = student.fixtures.tied_net()
+    student.replace_head(model, 7)
+    scores = model(torch.randn(5, 4, generator=rng))
+    assert_matches(scores, torch.zeros(5, 7), atol=float("inf"), axes=("N", "class"), what="the score")
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_head_in_place")
+def test_rest_of_the_model(student):
+    """Everything but the head stays as it was"""
+    model = student.fixtures.norm_cnn()
+    before = student.fixtures.state(model)
+    student.replace_head(model, 2)
+    after = student.fixtures.state(model)
+    head = {name: before[name] for name in after.keys() & {"classifier.2.weight", "classifier.2.bias"}}
+    assert_matches(after | head, before, what="the state, without the head's values,")
+
+
+@pytest.mark.points(2)
+def test_head_inside_a_block(student):
+    """The last Linear is found inside a block"""
+    model = student.fixtures.norm_cnn()
+    student.replace_head(model, 2)
+    expected = {"classifier.0": [6, 5, 5, 6], "classifier.2": [5, 2, 2, 5]}
+    assert_matches(student.fixtures.linear_sizes(model), expected, what="the inputs, outputs and weight of")
+
+
+@pytest.mark.points(2)
+@pytest.mark.requires("test_head_scores")
+def test_head_trains(student):
+    """The new head trains, and the rest trains or not as before"""
+    model = student.fixtures.small_cnn()
+    student.fixtures.set_trainable(model, ["stem", "layer1", "fc"], trainable=False)
+    student.replace_head(model, 2)
+    before = student.fixtures.state(model)
+    after = student.fixtures.train(model, student.fixtures.sgd(model))
+    for name, was in before.items():
+        moved, frozen = not torch.equal(after[name], was), name.startswith(("stem", "layer1."))
+        assert moved or frozen, f"{name} did not move in training, but should train."
+        assert not (moved and frozen), f"{name} moved in training, but was frozen before."
+
+
+# --- make_optimizer
+
+
+@pytest.mark.points(2)
+def test_optimizer_steps(student):
+    """The optimizer takes plain SGD steps of the given size"""
+    model = student.fixtures.small_cnn()
+    before = student.fixtures.state(model)
+    # Ten large steps, so that even a weight decay of 1e-4 shows.
+    got = student.fixtures.train(model, student.make_optimizer(model, 0.3), steps=10)
+    other = fixtures.small_cnn()
+    expected = fixtures.train(other, torch.optim.SGD(other.parameters(), lr=0.3), steps=10)
+    assert_trained_like(got, before, expected)
+
+
+@pytest.mark.points(2)
+def test_optimizer_holds_nothing_frozen(student):
+    """What was frozen stays out of the optimizer for good"""
+    model = student.fixtures.small_cnn()
+    frozen = ["stem", "layer1", "layer10.0.bias"]
+    student.fixtures.set_trainable(model, frozen, trainable=False)
+    before = student.fixtures.state(model)
+    optimizer = student.make_optimizer(model, 0.1)
+    student.fixtures.set_trainable(model, frozen, trainable=True)
+    got = student.fixtures.train(model, optimizer)
+    assert_trained_like(got, before, trained(fixtures.small_cnn, frozen))
+
+
+# --- freeze_batchnorm
+
+FROZEN = ["stem", "body", "norm", "classifier.1"]
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def statistics(state):
+    """Return the running statistics of all BatchNorm layers in a state."""
+    return {name: value for name, value in state.items() if name.endswith(STATISTICS)}
+
+
+@pytest.mark.points(2)
+def test_frozen_statistics_stay(student):
+    """Running statistics of frozen layers stay through training"""
+    model = student.fixtures.norm_cnn()
+    student.fixtures.set_trainable(model, FROZEN, trainable=False)
+    before = student.fixtures.state(model)
+    for _ in range(2):  # two epochs, each of which begins with train()
+        model.train()
+        student.freeze_batchnorm(model)
+        after = student.fixtures.train(model, student.fixtures.sgd(model))
+    for name, was in statistics(before).items():
+        assert torch.equal(after[name], was), f"{name} moved, although the layer's parameters are frozen."
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_frozen_statistics_stay")
+def test_frozen_layer_normalises(student):
+    """A frozen BatchNorm normalises with its running statistics"""
+    model, other = student.fixtures.norm_cnn(), fixtures.norm_cnn()
+    student.fixtures.set_trainable(model, FROZEN, trainable=False)
+    student.freeze_batchnorm(model)
+    got = student.fixtures.train(model, student.fixtures.sgd(model))
+    fixtures.set_trainable(other, FROZEN, trainable=False)
+    for layer in (other.stem.norm, other.body.inner.norm, other.norm, other.classifier[1]):
+        layer.eval()
+    expected = fixtures.train(other, fixtures.sgd(other))
+    assert_matches(got, expected, rtol=1e-4, atol=1e-5, what="the state after training")
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_frozen_statistics_stay")
+def test_trainable_statistics_move(student):
+    """BatchNorm layers that train go on learning statistics"""
+    model = student.fixtures.norm_cnn()
+    student.fixtures.set_trainable(model, ["stem", "body.inner.norm.weight"], trainable=False)
+    before = student.fixtures.state(model)
+    student.freeze_batchnorm(model)
+    after = student.fixtures.train(model, student.fixtures.sgd(model))
+    for layer in ("body.inner.norm", "classifier.1"):
+        name = f"{layer}.running_mean"
+        assert not torch.equal(after[name], before[name]), (
+            f"{name} stands still, but {layer} has parameters to train."
+        )
+
+
+@pytest.mark.points(1)
+def test_other_layers_train(student):
+    """All other layers stay in training mode"""
+    model = student.fixtures.norm_cnn()
+    student.fixtures.set_trainable(model, ["stem", "norm", "classifier"], trainable=False)
+    student.freeze_batchnorm(model)
+    modes = student.fixtures.modes(model)
+    resting = sorted(name for name, training in modes.items() if not training)
+    assert_matches(resting, ["classifier.1", "norm", "stem.norm"], what="the layers in evaluation mode")
