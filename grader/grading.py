@@ -234,7 +234,7 @@ class Grading:
         record = conversation.calls[-1] if conversation.calls else None
         if record is None:
             return None
-        call, arguments = show_call(record, getattr(self.reference, record.name, None))
+        call, arguments = show_call(record, self._signature_of(record))
         if isinstance(error, Mismatch):
             return Counterexample(
                 call=call,
@@ -244,6 +244,13 @@ class Grading:
                 where=error.where,
             )
         return Counterexample(call=call, arguments=arguments)
+
+    def _signature_of(self, record: CallRecord) -> Callable[..., object] | None:
+        """Return what names the parameters of a call: the reference's function, or its module's forward."""
+        found = getattr(self.reference, record.root, None)
+        if record.name == record.root:
+            return found
+        return getattr(found, "forward", None) if record.name.endswith(".forward") else None
 
     # --- explanations
 

@@ -1,8 +1,13 @@
-"""Points arithmetic: from checks to an exercise, from exercises and quizzes to a report."""
+"""Points arithmetic: from checks to an exercise, from exercises and quizzes to a report.
+
+Points are sums of quarters, which floats hold exactly; nothing here rounds.
+A failure of ours voids the exercise it happened in: no points, none to earn, so it cannot lower a score.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from grader.model import (
     CheckResult,
@@ -29,19 +34,18 @@ def exercise_result(
 ) -> ExerciseResult:
     """Sum up the checks of an exercise; `outcome` is given where no check could run.
 
-    The outcome is the most severe one of its checks, except that a part not yet written counts as failed
-    once another part was: only an exercise in which nothing was attempted is "not attempted". A failure of
-    ours voids its check: its points leave both sums.
+    The outcome is the most severe one. Without any, nothing was graded, and that is an internal error.
+    An internal error voids the whole exercise, as other checks may have waited for the one that we broke:
+    its points and max_points are 0, whatever the checks earned, until it is graded again.
     """
-    counted = [check for check in checks if check.outcome is not Outcome.INTERNAL_ERROR]
-    void = sum(check.max_points for check in checks) - sum(check.max_points for check in counted)
-    whole_void = not checks and outcome is Outcome.INTERNAL_ERROR
+    ended = _most_severe({check.outcome for check in checks} | ({outcome} if outcome else set()))
+    void = ended is Outcome.INTERNAL_ERROR
     return ExerciseResult(
         id=exercise.id,
         title=exercise.title,
-        outcome=outcome or _outcome(checks),
-        points=math.fsum(check.points for check in counted),
-        max_points=0.0 if whole_void else exercise.points - void,
+        outcome=ended,
+        points=0.0 if void else math.fsum(check.points for check in checks),
+        max_points=0.0 if void else exercise.points,
         checks=tuple(checks),
         message=message,
         traceback=traceback,
@@ -50,11 +54,19 @@ def exercise_result(
     )
 
 
-def _outcome(checks: Sequence[CheckResult]) -> Outcome:
-    outcomes = {check.outcome for check in checks}
+def _most_severe(outcomes: set[Outcome]) -> Outcome:
+    """Return the most severe outcome; what is not written counts as failed once anything else was tried."""
     if Outcome.NOT_ATTEMPTED in outcomes and outcomes - {Outcome.NOT_ATTEMPTED, Outcome.SKIPPED}:
         outcomes = outcomes - {Outcome.NOT_ATTEMPTED} | {Outcome.FAILED}
-    return min(outcomes, key=lambda outcome: outcome.severity)
+    return min(outcomes, key=lambda outcome: outcome.severity, default=Outcome.INTERNAL_ERROR)
+
+
+def total(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult]) -> tuple[float, float, float]:
+    """Return points, max_points and score: 1.0 only if all points were earned, 0.0 if there are none."""
+    parts: list[ExerciseResult | QuizResult] = [*exercises, *quizzes]
+    points = math.fsum(part.points for part in parts)
+    max_points = math.fsum(part.max_points for part in parts)
+    return points, max_points, points / max_points if max_points else 0.0
 
 
 def report(
@@ -65,14 +77,12 @@ def report(
     versions: Versions,
     seed: int,
 ) -> Report:
-    """Add everything up. The score is points / max_points; 0 where there is nothing to earn."""
-    parts = [*exercises, *quizzes]
-    points = math.fsum(part.points for part in parts)
-    max_points = math.fsum(part.max_points for part in parts)
+    """Add everything up."""
+    points, max_points, score = total(exercises, quizzes)
     return Report(
         points=points,
         max_points=max_points,
-        score=points / max_points if max_points else 0.0,
+        score=score,
         isolation=isolation,
         versions=versions,
         seed=seed,
@@ -82,16 +92,19 @@ def report(
 
 
 def has_internal_error(graded: Report) -> bool:
-    """Tell whether any part could not be graded through a fault of ours."""
-    return any(
-        Outcome.INTERNAL_ERROR in {exercise.outcome, *(check.outcome for check in exercise.checks)}
-        for exercise in graded.exercises
-    )
+    """Tell whether any exercise could not be graded through a fault of ours."""
+    return any(exercise.outcome is Outcome.INTERNAL_ERROR for exercise in graded.exercises)
 
 
-def meets(graded: Report, fail_under_percent: float) -> bool:
-    """Tell whether the score is at least this many percent."""
-    return graded.points * 100 >= fail_under_percent * graded.max_points - 1e-9
+def meets(graded: Report, fail_under_percent: float = 100.0) -> bool:
+    """Tell whether the score is at least this many percent; where there is nothing to earn, it is 0.
+
+    The threshold counts as it was typed: 37 of 1000 points are 3.7 percent, which floats deny.
+    """
+    if not graded.max_points:
+        return fail_under_percent <= 0
+    score = Fraction(graded.points) / Fraction(graded.max_points)
+    return score * 100 >= Fraction(str(fail_under_percent))
 
 
 def without_times(graded: Report) -> Report:

@@ -93,6 +93,6 @@ def _parameter_names(function: Callable[..., object] | None, count: int) -> list
     if function is not None:
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         parameters = inspect.signature(function).parameters.values()
-        names = [parameter.name for parameter in parameters if parameter.kind in kinds]
+        names = [p.name for p in parameters if p.kind in kinds and p.name != "self"]
     spare = (f"argument{n}" for n in range(1, count + 1))
     return [names[n] if n < len(names) else next(spare) for n in range(count)]

@@ -83,8 +83,9 @@ class Conversation:
     ) -> object:
         """Call on the other side and return the checked result; raise CallFailed for every other ending."""
         handle = on._value if on else None  # noqa: SLF001 - one room
-        label = name if on is None else f"{on.origin}.{name}".removesuffix(".__call__")
-        record = CallRecord(name=label, root=label.split(".")[0], args=args, kwargs=kwargs)
+        root = name if on is None else on.origin
+        label = name if on is None else f"{root}(...).{'forward' if name == '__call__' else name}"
+        record = CallRecord(name=label, root=root, args=args, kwargs=kwargs)
         if owner != "fixtures":
             self.calls.append(record)
         packer = Packer(_handle_of)
@@ -104,7 +105,7 @@ class Conversation:
         )
         reply, data = self._exchange(label, request, packer.payload)
         self.changed = reply.changed
-        (result,) = self._unpack(reply, data, lambda value: self._stand_in(label, value))
+        (result,) = self._unpack(reply, data, lambda value: self._stand_in(root, label, value))
         if tracks:
             result = attach(self, request.number, packer.tensors, result)
         record.result = result
@@ -157,10 +158,9 @@ class Conversation:
         except ProtocolError as error:
             raise CallFailed(Outcome.TAMPERING, str(error)) from None
 
-    def _stand_in(self, label: str, value: HandleValue | ForeignValue) -> object:
+    def _stand_in(self, origin: str, label: str, value: HandleValue | ForeignValue) -> object:
         if isinstance(value, ForeignValue):
             return ForeignResult(label, value)
-        origin = label.split(".")[0]
         return RemoteModule(self, value, origin) if value.is_module else RemoteObject(self, value, origin)
 
 

@@ -2,7 +2,8 @@
 
 from grader.report.document import FORMAT, from_json, to_document, to_json
 from grader.report.junit import to_junit
-from grader.report.text import Style, exercise_text, quizzes_text, summary_text, to_text
+from grader.report.layout import Style
+from grader.report.text import exercise_text, quizzes_text, summary_text, to_text
 
 __all__ = [
     "FORMAT",

@@ -1,7 +1,7 @@
 """The JSON document of a report, version convgrader/report/1: docs/report-format.md describes every field."""
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -11,8 +11,8 @@ FORMAT = "convgrader/report/1"
 
 
 def to_document(report: Report) -> dict[str, Any]:
-    """Return the report as plain dicts and lists."""
-    return {"format": FORMAT, **msgspec.to_builtins(report)}
+    """Return the report as plain dicts and lists, every text of it valid Unicode."""
+    return {"format": FORMAT, **_valid(msgspec.to_builtins(report))}
 
 
 def to_json(report: Report) -> str:
@@ -21,9 +21,28 @@ def to_json(report: Report) -> str:
 
 
 def from_json(text: str) -> Report:
-    """Read a report back. Raises ValueError where it is not of this version."""
-    document = json.loads(text)
+    """Read a report back. Raises ValueError where `text` is not exactly what `to_json` writes."""
+    document = json.loads(text, parse_constant=_refuse_constant)
     found = document.pop("format", None) if isinstance(document, dict) else None
     if found != FORMAT:
-        raise ValueError(f"not a {FORMAT} document, but {found!r}")
-    return msgspec.convert(document, Report)
+        raise ValueError(f"This is no report of the format {FORMAT}: its format is {found!r}.")
+    try:
+        report = msgspec.convert(document, Report)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"This report does not keep to {FORMAT}: {error}.") from None
+    if to_document(report) != {"format": FORMAT, **document}:
+        raise ValueError(f"This report does not keep to {FORMAT}: it lacks fields, or has others.")
+    return report
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"This is no JSON: it holds {name}.")
+
+
+def _valid(value: Any) -> Any:
+    """Return `value` as JSON has it, with lone surrogates spelled out: many readers refuse them."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {key: _valid(item) for key, item in value.items()}
+    return [_valid(item) for item in value] if isinstance(value, tuple | list) else value

@@ -1,88 +1,105 @@
 """JUnit XML, as Jenkins and GitLab read it: one suite per exercise and quiz, one case per check and item.
 
-What a student did wrong is a <failure>; an exception, a limit or a fault of ours is an <error>.
+What a student got wrong is a <failure>; an exception, a limit or a fault of ours is an <error>.
+`classname` is unique to the case, because GitLab drops a second case of the same name. There is no
+<system-out>: both read attachment tags in it, and a student could print those.
 """
 
-import re
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
 from grader.model import CheckResult, ExerciseResult, ItemResult, Outcome, QuizResult, Report
-from grader.safetext import printable
+from grader.safetext import one_line, printable
 
 _FAILURES = {Outcome.FAILED, Outcome.NOT_ATTEMPTED}
-_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CHILDREN = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 
 
 def to_junit(report: Report) -> str:
-    """Return the report as JUnit XML text."""
+    """Return the report as JUnit XML text: ASCII only, so valid in every encoding."""
     root = ET.Element("testsuites", name="convgrader")
     for exercise in report.exercises:
-        _suite(root, exercise.id, _exercise_cases(exercise))
+        _suite(root, exercise.id, exercise, _exercise_cases(exercise))
     for quiz in report.quizzes:
-        _suite(root, f"quiz.{quiz.id}", [_item_case(quiz, item) for item in quiz.items])
-    _count(root, root.iter("testcase"))
+        _suite(root, f"quiz.{quiz.id}", quiz, _quiz_cases(quiz))
+    _count(root, root.findall("testsuite/testcase"))
     ET.indent(root)
-    return ET.tostring(root, encoding="unicode", xml_declaration=False)
+    written: bytes = ET.tostring(root, encoding="us-ascii", xml_declaration=False)
+    return written.decode("ascii")
 
 
-def _suite(root: ET.Element, name: str, cases: list[ET.Element]) -> None:
+def _suite(root: ET.Element, name: str, part: ExerciseResult | QuizResult, cases: list[ET.Element]) -> None:
     suite = ET.SubElement(root, "testsuite", name=name)
-    suite.extend(cases)
     _count(suite, cases)
-    suite.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")
+    properties = ET.SubElement(suite, "properties")  # JUnit knows no points
+    ET.SubElement(properties, "property", name="points", value=f"{part.points:g}")
+    ET.SubElement(properties, "property", name="max_points", value=f"{part.max_points:g}")
+    suite.extend(cases)
 
 
-def _count(element: ET.Element, cases: Iterable[ET.Element]) -> None:
-    listed = list(cases)
-    element.set("tests", str(len(listed)))
-    for kind, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
-        element.set(attribute, str(sum(case.find(kind) is not None for case in listed)))
+def _count(element: ET.Element, cases: list[ET.Element]) -> None:
+    element.set("tests", str(len(cases)))
+    for attribute, child in _CHILDREN.items():
+        element.set(attribute, str(sum(case.find(child) is not None for case in cases)))
+    element.set("time", f"{sum(float(case.get('time', 0)) for case in cases):.3f}")
 
 
 def _exercise_cases(exercise: ExerciseResult) -> list[ET.Element]:
-    if exercise.checks:
-        return [_check_case(exercise, check) for check in exercise.checks]
-    case = ET.Element("testcase", name="the exercise as a whole", classname=exercise.id, time="0")
-    _ending(case, exercise.outcome, exercise.message, exercise.message)
-    return [case]
+    cases = [_check_case(exercise, check) for check in exercise.checks]
+    if exercise.message or not cases:
+        whole = _case("The exercise as a whole", exercise.id, exercise.duration_s if not cases else 0.0)
+        _end(whole, exercise.outcome, exercise.message, [exercise.message, *_traceback(exercise)])
+        cases.insert(0, whole)
+    return cases
 
 
 def _check_case(exercise: ExerciseResult, check: CheckResult) -> ET.Element:
-    case = ET.Element("testcase", name=_clean(check.title), classname=f"{exercise.id}.{check.id}")
-    case.set("time", f"{check.duration_s:.3f}")
+    case = _case(check.title, f"{exercise.id}.{check.id}", check.duration_s)
     lines = [check.rationale]
-    if check.counterexample:
-        example = check.counterexample
-        lines += [f"call: {example.call}", *(f"{a.name}: {a.value}" for a in example.arguments)]
-        lines += [f"expected: {example.expected}", f"got: {example.got}", f"where: {example.where}"]
+    if example := check.counterexample:
+        rows = [("call", example.call), *((argument.name, argument.value) for argument in example.arguments)]
+        rows += [("expected", example.expected), ("got", example.got), ("where", example.where)]
+        lines += [f"{name}: {value}" for name, value in rows if value]
     if check.diagnosis:
         lines.append(f"diagnosis ({check.diagnosis.mistake}): {check.diagnosis.message}")
-    lines += [f"{frame.path}:{frame.line} in {frame.function}: {frame.text}" for frame in check.traceback]
-    _ending(case, check.outcome, check.rationale, "\n".join(lines))
+    _end(case, check.outcome, check.rationale, [*lines, *_traceback(check)])
     return case
+
+
+def _traceback(part: ExerciseResult | CheckResult) -> list[str]:
+    return [f"{frame.path}:{frame.line}: {frame.text}" for frame in part.traceback]
+
+
+def _quiz_cases(quiz: QuizResult) -> list[ET.Element]:
+    cases = [_item_case(quiz, item) for item in quiz.items]
+    if quiz.problems:
+        whole = _case("The answers file", f"quiz.{quiz.id}.answers", 0.0)
+        _end(whole, Outcome.RAISED, quiz.problems[0], quiz.problems, kind="problem")
+        cases.insert(0, whole)
+    return cases
 
 
 def _item_case(quiz: QuizResult, item: ItemResult) -> ET.Element:
-    case = ET.Element("testcase", name=item.id, classname=f"quiz.{quiz.id}", time="0")
+    case = _case(item.id, f"quiz.{quiz.id}.{item.id}", 0.0)
     if not item.answered:
-        _ending(case, Outcome.SKIPPED, "Not answered yet.", "")
+        _end(case, Outcome.SKIPPED, "Not answered yet.", [])
     elif item.points < item.max_points:
         message = f"{item.points:g} of {item.max_points:g} points"
-        _ending(case, Outcome.FAILED, message, "\n".join(item.feedback))
+        _end(case, Outcome.FAILED, message, [item.prompt, f"response: {item.response}", *item.feedback])
     return case
 
 
-def _ending(case: ET.Element, outcome: Outcome, message: str, text: str) -> None:
+def _case(name: str, classname: str, time_s: float) -> ET.Element:
+    return ET.Element("testcase", name=one_line(name), classname=one_line(classname), time=f"{time_s:.3f}")
+
+
+def _end(case: ET.Element, outcome: Outcome, message: str, lines: Iterable[str], *, kind: str = "") -> None:
+    """Say how a case ended. Safe text is legal XML: it spells out every character that XML 1.0 forbids."""
     if outcome is Outcome.PASSED:
         return
     if outcome is Outcome.SKIPPED:
-        ET.SubElement(case, "skipped", message=_clean(message))
+        ET.SubElement(case, "skipped", message=one_line(message))
         return
-    kind = "failure" if outcome in _FAILURES else "error"
-    ET.SubElement(case, kind, message=_clean(message), type=str(outcome)).text = _clean(text)
-
-
-def _clean(text: str) -> str:
-    """Return text that XML 1.0 can hold; the serialiser escapes the rest."""
-    return _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", printable(text))
+    tag = "failure" if outcome in _FAILURES else "error"
+    element = ET.SubElement(case, tag, type=kind or str(outcome), message=one_line(message))
+    element.text = "\n".join(printable(line) for line in lines if line)

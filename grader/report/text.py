@@ -1,18 +1,14 @@
 """A report as text: what a student reads at midnight. Pure functions; nothing here prints.
 
-Lines never exceed the width of the style. The first failure of an exercise is told in full, every further
-one in a line: one thing to mend at a time.
+The first failure of an exercise is told in full, every further one in a line: one thing to mend at a time.
 """
 
-import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-
-import click
+from collections.abc import Iterator, Sequence
 
 from grader.model import (
     CheckResult,
     Counterexample,
+    Diagnosis,
     ExerciseResult,
     Frame,
     ItemResult,
@@ -20,29 +16,33 @@ from grader.model import (
     QuizResult,
     Report,
 )
-from grader.safetext import one_line, printable
+from grader.report.layout import (
+    BODY,
+    Mark,
+    Style,
+    amount,
+    columns,
+    cut,
+    finished,
+    header,
+    marked,
+    number,
+    paragraph,
+    quoted,
+    row,
+    wrap,
+)
 
-_BAR = 12
 _MAX_VALUE_LINES = 14
-_MAX_OUTPUT_LINES = 12
-_ENDED = {Outcome.TIME_LIMIT, Outcome.MEMORY_LIMIT, Outcome.OUTPUT_LIMIT, Outcome.CRASHED, Outcome.TAMPERING}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Style:
-    """How text is set: its width in columns, whether it may use colour, and whether it may leave ASCII."""
-
-    width: int = 80
-    colour: bool = False
-    unicode: bool = True
-
-    def paint(self, text: str, colour: str, *, bold: bool = False) -> str:
-        """Return `text` in a colour, where there is colour."""
-        return click.style(text, fg=colour, bold=bold) if self.colour else text
-
-    def pick(self, fancy: str, plain: str) -> str:
-        """Return the one of two spellings that this style may use."""
-        return fancy if self.unicode else plain
+_MAX_OUTPUT_LINES = 10
+_MAX_FRAMES = 5
+_MAX_LABEL = 14
+_TOLD_LATER = {Outcome.NOT_ATTEMPTED: 1, Outcome.INTERNAL_ERROR: 2, Outcome.SKIPPED: 3}
+_MARKS = {
+    Outcome.SKIPPED: Mark.WAITING,
+    Outcome.NOT_ATTEMPTED: Mark.WAITING,
+    Outcome.INTERNAL_ERROR: Mark.OURS,
+}
 
 
 def to_text(report: Report, style: Style) -> str:
@@ -52,179 +52,178 @@ def to_text(report: Report, style: Style) -> str:
     return "\n".join(block for block in blocks if block)
 
 
+# --- exercises
+
+
 def exercise_text(result: ExerciseResult, style: Style) -> str:
     """Return the block of one exercise, ending with a blank line."""
-    lines = [_header(f"{result.id} {style.pick('·', '-')} {result.title}", result.points, result.max_points, style)]
-    if not result.checks:
-        lines += _whole(result, style)
-    elif result.outcome is Outcome.NOT_ATTEMPTED:
-        lines += _wrapped(f"Not attempted yet. Open exercises/{result.id}.py and start with the first function.", 2, style)
+    lines = [header(result.id, result.title, result.points, result.max_points, style)]
+    if result.outcome is Outcome.NOT_ATTEMPTED:
+        lines += _not_attempted(result, style)
     else:
+        lines += _whole(result, style)
         lines += _checks(result, style)
     lines += _output(result.output, style)
-    return _finished([*lines, ""], style)
+    return finished([*lines, ""], style)
 
 
-def _header(name: str, points: float, max_points: float, style: Style) -> str:
-    amount = f"{points:g}/{max_points:g}".rjust(7)
-    room = style.width - _BAR - len(amount) - 2
-    name = one_line(name, limit=300)
-    name = name if len(name) <= room else name[: room - 1] + style.pick("…", "~")
-    full = max_points > 0 and points >= max_points
-    colour = "green" if full else "yellow" if points else "red"
-    bar = style.paint(_bar(points, max_points, style), colour)
-    return f"{style.paint(name.ljust(room), 'white', bold=True)} {bar} {amount}"
-
-
-def _bar(points: float, max_points: float, style: Style) -> str:
-    filled = int(_BAR * points / max_points) if max_points else 0
-    return style.pick("█", "#") * filled + style.pick("░", "-") * (_BAR - filled)
+def _not_attempted(result: ExerciseResult, style: Style) -> Iterator[str]:
+    text = result.message or f"Not attempted yet: open exercises/{result.id}.py."
+    yield from marked(Mark.WAITING, text, style)
 
 
 def _whole(result: ExerciseResult, style: Style) -> Iterator[str]:
-    """Tell why no check could run."""
-    if result.outcome is Outcome.NOT_ATTEMPTED:
-        yield from _wrapped(result.message, 2, style)
+    """Tell what became of the exercise as a whole: most often, why no check could run."""
+    if not result.message:
         return
-    yield from _marked(style, "red", result.message)
+    ours = result.outcome is Outcome.INTERNAL_ERROR
+    yield ""
+    yield from marked(Mark.OURS if ours else Mark.FAILED, result.message, style)
     yield from _frames(result.traceback, style)
+    yield ""
+    loads = "The checks run as soon as the file loads." if result.outcome is Outcome.RAISED else ""
+    yield from _next(loads or _advice(result.id, result.outcome), style)
 
 
 def _checks(result: ExerciseResult, style: Style) -> Iterator[str]:
     passed = [check for check in result.checks if check.outcome is Outcome.PASSED]
-    failing = [check for check in result.checks if check.outcome not in (Outcome.PASSED, Outcome.SKIPPED)]
-    skipped = [check for check in result.checks if check.outcome is Outcome.SKIPPED]
-    told = next((check for check in failing if check.outcome is not Outcome.NOT_ATTEMPTED), None)
-    if told is None and failing:
-        told = failing[0]
-    if told is not None:
-        yield from _told(result.id, told, style)
-    for check in failing:
-        if check is not told:
-            yield _one_line(check, _brief(check), style, "red")
-    for check in skipped:
-        yield _one_line(check, check.rationale, style, "yellow")
+    others = [check for check in result.checks if check.outcome is not Outcome.PASSED]
+    first = _first_to_mend(others)
+    if first is not None:
+        yield from ("", *_told(result.id, first, style), "")
+    told = first.diagnosis if first is not None else None
+    for check in sorted(others, key=lambda check: check.outcome is Outcome.SKIPPED):
+        if check is not first:
+            yield _brief(check, told, style)
     if passed:
-        mark = style.paint(style.pick("✓", "ok"), "green")
-        count = f"{len(passed)} of {len(result.checks)} checks pass" if failing else f"All {len(passed)} checks pass"
-        yield f"  {mark} {count}."
+        count = f"{len(passed)} of {len(result.checks)}" if others else f"All {len(passed)}"
+        yield from marked(Mark.PASSED, f"{count} checks pass.", style)
+
+
+def _first_to_mend(others: Sequence[CheckResult]) -> CheckResult | None:
+    """Return the first check that went wrong; else the first not yet written, or broken by us."""
+    return min(others, key=lambda check: _TOLD_LATER.get(check.outcome, 0), default=None)
 
 
 def _told(exercise: str, check: CheckResult, style: Style) -> Iterator[str]:
-    """Tell one failing check in full."""
-    yield ""
-    yield _titled(check, style)
-    yield from _wrapped(check.rationale, 4, style)
-    if check.counterexample is not None:
-        yield from _example(check.counterexample, style)
+    """Tell one check in full."""
+    yield row(_mark(check), check.title, amount(check.points, check.max_points), style, bold=True)
+    yield from paragraph(check.rationale, style)
     yield from _frames(check.traceback, style)
+    if check.counterexample is not None:
+        yield from _example(check.counterexample, check.rationale, style)
     if check.diagnosis is not None:
-        yield ""
-        yield from _wrapped(f"A known mistake gives just these results ({check.diagnosis.mistake}).", 4, style)
-        yield from _wrapped(check.diagnosis.message, 4, style, colour="cyan")
+        lead = f"Your results are exactly those of a known mistake, {check.diagnosis.mistake}:"
+        yield from ("", *paragraph(lead, style))
+        yield from paragraph(check.diagnosis.message, style, indent=BODY + 2, colour="cyan")
     yield ""
-    yield from _wrapped(f"Next: {_advice(exercise, check)}", 4, style)
-    yield ""
+    yield from _next(_advice(exercise, check.outcome), style)
 
 
-def _titled(check: CheckResult, style: Style) -> str:
-    amount = f"{check.points:g}/{check.max_points:g}".rjust(5)
-    mark = style.pick("✗", "x")
-    room = style.width - len(amount) - len(mark) - 4
-    title = check.title if len(check.title) <= room else check.title[: room - 1] + style.pick("…", "~")
-    return f"  {style.paint(mark, 'red')} {style.paint(title.ljust(room), 'white', bold=True)} {amount}"
+def _mark(check: CheckResult) -> Mark:
+    return _MARKS.get(check.outcome, Mark.FAILED)
 
 
-def _advice(exercise: str, check: CheckResult) -> str:
+def _next(advice: str, style: Style) -> Iterator[str]:
+    yield from marked(Mark.NEXT, advice, style)
+
+
+def _advice(exercise: str, outcome: Outcome) -> str:
+    nudge = f"Stuck? `grade hint {exercise}` gives a nudge."
+    match outcome:
+        case Outcome.INTERNAL_ERROR:
+            return "Grade again; if it stays, tell your instructor. It costs you no points."
+        case Outcome.TAMPERING:
+            return "Graded code may only compute. Take out what does more than that, then grade again."
+        case Outcome.TIME_LIMIT:
+            return f"Look for a loop that never ends, or that visits every element in Python. {nudge}"
+        case Outcome.MEMORY_LIMIT:
+            return f"Look for a tensor much larger than input and result together. {nudge}"
+        case Outcome.OUTPUT_LIMIT:
+            return "Take out what prints, at least inside loops; then grade again."
+        case Outcome.NOT_ATTEMPTED:
+            return f"Open exercises/{exercise}.py and write it. {nudge}"
+        case Outcome.CRASHED | Outcome.RAISED:
+            return f"Make this call work first. {nudge}"
+        case _:
+            return f"Work this input out by hand, then follow your code through it. {nudge}"
+
+
+def _brief(check: CheckResult, told: Diagnosis | None, style: Style) -> str:
+    """Return a check as one line: mark, title, as much of the reason as fits, points."""
+    reason = _reason(check, told)
+    text = f"{check.title}{style.pick(' · ', ' - ')}{reason}" if reason else check.title
+    return row(_mark(check), text, amount(check.points, check.max_points), style)
+
+
+def _reason(check: CheckResult, told: Diagnosis | None) -> str:
     if check.outcome is Outcome.NOT_ATTEMPTED:
-        return f"open exercises/{exercise}.py and write it; `grade hint {exercise}` gives a nudge."
-    if check.outcome is Outcome.TIME_LIMIT:
-        return "look for a loop that never ends for this input, or that walks over every element in Python."
-    if check.outcome in _ENDED:
-        return f"mend this first: nothing else that needs it can be graded. `grade hint {exercise}` gives a nudge."
-    if check.outcome is Outcome.INTERNAL_ERROR:
-        return "tell your instructor; this is no fault of yours, and takes no points."
-    if check.outcome is Outcome.RAISED:
-        return f"run this call yourself and read the traceback; `grade hint {exercise}` gives a nudge."
-    return f"work this one input out by hand, then `grade hint {exercise}` if you are stuck."
-
-
-def _example(example: Counterexample, style: Style) -> Iterator[str]:
-    rows = [("call", example.call)]
-    rows += [(argument.name, argument.value) for argument in example.arguments]
-    rows += [("expected", example.expected), ("got", example.got), ("where", example.where)]
-    rows = [(name, value) for name, value in rows if value]
-    if len(rows) == 1 and not example.arguments and not example.expected:
-        return
-    yield ""
-    if example.smallest:
-        yield from _wrapped("The smallest input found that shows it:", 4, style)
-    indent = 6
-    label = min(max(len(name) for name, _ in rows), 14)
-    for name, value in rows:
-        first = f"{one_line(name, limit=label):<{label}}  "
-        yield from _value(value, " " * indent + first, style, wraps=name in ("call", "where"))
-
-
-def _value(value: str, first: str, style: Style, *, wraps: bool) -> Iterator[str]:
-    """Set a value beside its label: lines of a tensor keep their columns, sentences are wrapped."""
-    room = style.width - len(first)
-    if wraps:
-        lines = textwrap.wrap(one_line(value, limit=600), room) or [""]
-    else:
-        lines = [line.expandtabs() for line in printable(value).split("\n")]
-    if len(lines) > _MAX_VALUE_LINES:
-        lines = [*lines[: _MAX_VALUE_LINES - 1], f"({len(lines) - _MAX_VALUE_LINES + 1} more lines)"]
-    for n, line in enumerate(lines):
-        cut = line if len(line) <= room else line[: room - 1] + style.pick("…", "~")
-        yield ((first if n == 0 else " " * len(first)) + cut).rstrip()
+        return "not written yet"
+    if check.diagnosis is None:
+        return check.rationale.rstrip(".")
+    return "the same mistake" if check.diagnosis == told else f"a known mistake, {check.diagnosis.mistake}"
 
 
 def _frames(frames: Sequence[Frame], style: Style) -> Iterator[str]:
     """Show the student's own lines of a traceback, outermost first."""
     if frames:
         yield ""
-    for frame in frames[-6:]:
+    if len(frames) > _MAX_FRAMES:
+        yield from paragraph(f"({len(frames) - _MAX_FRAMES} outer lines left out)", style, indent=BODY + 2)
+    for frame in frames[-_MAX_FRAMES:]:
         place = f"{frame.path}:{frame.line}" + (f" in {frame.function}" if frame.function else "")
-        yield from _wrapped(one_line(place, limit=300), 6, style)
-        if frame.text:
-            yield from _value(frame.text.strip(), " " * 10, style, wraps=False)
+        yield from paragraph(place, style, indent=BODY + 2)
+        yield from quoted(_dedented(style.clean(frame.text)), style, indent=BODY + 4)
 
 
-def _brief(check: CheckResult) -> str:
-    return check.diagnosis.message if check.diagnosis else check.rationale
+def _dedented(text: str) -> list[str]:
+    """Return the lines of a text without the indent of the first: a caret stays below its character."""
+    lines = text.rstrip().split("\n")
+    indent = len(lines[0]) - len(lines[0].lstrip())
+    return [line[indent:] if not line[:indent].strip() else line for line in lines] if text.strip() else []
 
 
-def _one_line(check: CheckResult, text: str, style: Style, colour: str) -> str:
-    """Return a check as one line: mark, title, points, and as much of the reason as fits."""
-    skipped = check.outcome is Outcome.SKIPPED
-    mark = style.pick("–", "-") if skipped else style.pick("✗", "x")
-    amount = f"{check.points:g}/{check.max_points:g}".rjust(5)
-    room = style.width - len(amount) - len(mark) - 4
-    title = one_line(check.title, limit=room)
-    reason = one_line(text, limit=400)
-    space = room - len(title) - 3
-    if space >= 12 and reason:
-        reason = reason if len(reason) <= space else reason[: space - 1] + style.pick("…", "~")
-        shown = f"{title}{style.pick(' · ', ' - ')}{reason}"
-    else:
-        shown = title
-    return f"  {style.paint(mark, colour)} {shown[:room].ljust(room)} {amount}"
+def _example(example: Counterexample, rationale: str, style: Style) -> Iterator[str]:
+    """Show one call in rows: the call, its arguments, what was expected, what came, where they differ."""
+    got = "" if example.got == rationale else example.got
+    rows = [("call", example.call), *((argument.name, argument.value) for argument in example.arguments)]
+    rows += [("expected", example.expected), ("got", got), ("where", example.where)]
+    rows = [(style.clean_line(name), style.clean(value)) for name, value in rows if value]
+    if not rows:
+        return
+    yield ""
+    if example.smallest:
+        yield from paragraph("The smallest input found that fails:", style)
+    label_room = min(max(columns(name) for name, _ in rows), _MAX_LABEL)
+    for name, value in rows:
+        label = cut(name, label_room, style)
+        label += " " * (label_room - columns(label) + 2)
+        yield from _value(label, value, style)
+
+
+def _value(label: str, value: str, style: Style) -> Iterator[str]:
+    """Set a value beside its label: one line is wrapped, several lines keep their columns and are cut."""
+    indent = BODY + 2
+    room = style.width - indent - columns(label)
+    lines = (
+        [cut(line, room, style) for line in value.split("\n")] if "\n" in value else wrap(value, room, style)
+    )
+    if len(lines) > _MAX_VALUE_LINES:
+        lines = [*lines[: _MAX_VALUE_LINES - 1], "(and more)"]
+    colour = {"expected": "green", "got": "red"}.get(label.strip())
+    for n, line in enumerate(lines):
+        first = style.paint(label, colour, dim=colour is None) if n == 0 else " " * columns(label)
+        yield " " * indent + first + line
 
 
 def _output(output: str, style: Style) -> Iterator[str]:
-    """Quote what the student's code printed; the bar before each line keeps it from being taken for ours."""
     if not output.strip():
         return
-    lines = printable(output).expandtabs().rstrip("\n").split("\n")
-    yield ""
-    yield "  Your code printed:"
-    bar = style.pick("│", "|")
-    room = style.width - 6
-    for line in lines[:_MAX_OUTPUT_LINES]:
-        yield f"    {bar} {line if len(line) <= room else line[: room - 1] + style.pick('…', '~')}".rstrip()
+    lines = style.clean(output).rstrip().split("\n")
     if len(lines) > _MAX_OUTPUT_LINES:
-        yield f"    {bar} ({len(lines) - _MAX_OUTPUT_LINES} more lines)"
+        lines = [*lines[: _MAX_OUTPUT_LINES - 1], "(and more)"]
+    yield from ("", *paragraph("Your code printed:", style))
+    yield from quoted(lines, style, indent=BODY)
 
 
 # --- quizzes
@@ -234,101 +233,84 @@ def quizzes_text(quizzes: Sequence[QuizResult], style: Style) -> str:
     """Return the block of all quizzes, ending with a blank line; nothing where there are none."""
     if not quizzes:
         return ""
-    lines = [line for quiz in quizzes for line in _quiz(quiz, style)]
-    return _finished([*lines, ""], style)
+    lines: list[str] = []
+    for quiz in quizzes:
+        told = list(_quiz(quiz, style))
+        lines += [header(f"quiz {quiz.id}", quiz.title, quiz.points, quiz.max_points, style), *told]
+        lines += [""] if told else []
+    fresh = [quiz for quiz in quizzes if not _begun(quiz)]
+    if fresh:
+        text = f"{len(fresh)} of {len(quizzes)} not begun: `grade quiz {fresh[0].id}` asks the questions."
+        lines += marked(Mark.WAITING, text, style)
+    return finished([*lines, ""] if lines[-1] else lines, style)
+
+
+def _begun(quiz: QuizResult) -> bool:
+    return bool(quiz.problems) or any(item.answered for item in quiz.items)
 
 
 def _quiz(quiz: QuizResult, style: Style) -> Iterator[str]:
-    yield _header(f"quiz {quiz.id} {style.pick('·', '-')} {quiz.title}", quiz.points, quiz.max_points, style)
+    """Tell what is to be mended in a quiz that was begun."""
     for problem in quiz.problems:
-        yield from _marked(style, "red", problem)
-    open_items = [item for item in quiz.items if not item.answered]
+        yield from marked(Mark.FAILED, problem, style)
     for item in quiz.items:
         if item.answered and item.points < item.max_points:
             yield from _item(item, style)
-    if len(open_items) == len(quiz.items) and not quiz.problems:
-        yield from _wrapped(f"Not answered yet: `grade quiz {quiz.id}`.", 2, style)
-    elif open_items:
-        names = ", ".join(item.id for item in open_items)
-        yield from _wrapped(f"{len(open_items)} not answered yet: {names}.", 2, style)
+    unanswered = [item.id for item in quiz.items if not item.answered]
+    if unanswered and _begun(quiz):
+        yield from marked(
+            Mark.WAITING, f"{len(unanswered)} not answered yet: {', '.join(unanswered)}.", style
+        )
 
 
 def _item(item: ItemResult, style: Style) -> Iterator[str]:
-    question = next((line for line in item.prompt.split("\n") if line.strip()), item.id)
-    amount = f"{item.points:g}/{item.max_points:g}"
-    yield from _marked(style, "red" if not item.points else "yellow", f"{item.id} ({amount}): {question}")
-    yield from _wrapped(f"You answered: {item.response}", 4, style)
+    yield row(Mark.FAILED, item.id, amount(item.points, item.max_points), style)
+    question = next((line for line in item.prompt.split("\n") if line.strip()), "")
+    yield from paragraph(question, style)
+    yield from paragraph(f"Your answer: {item.response}", style)
     for feedback in item.feedback:
-        yield from _wrapped(feedback, 4, style, colour="cyan")
+        yield from paragraph(feedback, style, colour="cyan")
 
 
 # --- the end
 
 
 def summary_text(report: Report, style: Style) -> str:
-    """Return the total, the isolation level, and what to do next."""
-    lines = [style.pick("─", "-") * style.width]
+    """Return a table of all parts, the total, the isolation level, and what to do next."""
+    lines = [style.paint(style.pick("─", "-") * style.width, dim=True)]
     if len(report.exercises) + len(report.quizzes) > 1:
-        lines += [_header(e.id, e.points, e.max_points, style) for e in report.exercises]
-        lines += [_header(f"quiz {q.id}", q.points, q.max_points, style) for q in report.quizzes]
-        lines.append("")
-    lines.append(_header("Total", report.points, report.max_points, style))
-    lines += _wrapped(_isolation(report), 0, style, colour="bright_black")
-    if voided := [e.id for e in report.exercises if e.outcome is Outcome.INTERNAL_ERROR]:
-        text = f"Not counted, through a fault of the grader's: {', '.join(voided)}. Please grade again."
-        lines += _wrapped(text, 0, style, colour="red")
-    lines += _wrapped(_next(report), 0, style)
-    return _finished(lines, style)
+        lines += [*_table(report, style), ""]
+    percent = f"{number(report.score * 100)} %"
+    lines += [header("Total", percent, report.points, report.max_points, style), ""]
+    lines += paragraph(_isolation(report), style, indent=0, dim=True)
+    lines += paragraph(_next_step(report), style, indent=0)
+    return finished(lines, style)
+
+
+def _table(report: Report, style: Style) -> Iterator[str]:
+    names = [exercise.id for exercise in report.exercises] + [f"quiz {quiz.id}" for quiz in report.quizzes]
+    room = max(columns(style.clean(name)) for name in names)
+    parts: list[ExerciseResult | QuizResult] = [*report.exercises, *report.quizzes]
+    for name, part in zip(names, parts, strict=True):
+        yield header(name.ljust(room), part.title, part.points, part.max_points, style)
 
 
 def _isolation(report: Report) -> str:
-    level = report.isolation.level
-    words = {
-        3: "locked in (Landlock, seccomp, namespaces)",
-        2: "locked in (Landlock, seccomp)",
-        1: "partly locked in (seccomp)",
-        0: "in a process of its own, not locked in",
-    }
-    return f"Isolation level {level}: your code ran {words.get(level, '')}. Seed {report.seed}."
+    isolation = report.isolation
+    layers = f": {', '.join(isolation.layers)}" if isolation.layers else ""
+    missing = f" Missing here: {', '.join(isolation.missing)}." if isolation.missing else ""
+    return f"Isolation level {isolation.level} of 3{layers}.{missing} Seed {report.seed}."
 
 
-def _next(report: Report) -> str:
-    if report.max_points and report.points >= report.max_points:
-        return "Everything passes. Well done."
-    started = [e for e in report.exercises if 0 < e.points < e.max_points]
-    fresh = [e for e in report.exercises if e.points < e.max_points]
-    if started or fresh:
-        chosen = (started or fresh)[0].id
-        return f"Next: `grade {chosen}` after your next change, `grade hint {chosen}` for a nudge."
-    open_quiz = next((q.id for q in report.quizzes if q.points < q.max_points), "")
-    return f"Next: `grade quiz {open_quiz}`."
-
-
-# --- lines
-
-
-def _marked(style: Style, colour: str, text: str) -> Iterator[str]:
-    mark = style.pick("✗", "x")
-    first, *rest = list(_wrapped(text, 4, style)) or [""]
-    yield f"  {style.paint(mark, colour)} {first[4:]}"
-    yield from rest
-
-
-def _wrapped(text: str, indent: int, style: Style, *, colour: str | None = None) -> Iterator[str]:
-    lines = textwrap.wrap(one_line(text, limit=1200), style.width - indent, break_on_hyphens=False)
-    for line in lines:
-        yield " " * indent + (style.paint(line, colour) if colour else line)
-
-
-def _finished(lines: Iterable[str], style: Style) -> str:
-    """Join lines; keep CI from taking any for a command, and non-ASCII away where it must not be."""
-    text = "\n".join(_no_command(line.rstrip()) for line in lines)
-    return text if style.unicode else text.encode("ascii", "replace").decode("ascii")
-
-
-def _no_command(line: str) -> str:
-    """Break GitHub's and Azure's log commands, which may stand after white space: `::error::`, `##[error]`."""
-    stripped = line.lstrip()
-    if stripped.startswith(("::", "##[")):
-        return line[: len(line) - len(stripped)] + stripped.replace("::", ": :", 1).replace("##[", "# #[", 1)
-    return line
+def _next_step(report: Report) -> str:
+    void = [exercise.id for exercise in report.exercises if exercise.outcome is Outcome.INTERNAL_ERROR]
+    if void:
+        return f"Not counted, through a fault of ours: {', '.join(void)}. Please grade again."
+    if report.points >= report.max_points:
+        return "Everything passes. Well done." if report.max_points else ""
+    unfinished = [exercise for exercise in report.exercises if exercise.points < exercise.max_points]
+    if unfinished:
+        chosen = max(unfinished, key=lambda exercise: exercise.points > 0).id
+        return f"Next: change exercises/{chosen}.py, then run `grade {chosen}`."
+    chosen = next(quiz.id for quiz in report.quizzes if quiz.points < quiz.max_points)
+    return f"Next: `grade quiz {chosen}`."
