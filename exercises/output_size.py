@@ -1,4 +1,4 @@
-"""How large is the output of a convolution, how much does it learn, and how much of the image does it see?
+"""Sizes and counts: how large a convolution's output is, how much it learns, and how far it sees.
 
 Notes: sections 2 and 3. Everything here is integer arithmetic on one axis at a time (height or width); no
 tensor is needed. The notes give no formula, and their rule of thumb `padding="same"` hides one: you work it
@@ -6,7 +6,9 @@ out here. Mind also that the notes call an image (H x W x C); PyTorch lays it ou
 """
 
 
-def conv_output_size(size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+def conv_output_size(
+    size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> int:
     """Return how many positions a kernel has along one axis: the output's height or width.
 
     Pad the axis with `padding` zeros on BOTH sides. A kernel with dilation d leaves d - 1 gaps between its

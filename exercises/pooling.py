@@ -10,7 +10,9 @@ S=2), so `K=2, S=2` is one choice among others. Pooling has no parameters: it le
 import torch
 
 
-def max_pool2d(x: torch.Tensor, kernel_size: int, stride: int | None = None, padding: int = 0) -> torch.Tensor:
+def max_pool2d(
+    x: torch.Tensor, kernel_size: int, stride: int | None = None, padding: int = 0
+) -> torch.Tensor:
     """Return the largest value of each window of kernel_size x kernel_size.
 
     x: (N, C, H, W), any float dtype. Result: (N, C, H', W') of the same dtype, with
@@ -23,7 +25,9 @@ def max_pool2d(x: torch.Tensor, kernel_size: int, stride: int | None = None, pad
     raise NotImplementedError
 
 
-def avg_pool2d(x: torch.Tensor, kernel_size: int, stride: int | None = None, padding: int = 0) -> torch.Tensor:
+def avg_pool2d(
+    x: torch.Tensor, kernel_size: int, stride: int | None = None, padding: int = 0
+) -> torch.Tensor:
     """Return the mean of each window; shapes, stride and dtype as in max_pool2d.
 
     Padding counts as zeros, and the divisor is always kernel_size * kernel_size, as in torch by default.

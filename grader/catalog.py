@@ -1,7 +1,6 @@
 """Finds the course on disk and reads it. The only room that knows the tree of a course."""
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from grader import document
 from grader.errors import DocumentError, GraderError, Problem, UsageError
-from grader.model import Exercise, Limits
+from grader.model import Exercise, Limits, section_order
 
 _PACKAGED = Path(__file__).parent / "course"
 _CHECKOUT = Path(__file__).parent.parent
 COURSE_VARIABLE = "CONVGRADER_COURSE"
-FOLDERS = ("exercises", "solutions", "quizzes")
 
 Sentence = Annotated[str, Field(min_length=1, max_length=600)]
 Positive = Annotated[float, Field(gt=0)]
@@ -53,11 +51,15 @@ class ExerciseDocument(_Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """A course on disk: its exercises in the order of their sections, and its quiz banks."""
+    """A course on disk: its exercises in the order of their sections, and the folder of its quiz banks."""
 
     root: Path
     exercises: tuple[Exercise, ...]
-    quizzes: tuple[Path, ...]
+
+    @property
+    def quizzes(self) -> Path:
+        """The folder of the quiz banks."""
+        return self.root / "quizzes"
 
     def exercise(self, exercise_id: str) -> Exercise | None:
         """Return the exercise of that id."""
@@ -92,14 +94,7 @@ def load(root: Path) -> Course:
     if problems:
         raise DocumentError(problems)
     exercises.sort(key=lambda exercise: (section_order(exercise.section), exercise.id))
-    return Course(
-        root=root, exercises=tuple(exercises), quizzes=tuple(sorted((root / "quizzes").glob("*.yaml")))
-    )
-
-
-def section_order(section: str) -> tuple[int, ...]:
-    """Return the numbers in a section's name, so that 10 comes after 9: "7.1" -> (7, 1)."""
-    return tuple(int(number) for number in re.findall(r"\d+", section))
+    return Course(root=root, exercises=tuple(exercises))
 
 
 def _exercise(root: Path, folder: Path) -> Exercise:

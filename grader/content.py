@@ -4,16 +4,16 @@ All three are graded through the real boundary, as submissions.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from grader import quiz
-from grader.catalog import FOLDERS, Course
+from grader.catalog import Course
 from grader.dispatch import Dispatcher
 from grader.errors import DocumentError, Problem
 from grader.jobs import Graded, Job, NotGraded
-from grader.model import CheckResult, Exercise, Outcome
 from grader.mistakes import Listed, read_mistakes
+from grader.model import CheckResult, Exercise, Outcome
 
 MIN_MISTAKES, MIN_HINTS, MIN_CHECKS, MAX_CHECKS = 5, 3, 8, 20
 _SOLUTION_FILES = {"exercise.yaml", "reference.py", "mistakes.py", "fixtures.py"}
@@ -96,7 +96,8 @@ def _stub_problems(ending: Graded | NotGraded) -> Iterator[str]:
     if result.points:
         yield f"the stub earns {result.points:g} points, and must earn none"
     if result.outcome is not Outcome.NOT_ATTEMPTED:
-        yield f'the stub is "{result.outcome}" and must be "not_attempted": {_first_failure(result.checks) or result.message}'
+        reason = _first_failure(result.checks) or result.message
+        yield f'the stub is "{result.outcome}" and must be "not_attempted": {reason}'
 
 
 def _reference_problems(exercise: Exercise, ending: Graded | NotGraded) -> Iterator[str]:
@@ -170,18 +171,15 @@ def check_tree(course: Course) -> list[Problem]:
     return problems
 
 
-def check_quizzes(course: Course) -> list[Problem]:
-    """Load every bank and compute every key with torch and the references."""
-    problems: list[Problem] = []
+def check_quizzes(course: Course) -> tuple[int, list[Problem]]:
+    """Load every bank, compute every key with torch and the references; return how many keys, and the problems."""
+    try:
+        banks = quiz.load_banks(course.quizzes)
+    except DocumentError as error:
+        return 0, list(error.problems)
     names = reference_names(course)
-    for path in course.quizzes:
-        try:
-            bank = quiz.load_bank(path, shown=f"{FOLDERS[2]}/{path.name}")
-        except DocumentError as error:
-            problems += error.problems
-            continue
-        problems += quiz.verify(bank, names)
-    return problems
+    computed = sum(item.verify is not None for bank in banks for item in bank.items)
+    return computed, [problem for bank in banks for problem in quiz.verify(bank, names)]
 
 
 def reference_names(course: Course) -> dict[str, object]:

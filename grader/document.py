@@ -6,7 +6,7 @@ keys, aliases and tags are refused: none of them is what a person meant to write
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
@@ -43,7 +43,7 @@ _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in _PLAIN_TYPES:
     _Loader.add_implicit_resolver(_tag, re.compile(_pattern), _first)
 
-_TYPES = {
+_TYPES: dict[str, Callable[[str], object]] = {
     "tag:yaml.org,2002:null": lambda _: None,
     "tag:yaml.org,2002:bool": lambda text: text == "true",
     "tag:yaml.org,2002:int": int,
@@ -122,7 +122,7 @@ def _at(node: yaml.Node, shown: str, message: str) -> Problem:
     )
 
 
-def _plain(node: yaml.Node, shown: str, problems: list[Problem], depth: int, seen: set[int]) -> Any:  # noqa: ANN401 - YAML holds anything
+def _plain(node: yaml.Node, shown: str, problems: list[Problem], depth: int, seen: set[int]) -> Any:
     """Turn a node into plain Python, collecting what we do not allow."""
     if id(node) in seen:
         problems.append(_at(node, shown, "aliases (*name) are not allowed; write the value out"))

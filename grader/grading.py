@@ -12,7 +12,7 @@ from types import ModuleType
 import torch
 
 from grader import jobs, scoring
-from grader.errors import DocumentError, GraderError
+from grader.errors import DocumentError
 from grader.feedback import counterexample, diagnosis
 from grader.feedback.display import show, show_call
 from grader.jobs import CheckEnded, Graded, Job, NotGraded
@@ -25,7 +25,7 @@ from grader.service import Service
 from grader.suite.comparison import Mismatch
 from grader.suite.plugin import CheckRun, CheckSpec, SuitePlugin, run_suite
 from grader.wire.frames import Channel, Closed
-from grader.wire.messages import Load, Reply, Request
+from grader.wire.messages import Load, Question, Reply
 from grader.wire.orders import WorkerOrder
 
 MAX_OUTPUT = 4000
@@ -73,7 +73,9 @@ class _Local:
 
     service: Service
 
-    def ask(self, request: Request, payload: bytes, *, what: str, deadline: float) -> tuple[Reply, bytearray]:  # noqa: ARG002
+    def ask(
+        self, request: Question, payload: bytes, *, what: str, deadline: float
+    ) -> tuple[Reply, bytearray]:  # noqa: ARG002
         reply, data = self.service.answer(request, bytearray(payload))
         return reply, bytearray(data)
 

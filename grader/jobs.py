@@ -51,7 +51,7 @@ def _encode_path(value: object) -> str:
     raise NotImplementedError(f"a message cannot hold a {type(value).__name__}")
 
 
-def _decode_path(kind: type, value: Any) -> Any:  # noqa: ANN401 - msgspec's own signature
+def _decode_path(kind: type, value: Any) -> Any:
     return kind(value)
 
 

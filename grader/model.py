@@ -4,6 +4,7 @@ A specification (Exercise) never turns into a result (ExerciseResult). Units sta
 `_s` seconds, `_mib` mebibytes, `_kib` kibibytes.
 """
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -188,3 +189,8 @@ class Report:
     seed: int
     exercises: tuple[ExerciseResult, ...] = ()
     quizzes: tuple[QuizResult, ...] = ()
+
+
+def section_order(section: str) -> tuple[int, ...]:
+    """Return the numbers in a section's name, so that 10 comes after 9: "7.1" -> (7, 1)."""
+    return tuple(int(number) for number in re.findall(r"\d+", section))

@@ -17,7 +17,7 @@ import msgspec
 from grader.errors import InternalError, ProtocolError
 from grader.model import Limits, Outcome
 from grader.wire.frames import Channel, Closed, Overdue, PipeChannel, SocketChannel
-from grader.wire.messages import Load, Loaded, Raised, Reply, Request, Reset, decode_reply, encode
+from grader.wire.messages import Load, Loaded, Question, Raised, Reply, Reset, decode_reply, encode
 from grader.wire.orders import Ending, ForkOrder, WorkerOrder
 
 KEPT_OUTPUT_BYTES = 64 * 1024
@@ -25,7 +25,7 @@ _ENDING_WAIT_S = 5.0
 _START_WAIT_S = 60.0
 
 
-class WorkerLost(Exception):  # noqa: N818 - an outcome of the student's, not an error of ours
+class WorkerLost(Exception):
     """The worker is gone, or had to be killed. `message` is one student-safe sentence without a subject."""
 
     def __init__(self, outcome: Outcome, message: str) -> None:
@@ -34,7 +34,7 @@ class WorkerLost(Exception):  # noqa: N818 - an outcome of the student's, not an
         self.message = message
 
 
-class LoadFailed(Exception):  # noqa: N818
+class LoadFailed(Exception):
     """The student's module could not be imported: it raised."""
 
     def __init__(self, reply: Raised) -> None:
@@ -95,12 +95,14 @@ class Sandbox:
         if not isinstance(reply, Loaded):
             raise self._lost(Outcome.TAMPERING, "the answer to an import was something else")
 
-    def ask(self, request: Request, payload: bytes, *, what: str, deadline: float) -> tuple[Reply, bytearray]:
+    def ask(
+        self, request: Question, payload: bytes, *, what: str, deadline: float
+    ) -> tuple[Reply, bytearray]:
         """Send one request and return the reply. `deadline` is the check's; the call's own limit comes on top."""
         self.ensure_loaded()
         seconds = min(self.limits.call_limit_s, deadline - time.monotonic())
         reply, data = self._exchange(request, payload, seconds, what)
-        if isinstance(reply, Loaded) or reply.number != request.number:  # type: ignore[union-attr]
+        if isinstance(reply, Loaded) or reply.number != request.number:
             raise self._lost(Outcome.TAMPERING, "an answer did not belong to its question")
         return reply, data
 
@@ -110,7 +112,7 @@ class Sandbox:
             self._exchange(Reset(number=number), b"", self.limits.call_limit_s, "cleaning up")
 
     def _exchange(
-        self, request: Request, payload: bytes, seconds: float, what: str
+        self, request: Question, payload: bytes, seconds: float, what: str
     ) -> tuple[Reply, bytearray]:
         assert self._worker is not None
         deadline = min(time.monotonic() + max(seconds, 0.0), self._deadline)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from grader import catalog, quiz
+from grader import quiz
 from grader.catalog import Course
 
 _README = """\
@@ -28,12 +28,10 @@ def create(course: Course, folder: Path) -> tuple[int, int]:
         f"exercises/{exercise.id}.py": exercise.stub.read_text(encoding="utf-8")
         for exercise in course.exercises
     }
-    for path in course.quizzes:
-        bank = quiz.load_bank(path, shown=f"quizzes/{path.name}")
-        files[f"answers/{path.stem}.yaml"] = quiz.template(bank)
-    ordered = sorted(course.exercises, key=lambda exercise: catalog.section_order(exercise.section))
+    files |= {f"answers/{bank.id}.yaml": quiz.template(bank) for bank in quiz.load_banks(course.quizzes)}
     listing = "\n".join(
-        f"- `exercises/{e.id}.py`: {e.title} (section {e.section}, {e.points:g} points)" for e in ordered
+        f"- `exercises/{e.id}.py`: {e.title} (section {e.section}, {e.points:g} points)"
+        for e in course.exercises
     )
     files["README.md"] = _README.format(exercises=listing)
     missing = {name: text for name, text in files.items() if not (folder / name).exists()}

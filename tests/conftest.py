@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from grader import catalog
 from grader.catalog import Course
 from grader.cli.run import grade_exercises

@@ -1,15 +1,20 @@
-"""Everything a student can hand in that is not an answer: each has its own outcome and sentence, and costs only itself."""
+"""What a student can hand in that is no answer: each has its own outcome and sentence, and costs only itself."""
 
 import time
 
 import pytest
+
 from grader.model import Outcome
 
 CALLS = [
     # what `double` does, its outcome, and words of the sentence the student reads
     ("return None", Outcome.FAILED, "is None. Does the last line return it?"),
     ("return (2 * x, x)", Outcome.FAILED, "tuple"),
-    ("return (2 * x).numpy()", Outcome.FAILED, "returned an ndarray of shape (1,) and dtype float32. Return a torch.Tensor"),
+    (
+        "return (2 * x).numpy()",
+        Outcome.FAILED,
+        "returned an ndarray of shape (1,) and dtype float32. Return a torch.Tensor",
+    ),
     ("return nn.Parameter(2 * x)", Outcome.FAILED, "parameter"),
     ("return (2 * x).as_subclass(Odd)", Outcome.FAILED, "subclass of torch.Tensor"),
     ("return (2 * x).to_sparse()", Outcome.FAILED, "sparse"),
@@ -41,7 +46,11 @@ CALLS = [
     ("return double(x)", Outcome.RAISED, "RecursionError"),
     ("while True: pass", Outcome.TIME_LIMIT, "did not end within"),
     ("while True: print('a' * 1000)", Outcome.OUTPUT_LIMIT, "256 KiB"),
-    ("os.write(int(os.listdir('/proc/self/fd')[-1]), b'x')", Outcome.RAISED, "no files, sockets or processes"),
+    (
+        "os.write(int(os.listdir('/proc/self/fd')[-1]), b'x')",
+        Outcome.RAISED,
+        "no files, sockets or processes",
+    ),
     ("[os.write(n, b'CG1junk') for n in range(3, 40) if _open(n)]", Outcome.TAMPERING, "magic number"),
 ]
 
@@ -60,7 +69,9 @@ def double(x):
 
 
 @pytest.mark.parametrize(("body", "outcome", "words"), CALLS, ids=[body for body, _, _ in CALLS])
-def test_a_bad_call_has_its_own_outcome_and_sentence_and_costs_no_other_function(grade, check, body, outcome, words):
+def test_a_bad_call_has_its_own_outcome_and_sentence_and_costs_no_other_function(
+    grade, check, body, outcome, words
+):
     result = grade(HEAD + body)
     first = check(result, "test_shape")
     assert (first.outcome, first.points) == (outcome, 0.0), first
@@ -89,7 +100,9 @@ MODULES = [
 ]
 
 
-@pytest.mark.parametrize(("source", "outcome", "words"), MODULES, ids=[repr(source)[:40] for source, _, _ in MODULES])
+@pytest.mark.parametrize(
+    ("source", "outcome", "words"), MODULES, ids=[repr(source)[:40] for source, _, _ in MODULES]
+)
 def test_a_module_that_does_not_load_says_why(grade, source, outcome, words):
     result = grade(source)
     assert (result.outcome, result.points, result.max_points) == (outcome, 0.0, 13.0)
@@ -116,14 +129,19 @@ def test_a_wrong_signature_is_shown_beside_the_call(grade, check):
     result = grade("def total(x): return float(x.sum())")
     failed = check(result, "test_total")
     assert failed.outcome is Outcome.FAILED
-    assert failed.rationale == "`total(x)` cannot be called like this: got an unexpected keyword argument 'start'."
+    assert (
+        failed.rationale
+        == "`total(x)` cannot be called like this: got an unexpected keyword argument 'start'."
+    )
 
 
 def test_a_renamed_function_is_recognised(grade, check):
     result = grade("del double\ndef doubled(x): return 2 * x")
     failed = check(result, "test_shape")
     assert failed.outcome is Outcome.FAILED
-    assert failed.rationale == "`double` is not defined in this module. Did you rename it? There is `doubled`."
+    assert (
+        failed.rationale == "`double` is not defined in this module. Did you rename it? There is `doubled`."
+    )
 
 
 def test_a_traceback_holds_the_students_own_lines_only(grade, check):
@@ -136,7 +154,9 @@ def test_a_traceback_holds_the_students_own_lines_only(grade, check):
 
 
 def test_prints_are_shown_and_capped(grade):
-    result = grade("print('hello from', __name__)\ndef double(x):\n    print('\\x1b[31mred' * 300)\n    return 2 * x")
+    result = grade(
+        "print('hello from', __name__)\ndef double(x):\n    print('\\x1b[31mred' * 300)\n    return 2 * x"
+    )
     assert result.outcome is Outcome.PASSED
     assert result.output.startswith("hello from scaling\n")
     assert "\x1b" not in result.output
@@ -159,8 +179,14 @@ def test_a_crash_is_remembered_with_its_function(grade, check):
 
 
 def test_helper_modules_are_imported_from_the_submission(grade):
-    files = {"mine.py": "def twice(x):\n    return 2 * x\n", "pack/__init__.py": "from pack.deep import two\n", "pack/deep.py": "two = 2\n"}
-    result = grade("import mine\nfrom pack import two\ndef double(x):\n    return mine.twice(x) * two / 2", files=files)
+    files = {
+        "mine.py": "def twice(x):\n    return 2 * x\n",
+        "pack/__init__.py": "from pack.deep import two\n",
+        "pack/deep.py": "two = 2\n",
+    }
+    result = grade(
+        "import mine\nfrom pack import two\ndef double(x):\n    return mine.twice(x) * two / 2", files=files
+    )
     assert result.outcome is Outcome.PASSED
 
 

@@ -28,7 +28,9 @@ def grade(workspace, monkeypatch):
         for name, value in {"CONVGRADER_COURSE": str(course), **environment}.items():
             monkeypatch.setenv(name, value)
         command = [sys.executable, "-m", "grader", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, cwd=workspace, timeout=120, check=False)
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd=workspace, timeout=120, check=False
+        )
 
     return run
 
@@ -48,7 +50,15 @@ def test_a_failure_exits_with_one_and_tells_call_expected_got_and_diagnosis(grad
     spoil(workspace, "def double(x):\n    return x * x\n")
     done = grade("scaling")
     assert done.returncode == 1
-    for words in ("Every value is doubled", "double(x)", "expected", "got", "squares", "Twice x is x + x", "grade hint"):
+    for words in (
+        "Every value is doubled",
+        "double(x)",
+        "expected",
+        "got",
+        "squares",
+        "Twice x is x + x",
+        "grade hint",
+    ):
         assert words in done.stdout
 
 
@@ -73,7 +83,17 @@ def test_json_has_the_promised_form(grade):
     assert set(document["versions"]) == {"grader", "torch", "python"}
     (exercise,) = document["exercises"]
     assert (exercise["id"], exercise["outcome"]) == ("scaling", "passed")
-    promised = {"id", "title", "outcome", "points", "max_points", "rationale", "counterexample", "diagnosis", "duration_s"}
+    promised = {
+        "id",
+        "title",
+        "outcome",
+        "points",
+        "max_points",
+        "rationale",
+        "counterexample",
+        "diagnosis",
+        "duration_s",
+    }
     assert promised <= set(exercise["checks"][0])
 
 
@@ -159,12 +179,19 @@ def test_isolation_can_be_required(grade):
 
 
 def test_a_spawned_process_grades_where_nothing_can_be_forked(grade, workspace):
-    spoil(workspace, "def double(x):\n    print('hello')\n    return x * x\ndef total(x, start=0.0):\n    while True: pass\n")
+    spoil(
+        workspace,
+        "def double(x):\n    print('hello')\n    return x * x\ndef total(x, start=0.0):\n    while True: pass\n",
+    )
     done = grade("--format", "json", CONVGRADER_MAX_ISOLATION="0")
     document = json.loads(done.stdout)
     outcomes = {check["id"]: check["outcome"] for check in document["exercises"][0]["checks"]}
     assert document["isolation"]["level"] == 0
-    assert (outcomes["test_values"], outcomes["test_total"], outcomes["test_module"]) == ("failed", "time_limit", "passed")
+    assert (outcomes["test_values"], outcomes["test_total"], outcomes["test_module"]) == (
+        "failed",
+        "time_limit",
+        "passed",
+    )
     assert "hello" in document["exercises"][0]["output"]
 
 

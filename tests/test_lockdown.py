@@ -7,8 +7,9 @@ import sys
 import textwrap
 
 import pytest
-from grader.worker import seccomp
+
 from grader.wire.orders import WorkerOrder  # noqa: F401 - proves that orders need no torch
+from grader.worker import seccomp
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Landlock and seccomp are Linux's")
 
@@ -118,7 +119,12 @@ def locked(request, tmp_path_factory):
     """What a worker at one level could do, by name of the action."""
     folder = tmp_path_factory.mktemp("writable")
     (folder / "kept").write_text("kept")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TORCHINDUCTOR_CACHE_DIR": "/"}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "TORCHINDUCTOR_CACHE_DIR": "/",
+    }
     command = [sys.executable, "-c", textwrap.dedent(PROGRAM), str(request.param), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     answer = json.loads(done.stdout)
@@ -134,7 +140,9 @@ def test_useful_work_goes_on(locked):
 
 def test_system_calls_beyond_computing_are_refused_at_every_level(locked):
     _, answer, folder = locked
-    refused = {name for name in SYSTEM if answer["outcomes"][name] in ("PermissionError", "OSError", "ValueError")}
+    refused = {
+        name for name in SYSTEM if answer["outcomes"][name] in ("PermissionError", "OSError", "ValueError")
+    }
     assert refused == SYSTEM, answer["outcomes"]
     assert (folder / "kept").exists()
 

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from grader.errors import UsageError
 from grader.submission import MAX_FILE_BYTES, Snapshot, Submission, Unreadable, open_submission
 
@@ -31,14 +32,16 @@ def test_a_byte_order_mark_is_no_error(tmp_path):
 def test_a_helper_that_is_not_utf8_speaks_when_it_is_imported(tmp_path):
     (tmp_path / "relu.py").write_text("import mine")
     (tmp_path / "mine.py").write_bytes(b"\xff")
-    assert "ImportError('mine.py is not UTF-8 text" in Submission(tmp_path).snapshot("relu").sources["mine.py"]
+    assert (
+        "ImportError('mine.py is not UTF-8 text" in Submission(tmp_path).snapshot("relu").sources["mine.py"]
+    )
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path):
     (tmp_path / "secret.py").write_text("key = 42")
     inside = tmp_path / "submission"
     inside.mkdir()
-    os.symlink(tmp_path / "secret.py", inside / "relu.py")
+    (inside / "relu.py").symlink_to(tmp_path / "secret.py")
     snapshot = Submission(inside).snapshot("relu")
     assert isinstance(snapshot, Unreadable)
     assert "link out of this folder" in snapshot.sentence
@@ -50,7 +53,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
         (lambda path: path.mkdir(), "is not a file"),
         (lambda path: path.write_bytes(b"#" * (MAX_FILE_BYTES + 1)), "larger than 1 MiB"),
         (lambda path: path.write_bytes(b"a = 1\nb = '\xe9'\n"), "line 2"),
-        (lambda path: os.mkfifo(path), "is not a file"),
+        (os.mkfifo, "is not a file"),
     ],
 )
 def test_a_module_that_cannot_be_read_says_why(tmp_path, make, words):

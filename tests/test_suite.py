@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from grader.errors import DocumentError
 from grader.proxy import Conversation
 from grader.suite import assert_matches
@@ -36,7 +37,9 @@ DIFFERENCES = [
 ]
 
 
-@pytest.mark.parametrize(("got", "rationale", "where"), DIFFERENCES, ids=[words for _, words, _ in DIFFERENCES])
+@pytest.mark.parametrize(
+    ("got", "rationale", "where"), DIFFERENCES, ids=[words for _, words, _ in DIFFERENCES]
+)
 def test_a_difference_is_named_by_its_first_step(got, rationale, where):
     found = mismatch(got, IMAGE)
     assert rationale in found.rationale
@@ -73,7 +76,12 @@ def test_a_transpose_is_recognised():
 
 @pytest.mark.parametrize(
     ("got", "expected"),
-    [(1, 1.0), ([1, 2], (1, 2)), ({"a": torch.ones(2)}, {"a": torch.ones(2)}), (torch.tensor(1.0), torch.tensor(1.0))],
+    [
+        (1, 1.0),
+        ([1, 2], (1, 2)),
+        ({"a": torch.ones(2)}, {"a": torch.ones(2)}),
+        (torch.tensor(1.0), torch.tensor(1.0)),
+    ],
 )
 def test_differences_that_are_no_mistake_pass(got, expected):
     assert_matches(got, expected)

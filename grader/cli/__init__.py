@@ -57,7 +57,7 @@ def grade() -> None:
     grade relu pooling         these two exercises
     grade --submission DIR     the submission in DIR
     grade run --help           all options of grading
-    """
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

@@ -28,18 +28,17 @@ def check_command(exercises: tuple[str, ...], seed: int, verbose: bool) -> int:
             problems += proof.problems
             _show(proof, verbose)
     if not exercises:
-        found = content.check_quizzes(course)
+        computed, found = content.check_quizzes(course)
         problems += found
-        click.echo(
-            f"quizzes: {len(course.quizzes)} banks, {'sound' if not found else f'{len(found)} problems'}"
-        )
+        state = "sound" if not found else f"{len(found)} problems"
+        click.echo(f"quizzes: {computed} keys computed, {state}")
     for problem in problems:
         click.echo(str(problem), err=True)
     click.echo(f"{len(problems)} problems." if problems else "All sound.")
     return 4 if problems else 0
 
 
-def _show(proof: content.Proof, verbose: bool) -> None:  # noqa: FBT001
+def _show(proof: content.Proof, verbose: bool) -> None:
     caught = sum(bool(checks) for checks in proof.caught.values())
     state = "sound" if not proof.problems else f"{len(proof.problems)} problems"
     click.echo(

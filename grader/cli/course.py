@@ -26,12 +26,12 @@ def list_command() -> int:
             f"  {exercise.id:<{width}}  {exercise.points:>4g} points  section {exercise.section:<4}  {exercise.title}"
         )
     click.echo("\nQuizzes\n")
-    banks = [(path.stem, quiz.load_bank(path, shown=f"quizzes/{path.name}")) for path in course.quizzes]
-    banks.sort(key=lambda pair: catalog.section_order(pair[1].section))
-    width = max((len(name) for name, _ in banks), default=0)
-    for name, bank in banks:
-        points = sum(item.points for item in bank.items)
-        click.echo(f"  {name:<{width}}  {points:>4g} points  section {bank.section:<4}  {bank.title}")
+    banks = quiz.load_banks(course.quizzes)
+    width = max((len(bank.id) for bank in banks), default=0)
+    for bank in banks:
+        click.echo(
+            f"  {bank.id:<{width}}  {bank.max_points:>4g} points  section {bank.section:<4}  {bank.title}"
+        )
     click.echo("\nStart with `grade init DIR`; then `grade`, `grade hint EXERCISE`, `grade quiz QUIZ`.")
     return 0
 
@@ -82,13 +82,12 @@ def quiz_command(section: str, submission: Path) -> int:
     from grader.cli.quiz import ask  # noqa: PLC0415 - `grade list` needs none of it
 
     course = catalog.load(catalog.find_root())
-    by_name = {path.stem: path for path in course.quizzes}
-    if section not in by_name:
-        hint = nearest(section, list(by_name)) or f" There are: {', '.join(by_name)}."
+    banks = {bank.id: bank for bank in quiz.load_banks(course.quizzes)}
+    if section not in banks:
+        hint = nearest(section, list(banks)) or f" There are: {', '.join(banks) or 'none'}."
         raise UsageError(f'There is no quiz "{section}".{hint}')
     folder = open_submission(submission)
-    bank = quiz.load_bank(by_name[section], shown=f"quizzes/{section}.yaml")
-    ask(bank, folder.answers(section) or folder.folder / "answers" / f"{section}.yaml")
+    ask(banks[section], folder.answers(section) or folder.folder / "answers" / f"{section}.yaml")
     return 0
 
 

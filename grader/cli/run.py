@@ -13,7 +13,7 @@ from grader.dispatch import Dispatcher
 from grader.errors import IsolationRefused, UsageError
 from grader.jobs import Graded, Job, NotGraded
 from grader.model import Exercise, ExerciseResult, Outcome, QuizResult, Report, Versions
-from grader.report import Style, exercise_text, quizzes_text, summary_text, to_json, to_junit
+from grader.report import Style, exercise_text, quizzes_text, summary_text, to_json, to_junit, to_text
 from grader.submission import Submission, Unreadable, open_submission
 
 DEFAULT_SEED = 0
@@ -113,7 +113,7 @@ def choose(course: Course, ids: Sequence[str]) -> list[Exercise]:
     for wanted in ids:
         if wanted in known:
             continue
-        if wanted in {path.stem for path in course.quizzes}:
+        if (course.quizzes / f"{wanted}.yaml").is_file():
             raise UsageError(
                 f'"{wanted}" is a quiz. Answer it with `grade quiz {wanted}`; `grade` without names grades it.'
             )
@@ -125,7 +125,8 @@ def choose(course: Course, ids: Sequence[str]) -> list[Exercise]:
 def _refuse_empty(course: Course, submission: Submission) -> None:
     """Refuse a folder that holds neither a stub nor answers: most likely the wrong folder."""
     found = [exercise for exercise in course.exercises if _has_module(submission, exercise.id)]
-    if not found and not any(submission.answers(path.stem) for path in course.quizzes):
+    answers = (submission.folder / "answers").is_dir()
+    if not found and not answers:
         raise UsageError(
             f"There is nothing to grade in {submission.folder.resolve()}: no exercises/ and no answers/.\n"
             "Start a workspace with `grade init DIR`, or name one with --submission DIR."
@@ -168,10 +169,9 @@ def _result(exercise: Exercise, ending: Graded | NotGraded) -> ExerciseResult:
 
 def grade_quizzes(course: Course, submission: Submission) -> Iterator[QuizResult]:
     """Grade the answers to every quiz of the course."""
-    for path in course.quizzes:
-        answers = submission.answers(path.stem)
-        shown = f"answers/{answers.name}" if answers else None
-        yield quiz.grade(quiz.load_bank(path, shown=f"quizzes/{path.name}"), answers, shown=shown)
+    for bank in quiz.load_banks(course.quizzes):
+        answers = submission.answers(bank.id)
+        yield quiz.grade(bank, answers, shown=f"answers/{answers.name}" if answers else None)
 
 
 def _report(
@@ -194,8 +194,7 @@ def _render(report: Report, form: str, style: Style) -> str:
         return to_json(report)
     if form == "junit":
         return to_junit(report)
-    blocks = [exercise_text(result, style) for result in report.exercises]
-    return "\n".join([*blocks, quizzes_text(report.quizzes, style), summary_text(report, style)])
+    return to_text(report, style)
 
 
 def _write(text: str, output: Path | None) -> None:

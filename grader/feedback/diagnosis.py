@@ -7,7 +7,7 @@ import torch
 from grader.mistakes import Mistake
 from grader.proxy import Exchange
 from grader.service import Service
-from grader.wire.messages import Call, ForeignValue, HandleValue, Raised, Reply, Request, Returned
+from grader.wire.messages import Call, ForeignValue, HandleValue, Question, Raised, Reply, Returned
 from grader.wire.values import Unpacker
 
 RTOL, ATOL = 1e-4, 1e-5
@@ -24,7 +24,9 @@ def explaining(
 
     `segments` holds the exchanges of one check each; `namespace` is the reference's.
     """
-    relevant = [segment for segment in segments if any(_calls(exchange.request, name) for exchange in segment)]
+    relevant = [
+        segment for segment in segments if any(_calls(exchange.request, name) for exchange in segment)
+    ]
     if not relevant:
         return ()
     return tuple(
@@ -35,7 +37,7 @@ def explaining(
     )
 
 
-def _calls(request: Request, name: str) -> bool:
+def _calls(request: Question, name: str) -> bool:
     return isinstance(request, Call) and request.owner == "student" and request.name == name
 
 

@@ -17,9 +17,9 @@ from grader.wire.messages import (
     Call,
     ForeignValue,
     HandleValue,
+    Question,
     Raised,
     Reply,
-    Request,
     Returned,
 )
 from grader.wire.values import Incoming, Packer, unpack_all
@@ -30,7 +30,9 @@ MAX_RECORDED_BYTES = 32 * 2**20
 class Backend(Protocol):
     """Where calls go: a sandboxed worker, or a service in this process."""
 
-    def ask(self, request: Request, payload: bytes, *, what: str, deadline: float) -> tuple[Reply, bytearray]:
+    def ask(
+        self, request: Question, payload: bytes, *, what: str, deadline: float
+    ) -> tuple[Reply, bytearray]:
         """Send one request and return the reply."""
 
 
@@ -39,7 +41,7 @@ class Exchange:
     """One request and its reply, as they crossed."""
 
     name: str
-    request: Request
+    request: Question
     payload: bytes
     reply: Reply
     data: bytes
@@ -118,7 +120,7 @@ class Conversation:
         label = self.exchanges[call].name
         request = Backward(number=len(self.exchanges), call=call, gradients=value)
         reply, data = self._exchange(label, request, packer.payload)
-        (result,) = self._unpack(reply, data, lambda other: ForeignResult(label, other))
+        (result,) = self._unpack(reply, data, lambda other: self._stand_in("", label, other))
         if not isinstance(result, list) or not all(g is None or type(g) is torch.Tensor for g in result):
             raise CallFailed(Outcome.TAMPERING, f"`{label}` answered a backward pass with something else.")
         return result
@@ -143,7 +145,7 @@ class Conversation:
         assert isinstance(reply, Returned)
         return reply, data
 
-    def _record(self, label: str, request: Request, payload: bytes, reply: Reply, data: bytearray) -> None:
+    def _record(self, label: str, request: Question, payload: bytes, reply: Reply, data: bytearray) -> None:
         self._recorded_bytes += len(payload) + len(data)
         if self._recorded_bytes > MAX_RECORDED_BYTES:
             self.complete = False
@@ -217,7 +219,7 @@ class RemoteModule(RemoteObject):
         """Forget all gradients."""
         self._call("zero_grad")
 
-    def train(self, mode: bool = True) -> "RemoteModule":  # noqa: FBT001, FBT002 - torch's own signature
+    def train(self, mode: bool = True) -> "RemoteModule":
         """Switch to training mode, or to evaluation mode with False."""
         self._call("train", mode)
         return self

@@ -17,7 +17,7 @@ _OUTCOMES: dict[Cause, Outcome] = {
 }
 
 
-class CallFailed(Exception):  # noqa: N818 - the student's outcome, not an error of ours
+class CallFailed(Exception):
     """A call ended otherwise than with a value. `sentence` is student-safe apart from the student's own text."""
 
     def __init__(self, outcome: Outcome, sentence: str, traceback: tuple[Frame, ...] = ()) -> None:

@@ -41,7 +41,7 @@ class ForeignResult:
     def __getattr__(self, name: str) -> NoReturn:
         self._refuse()
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse  # type: ignore[assignment]
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
     __len__ = __iter__ = __getitem__ = __contains__ = __call__ = _refuse
     __int__ = __float__ = __bool__ = __index__ = __neg__ = __abs__ = _refuse

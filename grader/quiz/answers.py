@@ -161,7 +161,7 @@ def _outcome(
     item: NumericItem | ShapeItem,
     right: bool,
     feedback: list[str],
-    misconceptions: list[str],  # noqa: FBT001
+    misconceptions: list[str],
 ) -> tuple[float, list[str], list[str]]:
     if right:
         return 1.0, [item.explanation], []

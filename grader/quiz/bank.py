@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from grader import document
 from grader.document import Document
 from grader.errors import DocumentError, Problem
+from grader.model import section_order
 from grader.quiz.responses import same_number
 
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
@@ -150,6 +151,20 @@ def load_bank(path: Path, *, shown: str | None = None) -> Bank:
     return Bank(path.stem, source)
 
 
+def load_banks(folder: Path) -> list[Bank]:
+    """Read every bank of a folder, in the order of the notes. Raises DocumentError with every problem of all."""
+    banks: list[Bank] = []
+    problems: list[Problem] = []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            banks.append(load_bank(path, shown=f"{folder.name}/{path.name}"))
+        except DocumentError as error:
+            problems += error.problems
+    if problems:
+        raise DocumentError(problems)
+    return sorted(banks, key=lambda bank: section_order(bank.section))
+
+
 def _problems(source: Document[BankDocument]) -> Iterator[Problem]:
     seen: set[str] = set()
     for n, item in enumerate(source.value.items):
@@ -167,26 +182,27 @@ def _problems(source: Document[BankDocument]) -> Iterator[Problem]:
 
 def _item_problems(item: Item) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if isinstance(item, (SingleItem, MultiItem)):
-        letters = list(item.options)
-        if letters != list(_LETTERS[: len(letters)]):
-            yield ("options",), f"name the options {', '.join(_LETTERS[: len(letters)])}, in this order"
-        if isinstance(item, SingleItem) and len(item.key) != 1:
-            yield (
-                ("options",),
-                f"a single item has exactly one right option, and this one has {len(item.key)}",
-            )
-        if not item.key:
-            yield ("options",), "no option is right"
-        for letter, option in item.options.items():
-            if not option.correct and option.misconception is None:
-                yield ("options", letter), f'the distractor {letter} lacks the "misconception" it betrays'
-        for letter in set(item.verify or ()) - set(letters):
-            yield ("verify", letter), f"there is no option {letter}"
-    elif isinstance(item, NumericItem):
-        for n, wrong in enumerate(item.expected_wrong):
-            if same_number(wrong.value, item.key, item.tolerance):
-                yield ("expected_wrong", n, "value"), "this expected wrong answer is right"
+        yield from _choice_problems(item)
+        return
+    if isinstance(item, ShapeItem):
+        right = [wrong.value == item.key for wrong in item.expected_wrong]
     else:
-        for n, wrong_shape in enumerate(item.expected_wrong):
-            if wrong_shape.value == item.key:
-                yield ("expected_wrong", n, "value"), "this expected wrong answer is right"
+        right = [same_number(wrong.value, item.key, item.tolerance) for wrong in item.expected_wrong]
+    for n, is_right in enumerate(right):
+        if is_right:
+            yield ("expected_wrong", n, "value"), "this expected wrong answer is right"
+
+
+def _choice_problems(item: SingleItem | MultiItem) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    letters = list(item.options)
+    if letters != list(_LETTERS[: len(letters)]):
+        yield ("options",), f"name the options {', '.join(_LETTERS[: len(letters)])}, in this order"
+    if isinstance(item, SingleItem) and len(item.key) != 1:
+        yield ("options",), f"a single item has one right option, and this one has {len(item.key)}"
+    if not item.key:
+        yield ("options",), "no option is right"
+    for letter, option in item.options.items():
+        if not option.correct and option.misconception is None:
+            yield ("options", letter), f'the distractor {letter} lacks the "misconception" it betrays'
+    for letter in sorted(set(item.verify or ()) - set(letters)):
+        yield ("verify", letter), f"there is no option {letter}"

@@ -43,7 +43,7 @@ def _differences(item: Item, namespace: Mapping[str, object]) -> Iterator[tuple[
 def _equal(item: Item, value: object) -> bool:
     if isinstance(item, NumericItem):
         return same_number(float(value), item.key, item.tolerance)  # type: ignore[arg-type]
-    return [int(size) for size in value] == item.key  # type: ignore[attr-defined, union-attr]
+    return [int(size) for size in value] == item.key  # type: ignore[attr-defined]
 
 
 def _evaluate(expression: str, namespace: Mapping[str, object]) -> tuple[object, str]:

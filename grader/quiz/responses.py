@@ -9,7 +9,7 @@ MAX_LENGTH = 60
 MAX_AXES = 8
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?"
 _NUMERIC = re.compile(rf"({_NUMBER})\s*(?:/\s*({_NUMBER}))?\s*(%)?")
-_SHAPE = re.compile(r"(?:torch\.)?(?:Size)?\s*[\[(]*\s*(\d+(?:\s*[,x×*\s]\s*\d+)*)\s*,?\s*[\])]*")
+_SHAPE = re.compile(r"(?:torch\.)?(?:Size)?\s*[\[(]*\s*(\d+(?:\s*[,x\u00d7*\s]\s*\d+)*)\s*,?\s*[\])]*")
 
 
 class ResponseError(Exception):
@@ -31,7 +31,7 @@ def read_letters(value: object, letters: Collection[str], *, several: bool) -> f
 
 
 def read_number(value: object) -> float:
-    """Read 0.5, "1/2", "50%", "5e-1" or "−3". Raises ResponseError for everything else, nan and inf included."""
+    """Read 0.5, "1/2", "50%", "5e-1" or "-3". Raises ResponseError for everything else, nan and inf included."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ResponseError("a number is expected, for example: 28, 0.5, 1/2 or 50%")
     text = str(value).strip().replace("\N{MINUS SIGN}", "-")

@@ -8,6 +8,7 @@ import inspect
 import random
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +20,9 @@ from grader.wire.messages import (
     Cause,
     ForeignValue,
     HandleValue,
+    Question,
     Raised,
     Reply,
-    Request,
     Reset,
     Returned,
     Value,
@@ -47,7 +48,7 @@ class Service:
         self._objects: list[object] = []
         self._graphs: dict[int, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
 
-    def answer(self, request: Request, payload: bytearray) -> tuple[Reply, bytes]:
+    def answer(self, request: Question, payload: bytearray) -> tuple[Reply, bytes]:
         """Carry out one request. Whatever the namespace's code raises becomes a Raised reply."""
         try:
             match request:
@@ -60,8 +61,6 @@ class Service:
                     self._objects.clear()
                     self._graphs.clear()
                     return Returned(number=request.number, value=None), b""
-                case _:
-                    raise ValueError(f"a service cannot answer {type(request).__name__}")
         except _Unanswerable as refusal:
             return Raised(
                 number=request.number, cause=refusal.cause, type_name=refusal.type_name, message=str(refusal)
@@ -72,15 +71,15 @@ class Service:
     def _call(self, request: Call, payload: bytearray) -> tuple[Reply, bytes]:
         target = self._target(request)
         unpacker = Unpacker(payload, self._resolve)
-        args = unpacker.unpack(request.args)
-        kwargs = unpacker.unpack(request.kwargs)
+        args: Any = unpacker.unpack(request.args)
+        kwargs: Any = unpacker.unpack(request.kwargs)
         unpacker.finish()
         before = [tensor_bytes(tensor) for tensor in unpacker.tensors]
         shapes = [tensor.shape for tensor in unpacker.tensors]
         leaves = _mark_leaves((args, kwargs), (request.args, request.kwargs)) if request.record else []
         seed_everything()
         try:
-            result = target(*args, **kwargs)  # type: ignore[misc]
+            result = target(*args, **kwargs)
             packer = Packer(self._keep)
             value = packer.pack(result)
         except BaseException as error:  # noqa: BLE001 - the student's code may raise anything at all
@@ -124,11 +123,9 @@ class Service:
         is_optimizer = any(base.__name__ == "Optimizer" for base in type(thing).__mro__)
         if not (is_module or is_optimizer):
             return ForeignValue(type_name=type(thing).__name__[:80], detail=_foreign_detail(thing))
-        for handle, kept in enumerate(self._objects):
-            if kept is thing:
-                break
-        else:
-            handle = len(self._objects)
+        known = [handle for handle, kept in enumerate(self._objects) if kept is thing]
+        handle = known[0] if known else len(self._objects)
+        if not known:
             self._objects.append(thing)
         return HandleValue(handle=handle, type_name=type(thing).__name__[:80], is_module=is_module)
 
@@ -151,7 +148,7 @@ class Service:
             raise _Unanswerable("detached", sentence, "RuntimeError")
         try:
             # The sum has these very gradients. Handing them over directly imports sympy: half a second.
-            torch.stack([(result * gradient).sum().double() for result, gradient in pairs]).sum().backward()
+            torch.stack([(result * gradient).sum().double() for result, gradient in pairs]).sum().backward()  # type: ignore[no-untyped-call]
         except BaseException as error:  # noqa: BLE001 - a custom backward of the student's may raise anything
             return raised(request.number, error, self._own_files), b""
         packer = Packer(self._keep)
@@ -159,7 +156,7 @@ class Service:
         return Returned(number=request.number, value=value), packer.payload
 
 
-class _Unanswerable(Exception):  # noqa: N818 - becomes a Raised reply, never leaves this module
+class _Unanswerable(Exception):
     """A request that cannot be carried out."""
 
     def __init__(self, cause: Cause, message: str, type_name: str) -> None:
@@ -171,7 +168,7 @@ class _Unanswerable(Exception):  # noqa: N818 - becomes a Raised reply, never le
 def seed_everything(seed: int = _SEED) -> None:
     """Seed the generators a student may draw from."""
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - students use the global generator, so that is the one to seed
+    np.random.seed(seed)
     torch.manual_seed(seed)
 
 
@@ -222,16 +219,16 @@ def _flags(described: object) -> list[bool]:
 
 
 def _changed_names(
-    args: object, kwargs: object, tensors: list[torch.Tensor], changed: list[bool], target: object
+    args: Any, kwargs: Any, tensors: list[torch.Tensor], changed: list[bool], target: Any
 ) -> tuple[str, ...]:
     """Name the arguments that hold a changed tensor: by parameter name where the signature tells it."""
     if not any(changed):
         return ()
     touched = {id(tensor) for tensor, was_changed in zip(tensors, changed, strict=True) if was_changed}
     try:
-        bound = inspect.signature(target).bind(*args, **kwargs).arguments  # type: ignore[arg-type, misc]
+        bound = inspect.signature(target).bind(*args, **kwargs).arguments
     except (TypeError, ValueError):
-        bound = {f"argument {n}": a for n, a in enumerate(args, start=1)} | kwargs  # type: ignore[arg-type, operator]
+        bound = {f"argument {n}": a for n, a in enumerate(args, start=1)} | kwargs
     return tuple(name for name, value in bound.items() if _holds(value, touched))
 
 

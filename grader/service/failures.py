@@ -3,6 +3,7 @@
 import builtins
 import inspect
 import traceback
+from typing import Any
 
 from grader.wire.messages import Cause, Place, Raised
 
@@ -25,7 +26,8 @@ def raised(
         places: tuple[Place, ...] = (
             Place(path=error.filename, line=error.lineno or 0, function="", text=line),
         )
-        cause, message = "syntax", error.msg
+        cause: Cause = "syntax"
+        message = error.msg
     else:
         places = _own_places(error, own_files)
         cause, message = _classify(error, target, args, kwargs or {}, bool(places))
@@ -50,7 +52,7 @@ def _own_places(error: BaseException, own_files: frozenset[str]) -> tuple[Place,
 
 
 def _classify(
-    error: BaseException, target: object, args: object, kwargs: object, in_own_code: bool
+    error: BaseException, target: Any, args: Any, kwargs: Any, in_own_code: bool
 ) -> tuple[Cause, str]:
     """Return the cause and the message of what the student's code raised."""
     message = _message(error)
@@ -76,14 +78,14 @@ def _message(error: BaseException) -> str:
         return "(its message cannot be shown)"
 
 
-def _signature_sentence(target: object, args: object, kwargs: object) -> str:
+def _signature_sentence(target: Any, args: Any, kwargs: Any) -> str:
     """Return a sentence when the arguments do not fit the signature, else nothing."""
     try:
-        signature = inspect.signature(target)  # type: ignore[arg-type]
+        signature = inspect.signature(target)
     except (TypeError, ValueError):
         return ""
     try:
-        signature.bind(*args, **kwargs)  # type: ignore[misc]
+        signature.bind(*args, **kwargs)
     except TypeError as error:
         name = getattr(target, "__name__", type(target).__name__)
         return f"`{name}{signature}` cannot be called like this: {error}."

@@ -1,7 +1,8 @@
 """Runs a hidden pytest suite in the trusted process, and what suites are written with.
 
-A suite imports `assert_matches` and `assert_shape`, and `small_inputs` with `call` to say which small calls to try when a
-counterexample is sought. `student` and `rng` are its fixtures; `points`, `requires` and `reveal` its marks.
+A suite imports `assert_matches` and `assert_shape`, and `small_inputs` with `call` to say which small calls
+to try when a counterexample is sought. `student` and `rng` are its fixtures; `points`, `requires` and `reveal`
+its marks.
 """
 
 from collections.abc import Callable

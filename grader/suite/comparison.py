@@ -114,7 +114,7 @@ def _sequences(
     expected: list[object] | tuple[object, ...],
     rtol: float | None,
     atol: float | None,
-    check_dtype: bool,  # noqa: FBT001
+    check_dtype: bool,
     what: str,
 ) -> None:
     if not isinstance(got, (list, tuple)):  # a list for a tuple is no mistake worth points
@@ -125,7 +125,12 @@ def _sequences(
     for n, (one, other) in enumerate(zip(got, expected, strict=True), start=1):
         try:
             assert_matches(
-                one, other, rtol=rtol, atol=atol, check_dtype=check_dtype, what=f"the item {n} of {what.removeprefix('the ')}"
+                one,
+                other,
+                rtol=rtol,
+                atol=atol,
+                check_dtype=check_dtype,
+                what=f"the item {n} of {what.removeprefix('the ')}",
             )
         except Mismatch as mismatch:
             if isinstance(other, torch.Tensor):
@@ -138,7 +143,7 @@ def _mappings(
     expected: dict[object, object],
     rtol: float | None,
     atol: float | None,
-    check_dtype: bool,  # noqa: FBT001
+    check_dtype: bool,
     what: str,
 ) -> None:
     if not isinstance(got, dict):
@@ -163,7 +168,7 @@ def _tensors(
     expected: torch.Tensor,
     rtol: float | None,
     atol: float | None,
-    check_dtype: bool,  # noqa: FBT001
+    check_dtype: bool,
     what: str,
     axes: tuple[str, ...] | None,
 ) -> None:

@@ -16,11 +16,11 @@ MAX_PAYLOAD_BYTES = 256 * 2**20
 _PREFIX = struct.Struct("!4sII")
 
 
-class Closed(Exception):  # noqa: N818 - an ending, not an error: the receiver decides what it means
+class Closed(Exception):
     """The other side closed the connection."""
 
 
-class Overdue(Exception):  # noqa: N818
+class Overdue(Exception):
     """The deadline passed before a whole frame arrived."""
 
 

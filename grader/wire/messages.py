@@ -102,7 +102,8 @@ class Reset(_Message, frozen=True, kw_only=True, tag="reset"):
     number: int
 
 
-Request = Load | Call | Backward | Reset
+Question = Call | Backward | Reset
+Request = Load | Question
 
 
 # --- replies -----------------------------------------------------------------------------------------
@@ -160,8 +161,8 @@ Reply = Loaded | Returned | Raised
 Message = TypeVar("Message")
 
 _encoder = msgspec.msgpack.Encoder()
-_requests = msgspec.msgpack.Decoder(Request)
-_replies = msgspec.msgpack.Decoder(Reply)
+_requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
+_replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
 
 
 def encode(message: Request | Reply) -> bytes:

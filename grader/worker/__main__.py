@@ -25,7 +25,9 @@ def main(order: WorkerOrder) -> None:
     operators.ban(order.banned_operators)
     limit_here(order.memory_limit_mib)
     channel = DescriptorChannel(reading, writing)
-    channel.send(encode(Loaded(names=())))  # the interpreter is up, and nothing of the student's is loaded yet
+    channel.send(
+        encode(Loaded(names=()))
+    )  # the interpreter is up, and nothing of the student's is loaded yet
     serve(channel)
 
 

@@ -43,7 +43,9 @@ class _PathBeneath(ctypes.Structure):
 def abi() -> int:
     """Return the Landlock ABI of this kernel; 0 where there is none."""
     try:
-        return system_call(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_CREATE_RULESET_VERSION))
+        return system_call(
+            _CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_CREATE_RULESET_VERSION)
+        )
     except OSError:
         return 0
 

@@ -1,6 +1,7 @@
 """The few Linux calls that Python 3.11 does not offer: prctl, unshare, capset, raw system calls."""
 
 import ctypes
+import itertools
 import os
 import resource
 import signal
@@ -50,7 +51,9 @@ def forbid_new_privileges() -> None:
 def drop_capabilities() -> None:
     """Give up every capability, in every set. An ordinary user has none to give up."""
     for capability in range(_LAST_CAPABILITY + 1):
-        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # refused without CAP_SETPCAP, and past the last one
+        libc.prctl(
+            _PR_CAPBSET_DROP, capability, 0, 0, 0
+        )  # refused without CAP_SETPCAP, and past the last one
     libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     data = (ctypes.c_uint32 * 6)()
@@ -64,7 +67,11 @@ def unshare(flags: int) -> None:
 
 def map_identity(user: int, group: int) -> None:
     """Be the same user inside a new user namespace, where the kernel allows writing the map."""
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} {user} 1"),
+        ("gid_map", f"{group} {group} 1"),
+    ):
         try:
             Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
         except PermissionError:
@@ -81,7 +88,7 @@ def close_all_but(kept: set[int]) -> None:
     """Close every descriptor that is not kept."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     edges = [-1, *sorted(kept), min(limit, 2**20)]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         if low + 1 < high:  # CPython 3.11 takes closerange(0, 0) for "everything"
             os.closerange(low + 1, high)
 

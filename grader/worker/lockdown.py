@@ -5,7 +5,7 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 
@@ -48,15 +48,15 @@ def prepare(*, max_level: int = 3) -> Confinement:
         refusals[LANDLOCK] = "this kernel does not offer it (5.13 or later does)"
     if max_level < 1:
         refusals[SECCOMP] = ruled_out
-    level = next(
-        (n for n, layer in enumerate((SECCOMP, LANDLOCK, NAMESPACES)) if layer in refusals), 3
-    )
+    level = next((n for n, layer in enumerate((SECCOMP, LANDLOCK, NAMESPACES)) if layer in refusals), 3)
     used = (SECCOMP, LANDLOCK, NAMESPACES)[:level]
     return Confinement(
         level=level,
         layers=("process", "limits", *used),
-        missing=tuple(f"{layer}: {refusals.get(layer, 'needs the layers before it')}" for layer in
-                      (SECCOMP, LANDLOCK, NAMESPACES)[level:]),
+        missing=tuple(
+            f"{layer}: {refusals.get(layer, 'needs the layers before it')}"
+            for layer in (SECCOMP, LANDLOCK, NAMESPACES)[level:]
+        ),
         landlock_fd=wanted.landlock_fd if level >= 2 else None,
         base_bytes=wanted.base_bytes,
     )
@@ -90,42 +90,42 @@ def _probe(confinement: Confinement) -> dict[str, str]:
 
 
 def _try_layers(confinement: Confinement, kept: int) -> dict[str, str]:
+    """Apply every layer that is wanted to this process, test it, and return why layers are not to be had."""
+    secret = os.path.abspath(__file__)  # noqa: PTH100 - a string, so that nothing is imported below
+    landlock_fd = confinement.landlock_fd
     refusals: dict[str, str] = {}
     if confinement.level >= 3:
-        try:
-            enter_namespaces(confinement)
-        except OSError as error:
-            refusals[NAMESPACES] = f"{error.strerror}"
-    secret = os.path.abspath(__file__)  # noqa: PTH100 - a string, so that nothing is imported below
-    keep = {0, 1, 2, kept} | ({confinement.landlock_fd} if confinement.landlock_fd is not None else set())
-    linux.close_all_but(keep)
+        _try(refusals, NAMESPACES, lambda: enter_namespaces(confinement), lambda: "")
+    linux.close_all_but({0, 1, 2, kept} | ({landlock_fd} if landlock_fd is not None else set()))
     linux.drop_capabilities()
     linux.forbid_new_privileges()
-    if confinement.landlock_fd is not None:
-        try:
-            landlock.restrict(confinement.landlock_fd)
-        except OSError as error:
-            refusals[LANDLOCK] = f"{error.strerror}"
-        else:
-            if _opens(secret):
-                refusals[LANDLOCK] = "the self test could still read a file that is closed to workers"
+    if landlock_fd is not None:
+        _try(refusals, LANDLOCK, lambda: landlock.restrict(landlock_fd), lambda: _readable(secret))
     if confinement.level >= 1:
-        try:
-            seccomp.install()
-        except OSError as error:
-            refusals[SECCOMP] = f"{error.strerror}"
-        else:
-            if problem := _unfiltered():
-                refusals[SECCOMP] = f"the self test could still {problem}"
+        _try(refusals, SECCOMP, seccomp.install, _unfiltered)
     return refusals
 
 
-def _opens(path: str) -> bool:
+def _try(
+    refusals: dict[str, str], layer: str, apply: Callable[[], None], still_possible: Callable[[], str]
+) -> None:
+    """Apply a layer and look for what it should have stopped; note why it is not to be had."""
+    try:
+        apply()
+    except OSError as error:
+        refusals[layer] = f"{error.strerror}"
+        return
+    if possible := still_possible():
+        refusals[layer] = f"the self test could still {possible}"
+
+
+def _readable(path: str) -> str:
+    """Return what Landlock should have refused and did not."""
     try:
         os.close(os.open(path, os.O_RDONLY))
     except PermissionError:
-        return False
-    return True
+        return ""
+    return "read a file that is closed to workers"
 
 
 def _unfiltered() -> str:

@@ -7,7 +7,7 @@ and threads alike, because the kernel itself is replaced.
 import inspect
 import warnings
 from collections.abc import Callable, Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 
@@ -22,7 +22,7 @@ def ban(names: Iterable[str]) -> None:
     wanted = list(names)
     if not wanted:
         return
-    library = torch.library.Library("aten", "IMPL")
+    library: Any = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
     # Newer torch asks for this word before it replaces a kernel; older torch does not know it.
     known = inspect.signature(library.impl).parameters
     override = {"allow_override": True} if "allow_override" in known else {}

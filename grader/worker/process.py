@@ -19,7 +19,7 @@ KEPT_OUTPUT_BYTES = 64 * 1024
 def run_monitor(
     order: WorkerOrder, call_fd: int, control_fd: int, cpu: int, confinement: lockdown.Confinement
 ) -> NoReturn:
-    """Fork a worker on `call_fd`, pinned to `cpu`, and watch it; end when the grader closes `control_fd` or the worker ends."""
+    """Fork a worker on `call_fd`, pinned to `cpu`; watch it until it ends or the grader closes `control_fd`."""
     lockdown.enter_namespaces(confinement)
     reading, writing = os.pipe()
     worker = os.fork()
@@ -44,9 +44,9 @@ def _become_worker(
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (output_fd, 1), (output_fd, 2)):
             os.dup2(source, target)
-        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115 - lives as long as the process
-        sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: PTH123, SIM115
-        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: PTH123, SIM115
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the process
+        sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
         operators.ban(order.banned_operators)
         lockdown.lock_down(
             confinement, keep={0, 1, 2, call_fd}, memory_limit_mib=order.memory_limit_mib, cpu=cpu

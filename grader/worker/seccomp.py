@@ -235,7 +235,9 @@ def program(machine: _Machine, process: int) -> bytes:
         code += [(_JUMP_EQUAL, 0, 1, number), refuse]
     # Without clone3 the C library falls back to clone, whose flags a filter can see.
     code += [(_JUMP_EQUAL, 0, 1, machine.clone3), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
-    code += _when(machine.clone, [(_LOAD, 0, 0, _low(0)), (_JUMP_IF_BITS, 1, 0, _CLONE_THREAD), refuse, allow])
+    code += _when(
+        machine.clone, [(_LOAD, 0, 0, _low(0)), (_JUMP_IF_BITS, 1, 0, _CLONE_THREAD), refuse, allow]
+    )
     code += _when(machine.tgkill, [(_LOAD, 0, 0, _low(0)), (_JUMP_EQUAL, 1, 0, process), refuse, allow])
     options = [(_LOAD, 0, 0, _low(0))]
     for option in _FORBIDDEN_PRCTL:

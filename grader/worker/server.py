@@ -48,7 +48,7 @@ def load(request: Load) -> tuple[Service, Reply]:
     return Service(vars(module), fixtures, own_files=finder.files), Loaded(names=names[:1000])
 
 
-def _no_input(prompt: object = "", /) -> NoReturn:
+def _no_input(_prompt: object = "", /) -> NoReturn:
     """Stand in for input(): nobody is there to answer."""
     raise RuntimeError(
         "input() was called, but nobody is there to answer while your code is graded. Remove it."

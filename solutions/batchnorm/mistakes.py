@@ -40,7 +40,7 @@ class MomentumReversed(reference.BatchNorm2d):
 class MomentumHardCoded(reference.BatchNorm2d):
     """Your running statistics always move by 0.1 of the way: use the argument `momentum`."""
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):  # noqa: ARG002 - that is the mistake
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
         super().__init__(num_features, eps=eps, affine=affine)
 
 
@@ -103,7 +103,7 @@ class EpsOutside(reference.BatchNorm2d):
 class EpsHardCoded(reference.BatchNorm2d):
     """Your layer always uses eps = 1e-5: use the argument `eps`."""
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):  # noqa: ARG002 - that is the mistake
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
         super().__init__(num_features, momentum=momentum, affine=affine)
 
 
@@ -159,7 +159,7 @@ class RunningInLocals(reference.BatchNorm2d):
     """Your new running statistics are local names, gone after the call: store them in self.running_mean."""
 
     @torch.no_grad()
-    def _track(self, mean, var, count):  # noqa: ARG002 - what is computed from them is lost
+    def _track(self, mean, var, count):
         self.num_batches_tracked += 1
 
 
@@ -232,7 +232,7 @@ class NoAffine(reference.BatchNorm2d):
 class AlwaysAffine(reference.BatchNorm2d):
     """Your layer has a weight and a bias even with affine=False: then there must be none."""
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):  # noqa: ARG002 - that is the mistake
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
         super().__init__(num_features, eps, momentum)
 
 

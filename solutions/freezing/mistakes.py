@@ -124,7 +124,7 @@ def stops_inside_the_layer(model, name):
 
 
 @mistake("freeze_until")
-def never_stops(model, name):  # noqa: ARG001 - that is the mistake
+def never_stops(model, name):
     """You freeze the whole model: stop after the child that is called `name`."""
     freeze(model)
 
@@ -294,7 +294,7 @@ def only_the_head(model, lr):
 
 
 @mistake("make_optimizer")
-def fixed_rate(model, lr):  # noqa: ARG001 - that is the mistake
+def fixed_rate(model, lr):
     """You always use the same learning rate: use the argument `lr`."""
     return torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.01)
 

@@ -2,10 +2,11 @@
 
 import torch
 import torch.nn.functional as F
-from grader.mistakes import mistake
 from reference import LeNet as Right
 from reference import layer_shapes as right_shapes
 from torch import nn
+
+from grader.mistakes import mistake
 
 
 @mistake("LeNet")

@@ -5,6 +5,7 @@ import pytest
 import reference
 import torch
 import torch.nn.functional as F
+
 from grader.suite import assert_matches, assert_shape
 
 SHAPES = {

@@ -2,8 +2,9 @@
 
 import math
 
-from grader.mistakes import mistake
 from reference import conv_output_size
+
+from grader.mistakes import mistake
 
 
 @mistake("conv_output_size")

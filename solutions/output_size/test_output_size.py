@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from grader.suite import assert_matches, call, small_inputs
 from torch import nn
+
+from grader.suite import assert_matches, call, small_inputs
 
 
 @small_inputs("conv_output_size")

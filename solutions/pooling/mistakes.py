@@ -2,8 +2,9 @@
 
 import torch
 import torch.nn.functional as F
-from grader.mistakes import mistake
 from reference import _windows, avg_pool2d, max_pool2d
+
+from grader.mistakes import mistake
 
 
 @mistake("max_pool2d")

@@ -3,12 +3,14 @@
 import pytest
 import torch
 import torch.nn.functional as F
+
 from grader.suite import assert_matches, assert_shape, call, small_inputs
 
 
 def _small_pools():
-    from grader.feedback.strategies import images
     from hypothesis import strategies as st
+
+    from grader.feedback.strategies import images
 
     padding = st.sampled_from([{}, {"padding": 1}])
     stride = st.sampled_from([{}, {"stride": 1}, {"stride": 3}])

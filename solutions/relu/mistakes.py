@@ -3,6 +3,7 @@
 import math
 
 import torch
+
 from grader.mistakes import mistake
 
 
@@ -70,7 +71,7 @@ def max_trick(x, negative_slope=0.01):
 
 @mistake("leaky_relu")
 def sign(x, negative_slope=0.01):
-    """ "negative_slope" is the slope for negative x. It is a positive number, and the result stays negative."""
+    """The argument "negative_slope" is the slope for negative x. It is a positive number, and the result stays negative."""
     return torch.where(x > 0, x, -negative_slope * x)
 
 
@@ -82,7 +83,7 @@ def hard_coded_slope(x, negative_slope=0.01):
 
 @mistake("leaky_relu")
 def another_default(x, negative_slope=0.1):
-    """torch's default slope is 0.01. Yours is another one."""
+    """Torch's default slope is 0.01. Yours is another one."""
     return torch.where(x > 0, x, negative_slope * x)
 
 
@@ -131,7 +132,7 @@ def tanh_for_erf(x):
 
 @mistake("gelu")
 def sigmoid_1702(x):
-    """x * sigmoid(1.702 x), "QuickGELU", is a coarser approximation: use erf."""
+    """X * sigmoid(1.702 x), "QuickGELU", is a coarser approximation: use erf."""
     return x * torch.sigmoid(1.702 * x)
 
 
@@ -155,7 +156,7 @@ def counts_activations(pre_activations):
 
 @mistake("dead_fraction")
 def strictly_negative(pre_activations):
-    """relu gives 0, and gradient 0, at exactly 0 too: count pre-activations <= 0."""
+    """Relu gives 0, and gradient 0, at exactly 0 too: count pre-activations <= 0."""
     units = pre_activations.transpose(0, 1).flatten(1)
     return (units < 0).all(dim=1).double().mean().item()
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+
 from grader.suite import assert_matches, call, small_inputs
 
 
@@ -15,7 +16,6 @@ def small_vectors():
 
 @small_inputs("relu_backward")
 def small_gradients():
-    from grader.feedback.strategies import vectors
     from hypothesis import strategies as st
 
     values = st.integers(-2, 2).map(float)
@@ -25,8 +25,9 @@ def small_gradients():
 
 @small_inputs("leaky_relu")
 def small_slopes():
-    from grader.feedback.strategies import vectors
     from hypothesis import strategies as st
+
+    from grader.feedback.strategies import vectors
 
     slopes = st.sampled_from([0.5, 0.1, 2.0])
     return st.builds(call, vectors()) | st.builds(call, vectors(), slopes)
@@ -34,8 +35,9 @@ def small_slopes():
 
 @small_inputs("elu")
 def small_alphas():
-    from grader.feedback.strategies import vectors
     from hypothesis import strategies as st
+
+    from grader.feedback.strategies import vectors
 
     large = st.just(torch.tensor([1000.0]))
     return st.builds(call, vectors() | large) | st.builds(call, vectors(), st.sampled_from([0.5, 2.0]))
@@ -79,7 +81,7 @@ def test_relu_values(student):
 @pytest.mark.points(1)
 @pytest.mark.requires("test_relu_keeps_shape_and_dtype")
 def test_relu_leaves_its_input_alone(student):
-    """relu does not change its argument"""
+    """Relu does not change its argument"""
     student.relu(torch.tensor([-1.0, 2.0]))
     assert not student.changed_inputs(), "`relu` changed the tensor it was given. Return a new one."
 
