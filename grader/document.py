@@ -80,7 +80,7 @@ def parse(text: str, schema: type[Schema], *, shown: str) -> Document[Schema]:
     try:
         root = yaml.compose(text, Loader=_Loader)
     except (yaml.YAMLError, RecursionError) as error:
-        raise DocumentError([_syntax(error, shown)]) from None
+        raise DocumentError([_syntax(error, text, shown)]) from None
     if root is None:
         raise DocumentError([Problem(path=shown, message="is empty")])
     problems: list[Problem] = []
@@ -90,7 +90,8 @@ def parse(text: str, schema: type[Schema], *, shown: str) -> Document[Schema]:
     try:
         return Document(shown, schema.model_validate(plain), root)
     except ValidationError as error:
-        raise DocumentError(_translated(error.errors(), schema, root, shown)) from None
+        found = _translated(error.errors(), schema, root, shown)
+        raise DocumentError(sorted(found, key=lambda problem: (problem.line, problem.column))) from None
 
 
 def _text(path: Path, shown: str) -> str:
@@ -106,14 +107,16 @@ def _text(path: Path, shown: str) -> str:
         raise DocumentError([Problem(path=shown, message=f"cannot be read: {error.strerror}")]) from None
 
 
-def _syntax(error: Exception, shown: str) -> Problem:
+def _syntax(error: Exception, text: str, shown: str) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     reason = getattr(error, "problem", None) or str(error) or "nested too deeply"
     message = f"is not YAML: {one_line(str(reason))}"
-    if "tab" in message or "'\\t'" in message:
+    if mark is None:
+        return Problem(path=shown, message=message)
+    lines = text.split("\n")
+    if mark.line < len(lines) and lines[mark.line].lstrip(" ").startswith("\t"):
         message += "; indent with spaces, not tabs"
-    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
-    return Problem(path=shown, message=message, line=line, column=column)
+    return Problem(path=shown, message=message, line=mark.line + 1, column=mark.column + 1)
 
 
 def _at(node: yaml.Node, shown: str, message: str) -> Problem:

@@ -74,8 +74,14 @@ class _Local:
     service: Service
 
     def ask(
-        self, request: Question, payload: bytes, *, what: str, deadline: float
-    ) -> tuple[Reply, bytearray]:  # noqa: ARG002
+        self,
+        request: Question,
+        payload: bytes,
+        *,
+        what: str,  # noqa: ARG002 - a sandbox tells by it what went wrong; here nothing can be lost
+        deadline: float,  # noqa: ARG002
+    ) -> tuple[Reply, bytearray]:
+        """Answer at once."""
         reply, data = self.service.answer(request, bytearray(payload))
         return reply, bytearray(data)
 
@@ -90,6 +96,7 @@ class Grading:
     results: dict[str, CheckResult] = field(default_factory=dict)
     segments: dict[str, list[Exchange]] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
+    searchable: set[str] = field(default_factory=set)
     lost: dict[str, WorkerLost] = field(default_factory=dict)
     reference: ModuleType = field(init=False)
     fixtures: dict[str, object] = field(default_factory=dict)
@@ -169,6 +176,8 @@ class Grading:
         if result.outcome is not Outcome.PASSED:
             called = dict.fromkeys(call.root for call in reversed(conversation.calls))
             self.names[run.spec.id] = [name for name in called if name in self.job.exercise.names]
+        if isinstance(run.error, Mismatch) or result.outcome is Outcome.RAISED:
+            self.searchable.add(run.spec.id)  # a missing or refused function fails on every input
         self.sandbox.reset(len(conversation.exchanges))
         self.send(CheckEnded(result=result))
         return result.outcome is Outcome.PASSED
@@ -280,9 +289,7 @@ class Grading:
         for check, names in self.names.items():
             result, name = self.results[check], next(iter(names), "")
             reference = getattr(self.reference, name, None)
-            if name in done or result.counterexample is None or reference is None:
-                continue
-            if result.outcome not in (Outcome.FAILED, Outcome.RAISED):
+            if name in done or check not in self.searchable or reference is None:
                 continue
             done.add(name)
             found = self._search(name, reference)

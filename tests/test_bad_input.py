@@ -8,12 +8,12 @@ from grader.model import Outcome
 
 CALLS = [
     # what `double` does, its outcome, and words of the sentence the student reads
-    ("return None", Outcome.FAILED, "is None. Does the last line return it?"),
+    ("return None", Outcome.FAILED, "`double` returned None. Does its last line return the result?"),
     ("return (2 * x, x)", Outcome.FAILED, "tuple"),
     (
         "return (2 * x).numpy()",
         Outcome.FAILED,
-        "returned an ndarray of shape (1,) and dtype float32. Return a torch.Tensor",
+        "returned an ndarray of shape (2, 3) and dtype float32. Return a torch.Tensor",
     ),
     ("return nn.Parameter(2 * x)", Outcome.FAILED, "parameter"),
     ("return (2 * x).as_subclass(Odd)", Outcome.FAILED, "subclass of torch.Tensor"),

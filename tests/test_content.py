@@ -1,0 +1,100 @@
+"""The content room: a sound course passes, and every way to be unsound is found, with its file and line."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from grader import catalog, content
+from grader.cli.check import check_command
+from grader.dispatch import Dispatcher
+
+COURSE = Path(__file__).parent / "course"
+
+
+@pytest.fixture
+def spoiled(tmp_path):
+    """Return a function that replaces text in a copy of the miniature course, and the folder of the copy."""
+    root = Path(shutil.copytree(COURSE, tmp_path / "course", ignore=shutil.ignore_patterns("__pycache__")))
+
+    def spoil(name: str, old: str, new: str) -> Path:
+        path = root / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+        return root
+
+    return spoil
+
+
+def problems(root: Path, dispatcher: Dispatcher) -> list[str]:
+    course = catalog.load(root)
+    proofs = list(content.check_exercises(course, course.exercises, dispatcher, seed=0))
+    return [str(problem) for proof in proofs for problem in proof.problems]
+
+
+# The miniature course has one known mistake more than is asked for, and just enough checks and hints.
+UNSOUND = [
+    ("exercises/scaling.py", '    """Return twice `x`, any shape."""\n    raise NotImplementedError', '    """Return twice `x`."""\n    return 2 * x', "exercises/scaling.py: the stub earns 6 points"),
+    ("solutions/scaling/reference.py", "return 2 * x", "return 3 * x", "test_scaling.py: the reference does not pass: test_values"),
+    ("solutions/scaling/exercise.yaml", "points: 13", "points: 14", "the checks add up to 13 points, but exercise.yaml says 14"),
+    ("solutions/scaling/mistakes.py", "return x * x", "return 2 * x", "mistakes.py:10:1: squares is missed: every check passes"),
+    ("solutions/scaling/mistakes.py", "return 2 * x.abs()", "return x ** 2", "squares is not told apart from absolute"),
+    ("solutions/scaling/mistakes.py", '    """Twice x is x + x, not x * x."""\n', "", "squares has no docstring"),
+    ("solutions/scaling/exercise.yaml", "hints: [A nudge, More, Almost the answer]", "hints: [A nudge]", "exercise.yaml: holds 1 hints, and at least 3 are wanted"),
+    ("solutions/scaling/test_scaling.py", '"""Every value is doubled"""', '"""The input is left as it was"""', "share the title"),
+    ("solutions/scaling/test_scaling.py", "student.fixtures.ones(3)", "undefined", "the reference does not pass: test_total: The suite is broken"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"), UNSOUND, ids=[message[-40:] for *_, message in UNSOUND]
+)
+def test_an_unsound_exercise_is_found(spoiled, dispatcher, name, old, new, message):
+    found = problems(spoiled(name, old, new), dispatcher)
+    assert any(message in problem for problem in found), found
+
+
+def test_a_sound_exercise_has_no_problem(dispatcher):
+    assert problems(COURSE, dispatcher) == []
+
+
+def test_files_that_belong_nowhere_and_files_that_are_missing_are_found(spoiled):
+    root = spoiled("exercises/scaling.py", "x", "x")
+    (root / "exercises" / "stray.py").write_text("", encoding="utf-8")
+    (root / "solutions" / "scaling" / "notes.txt").write_text("", encoding="utf-8")
+    (root / "solutions" / "scaling" / "reference.py").unlink()
+    (root / "quizzes").mkdir(exist_ok=True)
+    (root / "quizzes" / "old.bak").write_text("", encoding="utf-8")
+    assert [str(problem) for problem in content.check_tree(catalog.load(root))] == [
+        "solutions/scaling/reference.py: is missing",
+        "solutions/scaling/notes.txt: belongs to no exercise",
+        "exercises/stray.py: is the stub of no exercise",
+        "quizzes/old.bak: is not a quiz bank (.yaml)",
+    ]
+
+
+def test_the_command_exits_with_four_and_names_what_is_wrong(spoiled, monkeypatch):
+    from click.testing import CliRunner
+
+    root = spoiled("solutions/scaling/mistakes.py", "return x * x", "return 2 * x")
+    monkeypatch.setenv("CONVGRADER_COURSE", str(root))
+    done = CliRunner().invoke(check_command, [], standalone_mode=False)
+    assert done.return_value == 4
+    assert "squares is missed" in done.output
+
+
+def test_mistakes_are_listed_without_running_them(tmp_path):
+    from grader.mistakes import read_mistakes
+
+    path = tmp_path / "mistakes.py"
+    path.write_text(
+        'raise SystemExit\n@mistake("f")\nclass NoPadding:\n    """One sentence,\n    on two lines.\n\n    More."""\n'
+    )
+    (listed,) = read_mistakes(path)
+    assert (listed.id, listed.name, listed.message, listed.line) == (
+        "no-padding",
+        "f",
+        "One sentence, on two lines.",
+        3,
+    )

@@ -1,0 +1,117 @@
+"""The document room: YAML as people mean it, and every problem at its line and column."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict
+
+from grader import document
+from grader.errors import DocumentError
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: str
+    points: float = 1.0
+
+
+class Whole(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    title: str
+    parts: list[Part] = []
+    value: str | int | float | bool | list[int] | None = None
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(DocumentError) as caught:
+        document.parse(text, Whole, shown="some.yaml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("no", "no"), ("on", "on"), ("Yes", "Yes"), ("1:30", "1:30"), ("2026-01-01", "2026-01-01"), ("010", "010"),
+        ("0x1F", "0x1F"), ("1_000", "1_000"), (".5", ".5"), (".inf", ".inf"), ("true", True), ("28", 28), ("-3", -3),
+        ("0.5", 0.5), ("1e-3", 1e-3), ("null", None), ("", None), ("'28'", "28"), ("[1, 2]", [1, 2]),
+    ],
+)  # fmt: skip
+def test_plain_values_mean_what_people_mean(written, meant):
+    value = document.parse(f"title: t\nvalue: {written}\n", Whole, shown="some.yaml").value.value
+    assert (type(value), value) == (type(meant), meant)
+
+
+CASES = [
+    ("title: t\ntitle: u\n", 'some.yaml:2:1: the key "title" stands here twice'),
+    ("title: t\nprats: []\n", 'some.yaml:2:1: the key "prats" is not known here; did you mean "parts"?'),
+    ("titel: t\n", 'some.yaml:1:1: the key "titel" is not known here; did you mean "title"?'),
+    ("title: t\nparts:\n  - name: a\n    pionts: 2\n", 'some.yaml:4:5: the key "pionts" is not known here; did you mean "points"?'),
+    ("title: t\nparts:\n  - points: 2\n", 'some.yaml:3:5: the key "name" is missing'),
+    ("title: 3\n", 'some.yaml:1:8: "title" must be text, not 3'),
+    ("title: t\nparts:\n  - name: a\n    points: many\n", "some.yaml:4:13: \"points\" must be a number, not 'many'"),
+    ("title: t\nparts: a\n", "some.yaml:2:8: \"parts\" must be a list, not 'a'"),
+    ("- 1\n", 'some.yaml:1:1: "the document" must be a mapping (key: value), not [1]'),
+    ("title: &a t\nvalue: *a\n", "some.yaml:1:8: aliases (*name) are not allowed; write the value out"),
+    ("title: !!python/name:os.system x\n", "some.yaml:1:8: tags (tag:yaml.org,2002:python/name:os.system) are not allowed"),
+    ("title: [a\n", "some.yaml:2:1: is not YAML: did not find expected ',' or ']'"),
+    ("title:\n\t- a\n", "some.yaml:2:1: is not YAML: found character that cannot start any token; indent with spaces, not tabs"),
+    ("", "some.yaml: is empty"),
+    ("# nothing\n", "some.yaml: is empty"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message"), CASES, ids=[repr(text)[:40] for text, _ in CASES])
+def test_a_problem_names_its_place_and_what_to_do(text, message):
+    assert problems(text) == [message]
+
+
+def test_all_problems_are_found_at_once():
+    text = "titel: t\nparts:\n  - nmae: a\n    points: x\n"
+    assert [line.split(": ")[0] for line in problems(text)] == [
+        "some.yaml:1:1",
+        "some.yaml:3:5",
+        "some.yaml:4:13",
+    ]
+
+
+def test_deep_nesting_is_refused():
+    assert any("nested too deeply" in line for line in problems(f"title: t\nvalue: {'[' * 60}{']' * 60}\n"))
+
+
+def test_a_bomb_of_aliases_is_refused_at_once():
+    lines = ["title: t", "a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)]
+    assert "aliases" in problems("\n".join(lines))[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"title: \xff\n", "some.yaml:1:1: is not UTF-8 text"),
+        (b"title: t\n" + b"#" * document.MAX_BYTES, "some.yaml: is larger than 256 KiB"),
+        (None, "some.yaml: cannot be read: No such file"),
+    ],
+    ids=["encoding", "size", "missing"],
+)
+def test_a_file_that_cannot_be_read_says_why(tmp_path, data, message):
+    path = tmp_path / "some.yaml"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(DocumentError) as caught:
+        document.read(path, Whole, shown="some.yaml")
+    assert str(caught.value).startswith(message)
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_problem(tmp_path):
+    path = tmp_path / "some.yaml"
+    path.write_bytes(b"\xef\xbb\xbftitle: t\r\nvalue: no\r\n")
+    assert document.read(path, Whole).value == Whole(title="t", value="no")
+
+
+@given(st.text(max_size=80))
+def test_any_text_ends_in_a_document_or_a_document_error(text):
+    try:
+        document.parse(text, Whole, shown="some.yaml")
+    except DocumentError as error:
+        assert error.problems

@@ -1,0 +1,160 @@
+"""The proxy and the service behind it: calls, modules, gradients and objects that stay on the other side."""
+
+import pytest
+import torch
+from torch import nn
+
+from grader.grading import _Local
+from grader.model import Outcome
+from grader.proxy import CallFailed, Conversation, RemoteModule, Student
+from grader.service import Service
+
+
+class Net(nn.Module):
+    def __init__(self, width: int = 2):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(width)
+        self.fc = nn.Linear(width, 1)
+
+    def forward(self, x):
+        return self.fc(self.norm(x))
+
+
+def pair(x, y=None):
+    return x + 1, {"y": y}
+
+
+def scale(x, factor):
+    return x * factor
+
+
+def overwrite(x, y):
+    y.zero_()
+    return x
+
+
+def frozen(model):
+    model.requires_grad_(False)
+    return model
+
+
+def optimizer(model, lr):
+    return torch.optim.SGD(model.parameters(), lr=lr)
+
+
+def step(model, opt, x):
+    opt.zero_grad()
+    model(x).sum().backward()
+    opt.step()
+
+
+def detached(x):
+    return x.detach() * 2
+
+
+def noisy(x):
+    return torch.randn(3)
+
+
+@pytest.fixture
+def student():
+    names = {
+        "Net": Net, "pair": pair, "scale": scale, "overwrite": overwrite, "frozen": frozen, "optimizer": optimizer,
+        "detached": detached, "noisy": noisy,
+    }  # fmt: skip
+    return Student(Conversation(_Local(Service(names, {"step": step, "Net": Net}))))
+
+
+def test_values_of_all_kinds_come_back(student):
+    first, second = student.pair(torch.ones(2), y=[1, (2.5, "a", None), {"k": True}])
+    assert torch.equal(first, torch.full((2,), 2.0))
+    assert second == {"y": [1, (2.5, "a", None), {"k": True}]}
+
+
+def test_gradients_flow_through_a_remote_call_to_every_tensor(student):
+    x, factor = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor(3.0, requires_grad=True)
+    (student.scale(x, factor) * torch.tensor([1.0, 10.0])).sum().backward()
+    assert torch.equal(x.grad, torch.tensor([3.0, 30.0]))
+    assert torch.equal(factor.grad, torch.tensor(21.0))
+
+
+def test_gradients_flow_through_two_remote_calls(student):
+    x = torch.tensor([2.0], requires_grad=True)
+    student.scale(student.scale(x, 3.0), x).sum().backward()
+    assert torch.equal(x.grad, torch.tensor([12.0]))
+
+
+def test_no_graph_is_kept_under_no_grad(student):
+    with torch.no_grad():
+        assert not student.scale(torch.ones(1, requires_grad=True), 2.0).requires_grad
+
+
+def test_a_detached_result_fails_when_its_gradient_is_asked_for(student):
+    x = torch.ones(1, requires_grad=True)
+    with pytest.raises(CallFailed, match="cut off from the graph") as failed:
+        student.detached(x).sum().backward()
+    assert failed.value.outcome is Outcome.FAILED
+
+
+def test_a_remote_module_trains_like_a_local_one(student):
+    remote, local = student.Net(), Net()
+    local.load_state_dict(remote.state_dict())
+    x = torch.randn(5, 2)
+    for model in (remote, local):
+        (model(x) ** 2).sum().backward()
+    expected = {name: parameter.grad for name, parameter in local.named_parameters()}
+    assert all(torch.allclose(remote.gradients()[name], gradient) for name, gradient in expected.items())
+    assert all(torch.equal(remote.state_dict()[name], value) for name, value in local.state_dict().items())
+    remote.zero_grad()
+    assert all(gradient is None for gradient in remote.gradients().values())
+
+
+def test_modes_and_flags_of_a_module_can_be_read_and_set(student):
+    model = student.Net(3)
+    assert model.training
+    assert not model.eval().training
+    assert model.train().training
+    assert dict(model.named_parameters()).keys() == {"norm.weight", "norm.bias", "fc.weight", "fc.bias"}
+    assert set(student.frozen(model).requires_grad().values()) == {False}
+
+
+def test_a_state_is_a_copy_and_can_be_loaded(student):
+    model = student.Net()
+    state = model.state_dict()
+    state["fc.bias"] += 5
+    assert not torch.equal(model.state_dict()["fc.bias"], state["fc.bias"])
+    model.load_state_dict(state)
+    assert torch.equal(model.state_dict()["fc.bias"], state["fc.bias"])
+
+
+def test_objects_can_be_passed_back(student):
+    model = student.Net()
+    before = model.state_dict()["fc.weight"]
+    student.fixtures.step(model, student.optimizer(model, 0.1), torch.randn(4, 2))
+    assert not torch.equal(model.state_dict()["fc.weight"], before)
+    assert isinstance(student.fixtures.Net(), RemoteModule)
+
+
+def test_changed_arguments_are_named(student):
+    student.overwrite(torch.ones(2), torch.ones(3))
+    assert student.changed_inputs() == ("y",)
+    student.scale(torch.ones(2), 2.0)
+    assert student.changed_inputs() == ()
+
+
+def test_the_students_own_randomness_is_the_same_in_every_call(student):
+    assert torch.equal(student.noisy(torch.ones(1)), student.noisy(torch.ones(1)))
+
+
+def test_what_a_suite_cannot_send_is_the_suites_error(student):
+    with pytest.raises(TypeError, match="cannot send a object"):
+        student.scale(object(), 2)
+
+
+@pytest.mark.parametrize(
+    "use", [lambda r: r.shape, lambda r: r + 1, len, list, float, bool, lambda r: r == 1, lambda r: r[0]]
+)
+def test_any_use_of_a_foreign_result_says_what_was_returned(use):
+    student = Student(Conversation(_Local(Service({"f": lambda: {1, 2}}))))
+    with pytest.raises(CallFailed, match="`f` returned a set"):
+        use(student.f())
