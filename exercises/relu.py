@@ -1,10 +1,12 @@
 """Activations: what a network does between two linear maps, and what flows back through it.
 
 Notes: section 5. Write each function from elementary operations (where, maximum, exp, erf, ...); torch's own
-relu, leaky_relu, elu and gelu are switched off here. Any shape, any float dtype: the result has both of `x`.
+relu, leaky_relu, elu and gelu are switched off here, forwards and backwards. Any shape, any float dtype: the
+result has both of `x`. No function changes its arguments, and gradients flow through all of them.
 
-Two places where the notes are short of the truth: ReLU avoids saturation for positive inputs only, its
-gradient is zero for all others, which is how a unit dies; and `print(relu(x))` shows -0.0 or 0.0 as `0.`.
+Where the notes are short of the truth: ReLU avoids saturation for positive inputs only. Its gradient is zero
+for all others, which is how a unit dies. A network without activations is linear only if it has no max
+pooling, which is not linear itself. And torch prints the example's result as tensor([[0.0000, 0.5000, 2.0000]]).
 """
 
 import math  # noqa: F401 - you may need it
@@ -64,9 +66,12 @@ def gelu(x: torch.Tensor) -> torch.Tensor:
 def dead_fraction(pre_activations: torch.Tensor) -> float:
     """Return which share of the units is dead on this batch: a float between 0 and 1.
 
-    `pre_activations`: (N, F), or (N, C, H, W) where each channel is one unit. A unit is dead when its
-    pre-activation is <= 0 for every sample (and every position): relu then gives 0, and no gradient, everywhere.
+    `pre_activations` are values before relu: (N, F), where each of the F columns is one unit, or (N, C, H, W),
+    where each of the C channels is one unit. A unit is dead when all its values are <= 0, over the whole batch
+    and, for images, over all positions: relu then gives 0, and no gradient, everywhere. So the result is the
+    number of dead units divided by F or C.
 
     Example, by hand: [[-1, 2, 0], [-3, -1, 0]] has the units [-1, -3], [2, -1] and [0, 0]; two of three are dead.
+    Images of 3 channels in which a single position of channel 0 is positive, and nothing else, give 2/3 too.
     """
     raise NotImplementedError

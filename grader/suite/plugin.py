@@ -122,7 +122,7 @@ class SuitePlugin:
 
         def run(conversation: Conversation) -> None:
             seed = seed_of(self._seed, item.name)
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             offered = {"student": Student(conversation), "rng": torch.Generator().manual_seed(seed)}
             test(**{name: offered[name] for name in wanted})
 

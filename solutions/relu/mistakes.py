@@ -32,6 +32,12 @@ def drops_nan(x):
     return torch.where(x > 0, x, torch.zeros_like(x))
 
 
+@mistake("relu")
+def always_float32(x):
+    """You turn everything into float32: the result must have the dtype of x."""
+    return x.float().clamp(min=0)
+
+
 @mistake("relu_backward")
 def at_zero(grad_output, x):
     """At x = 0 torch takes the gradient 0: the mask is x > 0, not x >= 0."""
@@ -83,8 +89,15 @@ def hard_coded_slope(x, negative_slope=0.01):
 
 @mistake("leaky_relu")
 def another_default(x, negative_slope=0.1):
-    """Torch's default slope is 0.01. Yours is another one."""
+    """The default slope is 0.01, as in torch. Yours is another one."""
     return torch.where(x > 0, x, negative_slope * x)
+
+
+@mistake("leaky_relu")
+def writes_into_x(x, negative_slope=0.01):
+    """`x[x < 0] *= slope` changes the tensor of whoever called you: compute a new one, for instance with where."""
+    x[x < 0] *= negative_slope
+    return x
 
 
 @mistake("leaky_relu")
@@ -132,7 +145,7 @@ def tanh_for_erf(x):
 
 @mistake("gelu")
 def sigmoid_1702(x):
-    """X * sigmoid(1.702 x), "QuickGELU", is a coarser approximation: use erf."""
+    """You compute x * sigmoid(1.702 x), known as "QuickGELU", which is a coarser approximation: use erf."""
     return x * torch.sigmoid(1.702 * x)
 
 
@@ -166,6 +179,20 @@ def any_sample(pre_activations):
     """You count units that are silent for some sample. Dead means silent for every sample: all(), not any()."""
     units = pre_activations.transpose(0, 1).flatten(1)
     return (units <= 0).any(dim=1).double().mean().item()
+
+
+@mistake("dead_fraction")
+def sums_first(pre_activations):
+    """You add up the values of a unit before you compare: a unit that fires once is alive, however negative the rest is."""
+    units = pre_activations.transpose(0, 1).flatten(1)
+    return (units.sum(dim=1) <= 0).double().mean().item()
+
+
+@mistake("dead_fraction")
+def writes_zeros(pre_activations):
+    """You apply relu in place, and the caller's pre-activations are gone: compare with 0 instead of writing."""
+    units = pre_activations.clamp_(min=0).transpose(0, 1).flatten(1)
+    return (units == 0).all(dim=1).double().mean().item()
 
 
 @mistake("dead_fraction")

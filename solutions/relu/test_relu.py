@@ -59,13 +59,18 @@ def small_batches():
     ).map(call)
 
 
+def assert_untouched(student, name):
+    """Raise AssertionError if the last call changed an argument."""
+    assert not student.changed_inputs(), f"`{name}` changed the tensor it was given. Return a new one."
+
+
 @pytest.mark.points(1)
 def test_relu_keeps_shape_and_dtype(student, rng):
     """The result has the shape and dtype of the input"""
     for shape in ((3,), (2, 3, 4, 5), (1, 1)):
-        x = torch.randn(shape, generator=rng)
-        y = student.relu(x)
-        assert_matches(y, F.relu(x))
+        for dtype in (torch.float32, torch.float64):
+            x = torch.randn(shape, generator=rng, dtype=dtype)
+            assert_matches(student.relu(x), F.relu(x))
 
 
 @pytest.mark.points(1)
@@ -83,7 +88,7 @@ def test_relu_values(student):
 def test_relu_leaves_its_input_alone(student):
     """Relu does not change its argument"""
     student.relu(torch.tensor([-1.0, 2.0]))
-    assert not student.changed_inputs(), "`relu` changed the tensor it was given. Return a new one."
+    assert_untouched(student, "relu")
 
 
 @pytest.mark.points(1)
@@ -124,9 +129,7 @@ def test_backward_leaves_its_inputs_alone(student, rng):
     """relu_backward does not change its arguments"""
     grad, x = (torch.randn(2, 3, generator=rng, dtype=torch.float64) for _ in range(2))
     assert_matches(student.relu_backward(grad, x), grad * (x > 0))
-    assert not student.changed_inputs(), (
-        "`relu_backward` changed a tensor it was given. Copy before you write."
-    )
+    assert_untouched(student, "relu_backward")
 
 
 @pytest.mark.points(1)
@@ -138,11 +141,24 @@ def test_leaky_relu_default(student):
 @pytest.mark.points(1)
 @pytest.mark.requires("test_leaky_relu_default")
 def test_leaky_relu_with_another_slope(student):
-    """Leaky ReLU uses the slope it is given"""
-    assert_matches(student.leaky_relu(torch.tensor([-2.0, 3.0]), 0.25), torch.tensor([-0.5, 3.0]))
+    """Leaky ReLU uses the slope it is given, backwards too"""
+    x = torch.tensor([-2.0, 3.0], requires_grad=True)
+    y = student.leaky_relu(x, 0.25)
+    assert_matches(y, torch.tensor([-0.5, 3.0]))
+    (y * torch.tensor([4.0, 5.0])).sum().backward()
+    assert_matches(x.grad, torch.tensor([1.0, 5.0]), what="the gradient of leaky_relu")
 
 
 @pytest.mark.points(1)
+@pytest.mark.requires("test_leaky_relu_default")
+def test_leaky_relu_leaves_its_input_alone(student, rng):
+    """Leaky ReLU does not change its argument"""
+    x = torch.randn(2, 3, generator=rng, dtype=torch.float64)
+    assert_matches(student.leaky_relu(x), F.leaky_relu(x))
+    assert_untouched(student, "leaky_relu")
+
+
+@pytest.mark.points(2)
 @pytest.mark.requires("test_leaky_relu_default")
 def test_leaky_relu_with_a_steep_slope(student):
     """Slopes above one and below zero work too"""
@@ -161,19 +177,20 @@ def test_elu_values(student):
 @pytest.mark.points(1)
 @pytest.mark.requires("test_elu_values")
 def test_elu_alpha(student, rng):
-    """Alpha scales the negative side alone"""
+    """Alpha scales the negative side alone, in a new tensor"""
     x = torch.randn(3, 4, generator=rng, dtype=torch.float64)
     assert_matches(student.elu(x, 0.5), F.elu(x, 0.5))
+    assert_untouched(student, "elu")
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 @pytest.mark.requires("test_elu_values")
 def test_elu_of_large_numbers(student):
     """ELU of 1000 is 1000"""
     assert_matches(student.elu(torch.tensor([1000.0, -1000.0])), torch.tensor([1000.0, -1.0]))
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 @pytest.mark.requires("test_elu_of_large_numbers")
 def test_elu_gradient_of_large_numbers(student):
     """The gradient of ELU at 1000 is 1"""
@@ -194,19 +211,26 @@ def test_gelu_is_exact(student):
 @pytest.mark.points(1)
 @pytest.mark.requires("test_gelu_is_exact")
 def test_gelu_of_drawn_values(student, rng):
-    """GELU agrees with torch on drawn values"""
-    x = 3 * torch.randn(2, 3, 4, generator=rng)
-    assert_matches(student.gelu(x), F.gelu(x))
+    """GELU and its gradient agree with torch on drawn values"""
+    x = (3 * torch.randn(2, 3, 4, generator=rng)).requires_grad_()
+    ours = x.detach().clone().requires_grad_()
+    y, expected = student.gelu(x), F.gelu(ours)
+    assert_untouched(student, "gelu")
+    assert_matches(y, expected)
+    y.sum().backward()
+    expected.sum().backward()
+    assert_matches(x.grad, ours.grad, what="the gradient of gelu")
 
 
 @pytest.mark.points(1)
 def test_dead_units_of_a_layer(student):
     """A unit is dead if it never fires in the batch"""
-    x = torch.tensor([[-1.0, 2.0, 0.0, -1.0], [-3.0, -1.0, 0.0, 0.5], [-2.0, -2.0, 0.0, -4.0]])
+    # Units 1 and 3 fire once each; the values of unit 1 sum to a positive number, those of unit 3 do not.
+    x = torch.tensor([[-1.0, 2.0, 0.0, -1.0], [-3.0, -1.0, 0.0, 0.5], [-2.0, -0.5, 0.0, -4.0]])
     assert_matches(student.dead_fraction(x), 0.5)
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 @pytest.mark.requires("test_dead_units_of_a_layer")
 def test_dead_channels_of_an_image_batch(student):
     """A channel is one unit, over all positions and images"""
@@ -214,4 +238,5 @@ def test_dead_channels_of_an_image_batch(student):
     x[1, 2, 0, 1] = 0.5  # one position of one image keeps channel 2 alive
     x[0, 3] = 0.0
     assert_matches(student.dead_fraction(x), 0.75)
+    assert_untouched(student, "dead_fraction")
     assert_matches(student.dead_fraction(torch.ones(1, 2, 1, 1)), 0.0)
