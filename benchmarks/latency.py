@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+
 from grader import catalog
 from grader.cli.run import grade_exercises
 from grader.dispatch import Dispatcher
@@ -41,10 +42,16 @@ def main() -> None:
         reference = (ROOT / "solutions" / "relu" / "reference.py").read_text(encoding="utf-8")
         (workspace / "relu.py").write_text(reference, encoding="utf-8")
         baseline, cold = cold_starts(workspace, rounds)
-        rows = [("cold `python -c \"import torch, pytest\"`", baseline, 1.0), ("cold `grade relu`", cold, cold / baseline)]
+        rows = [
+            ('cold `python -c "import torch, pytest"`', baseline, 1.0),
+            ("cold `grade relu`", cold, cold / baseline),
+        ]
         for name, seconds in warm(workspace):
             rows.append((name, seconds, seconds / baseline))
-    print(f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, Python {platform.python_version()}, ", end="")
+    print(
+        f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, Python {platform.python_version()}, ",
+        end="",
+    )
     print(f"torch {torch.__version__}; medians of {rounds} cold runs and of 30 warm ones.\n")
     print("| what | median | ratio to the baseline |\n|---|---:|---:|")
     for name, seconds, ratio in rows:
@@ -106,7 +113,9 @@ def len_checks(folder: Path) -> int:
     return (folder / "test_relu.py").read_text(encoding="utf-8").count("\ndef test_")
 
 
-def median(action: Callable[[], object], *, rounds: int = 30, after: Callable[..., object] | None = None) -> float:
+def median(
+    action: Callable[[], object], *, rounds: int = 30, after: Callable[..., object] | None = None
+) -> float:
     """Return the median seconds of an action; `after` cleans up its result, untimed."""
     times = []
     for _ in range(rounds):

@@ -17,6 +17,8 @@ max pooling and ReLU, as in the notes:
     ReLU
     fc2       10            output classes
 
+These are 1,256,080 parameters in all, which you can count to check yourself.
+
 Source: LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document recognition".
 """
 
@@ -48,7 +50,11 @@ def layer_shapes(model: nn.Module, x: torch.Tensor) -> dict[str, tuple[int, ...]
 
     The keys are the names of the children (model.named_children()), in the order in which they ran; the
     values are tuples, batch axis included. A child that runs twice keeps the shape of its last run; one that
-    never runs is left out. The model is as it was afterwards: the same mode, no hooks, no gradients.
+    never runs is left out. Each child returns one tensor.
+
+    The model runs in evaluation mode, without gradients, and is as it was afterwards: the same parameters,
+    gradients and running statistics, no hooks, and every layer in the mode it was in, since a frozen layer may
+    be in evaluation mode while the rest trains.
 
     Example: for nn.Sequential(nn.Flatten(), nn.Linear(4, 3)) and x of shape (2, 1, 2, 2) the result is
     {"0": (2, 4), "1": (2, 3)}.

@@ -1,6 +1,7 @@
 """`grade quiz`: asks the items of a quiz one by one, in plain lines that a pipe and a screen reader can follow."""
 
 import os
+import sys
 import textwrap
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def _response(item: Item, current: object) -> str | None:
         except click.Abort:
             click.echo()
             return None
+        if not sys.stdin.isatty():
+            click.echo()  # nobody's Enter ended the line
         text = text.strip()
         if text.lower() == "q":
             return None

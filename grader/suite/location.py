@@ -54,7 +54,7 @@ def _relation(got: torch.Tensor, expected: torch.Tensor) -> str:
             return "it is what is expected, flipped"
     if bool((expected.abs() > 1e-6).all()):
         ratio = got / expected
-        if torch.allclose(ratio, ratio.flatten()[0].expand_as(ratio), rtol=1e-4):
+        if bool(ratio.any()) and torch.allclose(ratio, ratio.flatten()[0].expand_as(ratio), rtol=1e-4):
             return f"every value is {ratio.flatten()[0]:.4g} times what is expected"
     offset = got - expected
     if torch.allclose(offset, offset.flatten()[0].expand_as(offset), rtol=1e-4, atol=1e-6):

@@ -28,6 +28,18 @@ def crooked() -> nn.Module:
     return Crooked()
 
 
+def partly_frozen() -> nn.Module:
+    """Return a Crooked model in training mode, but for its BatchNorm."""
+    model = crooked()
+    model.norm.eval()
+    return model
+
+
+def modes(model: nn.Module) -> dict[str, bool]:
+    """Return which of the modules are in training mode, by name; the model itself is ""."""
+    return {name: module.training for name, module in model.named_modules()}
+
+
 def plain() -> nn.Module:
     """Return a small sequential model."""
     torch.manual_seed(0)

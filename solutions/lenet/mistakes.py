@@ -276,6 +276,30 @@ def stays_in_eval(model, x):
 
 
 @mistake("layer_shapes")
+def one_mode_for_all(model, x):
+    """model.train(mode) sets every layer, also one that was frozen in eval: note the mode of each module, and restore each."""
+    training = model.training
+    shapes = right_shapes(model, x)
+    model.train(training)
+    return shapes
+
+
+@mistake("layer_shapes")
+def freezes_the_model(model, x):
+    """You switch requires_grad off and leave it off: torch.no_grad() around the call touches no parameter."""
+    model.requires_grad_(False)
+    return right_shapes(model, x)
+
+
+@mistake("layer_shapes")
+def trains_a_step(model, x):
+    """No backward pass is needed for shapes, and yours leaves gradients on the parameters: run under torch.no_grad()."""
+    shapes = right_shapes(model, x)
+    model(x).sum().backward()
+    return shapes
+
+
+@mistake("layer_shapes")
 def returns_lists(model, x):
     """Return the names too: a dict from the name of a child to its output shape."""
     return list(right_shapes(model, x).values())

@@ -35,13 +35,14 @@ def layer_shapes(model: nn.Module, x: torch.Tensor) -> dict[str, tuple[int, ...]
         return hook
 
     handles = [child.register_forward_hook(remember(name)) for name, child in model.named_children()]
-    training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()  # a batch must not move the running statistics of a model we only look at
     try:
         with torch.no_grad():
             model(x)
     finally:
-        model.train(training)
+        for module, mode in modes.items():
+            module.training = mode  # train(mode) would set the children too, and wake a frozen layer
         for handle in handles:
             handle.remove()
     return shapes

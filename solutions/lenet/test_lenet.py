@@ -1,4 +1,4 @@
-"""Hidden suite of `lenet`. The expected side is the reference with the same weights."""
+"""Hidden suite of `lenet`. Expected values are worked by hand, or the reference with the same weights."""
 
 import fixtures
 import pytest
@@ -20,6 +20,27 @@ SHAPES = {
 }
 
 
+LAYERS = ("conv1", "conv2", "fc1", "fc2")
+
+
+def worked_weights():
+    """Return weights of zeros and a few small numbers, so that an image can be followed with a pencil."""
+    state = {name: torch.zeros(shape) for name, shape in SHAPES.items()}
+    state["conv1.weight"][0, 0, 2, 2] = 1.0  # filter 0 copies the image
+    state["conv1.weight"][1, 0, 2, 2] = -1.0  # filter 1 copies its negative
+    state["conv2.weight"][0, 0, 2, 2] = 1.0
+    state["conv2.weight"][1, 1, 2, 2] = 1.0
+    state["conv2.weight"][2, 0, 2, 1] = 1.0  # reads the left neighbour: what it sees moves right by one
+    state["fc1.weight"][0, 0 * 49 + 1 * 7 + 2] = 2.0  # channel 0, row 1, column 2
+    state["fc1.weight"][1, 1 * 49 + 2 * 7 + 0] = 1.0  # channel 1, row 2, column 0
+    state["fc1.weight"][2, 2 * 49 + 1 * 7 + 2] = -1.0  # channel 2, row 1, column 2
+    state["fc2.weight"][0, :2] = torch.tensor([1.0, -1.0])
+    state["fc2.weight"][1, 2] = 1.0
+    state["fc2.weight"][3, 0] = -1.0
+    state["fc2.bias"][9] = 0.5
+    return state
+
+
 def weights(rng):
     """Return weights large enough that every layer shows in the output."""
     return {name: torch.randn(shape, generator=rng) / shape[-1] ** 0.5 for name, shape in SHAPES.items()}
@@ -34,7 +55,7 @@ def pair(student, rng):
     return theirs, ours
 
 
-@pytest.mark.points(2)
+@pytest.mark.points(1)
 def test_logits_have_ten_columns(student):
     """A batch of images becomes ten numbers each"""
     assert_shape(student.LeNet()(torch.zeros(64, 1, 28, 28)), (64, 10))
@@ -45,8 +66,10 @@ def test_parameters_are_those_of_the_table(student):
     """The parameters have the names and shapes of the table"""
     found = {name: tuple(tensor.shape) for name, tensor in student.LeNet().named_parameters()}
     assert found, "The module has no parameters. Assign each layer to an attribute of self, not to a list."
-    if not set(found) & set(SHAPES) and sorted(found.values()) == sorted(SHAPES.values()):
-        raise AssertionError("The layers fit, but not their names: call them conv1, conv2, fc1 and fc2.")
+    if sorted(found.values()) == sorted(SHAPES.values()):
+        layers = dict.fromkeys(name.rpartition(".")[0] for name in found)
+        misnamed = ", ".join(f"`{name}`" for name in layers if name not in LAYERS)
+        assert not misnamed, f"The layers fit, but not all names: {misnamed}. Use conv1, conv2, fc1 and fc2."
     assert_matches(found, SHAPES, what="the shape of")
 
 
@@ -64,7 +87,23 @@ def test_an_uneven_batch(student):
     assert_shape(student.LeNet()(torch.zeros(3, 1, 28, 28)), (3, 10))
 
 
-@pytest.mark.points(3)
+@pytest.mark.points(1)
+@pytest.mark.requires("test_logits_have_ten_columns", "test_parameters_are_those_of_the_table")
+def test_an_image_worked_by_hand(student):
+    """An image followed by hand gives the same logits"""
+    model = student.LeNet()
+    model.load_state_dict(worked_weights())
+    x = torch.zeros(2, 1, 28, 28)  # the second image stays empty
+    x[0, 0, 5, 8:10] = torch.tensor([1.0, 3.0])  # one window of the first pooling, whose maximum is 3
+    x[0, 0, 8, 2] = -4.0
+    # Before flatten: channel 0 has 3 at (1, 2), channel 1 has 4 at (2, 0), channel 2 has 3 at (1, 2).
+    # After fc1 and ReLU: 2 * 3 = 6, 4, and 0 for -3. Class 0: 6 - 4; class 3: -6; class 9: its bias.
+    expected = torch.zeros(2, 10)
+    expected[0, 0], expected[0, 3], expected[:, 9] = 2.0, -6.0, 0.5
+    assert_matches(model.eval()(x), expected, axes=("N", "class"))
+
+
+@pytest.mark.points(2)
 @pytest.mark.requires("test_logits_have_ten_columns", "test_parameters_are_those_of_the_table")
 def test_forward_equals_the_table(student, rng):
     """The forward pass computes the table, layer by layer"""
@@ -139,10 +178,14 @@ def test_shapes_come_in_the_order_of_running(student):
 @pytest.mark.points(1)
 @pytest.mark.requires("test_shapes_of_a_sequential_model")
 def test_the_model_keeps_its_state(student, rng):
-    """Looking at a model does not move its statistics"""
-    model = student.fixtures.crooked()
+    """Looking at a model changes nothing in it"""
+    model, ours = student.fixtures.crooked(), fixtures.crooked()
     student.layer_shapes(model, torch.randn(3, 1, 8, 12, generator=rng))
-    assert_matches(model.state_dict(), dict(fixtures.crooked().state_dict()), what="the state")
+    assert_matches(model.state_dict(), dict(ours.state_dict()), what="the state")
+    expected = {name: parameter.requires_grad for name, parameter in ours.named_parameters()}
+    assert_matches(model.requires_grad(), expected, what="requires_grad of")
+    left = [name for name, gradient in model.gradients().items() if gradient is not None]
+    assert not left, "The parameters have gradients now. Only the shapes are asked for: run no backward pass."
 
 
 @pytest.mark.points(1)
@@ -155,6 +198,16 @@ def test_the_model_keeps_its_mode(student):
         assert model.training is mode, (
             f"The model was in {'training' if mode else 'evaluation'} mode, and no longer is."
         )
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_the_model_keeps_its_mode")
+def test_a_frozen_layer_stays_in_its_mode(student):
+    """A frozen layer in a training model stays in its own mode"""
+    model = student.fixtures.partly_frozen()
+    student.layer_shapes(model, torch.zeros(3, 1, 8, 12))
+    expected = fixtures.modes(fixtures.partly_frozen())
+    assert_matches(student.fixtures.modes(model), expected, what="training mode of")
 
 
 @pytest.mark.points(1)
