@@ -162,13 +162,18 @@ def check_tree(course: Course) -> list[Problem]:
             )
         if not exercise.stub.is_file():
             problems.append(Problem(path=_shown(course, exercise.stub), message="is missing"))
-    for path in sorted((course.root / "exercises").iterdir()):
+    for path in _entries(course.root / "exercises"):
         if path.name != "__pycache__" and path.stem not in ids:
             problems.append(Problem(path=_shown(course, path), message="is the stub of no exercise"))
-    for path in sorted((course.root / "quizzes").iterdir()):
+    for path in _entries(course.quizzes):
         if path.suffix != ".yaml":
             problems.append(Problem(path=_shown(course, path), message="is not a quiz bank (.yaml)"))
     return problems
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what a folder holds, in order; nothing where there is no folder: a course may have no quizzes."""
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def check_quizzes(course: Course) -> tuple[int, list[Problem]]:
