@@ -3,10 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test clean
 
 demo: .venv/installed
-	-$(BIN)/grade --submission examples/submission --fail-under 0
+	$(BIN)/grade --submission examples/submission --fail-under 0
 
 test: .venv/installed
 	$(BIN)/ruff check .

@@ -241,11 +241,12 @@ class _SpawnedWorker:
 
     def _read_output(self) -> None:
         assert self._process.stderr is not None
-        while data := self._process.stderr.read1(65536):  # type: ignore[attr-defined]
-            self._printed += len(data)
-            self._output += data[: max(0, KEPT_OUTPUT_BYTES - len(self._output))]
-            if self._printed > self._output_limit:
-                self._process.kill()
+        with self._process.stderr as printed:
+            while data := printed.read1(65536):  # type: ignore[attr-defined]
+                self._printed += len(data)
+                self._output += data[: max(0, KEPT_OUTPUT_BYTES - len(self._output))]
+                if self._printed > self._output_limit:
+                    self._process.kill()
 
     def end(self) -> Ending:
         """Close its input, wait a moment, kill it, and tell how it ended."""

@@ -83,7 +83,7 @@ def _equal(one: object, other: object) -> bool:
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
         return len(one) == len(other) and all(map(_equal, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+        return list(one) == list(other) and all(_equal(one[key], other[key]) for key in one)
     if isinstance(one, float) and isinstance(other, float):
         return _equal(torch.tensor(one, dtype=torch.float64), torch.tensor(other, dtype=torch.float64))
     return one == other

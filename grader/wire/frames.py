@@ -151,8 +151,10 @@ class PipeChannel:
                 self._frames.put((self._exactly(header), bytearray(self._exactly(payload))))
         except (Closed, ProtocolError) as ending:
             self._frames.put(ending)
-        except (OSError, ValueError):  # ValueError: the file object was closed under the thread
+        except OSError:
             self._frames.put(Closed())
+        finally:
+            self._reading.close()
 
     def _exactly(self, count: int) -> bytes:
         data = self._reading.read(count) if count else b""

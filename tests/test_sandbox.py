@@ -1,0 +1,169 @@
+"""The processes: workers start, end and are told apart; nobody is left behind; ours failing is ours."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from grader.dispatch import Dispatcher
+from grader.jobs import NotGraded
+from grader.model import Limits, Outcome
+from grader.sandbox import LoadFailed, Sandbox, SpawnLauncher, WorkerLost, clean_environment
+from grader.wire.messages import Call, ItemsValue, Load
+from grader.wire.orders import WorkerOrder
+
+ORDER = WorkerOrder(memory_limit_mib=256, output_limit_kib=64)
+NOTHING = ItemsValue(form="tuple", items=())
+
+
+def ask(sandbox: Sandbox, name: str = "f"):
+    """Call a function without arguments."""
+    from grader.wire.messages import EntriesValue
+
+    request = Call(number=1, owner="student", name=name, args=NOTHING, kwargs=EntriesValue(entries=()))
+    return sandbox.ask(request, b"", what=f"`{name}`", deadline=time.monotonic() + 30)[0]
+
+
+@pytest.fixture(scope="module", params=["spawned", "forked"])
+def launcher(request, dispatcher):
+    """Both ways of starting a worker."""
+    if request.param == "spawned":
+        return SpawnLauncher(ORDER)
+    from grader.sandbox import ForkLauncher
+
+    if sys.platform != "linux":
+        pytest.skip("forking a warm process is for Linux")
+    dispatcher.ready()
+    return ForkLauncher(dispatcher._starter._control, ORDER)
+
+
+@pytest.fixture
+def sandbox(launcher):
+    """Open a sandbox on the text of a module, and close it after the test."""
+    opened = []
+
+    def start(source: str) -> Sandbox:
+        load = Load(module="m", sources={"m.py": textwrap.dedent(source)})
+        opened.append(Sandbox(launcher, load, Limits(call_limit_s=1.0, import_limit_s=2.0)))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()
+
+
+def test_a_call_is_answered(sandbox):
+    assert ask(sandbox("def f(): return 7")).value == 7
+
+
+def test_a_worker_that_is_lost_is_followed_by_a_fresh_one(sandbox):
+    box = sandbox("import os\ndef f(): os._exit(3)\ndef g(): return 1")
+    with pytest.raises(WorkerLost, match="exit status 3") as lost:
+        ask(box)
+    assert lost.value.outcome is Outcome.CRASHED
+    assert ask(box, "g").value == 1
+
+
+def test_a_call_that_does_not_end_is_cut_at_its_limit(sandbox):
+    box = sandbox("def f():\n    while True: pass")
+    box.ensure_loaded()
+    started = time.monotonic()
+    with pytest.raises(WorkerLost, match="did not end within 1 s") as lost:
+        ask(box)
+    assert lost.value.outcome is Outcome.TIME_LIMIT
+    assert 0.9 < time.monotonic() - started < 3.0
+
+
+def test_the_deadline_of_the_whole_exercise_cuts_calls_short(sandbox):
+    box = sandbox("def f():\n    while True: pass")
+    box.ensure_loaded()
+    box.open(0.2)
+    started = time.monotonic()
+    with pytest.raises(WorkerLost):
+        ask(box)
+    assert time.monotonic() - started < 0.9
+
+
+def test_prints_are_kept_across_workers(sandbox):
+    box = sandbox("import os\nprint('loaded')\ndef f():\n    print('once', flush=True)\n    os._exit(0)")
+    with pytest.raises(WorkerLost):
+        ask(box)
+    box.ensure_loaded()
+    box.close()
+    assert box.output.decode().split() == ["loaded", "once", "loaded"]
+
+
+def test_a_module_that_raises_is_told_apart_from_one_that_ends(sandbox):
+    with pytest.raises(LoadFailed) as failed:
+        sandbox("1 / 0").ensure_loaded()
+    assert failed.value.reply.type_name == "ZeroDivisionError"
+    with pytest.raises(WorkerLost, match="exit status 5"):
+        sandbox("import os\nos._exit(5)").ensure_loaded()
+
+
+def test_processes_get_no_environment_of_ours(monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
+    assert "SECRET_TOKEN" not in clean_environment()
+
+
+def descendants(pid: int) -> set[int]:
+    """Return the ids of all processes below one."""
+    found = set()
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found |= {child} | descendants(child)
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_killing_the_command_leaves_no_process(tmp_path):
+    (tmp_path / "scaling.py").write_text("while True: pass", encoding="utf-8")
+    environment = {**os.environ, "CONVGRADER_COURSE": str(Path(__file__).parent / "course")}
+    command = subprocess.Popen(
+        [sys.executable, "-m", "grader"], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 20
+    while len(below := descendants(command.pid)) < 4 and time.monotonic() < deadline:
+        time.sleep(0.05)  # zygote, grading process, monitor, worker
+    assert len(below) >= 4
+    command.send_signal(signal.SIGKILL)
+    command.wait()
+    deadline = time.monotonic() + 5
+    while any(alive(pid) for pid in below) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [pid for pid in below if alive(pid)]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_grading_process_that_dies_is_our_fault_and_the_others_go_on(course, tmp_path):
+    from dataclasses import replace
+
+    from grader.jobs import Graded, Job
+
+    broken = tmp_path / "scaling"
+    broken.mkdir()
+    for path in course.exercises[0].folder.iterdir():
+        if path.is_file():
+            (broken / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    (broken / "reference.py").write_text("import os\nos._exit(1)\n", encoding="utf-8")
+    sources = {"scaling.py": "def double(x): return 2 * x"}
+    sound = Job(exercise=course.exercises[0], module="scaling", sources=sources, seed=0)
+    dying = Job(
+        exercise=replace(course.exercises[0], folder=broken), module="scaling", sources=sources, seed=0
+    )
+    with Dispatcher() as dispatcher:
+        first, second = dispatcher.grade([dying, sound])
+    assert first == NotGraded(reason="the grading process died")
+    assert isinstance(second, Graded)
+    assert second.result.points == 6.0
