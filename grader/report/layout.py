@@ -167,10 +167,12 @@ def amount(points: float, max_points: float) -> str:
 
 def header(name: str, title: str, points: float, max_points: float, style: Style) -> str:
     """Return one line: a name, its title, and at the right edge a bar and points, if any can be earned."""
-    right = f"{_bar(points, max_points, style)}{amount(points, max_points):>{_AMOUNT}}"
+    earned = amount(points, max_points)
+    width = max(_AMOUNT, len(earned) + 2)
+    right = _bar(points, max_points, style) + earned.rjust(width)
     if not max_points:
-        right = "not counted".rjust(_BAR + _AMOUNT)
-    room = style.width - _BAR - max(_AMOUNT, len(amount(points, max_points))) - 2
+        right = "not counted".rjust(_BAR + width)
+    room = style.width - _BAR - width - 2
     name = cut(style.clean(name), room, style)
     rest = room - columns(name)
     title = cut(f"  {style.clean_line(title)}", rest, style) if rest > 8 else ""
