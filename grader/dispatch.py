@@ -34,7 +34,7 @@ _OWN_SLACK_S = 60  # beyond the student's own limits: imports of ours, diagnosis
 Watch = Callable[[str, CheckResult], None]
 
 
-def _ignore(_exercise: str, _check: CheckResult) -> None:
+def ignore(_exercise: str, _check: CheckResult) -> None:
     """Watch nothing."""
 
 
@@ -78,7 +78,7 @@ class Dispatcher:
         ready = self.ready()
         return Isolation(level=ready.level, layers=ready.layers, missing=ready.missing)
 
-    def grade(self, todo: Sequence[Job], watch: Watch = _ignore) -> Iterator[Graded | NotGraded]:
+    def grade(self, todo: Sequence[Job], watch: Watch = ignore) -> Iterator[Graded | NotGraded]:
         """Grade jobs side by side; yield their results in the order of `todo`.
 
         Jobs that need something warmed go last, so that the others need not wait for it.

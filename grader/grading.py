@@ -17,18 +17,19 @@ from grader.feedback import counterexample, diagnosis
 from grader.feedback.display import show, show_call
 from grader.jobs import CheckEnded, Graded, Job, NotGraded
 from grader.mistakes import KNOWN, Mistake
-from grader.model import CheckResult, Counterexample, Diagnosis, ExerciseResult, Outcome
+from grader.model import CheckResult, Counterexample, Diagnosis, ExerciseResult, Frame, Outcome
 from grader.proxy import CallFailed, CallRecord, Conversation, Exchange, failure
 from grader.safetext import one_line, printable
 from grader.sandbox import ForkLauncher, Launcher, LoadFailed, Sandbox, SpawnLauncher, WorkerLost
 from grader.service import Service
 from grader.suite.comparison import Mismatch
 from grader.suite.plugin import CheckRun, CheckSpec, SuitePlugin, run_suite
-from grader.wire.frames import Channel, Closed
+from grader.wire.frames import Channel, Closed, DescriptorChannel
 from grader.wire.messages import Load, Question, Reply
 from grader.wire.orders import WorkerOrder
 
 MAX_OUTPUT = 4000
+MAX_RATIONALE = 600
 
 
 def run_forked(channel: Channel, zygote: socket.socket) -> None:
@@ -154,7 +155,7 @@ class Grading:
             self.job.exercise,
             (),
             outcome=outcome,
-            message=one_line(message, limit=600),
+            message=one_line(message, limit=MAX_RATIONALE),
             traceback=trace,
             output=printable(self.sandbox.output.decode("utf-8", "replace"), limit=MAX_OUTPUT),
             duration_s=duration_s,
@@ -173,11 +174,12 @@ class Grading:
         self.results[run.spec.id] = result
         if conversation.complete and conversation.exchanges:
             self.segments[run.spec.id] = conversation.exchanges
-        if result.outcome is not Outcome.PASSED:
+        if result.outcome is not Outcome.PASSED and run.spec.reveal == "all":
             called = dict.fromkeys(call.root for call in reversed(conversation.calls))
             self.names[run.spec.id] = [name for name in called if name in self.job.exercise.names]
         if isinstance(run.error, Mismatch) or result.outcome is Outcome.RAISED:
-            self.searchable.add(run.spec.id)  # a missing or refused function fails on every input
+            # Not for a missing or refused function, which fails on every input.
+            self.searchable.add(run.spec.id)
         self.sandbox.reset(len(conversation.exchanges))
         self.send(CheckEnded(result=result))
         return result.outcome is Outcome.PASSED
@@ -198,30 +200,22 @@ class Grading:
         if error is None:
             return plain
         outcome, rationale, frames = self._told(run, error)
-        if outcome is Outcome.INTERNAL_ERROR:
-            return replace(plain, outcome=outcome, points=0.0, rationale=rationale)
-        example = None if spec.reveal == "title" else self._example(run.conversation, error)
-        return replace(
-            plain,
-            outcome=outcome,
-            points=0.0,
-            rationale="This check keeps its details to itself." if spec.reveal == "title" else rationale,
-            counterexample=example,
-            traceback=frames,
-        )
+        failed = replace(plain, outcome=outcome, points=0.0)
+        if spec.reveal == "title":
+            return replace(failed, rationale="This check keeps its details to itself.")
+        example = self._example(run.conversation, error) if outcome is not Outcome.INTERNAL_ERROR else None
+        rationale = one_line(rationale, limit=MAX_RATIONALE)
+        return replace(failed, rationale=rationale, counterexample=example, traceback=frames)
 
-    def _told(self, run: CheckRun, error: BaseException) -> tuple[Outcome, str, tuple]:  # type: ignore[type-arg]
+    def _told(self, run: CheckRun, error: BaseException) -> tuple[Outcome, str, tuple[Frame, ...]]:
+        """Return the outcome, the rationale and the student's own traceback of what a check raised."""
         if isinstance(error, CallFailed):
-            return error.outcome, one_line(error.sentence, limit=600), error.traceback
+            return error.outcome, error.sentence, error.traceback
         if isinstance(error, AssertionError):
-            return (
-                Outcome.FAILED,
-                one_line(str(error) or "The result is not the expected one.", limit=600),
-                (),
-            )
+            return Outcome.FAILED, str(error) or "The result is not the expected one.", ()
         if self._reference_passes(run):
-            return Outcome.FAILED, one_line(self._unusable(run.conversation, error), limit=600), ()
-        return Outcome.INTERNAL_ERROR, one_line(f"The suite is broken: {_our_fault(error)}", limit=600), ()
+            return Outcome.FAILED, self._unusable(run.conversation, error), ()
+        return Outcome.INTERNAL_ERROR, f"The suite is broken: {_our_fault(error)}", ()
 
     def _reference_passes(self, run: CheckRun) -> bool:
         """Tell whose fault an error inside the suite is: run the check once more on the reference."""
@@ -307,8 +301,6 @@ class Grading:
 
 def main() -> None:
     """Entry of a spawned grading process: the job comes through stdin, results leave through stdout."""
-    from grader.wire.frames import DescriptorChannel  # noqa: PLC0415
-
     reading, writing = os.dup(0), os.dup(1)
     os.dup2(2, 1)
     run_spawned(DescriptorChannel(reading, writing))

@@ -107,9 +107,13 @@ class Sandbox:
         return reply, data
 
     def reset(self, number: int) -> None:
-        """Make the worker forget the objects of a check that has ended, if there is a worker."""
+        """Make the worker forget the objects of a check that has ended, if there is a worker.
+
+        One that ends now has answered every question: it costs nothing, and the next check gets a fresh one.
+        """
         if self._worker is not None:
-            self._exchange(Reset(number=number), b"", self.limits.call_limit_s, "cleaning up")
+            with contextlib.suppress(WorkerLost):
+                self._exchange(Reset(number=number), b"", self.limits.call_limit_s, "cleaning up")
 
     def _exchange(
         self, request: Question, payload: bytes, seconds: float, what: str

@@ -204,6 +204,14 @@ def test_the_course_and_the_grader_cannot_be_read(grade, check, course):
         assert "Permission denied" in check(result, "test_shape").rationale
 
 
+def test_a_process_that_ends_itself_between_two_calls_costs_nothing_and_voids_nothing(grade):
+    late = "import os, threading\ndef double(x):\n    threading.Timer(0.0, os._exit, [0]).start()\n    return 2 * x"
+    result = grade(late)
+    assert result.outcome in (Outcome.PASSED, Outcome.CRASHED)
+    assert result.max_points == 13.0
+    assert result.points >= 7.0
+
+
 def test_a_detached_result_says_so(grade, check):
     result = grade("def double(x):\n    return 2 * x.detach()")
     failed = check(result, "test_gradient")

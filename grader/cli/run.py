@@ -9,10 +9,10 @@ import click
 from grader import __version__, catalog, quiz, scoring
 from grader.catalog import Course
 from grader.cli import commands, nearest
-from grader.dispatch import Dispatcher
+from grader.dispatch import Dispatcher, Watch, ignore
 from grader.errors import IsolationRefused, UsageError
 from grader.jobs import Graded, Job, NotGraded
-from grader.model import Exercise, ExerciseResult, Outcome, QuizResult, Report, Versions
+from grader.model import CheckResult, Exercise, ExerciseResult, Outcome, QuizResult, Report, Versions
 from grader.report import Style, exercise_text, quizzes_text, summary_text, to_json, to_junit, to_text
 from grader.submission import Submission, Unreadable, open_submission
 
@@ -92,9 +92,11 @@ def run_command(
         results: list[ExerciseResult] = []
         if require_isolation and (level := dispatcher.isolation()).level < require_isolation:
             raise IsolationRefused(level=level.level, required=require_isolation, missing=level.missing)
-        for result in grade_exercises(dispatcher, handed_in, chosen, seed):
+        progress = _Progress(streams)
+        for result in grade_exercises(dispatcher, handed_in, chosen, seed, progress.check_ended):
             results.append(result)
             if streams:
+                progress.clear()
                 click.echo(exercise_text(result, style))
         quizzes = [] if exercises else list(grade_quizzes(course, handed_in))
         report = _report(dispatcher, results, quizzes, seed)
@@ -105,6 +107,25 @@ def run_command(
     else:
         _write(_render(report, form, style), output)
     return exit_code(report, fail_under)
+
+
+class _Progress:
+    """One line on a terminal's error stream that says how far grading is; nothing anywhere else."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._shown = wanted and sys.stderr.isatty()
+        self._ended = 0
+
+    def check_ended(self, exercise: str, _check: CheckResult) -> None:
+        """Count a check. Called from the threads that wait for grading processes."""
+        self._ended += 1
+        if self._shown:
+            click.echo(f"\r{self._ended} checks, {exercise} …".ljust(40), err=True, nl=False)
+
+    def clear(self) -> None:
+        """Take the line away before something else is printed."""
+        if self._shown:
+            click.echo("\r" + " " * 40 + "\r", err=True, nl=False)
 
 
 def choose(course: Course, ids: Sequence[str]) -> list[Exercise]:
@@ -139,16 +160,20 @@ def _has_module(submission: Submission, exercise: str) -> bool:
 
 
 def grade_exercises(
-    dispatcher: Dispatcher, submission: Submission, exercises: Sequence[Exercise], seed: int
+    dispatcher: Dispatcher,
+    submission: Submission,
+    exercises: Sequence[Exercise],
+    seed: int,
+    watch: Watch = ignore,
 ) -> Iterator[ExerciseResult]:
-    """Grade the exercises side by side; yield the results in their order."""
+    """Grade the exercises side by side; yield the results in their order, and tell `watch` of each check."""
     snapshots = {exercise.id: submission.snapshot(exercise.id) for exercise in exercises}
     todo = [
         Job(exercise=exercise, module=exercise.id, root=snapshot.root, sources=snapshot.sources, seed=seed)
         for exercise in exercises
         if not isinstance(snapshot := snapshots[exercise.id], Unreadable)
     ]
-    graded = dispatcher.grade(todo)
+    graded = dispatcher.grade(todo, watch)
     for exercise in exercises:
         snapshot = snapshots[exercise.id]
         if isinstance(snapshot, Unreadable):
