@@ -20,7 +20,7 @@ from typing import Protocol, Self
 import msgspec
 
 from grader import jobs
-from grader.errors import InternalError
+from grader.errors import InternalError, UsageError
 from grader.jobs import CheckEnded, Graded, Job, NotGraded
 from grader.model import CheckResult, Isolation
 from grader.sandbox import clean_environment
@@ -55,7 +55,7 @@ class Dispatcher:
     """Grades jobs, a few at a time. Use it as a context manager: leaving it ends every process."""
 
     def __init__(self) -> None:
-        level = int(os.environ.get(MAX_LEVEL_VARIABLE, "3"))
+        level = _max_level()
         self._starter: _Starter = _Zygote(level) if sys.platform == "linux" and level > 0 else _Spawner(level)
         self._ready: Ready | None = None
 
@@ -111,6 +111,14 @@ class Dispatcher:
             return NotGraded(reason="the grading process died")
         except Overdue:
             return NotGraded(reason=f"the grading process did not end within {limit:.0f} s")
+
+
+def _max_level() -> int:
+    """Return the isolation level that the environment limits us to; 3 where it says nothing."""
+    value = os.environ.get(MAX_LEVEL_VARIABLE, "3")
+    if value not in ("0", "1", "2", "3"):
+        raise UsageError(f"{MAX_LEVEL_VARIABLE} is {value!r}, and must be 0, 1, 2 or 3.")
+    return int(value)
 
 
 class _Zygote:

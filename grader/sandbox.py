@@ -68,7 +68,7 @@ class Sandbox:
     output: bytearray = field(default_factory=bytearray)
     _worker: WorkerProcess | None = None
     _deadline: float = float("inf")
-    _import_deadline: float | None = None
+    _loading: bool = False
 
     def open(self, seconds: float) -> None:
         """Start the time of the whole exercise."""
@@ -77,7 +77,7 @@ class Sandbox:
     def start(self) -> None:
         """Start a worker and have it import the submission, without waiting for it."""
         self._worker = self.launcher.start()
-        self._import_deadline = time.monotonic() + self.limits.import_limit_s
+        self._loading = True
         with contextlib.suppress(Closed):  # a worker that is already gone is noticed when we wait for it
             self._worker.channel.send(encode(self.load))
 
@@ -85,15 +85,27 @@ class Sandbox:
         """Wait until the submission is imported in a worker. Raises LoadFailed or WorkerLost."""
         if self._worker is None:
             self.start()
-        if self._import_deadline is None:
+        if not self._loading:
             return
-        deadline, self._import_deadline = self._import_deadline, None
+        self._loading = False
+        self._await_ready()
+        deadline = min(time.monotonic() + self.limits.import_limit_s, self._deadline)
         reply, _ = self._receive(deadline, self.limits.import_limit_s, "importing your file")
         if isinstance(reply, Raised):
             self.close()
             raise LoadFailed(reply)
         if not isinstance(reply, Loaded):
             raise self._lost(Outcome.TAMPERING, "the answer to an import was something else")
+
+    def _await_ready(self) -> None:
+        """Wait for the worker's first frame. Nothing of the student's has run before it: a failure here is ours."""
+        assert self._worker is not None
+        try:
+            self._worker.channel.receive(time.monotonic() + _START_WAIT_S)
+        except (Closed, Overdue):
+            self.close()
+            said = self.output.decode("utf-8", "replace")[-500:] or "it said nothing"
+            raise InternalError(f"A worker could not be started: {said}") from None
 
     def ask(
         self, request: Question, payload: bytes, *, what: str, deadline: float
@@ -154,7 +166,7 @@ class Sandbox:
         """End the worker, if there is one, and keep what it printed."""
         if self._worker is None:
             return Ending()
-        worker, self._worker, self._import_deadline = self._worker, None, None
+        worker, self._worker, self._loading = self._worker, None, False
         ending = worker.end()
         self.output += ending.output
         return ending
@@ -223,11 +235,7 @@ class SpawnLauncher:
             cwd=Path(sys.executable).anchor,
             env=clean_environment(),
         )
-        worker = _SpawnedWorker(process, self.order.output_limit_kib * 1024)
-        with contextlib.suppress(Closed):  # a worker that died at once is noticed by whoever asks it first
-            # Limits of the student's begin when the interpreter is up: this first frame says so.
-            worker.channel.receive(time.monotonic() + _START_WAIT_S)
-        return worker
+        return _SpawnedWorker(process, self.order.output_limit_kib * 1024)
 
 
 class _SpawnedWorker:

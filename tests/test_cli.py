@@ -172,6 +172,12 @@ def test_a_broken_suite_is_our_fault_and_takes_no_points(grade, tmp_path):
     assert document["exercises"][0]["outcome"] == "internal_error"
 
 
+def test_a_level_that_is_none_is_a_usage_error(grade):
+    done = grade(CONVGRADER_MAX_ISOLATION="high")
+    assert done.returncode == 2
+    assert "must be 0, 1, 2 or 3" in done.stderr
+
+
 def test_isolation_can_be_required(grade):
     done = grade("--require-isolation", "3", CONVGRADER_MAX_ISOLATION="1")
     assert done.returncode == 3

@@ -43,6 +43,7 @@ UNSOUND = [
     ("solutions/scaling/mistakes.py", '    """Twice x is x + x, not x * x."""\n', "", "squares has no docstring"),
     ("solutions/scaling/exercise.yaml", "hints: [A nudge, More, Almost the answer]", "hints: [A nudge]", "exercise.yaml: holds 1 hints, and at least 3 are wanted"),
     ("solutions/scaling/test_scaling.py", '"""Every value is doubled"""', '"""The input is left as it was"""', "share the title"),
+    ("solutions/scaling/exercise.yaml", "[addcmul]", "[adcmul]", "could not be graded: InternalError: A worker could not be started"),
     ("solutions/scaling/test_scaling.py", "student.fixtures.ones(3)", "undefined", "the reference does not pass: test_total: The suite is broken"),
 ]  # fmt: skip
 

@@ -81,6 +81,8 @@ def run_command(
     grade relu pooling                     these two exercises
     grade --submission ada --format json   another folder, for a machine to read
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    if output is not None and not output.absolute().parent.is_dir():
+        raise UsageError(f"The report cannot be written to {output}: there is no folder {output.parent}.")
     with Dispatcher() as dispatcher:  # first, so that torch is imported while we read the course
         course = catalog.load(catalog.find_root())
         chosen = choose(course, exercises)

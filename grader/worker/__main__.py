@@ -8,7 +8,6 @@ import torch
 
 from grader import mistakes  # noqa: F401 - `grade check` grades known mistakes, which name it
 from grader.wire.frames import DescriptorChannel
-from grader.wire.messages import Loaded, encode
 from grader.wire.orders import WorkerOrder
 from grader.worker import operators
 from grader.worker.limits import limit_here
@@ -24,11 +23,7 @@ def main(order: WorkerOrder) -> None:
     torch.set_num_threads(1)
     operators.ban(order.banned_operators)
     limit_here(order.memory_limit_mib)
-    channel = DescriptorChannel(reading, writing)
-    channel.send(
-        encode(Loaded(names=()))
-    )  # the interpreter is up, and nothing of the student's is loaded yet
-    serve(channel)
+    serve(DescriptorChannel(reading, writing))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import sys
+import traceback
 from typing import NoReturn
 
 import msgspec
@@ -40,6 +41,7 @@ def run_monitor(
 def _become_worker(
     order: WorkerOrder, call_fd: int, output_fd: int, cpu: int, confinement: lockdown.Confinement
 ) -> NoReturn:
+    status = 1
     try:
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (output_fd, 1), (output_fd, 2)):
@@ -52,8 +54,11 @@ def _become_worker(
             confinement, keep={0, 1, 2, call_fd}, memory_limit_mib=order.memory_limit_mib, cpu=cpu
         )
         serve(DescriptorChannel(call_fd, call_fd))
+        status = 0
+    except BaseException:  # noqa: BLE001 - a child must never return into the zygote's loop
+        traceback.print_exc()
     finally:
-        os._exit(0)
+        os._exit(status)
 
 
 def _watch(worker: int, output_fd: int, control_fd: int, output_limit: int) -> Ending:

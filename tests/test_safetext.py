@@ -1,0 +1,42 @@
+"""Student text made safe: nothing that steers a terminal or hides what follows it survives."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grader.safetext import one_line, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("a\rb", "a\\rb"),
+        ("bell\a", "bell\\x07"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("zero\u200bwidth", "zero\\u200bwidth"),
+        ("lone \ud800", "lone \\ud800"),
+        ("kept\n\ttab, é, 漢", "kept\n\ttab, é, 漢"),
+    ],
+)
+def test_what_steers_a_terminal_is_spelled_out(text, shown):
+    assert printable(text) == shown
+
+
+@given(st.text())
+def test_no_control_or_format_character_survives(text):
+    shown = printable(text)
+    assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t"]
+    shown.encode("utf-8")
+
+
+@given(st.text())
+def test_one_line_is_one_line(text):
+    assert len(one_line(text).splitlines()) <= 1
+
+
+def test_long_text_is_cut_and_says_so():
+    assert printable("a" * 50, limit=10) == "a" * 10 + "… (cut here)"
+    assert printable("\x00" * 50, limit=10).startswith("\\x00\\x00\\x")
