@@ -145,6 +145,19 @@ def stride_as_window(x, kernel_size, stride=None, padding=0):
     return avg_pool2d(x, kernel_size, None, padding)
 
 
+@mistake("avg_pool2d")
+def divides_in_place(x, kernel_size, stride=None, padding=0):
+    """`x /= ...` changes the image of whoever called you: divide the sums instead, which are yours."""
+    x /= kernel_size**2
+    return _windows(x, kernel_size, stride, padding, 0.0).sum(dim=(-2, -1))
+
+
+@mistake("avg_pool2d")
+def always_float32(x, kernel_size, stride=None, padding=0):
+    """The result has the dtype of x: yours is float32 whatever comes in. Make new tensors with x.new_zeros or dtype=x.dtype."""
+    return avg_pool2d(x, kernel_size, stride, padding).float()
+
+
 @mistake("global_avg_pool2d")
 def no_spatial_axes(x):
     """Keep the two spatial axes with size 1, as torch does: keepdim=True gives (N, C, 1, 1)."""

@@ -79,7 +79,7 @@ def test_max_drops_what_does_not_fit(student, rng):
     assert_matches(student.max_pool2d(x, 3, 2), F.max_pool2d(x, 3, 2), check_dtype=False)
 
 
-@pytest.mark.points(2)
+@pytest.mark.points(1)
 @pytest.mark.requires("test_max_returns_a_tensor_of_the_right_shape")
 def test_max_windows_may_overlap(student):
     """Windows may overlap"""
@@ -149,7 +149,7 @@ def test_avg_with_any_stride_and_odd_sizes(student, rng):
         )
 
 
-@pytest.mark.points(2)
+@pytest.mark.points(1)
 @pytest.mark.requires("test_avg_by_hand")
 def test_avg_padding_counts_as_zeros(student):
     """Padded zeros count in the divisor"""
@@ -169,6 +169,15 @@ def test_avg_gradient(student):
 
 
 @pytest.mark.points(1)
+@pytest.mark.requires("test_avg_by_hand")
+def test_avg_keeps_the_dtype(student, rng):
+    """The mean has the dtype of the input"""
+    for dtype in (torch.float32, torch.float64):
+        x = torch.randn(1, 2, 4, 3, generator=rng, dtype=torch.float64).to(dtype)
+        assert_matches(student.avg_pool2d(x, 2), F.avg_pool2d(x, 2))
+
+
+@pytest.mark.points(1)
 def test_global_shape(student, rng):
     """Global pooling leaves one value per channel"""
     assert_shape(student.global_avg_pool2d(torch.randn(2, 3, 4, 5, generator=rng)), (2, 3, 1, 1))
@@ -182,3 +191,17 @@ def test_global_values(student):
     assert_matches(
         student.global_avg_pool2d(x).flatten(1), torch.tensor([[2.0, 1.0], [2.0, 5.0]]), check_dtype=False
     )
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_max_returns_a_tensor_of_the_right_shape", "test_avg_by_hand", "test_global_shape")
+def test_inputs_are_left_alone(student, rng):
+    """None of the three changes the image it was given"""
+    x = torch.randn(1, 2, 4, 5, generator=rng)
+    for name, call_it in (
+        ("max_pool2d", lambda: student.max_pool2d(x, 2, padding=1)),
+        ("avg_pool2d", lambda: student.avg_pool2d(x, 2, padding=1)),
+        ("global_avg_pool2d", lambda: student.global_avg_pool2d(x)),
+    ):
+        call_it()
+        assert not student.changed_inputs(), f"`{name}` changed the tensor it was given. Return a new one."
