@@ -29,6 +29,7 @@ from grader.wire.orders import GradeOrder, Ready
 
 MAX_LEVEL_VARIABLE = "CONVGRADER_MAX_ISOLATION"
 START_LIMIT_S = 120.0
+SUBMISSION_MEMORY_MIB = 2048
 _OWN_SLACK_S = 60  # beyond the student's own limits: imports of ours, diagnosis, counterexample
 
 Watch = Callable[[str, CheckResult], None]
@@ -44,7 +45,7 @@ class _Starter(Protocol):
     def ready(self) -> Ready:
         """Wait until grading processes can be started; tell what isolation there is."""
 
-    def open(self, job: Job) -> Channel:
+    def open(self, job: Job, slot: int) -> Channel:
         """Start the grading process of one job and return the channel to it."""
 
     def stop(self) -> None:
@@ -54,8 +55,10 @@ class _Starter(Protocol):
 class Dispatcher:
     """Grades jobs, a few at a time. Use it as a context manager: leaving it ends every process."""
 
-    def __init__(self) -> None:
+    def __init__(self, jobs: int | None = None) -> None:
+        """`jobs` are graded side by side; as many as there are cores unless given."""
         level = _max_level()
+        self._jobs = jobs or _cores()
         self._starter: _Starter = _Zygote(level) if sys.platform == "linux" and level > 0 else _Spawner(level)
         self._ready: Ready | None = None
 
@@ -79,14 +82,16 @@ class Dispatcher:
         return Isolation(level=ready.level, layers=ready.layers, missing=ready.missing)
 
     def grade(self, todo: Sequence[Job], watch: Watch = ignore) -> Iterator[Graded | NotGraded]:
-        """Grade jobs side by side; yield their results in the order of `todo`.
+        """Grade jobs side by side, one for each core; yield their results in the order of `todo`.
 
-        Jobs that need something warmed go last, so that the others need not wait for it.
+        Jobs that need something warmed go last, so that the others need not wait for it. Workers that run side by
+        side have a core each, and may use SUBMISSION_MEMORY_MIB together.
         """
         self.ready()
         order = sorted(range(len(todo)), key=lambda n: bool(todo[n].exercise.warm))
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            futures = {n: pool.submit(self._grade_one, todo[n], watch) for n in order}
+        room = _Room(slots=self._jobs, memory_mib=SUBMISSION_MEMORY_MIB)
+        with ThreadPoolExecutor(max_workers=self._jobs) as pool:
+            futures = {n: pool.submit(self._grade_one, todo[n], watch, room) for n in order}
             try:
                 for n in range(len(todo)):
                     yield futures[n].result()
@@ -94,11 +99,15 @@ class Dispatcher:
                 if not all(future.done() for future in futures.values()):
                     self._starter.stop()  # unblocks the threads that wait for results nobody wants
 
-    def _grade_one(self, job: Job, watch: Watch) -> Graded | NotGraded:
+    def _grade_one(self, job: Job, watch: Watch, room: "_Room") -> Graded | NotGraded:
+        with room.take(job.exercise.limits.memory_limit_mib) as slot:
+            return self._grade_in(slot, job, watch)
+
+    def _grade_in(self, slot: int, job: Job, watch: Watch) -> Graded | NotGraded:
         limit = job.exercise.limits.exercise_limit_s + job.exercise.limits.import_limit_s + 2 * _OWN_SLACK_S
         deadline = time.monotonic() + limit
         try:
-            channel = self._starter.open(job)
+            channel = self._starter.open(job, slot)
             with contextlib.closing(channel):
                 channel.send(jobs.encode(job))
                 while True:
@@ -111,6 +120,36 @@ class Dispatcher:
             return NotGraded(reason="the grading process died")
         except Overdue:
             return NotGraded(reason=f"the grading process did not end within {limit:.0f} s")
+
+
+class _Room:
+    """What the jobs of one submission share: slots, each of which is a core, and memory."""
+
+    def __init__(self, *, slots: int, memory_mib: int) -> None:
+        self._free = list(range(slots))
+        self._memory_mib, self._whole_mib = memory_mib, memory_mib
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def take(self, memory_mib: int) -> Iterator[int]:
+        """Wait for a slot and for memory; a job that wants more than there is gets all of it."""
+        wanted = min(memory_mib, self._whole_mib)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free and self._memory_mib >= wanted)
+            slot = self._free.pop(0)
+            self._memory_mib -= wanted
+        try:
+            yield slot
+        finally:
+            with self._changed:
+                self._free.append(slot)
+                self._memory_mib += wanted
+                self._changed.notify_all()
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _max_level() -> int:
@@ -159,11 +198,11 @@ class _Zygote:
         self._errors.seek(0)
         return self._errors.read().decode("utf-8", "replace")[-2000:].strip() or "it said nothing"
 
-    def open(self, job: Job) -> Channel:
+    def open(self, job: Job, slot: int) -> Channel:
         """Fork a grading process."""
         limits = job.exercise.limits
         wall = int(limits.exercise_limit_s + limits.import_limit_s) + _OWN_SLACK_S
-        order = msgspec.msgpack.encode(GradeOrder(wall_limit_s=wall, warm=job.exercise.warm))
+        order = msgspec.msgpack.encode(GradeOrder(wall_limit_s=wall, slot=slot, warm=job.exercise.warm))
         ours, theirs = socket.socketpair()
         with theirs, self._lock:
             try:
@@ -202,9 +241,9 @@ class _Spawner:
             python_version=".".join(map(str, sys.version_info[:3])),
         )
 
-    def open(self, job: Job) -> Channel:
+    def open(self, job: Job, slot: int) -> Channel:
         """Start a grading process; the job follows through the channel."""
-        del job
+        del job, slot
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "grader.grading"],
             stdin=subprocess.PIPE,

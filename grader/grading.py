@@ -12,7 +12,7 @@ from types import ModuleType
 import torch
 
 from grader import jobs, scoring
-from grader.errors import DocumentError
+from grader.errors import DocumentError, InternalError
 from grader.feedback import counterexample, diagnosis
 from grader.feedback.display import show, show_call
 from grader.jobs import CheckEnded, Graded, Job, NotGraded
@@ -32,9 +32,9 @@ MAX_OUTPUT = 4000
 MAX_RATIONALE = 600
 
 
-def run_forked(channel: Channel, zygote: socket.socket) -> None:
+def run_forked(channel: Channel, zygote: socket.socket, slot: int) -> None:
     """Grade the one job that comes through `channel`, with workers forked from the zygote."""
-    serve(channel, lambda order: ForkLauncher(zygote, order))
+    serve(channel, lambda order: ForkLauncher(zygote, order, slot))
 
 
 def run_spawned(channel: Channel) -> None:
@@ -211,6 +211,8 @@ class Grading:
         """Return the outcome, the rationale and the student's own traceback of what a check raised."""
         if isinstance(error, CallFailed):
             return error.outcome, error.sentence, error.traceback
+        if isinstance(error, InternalError):
+            return Outcome.INTERNAL_ERROR, str(error), ()
         if isinstance(error, AssertionError):
             return Outcome.FAILED, str(error) or "The result is not the expected one.", ()
         if self._reference_passes(run):

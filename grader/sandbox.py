@@ -1,7 +1,9 @@
 """The trusted side of one exercise's workers: start, ask with a deadline, kill, tell how they ended."""
 
 import contextlib
+import math
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -22,6 +24,7 @@ from grader.wire.orders import Ending, ForkOrder, WorkerOrder
 
 KEPT_OUTPUT_BYTES = 64 * 1024
 _ENDING_WAIT_S = 5.0
+_DYING_WAIT_S = 2.0  # a process that ends closes its connection before it is gone
 _START_WAIT_S = 60.0
 
 
@@ -47,15 +50,15 @@ class WorkerProcess(Protocol):
 
     channel: Channel
 
-    def end(self) -> Ending:
-        """Kill the worker if it still runs, and tell how it ended."""
+    def end(self, patience_s: float = 0.0) -> Ending:
+        """Kill the worker if it still runs after `patience_s`, and tell how it ended."""
 
 
 class Launcher(Protocol):
     """Starts workers."""
 
-    def start(self) -> WorkerProcess:
-        """Start one fresh worker."""
+    def start(self, cpu_limit_s: int) -> WorkerProcess:
+        """Start one fresh worker, which may use so much processor time, all threads together."""
 
 
 @dataclass(slots=True)
@@ -69,6 +72,7 @@ class Sandbox:
     _worker: WorkerProcess | None = None
     _deadline: float = float("inf")
     _loading: bool = False
+    _cpu_used_s: float = 0.0
 
     def open(self, seconds: float) -> None:
         """Start the time of the whole exercise."""
@@ -76,7 +80,8 @@ class Sandbox:
 
     def start(self) -> None:
         """Start a worker and have it import the submission, without waiting for it."""
-        self._worker = self.launcher.start()
+        allowed = self.limits.exercise_limit_s + self.limits.import_limit_s
+        self._worker = self.launcher.start(max(1, math.ceil(allowed - self._cpu_used_s)))
         self._loading = True
         with contextlib.suppress(Closed):  # a worker that is already gone is noticed when we wait for it
             self._worker.channel.send(encode(self.load))
@@ -150,11 +155,17 @@ class Sandbox:
             raise self._lost(Outcome.CRASHED, what) from None
 
     def _lost(self, outcome: Outcome, message: str) -> WorkerLost:
-        ending = self.close()
-        if ending.flooded:
+        ending = self.close(_DYING_WAIT_S if outcome is Outcome.CRASHED else 0.0)
+        if ending.cause == "output_limit":
             return WorkerLost(Outcome.OUTPUT_LIMIT, f"printed more than {self.limits.output_limit_kib} KiB")
+        if ending.cause == "cpu_limit":
+            return WorkerLost(Outcome.TIME_LIMIT, f"{message} used up the processor time of this exercise")
+        if ending.cause == "outside":
+            raise InternalError("A worker was killed from outside. Is this machine out of memory?")
         if outcome is Outcome.CRASHED:
-            if ending.signal:
+            if ending.cause == "grader":
+                message = f"{message} closed the connection to the grader"
+            elif ending.signal:
                 message = (
                     f"{message} ended the process with signal {ending.signal} ({_signal_name(ending.signal)})"
                 )
@@ -162,13 +173,14 @@ class Sandbox:
                 message = f"{message} ended the process with exit status {ending.exit_status}"
         return WorkerLost(outcome, message)
 
-    def close(self) -> Ending:
-        """End the worker, if there is one, and keep what it printed."""
+    def close(self, patience_s: float = 0.0) -> Ending:
+        """End the worker, if there is one and it does not end by itself in time; keep what it printed."""
         if self._worker is None:
             return Ending()
         worker, self._worker, self._loading = self._worker, None, False
-        ending = worker.end()
+        ending = worker.end(patience_s)
         self.output += ending.output
+        self._cpu_used_s += ending.cpu_s
         return ending
 
 
@@ -188,13 +200,15 @@ class ForkLauncher:
 
     zygote: socket.socket
     order: WorkerOrder
+    slot: int
 
-    def start(self) -> WorkerProcess:
+    def start(self, cpu_limit_s: int) -> WorkerProcess:
         """Fork one fresh worker."""
         call, worker_call = socket.socketpair()
         control, monitor_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with worker_call, monitor_control:
-            order = msgspec.msgpack.encode(ForkOrder(worker=self.order))
+            worker = msgspec.structs.replace(self.order, cpu_limit_s=cpu_limit_s)
+            order = msgspec.msgpack.encode(ForkOrder(worker=worker, slot=self.slot))
             socket.send_fds(self.zygote, [order], [worker_call.fileno(), monitor_control.fileno()])
         return _ForkedWorker(SocketChannel(call), control)
 
@@ -204,10 +218,12 @@ class _ForkedWorker:
     channel: Channel
     control: socket.socket
 
-    def end(self) -> Ending:
+    def end(self, patience_s: float = 0.0) -> Ending:
         """Hang up on the monitor, which kills the worker and tells how it ended."""
         self.channel.close()
         with self.control, contextlib.suppress(OSError):
+            if patience_s:
+                select.select([self.control], [], [], patience_s)
             self.control.shutdown(socket.SHUT_WR)
             self.control.settimeout(_ENDING_WAIT_S)
             if data := self.control.recv(2**20):
@@ -224,9 +240,10 @@ class SpawnLauncher:
 
     order: WorkerOrder
 
-    def start(self) -> WorkerProcess:
+    def start(self, cpu_limit_s: int) -> WorkerProcess:
         """Start one fresh interpreter."""
-        arguments = [sys.executable, "-P", "-m", "grader.worker", msgspec.json.encode(self.order).decode()]
+        order = msgspec.structs.replace(self.order, cpu_limit_s=cpu_limit_s)
+        arguments = [sys.executable, "-P", "-m", "grader.worker", msgspec.json.encode(order).decode()]
         process = subprocess.Popen(
             arguments,
             stdin=subprocess.PIPE,
@@ -260,21 +277,22 @@ class _SpawnedWorker:
                 if self._printed > self._output_limit:
                     self._process.kill()
 
-    def end(self) -> Ending:
+    def end(self, patience_s: float = 0.0) -> Ending:
         """Close its input, wait a moment, kill it, and tell how it ended."""
         self.channel.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=0.1)
+            self._process.wait(timeout=max(patience_s, 0.1))
         killed = self._process.poll() is None
         self._process.kill()
         code = self._process.wait()
         self._drain.join(timeout=_ENDING_WAIT_S)
+        flooded = self._printed > self._output_limit
         return Ending(
+            cause="output_limit" if flooded else "grader" if killed else "itself",
             exit_status=max(code, 0),
             signal=9 if killed else max(-code, 0),
             output=bytes(self._output),
             printed_bytes=self._printed,
-            flooded=self._printed > self._output_limit,
         )
 
 

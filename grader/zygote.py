@@ -6,7 +6,6 @@ submission: all it reads are orders of a few bytes with descriptors attached. Li
 
 import array
 import gc
-import itertools
 import os
 import platform
 import signal
@@ -62,18 +61,18 @@ def main(control_fd: int, max_level: int = 3) -> None:
 
 def serve(control: socket.socket, confinement: lockdown.Confinement) -> None:
     """Carry out orders until the last holder of the other end is gone."""
-    cpus = itertools.cycle(sorted(os.sched_getaffinity(0)))
+    cpus, here = sorted(os.sched_getaffinity(0)), os.getpid()
     while True:
         data, descriptors = _receive(control)
         if not data:
             return
         order = _orders.decode(data)
-        cpu = next(cpus)
+        cpu = cpus[order.slot % len(cpus)]
         if isinstance(order, GradeOrder):
             _warm(order.warm)
         if os.fork() == 0:
             control.close()
-            _become(order, descriptors, cpu, confinement)
+            _become(order, descriptors, cpu, confinement, parent=here)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -87,11 +86,15 @@ def _receive(control: socket.socket) -> tuple[bytes, list[int]]:
     return data, list(descriptors)
 
 
-def _become(order: Order, descriptors: list[int], cpu: int, confinement: lockdown.Confinement) -> NoReturn:
+def _become(
+    order: Order, descriptors: list[int], cpu: int, confinement: lockdown.Confinement, *, parent: int
+) -> NoReturn:
     """Turn this fresh child into what was ordered, and never return."""
     status = 1
     try:
         linux.die_with_parent()
+        if os.getppid() != parent:
+            os._exit(status)  # it died before we asked to die with it
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         first, second = descriptors
         if isinstance(order, ForkOrder):
@@ -100,7 +103,8 @@ def _become(order: Order, descriptors: list[int], cpu: int, confinement: lockdow
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(order.wall_limit_s)
         os.sched_setaffinity(0, os.sched_getaffinity(0) - {cpu} or {cpu})
-        grading.run_forked(SocketChannel(socket.socket(fileno=first)), socket.socket(fileno=second))
+        channel, zygote = SocketChannel(socket.socket(fileno=first)), socket.socket(fileno=second)
+        grading.run_forked(channel, zygote, order.slot)
         status = 0
     except BaseException:  # noqa: BLE001 - a child must never return into the zygote's loop
         traceback.print_exc()

@@ -39,7 +39,7 @@ def launcher(request, dispatcher):
     if sys.platform != "linux":
         pytest.skip("forking a warm process is for Linux")
     dispatcher.ready()
-    return ForkLauncher(dispatcher._starter._control, ORDER)
+    return ForkLauncher(dispatcher._starter._control, ORDER, slot=0)
 
 
 @pytest.fixture

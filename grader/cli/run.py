@@ -59,6 +59,12 @@ DEFAULT_SEED = 0
     help="Refuse to grade below this isolation level.",
 )
 @click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Grade so many exercises side by side; one for each core unless given.",
+)
+@click.option(
     "--seed",
     type=int,
     default=DEFAULT_SEED,
@@ -72,6 +78,7 @@ def run_command(
     output: Path | None,
     fail_under: float,
     require_isolation: int,
+    jobs: int | None,
     seed: int,
 ) -> int:
     """Grade all exercises and quizzes of a submission, or just the named exercises.
@@ -83,7 +90,7 @@ def run_command(
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     if output is not None and not output.absolute().parent.is_dir():
         raise UsageError(f"The report cannot be written to {output}: there is no folder {output.parent}.")
-    with Dispatcher() as dispatcher:  # first, so that torch is imported while we read the course
+    with Dispatcher(jobs) as dispatcher:  # first, so that torch is imported while we read the course
         course = catalog.load(catalog.find_root())
         chosen = choose(course, exercises)
         handed_in = open_submission(submission)

@@ -1,5 +1,7 @@
 """What is said to the zygote and to a monitor: a few bytes each, naming no course and no submission."""
 
+from typing import Literal
+
 import msgspec
 
 
@@ -12,13 +14,18 @@ class WorkerOrder(_Message, frozen=True, kw_only=True):
 
     memory_limit_mib: int
     output_limit_kib: int
+    cpu_limit_s: int = 120
     banned_operators: tuple[str, ...] = ()
 
 
 class GradeOrder(_Message, frozen=True, kw_only=True, tag="grade"):
-    """Fork a grading process; descriptors: its job channel, and an end of the zygote's control socket."""
+    """Fork a grading process; descriptors: its job channel, and an end of the zygote's control socket.
+
+    Jobs that run side by side have different slots: their workers run on different cores.
+    """
 
     wall_limit_s: int
+    slot: int = 0
     warm: tuple[str, ...] = ()
 
 
@@ -26,6 +33,7 @@ class ForkOrder(_Message, frozen=True, kw_only=True, tag="fork"):
     """Fork a monitor and its worker; descriptors: the call channel, and the monitor's control channel."""
 
     worker: WorkerOrder
+    slot: int = 0
 
 
 Order = GradeOrder | ForkOrder
@@ -42,10 +50,15 @@ class Ready(_Message, frozen=True, kw_only=True):
 
 
 class Ending(_Message, frozen=True, kw_only=True):
-    """How a worker ended, as its monitor saw it: an exit status or a signal, and what it printed."""
+    """How a worker ended, as its monitor saw it: by whom, an exit status or a signal, and what it printed.
 
+    `cause` is "outside" for a SIGKILL that is neither ours nor the processor time limit's: a locked-down worker
+    cannot send itself one.
+    """
+
+    cause: Literal["itself", "grader", "output_limit", "cpu_limit", "outside"] = "grader"
     exit_status: int = 0
     signal: int = 0
     output: bytes = b""
     printed_bytes: int = 0
-    flooded: bool = False
+    cpu_s: float = 0.0

@@ -20,9 +20,13 @@ def main(order: WorkerOrder) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(2, 1)
+    if sys.platform == "linux":
+        from grader.worker import linux  # noqa: PLC0415 - Linux only
+
+        linux.die_with_parent()
     torch.set_num_threads(1)
     operators.ban(order.banned_operators)
-    limit_here(order.memory_limit_mib)
+    limit_here(order.memory_limit_mib, order.cpu_limit_s)
     serve(DescriptorChannel(reading, writing))
 
 

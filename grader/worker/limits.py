@@ -3,13 +3,16 @@
 import sys
 
 
-def limit_here(memory_limit_mib: int) -> None:
-    """Limit files, core dumps and, on Linux, memory. Windows has no such limits; deadlines hold there all the same."""
+def limit_here(memory_limit_mib: int, cpu_limit_s: int) -> None:
+    """Limit files, core dumps, processor time and, on Linux, memory.
+
+    Windows has no such limits; deadlines hold there all the same.
+    """
     if sys.platform == "win32":
         return
     import resource  # noqa: PLC0415 - POSIX only
 
-    limits = {resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
+    limits = {resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0, resource.RLIMIT_CPU: cpu_limit_s}
     if sys.platform == "linux":
         with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - one read, no Path needed
             pages = int(statm.read().split()[0])

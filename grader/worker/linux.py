@@ -93,10 +93,14 @@ def close_all_but(kept: set[int]) -> None:
             os.closerange(low + 1, high)
 
 
-def limit(budget_bytes: int) -> None:
-    """Set the limits of a locked-down worker: address space, no written byte, no core dump, few descriptors."""
+def limit(budget_bytes: int, cpu_limit_s: int) -> None:
+    """Set the limits of a locked-down worker.
+
+    Address space and processor time count for all threads together; no written byte, no core dump, few descriptors.
+    """
     for kind, value in (
         (resource.RLIMIT_AS, budget_bytes),
+        (resource.RLIMIT_CPU, cpu_limit_s),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 64),

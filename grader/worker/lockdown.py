@@ -1,5 +1,6 @@
 """Locks a worker in, layer by layer, and finds out beforehand which layers this machine gives."""
 
+import contextlib
 import ctypes
 import errno
 import json
@@ -134,6 +135,9 @@ def _unfiltered() -> str:
         return "open a socket"
     if linux.libc.kill(os.getpid(), 0) >= 0:
         return "send a signal"
+    with contextlib.suppress(PermissionError):
+        os.close(os.open(os.devnull, os.O_WRONLY))
+        return "open a file for writing"
     try:
         child = os.fork()
     except PermissionError:
@@ -154,7 +158,12 @@ def enter_namespaces(confinement: Confinement) -> None:
 
 
 def lock_down(
-    confinement: Confinement, *, keep: Collection[int], memory_limit_mib: int, cpu: int | None
+    confinement: Confinement,
+    *,
+    keep: Collection[int],
+    memory_limit_mib: int,
+    cpu_limit_s: int,
+    cpu: int | None,
 ) -> None:
     """Lock this process in, for good. `keep` are the descriptors that stay open."""
     landlock_fd = confinement.landlock_fd
@@ -169,6 +178,6 @@ def lock_down(
     if confinement.level >= 2 and landlock_fd is not None:
         landlock.restrict(landlock_fd)
         os.close(landlock_fd)
-    linux.limit(confinement.base_bytes + memory_limit_mib * 2**20)
+    linux.limit(confinement.base_bytes + memory_limit_mib * 2**20, cpu_limit_s)
     if confinement.level >= 1:
         seccomp.install()

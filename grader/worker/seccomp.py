@@ -1,13 +1,16 @@
 """Seccomp: system calls a graded function has no business with are refused with EPERM.
 
-Numbers are (x86_64, aarch64), from the kernel's own tables; None where an architecture lacks the call.
+Numbers are (x86_64, aarch64), from the kernel's own tables (asm/unistd_64.h, asm-generic/unistd.h); None where an
+architecture lacks the call. Calls newer than the tables do not exist for a worker.
 """
 
 import ctypes
 import errno
 import os
 import platform
+import signal
 import struct
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from grader.worker.linux import system_call
@@ -31,6 +34,7 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "execve": (59, 221),
     "execveat": (322, 281),
     "ptrace": (101, 117),
+    "timer_create": (222, 107),  # a timer may send any signal, SIGKILL too: see _when(machine.tgkill)
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
     "process_madvise": (440, 440),
@@ -103,7 +107,11 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "open_by_handle_at": (304, 265),
     "lookup_dcookie": (212, 18),
     "fanotify_init": (300, 262),
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
     "vhangup": (153, 58),
+    "sync": (162, 81),
+    "syncfs": (306, 267),
     "personality": (135, 92),
     "nfsservctl": (180, 42),
     # memory shared with others
@@ -131,11 +139,11 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "chmod": (90, None),
     "fchmod": (91, 52),
     "fchmodat": (268, 53),
-    "fchmodat2": (452, 452),
     "chown": (92, None),
     "fchown": (93, 55),
     "lchown": (94, None),
     "fchownat": (260, 54),
+    "creat": (85, None),
     "utime": (132, None),
     "utimes": (235, None),
     "utimensat": (280, 88),
@@ -185,25 +193,37 @@ class _Machine(NamedTuple):
     column: int
     audit: int  # AUDIT_ARCH_*
     clone: int
-    clone3: int
     tgkill: int
     prctl: int
     prlimit64: int
+    fcntl: int
+    ioctl: int
+    open: int | None
+    openat: int
     seccomp: int
     foreign_calls_from: int  # x86_64 offers a second table (x32) from here
 
 
 MACHINES = {
-    "x86_64": _Machine(0, 0xC000003E, 56, 435, 234, 157, 302, 317, 0x40000000),
-    "aarch64": _Machine(1, 0xC00000B7, 220, 435, 131, 167, 261, 277, 0xFFFFFFFF),
+    "x86_64": _Machine(0, 0xC000003E, 56, 234, 157, 302, 72, 16, 2, 257, 317, 0x40000000),
+    "aarch64": _Machine(1, 0xC00000B7, 220, 131, 167, 261, 25, 29, None, 56, 277, 0xFFFFFFFF),
 }
 
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_IF_BITS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER, _ARCHITECTURE = 0, 4  # offsets in struct seccomp_data
 _CLONE_THREAD = 0x10000
+_FIRST_UNKNOWN = 448  # from here on both architectures share their numbers, and no table of ours
+_ABSENT = {"clone3": 435, "openat2": 437}  # the C library falls back to calls whose flags a filter can see
+_FORBIDDEN_SIGNALS = (signal.SIGKILL, signal.SIGSTOP)  # a worker that dies of SIGKILL was killed from outside
 _FORBIDDEN_PRCTL = (1, 4, 0x59616D61)  # PDEATHSIG, DUMPABLE, PTRACER
+_FORBIDDEN_FCNTL = (8, 10, 15)  # SETOWN, SETSIG, SETOWN_EX: signals to any process of this user
+_FORBIDDEN_IOCTL = (0x8901, 0x8902, 0x5412, 0x540E, 0x541C)  # SETOWN, SPGRP; typing into a terminal
+_WRITING = 0o1 | 0o2 | 0o100 | 0o1000  # WRONLY, RDWR, CREAT, TRUNC
 _SET_MODE_FILTER, _FLAG_TSYNC = 1, 1
+
+
+_Instruction = tuple[int, int, int, int]
 
 
 class _Program(ctypes.Structure):
@@ -233,16 +253,22 @@ def program(machine: _Machine, process: int) -> bytes:
     ]
     for number in refused_numbers(machine):
         code += [(_JUMP_EQUAL, 0, 1, number), refuse]
-    # Without clone3 the C library falls back to clone, whose flags a filter can see.
-    code += [(_JUMP_EQUAL, 0, 1, machine.clone3), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
+    absent = (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)
+    code += [(_JUMP_AT_LEAST, 0, 1, _FIRST_UNKNOWN), absent]
+    for number in _ABSENT.values():
+        code += [(_JUMP_EQUAL, 0, 1, number), absent]
     code += _when(
         machine.clone, [(_LOAD, 0, 0, _low(0)), (_JUMP_IF_BITS, 1, 0, _CLONE_THREAD), refuse, allow]
     )
-    code += _when(machine.tgkill, [(_LOAD, 0, 0, _low(0)), (_JUMP_EQUAL, 1, 0, process), refuse, allow])
-    options = [(_LOAD, 0, 0, _low(0))]
-    for option in _FORBIDDEN_PRCTL:
-        options += [(_JUMP_EQUAL, 0, 1, option), refuse]
-    code += _when(machine.prctl, [*options, allow])
+    itself = [(_LOAD, 0, 0, _low(0)), (_JUMP_EQUAL, 1, 0, process), refuse]
+    code += _when(machine.tgkill, [*itself, *_unless(2, _FORBIDDEN_SIGNALS, refuse), allow])
+    code += _when(machine.prctl, [*_unless(0, _FORBIDDEN_PRCTL, refuse), allow])
+    code += _when(machine.fcntl, [*_unless(1, _FORBIDDEN_FCNTL, refuse), allow])
+    code += _when(machine.ioctl, [*_unless(1, _FORBIDDEN_IOCTL, refuse), allow])
+    for opening, flags in ((machine.open, 1), (machine.openat, 2)):
+        if opening is not None:
+            writes = [(_LOAD, 0, 0, _low(flags)), (_JUMP_IF_BITS, 0, 1, _WRITING), refuse]
+            code += _when(opening, [*writes, allow])
     pointer = [(_LOAD, 0, 0, _low(2)), (_JUMP_EQUAL, 1, 0, 0), refuse]
     pointer += [(_LOAD, 0, 0, _low(2) + 4), (_JUMP_EQUAL, 1, 0, 0), refuse]
     code += _when(machine.prlimit64, [*pointer, allow])
@@ -250,7 +276,13 @@ def program(machine: _Machine, process: int) -> bytes:
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
 
-def _when(number: int, body: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+def _unless(argument: int, values: Iterable[int], refuse: _Instruction) -> list[_Instruction]:
+    """Refuse when an argument of the call is one of `values`; else go on after it."""
+    tests = [instruction for value in values for instruction in ((_JUMP_EQUAL, 0, 1, value), refuse)]
+    return [(_LOAD, 0, 0, _low(argument)), *tests]
+
+
+def _when(number: int, body: list[_Instruction]) -> list[_Instruction]:
     """Run `body`, which returns, when the call is `number`; else go on after it."""
     return [(_JUMP_EQUAL, 0, len(body), number), *body]
 
