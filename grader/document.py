@@ -72,7 +72,7 @@ def read(path: Path, schema: type[Schema], *, shown: str | None = None) -> Docum
     Raises DocumentError with every problem found.
     """
     name = shown or str(path)
-    return parse(_text(path, name), schema, shown=name)
+    return parse(read_text(path, name), schema, shown=name)
 
 
 def parse(text: str, schema: type[Schema], *, shown: str) -> Document[Schema]:
@@ -94,7 +94,8 @@ def parse(text: str, schema: type[Schema], *, shown: str) -> Document[Schema]:
         raise DocumentError(sorted(found, key=lambda problem: (problem.line, problem.column))) from None
 
 
-def _text(path: Path, shown: str) -> str:
+def read_text(path: Path, shown: str) -> str:
+    """Return the text of a file of a size that documents have. Raises DocumentError with the reason."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DocumentError([Problem(path=shown, message=f"is larger than {MAX_BYTES // 1024} KiB")])

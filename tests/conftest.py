@@ -11,7 +11,7 @@ from grader.catalog import Course
 from grader.cli.run import grade_exercises
 from grader.dispatch import Dispatcher
 from grader.model import CheckResult, ExerciseResult
-from grader.submission import Submission
+from grader.submission import open_submission
 
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ def grade(dispatcher: Dispatcher, course: Course, tmp_path: Path) -> Callable[..
         for name, content in (files or {}).items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(content, encoding="utf-8")
-        (result,) = grade_exercises(dispatcher, Submission(tmp_path), course.exercises, seed=0)
+        (result,) = grade_exercises(dispatcher, open_submission(tmp_path), course.exercises, seed=0)
         return result
 
     return run

@@ -74,10 +74,8 @@ def load(tmp_path: Path, text: str) -> quiz.Bank:
     return quiz.load_bank(path, shown="quizzes/first.yaml")
 
 
-def graded(bank, tmp_path, text: str):
-    path = tmp_path / "answers.yaml"
-    path.write_text(text, encoding="utf-8")
-    return quiz.grade(bank, path, shown="answers/first.yaml")
+def graded(bank, text: str):
+    return quiz.grade(bank, text, shown="answers/first.yaml")
 
 
 # --- responses
@@ -171,14 +169,14 @@ def test_net_credit_takes_wrong_choices_off(chosen, key, credit):
 
 
 def test_full_marks_for_the_keys(bank, tmp_path):
-    result = graded(bank, tmp_path, filled(bank, RIGHT))
+    result = graded(bank, filled(bank, RIGHT))
     assert (result.points, result.max_points, result.problems) == (5.0, 5.0, ())
     assert all(item.answered for item in result.items)
 
 
 def test_a_wrong_answer_gets_the_feedback_of_its_misconception(bank, tmp_path):
     wrong = {"one": "a", "some": "a, b", "how-many": "13", "what-shape": [3, 2]}
-    result = graded(bank, tmp_path, filled(bank, wrong))
+    result = graded(bank, filled(bank, wrong))
     assert result.points == 0.0
     feedback = {item.id: item.feedback for item in result.items}
     assert feedback["one"] == ("No.",)
@@ -193,12 +191,12 @@ def test_a_wrong_answer_gets_the_feedback_of_its_misconception(bank, tmp_path):
 
 
 def test_feedback_on_an_unforeseen_number_does_not_tell_the_key(bank, tmp_path):
-    result = graded(bank, tmp_path, "quiz: first\nanswers: {how-many: 41}\n")
+    result = graded(bank, "quiz: first\nanswers: {how-many: 41}\n")
     assert "42" not in " ".join(result.items[2].feedback)
 
 
 def test_an_empty_sheet_is_unanswered_and_has_no_problem(bank, tmp_path):
-    result = graded(bank, tmp_path, quiz.template(bank))
+    result = graded(bank, quiz.template(bank))
     assert (result.points, result.problems) == (0.0, ())
     assert not any(item.answered for item in result.items)
     assert quiz.grade(bank, None).points == 0.0
@@ -224,7 +222,7 @@ ANSWERS = [
 def test_a_malformed_answer_is_told_with_its_place_and_costs_no_other_answer(
     bank, tmp_path, text, message, points
 ):
-    result = graded(bank, tmp_path, text)
+    result = graded(bank, text)
     assert result.problems[0].startswith(message)
     assert result.points == points
 
@@ -293,7 +291,7 @@ def test_every_key_earns_full_points_through_an_answers_file(course, tmp_path):
         key = {
             item.id: sorted(item.key) if isinstance(item.key, frozenset) else item.key for item in bank.items
         }
-        result = graded(bank, tmp_path, filled(bank, key))
+        result = graded(bank, filled(bank, key))
         assert (result.points, result.problems) == (bank.max_points, ()), bank.id
 
 
@@ -333,7 +331,9 @@ def test_answers_typed_are_written_and_graded(terminal, bank, tmp_path):
     done = terminal("b\na, c\n42\n(2, 3)\n")
     assert done.exit_code == 0, done.output
     assert "All answered" in done.output
-    assert quiz.grade(bank, tmp_path / "answers" / "first.yaml").points == 5.0
+    assert (
+        quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text(), shown="first.yaml").points == 5.0
+    )
 
 
 def test_a_response_of_the_wrong_form_is_asked_again(terminal):
@@ -346,12 +346,16 @@ def test_a_quiz_goes_on_where_it_stopped(terminal, bank, tmp_path):
     terminal("b\nq\n")
     done = terminal("\na, c\n")
     assert "One letter [b]:" in done.output
-    assert quiz.grade(bank, tmp_path / "answers" / "first.yaml").points == 3.0
+    assert (
+        quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text(), shown="first.yaml").points == 3.0
+    )
 
 
 def test_the_end_of_a_pipe_keeps_what_was_answered(terminal, bank, tmp_path):
     assert terminal("b\n").exit_code == 0
-    assert quiz.grade(bank, tmp_path / "answers" / "first.yaml").points == 1.0
+    assert (
+        quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text(), shown="first.yaml").points == 1.0
+    )
 
 
 def test_a_sheet_that_cannot_be_read_is_left_as_it_is(terminal, tmp_path):

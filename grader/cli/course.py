@@ -9,7 +9,6 @@ from grader.catalog import Course
 from grader.cli import nearest
 from grader.errors import UsageError
 from grader.model import Exercise
-from grader.submission import open_submission
 
 
 @click.command("list", short_help="List the exercises and quizzes of the course.")
@@ -86,8 +85,12 @@ def quiz_command(section: str, submission: Path) -> int:
     if section not in banks:
         hint = nearest(section, list(banks)) or f" There are: {', '.join(banks) or 'none'}."
         raise UsageError(f'There is no quiz "{section}".{hint}')
-    folder = open_submission(submission)
-    ask(banks[section], folder.answers(section) or folder.folder / "answers" / f"{section}.yaml")
+    if not submission.is_dir():
+        raise UsageError(
+            f"{submission} is not a folder. Name the folder to keep answers in: --submission DIR."
+        )
+    files = [submission / "answers" / f"{section}{ending}" for ending in (".yaml", ".yml")]
+    ask(banks[section], next((file for file in files if file.exists()), files[0]))
     return 0
 
 

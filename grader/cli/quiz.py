@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from grader.quiz.answers import Responses, filled, parse, question, read_answers
+from grader.quiz.answers import Responses, filled, parse, question, read_answers_file
 from grader.quiz.bank import Bank, Item
 from grader.quiz.responses import ResponseError, shown
 
@@ -25,7 +25,9 @@ def ask(bank: Bank, answers: Path) -> None:
 
     Raises DocumentError where an answers file is there and cannot be read: it is left as it is.
     """
-    responses = read_answers(bank, answers) if answers.exists() else Responses()
+    responses = Responses()
+    if answers.exists():
+        responses = read_answers_file(bank, answers)
     given = dict(responses.given)
     click.echo(
         f"{bank.title} (section {bank.section}), {len(bank.items)} items. Enter keeps or skips, q stops."

@@ -10,11 +10,11 @@ from grader import __version__, catalog, quiz, scoring
 from grader.catalog import Course
 from grader.cli import commands, nearest
 from grader.dispatch import Dispatcher, Watch, ignore
-from grader.errors import IsolationRefused, UsageError
+from grader.errors import IsolationRefused, Problem, UsageError
 from grader.jobs import Graded, Job, NotGraded
 from grader.model import CheckResult, Exercise, ExerciseResult, Outcome, QuizResult, Report, Versions
 from grader.report import Style, exercise_text, quizzes_text, summary_text, to_json, to_junit, to_text
-from grader.submission import Submission, Unreadable, open_submission
+from grader.submission import Submission, Text, Unreadable, open_submission
 
 DEFAULT_SEED = 0
 
@@ -25,8 +25,8 @@ DEFAULT_SEED = 0
     "--submission",
     type=click.Path(path_type=Path),
     default=Path(),
-    metavar="DIR",
-    help="The folder to grade; this one unless given.",
+    metavar="DIR|ZIP",
+    help="The folder or zip to grade; this folder unless given.",
 )
 @click.option(
     "--format",
@@ -95,7 +95,7 @@ def run_command(
         chosen = choose(course, exercises)
         handed_in = open_submission(submission)
         if not exercises:
-            _refuse_empty(course, handed_in)
+            _refuse_empty(course, handed_in, submission)
         style = Style(colour=_colour(output), width=_width(), unicode=_unicode())
         streams = form == "text" and output is None
         results: list[ExerciseResult] = []
@@ -152,13 +152,12 @@ def choose(course: Course, ids: Sequence[str]) -> list[Exercise]:
     return [exercise for exercise in course.exercises if not ids or exercise.id in ids]
 
 
-def _refuse_empty(course: Course, submission: Submission) -> None:
-    """Refuse a folder that holds neither a stub nor answers: most likely the wrong folder."""
+def _refuse_empty(course: Course, submission: Submission, path: Path) -> None:
+    """Refuse a submission that holds neither a stub nor answers: most likely the wrong folder."""
     found = [exercise for exercise in course.exercises if _has_module(submission, exercise.id)]
-    answers = (submission.folder / "answers").is_dir()
-    if not found and not answers:
+    if not found and not submission.tree.has_folder("answers"):
         raise UsageError(
-            f"There is nothing to grade in {submission.folder.resolve()}: no exercises/ and no answers/.\n"
+            f"There is nothing to grade in {path.resolve()}: no exercises/ and no answers/.\n"
             "Start a workspace with `grade init DIR`, or name one with --submission DIR."
         )
 
@@ -205,7 +204,12 @@ def grade_quizzes(course: Course, submission: Submission) -> Iterator[QuizResult
     """Grade the answers to every quiz of the course."""
     for bank in quiz.load_banks(course.quizzes):
         answers = submission.answers(bank.id)
-        yield quiz.grade(bank, answers, shown=f"answers/{answers.name}" if answers else None)
+        if isinstance(answers, Text):
+            yield quiz.grade(bank, answers.text, shown=answers.name)
+        elif isinstance(answers, Unreadable):
+            yield quiz.grade(bank, Problem(path=answers.name, message=answers.reason))
+        else:
+            yield quiz.grade(bank, None)
 
 
 def _report(

@@ -49,9 +49,9 @@ class Responses:
     problems: tuple[Problem, ...] = ()
 
 
-def read_answers(bank: Bank, path: Path, *, shown: str | None = None) -> Responses:
-    """Read an answers file. Raises DocumentError where the file as a whole cannot be used."""
-    source = document.read(path, AnswersDocument, shown=shown)
+def read_answers(bank: Bank, text: str, *, shown: str) -> Responses:
+    """Read the text of an answers file. Raises DocumentError where the file as a whole cannot be used."""
+    source = document.parse(text, AnswersDocument, shown=shown)
     if source.value.quiz != bank.id:
         message = (
             f'this file says that it answers the quiz "{source.value.quiz}", but its name is that of "{bank.id}"; '
@@ -59,6 +59,11 @@ def read_answers(bank: Bank, path: Path, *, shown: str | None = None) -> Respons
         )
         raise DocumentError([source.problem(("quiz",), message)])
     return _checked(bank, source)
+
+
+def read_answers_file(bank: Bank, path: Path) -> Responses:
+    """Read an answers file of one's own. Raises DocumentError where it cannot be used."""
+    return read_answers(bank, document.read_text(path, str(path)), shown=str(path))
 
 
 def _checked(bank: Bank, source: Document[AnswersDocument]) -> Responses:
@@ -88,19 +93,17 @@ def parse(item: Item, value: object) -> frozenset[str] | float | list[int]:
     return read_number(value) if isinstance(item, NumericItem) else read_shape(value)
 
 
-def grade(bank: Bank, answers: Path | None, *, shown: str | None = None) -> QuizResult:
-    """Grade an answers file. Without one, or with one that cannot be read, nothing is answered.
+def grade(bank: Bank, answers: str | Problem | None, *, shown: str = "") -> QuizResult:
+    """Grade the text of an answers file. Without one, or with one that cannot be read, nothing is answered.
 
     A response that cannot be read is a problem of its own and costs no other response anything.
     """
-    responses = Responses()
-    problems: tuple[Problem, ...] = ()
-    if answers is not None:
+    responses = Responses(problems=(answers,)) if isinstance(answers, Problem) else Responses()
+    if isinstance(answers, str):
         try:
             responses = read_answers(bank, answers, shown=shown)
-            problems = responses.problems
         except DocumentError as error:
-            problems = error.problems
+            responses = Responses(problems=error.problems)
     items = tuple(grade_item(item, responses.given.get(item.id)) for item in bank.items)
     return QuizResult(
         id=bank.id,
@@ -108,7 +111,7 @@ def grade(bank: Bank, answers: Path | None, *, shown: str | None = None) -> Quiz
         points=sum(item.points for item in items),
         max_points=bank.max_points,
         items=items,
-        problems=tuple(str(problem) for problem in problems),
+        problems=tuple(str(problem) for problem in responses.problems),
     )
 
 

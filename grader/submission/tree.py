@@ -1,0 +1,78 @@
+"""What a folder and a zip have in common: files of small size, looked up by their path inside the submission."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+MAX_MODULES = 200
+MAX_TOTAL_BYTES = 16 * 2**20
+# Folders that are no part of what a student wrote.
+_FOREIGN = {"__pycache__", "__MACOSX", "node_modules", "site-packages", "venv", "env"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A file that is not read, and why. `attempted` is false where the student wrote nothing."""
+
+    name: str
+    reason: str
+    attempted: bool = True
+
+    @property
+    def sentence(self) -> str:
+        """The file and the reason in one sentence."""
+        return f"{self.name} {self.reason}"
+
+
+class Tree(Protocol):
+    """The files of a submission. Paths are relative, with slashes."""
+
+    def read(self, name: str, limit: int) -> bytes | Unreadable | None:
+        """Return the bytes of a file of at most `limit` bytes; None where there is nothing of that name."""
+
+    def modules(self, folder: str) -> list[str]:
+        """Return the paths of the first MAX_MODULES Python files below `folder` ("" or one that ends in a slash)."""
+
+    def has_folder(self, name: str) -> bool:
+        """Tell whether there is a folder of that name at the top."""
+
+
+def is_foreign(name: str) -> bool:
+    """Tell whether a folder's name says that its content is not the student's: hidden, a cache, an environment."""
+    return name.startswith(".") or name in _FOREIGN
+
+
+def first(names: Iterable[str]) -> list[str]:
+    """Return at most MAX_MODULES names, sorted: the same for the same submission everywhere."""
+    return sorted(names)[:MAX_MODULES]
+
+
+def too_large(name: str, limit: int) -> Unreadable:
+    """Say that a file is beyond its limit in bytes."""
+    return Unreadable(name=name, reason=f"is larger than {_size(limit)}, which no honest file here is.")
+
+
+def _size(limit: int) -> str:
+    return f"{limit // 2**20} MiB" if limit >= 2**20 else f"{limit // 2**10} KiB"
+
+
+def decode(data: bytes | Unreadable, name: str) -> str | Unreadable:
+    """Return the text of a file: UTF-8, with or without a byte order mark."""
+    if isinstance(data, Unreadable):
+        return data
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return Unreadable(
+            name=name,
+            reason=f"is not UTF-8 text (line {line}). Save it as UTF-8 in your editor, and grade again.",
+        )
+
+
+def python_files(names: Iterable[str], folder: str) -> Iterator[str]:
+    """Yield those names that are the student's Python files below `folder`."""
+    for name in names:
+        parts = name.removeprefix(folder).split("/")
+        if name.startswith(folder) and name.endswith(".py") and not any(map(is_foreign, parts)):
+            yield name
