@@ -11,7 +11,7 @@ from types import ModuleType
 
 import torch
 
-from grader import jobs, scoring
+from grader import jobs, review, scoring
 from grader.errors import DocumentError, InternalError
 from grader.feedback import counterexample, diagnosis
 from grader.feedback.display import show, show_call
@@ -104,7 +104,14 @@ class Grading:
     sandbox: Sandbox = field(init=False)
 
     def run(self) -> Graded:
-        """Grade, explain, and return the result of the exercise."""
+        """Grade, explain, flag for review, and return the result of the exercise."""
+        graded = self._grade()
+        bans = bool(self.job.exercise.banned_operators)
+        found = review.flags(self.job.sources, self.job.module, root=self.job.root, bans=bans)
+        result = replace(graded.result, flags=found)
+        return Graded(result=result, explained_by=graded.explained_by)
+
+    def _grade(self) -> Graded:
         started = time.monotonic()
         exercise = self.job.exercise
         sys.path.insert(0, str(exercise.folder))

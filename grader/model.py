@@ -117,6 +117,16 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """A line of the submission that a person should look at: what it uses, and why that may matter."""
+
+    path: str
+    line: int
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExerciseResult:
     """What became of one exercise. `message` speaks of the exercise as a whole: a module that did not load."""
 
@@ -129,6 +139,7 @@ class ExerciseResult:
     message: str = ""
     traceback: tuple[Frame, ...] = ()
     output: str = ""
+    flags: tuple[Flag, ...] = ()
     duration_s: float = 0.0
 
 

@@ -18,6 +18,7 @@ ARROWS = {
     "mistakes": set(),
     "jobs": {"model"},
     "scoring": {"model"},
+    "review": {"model", "safetext"},
     "document": {"errors", "safetext"},
     "submission": {"errors"},
     "wire": {"errors"},
@@ -28,8 +29,8 @@ ARROWS = {
     "suite": {"errors", "proxy"},
     "feedback": {"mistakes", "model", "proxy", "safetext", "service", "suite", "wire"},
     "grading": {
-        "errors", "feedback", "jobs", "mistakes", "model", "proxy", "safetext", "sandbox", "scoring", "service",
-        "suite", "wire",
+        "errors", "feedback", "jobs", "mistakes", "model", "proxy", "review", "safetext", "sandbox", "scoring",
+        "service", "suite", "wire",
     },
     "zygote": {"grading", "mistakes", "service", "suite", "wire", "worker"},
     "dispatch": {"errors", "jobs", "model", "sandbox", "wire"},

@@ -2,6 +2,8 @@
 
 import json
 import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -66,4 +68,94 @@ def test_every_ban_of_the_course_names_an_operator():
 
     for exercise in catalog.load(catalog.find_root()).exercises:
         for name in exercise.banned_operators:
-            assert hasattr(torch.ops.aten, name), f"{exercise.id}: {name}"
+            assert name in operators.CONCEPTS or hasattr(torch.ops.aten, name), f"{exercise.id}: {name}"
+
+
+CONCEPT_WAYS = {
+    "pools": {
+        "with indices": lambda: F.max_pool2d_with_indices(X, 2),
+        "average": lambda: nn.AvgPool2d(2)(X),
+        "adaptive": lambda: nn.AdaptiveAvgPool2d(1)(X),
+        "adaptive maximum": lambda: F.adaptive_max_pool2d(X, 2),
+        "one axis": lambda: F.max_pool1d(X[0], 2),
+        "fractional": lambda: F.fractional_max_pool2d(X, 2, output_size=2),
+        "power mean": lambda: F.lp_pool2d(X, 2.0, 2),
+        "private": lambda: torch._C._nn.avg_pool2d(X, 2),
+        "mapped": lambda: torch.vmap(lambda x: F.max_pool2d(x, 2))(X),
+        "script": lambda: SCRIPT(X),
+        "another thread": lambda: in_a_thread(lambda: F.max_pool2d(X, 2)),
+        "another layout": lambda: F.max_pool2d(X.to_mkldnn(), 2).to_dense(),
+    },
+    "convolutions": {
+        "function": lambda: F.conv2d(X, X),
+        "module": lambda: nn.Conv2d(1, 1, 3)(X),
+        "transposed": lambda: F.conv_transpose2d(X, X),
+        "one axis": lambda: F.conv1d(X[0], X[0]),
+        "three axes": lambda: F.conv3d(X, X[None]),
+        "private": lambda: torch._C._nn.slow_conv3d(X[None], X[None], (1, 4, 4)),
+        "torch.ops": lambda: torch.ops.aten.convolution(X, X, None, [1], [0], [1], False, [0], 1),
+        "pointwise": lambda: torch.ops.mkldnn._convolution_pointwise(
+            X, X, None, [0, 0], [1, 1], [1, 1], 1, "none", [], ""
+        ),
+    },
+    "normalizations": {
+        "function": lambda: F.batch_norm(X, torch.zeros(1), torch.ones(1)),
+        "training": lambda: nn.BatchNorm2d(1)(X),
+        "instance": lambda: F.instance_norm(X),
+        "layer": lambda: F.layer_norm(X, [4]),
+        "group": lambda: F.group_norm(X, 1),
+        "root mean square": lambda: F.rms_norm(X, [4]),
+    },
+    "activations": {
+        "relu6": lambda: F.relu6(X),
+        "threshold": lambda: F.threshold(X, 0.0, 0.0),
+        "hardtanh": lambda: F.hardtanh(X, 0.0, 1e9),
+        "leaky": lambda: F.leaky_relu(X, 0.0),
+        "parametric": lambda: F.prelu(X, torch.zeros(1)),
+        "elu": lambda: F.elu(X, 0.0),
+        "gelu": lambda: nn.GELU()(X),
+        "silu": lambda: nn.SiLU()(X),
+        "softplus": lambda: F.softplus(X),
+        "fused": lambda: torch._VF._add_relu(X, X),
+        "backward": lambda: torch.ops.aten.threshold_backward(X, X, 0.0),
+        "pointwise": lambda: torch.ops.mkldnn._linear_pointwise(X, torch.eye(4), None, "relu", [], ""),
+    },
+}
+with warnings.catch_warnings(action="ignore"):
+    SCRIPT = torch.jit.script(nn.MaxPool2d(2))
+
+
+def in_a_thread(action) -> None:
+    """Run `action` in a thread, and raise what it raised."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(action).result()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("concept", CONCEPT_WAYS)
+def test_a_concept_names_all_its_siblings(concept):
+    torch.set_num_threads(1)
+
+    def action() -> list[str]:
+        operators.ban([concept])
+        computed = []
+        for way, call in CONCEPT_WAYS[concept].items():
+            try:
+                call()
+                computed.append(way)
+            except RuntimeError as error:
+                if OPERATOR_BANNED not in str(error):
+                    computed.append(f"{way}: {error}")
+        (
+            F.pad(X, (1, 1)),
+            F.unfold(X, 2),
+            X.clamp(min=0),
+            X.amax(-1),
+            X.var((0, 2, 3)),
+            X @ X,
+            X.erf(),
+            X.sigmoid(),
+        )
+        return computed
+
+    assert in_a_child(action) == []

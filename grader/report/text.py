@@ -10,6 +10,7 @@ from grader.model import (
     Counterexample,
     Diagnosis,
     ExerciseResult,
+    Flag,
     Frame,
     ItemResult,
     Outcome,
@@ -36,6 +37,7 @@ from grader.report.layout import (
 _MAX_VALUE_LINES = 14
 _MAX_OUTPUT_LINES = 10
 _MAX_FRAMES = 5
+_MAX_FLAGS = 6
 _MAX_LABEL = 14
 _TOLD_LATER = {Outcome.NOT_ATTEMPTED: 1, Outcome.INTERNAL_ERROR: 2, Outcome.SKIPPED: 3}
 _MARKS = {
@@ -63,6 +65,7 @@ def exercise_text(result: ExerciseResult, style: Style) -> str:
     else:
         lines += _whole(result, style)
         lines += _checks(result, style)
+    lines += _flags(result.flags, style)
     lines += _output(result.output, style)
     return finished([*lines, ""], style)
 
@@ -214,6 +217,17 @@ def _value(label: str, value: str, style: Style) -> Iterator[str]:
     for n, line in enumerate(lines):
         first = style.paint(label, colour, dim=colour is None) if n == 0 else " " * columns(label)
         yield " " * indent + first + line
+
+
+def _flags(flags: Sequence[Flag], style: Style) -> Iterator[str]:
+    if not flags:
+        return
+    yield from ("", *paragraph("For a person to look at; it costs no points:", style))
+    told = [f"{flag.path}:{flag.line} `{flag.name}` {flag.reason}" for flag in flags]
+    if len(told) > _MAX_FLAGS:
+        told = [*told[: _MAX_FLAGS - 1], f"(and {len(told) - _MAX_FLAGS + 1} more, all in the JSON report)"]
+    for line in told:
+        yield from paragraph(style.clean(line), style)
 
 
 def _output(output: str, style: Style) -> Iterator[str]:
