@@ -23,8 +23,8 @@ from grader import catalog
 from grader.cli.run import grade_exercises
 from grader.dispatch import Dispatcher
 from grader.model import Limits
-from grader.sandbox import ForkLauncher, Sandbox
-from grader.submission import Submission
+from grader.sandbox import Sandbox
+from grader.submission import open_submission
 from grader.wire.messages import Call, Load
 from grader.wire.orders import WorkerOrder
 from grader.wire.values import Packer
@@ -79,9 +79,8 @@ def warm(workspace: Path) -> list[tuple[str, float]]:
     assert relu is not None
     with Dispatcher() as dispatcher:
         dispatcher.ready()
-        grading = median(lambda: list(grade_exercises(dispatcher, Submission(workspace), [relu], 0)))
-        zygote = dispatcher._starter._control  # noqa: SLF001 - measured from inside
-        launcher = ForkLauncher(zygote, WorkerOrder(memory_limit_mib=1024, output_limit_kib=1024))
+        grading = median(lambda: list(grade_exercises(dispatcher, open_submission(workspace), [relu], 0)))
+        launcher = dispatcher.launcher(WorkerOrder(memory_limit_mib=1024, output_limit_kib=1024))
         load = Load(module="relu", sources={"relu.py": (workspace / "relu.py").read_text(encoding="utf-8")})
 
         def start() -> Sandbox:

@@ -23,9 +23,9 @@ from grader import jobs
 from grader.errors import InternalError, UsageError
 from grader.jobs import CheckEnded, Graded, Job, NotGraded
 from grader.model import CheckResult, Isolation
-from grader.sandbox import clean_environment
+from grader.sandbox import ForkLauncher, Launcher, SpawnLauncher, clean_environment
 from grader.wire.frames import Channel, Closed, Overdue, PipeChannel, SocketChannel
-from grader.wire.orders import GradeOrder, Ready
+from grader.wire.orders import GradeOrder, Ready, WorkerOrder
 
 MAX_LEVEL_VARIABLE = "CONVGRADER_MAX_ISOLATION"
 START_LIMIT_S = 120.0
@@ -47,6 +47,9 @@ class _Starter(Protocol):
 
     def open(self, job: Job, slot: int) -> Channel:
         """Start the grading process of one job and return the channel to it."""
+
+    def launcher(self, order: WorkerOrder) -> Launcher:
+        """Return what starts workers without a grading process: for measurements and tests."""
 
     def stop(self) -> None:
         """End everything that was started."""
@@ -75,6 +78,11 @@ class Dispatcher:
         if self._ready is None:
             self._ready = self._starter.ready()
         return self._ready
+
+    def launcher(self, order: WorkerOrder) -> Launcher:
+        """Return what starts workers without a grading process: for measurements and tests."""
+        self.ready()
+        return self._starter.launcher(order)
 
     def isolation(self) -> Isolation:
         """Return how well workers are locked in on this machine."""
@@ -211,6 +219,10 @@ class _Zygote:
                 raise Closed from error
         return SocketChannel(ours)
 
+    def launcher(self, order: WorkerOrder) -> Launcher:
+        """Return what forks workers."""
+        return ForkLauncher(self._control, order, slot=0)
+
     def stop(self) -> None:
         """Kill the warm process; everything forked from it dies with it."""
         self._control.close()
@@ -249,6 +261,7 @@ class _Spawner:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            bufsize=0,
             cwd=Path(sys.executable).anchor,
             env=clean_environment(),
         )
@@ -256,6 +269,10 @@ class _Spawner:
         assert process.stdin is not None
         assert process.stdout is not None
         return PipeChannel(process.stdout, process.stdin)
+
+    def launcher(self, order: WorkerOrder) -> Launcher:
+        """Return what spawns workers."""
+        return SpawnLauncher(order)
 
     def stop(self) -> None:
         """Kill every grading process; their workers end when their pipes close."""

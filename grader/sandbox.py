@@ -137,20 +137,25 @@ class Sandbox:
     ) -> tuple[Reply, bytearray]:
         assert self._worker is not None
         deadline = min(time.monotonic() + max(seconds, 0.0), self._deadline)
-        with contextlib.suppress(Closed):
-            self._worker.channel.send(encode(request), payload)
-        return self._receive(deadline, seconds, what)
+        return self._receive(deadline, seconds, what, question=(encode(request), payload))
 
-    def _receive(self, deadline: float, seconds: float, what: str) -> tuple[Reply, bytearray]:
+    def _receive(
+        self, deadline: float, seconds: float, what: str, question: tuple[bytes, bytes] | None = None
+    ) -> tuple[Reply, bytearray]:
         assert self._worker is not None
         try:
+            if question:
+                with contextlib.suppress(Closed):  # it may have answered before it ended
+                    self._worker.channel.send(*question, deadline)
             header, data = self._worker.channel.receive(deadline)
             return decode_reply(header), data
         except Overdue:
             limit = f"{seconds:.0f} s" if seconds >= 1 else "its time"
             raise self._lost(Outcome.TIME_LIMIT, f"{what} did not end within {limit}") from None
         except ProtocolError as error:
-            raise self._lost(Outcome.TAMPERING, f"{what}: {error}") from None
+            raise self._lost(
+                Outcome.TAMPERING, f"{what} wrote into the grader's own connection ({error})"
+            ) from None
         except Closed:
             raise self._lost(Outcome.CRASHED, what) from None
 
@@ -249,6 +254,7 @@ class SpawnLauncher:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            bufsize=0,
             cwd=Path(sys.executable).anchor,
             env=clean_environment(),
         )
@@ -271,7 +277,7 @@ class _SpawnedWorker:
     def _read_output(self) -> None:
         assert self._process.stderr is not None
         with self._process.stderr as printed:
-            while data := printed.read1(65536):  # type: ignore[attr-defined]
+            while data := printed.read(65536):
                 self._printed += len(data)
                 self._output += data[: max(0, KEPT_OUTPUT_BYTES - len(self._output))]
                 if self._printed > self._output_limit:

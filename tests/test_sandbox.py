@@ -34,12 +34,9 @@ def launcher(request, dispatcher):
     """Both ways of starting a worker."""
     if request.param == "spawned":
         return SpawnLauncher(ORDER)
-    from grader.sandbox import ForkLauncher
-
     if sys.platform != "linux":
         pytest.skip("forking a warm process is for Linux")
-    dispatcher.ready()
-    return ForkLauncher(dispatcher._starter._control, ORDER, slot=0)
+    return dispatcher.launcher(ORDER)
 
 
 @pytest.fixture

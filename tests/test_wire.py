@@ -1,5 +1,6 @@
 """The wire: what crosses comes back equal, and what no honest worker sends is refused with a typed error."""
 
+import contextlib
 import socket
 import struct
 import time
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from grader.errors import ProtocolError
 from grader.wire import frames, messages
-from grader.wire.frames import Closed, Overdue, SocketChannel
+from grader.wire.frames import Closed, Overdue, PipeChannel, SocketChannel
 from grader.wire.messages import EntriesValue, ForeignValue, ItemsValue, Returned, TensorValue
 from grader.wire.values import DTYPES, Packer, unpack_all
 
@@ -128,11 +129,18 @@ def test_a_header_with_an_unknown_field_is_refused():
         messages.decode_reply(header)
 
 
-@pytest.fixture
-def pair():
+@pytest.fixture(params=["socket", "pipes"])
+def pair(request):
+    """A channel, and the raw other end."""
     left, right = socket.socketpair()
     with left, right:
-        yield SocketChannel(left), right
+        if request.param == "socket":
+            yield SocketChannel(left), right
+        else:
+            channel = PipeChannel(left.makefile("rb", buffering=0), left.makefile("wb", buffering=0))
+            yield channel, right
+            right.shutdown(socket.SHUT_RDWR)
+            channel.close()
 
 
 def test_a_frame_arrives_whole(pair):
@@ -170,3 +178,34 @@ def test_a_closed_connection_is_told_apart_from_a_late_one(pair):
     raw.shutdown(socket.SHUT_RDWR)
     with pytest.raises(Closed):
         channel.receive(time.monotonic() + 5)
+
+
+def test_a_frame_that_nobody_reads_does_not_stretch_the_deadline(pair):
+    channel, _ = pair
+    started = time.monotonic()
+    with pytest.raises(Overdue):
+        channel.send(b"header", bytes(64 * 2**20), time.monotonic() + 0.1)
+    assert time.monotonic() - started < 2.0
+
+
+def test_a_frame_that_nobody_can_read_any_more_finds_the_connection_closed(pair):
+    channel, raw = pair
+    raw.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(Closed):
+        channel.send(b"header", bytes(2**22), time.monotonic() + 5)
+
+
+def test_unasked_frames_wait_outside():
+    left, right = socket.socketpair()
+    with left, right:
+        channel = PipeChannel(left.makefile("rb", buffering=0), left.makefile("wb", buffering=0))
+        right.settimeout(0.5)
+        frame = struct.pack("!4sII", frames.MAGIC, 1, 2**20) + bytes(1 + 2**20)
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while sent < 50:
+                right.sendall(frame)
+                sent += 1
+        assert sent < 5
+        right.shutdown(socket.SHUT_RDWR)
+        channel.close()

@@ -22,7 +22,7 @@ from grader.wire.messages import (
     Reply,
     Returned,
 )
-from grader.wire.values import Incoming, Packer, unpack_all
+from grader.wire.values import Incoming, Packer, foreign, unpack_all
 
 MAX_RECORDED_BYTES = 32 * 2**20
 
@@ -115,7 +115,7 @@ class Conversation:
 
     def backward(self, call: int, gradients: list[torch.Tensor | None]) -> list[torch.Tensor | None]:
         """Send gradients back through the graph of call number `call`; return those of its tensor arguments."""
-        packer = Packer(lambda thing: ForeignValue(type_name=type(thing).__name__))
+        packer = Packer(foreign)
         value = packer.pack(gradients)
         label = self.exchanges[call].name
         request = Backward(number=len(self.exchanges), call=call, gradients=value)

@@ -15,6 +15,8 @@ import torch
 
 from grader.service.failures import raised
 from grader.wire.messages import (
+    MAX_MESSAGE,
+    MAX_NAMES,
     Backward,
     Call,
     Cause,
@@ -26,8 +28,9 @@ from grader.wire.messages import (
     Reset,
     Returned,
     Value,
+    name_from,
 )
-from grader.wire.values import Packer, Unpacker, tensor_bytes
+from grader.wire.values import Packer, Unpacker, foreign, tensor_bytes
 
 _SEED = 0  # the same for every call: a submission's own randomness must not change its result
 
@@ -63,7 +66,10 @@ class Service:
                     return Returned(number=request.number, value=None), b""
         except _Unanswerable as refusal:
             return Raised(
-                number=request.number, cause=refusal.cause, type_name=refusal.type_name, message=str(refusal)
+                number=request.number,
+                cause=refusal.cause,
+                type_name=refusal.type_name,
+                message=str(refusal)[:MAX_MESSAGE],
             ), b""
 
     # --- calls
@@ -122,12 +128,12 @@ class Service:
         # Looked up by name, so that torch.optim is not imported for exercises that never use it.
         is_optimizer = any(base.__name__ == "Optimizer" for base in type(thing).__mro__)
         if not (is_module or is_optimizer):
-            return ForeignValue(type_name=type(thing).__name__[:80], detail=_foreign_detail(thing))
+            return foreign(thing, _foreign_detail(thing))
         known = [handle for handle, kept in enumerate(self._objects) if kept is thing]
         handle = known[0] if known else len(self._objects)
         if not known:
             self._objects.append(thing)
-        return HandleValue(handle=handle, type_name=type(thing).__name__[:80], is_module=is_module)
+        return HandleValue(handle=handle, type_name=name_from(type(thing).__name__), is_module=is_module)
 
     # --- gradients
 
@@ -196,7 +202,7 @@ def _modified(owner: object, name: str, found: object) -> Callable[..., object]:
 
 def _mark_leaves(values: Sequence[object], described: Sequence[Value]) -> list[torch.Tensor]:
     """Make the tensors that required grad on the other side leaves here; return them in the frame's order."""
-    tensors = Packer(lambda thing: ForeignValue(type_name=type(thing).__name__))
+    tensors = Packer(foreign)
     wanted = _flags(described)
     for value in values:
         tensors.pack(value)
@@ -230,7 +236,7 @@ def _changed_names(
         bound = inspect.signature(target).bind(*args, **kwargs).arguments
     except (TypeError, ValueError):
         bound = {f"argument {n}": a for n, a in enumerate(args, start=1)} | kwargs
-    return tuple(name for name, value in bound.items() if _holds(value, touched))
+    return tuple(name_from(name) for name, value in bound.items() if _holds(value, touched))[:MAX_NAMES]
 
 
 def _holds(value: object, identities: set[int]) -> bool:

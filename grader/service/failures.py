@@ -5,11 +5,9 @@ import inspect
 import traceback
 from typing import Any
 
-from grader.wire.messages import Cause, Place, Raised
+from grader.wire.messages import MAX_DETAIL, MAX_MESSAGE, MAX_PLACES, Cause, Place, Raised, name_from
 
 OPERATOR_BANNED = "Operator switched off: "
-_MAX_PLACES = 20
-_MAX_MESSAGE = 2000
 
 
 def raised(
@@ -22,10 +20,7 @@ def raised(
 ) -> Raised:
     """Describe an exception of the student's code. `target` is what was called, where that is known."""
     if isinstance(error, SyntaxError) and error.filename in own_files:
-        line = (error.text or "").rstrip()[:200]
-        places: tuple[Place, ...] = (
-            Place(path=error.filename, line=error.lineno or 0, function="", text=line),
-        )
+        places: tuple[Place, ...] = (_place(error.filename, error.lineno, "", error.text),)
         cause: Cause = "syntax"
         message = error.msg
     else:
@@ -34,8 +29,8 @@ def raised(
     return Raised(
         number=number,
         cause=cause,
-        type_name=type(error).__name__[:80],
-        message=message[:_MAX_MESSAGE],
+        type_name=name_from(type(error).__name__),
+        message=message[:MAX_MESSAGE],
         places=places,
     )
 
@@ -43,12 +38,13 @@ def raised(
 def _own_places(error: BaseException, own_files: frozenset[str]) -> tuple[Place, ...]:
     """Return the frames of a traceback that lie in `own_files`, outermost first."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [
-        Place(path=f.filename, line=f.lineno or 0, function=f.name, text=(f.line or "")[:200])
-        for f in frames
-        if f.filename in own_files
-    ]
-    return tuple(own[-_MAX_PLACES:])
+    own = [_place(f.filename, f.lineno, f.name, f.line) for f in frames if f.filename in own_files]
+    return tuple(own[-MAX_PLACES:])
+
+
+def _place(path: str, line: int | None, function: str, text: str | None) -> Place:
+    shown = (text or "").rstrip()[:MAX_DETAIL]
+    return Place(path=path[:MAX_DETAIL], line=line or 0, function=name_from(function), text=shown)
 
 
 def _classify(

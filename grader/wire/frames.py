@@ -1,5 +1,6 @@
 """Frames: a magic number, two lengths, a msgpack header, raw tensor buffers. Sizes are checked before allocation."""
 
+import contextlib
 import os
 import queue
 import socket
@@ -21,14 +22,14 @@ class Closed(Exception):
 
 
 class Overdue(Exception):
-    """The deadline passed before a whole frame arrived."""
+    """The deadline passed before a whole frame arrived, or was taken."""
 
 
 class Channel(Protocol):
     """One end of a connection that carries whole frames."""
 
-    def send(self, header: bytes, payload: bytes = b"") -> None:
-        """Send one frame; raise Closed when nobody reads any more."""
+    def send(self, header: bytes, payload: bytes = b"", deadline: float | None = None) -> None:
+        """Send one frame; raise Closed when the other end is gone, Overdue when it does not read in time."""
 
     def receive(self, deadline: float | None = None) -> tuple[bytes, bytearray]:
         """Return the next frame's header and payload; raise Closed, Overdue or ProtocolError.
@@ -40,13 +41,27 @@ class Channel(Protocol):
         """Close this end."""
 
 
-def _lengths(prefix: bytes) -> tuple[int, int]:
+def _lengths(prefix: bytes | bytearray) -> tuple[int, int]:
     magic, header, payload = _PREFIX.unpack(prefix)
     if magic != MAGIC:
-        raise ProtocolError("A frame does not start with the magic number.")
+        raise ProtocolError("a frame does not start with the magic number")
     if header > MAX_HEADER_BYTES or payload > MAX_PAYLOAD_BYTES:
-        raise ProtocolError(f"A frame announces {header} + {payload} bytes, more than any honest frame has.")
+        raise ProtocolError(f"a frame announces {header} + {payload} bytes, more than any honest frame has")
     return header, payload
+
+
+def _frame(header: bytes, payload: bytes) -> bytes:
+    return _PREFIX.pack(MAGIC, len(header), len(payload)) + header + payload
+
+
+def _left(deadline: float | None) -> float | None:
+    """Return the seconds until a deadline; None for ever. Raises TimeoutError once it has passed."""
+    if deadline is None:
+        return None
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
 
 
 class SocketChannel:
@@ -59,31 +74,27 @@ class SocketChannel:
         """Return the descriptor, for selectors."""
         return self._connection.fileno()
 
-    def send(self, header: bytes, payload: bytes = b"") -> None:
+    def send(self, header: bytes, payload: bytes = b"", deadline: float | None = None) -> None:
         """Send one frame."""
-        self._connection.settimeout(None)
         try:
-            self._connection.sendall(_PREFIX.pack(MAGIC, len(header), len(payload)) + header + payload)
+            self._connection.settimeout(_left(deadline))
+            self._connection.sendall(_frame(header, payload))
+        except TimeoutError as error:
+            raise Overdue from error
         except OSError as error:
             raise Closed from error
 
     def receive(self, deadline: float | None = None) -> tuple[bytes, bytearray]:
         """Return the next frame's header and payload."""
-        header, payload = _lengths(bytes(self._exactly(_PREFIX.size, deadline)))
+        header, payload = _lengths(self._exactly(_PREFIX.size, deadline))
         return bytes(self._exactly(header, deadline)), self._exactly(payload, deadline)
 
     def _exactly(self, count: int, deadline: float | None) -> bytearray:
         received = bytearray(count)
         view, done = memoryview(received), 0
         while done < count:
-            if deadline is not None:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise Overdue
-                self._connection.settimeout(left)
-            else:
-                self._connection.settimeout(None)
             try:
+                self._connection.settimeout(_left(deadline))
                 got = self._connection.recv_into(view[done:])
             except TimeoutError as error:
                 raise Overdue from error
@@ -105,20 +116,24 @@ class DescriptorChannel:
     def __init__(self, reading: int, writing: int) -> None:
         self._reading, self._writing = reading, writing
 
-    def send(self, header: bytes, payload: bytes = b"") -> None:
-        """Send one frame."""
-        data = memoryview(_PREFIX.pack(MAGIC, len(header), len(payload)) + header + payload)
+    def send(self, header: bytes, payload: bytes = b"", deadline: float | None = None) -> None:
+        """Send one frame. Knows no deadline, nor does `receive`: the other side keeps it."""
+        if deadline is not None:
+            raise ValueError("a descriptor channel keeps no deadline")
+        prefix = _PREFIX.pack(MAGIC, len(header), len(payload))
         try:
-            while data:
-                data = data[os.write(self._writing, data) :]
+            for part in (prefix + header, payload):  # one after another: no third copy of a large payload
+                data = memoryview(part)
+                while data:
+                    data = data[os.write(self._writing, data) :]
         except OSError as error:
             raise Closed from error
 
     def receive(self, deadline: float | None = None) -> tuple[bytes, bytearray]:
-        """Return the next frame's header and payload. Knows no deadline: the other side keeps it."""
+        """Return the next frame's header and payload."""
         if deadline is not None:
             raise ValueError("a descriptor channel keeps no deadline")
-        header, payload = _lengths(bytes(self._exactly(_PREFIX.size)))
+        header, payload = _lengths(self._exactly(_PREFIX.size))
         return bytes(self._exactly(header)), self._exactly(payload)
 
     def _exactly(self, count: int) -> bytearray:
@@ -137,18 +152,19 @@ class DescriptorChannel:
 
 
 class PipeChannel:
-    """A channel over the pipes of a spawned process. A thread reads, so that deadlines hold on every platform."""
+    """A channel over unbuffered pipes. Threads read and write, so that deadlines hold on every platform."""
 
     def __init__(self, reading: IO[bytes], writing: IO[bytes]) -> None:
-        self._reading, self._writing = reading, writing
-        self._frames: queue.Queue[tuple[bytes, bytearray] | Exception] = queue.Queue()
+        self._reading, self._writing, self._closed = reading, writing, False
+        # One frame at a time: who sends more than it is asked for waits, and fills no memory here.
+        self._frames: queue.Queue[tuple[bytes, bytearray] | Exception] = queue.Queue(maxsize=1)
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
         try:
-            while True:
+            while not self._closed:
                 header, payload = _lengths(self._exactly(_PREFIX.size))
-                self._frames.put((self._exactly(header), bytearray(self._exactly(payload))))
+                self._frames.put((bytes(self._exactly(header)), self._exactly(payload)))
         except (Closed, ProtocolError) as ending:
             self._frames.put(ending)
         except OSError:
@@ -156,26 +172,40 @@ class PipeChannel:
         finally:
             self._reading.close()
 
-    def _exactly(self, count: int) -> bytes:
-        data = self._reading.read(count) if count else b""
-        if len(data) < count:
-            raise Closed
-        return data
+    def _exactly(self, count: int) -> bytearray:
+        received = bytearray()
+        while len(received) < count:
+            part = self._reading.read(min(count - len(received), 2**20))
+            if not part:
+                raise Closed
+            received += part
+        return received
 
-    def send(self, header: bytes, payload: bytes = b"") -> None:
+    def send(self, header: bytes, payload: bytes = b"", deadline: float | None = None) -> None:
         """Send one frame."""
+        written: queue.Queue[Exception | None] = queue.Queue()
+        threading.Thread(target=self._write, args=(_frame(header, payload), written), daemon=True).start()
         try:
-            self._writing.write(_PREFIX.pack(MAGIC, len(header), len(payload)) + header + payload)
-            self._writing.flush()
+            problem = written.get(timeout=_left(deadline))
+        except (queue.Empty, TimeoutError):
+            raise Overdue from None
+        if problem is not None:
+            raise Closed from problem
+
+    def _write(self, frame: bytes, written: "queue.Queue[Exception | None]") -> None:
+        data = memoryview(frame)
+        try:
+            while data:
+                data = data[self._writing.write(data) :]
+            written.put(None)
         except (OSError, ValueError) as error:
-            raise Closed from error
+            written.put(error)
 
     def receive(self, deadline: float | None = None) -> tuple[bytes, bytearray]:
         """Return the next frame's header and payload."""
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
-            frame = self._frames.get(timeout=left)
-        except queue.Empty:
+            frame = self._frames.get(timeout=_left(deadline))
+        except (queue.Empty, TimeoutError):
             raise Overdue from None
         if isinstance(frame, Exception):
             self._frames.put(frame)  # an ending stays one
@@ -183,7 +213,10 @@ class PipeChannel:
         return frame
 
     def close(self) -> None:
-        """Close the writing end, which ends the process; the reading thread ends with it."""
+        """Close the writing end, which ends an honest process; the reading thread ends with its process."""
+        self._closed = True
+        with contextlib.suppress(queue.Empty):
+            self._frames.get_nowait()  # the thread may wait for room
         try:
             self._writing.close()
         except OSError:

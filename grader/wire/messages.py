@@ -3,13 +3,30 @@
 The worker is untrusted: whatever it says is a claim, checked by the side that reads it.
 """
 
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
 from grader.errors import ProtocolError
 
-MAX_ITEMS = 20_000
+MAX_ITEMS = 20_000  # values in one frame
+MAX_NAME = 100
+MAX_DETAIL = 300
+MAX_MESSAGE = 2_000
+MAX_NAMES = 1_000
+MAX_PLACES = 20
+_MAX_AXES = 64  # as many as torch has
+
+# A name goes into sentences, names of files and logs as it is: one line, and nothing that steers a terminal.
+_STEERING = "\\x00-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f"
+_Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME, pattern=f"^[^{_STEERING}]*\\Z")]
+_Detail = Annotated[str, msgspec.Meta(max_length=MAX_DETAIL)]
+_Size = Annotated[int, msgspec.Meta(ge=0)]
+
+
+def name_from(text: str) -> str:
+    """Return `text` as a name that may cross: short, on one line, printable."""
+    return "".join(c if c.isprintable() else "?" for c in text[:MAX_NAME])
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -22,8 +39,8 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class TensorValue(_Message, frozen=True, kw_only=True, tag="tensor"):
     """A tensor: its bytes stand in the frame's payload, in the order in which tensors occur in the header."""
 
-    dtype: str
-    shape: tuple[int, ...]
+    dtype: _Name
+    shape: Annotated[tuple[_Size, ...], msgspec.Meta(max_length=_MAX_AXES)]
     requires_grad: bool = False
 
 
@@ -44,15 +61,15 @@ class HandleValue(_Message, frozen=True, kw_only=True, tag="handle"):
     """An object that stays in the worker: a module, an optimizer."""
 
     handle: int
-    type_name: str
+    type_name: _Name
     is_module: bool
 
 
 class ForeignValue(_Message, frozen=True, kw_only=True, tag="foreign"):
     """A value that does not cross. `detail` says what is special about it: "a sparse tensor"."""
 
-    type_name: str
-    detail: str = ""
+    type_name: _Name
+    detail: _Detail = ""
 
 
 Value = None | bool | int | float | str | TensorValue | ItemsValue | EntriesValue | HandleValue | ForeignValue
@@ -112,7 +129,7 @@ Request = Load | Question
 class Loaded(_Message, frozen=True, kw_only=True, tag="loaded"):
     """The student's module was imported and defines these public names."""
 
-    names: tuple[str, ...]
+    names: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=MAX_NAMES)]
 
 
 class Returned(_Message, frozen=True, kw_only=True, tag="returned"):
@@ -120,16 +137,16 @@ class Returned(_Message, frozen=True, kw_only=True, tag="returned"):
 
     number: int
     value: Value
-    changed: tuple[str, ...] = ()
+    changed: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=MAX_NAMES)] = ()
 
 
 class Place(_Message, frozen=True, kw_only=True, tag="place"):
     """A line of the student's own code."""
 
-    path: str
+    path: _Detail
     line: int
-    function: str
-    text: str
+    function: _Name
+    text: _Detail
 
 
 Cause = Literal[
@@ -151,9 +168,9 @@ class Raised(_Message, frozen=True, kw_only=True, tag="raised"):
 
     number: int
     cause: Cause
-    type_name: str
-    message: str
-    places: tuple[Place, ...] = ()
+    type_name: _Name
+    message: Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE)]
+    places: Annotated[tuple[Place, ...], msgspec.Meta(max_length=MAX_PLACES)] = ()
 
 
 Reply = Loaded | Returned | Raised
@@ -184,4 +201,4 @@ def _decode(decoder: "msgspec.msgpack.Decoder[Message]", header: bytes) -> Messa
     try:
         return decoder.decode(header)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise ProtocolError(f"A frame's header is not a message: {error}") from error
+        raise ProtocolError(f"a frame's header is not a message: {error}") from error

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 import torch
 
 from grader.errors import ProtocolError
+from grader.wire.frames import MAX_PAYLOAD_BYTES
 from grader.wire.messages import (
+    MAX_DETAIL,
     MAX_ITEMS,
     EntriesValue,
     ForeignValue,
@@ -15,6 +17,7 @@ from grader.wire.messages import (
     ItemsValue,
     TensorValue,
     Value,
+    name_from,
 )
 
 DTYPES = {
@@ -34,7 +37,7 @@ DTYPES = {
 }
 MAX_TENSOR_BYTES = 64 * 2**20
 MAX_DEPTH = 16
-MAX_TEXT = 100_000
+MAX_TEXT = 100_000  # characters of one string; and bytes of all keys and strings of one frame, ten times
 _ALIGNMENT = 16  # a buffer starts where every dtype may be read
 
 
@@ -48,32 +51,35 @@ Incoming = Callable[[HandleValue | ForeignValue], object]
 
 @dataclass(slots=True)
 class Packer:
-    """Packs the values of one frame. `other` turns objects that do not cross into handles or foreign values."""
+    """Packs the values of one frame, which stays within the bounds of frames whatever it is given.
+
+    `other` turns objects that do not cross into handles or foreign values.
+    """
 
     other: Outgoing
     buffers: list[bytes] = field(default_factory=list)
     tensors: list[torch.Tensor] = field(default_factory=list)
     _items: int = 0
+    _text_bytes: int = 0
+    _tensor_bytes: int = 0
 
     def pack(self, value: object, depth: int = 0) -> Value:
         """Return the wire's form of `value`; remember the bytes of its tensors."""
         self._items += 1
-        if depth > MAX_DEPTH or self._items > MAX_ITEMS:
-            return ForeignValue(
-                type_name=type(value).__name__, detail="nested too deeply or with too many items"
-            )
         kind = type(value)
+        if depth > MAX_DEPTH:
+            return foreign(value, "nested too deeply")
         if value is None or kind is bool or kind is float:
             return value  # type: ignore[return-value]
         if isinstance(value, int) and kind is int:
-            return (
-                value if -(2**63) <= value < 2**63 else ForeignValue(type_name="int", detail="beyond 64 bits")
-            )
+            return value if -(2**63) <= value < 2**63 else foreign(value, "beyond 64 bits")
         if isinstance(value, str) and kind is str:
-            return _text(value)
+            return self._text(value)
         if kind is torch.Tensor:
             return self._tensor(value)  # type: ignore[arg-type]
         if isinstance(value, (list, tuple)) and kind in (list, tuple, torch.Size):
+            if self._items + len(value) > MAX_ITEMS:
+                return foreign(value, f"of {len(value)} items, more than can be looked at")
             form = "list" if kind is list else "tuple"
             return ItemsValue(form=form, items=tuple(self.pack(item, depth + 1) for item in value))  # type: ignore[arg-type]
         if isinstance(value, dict) and kind.__name__ in ("dict", "OrderedDict"):
@@ -81,14 +87,28 @@ class Packer:
         return self.other(value)
 
     def _entries(self, value: dict[object, object], depth: int) -> Value:
-        if not all(type(key) in (str, int) for key in value):
-            return ForeignValue(type_name="dict", detail="with keys that are neither strings nor integers")
-        packed = ((key, self.pack(item, depth + 1)) for key, item in value.items())
-        return EntriesValue(entries=tuple(packed))  # type: ignore[arg-type]
+        if self._items + len(value) > MAX_ITEMS:
+            return foreign(value, f"of {len(value)} items, more than can be looked at")
+        keys = [self._text(key) if type(key) is str else key for key in value]
+        if not all(type(key) is str or (type(key) is int and -(2**63) <= key < 2**63) for key in keys):
+            return foreign(value, "with keys that are neither short strings nor integers")
+        packed = (self.pack(item, depth + 1) for item in value.values())
+        return EntriesValue(entries=tuple(zip(keys, packed, strict=True)))  # type: ignore[arg-type]
+
+    def _text(self, value: str) -> Value:
+        text = value[: MAX_TEXT + 1].encode("utf-8", "backslashreplace")  # a lone surrogate has no UTF-8
+        self._text_bytes += len(text)
+        if len(value) > MAX_TEXT or self._text_bytes > 10 * MAX_TEXT:
+            return foreign(value, f"of {len(value)} characters")
+        return text.decode()
 
     def _tensor(self, tensor: torch.Tensor) -> Value:
-        if refusal := _refusal(tensor):
-            return ForeignValue(type_name="Tensor", detail=refusal)
+        refusal = _refusal(tensor)
+        self._tensor_bytes += _padded(tensor.numel() * tensor.element_size()) if not refusal else 0
+        if self._tensor_bytes > MAX_PAYLOAD_BYTES:
+            refusal = f"and with the others before it larger than {MAX_PAYLOAD_BYTES // 2**20} MiB"
+        if refusal:
+            return foreign(tensor, refusal)
         data = tensor_bytes(tensor)
         self.tensors.append(tensor)
         self.buffers.append(data + b"\0" * (_padded(len(data)) - len(data)))
@@ -101,10 +121,9 @@ class Packer:
         return b"".join(self.buffers)
 
 
-def _text(value: str) -> Value:
-    if len(value) > MAX_TEXT:
-        return ForeignValue(type_name="str", detail=f"of {len(value)} characters")
-    return value.encode("utf-8", "backslashreplace").decode()  # a lone surrogate has no UTF-8
+def foreign(value: object, detail: str = "") -> ForeignValue:
+    """Return what stands for a value that does not cross."""
+    return ForeignValue(type_name=name_from(type(value).__name__), detail=detail[:MAX_DETAIL])
 
 
 def _refusal(tensor: torch.Tensor) -> str:
@@ -141,7 +160,7 @@ class Unpacker:
         """Return the value. Tensors own their memory and never require grad here."""
         self._items += 1
         if depth > MAX_DEPTH + 1 or self._items > MAX_ITEMS + 1:
-            raise ProtocolError("A value is nested too deeply or has too many items.")
+            raise ProtocolError("a value is nested too deeply or has too many items")
         if isinstance(value, TensorValue):
             return self._tensor(value)
         if isinstance(value, ItemsValue):
@@ -156,13 +175,13 @@ class Unpacker:
     def _tensor(self, value: TensorValue) -> torch.Tensor:
         dtype = DTYPES.get(value.dtype)
         if dtype is None:
-            raise ProtocolError(f"A tensor claims the dtype {value.dtype[:40]!r}.")
+            raise ProtocolError(f"a tensor claims the dtype {value.dtype[:40]!r}")
         if len(value.shape) > 64 or any(size < 0 for size in value.shape):
-            raise ProtocolError("A tensor claims an impossible shape.")
+            raise ProtocolError("a tensor claims an impossible shape")
         count = math.prod(value.shape)
         size = count * dtype.itemsize
         if size > len(self.payload) - self._offset:
-            raise ProtocolError("A tensor claims more bytes than its frame holds.")
+            raise ProtocolError("a tensor claims more bytes than its frame holds")
         tensor = torch.empty(value.shape, dtype=dtype)
         if count:
             source = torch.frombuffer(self.payload, dtype=dtype, count=count, offset=self._offset)
@@ -174,7 +193,7 @@ class Unpacker:
     def finish(self) -> None:
         """Refuse a frame that carries bytes nobody announced."""
         if self._offset != len(self.payload):
-            raise ProtocolError("A frame carries bytes that belong to no tensor.")
+            raise ProtocolError("a frame carries bytes that belong to no tensor")
 
 
 def unpack_all(values: Sequence[Value], payload: bytearray, other: Incoming) -> list[object]:

@@ -13,7 +13,6 @@ from importlib.machinery import PathFinder
 from grader.worker import landlock, linux, seccomp
 
 _NAMESPACES = linux.CLONE_NEWUSER | linux.CLONE_NEWPID | linux.CLONE_NEWNET | linux.CLONE_NEWIPC
-_PROBE_MEMORY_MIB = 512
 LANDLOCK, SECCOMP, NAMESPACES = "Landlock", "seccomp", "namespaces"
 
 

@@ -1,13 +1,25 @@
 """The worker's loop: one Load, then calls, until the grader closes the connection."""
 
 import builtins
+import contextlib
 import sys
 from typing import NoReturn
 
 from grader.service import Service, seed_everything
 from grader.service.failures import raised
 from grader.wire.frames import Channel, Closed
-from grader.wire.messages import Load, Loaded, Reply, decode_request, encode
+from grader.wire.messages import (
+    MAX_NAMES,
+    Cause,
+    Load,
+    Loaded,
+    Question,
+    Raised,
+    Reply,
+    decode_request,
+    encode,
+    name_from,
+)
 from grader.worker.importer import MemoryFinder
 
 _FIXTURES = "fixtures.py"
@@ -21,19 +33,33 @@ def serve(channel: Channel) -> None:
     channel.send(encode(Loaded(names=())))
     builtins.input = _no_input
     service = Service({})
-    while True:
-        try:
+    with contextlib.suppress(Closed):
+        while True:
             header, payload = channel.receive()
-        except Closed:
-            return
-        request = decode_request(header)
-        if isinstance(request, Load):
-            service, reply = load(request)
-            data = b""
-        else:
-            reply, data = service.answer(request, payload)
-        _flush()
-        channel.send(encode(reply), data)
+            request = decode_request(header)
+            if isinstance(request, Load):
+                service, reply = load(request)
+                channel.send(encode(reply))
+            else:
+                channel.send(*_answer(service, request, payload))
+
+
+def _answer(service: Service, request: Question, payload: bytearray) -> tuple[bytes, bytes]:
+    """Return the frame that answers a question, whatever the student's objects do while they are described."""
+    try:
+        reply, data = service.answer(request, payload)
+        header = encode(reply)
+    except MemoryError:
+        data, header = b"", _failed(request, "memory", "MemoryError")
+    except BaseException:  # noqa: BLE001 - an object that lies about itself may raise anything
+        data, header = b"", _failed(request, "raised", "an exception")
+    _flush()
+    return header, data
+
+
+def _failed(request: Question, cause: Cause, type_name: str) -> bytes:
+    message = "what was returned or raised cannot be described"
+    return encode(Raised(number=request.number, cause=cause, type_name=type_name, message=message))
 
 
 def load(request: Load) -> tuple[Service, Reply]:
@@ -48,8 +74,8 @@ def load(request: Load) -> tuple[Service, Reply]:
         module = finder.load(request.module)
     except BaseException as error:  # noqa: BLE001 - the student's module may raise anything at all
         return Service({}), raised(0, error, finder.files)
-    names = tuple(name for name in vars(module) if not name.startswith("_"))
-    return Service(vars(module), fixtures, own_files=finder.files), Loaded(names=names[:1000])
+    names = tuple(name_from(n) for n in vars(module) if isinstance(n, str) and not n.startswith("_"))
+    return Service(vars(module), fixtures, own_files=finder.files), Loaded(names=names[:MAX_NAMES])
 
 
 def _no_input(_prompt: object = "", /) -> NoReturn:

@@ -1,0 +1,7 @@
+"""Leaves while it is imported."""
+
+import os
+from honest import halve, largest
+
+
+os._exit(0)

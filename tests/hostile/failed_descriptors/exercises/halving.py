@@ -1,0 +1,14 @@
+"""Reads every descriptor it was left."""
+
+import os
+from honest import halve, largest
+
+
+def halve(x):
+    for number in range(3, 200):
+        try:
+            os.set_blocking(number, False)
+            print("LEAK" if os.read(number, 1000) else "", end="")
+        except OSError:
+            continue
+    return None

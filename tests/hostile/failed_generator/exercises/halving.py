@@ -1,0 +1,7 @@
+"""Returns a generator that never ends."""
+
+from honest import halve, largest
+
+
+def halve(x):
+    return iter(int, 1)

@@ -1,0 +1,7 @@
+"""Returns what is equal to nothing."""
+
+from honest import halve, largest
+
+
+def halve(x):
+    return [x * float("nan")]

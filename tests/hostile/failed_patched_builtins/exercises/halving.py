@@ -1,0 +1,12 @@
+"""Replaces what Python itself stands on."""
+
+import builtins
+from honest import halve, largest
+
+
+builtins.abs = builtins.sum = builtins.max = lambda *_, **__: 0
+builtins.AssertionError = builtins.Exception = ValueError
+
+
+def halve(x):
+    return -x

@@ -1,0 +1,7 @@
+"""Returns a list of 10**6."""
+
+from honest import halve, largest
+
+
+def halve(x):
+    return [0] * 10**6

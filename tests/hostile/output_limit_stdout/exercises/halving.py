@@ -1,0 +1,8 @@
+"""Floods one stream."""
+
+from honest import halve, largest
+
+
+def halve(x):
+    while True:
+        print("a" * 1000)

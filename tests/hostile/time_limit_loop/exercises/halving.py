@@ -1,0 +1,8 @@
+"""Loops."""
+
+from honest import halve, largest
+
+
+def halve(x):
+    while True:
+        pass

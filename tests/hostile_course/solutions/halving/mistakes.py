@@ -1,0 +1,9 @@
+"""Known mistakes: CANARY-OF-THE-COURSE."""
+
+from grader.mistakes import mistake
+
+
+@mistake("halve")
+def doubles(x):
+    """This doubles."""
+    return 2 * x
