@@ -139,11 +139,16 @@ class Grading:
             return Graded(result=self._not_loaded(ending, time.monotonic() - started))
         plugin = SuitePlugin(seed=self.job.seed, start=self._start, report=self._report)
         run_suite(exercise.folder / f"test_{exercise.id}.py", plugin)
-        explained = self._explain() if self.job.explain else {}
+        explained, trouble = {}, ""
+        try:
+            explained = self._explain() if self.job.explain else {}
+        except Exception as error:  # noqa: BLE001 - our own fault, after the points are settled: say so, keep them
+            trouble = f"No diagnosis could be made, through a fault of ours: {_our_fault(error)}."
         self.sandbox.close()
         result = scoring.exercise_result(
             exercise,
             tuple(self.results.values()),
+            message=trouble,
             output=printable(self.sandbox.output.decode("utf-8", "replace"), limit=MAX_OUTPUT),
             duration_s=time.monotonic() - started,
         )

@@ -158,7 +158,10 @@ class Conversation:
         try:
             return unpack_all([reply.value], data, other)
         except ProtocolError as error:
-            raise CallFailed(Outcome.TAMPERING, str(error)) from None
+            self.complete = False  # what cannot be read cannot be explained either
+            raise CallFailed(
+                Outcome.TAMPERING, sentence_of(f"the answer was no honest one: {error}")
+            ) from None
 
     def _stand_in(self, origin: str, label: str, value: HandleValue | ForeignValue) -> object:
         if isinstance(value, ForeignValue):

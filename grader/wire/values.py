@@ -182,7 +182,10 @@ class Unpacker:
         size = count * dtype.itemsize
         if size > len(self.payload) - self._offset:
             raise ProtocolError("a tensor claims more bytes than its frame holds")
-        tensor = torch.empty(value.shape, dtype=dtype)
+        try:
+            tensor = torch.empty(value.shape, dtype=dtype)
+        except RuntimeError:  # empty, but with strides beyond 64 bits
+            raise ProtocolError("a tensor claims an impossible shape") from None
         if count:
             source = torch.frombuffer(self.payload, dtype=dtype, count=count, offset=self._offset)
             tensor.copy_(source.reshape(value.shape))
