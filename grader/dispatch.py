@@ -25,7 +25,7 @@ from grader.jobs import CheckEnded, Graded, Job, NotGraded
 from grader.model import CheckResult, Isolation
 from grader.sandbox import ForkLauncher, Launcher, SpawnLauncher, clean_environment
 from grader.wire.frames import Channel, Closed, Overdue, PipeChannel, SocketChannel
-from grader.wire.orders import GradeOrder, Ready, WorkerOrder
+from grader.wire.orders import LAYERS, GradeOrder, Missing, Ready, WorkerOrder
 
 MAX_LEVEL_VARIABLE = "CONVGRADER_MAX_ISOLATION"
 START_LIMIT_S = 120.0
@@ -87,7 +87,7 @@ class Dispatcher:
     def isolation(self) -> Isolation:
         """Return how well workers are locked in on this machine."""
         ready = self.ready()
-        return Isolation(level=ready.level, layers=ready.layers, missing=ready.missing)
+        return Isolation(level=ready.level, layers=ready.layers, missing=tuple(map(str, ready.missing)))
 
     def grade(self, todo: Sequence[Job], watch: Watch = ignore) -> Iterator[Graded | NotGraded]:
         """Grade jobs side by side, one for each core; yield their results in the order of `todo`.
@@ -238,7 +238,7 @@ class _Spawner:
         reason = (
             f"{MAX_LEVEL_VARIABLE} is {max_level}" if sys.platform == "linux" else f"this is {sys.platform}"
         )
-        self._missing = (f"namespaces, Landlock, seccomp and the warm fork: {reason}",)
+        self._missing = tuple(Missing(layer=layer, reason=reason) for layer in LAYERS)
         self._running: list[subprocess.Popen[bytes]] = []
 
     def ready(self) -> Ready:

@@ -58,7 +58,7 @@ class IsolationRefused(GraderError):
         super().__init__(
             f"This machine isolates submissions at level {level}, and level {required} was required.\n"
             f"Missing here: {', '.join(missing) or 'nothing that can be named'}.\n"
-            "Grade on a Linux machine with kernel 5.13 or later, or lower --require-isolation."
+            "`grade doctor` tells why, and what to do. Or lower --require-isolation."
         )
 
 

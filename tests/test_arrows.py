@@ -36,11 +36,12 @@ ARROWS = {
     "dispatch": {"errors", "jobs", "model", "sandbox", "wire"},
     "catalog": {"document", "errors", "model"},
     "quiz": {"document", "errors", "model", "safetext"},
+    "doctor": {"model", "wire"},
     "workspace": {"catalog", "quiz"},
     "report": {"model", "safetext"},
     "content": {"catalog", "dispatch", "errors", "jobs", "mistakes", "model", "quiz"},
     "cli": {
-        "catalog", "content", "dispatch", "errors", "jobs", "model", "quiz", "report", "safetext", "scoring",
+        "catalog", "content", "dispatch", "doctor", "errors", "jobs", "model", "quiz", "report", "safetext", "scoring",
         "submission", "workspace",
     },
 }  # fmt: skip

@@ -107,7 +107,7 @@ if os.fork() == 0:
 os.close(writing)
 answer = os.fdopen(reading).read()
 os.wait()
-print(json.dumps({"level": confinement.level, "missing": confinement.missing, "outcomes": json.loads(answer)}))
+print(json.dumps({"level": confinement.level, "missing": list(map(str, confinement.missing)), "outcomes": json.loads(answer)}))
 """
 
 READING = {"read /etc/passwd", "read the grader", "list the root", "list site-packages"}

@@ -15,6 +15,7 @@ _COMMANDS = {
     "init": "grader.cli.course:init_command",
     "quiz": "grader.cli.course:quiz_command",
     "check": "grader.cli.check:check_command",
+    "doctor": "grader.cli.doctor:doctor_command",
 }
 _DEFAULT = "run"
 

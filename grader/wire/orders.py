@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+LAYERS = ("seccomp", "Landlock", "namespaces")  # what levels 1, 2 and 3 add
+
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
@@ -39,12 +41,23 @@ class ForkOrder(_Message, frozen=True, kw_only=True, tag="fork"):
 Order = GradeOrder | ForkOrder
 
 
+class Missing(_Message, frozen=True, kw_only=True):
+    """A layer that this machine does not give, and why; `code` is the kernel's error, such as EPERM, if it was one."""
+
+    layer: str
+    reason: str
+    code: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.layer}: {self.reason}"
+
+
 class Ready(_Message, frozen=True, kw_only=True):
     """The zygote's only message: it is warm, and this is what the machine gives."""
 
     level: int
     layers: tuple[str, ...]
-    missing: tuple[str, ...]
+    missing: tuple[Missing, ...]
     torch_version: str
     python_version: str
 

@@ -41,13 +41,8 @@ class _PathBeneath(ctypes.Structure):
 
 
 def abi() -> int:
-    """Return the Landlock ABI of this kernel; 0 where there is none."""
-    try:
-        return system_call(
-            _CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_CREATE_RULESET_VERSION)
-        )
-    except OSError:
-        return 0
+    """Return the Landlock ABI of this kernel. Raises OSError where there is none."""
+    return system_call(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_CREATE_RULESET_VERSION))
 
 
 def ruleset(version: int) -> int:

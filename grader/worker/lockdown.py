@@ -3,17 +3,19 @@
 import contextlib
 import ctypes
 import errno
-import json
 import os
 import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 
+import msgspec
+
+from grader.wire.orders import LAYERS, Missing
 from grader.worker import landlock, linux, seccomp
 
 _NAMESPACES = linux.CLONE_NEWUSER | linux.CLONE_NEWPID | linux.CLONE_NEWNET | linux.CLONE_NEWIPC
-LANDLOCK, SECCOMP, NAMESPACES = "Landlock", "seccomp", "namespaces"
+SECCOMP, LANDLOCK, NAMESPACES = LAYERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,7 @@ class Confinement:
 
     level: int
     layers: tuple[str, ...]
-    missing: tuple[str, ...]
+    missing: tuple[Missing, ...]
     landlock_fd: int | None
     base_bytes: int
 
@@ -30,7 +32,12 @@ class Confinement:
 def prepare(*, max_level: int = 3) -> Confinement:
     """Find out which layers work here. Called once, in the zygote; a forked child tries them all."""
     _prime_import_caches()
-    version = landlock.abi()
+    refusals: dict[str, Missing] = {}
+    version = 0
+    try:
+        version = landlock.abi()
+    except OSError as error:
+        _note(refusals, LANDLOCK, error.strerror or str(error), error)
     wanted = Confinement(
         level=max_level,
         layers=(),
@@ -38,25 +45,17 @@ def prepare(*, max_level: int = 3) -> Confinement:
         landlock_fd=landlock.ruleset(version) if version and max_level >= 2 else None,
         base_bytes=linux.virtual_memory_bytes(),
     )
-    refusals = _probe(wanted)
-    ruled_out = f"isolation was limited to level {max_level}"
-    if max_level < 3:
-        refusals[NAMESPACES] = ruled_out
-    if max_level < 2:
-        refusals[LANDLOCK] = ruled_out
-    elif not version:
-        refusals[LANDLOCK] = "this kernel does not offer it (5.13 or later does)"
-    if max_level < 1:
-        refusals[SECCOMP] = ruled_out
-    level = next((n for n, layer in enumerate((SECCOMP, LANDLOCK, NAMESPACES)) if layer in refusals), 3)
-    used = (SECCOMP, LANDLOCK, NAMESPACES)[:level]
+    refusals |= _probe(wanted)
+    for layer in LAYERS[max_level:]:
+        _note(refusals, layer, f"isolation was limited to level {max_level}")
+    level = next((n for n, layer in enumerate(LAYERS) if layer in refusals), len(LAYERS))
+    for layer in LAYERS[level:]:
+        if layer not in refusals:
+            _note(refusals, layer, "it needs the layers before it")
     return Confinement(
         level=level,
-        layers=("process", "limits", *used),
-        missing=tuple(
-            f"{layer}: {refusals.get(layer, 'needs the layers before it')}"
-            for layer in (SECCOMP, LANDLOCK, NAMESPACES)[level:]
-        ),
+        layers=("process", "limits", *LAYERS[:level]),
+        missing=tuple(refusals[layer] for layer in LAYERS[level:]),
         landlock_fd=wanted.landlock_fd if level >= 2 else None,
         base_bytes=wanted.base_bytes,
     )
@@ -67,33 +66,39 @@ def _prime_import_caches() -> None:
     PathFinder.find_spec("a_module_that_nobody_has")
 
 
-def _probe(confinement: Confinement) -> dict[str, str]:
+def _note(refusals: dict[str, Missing], layer: str, reason: str, error: OSError | None = None) -> None:
+    code = errno.errorcode.get(error.errno or 0, "") if error else ""
+    refusals[layer] = Missing(layer=layer, reason=reason, code=code)
+
+
+def _probe(confinement: Confinement) -> dict[str, Missing]:
     """Lock down a forked child, layer by layer, and test each; return why layers are not to be had."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        refusals: dict[str, str] = {}
+        refusals: dict[str, Missing] = {}
         try:
             refusals = _try_layers(confinement, writing)
         except BaseException as error:  # noqa: BLE001 - whatever goes wrong here is the answer
-            refusals = dict.fromkeys((SECCOMP, LANDLOCK, NAMESPACES), f"the self test failed: {error}")
+            for layer in LAYERS:
+                _note(refusals, layer, f"the self test failed: {error}")
         finally:
-            os.write(writing, json.dumps(refusals).encode())
+            os.write(writing, msgspec.msgpack.encode(refusals))
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         answer = pipe.read()
     os.waitpid(child, 0)
-    if not answer:
-        return dict.fromkeys((SECCOMP, LANDLOCK, NAMESPACES), "the self test died")
-    return dict(json.loads(answer))
+    if answer:
+        return msgspec.msgpack.decode(answer, type=dict[str, Missing])
+    return {layer: Missing(layer=layer, reason="the self test died") for layer in LAYERS}
 
 
-def _try_layers(confinement: Confinement, kept: int) -> dict[str, str]:
+def _try_layers(confinement: Confinement, kept: int) -> dict[str, Missing]:
     """Apply every layer that is wanted to this process, test it, and return why layers are not to be had."""
     secret = os.path.abspath(__file__)  # noqa: PTH100 - a string, so that nothing is imported below
     landlock_fd = confinement.landlock_fd
-    refusals: dict[str, str] = {}
+    refusals: dict[str, Missing] = {}
     if confinement.level >= 3:
         _try(refusals, NAMESPACES, lambda: enter_namespaces(confinement), lambda: "")
     linux.close_all_but({0, 1, 2, kept} | ({landlock_fd} if landlock_fd is not None else set()))
@@ -107,16 +112,16 @@ def _try_layers(confinement: Confinement, kept: int) -> dict[str, str]:
 
 
 def _try(
-    refusals: dict[str, str], layer: str, apply: Callable[[], None], still_possible: Callable[[], str]
+    refusals: dict[str, Missing], layer: str, apply: Callable[[], None], still_possible: Callable[[], str]
 ) -> None:
     """Apply a layer and look for what it should have stopped; note why it is not to be had."""
     try:
         apply()
     except OSError as error:
-        refusals[layer] = f"{error.strerror}"
+        _note(refusals, layer, error.strerror or str(error), error)
         return
     if possible := still_possible():
-        refusals[layer] = f"the self test could still {possible}"
+        _note(refusals, layer, f"the self test could still {possible}")
 
 
 def _readable(path: str) -> str:

@@ -1,0 +1,54 @@
+"""`grade doctor`: how well this machine isolates submissions, and what to do about what is missing."""
+
+import textwrap
+
+import click
+
+from grader import doctor
+from grader.dispatch import Dispatcher
+from grader.errors import IsolationRefused
+
+_VERDICTS = {
+    3: "Fit to grade anybody's work.",
+    2: "Fit to grade anybody's work.",
+    1: "Fit for one's own work only: a submission could read the files of this machine.",
+    0: "Fit for one's own work only: a submission has the rights of whoever grades.",
+}
+_INDENT = " " * 15
+
+
+@click.command("doctor", short_help="Tell how well this machine isolates submissions.")
+@click.option(
+    "--require-isolation",
+    type=click.IntRange(0, 3),
+    default=0,
+    metavar="N",
+    show_default=True,
+    help="Exit with 3 below this isolation level.",
+)
+def doctor_command(require_isolation: int) -> int:
+    """Tell which isolation layers this machine gives, why one is missing, and what to do.
+
+    The layers are really tried, in processes like those that run submissions.
+
+    Example: grade doctor --require-isolation 2
+    """
+    with Dispatcher() as dispatcher:
+        isolation, ready = dispatcher.isolation(), dispatcher.ready()
+    click.echo(
+        textwrap.fill(f"Isolation level {isolation.level} of 3. {_VERDICTS[isolation.level]}", 80) + "\n"
+    )
+    for layer in doctor.layers(isolation, ready.missing):
+        mark = "-" if layer.reason else "+"
+        click.echo(f"{mark} {layer.name:<12} {_wrapped(layer.stops)}")
+        if layer.reason:
+            click.echo(f"{_INDENT}{_wrapped(f'Not here: {layer.reason}.')}")
+            click.echo(f"{_INDENT}{_wrapped(f'{layer.remedy}.')}")
+    click.echo(f"\n{textwrap.fill(f'Looked at: {doctor.machine()}, torch {ready.torch_version}.', 80)}")
+    if isolation.level < require_isolation:
+        raise IsolationRefused(level=isolation.level, required=require_isolation, missing=isolation.missing)
+    return 0
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 80, initial_indent=_INDENT, subsequent_indent=_INDENT).lstrip()
