@@ -29,6 +29,7 @@ from grader.wire.messages import Load, Question, Reply
 from grader.wire.orders import WorkerOrder
 
 MAX_OUTPUT = 4000
+UNEXPLAINED = "No diagnosis could be made, through a fault of ours"
 MAX_RATIONALE = 600
 
 
@@ -143,7 +144,7 @@ class Grading:
         try:
             explained = self._explain() if self.job.explain else {}
         except Exception as error:  # noqa: BLE001 - our own fault, after the points are settled: say so, keep them
-            trouble = f"No diagnosis could be made, through a fault of ours: {_our_fault(error)}."
+            trouble = f"{UNEXPLAINED}: {_our_fault(error)}."
         self.sandbox.close()
         result = scoring.exercise_result(
             exercise,

@@ -40,3 +40,10 @@ def test_one_line_is_one_line(text):
 def test_long_text_is_cut_and_says_so():
     assert printable("a" * 50, limit=10) == "a" * 10 + "… (cut here)"
     assert printable("\x00" * 50, limit=10).startswith("\\x00\\x00\\x")
+
+
+def test_addresses_are_left_out_because_they_differ_from_run_to_run():
+    assert one_line("<function f at 0x7f3c5a1b2c40> and 0x10") == "<function f at 0x…> and 0x10"
+    for limit in range(10, 40):
+        one = printable("a" * 10 + "<f at 0x7f3c5a1b2c40>" * 3, limit=limit)
+        assert one == printable("a" * 10 + "<f at 0x7f3c5a1b2c88>" * 3, limit=limit)

@@ -1,7 +1,10 @@
 """`grade [EXERCISE]...`: grades a submission and renders the report."""
 
+import os
+import platform
 import sys
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -12,11 +15,21 @@ from grader.cli import commands, nearest
 from grader.dispatch import Dispatcher, Watch, ignore
 from grader.errors import IsolationRefused, Problem, UsageError
 from grader.jobs import Graded, Job, NotGraded
-from grader.model import CheckResult, Exercise, ExerciseResult, Outcome, QuizResult, Report, Versions
+from grader.model import (
+    CheckResult,
+    Exercise,
+    ExerciseResult,
+    Isolation,
+    Outcome,
+    QuizResult,
+    Report,
+    Versions,
+)
 from grader.report import Style, exercise_text, quizzes_text, summary_text, to_json, to_junit, to_text
 from grader.submission import Submission, Text, Unreadable, open_submission
 
 DEFAULT_SEED = 0
+NOT_GRADED = "This exercise was not graded: the run did not end. No points are lost; please grade again."
 
 
 @click.command("run", short_help="Grade exercises and quizzes (the default).")
@@ -98,6 +111,9 @@ def run_command(
             _refuse_empty(course, handed_in, submission)
         style = Style(colour=_colour(output), width=_width(), unicode=_unicode())
         streams = form == "text" and output is None
+        if output is not None and not _is_stream(output):
+            # First of all: whatever ends this run, no older report can be taken for its result.
+            _write(_render(_not_graded(chosen, seed), form, style), output)
         results: list[ExerciseResult] = []
         if require_isolation and (level := dispatcher.isolation()).level < require_isolation:
             raise IsolationRefused(level=level.level, required=require_isolation, missing=level.missing)
@@ -115,6 +131,8 @@ def run_command(
         )
     else:
         _write(_render(report, form, style), output)
+        if output is not None:
+            click.echo(f"Report written to {output}.", err=True)
     return exit_code(report, fail_under)
 
 
@@ -220,6 +238,16 @@ def _report(
     return scoring.report(exercises, quizzes, isolation=dispatcher.isolation(), versions=versions, seed=seed)
 
 
+def _not_graded(exercises: Sequence[Exercise], seed: int) -> Report:
+    """Return the report that holds until there is another."""
+    results = [
+        scoring.exercise_result(exercise, (), outcome=Outcome.INTERNAL_ERROR, message=NOT_GRADED)
+        for exercise in exercises
+    ]
+    versions = Versions(grader=__version__, torch=version("torch"), python=platform.python_version())
+    return scoring.report(results, (), isolation=Isolation(level=0), versions=versions, seed=seed)
+
+
 def exit_code(report: Report, fail_under: float) -> int:
     """Return 3 where a failure of ours voids a part, else 0 or 1 by the score."""
     if scoring.has_internal_error(report):
@@ -239,16 +267,25 @@ def _write(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text)
         return
+    text = text if text.endswith("\n") else text + "\n"
     try:
-        output.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+        if _is_stream(output):
+            output.write_text(text, encoding="utf-8")
+            return
+        target = output.resolve()
+        fresh = target.with_name(f".{target.name}.new")
+        fresh.write_text(text, encoding="utf-8")
+        os.replace(fresh, target)  # noqa: PTH105 - whole, or not at all
     except OSError as error:
         raise UsageError(f"The report cannot be written to {output}: {error.strerror}.") from None
-    click.echo(f"Report written to {output}.", err=True)
+
+
+def _is_stream(output: Path) -> bool:
+    """Tell whether this is a pipe or a device, such as /dev/stdout."""
+    return output.exists() and not output.is_file()
 
 
 def _colour(output: Path | None) -> bool:
-    import os  # noqa: PLC0415 - for one variable
-
     return output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 

@@ -1,0 +1,77 @@
+"""The same answer always: the example submission gives the same bytes, apart from times, however it is graded.
+
+`CONVGRADER_SAME_RUNS=200` grades as often as the promise says; the default is a sample of it.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grader import __version__, catalog, scoring
+from grader.cli.run import grade_exercises, grade_quizzes
+from grader.dispatch import Dispatcher
+from grader.model import Report, Versions
+from grader.report import from_json, to_json
+from grader.submission import open_submission
+
+ROOT = Path(__file__).parent.parent
+RUNS = int(os.environ.get("CONVGRADER_SAME_RUNS", "8"))
+EXAMPLE = ROOT / "examples" / "submission"
+
+
+def timeless(report: Report) -> str:
+    return to_json(scoring.without_times(report))
+
+
+def cold(jobs: int) -> str:
+    """Grade the example with a command of its own."""
+    command = [
+        sys.executable,
+        "-m",
+        "grader",
+        "--submission",
+        str(EXAMPLE),
+        "--format",
+        "json",
+        "--jobs",
+        str(jobs),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
+    assert done.returncode == 1, done.stderr
+    return timeless(from_json(done.stdout))
+
+
+def warm(dispatcher: Dispatcher) -> str:
+    """Grade the example once more with what is warm."""
+    course, handed_in = catalog.load(ROOT), open_submission(EXAMPLE)
+    ready = dispatcher.ready()
+    report = scoring.report(
+        list(grade_exercises(dispatcher, handed_in, course.exercises, 0)),
+        list(grade_quizzes(course, handed_in)),
+        isolation=dispatcher.isolation(),
+        versions=Versions(grader=__version__, torch=ready.torch_version, python=ready.python_version),
+        seed=0,
+    )
+    return timeless(from_json(to_json(report)))
+
+
+@pytest.fixture(scope="module")
+def answer():
+    """The bytes of the first cold run."""
+    return cold(jobs=1)
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_a_cold_run_gives_the_same_bytes(answer, jobs):
+    for _ in range(max(1, RUNS // 20)):
+        assert cold(jobs) == answer
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_a_warm_run_gives_the_same_bytes(answer, jobs):
+    with Dispatcher(jobs) as dispatcher:
+        for _ in range(RUNS // 2 - max(1, RUNS // 20)):
+            assert warm(dispatcher) == answer
