@@ -39,8 +39,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
         workspace = Path(folder)
-        reference = (ROOT / "solutions" / "relu" / "reference.py").read_text(encoding="utf-8")
-        (workspace / "relu.py").write_text(reference, encoding="utf-8")
+        write_submission(workspace)
         baseline, cold = cold_starts(workspace, rounds)
         rows = [
             ('cold `python -c "import torch, pytest"`', baseline, 1.0),
@@ -58,6 +57,12 @@ def main() -> None:
         print(f"| {name} | {seconds * 1000:.3g} ms | {ratio:.3g} |")
 
 
+def write_submission(folder: Path) -> None:
+    """Hand in the reference of `relu`."""
+    reference = (ROOT / "solutions" / "relu" / "reference.py").read_text(encoding="utf-8")
+    (folder / "relu.py").write_text(reference, encoding="utf-8")
+
+
 def cold_starts(workspace: Path, rounds: int) -> tuple[float, float]:
     """Return the median seconds of the baseline and of `grade relu`, measured in turn."""
     baseline = [sys.executable, "-c", "import torch, pytest"]
@@ -65,11 +70,17 @@ def cold_starts(workspace: Path, rounds: int) -> tuple[float, float]:
     times: dict[str, list[float]] = {"baseline": [], "grade": []}
     for turn in range(rounds + 1):
         for name, command in (("baseline", baseline), ("grade", grade)):
-            started = time.perf_counter()
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=workspace)
+            seconds = cold_run(command, workspace)
             if turn:  # the first turn fills the disk cache
-                times[name].append(time.perf_counter() - started)
+                times[name].append(seconds)
     return statistics.median(times["baseline"]), statistics.median(times["grade"])
+
+
+def cold_run(command: list[str], folder: Path) -> float:
+    """Return the seconds that one command takes."""
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+    return time.perf_counter() - started
 
 
 def warm(workspace: Path) -> list[tuple[str, float]]:
