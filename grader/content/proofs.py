@@ -1,22 +1,20 @@
-"""Proves that a course is sound: stubs earn nothing, references everything, every known mistake is caught.
+"""Proves exercises: stubs earn nothing, references everything, every known mistake is caught and told apart.
 
 All three are graded through the real boundary, as submissions.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from grader import quiz
 from grader.catalog import Course
+from grader.content.tree import shown
 from grader.dispatch import Dispatcher
-from grader.errors import DocumentError, Problem
+from grader.errors import Problem
 from grader.jobs import Graded, Job, NotGraded
 from grader.mistakes import Listed, read_mistakes
 from grader.model import CheckResult, Exercise, Outcome
 
 MIN_MISTAKES, MIN_HINTS, MIN_CHECKS, MAX_CHECKS = 5, 3, 8, 20
-_SOLUTION_FILES = {"exercise.yaml", "reference.py", "mistakes.py", "fixtures.py"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +65,10 @@ def _prove(
     reference: Graded | NotGraded,
     variants: Sequence[tuple[Listed, Graded | NotGraded]],
 ) -> Proof:
-    suite = _shown(course, exercise.folder / f"test_{exercise.id}.py")
-    known = _shown(course, exercise.folder / "mistakes.py")
+    suite = shown(course, exercise.folder / f"test_{exercise.id}.py")
+    known = shown(course, exercise.folder / "mistakes.py")
     found: list[Problem] = []
-    found += (Problem(path=_shown(course, exercise.stub), message=text) for text in _stub_problems(stub))
+    found += (Problem(path=shown(course, exercise.stub), message=text) for text in _stub_problems(stub))
     found += (Problem(path=suite, message=text) for text in _reference_problems(exercise, reference))
     caught: dict[str, tuple[str, ...]] = {}
     for mistake, ending in variants:
@@ -83,7 +81,7 @@ def _prove(
         found.append(Problem(path=known, message=message))
     if len(exercise.hints) < MIN_HINTS:
         message = f"holds {len(exercise.hints)} hints, and at least {MIN_HINTS} are wanted"
-        found.append(Problem(path=_shown(course, exercise.folder / "exercise.yaml"), message=message))
+        found.append(Problem(path=shown(course, exercise.folder / "exercise.yaml"), message=message))
     checks_run = len(reference.result.checks) if isinstance(reference, Graded) else 0
     return Proof(exercise=exercise.id, checks=checks_run, caught=caught, problems=tuple(found))
 
@@ -145,61 +143,3 @@ def _caught(mistake: Listed, ending: Graded | NotGraded) -> tuple[tuple[str, ...
 
 def _first_failure(checks: Sequence[CheckResult]) -> str:
     return next((f"{c.id}: {c.rationale}" for c in checks if c.outcome is not Outcome.PASSED), "")
-
-
-def check_tree(course: Course) -> list[Problem]:
-    """Look for stubs without a solution, solutions without their files, and files that belong nowhere."""
-    problems: list[Problem] = []
-    ids = {exercise.id for exercise in course.exercises}
-    for exercise in course.exercises:
-        wanted = {"reference.py", "mistakes.py", f"test_{exercise.id}.py"}
-        present = {path.name for path in exercise.folder.iterdir() if path.name != "__pycache__"}
-        for name in sorted(wanted - present):
-            problems.append(Problem(path=_shown(course, exercise.folder / name), message="is missing"))
-        for name in sorted(present - wanted - _SOLUTION_FILES):
-            problems.append(
-                Problem(path=_shown(course, exercise.folder / name), message="belongs to no exercise")
-            )
-        if not exercise.stub.is_file():
-            problems.append(Problem(path=_shown(course, exercise.stub), message="is missing"))
-    for path in _entries(course.root / "exercises"):
-        if path.name != "__pycache__" and path.stem not in ids:
-            problems.append(Problem(path=_shown(course, path), message="is the stub of no exercise"))
-    for path in _entries(course.quizzes):
-        if path.suffix != ".yaml":
-            problems.append(Problem(path=_shown(course, path), message="is not a quiz bank (.yaml)"))
-    return problems
-
-
-def _entries(folder: Path) -> list[Path]:
-    """Return what a folder holds, in order; nothing where there is no folder: a course may have no quizzes."""
-    return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
-def check_quizzes(course: Course) -> tuple[int, list[Problem]]:
-    """Load every bank, compute every key with torch and the references; return how many keys, and the problems."""
-    try:
-        banks = quiz.load_banks(course.quizzes)
-    except DocumentError as error:
-        return 0, list(error.problems)
-    names = reference_names(course)
-    computed = sum(item.verify is not None for bank in banks for item in bank.items)
-    return computed, [problem for bank in banks for problem in quiz.verify(bank, names)]
-
-
-def reference_names(course: Course) -> dict[str, object]:
-    """Return torch's names and those of all references, for the `verify` of quiz items."""
-    import torch  # noqa: PLC0415 - only this command needs it here
-
-    torch.set_num_threads(1)
-    names: dict[str, object] = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional}
-    for exercise in course.exercises:
-        path = exercise.folder / "reference.py"
-        namespace: dict[str, object] = {"__name__": f"reference_{exercise.id}"}
-        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), namespace)  # noqa: S102 - the course's own
-        names |= {name: namespace[name] for name in exercise.names if name in namespace}
-    return names
-
-
-def _shown(course: Course, path: Path) -> str:
-    return path.relative_to(course.root).as_posix()

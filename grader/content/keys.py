@@ -1,0 +1,30 @@
+"""Proves quizzes: every key that can be computed is, by torch and the references."""
+
+from grader import quiz
+from grader.catalog import Course
+from grader.errors import DocumentError, Problem
+
+
+def check_quizzes(course: Course) -> tuple[int, list[Problem]]:
+    """Load every bank, compute every key with torch and the references; return how many keys, and the problems."""
+    try:
+        banks = quiz.load_banks(course.quizzes)
+    except DocumentError as error:
+        return 0, list(error.problems)
+    names = reference_names(course)
+    computed = sum(item.verify is not None for bank in banks for item in bank.items)
+    return computed, [problem for bank in banks for problem in quiz.verify(bank, names)]
+
+
+def reference_names(course: Course) -> dict[str, object]:
+    """Return torch's names and those of all references, for the `verify` of quiz items."""
+    import torch  # noqa: PLC0415 - only this command needs it here
+
+    torch.set_num_threads(1)
+    names: dict[str, object] = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional}
+    for exercise in course.exercises:
+        path = exercise.folder / "reference.py"
+        namespace: dict[str, object] = {"__name__": f"reference_{exercise.id}"}
+        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), namespace)  # noqa: S102 - the course's own
+        names |= {name: namespace[name] for name in exercise.names if name in namespace}
+    return names

@@ -1,0 +1,42 @@
+"""Looks at the tree of a course: what is missing, and what belongs nowhere."""
+
+from pathlib import Path
+
+from grader.catalog import Course
+from grader.errors import Problem
+
+_SOLUTION_FILES = {"exercise.yaml", "reference.py", "mistakes.py", "fixtures.py"}
+
+
+def check_tree(course: Course) -> list[Problem]:
+    """Look for stubs without a solution, solutions without their files, and files that belong nowhere."""
+    problems: list[Problem] = []
+    ids = {exercise.id for exercise in course.exercises}
+    for exercise in course.exercises:
+        wanted = {"reference.py", "mistakes.py", f"test_{exercise.id}.py"}
+        present = {path.name for path in exercise.folder.iterdir() if path.name != "__pycache__"}
+        for name in sorted(wanted - present):
+            problems.append(Problem(path=shown(course, exercise.folder / name), message="is missing"))
+        for name in sorted(present - wanted - _SOLUTION_FILES):
+            problems.append(
+                Problem(path=shown(course, exercise.folder / name), message="belongs to no exercise")
+            )
+        if not exercise.stub.is_file():
+            problems.append(Problem(path=shown(course, exercise.stub), message="is missing"))
+    for path in _entries(course.root / "exercises"):
+        if path.name != "__pycache__" and path.stem not in ids:
+            problems.append(Problem(path=shown(course, path), message="is the stub of no exercise"))
+    for path in _entries(course.quizzes):
+        if path.suffix != ".yaml":
+            problems.append(Problem(path=shown(course, path), message="is not a quiz bank (.yaml)"))
+    return problems
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what a folder holds, in order; nothing where there is no folder: a course may have no quizzes."""
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def shown(course: Course, path: Path) -> str:
+    """Return a path as problems name it: from the root of the course."""
+    return path.relative_to(course.root).as_posix()
