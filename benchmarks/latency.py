@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from grader import catalog
-from grader.cli.run import grade_exercises
+from grader.attempt import grade_exercises
 from grader.dispatch import Dispatcher
 from grader.model import Limits
 from grader.sandbox import Sandbox

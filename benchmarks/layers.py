@@ -23,7 +23,7 @@ import torch
 from latency import ROOT, call, cold_run, median, write_submission
 
 from grader import catalog
-from grader.cli.run import grade_exercises
+from grader.attempt import grade_exercises
 from grader.dispatch import MAX_LEVEL_VARIABLE, Dispatcher
 from grader.model import Limits
 from grader.sandbox import Sandbox

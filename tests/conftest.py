@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from grader import catalog
+from grader.attempt import grade_exercises
 from grader.catalog import Course
-from grader.cli.run import grade_exercises
 from grader.dispatch import Dispatcher
 from grader.model import CheckResult, ExerciseResult
 from grader.submission import open_submission

@@ -40,9 +40,11 @@ ARROWS = {
     "workspace": {"catalog", "quiz"},
     "report": {"model", "safetext"},
     "content": {"catalog", "dispatch", "errors", "jobs", "mistakes", "model", "quiz"},
+    "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
+    "batch": {"attempt", "catalog", "dispatch", "errors", "model", "submission"},
     "cli": {
-        "catalog", "content", "dispatch", "doctor", "errors", "jobs", "model", "quiz", "report", "safetext", "scoring",
-        "submission", "workspace",
+        "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "model", "quiz", "report", "safetext",
+        "scoring", "submission", "workspace",
     },
 }  # fmt: skip
 

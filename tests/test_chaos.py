@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.cli.run import NOT_GRADED
+from grader.attempt import NOT_GRADED
 from grader.grading import UNEXPLAINED
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

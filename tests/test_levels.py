@@ -306,7 +306,7 @@ def test_an_interpreter_in_a_private_home_is_readable_for_workers_and_its_neighb
     dispatcher, course, tmp_path
 ):
     """The layers open what a worker may read before it loses the right to walk there: a home of mode 0700 is enough."""
-    from grader.cli.run import grade_exercises
+    from grader.attempt import grade_exercises
     from grader.submission import open_submission
 
     if dispatcher.ready().level < 2:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from grader import __version__, catalog, scoring
-from grader.cli.run import grade_exercises, grade_quizzes
+from grader.attempt import grade_exercises, grade_quizzes
 from grader.dispatch import Dispatcher
 from grader.model import Report, Versions
 from grader.report import from_json, to_json

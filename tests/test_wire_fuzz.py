@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grader import catalog
-from grader.cli.run import grade_exercises
+from grader.attempt import grade_exercises
 from grader.errors import ProtocolError
 from grader.model import Limits, Outcome
 from grader.proxy import CallFailed, Conversation, Student

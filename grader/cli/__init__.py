@@ -14,6 +14,7 @@ _COMMANDS = {
     "hint": "grader.cli.course:hint_command",
     "init": "grader.cli.course:init_command",
     "quiz": "grader.cli.course:quiz_command",
+    "class": "grader.cli.classes:class_command",
     "check": "grader.cli.check:check_command",
     "doctor": "grader.cli.doctor:doctor_command",
 }

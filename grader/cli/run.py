@@ -1,35 +1,22 @@
 """`grade [EXERCISE]...`: grades a submission and renders the report."""
 
 import os
-import platform
 import sys
-from collections.abc import Iterator, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from grader import __version__, catalog, quiz, scoring
+from grader import attempt, catalog, scoring
 from grader.catalog import Course
 from grader.cli import commands, nearest
-from grader.dispatch import Dispatcher, Watch, ignore
-from grader.errors import IsolationRefused, Problem, UsageError
-from grader.jobs import Graded, Job, NotGraded
-from grader.model import (
-    CheckResult,
-    Exercise,
-    ExerciseResult,
-    Isolation,
-    Outcome,
-    QuizResult,
-    Report,
-    Versions,
-)
+from grader.dispatch import Dispatcher
+from grader.errors import IsolationRefused, UsageError
+from grader.model import CheckResult, Exercise, ExerciseResult, Report
 from grader.report import Style, exercise_text, quizzes_text, summary_text, to_json, to_junit, to_text
-from grader.submission import Submission, Text, Unreadable, open_submission
+from grader.submission import Submission, Unreadable, open_submission
 
 DEFAULT_SEED = 0
-NOT_GRADED = "This exercise was not graded: the run did not end. No points are lost; please grade again."
 
 
 @click.command("run", short_help="Grade exercises and quizzes (the default).")
@@ -113,24 +100,24 @@ def run_command(
         streams = form == "text" and output is None
         if output is not None and not _is_stream(output):
             # First of all: whatever ends this run, no older report can be taken for its result.
-            _write(_render(_not_graded(chosen, seed), form, style), output)
+            write(_render(attempt.not_graded(chosen, seed), form, style), output)
         results: list[ExerciseResult] = []
         if require_isolation and (level := dispatcher.isolation()).level < require_isolation:
             raise IsolationRefused(level=level.level, required=require_isolation, missing=level.missing)
         progress = _Progress(streams)
-        for result in grade_exercises(dispatcher, handed_in, chosen, seed, progress.check_ended):
+        for result in attempt.grade_exercises(dispatcher, handed_in, chosen, seed, progress.check_ended):
             results.append(result)
             if streams:
                 progress.clear()
                 click.echo(exercise_text(result, style))
-        quizzes = [] if exercises else list(grade_quizzes(course, handed_in))
-        report = _report(dispatcher, results, quizzes, seed)
+        quizzes = [] if exercises else list(attempt.grade_quizzes(course, handed_in))
+        report = attempt.report(dispatcher, results, quizzes, seed)
     if streams:
         click.echo(
             "\n".join(filter(None, [quizzes_text(report.quizzes, style), summary_text(report, style)]))
         )
     else:
-        _write(_render(report, form, style), output)
+        write(_render(report, form, style), output)
         if output is not None:
             click.echo(f"Report written to {output}.", err=True)
     return exit_code(report, fail_under)
@@ -185,69 +172,6 @@ def _has_module(submission: Submission, exercise: str) -> bool:
     return not isinstance(snapshot, Unreadable) or snapshot.attempted
 
 
-def grade_exercises(
-    dispatcher: Dispatcher,
-    submission: Submission,
-    exercises: Sequence[Exercise],
-    seed: int,
-    watch: Watch = ignore,
-) -> Iterator[ExerciseResult]:
-    """Grade the exercises side by side; yield the results in their order, and tell `watch` of each check."""
-    snapshots = {exercise.id: submission.snapshot(exercise.id) for exercise in exercises}
-    todo = [
-        Job(exercise=exercise, module=exercise.id, root=snapshot.root, sources=snapshot.sources, seed=seed)
-        for exercise in exercises
-        if not isinstance(snapshot := snapshots[exercise.id], Unreadable)
-    ]
-    graded = dispatcher.grade(todo, watch)
-    for exercise in exercises:
-        snapshot = snapshots[exercise.id]
-        if isinstance(snapshot, Unreadable):
-            outcome = Outcome.RAISED if snapshot.attempted else Outcome.NOT_ATTEMPTED
-            yield scoring.exercise_result(exercise, (), outcome=outcome, message=snapshot.sentence)
-        else:
-            yield _result(exercise, next(graded))
-
-
-def _result(exercise: Exercise, ending: Graded | NotGraded) -> ExerciseResult:
-    if isinstance(ending, Graded):
-        return ending.result
-    message = (
-        f"This exercise could not be graded, and that is not your fault: {ending.reason}. No points are lost."
-    )
-    return scoring.exercise_result(exercise, (), outcome=Outcome.INTERNAL_ERROR, message=message)
-
-
-def grade_quizzes(course: Course, submission: Submission) -> Iterator[QuizResult]:
-    """Grade the answers to every quiz of the course."""
-    for bank in quiz.load_banks(course.quizzes):
-        answers = submission.answers(bank.id)
-        if isinstance(answers, Text):
-            yield quiz.grade(bank, answers.text, shown=answers.name)
-        elif isinstance(answers, Unreadable):
-            yield quiz.grade(bank, Problem(path=answers.name, message=answers.reason))
-        else:
-            yield quiz.grade(bank, None)
-
-
-def _report(
-    dispatcher: Dispatcher, exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], seed: int
-) -> Report:
-    ready = dispatcher.ready()
-    versions = Versions(grader=__version__, torch=ready.torch_version, python=ready.python_version)
-    return scoring.report(exercises, quizzes, isolation=dispatcher.isolation(), versions=versions, seed=seed)
-
-
-def _not_graded(exercises: Sequence[Exercise], seed: int) -> Report:
-    """Return the report that holds until there is another."""
-    results = [
-        scoring.exercise_result(exercise, (), outcome=Outcome.INTERNAL_ERROR, message=NOT_GRADED)
-        for exercise in exercises
-    ]
-    versions = Versions(grader=__version__, torch=version("torch"), python=platform.python_version())
-    return scoring.report(results, (), isolation=Isolation(level=0), versions=versions, seed=seed)
-
-
 def exit_code(report: Report, fail_under: float) -> int:
     """Return 3 where a failure of ours voids a part, else 0 or 1 by the score."""
     if scoring.has_internal_error(report):
@@ -263,7 +187,8 @@ def _render(report: Report, form: str, style: Style) -> str:
     return to_text(report, style)
 
 
-def _write(text: str, output: Path | None) -> None:
+def write(text: str, output: Path | None) -> None:
+    """Write a report whole, or not at all; to the terminal where no file is named."""
     if output is None:
         click.echo(text)
         return

@@ -1,0 +1,85 @@
+"""One attempt: grades the exercises and quizzes of one submission, and adds them up to a report."""
+
+import platform
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+
+from grader import __version__, quiz, scoring
+from grader.catalog import Course
+from grader.dispatch import Dispatcher, Watch, ignore
+from grader.errors import Problem
+from grader.jobs import Graded, Job, NotGraded
+from grader.model import Exercise, ExerciseResult, Isolation, Outcome, QuizResult, Report, Versions
+from grader.submission import Submission, Text, Unreadable
+
+NOT_GRADED = "This exercise was not graded: the run did not end. No points are lost; please grade again."
+
+
+def whole(dispatcher: Dispatcher, course: Course, submission: Submission, seed: int) -> Report:
+    """Grade every exercise and quiz of a submission."""
+    exercises = list(grade_exercises(dispatcher, submission, course.exercises, seed))
+    return report(dispatcher, exercises, list(grade_quizzes(course, submission)), seed)
+
+
+def grade_exercises(
+    dispatcher: Dispatcher,
+    submission: Submission,
+    exercises: Sequence[Exercise],
+    seed: int,
+    watch: Watch = ignore,
+) -> Iterator[ExerciseResult]:
+    """Grade the exercises side by side; yield the results in their order, and tell `watch` of each check."""
+    snapshots = {exercise.id: submission.snapshot(exercise.id) for exercise in exercises}
+    todo = [
+        Job(exercise=exercise, module=exercise.id, root=snapshot.root, sources=snapshot.sources, seed=seed)
+        for exercise in exercises
+        if not isinstance(snapshot := snapshots[exercise.id], Unreadable)
+    ]
+    graded = dispatcher.grade(todo, watch)
+    for exercise in exercises:
+        snapshot = snapshots[exercise.id]
+        if isinstance(snapshot, Unreadable):
+            outcome = Outcome.RAISED if snapshot.attempted else Outcome.NOT_ATTEMPTED
+            yield scoring.exercise_result(exercise, (), outcome=outcome, message=snapshot.sentence)
+        else:
+            yield _ended(exercise, next(graded))
+
+
+def _ended(exercise: Exercise, ending: Graded | NotGraded) -> ExerciseResult:
+    if isinstance(ending, Graded):
+        return ending.result
+    message = (
+        f"This exercise could not be graded, and that is not your fault: {ending.reason}. No points are lost."
+    )
+    return scoring.exercise_result(exercise, (), outcome=Outcome.INTERNAL_ERROR, message=message)
+
+
+def grade_quizzes(course: Course, submission: Submission) -> Iterator[QuizResult]:
+    """Grade the answers to every quiz of the course."""
+    for bank in quiz.load_banks(course.quizzes):
+        answers = submission.answers(bank.id)
+        if isinstance(answers, Text):
+            yield quiz.grade(bank, answers.text, shown=answers.name)
+        elif isinstance(answers, Unreadable):
+            yield quiz.grade(bank, Problem(path=answers.name, message=answers.reason))
+        else:
+            yield quiz.grade(bank, None)
+
+
+def report(
+    dispatcher: Dispatcher, exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], seed: int
+) -> Report:
+    """Add up what was graded, with what graded it."""
+    ready = dispatcher.ready()
+    versions = Versions(grader=__version__, torch=ready.torch_version, python=ready.python_version)
+    return scoring.report(exercises, quizzes, isolation=dispatcher.isolation(), versions=versions, seed=seed)
+
+
+def not_graded(exercises: Sequence[Exercise], seed: int) -> Report:
+    """Return the report that holds until there is another."""
+    results = [
+        scoring.exercise_result(exercise, (), outcome=Outcome.INTERNAL_ERROR, message=NOT_GRADED)
+        for exercise in exercises
+    ]
+    versions = Versions(grader=__version__, torch=version("torch"), python=platform.python_version())
+    return scoring.report(results, (), isolation=Isolation(level=0), versions=versions, seed=seed)
