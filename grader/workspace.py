@@ -12,8 +12,9 @@ Fill the stubs in `exercises/`, answer the quizzes in `answers/`, and run `grade
 
     grade                 everything
     grade relu            one exercise
-    grade hint relu       a nudge; `grade hint relu 2` says more
+    grade hint relu       a nudge; again, and the next hint opens
     grade quiz pooling    answer a quiz in the terminal, or edit answers/pooling.yaml
+    grade solution relu   ours, with the reasons: opens after full marks
     grade list            what there is
 
 ## Exercises, in order

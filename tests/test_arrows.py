@@ -37,14 +37,15 @@ ARROWS = {
     "catalog": {"document", "errors", "model"},
     "quiz": {"document", "errors", "model", "safetext"},
     "doctor": {"model", "wire"},
+    "hints": {"errors", "model"},
     "workspace": {"catalog", "quiz"},
     "report": {"model", "safetext"},
     "content": {"catalog", "dispatch", "errors", "jobs", "mistakes", "model", "quiz"},
     "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
     "batch": {"attempt", "catalog", "dispatch", "errors", "model", "submission"},
     "cli": {
-        "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "model", "quiz", "report", "safetext",
-        "scoring", "submission", "workspace",
+        "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "hints", "model", "quiz", "report",
+        "safetext", "scoring", "submission", "workspace",
     },
 }  # fmt: skip
 

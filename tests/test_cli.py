@@ -207,11 +207,6 @@ def test_a_list_names_exercises_in_the_order_of_their_sections(grade):
     assert "scaling" in done.stdout
 
 
-def test_hints_open_one_by_one(grade):
-    assert grade("hint", "scaling").stdout.startswith("A nudge\n")
-    assert "Almost the answer" in grade("hint", "scaling", "3").stdout
-
-
 def test_init_writes_a_workspace_and_never_overwrites(grade, workspace):
     done = grade("init", "new")
     assert done.returncode == 0, done.stderr

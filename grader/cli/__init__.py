@@ -11,7 +11,8 @@ from grader.errors import GraderError
 
 _COMMANDS = {
     "list": "grader.cli.course:list_command",
-    "hint": "grader.cli.course:hint_command",
+    "hint": "grader.cli.help:hint_command",
+    "solution": "grader.cli.help:solution_command",
     "init": "grader.cli.course:init_command",
     "quiz": "grader.cli.course:quiz_command",
     "class": "grader.cli.classes:class_command",

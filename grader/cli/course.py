@@ -1,14 +1,12 @@
-"""`grade list`, `grade hint`, `grade init`, `grade quiz`: everything about a course but grading it."""
+"""`grade list`, `grade init`, `grade quiz`: everything about a course but grading it and helping with it."""
 
 from pathlib import Path
 
 import click
 
 from grader import catalog, quiz, workspace
-from grader.catalog import Course
 from grader.cli import nearest
 from grader.errors import UsageError
-from grader.model import Exercise
 
 
 @click.command("list", short_help="List the exercises and quizzes of the course.")
@@ -32,25 +30,6 @@ def list_command() -> int:
             f"  {bank.id:<{width}}  {bank.max_points:>4g} points  section {bank.section:<4}  {bank.title}"
         )
     click.echo("\nStart with `grade init DIR`; then `grade`, `grade hint EXERCISE`, `grade quiz QUIZ`.")
-    return 0
-
-
-@click.command("hint", short_help="Show a hint for an exercise.")
-@click.argument("exercise")
-@click.argument("number", type=click.IntRange(min=1), default=1)
-def hint_command(exercise: str, number: int) -> int:
-    """Show hint NUMBER (1 unless given) for EXERCISE: from a nudge to almost the answer.
-
-    Example: grade hint pooling 2
-    """
-    found = _exercise(catalog.load(catalog.find_root()), exercise)
-    if number > len(found.hints):
-        raise UsageError(f"{exercise} has {len(found.hints)} hints; there is no hint {number}.")
-    click.echo(click.wrap_text(found.hints[number - 1], width=78, preserve_paragraphs=True))
-    if number < len(found.hints):
-        click.echo(
-            f"\nNot enough? `grade hint {exercise} {number + 1}` says more ({number} of {len(found.hints)})."
-        )
     return 0
 
 
@@ -92,11 +71,3 @@ def quiz_command(section: str, submission: Path) -> int:
     files = [submission / "answers" / f"{section}{ending}" for ending in (".yaml", ".yml")]
     ask(banks[section], next((file for file in files if file.exists()), files[0]))
     return 0
-
-
-def _exercise(course: Course, wanted: str) -> Exercise:
-    found = course.exercise(wanted)
-    if found is None:
-        known = [exercise.id for exercise in course.exercises]
-        raise UsageError(f'There is no exercise "{wanted}".{nearest(wanted, known) or " See `grade list`."}')
-    return found

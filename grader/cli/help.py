@@ -1,0 +1,122 @@
+"""`grade hint` and `grade solution`: what helps with an exercise, before and after it is solved."""
+
+import ast
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from grader import attempt, catalog
+from grader.catalog import Course
+from grader.cli import nearest
+from grader.cli.run import DEFAULT_SEED
+from grader.dispatch import Dispatcher
+from grader.errors import InternalError, UsageError
+from grader.hints import OpenedHints
+from grader.model import Exercise, ExerciseResult, Outcome
+from grader.submission import open_submission
+
+_WIDTH = 78
+
+_workspace = click.option(
+    "--submission",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    metavar="DIR",
+    help="The workspace; this folder unless given.",
+)
+
+
+@click.command("hint", short_help="Open the next hint for an exercise.")
+@click.argument("exercise")
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@_workspace
+def hint_command(exercise: str, number: int | None, submission: Path) -> int:
+    """Open the next hint for EXERCISE: from a nudge to almost the answer. With NUMBER, show that one again.
+
+    \b
+    grade hint pooling
+    grade hint pooling 1
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    found = choose_one(catalog.load(catalog.find_root()), exercise)
+    hints, count = OpenedHints(submission), len(found.hints)
+    number = number or min(hints.count(found) + 1, count)
+    hints.open(found, number)
+    click.echo(click.wrap_text(found.hints[number - 1], width=_WIDTH, preserve_paragraphs=True))
+    if number == count:
+        more = f"That was the last of {count}; `grade hint {exercise} 1` shows the first again."
+    elif hints.is_kept(found):
+        more = f"Hint {number} of {count}. Not enough? `grade hint {exercise}` opens the next."
+    else:
+        more = (
+            f"Hint {number} of {count}. The next opens in your workspace, the folder that holds exercises/."
+        )
+    click.echo(f"\n{more}")
+    return 0
+
+
+@click.command("solution", short_help="Show our solution of an exercise, after full marks.")
+@click.argument("exercise")
+@_workspace
+def solution_command(exercise: str, submission: Path) -> int:
+    """Show how we solved EXERCISE, and why so. It opens after full marks: your file is graded first.
+
+    Exits with 1 while it stays closed.
+
+    Example: grade solution pooling
+    """
+    with Dispatcher() as dispatcher:
+        course = catalog.load(catalog.find_root())
+        found = choose_one(course, exercise)
+        handed_in = open_submission(submission)
+        (result,) = attempt.grade_exercises(dispatcher, handed_in, [found], DEFAULT_SEED)
+    if result.outcome is Outcome.INTERNAL_ERROR:
+        raise InternalError(result.message or f"{exercise} could not be graded. Please try again.")
+    if result.outcome is not Outcome.PASSED:
+        click.echo(_closed(found, result))
+        return 1
+    click.echo(_told(found))
+    return 0
+
+
+def choose_one(course: Course, wanted: str) -> Exercise:
+    """Return the exercise of this id; raise UsageError for an id nobody knows."""
+    found = course.exercise(wanted)
+    if found is None:
+        known = [exercise.id for exercise in course.exercises]
+        raise UsageError(f'There is no exercise "{wanted}".{nearest(wanted, known) or " See `grade list`."}')
+    return found
+
+
+def _closed(exercise: Exercise, result: ExerciseResult) -> str:
+    passed = sum(check.outcome is Outcome.PASSED for check in result.checks)
+    state = f"{passed} of {len(result.checks)} checks pass" if result.checks else "no check could run"
+    return click.wrap_text(
+        f"Our solution of {exercise.id} opens when yours has full marks; now {state}. "
+        f"`grade {exercise.id}` says what is missing, and `grade hint {exercise.id}` gives a nudge.",
+        width=_WIDTH,
+    )
+
+
+def _told(exercise: Exercise) -> str:
+    """Return the reference: the explanation it begins with as prose, and its code."""
+    source = (exercise.folder / "reference.py").read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    explanation = ast.get_docstring(tree) or ""
+    first = tree.body[0]
+    lines = source.splitlines()
+    code = "\n".join(lines[first.end_lineno :] if explanation else lines).strip("\n")
+    prose = click.wrap_text(explanation, width=_WIDTH, preserve_paragraphs=True)
+    return f"{exercise.title}\n\n{prose}\n\n{_painted(code)}\n"
+
+
+def _painted(code: str) -> str:
+    """Return code in colour where colour is wanted."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return code
+    from pygments import highlight  # noqa: PLC0415 - only here
+    from pygments.formatters import TerminalFormatter  # noqa: PLC0415
+    from pygments.lexers import PythonLexer  # noqa: PLC0415
+
+    return highlight(code, PythonLexer(), TerminalFormatter()).rstrip("\n")
