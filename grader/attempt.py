@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 
 from grader import __version__, quiz, scoring
@@ -15,10 +16,28 @@ from grader.submission import Submission, Text, Unreadable
 NOT_GRADED = "This exercise was not graded: the run did not end. No points are lost; please grade again."
 
 
-def whole(dispatcher: Dispatcher, course: Course, submission: Submission, seed: int) -> Report:
-    """Grade every exercise and quiz of a submission."""
-    exercises = list(grade_exercises(dispatcher, submission, course.exercises, seed))
-    return report(dispatcher, exercises, list(grade_quizzes(course, submission)), seed)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be done for a submission: a job for each exercise that can be read, a result for each other."""
+
+    jobs: dict[str, Job]
+    refused: dict[str, ExerciseResult]
+
+
+def plan(submission: Submission, exercises: Sequence[Exercise], seed: int) -> Plan:
+    """Read a submission, and decide what is to be graded."""
+    found = Plan(jobs={}, refused={})
+    for exercise in exercises:
+        snapshot = submission.snapshot(exercise.id)
+        if isinstance(snapshot, Unreadable):
+            outcome = Outcome.RAISED if snapshot.attempted else Outcome.NOT_ATTEMPTED
+            result = scoring.exercise_result(exercise, (), outcome=outcome, message=snapshot.sentence)
+            found.refused[exercise.id] = result
+        else:
+            found.jobs[exercise.id] = Job(
+                exercise=exercise, module=exercise.id, root=snapshot.root, sources=snapshot.sources, seed=seed
+            )
+    return found
 
 
 def grade_exercises(
@@ -29,23 +48,15 @@ def grade_exercises(
     watch: Watch = ignore,
 ) -> Iterator[ExerciseResult]:
     """Grade the exercises side by side; yield the results in their order, and tell `watch` of each check."""
-    snapshots = {exercise.id: submission.snapshot(exercise.id) for exercise in exercises}
-    todo = [
-        Job(exercise=exercise, module=exercise.id, root=snapshot.root, sources=snapshot.sources, seed=seed)
-        for exercise in exercises
-        if not isinstance(snapshot := snapshots[exercise.id], Unreadable)
-    ]
-    graded = dispatcher.grade(todo, watch)
+    planned = plan(submission, exercises, seed)
+    graded = dispatcher.grade(list(planned.jobs.values()), watch)
     for exercise in exercises:
-        snapshot = snapshots[exercise.id]
-        if isinstance(snapshot, Unreadable):
-            outcome = Outcome.RAISED if snapshot.attempted else Outcome.NOT_ATTEMPTED
-            yield scoring.exercise_result(exercise, (), outcome=outcome, message=snapshot.sentence)
-        else:
-            yield _ended(exercise, next(graded))
+        refused = planned.refused.get(exercise.id)
+        yield refused or result_of(exercise, next(graded))
 
 
-def _ended(exercise: Exercise, ending: Graded | NotGraded) -> ExerciseResult:
+def result_of(exercise: Exercise, ending: Graded | NotGraded) -> ExerciseResult:
+    """Return the result of an exercise: void where it could not be graded."""
     if isinstance(ending, Graded):
         return ending.result
     message = (

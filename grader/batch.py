@@ -1,15 +1,28 @@
-"""A class at a time: finds what each student handed in below a folder, and grades one after another."""
+"""A class at a time: finds what each student handed in below a folder, and grades it through an executor.
+
+What is finished is in the gradebook before the next is waited for: a run that is interrupted or killed loses only what
+it was working on, and the next run goes on from there. What has not changed is not graded again.
+"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
-from grader import attempt
+import msgspec
+
+from grader import __version__, attempt, fingerprint, jobs, scoring
+from grader.attempt import Plan
 from grader.catalog import Course
-from grader.dispatch import Dispatcher
-from grader.errors import UsageError
-from grader.model import Report
-from grader.submission import open_submission
+from grader.errors import IsolationRefused, UsageError
+from grader.gradebook import Gradebook
+from grader.host import Done, Work, perform
+from grader.jobs import Graded
+from grader.model import ExerciseResult, Isolation, Outcome, QuizResult, Report, Versions
+from grader.submission import Submission, Text, open_submission
+
+_WAITING_FOR_EACH = 2  # so much work is handed to the executor for each that it does at once: it never idles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +32,33 @@ class HandedIn:
     student: str
     path: Path
 
+    def submitted_at(self) -> datetime:
+        """Return when: the time of the zip, or of the newest file in the folder."""
+        files = [self.path] if self.path.is_file() else [p for p in self.path.rglob("*") if p.is_file()]
+        newest = max((p.lstat().st_mtime for p in files), default=self.path.lstat().st_mtime)
+        return datetime.fromtimestamp(newest, UTC)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """A submission that cannot be graded, and why: the student's to mend, or the instructor's."""
+class Ended:
+    """What became of one submission: a report, or the reason why there is none. `number` is the attempt's.
 
-    reason: str
+    `again` tells that nothing had changed since that attempt, so that nothing was graded.
+    """
+
+    student: str
+    number: int = 0
+    report: Report | None = None
+    refused: str = ""
+    again: bool = False
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A result in the cache, and what graded it."""
+
+    result: ExerciseResult
+    isolation: Isolation
+    versions: Versions
 
 
 def find(folder: Path) -> tuple[HandedIn, ...]:
@@ -53,14 +87,170 @@ def find(folder: Path) -> tuple[HandedIn, ...]:
     return tuple(found.values())
 
 
-def grade(
-    dispatcher: Dispatcher, course: Course, handed_in: Sequence[HandedIn], seed: int
-) -> Iterator[tuple[HandedIn, Report | Refused]]:
-    """Grade submissions in order; yield each with its report. One that cannot be read hurts no other."""
-    for one in handed_in:
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """One run over a class. `slots` is how many jobs each process of the executor may grade side by side."""
+
+    course: Course
+    gradebook: Gradebook
+    executor: Executor
+    seed: int
+    width: int
+    slots: int = 1
+    required_level: int = 2
+    _prints: dict[str, str] = field(default_factory=dict)
+
+    def grade(self, handed_in: Sequence[HandedIn]) -> Iterator[Ended]:
+        """Grade submissions; yield each as it ends, which need not be their order."""
+        self._prints = {f"exercise {e.id}": fingerprint.exercise(e) for e in self.course.exercises}
+        for path in sorted(self.course.quizzes.glob("*.yaml")):
+            self._prints[f"quiz {path.stem}"] = fingerprint.bank(path)
+        under_way: dict[Future[bytes], _Open] = {}
+        try:
+            for one in handed_in:
+                begun = self._begin(one)
+                if isinstance(begun, Ended):
+                    yield begun
+                    continue
+                work = begun.work(self)
+                if work is None:
+                    yield self._end(begun, None)
+                    continue
+                under_way[self.executor.submit(perform, msgspec.msgpack.encode(work))] = begun
+                if len(under_way) >= _WAITING_FOR_EACH * self.width:
+                    yield from self._some(under_way)
+            while under_way:
+                yield from self._some(under_way)
+        finally:
+            for future in under_way:
+                future.cancel()
+
+    def _some(self, under_way: "dict[Future[bytes], _Open]") -> Iterator[Ended]:
+        """Wait until some work is done; record all that is before any is told."""
+        finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
+        yield from [self._end(under_way.pop(future), future.result()) for future in finished]
+
+    def _begin(self, one: HandedIn) -> "_Open | Ended":
         try:
             submission = open_submission(one.path)
         except UsageError as error:
-            yield one, Refused(reason=str(error))
-        else:
-            yield one, attempt.whole(dispatcher, course, submission, seed)
+            return Ended(student=one.student, refused=str(error))
+        planned = attempt.plan(submission, self.course.exercises, self.seed)
+        prints = self._prints
+        keys = {
+            name: fingerprint.result(prints[f"exercise {name}"], job.root, job.sources, self.seed)
+            for name, job in planned.jobs.items()
+        }
+        quizzes = list(attempt.grade_quizzes(self.course, submission))
+        handed_in = _content(planned, submission, quizzes)
+        conditions = fingerprint.of(
+            handed_in,
+            str(self.seed),
+            fingerprint.engine(),
+            *(text for pair in prints.items() for text in pair),
+        )
+        if self.gradebook.is_current(one.student, conditions, self.required_level):
+            last = self.gradebook.last(one.student)
+            return Ended(student=one.student, number=last.number, report=last.report, again=True)
+        kept = {name: kept for name, key in keys.items() if (kept := self._kept(key))}
+        return _Open(one, planned, keys, quizzes, handed_in, conditions, kept)
+
+    def _kept(self, key: str) -> _Kept | None:
+        data = self.gradebook.cached(key)
+        kept = msgspec.msgpack.decode(data, type=_Kept) if data else None
+        return kept if kept and kept.isolation.level >= self.required_level else None
+
+    def _end(self, begun: "_Open", data: bytes | None) -> Ended:
+        """Put everything together, and into the gradebook."""
+        if data is not None:
+            begun.add(msgspec.msgpack.decode(data, type=Done), self)
+        report = begun.report(self)
+        number = self.gradebook.add(
+            begun.one.student,
+            report,
+            submission=begun.content,
+            conditions=begun.conditions,
+            submitted_at=begun.one.submitted_at(),
+            parts=self._prints,
+        )
+        return Ended(student=begun.one.student, number=number, report=report)
+
+    def exercise_print(self, exercise: str) -> str:
+        """Return the fingerprint of an exercise."""
+        return self._prints[f"exercise {exercise}"]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A submission that was read and is not recorded yet. `kept` holds the results there are."""
+
+    one: HandedIn
+    planned: Plan
+    keys: dict[str, str]
+    quizzes: list[QuizResult]
+    content: str
+    conditions: str
+    kept: dict[str, _Kept]
+
+    def missing(self) -> list[str]:
+        """Return the exercises that are still to be graded."""
+        return [name for name in self.planned.jobs if name not in self.kept]
+
+    def work(self, batch: Batch) -> Work | None:
+        """Return what an executor has to do; None where everything is there."""
+        missing = self.missing()
+        if not missing:
+            return None
+        return Work(
+            jobs=tuple(jobs.encode(self.planned.jobs[name]) for name in missing),
+            exercises={name: batch.exercise_print(name) for name in missing},
+            engine=fingerprint.engine(),
+            required_level=batch.required_level,
+            slots=batch.slots,
+        )
+
+    def add(self, done: Done, batch: Batch) -> None:
+        """Take in what an executor did, and keep it in the cache; what is void is not kept."""
+        if done.refused:
+            raise IsolationRefused(
+                level=done.isolation.level, required=batch.required_level, missing=done.isolation.missing
+            )
+        fresh: dict[str, bytes] = {}
+        for name, data in zip(self.missing(), done.endings, strict=True):
+            ending = jobs.decode(data)
+            assert not isinstance(ending, (jobs.Job, jobs.CheckEnded))
+            result = attempt.result_of(self.planned.jobs[name].exercise, ending)
+            kept = _Kept(result=result, isolation=done.isolation, versions=done.versions(__version__))
+            self.kept[name] = kept
+            if isinstance(ending, Graded) and result.outcome is not Outcome.INTERNAL_ERROR:
+                fresh[self.keys[name]] = msgspec.msgpack.encode(kept)
+        batch.gradebook.keep(fresh)
+
+    def report(self, batch: Batch) -> Report:
+        """Return the report. Its isolation is the lowest of its parts."""
+        refused = self.planned.refused
+        results = [
+            refused.get(exercise.id) or self.kept[exercise.id].result for exercise in batch.course.exercises
+        ]
+        # Where nothing of the student's could be run, nothing needed to be isolated.
+        levels = [kept.isolation for kept in self.kept.values()] or [Isolation(level=batch.required_level)]
+        versions = [kept.versions for kept in self.kept.values()] or [fingerprint.versions(__version__)]
+        return scoring.report(
+            results,
+            self.quizzes,
+            isolation=min(levels, key=lambda isolation: isolation.level),
+            versions=versions[0],
+            seed=batch.seed,
+        )
+
+
+def _content(planned: Plan, submission: Submission, quizzes: Sequence[QuizResult]) -> str:
+    """Return the fingerprint of what a student handed in, as far as it is graded."""
+    texts: list[str] = []
+    for name, job in planned.jobs.items():
+        texts += [name, *(text for path in sorted(job.sources) for text in (path, job.sources[path]))]
+    texts += [f"{name}: {result.message}" for name, result in planned.refused.items()]
+    for graded in quizzes:
+        answers = submission.answers(graded.id)
+        texts += [graded.id, answers.text if isinstance(answers, Text) else str(answers)]
+    return fingerprint.of(*texts)

@@ -5,6 +5,7 @@ Needs no torch, and does its own reading while the zygote imports it.
 
 import contextlib
 import os
+import queue
 import socket
 import subprocess
 import sys
@@ -51,6 +52,9 @@ class _Starter(Protocol):
     def launcher(self, order: WorkerOrder) -> Launcher:
         """Return what starts workers without a grading process: for measurements and tests."""
 
+    def is_alive(self) -> bool:
+        """Tell whether grading processes can still be started."""
+
     def stop(self) -> None:
         """End everything that was started."""
 
@@ -61,9 +65,11 @@ class Dispatcher:
     def __init__(self, jobs: int | None = None) -> None:
         """`jobs` are graded side by side; as many as there are cores unless given."""
         level = _max_level()
-        self._jobs = jobs or _cores()
+        self._jobs = jobs or cores()
+        self._slots = _Slots(self._jobs)
         self._starter: _Starter = _Zygote(level) if sys.platform == "linux" and level > 0 else _Spawner(level)
         self._ready: Ready | None = None
+        self._starting = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -71,13 +77,22 @@ class Dispatcher:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End every process that was started; what is being graded ends as not graded."""
         self._starter.stop()
+
+    def is_alive(self) -> bool:
+        """Tell whether grading processes can still be started."""
+        return self._starter.is_alive()
 
     def ready(self) -> Ready:
         """Wait until the machine is ready to grade; tell its isolation level and versions."""
-        if self._ready is None:
-            self._ready = self._starter.ready()
-        return self._ready
+        with self._starting:
+            if self._ready is None:
+                self._ready = self._starter.ready()
+            return self._ready
 
     def launcher(self, order: WorkerOrder) -> Launcher:
         """Return what starts workers without a grading process: for measurements and tests."""
@@ -90,16 +105,17 @@ class Dispatcher:
         return Isolation(level=ready.level, layers=ready.layers, missing=tuple(map(str, ready.missing)))
 
     def grade(self, todo: Sequence[Job], watch: Watch = ignore) -> Iterator[Graded | NotGraded]:
-        """Grade jobs side by side, one for each core; yield their results in the order of `todo`.
+        """Grade the jobs of one submission side by side; yield their results in the order of `todo`.
 
         Jobs that need something warmed go last, so that the others need not wait for it. Workers that run side by
-        side have a core each, and may use SUBMISSION_MEMORY_MIB together.
+        side have a core each, and those of one submission may use SUBMISSION_MEMORY_MIB together. Several threads may
+        call this at once, each for a submission of its own: they share the cores.
         """
         self.ready()
         order = sorted(range(len(todo)), key=lambda n: bool(todo[n].exercise.warm))
-        room = _Room(slots=self._jobs, memory_mib=SUBMISSION_MEMORY_MIB)
+        memory = _Memory(SUBMISSION_MEMORY_MIB)
         with ThreadPoolExecutor(max_workers=self._jobs) as pool:
-            futures = {n: pool.submit(self._grade_one, todo[n], watch, room) for n in order}
+            futures = {n: pool.submit(self._grade_one, todo[n], watch, memory) for n in order}
             try:
                 for n in range(len(todo)):
                     yield futures[n].result()
@@ -107,8 +123,9 @@ class Dispatcher:
                 if not all(future.done() for future in futures.values()):
                     self._starter.stop()  # unblocks the threads that wait for results nobody wants
 
-    def _grade_one(self, job: Job, watch: Watch, room: "_Room") -> Graded | NotGraded:
-        with room.take(job.exercise.limits.memory_limit_mib) as slot:
+    def _grade_one(self, job: Job, watch: Watch, memory: "_Memory") -> Graded | NotGraded:
+        # Memory first: who waits for it must not hold a core that another submission could use.
+        with memory.take(job.exercise.limits.memory_limit_mib), self._slots.take() as slot:
             return self._grade_in(slot, job, watch)
 
     def _grade_in(self, slot: int, job: Job, watch: Watch) -> Graded | NotGraded:
@@ -130,32 +147,47 @@ class Dispatcher:
             return NotGraded(reason=f"the grading process did not end within {limit:.0f} s")
 
 
-class _Room:
-    """What the jobs of one submission share: slots, each of which is a core, and memory."""
+class _Slots:
+    """The cores of this machine that are graded on; each job takes one for itself."""
 
-    def __init__(self, *, slots: int, memory_mib: int) -> None:
-        self._free = list(range(slots))
-        self._memory_mib, self._whole_mib = memory_mib, memory_mib
-        self._changed = threading.Condition()
+    def __init__(self, count: int) -> None:
+        self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for slot in range(count):
+            self._free.put(slot)
 
     @contextlib.contextmanager
-    def take(self, memory_mib: int) -> Iterator[int]:
-        """Wait for a slot and for memory; a job that wants more than there is gets all of it."""
-        wanted = min(memory_mib, self._whole_mib)
-        with self._changed:
-            self._changed.wait_for(lambda: self._free and self._memory_mib >= wanted)
-            slot = self._free.pop(0)
-            self._memory_mib -= wanted
+    def take(self) -> Iterator[int]:
+        """Wait for a free slot."""
+        slot = self._free.get()
         try:
             yield slot
         finally:
+            self._free.put(slot)
+
+
+class _Memory:
+    """What the workers of one submission may use together."""
+
+    def __init__(self, whole_mib: int) -> None:
+        self._left_mib, self._whole_mib = whole_mib, whole_mib
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def take(self, memory_mib: int) -> Iterator[None]:
+        """Wait until there is so much; a job that wants more than there is gets all of it."""
+        wanted = min(memory_mib, self._whole_mib)
+        with self._changed:
+            self._changed.wait_for(lambda: self._left_mib >= wanted)
+            self._left_mib -= wanted
+        try:
+            yield
+        finally:
             with self._changed:
-                self._free.append(slot)
-                self._memory_mib += wanted
+                self._left_mib += wanted
                 self._changed.notify_all()
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
@@ -223,6 +255,10 @@ class _Zygote:
         """Return what forks workers."""
         return ForkLauncher(self._control, order, slot=0)
 
+    def is_alive(self) -> bool:
+        """Tell whether the warm process runs."""
+        return self._process.poll() is None
+
     def stop(self) -> None:
         """Kill the warm process; everything forked from it dies with it."""
         self._control.close()
@@ -273,6 +309,10 @@ class _Spawner:
     def launcher(self, order: WorkerOrder) -> Launcher:
         """Return what spawns workers."""
         return SpawnLauncher(order)
+
+    def is_alive(self) -> bool:
+        """Tell that fresh interpreters can always be started."""
+        return True
 
     def stop(self) -> None:
         """Kill every grading process; their workers end when their pipes close."""

@@ -42,9 +42,15 @@ ARROWS = {
     "report": {"model", "safetext"},
     "content": {"catalog", "dispatch", "errors", "jobs", "mistakes", "model", "quiz"},
     "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
-    "batch": {"attempt", "catalog", "dispatch", "errors", "model", "submission"},
+    "fingerprint": {"model"},
+    "gradebook": {"errors", "model", "report"},
+    "host": {"catalog", "dispatch", "fingerprint", "jobs", "model"},
+    "executors": {"errors", "host", "safetext"},
+    "batch": {
+        "attempt", "catalog", "errors", "fingerprint", "gradebook", "host", "jobs", "model", "scoring", "submission",
+    },
     "cli": {
-        "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "hints", "model", "quiz", "report",
+        "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "executors", "gradebook", "hints", "model", "quiz", "report",
         "safetext", "scoring", "submission", "workspace",
     },
 }  # fmt: skip

@@ -1,18 +1,28 @@
 """A class: what counts as a submission, who hurts whom, and that strangers are not graded below level 2."""
 
 import json
+import shutil
+import signal
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from grader import batch, report
+from grader import batch, host, jobs, report
+from grader.batch import Batch, HandedIn
 from grader.cli.classes import class_command
 from grader.dispatch import MAX_LEVEL_VARIABLE
 from grader.errors import IsolationRefused, UsageError
+from grader.executors import open_executor
+from grader.gradebook import Gradebook
+from grader.host import Work
 
 COURSE = Path(__file__).parent / "course"
+HOSTILE_COURSE = Path(__file__).parent / "hostile_course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
 
 
@@ -57,14 +67,23 @@ def test_a_folder_without_submissions_is_refused(tmp_path):
         batch.find(tmp_path)
 
 
+def told(done: Result) -> dict[str, str]:
+    """Return the lines of a run by student."""
+    *lines, _ = done.output.splitlines()
+    return {
+        line.split("%  ")[-1].split(" ")[0] if "%" in line else line.split()[2].rstrip(":"): line
+        for line in lines
+    }
+
+
 def test_everybody_gets_a_line_and_a_report_and_a_bad_zip_hurts_no_other(grade_class, handed_in, tmp_path):
     done = grade_class(handed_in, "--reports", tmp_path / "reports")
-    lines = done.output.splitlines()
+    lines = told(done)
     assert done.return_value == 1, done.output
-    assert lines[0].split() == ["13", "of", "13", "100.0%", "ada"]
-    assert lines[1].split() == ["0", "of", "13", "0.0%", "bob"]
-    assert lines[2].strip().startswith("not graded  cyd: ")
-    assert "2 of 3 submissions graded at isolation level" in lines[3]
+    assert lines["ada"].split() == ["13", "of", "13", "100.0%", "ada"]
+    assert lines["bob"].split() == ["0", "of", "13", "0.0%", "bob"]
+    assert lines["cyd"].strip().startswith("not graded  cyd: ")
+    assert "2 of 3 submissions graded in" in done.output.splitlines()[-1]
     written = {path.stem: path.read_text("utf-8") for path in (tmp_path / "reports").iterdir()}
     assert {name: report.from_json(text).points for name, text in written.items()} == {
         "ada": 13.0,
@@ -80,9 +99,10 @@ def test_a_class_is_not_graded_below_level_two_unless_told_otherwise(
     done = grade_class(handed_in, "--reports", tmp_path / "reports")
     assert isinstance(done.exception, IsolationRefused)
     assert done.exception.exit_code == 3
-    assert (done.output, list((tmp_path / "reports").iterdir())) == ("", [])
-    told = grade_class(handed_in, "--require-isolation", level, "--reports", tmp_path / "reports")
-    assert told.return_value == 1
+    assert "13 of" not in done.output
+    assert list((tmp_path / "reports").iterdir()) == []
+    accepted = grade_class(handed_in, "--require-isolation", level, "--reports", tmp_path / "reports")
+    assert accepted.return_value == 1
     assert json.loads((tmp_path / "reports" / "ada.json").read_text("utf-8"))["isolation"]["level"] == level
 
 
@@ -93,3 +113,143 @@ def test_a_name_steers_no_terminal_and_commands_no_ci(grade_class, tmp_path):
     assert "\x1b" not in done.output
     assert "\\x1b[31mred" in done.output
     assert not any(line.lstrip().startswith("::") for line in done.output.splitlines())
+
+
+# --- the gradebook
+
+
+def attempts(path: Path) -> list[tuple[str, int, float]]:
+    with Gradebook(path) as book:
+        return [(a.student, a.number, a.report.points) for a in book.attempts()]
+
+
+def test_what_has_not_changed_is_not_graded_again(grade_class, handed_in, tmp_path):
+    book = tmp_path / "course.db"
+    first = told(grade_class(handed_in, "--gradebook", book))
+    second = told(grade_class(handed_in, "--gradebook", book))
+    assert attempts(book) == [("ada", 1, 13.0), ("bob", 1, 0.0)]
+    assert second["ada"] == f"{first['ada']} (unchanged)"
+    assert second["bob"] == f"{first['bob']} (unchanged)"
+
+
+def test_a_student_who_hands_in_again_gets_another_attempt(grade_class, handed_in, tmp_path):
+    book = tmp_path / "course.db"
+    grade_class(handed_in, "--gradebook", book)
+    module = handed_in / "ada" / "exercises" / "scaling.py"
+    module.write_text(f"{REFERENCE}\n\ndef double(x):\n    return x * x\n", encoding="utf-8")
+    again = told(grade_class(handed_in, "--gradebook", book))
+    assert "unchanged" not in again["ada"]
+    assert "unchanged" in again["bob"]
+    (_, _, before), (_, _, after) = attempts(book)[:2]
+    assert before == 13.0 > after
+
+
+def test_another_seed_is_another_grading(grade_class, handed_in, tmp_path):
+    book = tmp_path / "course.db"
+    grade_class(handed_in, "--gradebook", book)
+    assert "unchanged" not in grade_class(handed_in, "--gradebook", book, "--seed", "5").output
+    assert [number for _, number, _ in attempts(book)] == [1, 2, 1, 2]
+
+
+def test_a_changed_suite_grades_its_exercise_anew_and_no_other(tmp_path, monkeypatch, handed_in):
+    course = Path(
+        shutil.copytree(HOSTILE_COURSE, tmp_path / "course", ignore=shutil.ignore_patterns("__pycache__"))
+    )
+    monkeypatch.setenv("CONVGRADER_COURSE", str(course))
+    for student in ("ada", "bob"):
+        shutil.rmtree(handed_in / student, ignore_errors=True)
+        for name in ("halving", "shifting"):
+            (handed_in / student / "exercises").mkdir(parents=True, exist_ok=True)
+            shutil.copy(
+                course / "solutions" / name / "reference.py", handed_in / student / "exercises" / f"{name}.py"
+            )
+    for leftover in ("bob.zip", "cyd.zip"):
+        (handed_in / leftover).unlink()
+    graded: list[str] = []
+    original = batch.perform
+
+    def watched(data: bytes) -> bytes:
+        work = msgspec.msgpack.decode(data, type=Work)
+        graded.extend(jobs.decode(job).module for job in work.jobs)
+        return original(data)
+
+    monkeypatch.setattr(batch, "perform", watched)
+    run = [str(handed_in), "--gradebook", str(tmp_path / "course.db")]
+    assert CliRunner().invoke(class_command, run, standalone_mode=False).return_value == 0
+    # Both handed in the same: with one at a time, the second is not graded at all.
+    assert sorted(set(graded)) == ["halving", "shifting"]
+    graded.clear()
+    suite = course / "solutions" / "halving" / "test_halving.py"
+    suite.write_text(suite.read_text("utf-8") + "\n# changed\n", encoding="utf-8")
+    assert CliRunner().invoke(class_command, run, standalone_mode=False).return_value == 0
+    assert set(graded) == {"halving"}
+
+
+def test_a_result_from_a_lower_level_is_not_taken_for_one_of_a_higher(
+    grade_class, handed_in, tmp_path, monkeypatch
+):
+    book = tmp_path / "course.db"
+    monkeypatch.setenv(MAX_LEVEL_VARIABLE, "1")
+    grade_class(handed_in, "--gradebook", book, "--require-isolation", "0")
+    monkeypatch.delenv(MAX_LEVEL_VARIABLE)
+    again = grade_class(handed_in, "--gradebook", book, "--reports", tmp_path / "reports")
+    assert "unchanged" not in again.output
+    level = json.loads((tmp_path / "reports" / "ada.json").read_text("utf-8"))["isolation"]["level"]
+    assert level >= 2
+    lower = grade_class(handed_in, "--gradebook", book, "--require-isolation", "0")
+    assert lower.output.count("unchanged") == 2
+
+
+SLOW = "import time\n\n\ndef double(x):\n    time.sleep(0.2)\n    return 2 * x\n"
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_a_run_that_is_ended_loses_nothing_that_was_finished(tmp_path, monkeypatch, signal_number):
+    monkeypatch.setenv("CONVGRADER_COURSE", str(COURSE))
+    folder, book = tmp_path / "handed-in", tmp_path / "course.db"
+    for n in range(12):
+        (folder / f"student{n:02}" / "exercises").mkdir(parents=True)
+        text = f"{REFERENCE}\n\n{SLOW}# {n}\n"
+        (folder / f"student{n:02}" / "exercises" / "scaling.py").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "grader", "class", str(folder), "--gradebook", str(book), "--jobs", "2"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    seen = [run.stdout.readline() for _ in range(3)]
+    run.send_signal(signal_number)
+    output, errors = run.communicate(timeout=60)
+    finished = {line.split()[-1] for line in (*seen, *output.splitlines()) if "student" in line}
+    assert 3 <= len(finished) < 12, errors
+    if signal_number == signal.SIGINT:
+        assert (run.returncode, errors.strip()) == (130, "Interrupted.")
+    kept = {student for student, _, _ in attempts(book)}
+    assert finished <= kept
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("(unchanged)") == len(kept)
+    assert attempts(book) == [(f"student{n:02}", 1, 13.0) for n in range(12)]
+
+
+def test_a_warm_process_that_dies_costs_only_what_it_was_doing(handed_in, tmp_path, course):
+    with Gradebook(tmp_path / "course.db") as book, open_executor("local", 1) as (pool, width, slots):
+        run = Batch(
+            course=course, gradebook=book, executor=pool, seed=0, width=width, slots=slots, required_level=0
+        )
+        (first,) = run.grade([HandedIn(student="ada", path=handed_in / "ada")])
+        assert first.report.points == 13.0
+        host._dispatcher._starter._process.kill()
+        host._dispatcher._starter._process.wait()
+        (second,) = run.grade([HandedIn(student="bob", path=handed_in / "bob.zip")])
+        assert second.report.max_points == 13.0
+
+
+def test_work_meant_for_another_version_is_refused_and_costs_nobody_points(
+    handed_in, tmp_path, course, monkeypatch
+):
+    with Gradebook(tmp_path / "course.db") as book, open_executor("local", 1) as (pool, width, slots):
+        run = Batch(
+            course=course, gradebook=book, executor=pool, seed=0, width=width, slots=slots, required_level=0
+        )
+        monkeypatch.setattr(host, "_here", lambda *_: None)
+        (ended,) = run.grade([HandedIn(student="ada", path=handed_in / "ada")])
+    (result,) = ended.report.exercises
+    assert (result.outcome, result.max_points) == ("internal_error", 0.0)
+    assert "another version of scaling" in result.message

@@ -1,15 +1,17 @@
 """`grade class`: grades what a whole class handed in."""
 
+import sys
+import time
 from pathlib import Path
 
 import click
 
-from grader import batch, catalog, scoring
-from grader.batch import HandedIn, Refused
+from grader import batch, catalog, executors, scoring
+from grader.batch import Batch, Ended
 from grader.cli.run import DEFAULT_SEED, write
-from grader.dispatch import Dispatcher
-from grader.errors import IsolationRefused, UsageError
-from grader.model import Report
+from grader.dispatch import cores
+from grader.errors import UsageError
+from grader.gradebook import Gradebook
 from grader.report import to_json
 from grader.safetext import one_line
 
@@ -20,6 +22,12 @@ _NAME = 60
 @click.command("class", short_help="Grade what a whole class handed in (for instructors).")
 @click.argument(
     "submissions", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="SUBMISSIONS"
+)
+@click.option(
+    "--gradebook",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.db",
+    help="Record every attempt in FILE.db, and grade only what has changed since.",
 )
 @click.option(
     "--reports",
@@ -41,39 +49,94 @@ _NAME = 60
     metavar="N",
     help="Grade so many exercises side by side; one for each core unless given.",
 )
+@click.option(
+    "--executor",
+    default="local",
+    metavar="NAME",
+    show_default=True,
+    help="local: one warm process; processes, loky: one for each job; dask://HOST:PORT: on every worker of a cluster.",
+)
 @click.option("--seed", type=int, default=DEFAULT_SEED, metavar="N", help="Seed of the inputs.")
 def class_command(
-    submissions: Path, reports: Path | None, require_isolation: int, jobs: int | None, seed: int
+    submissions: Path,
+    gradebook: Path | None,
+    reports: Path | None,
+    require_isolation: int,
+    jobs: int | None,
+    executor: str,
+    seed: int,
 ) -> int:
     """Grade every folder and zip in SUBMISSIONS, one for each student.
 
-    Strangers' code needs isolation level 2 or better; `grade doctor` tells what this machine gives. Exits with 3
-    if something of ours failed, with 1 if a submission could not be read, else with 0.
+    With a gradebook, a run that was interrupted goes on where it stopped, and what has not changed is not graded
+    again. Strangers' code needs isolation level 2 or better; `grade doctor` tells what this machine gives. Exits with
+    3 if something of ours failed, with 1 if a submission could not be read, else with 0.
 
     \b
-    grade class handed-in
+    grade class handed-in --gradebook course.db
     grade class handed-in --reports reports --seed 71
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     handed_in = batch.find(submissions)
-    with Dispatcher(jobs) as dispatcher:
-        course = catalog.load(catalog.find_root())
-        _make(reports)
-        if (isolation := dispatcher.isolation()).level < require_isolation:
-            raise IsolationRefused(
-                level=isolation.level, required=require_isolation, missing=isolation.missing
-            )
-        code, graded = 0, 0
-        for one, ending in batch.grade(dispatcher, course, handed_in, seed):
-            click.echo(_line(one, ending))
-            if isinstance(ending, Refused):
-                code = max(code, 1)
-                continue
-            graded += 1
-            code = max(code, 3 if scoring.has_internal_error(ending) else 0)
-            if reports is not None:
-                write(to_json(ending), reports / f"{one.student}.json")
-    click.echo(f"{graded} of {len(handed_in)} submissions graded at isolation level {isolation.level}.")
+    course = catalog.load(catalog.find_root())
+    _make(reports)
+    code, graded = 0, 0
+    width = jobs or cores()
+    with (
+        Gradebook(gradebook or Path(":memory:")) as book,
+        executors.open_executor(executor, width) as (pool, wide, slots),
+    ):
+        run = Batch(
+            course=course,
+            gradebook=book,
+            executor=pool,
+            seed=seed,
+            width=wide,
+            slots=slots,
+            required_level=require_isolation,
+        )
+        progress = _Progress(len(handed_in))
+        for ended in run.grade(handed_in):
+            progress.tell(_line(ended))
+            code = max(code, _code(ended))
+            if ended.report is not None:
+                graded += 1
+                if reports is not None:
+                    write(to_json(ended.report), reports / f"{ended.student}.json")
+    progress.clear()
+    click.echo(f"{graded} of {len(handed_in)} submissions graded in {progress.seconds():.0f} s.")
     return code
+
+
+class _Progress:
+    """A line for each submission; on a terminal also how many there are, how fast it goes, how long it takes."""
+
+    def __init__(self, whole: int) -> None:
+        self._whole, self._done, self._began = whole, 0, time.monotonic()
+        self._shown = sys.stderr.isatty()
+
+    def seconds(self) -> float:
+        """Return how long it has taken."""
+        return time.monotonic() - self._began
+
+    def tell(self, line: str) -> None:
+        """Count a submission."""
+        self.clear()
+        click.echo(line)
+        self._done += 1
+        if self._shown:
+            rate = self._done / max(self.seconds(), 1e-3)
+            left = (self._whole - self._done) / rate
+            text = f"{self._done} of {self._whole}, {rate:.1f} a second, {_minutes(left)} left"
+            click.echo(f"\r{text}".ljust(60), err=True, nl=False)
+
+    def clear(self) -> None:
+        """Take the line away before something else is printed."""
+        if self._shown:
+            click.echo("\r" + " " * 60 + "\r", err=True, nl=False)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _make(reports: Path | None) -> None:
@@ -84,11 +147,19 @@ def _make(reports: Path | None) -> None:
             raise UsageError(f"Reports cannot be written to {reports}: {error.strerror}.") from None
 
 
-def _line(one: HandedIn, ending: Report | Refused) -> str:
+def _code(ended: Ended) -> int:
+    if ended.report is None:
+        return 1
+    return 3 if scoring.has_internal_error(ended.report) else 0
+
+
+def _line(ended: Ended) -> str:
     """Return one student as a line. The name, a student's text, comes last: a CI log takes no score for a command."""
-    name = one_line(one.student, limit=_NAME)
-    if isinstance(ending, Refused):
-        return f"{'not graded':>24}  {name}: {one_line(ending.reason, limit=600)}"
-    void = " (some of it could not be graded: grade again)" if scoring.has_internal_error(ending) else ""
-    points = f"{ending.points:.6g} of {ending.max_points:g}"
-    return f"{points:>16} {ending.score:>7.1%}  {name}{void}"
+    name = one_line(ended.student, limit=_NAME)
+    report = ended.report
+    if report is None:
+        return f"{'not graded':>24}  {name}: {one_line(ended.refused, limit=600)}"
+    void = " (some of it could not be graded: grade again)" if scoring.has_internal_error(report) else ""
+    unchanged = " (unchanged)" if ended.again else ""
+    points = f"{report.points:.6g} of {report.max_points:g}"
+    return f"{points:>16} {report.score:>7.1%}  {name}{void}{unchanged}"

@@ -1,0 +1,67 @@
+"""What determines a result, as short text: equal fingerprints, equal results. Needs no torch.
+
+A result depends on the submission's modules, the exercise (its whole folder), the seed, and what grades: the engine's
+own source, torch and Python. It does not depend on the isolation level, which only decides what is refused.
+"""
+
+import functools
+import hashlib
+import platform
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from grader.model import Exercise, Versions
+
+_BYTES = 16
+
+
+def of(*parts: str) -> str:
+    """Return the fingerprint of some texts, in their order: no two lists of texts have the same."""
+    digest = hashlib.blake2b(digest_size=_BYTES)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()
+
+
+def exercise(found: Exercise) -> str:
+    """Return the fingerprint of an exercise: every file of its folder, and what its exercise.yaml came to."""
+    return of(*_files(found.folder, "*"), msgspec.json.encode(_portable(found)).decode())
+
+
+def bank(path: Path) -> str:
+    """Return the fingerprint of a quiz bank."""
+    return of(path.read_bytes().hex())
+
+
+@functools.cache
+def engine() -> str:
+    """Return the fingerprint of what grades: the grader's source, torch and Python."""
+    return of(*_files(Path(__file__).parent, "*.py"), version("torch"), platform.python_version())
+
+
+def result(exercise_print: str, root: str, sources: Mapping[str, str], seed: int) -> str:
+    """Return the fingerprint of one exercise's result: the key of the result cache."""
+    named = [text for name in sorted(sources) for text in (name, sources[name])]
+    return of(engine(), exercise_print, str(seed), root, *named)
+
+
+def versions(grader: str) -> Versions:
+    """Return what grades here. The versions are those installed, whether or not they are imported yet."""
+    return Versions(grader=grader, torch=version("torch"), python=platform.python_version())
+
+
+def _files(folder: Path, pattern: str) -> Iterable[str]:
+    for path in sorted(folder.rglob(pattern)):
+        if path.is_file() and not {"__pycache__", "course"} & set(path.relative_to(folder).parts):
+            yield path.relative_to(folder).as_posix()
+            yield path.read_bytes().hex()
+
+
+def _portable(found: Exercise) -> dict[str, object]:
+    """Return what an exercise says, without where it lies: hosts keep courses in different places."""
+    told = {field: getattr(found, field) for field in found.__dataclass_fields__}
+    return {name: value for name, value in told.items() if name not in ("stub", "folder")}

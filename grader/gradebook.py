@@ -1,0 +1,285 @@
+"""The gradebook: every attempt of a class in one SQLite file, appended and never changed, and a cache of results.
+
+One file serves several writers: each addition is a transaction that waits for its turn. What was added is on disk when
+`add` returns, so that a run that is killed loses nothing that was finished.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from grader.errors import GraderError, UsageError
+from grader.model import Outcome, Report
+from grader.report import from_json, to_json
+
+_APPLICATION = 0x436F6E76  # "Conv": SQLite's place for whose file this is
+_WAIT_S = 60.0
+
+# One script for each schema version: a file of version n is brought up to date by those from n on.
+_MIGRATIONS = (
+    """
+    CREATE TABLE attempts (
+        id INTEGER PRIMARY KEY,
+        student TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        submission TEXT NOT NULL,
+        conditions TEXT NOT NULL,
+        submitted_at TEXT NOT NULL,
+        graded_at TEXT NOT NULL,
+        points REAL NOT NULL,
+        max_points REAL NOT NULL,
+        score REAL NOT NULL,
+        void INTEGER NOT NULL,
+        isolation_level INTEGER NOT NULL,
+        seed INTEGER NOT NULL,
+        grader TEXT NOT NULL,
+        torch TEXT NOT NULL,
+        python TEXT NOT NULL,
+        report TEXT NOT NULL,
+        UNIQUE (student, number)
+    );
+    CREATE TABLE parts (
+        attempt INTEGER NOT NULL REFERENCES attempts (id),
+        kind TEXT NOT NULL CHECK (kind IN ('exercise', 'quiz')),
+        part TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        points REAL NOT NULL,
+        max_points REAL NOT NULL,
+        PRIMARY KEY (attempt, kind, part)
+    );
+    CREATE TABLE checks (
+        attempt INTEGER NOT NULL REFERENCES attempts (id),
+        exercise TEXT NOT NULL,
+        "check" TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        points REAL NOT NULL,
+        max_points REAL NOT NULL,
+        mistake TEXT NOT NULL,
+        PRIMARY KEY (attempt, exercise, "check")
+    );
+    CREATE TABLE results (key TEXT PRIMARY KEY, result BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TRIGGER attempts_stay BEFORE UPDATE ON attempts BEGIN SELECT RAISE(ABORT, 'attempts are never changed'); END;
+    CREATE TRIGGER attempts_kept BEFORE DELETE ON attempts BEGIN SELECT RAISE(ABORT, 'attempts are never removed'); END;
+    CREATE TRIGGER parts_stay BEFORE UPDATE ON parts BEGIN SELECT RAISE(ABORT, 'attempts are never changed'); END;
+    CREATE TRIGGER parts_kept BEFORE DELETE ON parts BEGIN SELECT RAISE(ABORT, 'attempts are never removed'); END;
+    CREATE TRIGGER checks_stay BEFORE UPDATE ON checks BEGIN SELECT RAISE(ABORT, 'attempts are never changed'); END;
+    CREATE TRIGGER checks_kept BEFORE DELETE ON checks BEGIN SELECT RAISE(ABORT, 'attempts are never removed'); END;
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One numbered grading of one student's work.
+
+    `submission` is the fingerprint of what was handed in, `conditions` that of everything the report depends on.
+    Times are UTC.
+    """
+
+    student: str
+    number: int
+    submission: str
+    conditions: str
+    submitted_at: datetime
+    graded_at: datetime
+    report: Report
+
+
+class Gradebook:
+    """An open gradebook. Use it as a context manager, and in one thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the gradebook at `path`, or begin one. Raises UsageError where there is something else."""
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None
+        try:
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._migrate()
+            self._db.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
+            self._db.execute("PRAGMA synchronous = FULL")  # what was added survives a power cut
+        except sqlite3.Error as error:
+            self._db.close()
+            raise self._unusable(error) from None
+        except GraderError:
+            self._db.close()
+            raise
+
+    def _unusable(self, error: sqlite3.Error) -> UsageError:
+        message = f"{self._path} cannot be used as a gradebook: {error}. Name another file, or a new one."
+        return UsageError(message)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def _migrate(self) -> None:
+        with _Transaction(self._db):
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            (owner,) = self._db.execute("PRAGMA application_id").fetchone()
+            (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if tables and owner != _APPLICATION:
+                raise UsageError(f"{self._path} is a database of something else. Name another file.")
+            if version > len(_MIGRATIONS):
+                raise GraderError(
+                    f"{self._path} was written by a newer convgrader (schema {version}; this one knows "
+                    f"{len(_MIGRATIONS)}). Install that version, or name another file."
+                )
+            for script in _MIGRATIONS[version:]:
+                for statement in _statements(script):
+                    self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+            self._db.execute(f"PRAGMA application_id = {_APPLICATION}")
+
+    # --- attempts
+
+    def add(
+        self,
+        student: str,
+        report: Report,
+        *,
+        submission: str,
+        conditions: str,
+        submitted_at: datetime,
+        parts: Mapping[str, str],
+    ) -> int:
+        """Append an attempt and return its number. `parts` maps exercises and quizzes to their fingerprints."""
+        with _Transaction(self._db):
+            query = "SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE student = ?"
+            (number,) = self._db.execute(query, (student,)).fetchone()
+            row = {
+                "student": student,
+                "number": number,
+                "submission": submission,
+                "conditions": conditions,
+                "submitted_at": submitted_at.astimezone(UTC).isoformat(),
+                "graded_at": datetime.now(UTC).isoformat(),
+                "points": report.points,
+                "max_points": report.max_points,
+                "score": report.score,
+                "void": any(e.outcome is Outcome.INTERNAL_ERROR for e in report.exercises),
+                "isolation_level": report.isolation.level,
+                "seed": report.seed,
+                "grader": report.versions.grader,
+                "torch": report.versions.torch,
+                "python": report.versions.python,
+                "report": to_json(report),
+            }
+            marks = ", ".join(f":{name}" for name in row)
+            added = self._db.execute(f"INSERT INTO attempts ({', '.join(row)}) VALUES ({marks})", row)  # noqa: S608 - our names
+            self._add_details(added.lastrowid or 0, report, parts)
+        return int(number)
+
+    def _add_details(self, attempt: int, report: Report, parts: Mapping[str, str]) -> None:
+        rows = [("exercise", e.id, str(e.outcome), e.points, e.max_points) for e in report.exercises]
+        rows += [("quiz", q.id, "", q.points, q.max_points) for q in report.quizzes]
+        self._db.executemany(
+            "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (attempt, kind, part, parts[f"{kind} {part}"], outcome, points, most)
+                for kind, part, outcome, points, most in rows
+            ],
+        )
+        self._db.executemany(
+            "INSERT INTO checks VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    attempt,
+                    e.id,
+                    c.id,
+                    c.outcome,
+                    c.points,
+                    c.max_points,
+                    c.diagnosis.mistake if c.diagnosis else "",
+                )
+                for e in report.exercises
+                for c in e.checks
+            ],
+        )
+
+    def attempts(self, student: str | None = None) -> Iterator[Attempt]:
+        """Yield the attempts of a student, or of all, by student and number."""
+        query = (
+            "SELECT student, number, submission, conditions, submitted_at, graded_at, report FROM attempts"
+        )
+        where, values = (" WHERE student = ?", (student,)) if student is not None else ("", ())
+        for row in self._db.execute(f"{query}{where} ORDER BY student, number", values):
+            yield _attempt(*row)
+
+    def is_current(self, student: str, conditions: str, required_level: int) -> bool:
+        """Tell whether a student's last attempt is what grading again would give: nothing void, isolated enough."""
+        query = (
+            "SELECT conditions = ? AND isolation_level >= ? AND NOT void FROM attempts "
+            "WHERE student = ? ORDER BY number DESC LIMIT 1"
+        )
+        found = self._db.execute(query, (conditions, required_level, student)).fetchone()
+        return bool(found and found[0])
+
+    def last(self, student: str) -> Attempt:
+        """Return a student's last attempt. Raises LookupError where there is none."""
+        found = list(self.attempts(student))
+        if not found:
+            raise LookupError(student)
+        return found[-1]
+
+    # --- the cache of results
+
+    def cached(self, key: str) -> bytes | None:
+        """Return the result kept under a key."""
+        found = self._db.execute("SELECT result FROM results WHERE key = ?", (key,)).fetchone()
+        return found[0] if found else None
+
+    def keep(self, results: Mapping[str, bytes]) -> None:
+        """Keep results under their keys. One that is there already stays: equal keys, equal results."""
+        with _Transaction(self._db):
+            self._db.executemany("INSERT OR IGNORE INTO results VALUES (?, ?)", results.items())
+
+
+class _Transaction:
+    """All or nothing, and alone: it takes the write lock when it begins, and waits for it."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.execute("ROLLBACK" if kind else "COMMIT")
+
+
+def _attempt(
+    student: str, number: int, submission: str, conditions: str, submitted: str, graded: str, report: str
+) -> Attempt:
+    return Attempt(
+        student=student,
+        number=number,
+        submission=submission,
+        conditions=conditions,
+        submitted_at=datetime.fromisoformat(submitted),
+        graded_at=datetime.fromisoformat(graded),
+        report=from_json(report),
+    )
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script one by one: executescript would end the transaction they belong to."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

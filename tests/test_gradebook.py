@@ -1,0 +1,213 @@
+"""The gradebook: attempts are appended and stay, several writers take turns, old files are brought up to date."""
+
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from grader import gradebook as room
+from grader.errors import GraderError, UsageError
+from grader.gradebook import Gradebook
+from grader.model import (
+    CheckResult,
+    Diagnosis,
+    ExerciseResult,
+    Isolation,
+    Outcome,
+    QuizResult,
+    Report,
+    Versions,
+)
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+CHECK = CheckResult(
+    id="test_values",
+    title="Values",
+    outcome=Outcome.FAILED,
+    points=0.0,
+    max_points=2.0,
+    diagnosis=Diagnosis(mistake="squares", message="Twice x is x + x."),
+)
+EXERCISE = ExerciseResult(
+    id="scaling", title="Scaling", outcome=Outcome.FAILED, points=1.0, max_points=3.0, checks=(CHECK,)
+)
+REPORT = Report(
+    points=2.0,
+    max_points=5.0,
+    score=0.4,
+    isolation=Isolation(level=2),
+    versions=Versions(grader="0", torch="2", python="3"),
+    seed=7,
+    exercises=(EXERCISE,),
+    quizzes=(QuizResult(id="first", title="First", points=1.0, max_points=2.0),),
+)
+PARTS = {"exercise scaling": "print of scaling", "quiz first": "print of first"}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "course.db"
+
+
+def add(book: Gradebook, student: str = "ada", report: Report = REPORT, conditions: str = "c") -> int:
+    return book.add(student, report, submission="s", conditions=conditions, submitted_at=NOW, parts=PARTS)
+
+
+def test_an_attempt_comes_back_as_it_was_added(path):
+    with Gradebook(path) as book:
+        assert add(book) == 1
+    with Gradebook(path) as book:
+        (attempt,) = book.attempts()
+    assert (attempt.student, attempt.number, attempt.submission, attempt.conditions) == ("ada", 1, "s", "c")
+    assert attempt.submitted_at == NOW
+    assert attempt.graded_at.tzinfo is not None
+    assert attempt.report == REPORT
+
+
+def test_attempts_are_numbered_by_student(path):
+    with Gradebook(path) as book:
+        assert [add(book), add(book, "bob"), add(book)] == [1, 1, 2]
+        assert [(a.student, a.number) for a in book.attempts()] == [("ada", 1), ("ada", 2), ("bob", 1)]
+        assert [a.number for a in book.attempts("ada")] == [1, 2]
+        assert book.last("ada").number == 2
+        with pytest.raises(LookupError):
+            book.last("eve")
+
+
+def test_an_attempt_is_current_while_nothing_changes_nothing_is_void_and_it_was_isolated_enough(path):
+    void = replace(REPORT, exercises=(replace(EXERCISE, outcome=Outcome.INTERNAL_ERROR),))
+    with Gradebook(path) as book:
+        assert not book.is_current("ada", "one", 0)
+        add(book, conditions="one")
+        assert book.is_current("ada", "one", 2)
+        assert not book.is_current("ada", "one", 3)
+        assert not book.is_current("bob", "one", 0)
+        add(book, conditions="two")
+        assert not book.is_current("ada", "one", 0)
+        add(book, conditions="three", report=void)
+        assert not book.is_current("ada", "three", 0)
+
+
+def test_every_part_and_check_can_be_asked_for(path):
+    with Gradebook(path) as book:
+        add(book)
+    db = sqlite3.connect(path)
+    assert db.execute(
+        "SELECT kind, part, fingerprint, outcome, points, max_points FROM parts"
+    ).fetchall() == [
+        ("exercise", "scaling", "print of scaling", "failed", 1.0, 3.0),
+        ("quiz", "first", "print of first", "", 1.0, 2.0),
+    ]
+    assert db.execute(
+        'SELECT exercise, "check", outcome, points, max_points, mistake FROM checks'
+    ).fetchall() == [("scaling", "test_values", "failed", 0.0, 2.0, "squares")]
+    assert db.execute(
+        "SELECT isolation_level, seed, grader, torch, python, score FROM attempts"
+    ).fetchall() == [(2, 7, "0", "2", "3", 0.4)]
+    db.close()
+
+
+@pytest.mark.parametrize("table", ["attempts", "parts", "checks"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET points = 99", "DELETE FROM {}"])
+def test_what_was_added_is_neither_changed_nor_removed(path, table, statement):
+    with Gradebook(path) as book:
+        add(book)
+    db = sqlite3.connect(path)
+    with pytest.raises(sqlite3.IntegrityError, match="attempts are never"):
+        db.execute(statement.format(table))
+    db.close()
+
+
+def test_an_attempt_is_added_whole_or_not_at_all(path):
+    twice = replace(REPORT, exercises=(replace(EXERCISE, checks=(CHECK, CHECK)),))
+    with Gradebook(path) as book:
+        with pytest.raises(sqlite3.IntegrityError):
+            add(book, report=twice)
+        assert list(book.attempts()) == []
+        assert add(book) == 1
+
+
+def test_results_are_kept_under_their_keys_and_the_first_stays(path):
+    with Gradebook(path) as book:
+        assert book.cached("k") is None
+        book.keep({"k": b"one", "l": b"two"})
+        book.keep({"k": b"other"})
+    with Gradebook(path) as book:
+        assert (book.cached("k"), book.cached("l")) == (b"one", b"two")
+
+
+def test_many_writers_lose_nothing(path):
+    code = textwrap.dedent(
+        f"""
+        import sys
+        sys.path.insert(0, {str(__file__.rpartition("/")[0])!r})
+        from test_gradebook import REPORT, add
+        from pathlib import Path
+        from grader.gradebook import Gradebook
+        with Gradebook(Path({str(path)!r})) as book:
+            for _ in range(20):
+                add(book, sys.argv[1])
+                add(book, "everybody")
+        """
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, f"student {n}"]) for n in range(4)]
+    assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0, 0]
+    with Gradebook(path) as book:
+        numbers = [attempt.number for attempt in book.attempts("everybody")]
+        assert numbers == list(range(1, 81))
+        assert sum(1 for _ in book.attempts()) == 160
+
+
+def test_an_older_file_is_brought_up_to_date_and_keeps_what_is_in_it(path, monkeypatch):
+    with Gradebook(path) as book:
+        add(book)
+    newer = (*room._MIGRATIONS, "ALTER TABLE attempts ADD COLUMN remark TEXT NOT NULL DEFAULT '';")
+    monkeypatch.setattr(room, "_MIGRATIONS", newer)
+    with Gradebook(path) as book:
+        assert [attempt.report for attempt in book.attempts()] == [REPORT]
+        add(book)
+    db = sqlite3.connect(path)
+    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    assert db.execute("SELECT remark FROM attempts").fetchall() == [("",), ("",)]
+    db.close()
+
+
+def test_a_migration_that_fails_changes_nothing(path, monkeypatch):
+    with Gradebook(path) as book:
+        add(book)
+    broken = (*room._MIGRATIONS, "ALTER TABLE attempts ADD COLUMN remark TEXT;\nSELECT * FROM nowhere;")
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "_MIGRATIONS", broken)
+        with pytest.raises(UsageError, match="nowhere"):
+            Gradebook(path)
+    with Gradebook(path) as book:
+        assert [attempt.number for attempt in book.attempts()] == [1]
+
+
+def test_a_newer_file_is_refused_and_left_alone(path, monkeypatch):
+    Gradebook(path).__exit__(None, None, None)
+    before = path.read_bytes()
+    monkeypatch.setattr(room, "_MIGRATIONS", ())
+    with pytest.raises(GraderError, match="written by a newer convgrader"):
+        Gradebook(path)
+    assert path.read_bytes() == before
+
+
+def test_what_is_no_gradebook_is_refused_and_left_alone(tmp_path):
+    text = tmp_path / "notes.txt"
+    text.write_text("a text, and no database " * 100, encoding="utf-8")
+    with pytest.raises(UsageError, match="cannot be used as a gradebook"):
+        Gradebook(text)
+    assert text.read_text(encoding="utf-8").startswith("a text")
+    other = tmp_path / "other.db"
+    db = sqlite3.connect(other)
+    db.execute("CREATE TABLE bookmarks (url TEXT)")
+    db.close()
+    with pytest.raises(UsageError, match="a database of something else"):
+        Gradebook(other)
+    with pytest.raises(UsageError, match="cannot be used as a gradebook"):
+        Gradebook(tmp_path / "nowhere" / "course.db")
