@@ -16,51 +16,51 @@ _NAMES = ("local", "processes", "loky")
 
 @contextlib.contextmanager
 def open_executor(name: str, width: int) -> Iterator[tuple[Executor, int, int]]:
-    """Give an executor, how much it does at once, and how many jobs each of its processes grades side by side."""
-    made: Executor
-    if name == "local":
-        made, slots = ThreadPoolExecutor(width), width
-    elif name == "processes":
-        made, slots = ProcessPoolExecutor(width), 1
-    elif name == "loky":
-        made, slots = _loky(width), 1
-    elif name.startswith(_DASK):
-        made, width = _dask(name.removeprefix(_DASK))
-        slots = 1
-    else:
-        raise UsageError(f'There is no executor "{name}". There are: {", ".join(_NAMES)}, {_DASK}HOST:PORT.')
-    try:
-        yield made, width, slots
+    """Give an executor, how much it does at once, and how many jobs each of its processes grades side by side.
+
+    `local` grades in this process's own warm process, `width` jobs at a time; `processes` and `loky` start `width`
+    processes; `dask://HOST:PORT` takes every worker of a cluster. Raises UsageError for what is none of these.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.callback(host.stop)
+        slots = width if name == "local" else 1
+        if name == "local":
+            made: Executor = ThreadPoolExecutor(width)
+        elif name == "processes":
+            made = ProcessPoolExecutor(width)
+        elif name == "loky":
+            made = _extra("loky").ProcessPoolExecutor(max_workers=width)
+        elif name.startswith(_DASK):
+            client = stack.enter_context(_dask_client(name.removeprefix(_DASK)))
+            made, width = client.get_executor(pure=False), sum(client.nthreads().values())
+        else:
+            raise UsageError(
+                f'There is no executor "{name}". There are: {", ".join(_NAMES)}, {_DASK}HOST:PORT.'
+            )
+        try:
+            yield made, width, slots
+        except BaseException:
+            host.stop()  # what is being graded here ends, and whoever waits for it
+            made.shutdown(wait=False, cancel_futures=True)
+            raise
         made.shutdown()
-    except BaseException:
-        host.stop()  # what is being graded here ends, and whoever waits for it
-        made.shutdown(wait=False, cancel_futures=True)
-        raise
-    finally:
-        host.stop()
 
 
-def _loky(width: int) -> Executor:
+def _extra(name: str) -> Any:
+    """Import an extra. They are untyped."""
     try:
-        loky: Any = importlib.import_module("loky")  # an extra, and untyped
+        return importlib.import_module(name)
     except ImportError:
-        raise UsageError("loky is not installed: pip install 'convgrader[class]'.") from None
-    pool: Executor = loky.ProcessPoolExecutor(max_workers=width)
-    return pool
+        raise UsageError(f"{name} is not installed: pip install 'convgrader[class]'.") from None
 
 
-def _dask(address: str) -> tuple[Executor, int]:
-    """Connect to a scheduler; return its executor, and how many threads its workers have together."""
+def _dask_client(address: str) -> Any:
+    """Connect to a scheduler that has workers."""
     try:
-        distributed: Any = importlib.import_module("distributed")  # an extra, and untyped
-    except ImportError:
-        raise UsageError("dask is not installed: pip install 'convgrader[class]'.") from None
-    try:
-        client = distributed.Client(address, timeout=10)
+        client = _extra("distributed").Client(address, timeout=10)
     except (OSError, ValueError) as error:
         raise UsageError(f"There is no dask scheduler at {address}: {one_line(str(error))}.") from None
-    width = sum(client.nthreads().values())
-    if not width:
+    if not client.nthreads():
+        client.close()
         raise GraderError(f"The dask scheduler at {address} has no worker. Start one: dask worker {address}.")
-    pool: Executor = client.get_executor(pure=False)
-    return pool, width
+    return client

@@ -1,0 +1,196 @@
+"""Executors: the same results on every one, and a worker of a cluster that dies costs nobody anything."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from grader import scoring
+from grader.batch import Batch, HandedIn
+from grader.errors import GraderError, UsageError
+from grader.executors import open_executor
+from grader.gradebook import Gradebook
+from grader.report import to_json
+
+COURSE = Path(__file__).parent / "course"
+REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
+SOURCES = [
+    REFERENCE,
+    f"{REFERENCE}\n\ndef double(x):\n    return x * x\n",
+    f"{REFERENCE}\n\ndef double(x):\n    raise ValueError(x)\n",
+    f"{REFERENCE}\n\ndef double(x):\n    import os\n    os._exit(3)\n",
+    "raise SystemExit",
+    (COURSE / "exercises" / "scaling.py").read_text(encoding="utf-8"),
+]
+
+
+@pytest.fixture
+def handed_in(tmp_path) -> list[HandedIn]:
+    """Six students, each with another ending."""
+    found = []
+    for n, source in enumerate(SOURCES):
+        folder = tmp_path / f"student{n}"
+        (folder / "exercises").mkdir(parents=True)
+        (folder / "exercises" / "scaling.py").write_text(source, encoding="utf-8")
+        found.append(HandedIn(student=folder.name, path=folder))
+    return found
+
+
+def results(course, handed_in: list[HandedIn], name: str, width: int = 2) -> dict[str, str]:
+    """Grade with an executor; return the reports by student, without their times."""
+    with Gradebook(Path(":memory:")) as book, open_executor(name, width) as (pool, wide, slots):
+        run = Batch(
+            course=course, gradebook=book, executor=pool, seed=0, width=wide, slots=slots, required_level=0
+        )
+        return {e.student: to_json(scoring.without_times(e.report)) for e in run.grade(handed_in)}
+
+
+@pytest.fixture
+def cluster(tmp_path) -> Iterator[tuple[str, list["subprocess.Popen[str]"]]]:
+    """A dask scheduler on loopback and two workers, each a process of one thread; its address, and the workers."""
+    environment = {
+        **os.environ,
+        "CONVGRADER_COURSE": str(COURSE),
+        "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "0",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--no-dashboard",
+    ]
+    scheduler = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment)
+    assert scheduler.stderr is not None
+    address = next(m[1] for line in scheduler.stderr if (m := re.search(r"tcp://(127\.0\.0\.1:\d+)", line)))
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", f"tcp://{address}", "--nthreads", "1"]
+    command += [
+        "--no-nanny",
+        "--no-dashboard",
+        "--host",
+        "127.0.0.1",
+        "--local-directory",
+        str(tmp_path / "dask"),
+    ]
+    workers = [
+        subprocess.Popen(command, stderr=subprocess.DEVNULL, text=True, cwd=tmp_path, env=environment)
+        for _ in range(2)
+    ]
+    yield address, workers
+    for process in (*workers, scheduler):
+        process.kill()
+        process.wait()
+    scheduler.stderr.close()
+
+
+def await_workers(address: str, count: int) -> None:
+    import distributed
+
+    with distributed.Client(address, timeout=60) as client:
+        client.wait_for_workers(count, timeout=60)
+
+
+def again(one: HandedIn, n: int) -> HandedIn:
+    """Return the same work of another student: one comment more, so that no cached result serves it."""
+    folder = one.path.parent / f"{one.student} {n}"
+    shutil.copytree(one.path, folder)
+    module = folder / "exercises" / "scaling.py"
+    module.write_text(f"{module.read_text('utf-8')}\n# {n}\n", encoding="utf-8")
+    return HandedIn(student=folder.name, path=folder)
+
+
+@pytest.mark.parametrize("name", ["processes", "loky"])
+def test_every_executor_gives_the_same_results(course, handed_in, name):
+    assert results(course, handed_in, name) == results(course, handed_in, "local")
+
+
+@pytest.mark.filterwarnings("ignore")  # distributed's own, about its sockets and its clocks
+def test_a_cluster_gives_the_same_results_though_a_worker_is_killed_midway(course, handed_in, cluster):
+    address, workers = cluster
+    await_workers(address, 2)
+    expected = results(course, handed_in, "local")
+    many = [again(one, n) for n in range(4) for one in handed_in]
+    with Gradebook(Path(":memory:")) as book, open_executor(f"dask://{address}", 1) as (pool, width, slots):
+        assert width == 2
+        run = Batch(
+            course=course, gradebook=book, executor=pool, seed=0, width=width, slots=slots, required_level=0
+        )
+        found: dict[str, str] = {}
+        for n, ended in enumerate(run.grade(many)):
+            found[ended.student] = to_json(scoring.without_times(ended.report))
+            if n == 2:
+                workers[0].send_signal(signal.SIGKILL)
+    assert workers[0].wait(timeout=10) == -signal.SIGKILL
+    assert workers[1].poll() is None
+    assert found == {one.student: expected[one.student.split()[0]] for one in many}
+
+
+def test_nothing_is_left_running(course, handed_in):
+    results(course, handed_in[:2], "processes")
+    deadline = time.monotonic() + 10
+    while (left := _children()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left == set()
+
+
+def _children() -> set[str]:
+    """Return the command lines of the processes that this one started and that grade."""
+    me, found = str(os.getpid()), set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+            command = (entry / "cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+        if parent == me and "grader.zygote" in command:
+            found.add(command)
+    return found
+
+
+def test_an_executor_nobody_knows_is_refused():
+    with (
+        pytest.raises(UsageError, match="There are: local, processes, loky, dask://HOST:PORT"),
+        open_executor("threads", 1),
+    ):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_scheduler_that_is_not_there_is_named(monkeypatch):
+    import distributed
+
+    def nobody(address: str, timeout: float) -> None:
+        raise OSError(f"Timed out trying to connect to {address} after {timeout} s")
+
+    monkeypatch.setattr(distributed, "Client", nobody)
+    with (
+        pytest.raises(UsageError, match=r"no dask scheduler at 127\.0\.0\.1:1"),
+        open_executor("dask://127.0.0.1:1", 1),
+    ):
+        pass
+
+
+def test_a_cluster_without_workers_is_named(monkeypatch):
+    import distributed
+
+    class Empty:
+        def __init__(self, address: str, timeout: float) -> None: ...
+
+        def nthreads(self) -> dict[str, int]:
+            return {}
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(distributed, "Client", Empty)
+    with pytest.raises(GraderError, match="has no worker"), open_executor("dask://127.0.0.1:1", 1):
+        pass
