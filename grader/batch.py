@@ -4,7 +4,7 @@ What is finished is in the gradebook before the next is waited for: a run that i
 it was working on, and the next run goes on from there. What has not changed is not graded again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,11 +16,11 @@ from grader import __version__, attempt, fingerprint, jobs, scoring
 from grader.attempt import Plan
 from grader.catalog import Course
 from grader.errors import IsolationRefused, UsageError
-from grader.gradebook import Gradebook
+from grader.gradebook import Attempt, Gradebook
 from grader.host import Done, Work, perform
 from grader.jobs import Graded
 from grader.model import ExerciseResult, Isolation, Outcome, QuizResult, Report, Versions
-from grader.submission import Submission, Text, open_submission
+from grader.submission import Recording, Stored, Submission, open_submission
 
 _WAITING_FOR_EACH = 2  # so much work is handed to the executor for each that it does at once: it never idles
 
@@ -32,11 +32,32 @@ class HandedIn:
     student: str
     path: Path
 
+    def open(self) -> Submission:
+        """Open it. Raises UsageError where it cannot be read."""
+        return open_submission(self.path)
+
     def submitted_at(self) -> datetime:
         """Return when: the time of the zip, or of the newest file in the folder."""
         files = [self.path] if self.path.is_file() else [p for p in self.path.rglob("*") if p.is_file()]
         newest = max((p.lstat().st_mtime for p in files), default=self.path.lstat().st_mtime)
         return datetime.fromtimestamp(newest, UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What one student handed in for an earlier attempt, out of the gradebook."""
+
+    student: str
+    content: bytes
+    at: datetime
+
+    def open(self) -> Submission:
+        """Open it."""
+        return Submission(Stored.unpack(self.content))
+
+    def submitted_at(self) -> datetime:
+        """Return when it was handed in."""
+        return self.at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +110,10 @@ def find(folder: Path) -> tuple[HandedIn, ...]:
 
 @dataclass(slots=True, kw_only=True)
 class Batch:
-    """One run over a class. `slots` is how many jobs each process of the executor may grade side by side."""
+    """One run over a class. `slots` is how many jobs each process of the executor may grade side by side.
+
+    Without `recording` no attempt is added to the gradebook; what was graded is still in its cache.
+    """
 
     course: Course
     gradebook: Gradebook
@@ -98,9 +122,20 @@ class Batch:
     width: int
     slots: int = 1
     required_level: int = 2
+    recording: bool = True
     _prints: dict[str, str] = field(default_factory=dict)
 
-    def grade(self, handed_in: Sequence[HandedIn]) -> Iterator[Ended]:
+    def again(self, students: Sequence[str]) -> Iterator[tuple[Attempt, Ended]]:
+        """Grade once more what these students handed in last; yield the attempt it was, and what it is now."""
+        numbers = {student: self.gradebook.last(student).number for student in students}
+        for ended in self.grade(map(self._remembered, students)):
+            yield self.gradebook.attempt(ended.student, numbers[ended.student]), ended
+
+    def _remembered(self, student: str) -> Remembered:
+        last = self.gradebook.last(student)
+        return Remembered(student=student, content=self.gradebook.content(last), at=last.submitted_at)
+
+    def grade(self, handed_in: Iterable[HandedIn | Remembered]) -> Iterator[Ended]:
         """Grade submissions; yield each as it ends, which need not be their order."""
         self._prints = {f"exercise {e.id}": fingerprint.exercise(e) for e in self.course.exercises}
         for path in sorted(self.course.quizzes.glob("*.yaml")):
@@ -130,11 +165,12 @@ class Batch:
         finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
         yield from [self._end(under_way.pop(future), future.result()) for future in finished]
 
-    def _begin(self, one: HandedIn) -> "_Open | Ended":
+    def _begin(self, one: HandedIn | Remembered) -> "_Open | Ended":
         try:
-            submission = open_submission(one.path)
+            recording = Recording(one.open().tree)
         except UsageError as error:
             return Ended(student=one.student, refused=str(error))
+        submission = Submission(recording)
         planned = attempt.plan(submission, self.course.exercises, self.seed)
         prints = self._prints
         keys = {
@@ -142,18 +178,15 @@ class Batch:
             for name, job in planned.jobs.items()
         }
         quizzes = list(attempt.grade_quizzes(self.course, submission))
-        handed_in = _content(planned, submission, quizzes)
-        conditions = fingerprint.of(
-            handed_in,
-            str(self.seed),
-            fingerprint.engine(),
-            *(text for pair in prints.items() for text in pair),
-        )
+        content = recording.kept.pack()
+        handed_in = fingerprint.of(content.hex())
+        known = (text for pair in prints.items() for text in pair)
+        conditions = fingerprint.of(handed_in, str(self.seed), fingerprint.engine(), *known)
         if self.gradebook.is_current(one.student, conditions, self.required_level):
             last = self.gradebook.last(one.student)
             return Ended(student=one.student, number=last.number, report=last.report, again=True)
         kept = {name: kept for name, key in keys.items() if (kept := self._kept(key))}
-        return _Open(one, planned, keys, quizzes, handed_in, conditions, kept)
+        return _Open(one, planned, keys, quizzes, handed_in, content, conditions, kept)
 
     def _kept(self, key: str) -> _Kept | None:
         data = self.gradebook.cached(key)
@@ -165,15 +198,19 @@ class Batch:
         if data is not None:
             begun.add(msgspec.msgpack.decode(data, type=Done), self)
         report = begun.report(self)
-        number = self.gradebook.add(
+        number = self._record(begun, report) if self.recording else 0
+        return Ended(student=begun.one.student, number=number, report=report)
+
+    def _record(self, begun: "_Open", report: Report) -> int:
+        return self.gradebook.add(
             begun.one.student,
             report,
-            submission=begun.content,
+            submission=begun.submission,
+            content=begun.content,
             conditions=begun.conditions,
             submitted_at=begun.one.submitted_at(),
             parts=self._prints,
         )
-        return Ended(student=begun.one.student, number=number, report=report)
 
     def exercise_print(self, exercise: str) -> str:
         """Return the fingerprint of an exercise."""
@@ -184,11 +221,12 @@ class Batch:
 class _Open:
     """A submission that was read and is not recorded yet. `kept` holds the results there are."""
 
-    one: HandedIn
+    one: HandedIn | Remembered
     planned: Plan
     keys: dict[str, str]
     quizzes: list[QuizResult]
-    content: str
+    submission: str
+    content: bytes
     conditions: str
     kept: dict[str, _Kept]
 
@@ -242,15 +280,3 @@ class _Open:
             versions=versions[0],
             seed=batch.seed,
         )
-
-
-def _content(planned: Plan, submission: Submission, quizzes: Sequence[QuizResult]) -> str:
-    """Return the fingerprint of what a student handed in, as far as it is graded."""
-    texts: list[str] = []
-    for name, job in planned.jobs.items():
-        texts += [name, *(text for path in sorted(job.sources) for text in (path, job.sources[path]))]
-    texts += [f"{name}: {result.message}" for name, result in planned.refused.items()]
-    for graded in quizzes:
-        answers = submission.answers(graded.id)
-        texts += [graded.id, answers.text if isinstance(answers, Text) else str(answers)]
-    return fingerprint.of(*texts)

@@ -26,7 +26,7 @@ _MIGRATIONS = (
         id INTEGER PRIMARY KEY,
         student TEXT NOT NULL,
         number INTEGER NOT NULL,
-        submission TEXT NOT NULL,
+        submission TEXT NOT NULL REFERENCES contents (submission),
         conditions TEXT NOT NULL,
         submitted_at TEXT NOT NULL,
         graded_at TEXT NOT NULL,
@@ -62,6 +62,7 @@ _MIGRATIONS = (
         mistake TEXT NOT NULL,
         PRIMARY KEY (attempt, exercise, "check")
     );
+    CREATE TABLE contents (submission TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE results (key TEXT PRIMARY KEY, result BLOB NOT NULL) WITHOUT ROWID;
     CREATE TRIGGER attempts_stay BEFORE UPDATE ON attempts BEGIN SELECT RAISE(ABORT, 'attempts are never changed'); END;
     CREATE TRIGGER attempts_kept BEFORE DELETE ON attempts BEGIN SELECT RAISE(ABORT, 'attempts are never removed'); END;
@@ -71,6 +72,9 @@ _MIGRATIONS = (
     CREATE TRIGGER checks_kept BEFORE DELETE ON checks BEGIN SELECT RAISE(ABORT, 'attempts are never removed'); END;
     """,
 )
+
+
+_COLUMNS = "student, number, submission, conditions, submitted_at, graded_at, report"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,12 +154,18 @@ class Gradebook:
         report: Report,
         *,
         submission: str,
+        content: bytes,
         conditions: str,
         submitted_at: datetime,
         parts: Mapping[str, str],
     ) -> int:
-        """Append an attempt and return its number. `parts` maps exercises and quizzes to their fingerprints."""
+        """Append an attempt and return its number.
+
+        `content` is what was handed in, packed, and `submission` its fingerprint; `parts` maps exercises and quizzes to
+        theirs.
+        """
         with _Transaction(self._db):
+            self._db.execute("INSERT OR IGNORE INTO contents VALUES (?, ?)", (submission, content))
             query = "SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE student = ?"
             (number,) = self._db.execute(query, (student,)).fetchone()
             row = {
@@ -210,9 +220,7 @@ class Gradebook:
 
     def attempts(self, student: str | None = None) -> Iterator[Attempt]:
         """Yield the attempts of a student, or of all, by student and number."""
-        query = (
-            "SELECT student, number, submission, conditions, submitted_at, graded_at, report FROM attempts"
-        )
+        query = f"SELECT {_COLUMNS} FROM attempts"  # noqa: S608 - our names
         where, values = (" WHERE student = ?", (student,)) if student is not None else ("", ())
         for row in self._db.execute(f"{query}{where} ORDER BY student, number", values):
             yield _attempt(*row)
@@ -226,12 +234,33 @@ class Gradebook:
         found = self._db.execute(query, (conditions, required_level, student)).fetchone()
         return bool(found and found[0])
 
+    def content(self, attempt: Attempt) -> bytes:
+        """Return what was handed in, packed."""
+        query = "SELECT content FROM contents WHERE submission = ?"
+        (found,) = self._db.execute(query, (attempt.submission,)).fetchone()
+        return bytes(found)
+
+    def students(self) -> list[str]:
+        """Return who has an attempt."""
+        return [
+            name for (name,) in self._db.execute("SELECT DISTINCT student FROM attempts ORDER BY student")
+        ]
+
+    def attempt(self, student: str, number: int) -> Attempt:
+        """Return one attempt. Raises LookupError where there is none."""
+        query = f"SELECT {_COLUMNS} FROM attempts WHERE student = ? AND number = ?"  # noqa: S608 - our names
+        found = self._db.execute(query, (student, number)).fetchone()
+        if found is None:
+            raise LookupError(f"{student} has no attempt {number}")
+        return _attempt(*found)
+
     def last(self, student: str) -> Attempt:
         """Return a student's last attempt. Raises LookupError where there is none."""
-        found = list(self.attempts(student))
-        if not found:
+        query = f"SELECT {_COLUMNS} FROM attempts WHERE student = ? ORDER BY number DESC LIMIT 1"  # noqa: S608 - our names
+        found = self._db.execute(query, (student,)).fetchone()
+        if found is None:
             raise LookupError(student)
-        return found[-1]
+        return _attempt(*found)
 
     # --- the cache of results
 

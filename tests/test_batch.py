@@ -15,11 +15,13 @@ from click.testing import CliRunner, Result
 from grader import batch, host, jobs, report
 from grader.batch import Batch, HandedIn
 from grader.cli.classes import class_command
+from grader.cli.regrade import regrade_command
 from grader.dispatch import MAX_LEVEL_VARIABLE
 from grader.errors import IsolationRefused, UsageError
 from grader.executors import open_executor
 from grader.gradebook import Gradebook
 from grader.host import Work
+from grader.model import CheckResult, ExerciseResult, Isolation, Outcome, Report, Versions
 
 COURSE = Path(__file__).parent / "course"
 HOSTILE_COURSE = Path(__file__).parent / "hostile_course"
@@ -253,3 +255,79 @@ def test_work_meant_for_another_version_is_refused_and_costs_nobody_points(
     (result,) = ended.report.exercises
     assert (result.outcome, result.max_points) == ("internal_error", 0.0)
     assert "another version of scaling" in result.message
+
+
+# --- grading again
+
+
+@pytest.fixture
+def own_course(tmp_path, monkeypatch) -> Path:
+    """A copy of the miniature course that a test may change."""
+    copied = Path(shutil.copytree(COURSE, tmp_path / "course", ignore=shutil.ignore_patterns("__pycache__")))
+    monkeypatch.setenv("CONVGRADER_COURSE", str(copied))
+    return copied
+
+
+def regrade(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(regrade_command, list(map(str, arguments)), standalone_mode=False)
+
+
+def test_grading_again_tells_whose_score_changes_and_how(own_course, handed_in, tmp_path):
+    book = tmp_path / "course.db"
+    CliRunner().invoke(class_command, [str(handed_in), "--gradebook", str(book)], standalone_mode=False)
+    assert regrade(book).output == "0 of 2 students changed.\n"
+    shutil.rmtree(handed_in)  # the gradebook holds what was handed in
+    suite = own_course / "solutions" / "scaling" / "test_scaling.py"
+    title = '"""Every value is doubled"""'
+    text = suite.read_text("utf-8")
+    assert title in text
+    suite.write_text(text.replace(title, f"{title}\n    assert False, 'harder'"), encoding="utf-8")
+    dry = regrade(book, "--dry-run")
+    assert dry.return_value == 0, dry.output
+    assert dry.output.splitlines()[0].endswith("  ada")
+    assert "scaling test_values: passed" in dry.output
+    assert "-> failed 0/" in dry.output
+    assert "bob" not in dry.output
+    assert dry.output.endswith("1 of 2 students would change.\n")
+    assert [number for _, number, _ in attempts(book)] == [1, 1]
+    again = regrade(book)
+    assert again.output.replace("changed", "would change") == dry.output
+    assert [(student, number) for student, number, _ in attempts(book)] == [
+        ("ada", 1),
+        ("ada", 2),
+        ("bob", 1),
+        ("bob", 2),
+    ]
+    assert regrade(book, "ada").output == "0 of 1 students changed.\n"
+
+
+def test_grading_again_needs_somebody(own_course, tmp_path):
+    empty = tmp_path / "empty.db"
+    with Gradebook(empty):
+        pass
+    assert isinstance(regrade(empty).exception, UsageError)
+    done = regrade(empty, "eve")
+    assert "eve has no attempt in this gradebook" in str(done.exception)
+
+
+def test_a_report_tells_what_differs_from_another():
+    def exercise(**ends: tuple[Outcome, float]) -> ExerciseResult:
+        checks = tuple(
+            CheckResult(id=name, title="", outcome=outcome, points=points, max_points=2.0)
+            for name, (outcome, points) in ends.items()
+        )
+        return ExerciseResult(
+            id="e", title="", outcome=Outcome.FAILED, points=0.0, max_points=4.0, checks=checks
+        )
+
+    def whole(*exercises: ExerciseResult) -> Report:
+        return Report(
+            points=0.0, max_points=0.0, score=0.0, isolation=Isolation(level=3),
+            versions=Versions(grader="", torch="", python=""), seed=0, exercises=exercises,
+        )  # fmt: skip
+
+    one = whole(exercise(a=(Outcome.PASSED, 2.0), b=(Outcome.FAILED, 0.0), c=(Outcome.PASSED, 2.0)))
+    other = whole(exercise(a=(Outcome.PASSED, 2.0), b=(Outcome.PASSED, 2.0), d=(Outcome.PASSED, 2.0)))
+    assert report.changes(one, one) == []
+    assert report.changes(one, other) == ["e b: failed 0/2 -> passed 2/2", "e c is gone", "e d is new"]
+    assert report.changes(one, whole()) == ["e is gone"]

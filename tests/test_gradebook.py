@@ -54,7 +54,15 @@ def path(tmp_path):
 
 
 def add(book: Gradebook, student: str = "ada", report: Report = REPORT, conditions: str = "c") -> int:
-    return book.add(student, report, submission="s", conditions=conditions, submitted_at=NOW, parts=PARTS)
+    return book.add(
+        student,
+        report,
+        submission="s",
+        content=b"what ada handed in",
+        conditions=conditions,
+        submitted_at=NOW,
+        parts=PARTS,
+    )
 
 
 def test_an_attempt_comes_back_as_it_was_added(path):
@@ -66,6 +74,8 @@ def test_an_attempt_comes_back_as_it_was_added(path):
     assert attempt.submitted_at == NOW
     assert attempt.graded_at.tzinfo is not None
     assert attempt.report == REPORT
+    with Gradebook(path) as book:
+        assert book.content(attempt) == b"what ada handed in"
 
 
 def test_attempts_are_numbered_by_student(path):
@@ -73,6 +83,7 @@ def test_attempts_are_numbered_by_student(path):
         assert [add(book), add(book, "bob"), add(book)] == [1, 1, 2]
         assert [(a.student, a.number) for a in book.attempts()] == [("ada", 1), ("ada", 2), ("bob", 1)]
         assert [a.number for a in book.attempts("ada")] == [1, 2]
+        assert book.students() == ["ada", "bob"]
         assert book.last("ada").number == 2
         with pytest.raises(LookupError):
             book.last("eve")

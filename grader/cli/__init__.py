@@ -16,6 +16,7 @@ _COMMANDS = {
     "init": "grader.cli.course:init_command",
     "quiz": "grader.cli.course:quiz_command",
     "class": "grader.cli.classes:class_command",
+    "regrade": "grader.cli.regrade:regrade_command",
     "check": "grader.cli.check:check_command",
     "doctor": "grader.cli.doctor:doctor_command",
 }

@@ -97,7 +97,7 @@ def class_command(
         progress = _Progress(len(handed_in))
         for ended in run.grade(handed_in):
             progress.tell(_line(ended))
-            code = max(code, _code(ended))
+            code = max(code, exit_code(ended))
             if ended.report is not None:
                 graded += 1
                 if reports is not None:
@@ -147,7 +147,8 @@ def _make(reports: Path | None) -> None:
             raise UsageError(f"Reports cannot be written to {reports}: {error.strerror}.") from None
 
 
-def _code(ended: Ended) -> int:
+def exit_code(ended: Ended) -> int:
+    """Return 3 where a failure of ours voids a part, 1 where a submission could not be read, else 0."""
     if ended.report is None:
         return 1
     return 3 if scoring.has_internal_error(ended.report) else 0

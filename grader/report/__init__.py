@@ -1,5 +1,6 @@
 """A report as a JSON document, and pure renderers of it: text for people, JUnit for CI."""
 
+from grader.report.changes import changes
 from grader.report.document import FORMAT, from_json, to_document, to_json
 from grader.report.junit import to_junit
 from grader.report.layout import Style
@@ -8,6 +9,7 @@ from grader.report.text import exercise_text, quizzes_text, summary_text, to_tex
 __all__ = [
     "FORMAT",
     "Style",
+    "changes",
     "exercise_text",
     "from_json",
     "quizzes_text",
