@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from grader.errors import GraderError, UsageError
-from grader.model import Outcome, Report
+from grader.model import Outcome, Report, Score
 from grader.report import from_json, to_json
 
 _APPLICATION = 0x436F6E76  # "Conv": SQLite's place for whose file this is
@@ -233,6 +233,19 @@ class Gradebook:
         )
         found = self._db.execute(query, (conditions, required_level, student)).fetchone()
         return bool(found and found[0])
+
+    def scores(self) -> Iterator[Score]:
+        """Yield what each attempt earned, by student and number."""
+        query = "SELECT student, number, submitted_at, points, max_points, void FROM attempts ORDER BY student, number"
+        for student, number, submitted, points, most, void in self._db.execute(query):
+            yield Score(
+                student=student,
+                number=number,
+                submitted_at=datetime.fromisoformat(submitted),
+                points=points,
+                max_points=most,
+                void=bool(void),
+            )
 
     def content(self, attempt: Attempt) -> bytes:
         """Return what was handed in, packed."""

@@ -6,6 +6,7 @@ A specification (Exercise) never turns into a result (ExerciseResult). Units sta
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -200,6 +201,37 @@ class Report:
     seed: int
     exercises: tuple[ExerciseResult, ...] = ()
     quizzes: tuple[QuizResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What one attempt earned. `void` tells that a part of it could not be graded through a fault of ours."""
+
+    student: str
+    number: int
+    submitted_at: datetime
+    points: float
+    max_points: float
+    void: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What one student gets: `raw_points` of attempt `number`, less `penalty_percent` of them for being late."""
+
+    student: str
+    number: int
+    submitted_at: datetime
+    raw_points: float
+    max_points: float
+    days_late: int
+    penalty_percent: float
+    points: float
+
+    @property
+    def score(self) -> float:
+        """The mark in [0, 1]."""
+        return self.points / self.max_points if self.max_points else 0.0
 
 
 def section_order(section: str) -> tuple[int, ...]:

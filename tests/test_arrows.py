@@ -43,6 +43,7 @@ ARROWS = {
     "content": {"catalog", "dispatch", "errors", "jobs", "mistakes", "model", "quiz"},
     "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
     "fingerprint": {"model"},
+    "policy": {"model"},
     "gradebook": {"errors", "model", "report"},
     "host": {"catalog", "dispatch", "fingerprint", "jobs", "model"},
     "executors": {"errors", "host", "safetext"},

@@ -1,0 +1,93 @@
+"""Marks: which attempt counts, and what being late costs, to the second."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grader.model import Score
+from grader.policy import Keep, Policy
+
+DUE = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def score(number: int, points: float, submitted_at: datetime = DUE, student: str = "ada") -> Score:
+    return Score(student=student, number=number, submitted_at=submitted_at, points=points, max_points=10.0)
+
+
+@pytest.mark.parametrize(
+    ("after", "grace", "days"),
+    [
+        (-DAY, 0 * HOUR, 0),
+        (0 * DAY, 0 * HOUR, 0),
+        (SECOND, 0 * HOUR, 1),
+        (DAY, 0 * HOUR, 1),
+        (DAY + SECOND, 0 * HOUR, 2),
+        (HOUR, HOUR, 0),
+        (HOUR + SECOND, HOUR, 1),
+        (DAY + HOUR, HOUR, 1),
+        (10 * DAY, HOUR, 10),
+    ],
+)
+def test_a_day_is_late_from_its_first_second_on(after, grace, days):
+    assert Policy(due=DUE, grace=grace).days_late(DUE + after) == days
+
+
+def test_a_day_is_late_wherever_the_clock_stands():
+    east = timezone(timedelta(hours=9))
+    assert Policy(due=DUE).days_late((DUE + SECOND).astimezone(east)) == 1
+    assert Policy(due=DUE).days_late(DUE.astimezone(east)) == 0
+
+
+def test_without_a_due_date_nothing_is_late():
+    assert Policy(per_day_percent=10).days_late(datetime(2999, 1, 1, tzinfo=UTC)) == 0
+
+
+def test_each_late_day_costs_its_percentage_up_to_the_cap():
+    policy = Policy(due=DUE, per_day_percent=20, cap_percent=50)
+    marks = [policy.mark([score(1, 8.0, DUE + n * DAY)]) for n in range(5)]
+    assert [mark.points for mark in marks] == [8.0, 6.4, 4.8, 4.0, 4.0]
+    assert [mark.penalty_percent for mark in marks] == [0, 20, 40, 50, 50]
+    assert {mark.raw_points for mark in marks} == {8.0}
+
+
+def test_the_best_attempt_counts_after_its_penalty():
+    policy = Policy(due=DUE, per_day_percent=50)
+    early, late = score(1, 6.0), score(2, 10.0, DUE + DAY)
+    assert policy.mark([early, late]).number == 1
+    assert Policy(due=DUE, per_day_percent=10).mark([early, late]).number == 2
+
+
+def test_the_last_attempt_counts_where_it_is_to():
+    assert Policy(keep=Keep.LAST).mark([score(2, 1.0), score(1, 9.0)]).number == 2
+
+
+def test_of_equally_good_attempts_the_earlier_counts():
+    assert Policy().mark([score(3, 5.0), score(2, 5.0), score(1, 4.0)]).number == 2
+
+
+def test_every_student_has_one_mark_by_name():
+    marks = Policy().marks([score(1, 1.0, student="bob"), score(1, 2.0), score(2, 3.0)])
+    assert [(mark.student, mark.points) for mark in marks] == [("ada", 3.0), ("bob", 1.0)]
+
+
+def test_a_mark_without_anything_to_earn_is_zero():
+    nothing = Score(student="ada", number=1, submitted_at=DUE, points=0.0, max_points=0.0, void=True)
+    assert Policy().mark([nothing]).score == 0.0
+
+
+@given(
+    st.floats(0, 100),
+    st.floats(0, 100),
+    st.integers(0, 10**6),
+    st.floats(0, 10),
+)
+def test_a_penalty_takes_no_more_than_there_is(per_day, cap, seconds, points):
+    policy = Policy(due=DUE, per_day_percent=per_day, cap_percent=cap)
+    mark = policy.mark([score(1, points, DUE + seconds * SECOND)])
+    assert 0 <= mark.points <= points
+    assert mark.penalty_percent <= cap
