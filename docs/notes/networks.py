@@ -252,7 +252,8 @@ def overview() -> Sheet:
         y = 42 + 50 * number
         sheet.box(56, y, 316, 34, kind)
         sheet.text(68, y + 22, name, anchor="start")
-        sheet.text(360, y + 22, shape, looks="number", size=13, anchor="end")
+        if shape:
+            sheet.text(360, y + 22, shape, looks="number", size=13, anchor="end")
         sheet.text(410, y + 22, section, looks="number")
         if number:
             sheet.arrow(214, y - 15, 214, y - 2)
