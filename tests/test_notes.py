@@ -1,6 +1,7 @@
 """The course's text: its programs print what it says, its pictures are drawn, its links lead somewhere, and it is true."""
 
 import contextlib
+import importlib
 import io
 import itertools
 import re
@@ -131,35 +132,48 @@ def test_no_exercise_and_no_quiz_is_left_out():
         assert f"`{quiz}`" in contents
 
 
+def test_the_contents_name_only_what_exists():
+    rows = re.findall(
+        r"^\| \[.*\| ([^|]*) \| ([^|]*) \|$", CONTENTS.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert len(rows) == len(PAGES)
+    for exercises, quizzes in rows:
+        assert set(re.findall(r"`(\w+)`", exercises)) <= set(EXERCISES)
+        assert set(re.findall(r"`(\w+)`", quizzes)) <= set(QUIZZES)
+
+
 def test_the_contents_list_every_page_in_order():
     listed = re.findall(r"\]\((\d[^)]*\.md)\)", CONTENTS.read_text(encoding="utf-8"))
-    assert listed == [page.name for page in sorted(PAGES, key=lambda page: (int(page.name[:2]), page.name))]
+    assert listed == [page.name for page in PAGES]
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.pairwise(PAGES)), ids=lambda page: page.stem)
 def test_a_page_leads_to_the_next_and_back(before, after):
     assert f"]({after.name})" in before.read_text(encoding="utf-8").splitlines()[-1]
-    assert f"Before: [{after_title(before)}]({before.name})" in plain(after.read_text(encoding="utf-8"))
+    assert f"Before: [{titled(before)}]({before.name})" in plain(after.read_text(encoding="utf-8"))
 
 
-def after_title(page: Path) -> str:
-    number, title = page.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").split(" ", 1)
-    return f"{number} {title}"
+def titled(page: Path) -> str:
+    return page.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
 
 
 # Pictures
 
 
 @pytest.fixture(scope="module")
-def drawn():
-    """Draw all pictures afresh, with the program beside the text."""
+def studio():
+    """Return the modules that draw, imported as the program imports them; they leave no trace for other tests."""
+    names = ("draw", "layers", "networks", "pen")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(NOTES)
-        for module in ("draw", "layers", "networks", "pen"):
-            patch.delitem(sys.modules, module, raising=False)
-        import draw
+        yield {name: importlib.import_module(name) for name in names}
+        for name in names:
+            del sys.modules[name]
 
-        return draw.drawn()
+
+@pytest.fixture(scope="module")
+def drawn(studio):
+    return studio["draw"].drawn()
 
 
 def test_the_pictures_are_what_the_program_draws(drawn):
@@ -221,9 +235,8 @@ def contrast(one: str, other: str) -> float:
     return (max(lights) + 0.05) / (min(lights) + 0.05)
 
 
-def test_letters_and_lines_stand_out_in_light_and_dark(drawn):
-    import pen
-
+def test_letters_and_lines_stand_out_in_light_and_dark(studio):
+    pen = studio["pen"]
     for dark in (0, 1):
         paper = pen.PAINTS["paper"][2 * dark]
         for kind, paint in pen.PAINTS.items():

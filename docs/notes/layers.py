@@ -126,7 +126,7 @@ def positions(sheet: Sheet, y: float, padding: int, size: int) -> None:
     total = size + 2 * padding
     left = 240 - total * cell / 2
     inside = [padding <= at < padding + size for at in range(total)]
-    names = [short(at - padding) if inside[at] else "0" for at in range(total)]
+    names = [short(at - padding) if inside[at] else "pad" for at in range(total)]
     kinds = {(0, at): "still" for at in range(total) if not inside[at]}
     sheet.grid(left, y, [names], "in", cell=cell, kinds=kinds)
     for turn, start in enumerate(range(0, total - 1, 2)):

@@ -171,7 +171,7 @@ def shift() -> Sheet:
     moved = [*signal[1:], signal[0]]
     cell = 38
     sheet = Sheet(
-        height=330,
+        height=338,
         title="Max pooling of a signal, and of the same signal moved by one pixel",
         description="Windows of 2 with stride 2. The signal 0 0 1 1 0 0 1 1 pools to 0 1 0 1. Moved by one "
         "pixel it is 0 1 1 0 0 1 1 0 and pools to 1 1 1 1: all of its structure is gone.",
@@ -189,7 +189,7 @@ def shift() -> Sheet:
             sheet.arrow(x + cell, top + cell + 4, x + cell, top + cell + 22)
             pooled = max(values[2 * window : 2 * window + 2])
             sheet.grid(x + cell / 2, top + cell + 26, [[pooled]], "out", cell=cell)
-    sheet.text(240, 318, "max pooling, kernel 2, stride 2", "soft")
+    sheet.text(240, 324, "max pooling, kernel 2, stride 2", "soft")
     return sheet
 
 
