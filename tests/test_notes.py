@@ -133,9 +133,7 @@ def test_no_exercise_and_no_quiz_is_left_out():
 
 
 def test_the_contents_name_only_what_exists():
-    rows = re.findall(
-        r"^\| \[.*\| ([^|]*) \| ([^|]*) \|$", CONTENTS.read_text(encoding="utf-8"), re.MULTILINE
-    )
+    rows = re.findall(r"^\| \[.*\|([^|]*)\|([^|]*)\|$", CONTENTS.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(rows) == len(PAGES)
     for exercises, quizzes in rows:
         assert set(re.findall(r"`(\w+)`", exercises)) <= set(EXERCISES)
