@@ -1,4 +1,4 @@
-"""A class at a time: finds what each student handed in below a folder, and grades it through an executor.
+"""A class at a time: grades what each student handed in through an executor, and records it.
 
 What is finished is in the gradebook before the next is waited for: a run that is interrupted or killed loses only what
 it was working on, and the next run goes on from there. What has not changed is not graded again.
@@ -7,8 +7,7 @@ it was working on, and the next run goes on from there. What has not changed is 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 
 import msgspec
 
@@ -17,30 +16,13 @@ from grader.attempt import Plan
 from grader.catalog import Course
 from grader.errors import IsolationRefused, UsageError
 from grader.gradebook import Attempt, Gradebook
+from grader.handed_in import HandedIn
 from grader.host import Done, Work, perform
 from grader.jobs import Graded
 from grader.model import ExerciseResult, Isolation, Outcome, QuizResult, Report, Versions
-from grader.submission import Recording, Stored, Submission, open_submission
+from grader.submission import Recording, Stored, Submission
 
 _WAITING_FOR_EACH = 2  # so much work is handed to the executor for each that it does at once: it never idles
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandedIn:
-    """What one student handed in: a folder or a zip. `student` is its name without the ending."""
-
-    student: str
-    path: Path
-
-    def open(self) -> Submission:
-        """Open it. Raises UsageError where it cannot be read."""
-        return open_submission(self.path)
-
-    def submitted_at(self) -> datetime:
-        """Return when: the time of the zip, or of the newest file in the folder."""
-        files = [self.path] if self.path.is_file() else [p for p in self.path.rglob("*") if p.is_file()]
-        newest = max((p.lstat().st_mtime for p in files), default=self.path.lstat().st_mtime)
-        return datetime.fromtimestamp(newest, UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,32 +62,6 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     result: ExerciseResult
     isolation: Isolation
     versions: Versions
-
-
-def find(folder: Path) -> tuple[HandedIn, ...]:
-    """Return the submissions in a folder, by student: every sub-folder and every zip in it is one.
-
-    Hidden entries and other files are passed over, and links are not followed. Raises UsageError where there is
-    no submission, and where a student has two: nothing here says which one counts.
-    """
-    found: dict[str, HandedIn] = {}
-    for path in sorted(folder.iterdir()):
-        is_zip = path.suffix.lower() == ".zip" and path.is_file()
-        if path.name.startswith(".") or path.is_symlink() or not (is_zip or path.is_dir()):
-            continue
-        student = path.stem if is_zip else path.name
-        if student in found:
-            raise UsageError(
-                f"{student} handed in twice: {found[student].path.name} and {path.name}. "
-                f"Take one of them out of {folder}, and run this again."
-            )
-        found[student] = HandedIn(student=student, path=path)
-    if not found:
-        raise UsageError(
-            f"There is no submission in {folder}: it holds no folder and no zip. "
-            "Name the folder that holds one folder or zip for each student."
-        )
-    return tuple(found.values())
 
 
 @dataclass(slots=True, kw_only=True)

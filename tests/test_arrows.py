@@ -42,16 +42,18 @@ ARROWS = {
     "report": {"model", "safetext"},
     "content": {"catalog", "dispatch", "errors", "jobs", "mistakes", "model", "quiz"},
     "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
+    "handed_in": {"errors", "submission"},
     "fingerprint": {"model"},
     "policy": {"model"},
     "gradebook": {"errors", "model", "report"},
     "host": {"catalog", "dispatch", "fingerprint", "jobs", "model"},
     "executors": {"errors", "host", "safetext"},
     "batch": {
-        "attempt", "catalog", "errors", "fingerprint", "gradebook", "host", "jobs", "model", "scoring", "submission",
+        "attempt", "catalog", "errors", "fingerprint", "gradebook", "handed_in", "host", "jobs", "model", "scoring",
+        "submission",
     },
     "cli": {
-        "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "executors", "gradebook", "hints", "model", "quiz", "report",
+        "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "executors", "gradebook", "handed_in", "hints", "model", "quiz", "report",
         "safetext", "scoring", "submission", "workspace",
     },
 }  # fmt: skip

@@ -13,13 +13,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from grader import batch, host, jobs, report
-from grader.batch import Batch, HandedIn
+from grader.batch import Batch
 from grader.cli.classes import class_command
 from grader.cli.regrade import regrade_command
 from grader.dispatch import MAX_LEVEL_VARIABLE
 from grader.errors import IsolationRefused, UsageError
 from grader.executors import open_executor
 from grader.gradebook import Gradebook
+from grader.handed_in import HandedIn
 from grader.host import Work
 from grader.model import CheckResult, ExerciseResult, Isolation, Outcome, Report, Versions
 
@@ -52,21 +53,6 @@ def grade_class(monkeypatch):
         return CliRunner().invoke(class_command, list(map(str, arguments)), standalone_mode=False)
 
     return run
-
-
-def test_folders_and_zips_are_submissions_and_nothing_else_is(handed_in):
-    assert [one.student for one in batch.find(handed_in)] == ["ada", "bob", "cyd"]
-
-
-def test_two_submissions_of_one_student_are_refused(handed_in):
-    (handed_in / "bob").mkdir()
-    with pytest.raises(UsageError, match=r"bob handed in twice: bob and bob\.zip"):
-        batch.find(handed_in)
-
-
-def test_a_folder_without_submissions_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="There is no submission in"):
-        batch.find(tmp_path)
 
 
 def told(done: Result) -> dict[str, str]:

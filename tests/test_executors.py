@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from grader import scoring
-from grader.batch import Batch, HandedIn
+from grader.batch import Batch
 from grader.errors import GraderError, UsageError
 from grader.executors import open_executor
 from grader.gradebook import Gradebook
+from grader.handed_in import HandedIn
 from grader.report import to_json
 
 COURSE = Path(__file__).parent / "course"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from grader import batch, catalog, executors, scoring
+from grader import catalog, executors, handed_in, scoring
 from grader.batch import Batch, Ended
 from grader.cli.run import DEFAULT_SEED, write
 from grader.dispatch import cores
@@ -23,6 +23,7 @@ _NAME = 60
 @click.argument(
     "submissions", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="SUBMISSIONS"
 )
+@click.option("--assignment", metavar="NAME", help="Of <student>/<assignment>/ trees, grade this one.")
 @click.option(
     "--gradebook",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -59,6 +60,7 @@ _NAME = 60
 @click.option("--seed", type=int, default=DEFAULT_SEED, metavar="N", help="Seed of the inputs.")
 def class_command(
     submissions: Path,
+    assignment: str | None,
     gradebook: Path | None,
     reports: Path | None,
     require_isolation: int,
@@ -66,7 +68,7 @@ def class_command(
     executor: str,
     seed: int,
 ) -> int:
-    """Grade every folder and zip in SUBMISSIONS, one for each student.
+    """Grade every folder and zip in SUBMISSIONS, one for each student, or trees of <student>/<assignment>/.
 
     With a gradebook, a run that was interrupted goes on where it stopped, and what has not changed is not graded
     again. Strangers' code needs isolation level 2 or better; `grade doctor` tells what this machine gives. Exits with
@@ -76,7 +78,7 @@ def class_command(
     grade class handed-in --gradebook course.db
     grade class handed-in --reports reports --seed 71
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    handed_in = batch.find(submissions)
+    found = handed_in.find(submissions, assignment)
     course = catalog.load(catalog.find_root())
     _make(reports)
     code, graded = 0, 0
@@ -94,8 +96,8 @@ def class_command(
             slots=slots,
             required_level=require_isolation,
         )
-        progress = _Progress(len(handed_in))
-        for ended in run.grade(handed_in):
+        progress = _Progress(len(found))
+        for ended in run.grade(found):
             progress.tell(_line(ended))
             code = max(code, exit_code(ended))
             if ended.report is not None:
@@ -103,7 +105,7 @@ def class_command(
                 if reports is not None:
                     write(to_json(ended.report), reports / f"{ended.student}.json")
     progress.clear()
-    click.echo(f"{graded} of {len(handed_in)} submissions graded in {progress.seconds():.0f} s.")
+    click.echo(f"{graded} of {len(found)} submissions graded in {progress.seconds():.0f} s.")
     return code
 
 
