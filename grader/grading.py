@@ -13,7 +13,7 @@ import torch
 
 from grader import jobs, review, scoring
 from grader.errors import DocumentError, InternalError
-from grader.feedback import counterexample, diagnosis
+from grader.feedback import counterexample, diagnosis, picture
 from grader.feedback.display import show, show_call
 from grader.jobs import CheckEnded, Graded, Job, NotGraded
 from grader.mistakes import KNOWN, Mistake
@@ -218,7 +218,8 @@ class Grading:
             return replace(failed, rationale="This check keeps its details to itself.")
         example = self._example(run.conversation, error) if outcome is not Outcome.INTERNAL_ERROR else None
         rationale = one_line(rationale, limit=MAX_RATIONALE)
-        return replace(failed, rationale=rationale, counterexample=example, traceback=frames)
+        shown = picture.picture(error, example.call) if example and isinstance(error, Mismatch) else None
+        return replace(failed, rationale=rationale, counterexample=example, picture=shown, traceback=frames)
 
     def _told(self, run: CheckRun, error: BaseException) -> tuple[Outcome, str, tuple[Frame, ...]]:
         """Return the outcome, the rationale and the student's own traceback of what a check raised."""

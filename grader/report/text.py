@@ -17,6 +17,7 @@ from grader.model import (
     QuizResult,
     Report,
 )
+from grader.report.heatmap import heatmap
 from grader.report.layout import (
     BODY,
     Mark,
@@ -115,6 +116,8 @@ def _told(exercise: str, check: CheckResult, style: Style) -> Iterator[str]:
     yield from _frames(check.traceback, style)
     if check.counterexample is not None:
         yield from _example(check.counterexample, check.rationale, style)
+    if check.picture is not None:
+        yield from ("", *heatmap(check.picture, style))
     if check.diagnosis is not None:
         lead = f"Your results are exactly those of a known mistake, {check.diagnosis.mistake}:"
         yield from ("", *paragraph(lead, style))
