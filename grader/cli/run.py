@@ -25,7 +25,16 @@ from grader.model import (
     Report,
     Versions,
 )
-from grader.report import Style, exercise_text, quizzes_text, summary_text, to_json, to_junit, to_text
+from grader.report import (
+    Style,
+    exercise_text,
+    quizzes_text,
+    summary_text,
+    to_html,
+    to_json,
+    to_junit,
+    to_text,
+)
 from grader.submission import Submission, Text, Unreadable, open_submission
 
 DEFAULT_SEED = 0
@@ -44,7 +53,7 @@ NOT_GRADED = "This exercise was not graded: the run did not end. No points are l
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "junit"]),
+    type=click.Choice(["text", "json", "junit", "html"]),
     default="text",
     show_default=True,
     help="How to write the report.",
@@ -260,6 +269,8 @@ def _render(report: Report, form: str, style: Style) -> str:
         return to_json(report)
     if form == "junit":
         return to_junit(report)
+    if form == "html":
+        return to_html(report)
     return to_text(report, style)
 
 

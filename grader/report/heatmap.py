@@ -18,7 +18,7 @@ _SMALL = PANEL // 2  # so small a plane gets two columns for each value
 _TWO_SIDED = (25, 32, 74, 117, 153, 255, 223, 215, 208, 166, 130)
 _ONE_SIDED = (17, 18, 24, 30, 36, 72, 108, 114, 150, 186, 228)
 _NOT_FINITE = 201
-_SHADES = ("·░▒▓█", ".:o%@")
+_SHADES = ("·░▒▓█", ".co%@")
 _LABELS = {"expected": "green", "got": "red"}
 
 
