@@ -97,6 +97,17 @@ def test_json_has_the_promised_form(grade):
     assert promised <= set(exercise["checks"][0])
 
 
+def test_a_page_can_be_written_to_a_file(grade, workspace):
+    spoil(workspace, "def double(x):\n    return '<script>' + str(x)\n")
+    done = grade("--format", "html", "--output", "report.html")
+    assert done.returncode == 1, done.stderr
+    page = (workspace / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert page.endswith("</html>\n")
+    assert "Every value is doubled" in page
+    assert "<script>" not in page
+
+
 def test_junit_can_be_written_to_a_file(grade, workspace):
     spoil(workspace, "def double(x):\n    return x * x\n")
     done = grade("--format", "junit", "--output", "report.xml")

@@ -69,7 +69,8 @@ def _legend(name: str, scale: Scale) -> Markup:
         aria_hidden="true",
         shape_rendering="crispEdges",
     )
-    return tag("span", f"{name}: {low:.3g} ", strip, f" {high:.3g}", class_="legend")
+    ends = tag("span", f"{low:.3g} ", strip, f" {high:.3g}")
+    return tag("span", tag("span", f"{name}:"), ends, class_="legend")
 
 
 def _swatch(name: str) -> Markup:
