@@ -281,8 +281,9 @@ def test_only_the_first_failure_stands_open():
     before, _, after = text.partition("<details>")
     assert "The smallest input found that fails" in before
     assert "The smallest input found that fails" not in after
-    # Six further checks, those that pass, what a person should look at, and what was printed.
+    # Five further checks, the one that waits, those that pass, what a person should look at, and what was printed.
     assert len(Page(text).all("details")) == 9
+    assert "1 check waits for another to pass" in after
     assert "open" not in {name for attributes in Page(text).all("details") for name in attributes}
 
 

@@ -12,11 +12,13 @@ from grader.model import Picture
 from grader.report import Style
 from grader.report.heatmap import heatmap
 from grader.report.scale import LEVELS, Scale, described, panels, shrunk
-from grader.suite.comparison import Mismatch
+from grader.suite.comparison import Mismatch, assert_matches
 
 
-def drawn(got, expected):
-    return picture(Mismatch("Why.", got=got, expected=expected), "f(x)")
+def drawn(got, expected, **options):
+    with pytest.raises(Mismatch) as caught:
+        assert_matches(got, expected, check_dtype=False, **options)
+    return picture(caught.value, "f(x)")
 
 
 def of(expected, got, difference=None) -> Picture:
@@ -86,6 +88,17 @@ def test_a_large_plane_is_drawn_in_blocks_and_loses_no_error():
 )
 def test_there_is_no_picture_where_it_would_tell_nothing_more(got, expected):
     assert drawn(got, expected) is None
+
+
+def test_a_batch_of_vectors_is_no_plane():
+    assert drawn(torch.zeros(8, 10), torch.ones(8, 10), axes=("N", "class")) is None
+    assert drawn(torch.zeros(8, 10), torch.ones(8, 10)).plane == ""
+
+
+def test_axes_without_a_name_are_counted():
+    got = torch.zeros(1, 2, 1, 4, 4)
+    got[0, 1] = 1.0
+    assert drawn(got, torch.zeros(1, 2, 1, 4, 4)).plane == "axis 0 0, axis 1 1, axis 2 0"
 
 
 def test_a_small_plane_of_many_is_drawn_as_their_numbers_are_not_all_shown():

@@ -20,7 +20,7 @@ def show(value: object) -> str:
     if isinstance(value, ForeignResult):
         return f"a {value.type_name}"
     if isinstance(value, (list, tuple)) and any(isinstance(item, torch.Tensor) for item in value):
-        return ", ".join(show(item) for item in value)
+        return ",\n".join(show(item) for item in value)
     if isinstance(value, dict):
         return "\n".join(f"{key}: {_brief(item)}" for key, item in list(value.items())[:12])
     if isinstance(value, float):

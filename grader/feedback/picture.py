@@ -12,7 +12,7 @@ from grader.suite.comparison import Mismatch
 MAX_SIDE = 32
 _MIN_SIDE = 3
 _MIN_CELLS = 16  # what is smaller is read faster as numbers, where they are all shown
-_AXES = {3: ("channel",), 4: ("sample", "channel")}
+_NAMES = {"N": "sample", "C": "channel"}
 
 
 def picture(mismatch: Mismatch, call: str) -> Picture | None:
@@ -20,8 +20,8 @@ def picture(mismatch: Mismatch, call: str) -> Picture | None:
     got, expected = mismatch.got, mismatch.expected
     if not isinstance(got, torch.Tensor) or not isinstance(expected, torch.Tensor):
         return None
-    if got.shape != expected.shape or got.dim() < 2 or got.is_complex():
-        return None
+    if got.shape != expected.shape or got.dim() < 2 or (mismatch.axes[:1] == ("N",) and got.dim() < 4):
+        return None  # a batch of vectors has no two axes of space
     height, width = got.shape[-2:]
     if min(height, width) < _MIN_SIDE or (height * width < _MIN_CELLS and shown_in_full(got)):
         return None
@@ -29,11 +29,11 @@ def picture(mismatch: Mismatch, call: str) -> Picture | None:
     # An infinity matches itself, though inf - inf is NaN.
     errors = (ours - theirs).masked_fill(torch.isclose(ours, theirs, equal_nan=True), 0.0)
     index = _worst(errors)
-    names = _AXES.get(got.dim(), tuple(f"axis {n}" for n in range(got.dim() - 2)))
+    axes = mismatch.axes or tuple(f"axis {n}" for n in range(got.dim()))
     blocks = (math.ceil(height / MAX_SIDE), math.ceil(width / MAX_SIDE))
     return Picture(
         call=call,
-        plane=", ".join(f"{name} {n}" for name, n in zip(names, index, strict=True)),
+        plane=", ".join(f"{_NAMES.get(axis, axis)} {n}" for axis, n in zip(axes, index, strict=False)),
         height=height,
         width=width,
         block_height=blocks[0],

@@ -160,14 +160,27 @@ def _checks(result: ExerciseResult) -> Markup:
     first = first_to_mend(others)
     told = first.diagnosis if first is not None else None
     parts = [_full(result.id, first, headed=True)] if first is not None else []
-    for check in sorted(others, key=lambda check: check.outcome is Outcome.SKIPPED):
-        if check is not first:
-            parts.append(_further(result.id, check, told))
+    further = [check for check in others if check is not first]
+    waiting = [check for check in further if check.outcome is Outcome.SKIPPED]
+    parts += [_further(result.id, check, told) for check in further if check not in waiting]
+    if waiting:
+        parts.append(_listed(f"{_checks_that(len(waiting), 'wait')} for another to pass", waiting))
     if passed:
         count = f"{len(passed)} of {len(result.checks)}" if others else f"All {len(passed)}"
-        titles = tag("ul", *(tag("li", inline(check.title)) for check in passed))
-        parts.append(_opening(tag("span", f"{count} checks pass", class_="title passed"), titles))
+        parts.append(_listed(f"{count} checks pass", passed, class_=" passed"))
     return joined(parts)
+
+
+def _checks_that(count: int, verb: str) -> str:
+    return f"1 check {verb}s" if count == 1 else f"{count} checks {verb}"
+
+
+def _listed(lead: str, checks: Sequence[CheckResult], *, class_: str = "") -> Markup:
+    titles = [
+        tag("li", inline(check.title), tag("small", inline(check.rationale)) if check.rationale else _NOTHING)
+        for check in checks
+    ]
+    return _opening(tag("span", lead, class_=f"title{class_}"), tag("ul", *titles))
 
 
 def _class(outcome: Outcome) -> str:

@@ -28,16 +28,24 @@ _WHOLE_ADVICE = "whole numbers have no fractions; make new tensors with dtype=x.
 class Mismatch(AssertionError):
     """A value differs from the expected one. `rationale` is one student-safe sentence, `where` may be empty.
 
+    `axes` names the axes of `got` and `expected`, where both are tensors of one shape.
     The place is looked for when it is asked for: a search for the smallest example asks only once.
     """
 
     def __init__(
-        self, rationale: str, *, got: object, expected: object, where: str | Callable[[], str] = ""
+        self,
+        rationale: str,
+        *,
+        got: object,
+        expected: object,
+        where: str | Callable[[], str] = "",
+        axes: tuple[str, ...] = (),
     ) -> None:
         super().__init__(rationale)
         self.rationale = rationale
         self.got = got
         self.expected = expected
+        self.axes = axes
         self._where = where
 
     @property
@@ -260,6 +268,7 @@ def _values(got: torch.Tensor, expected: torch.Tensor, rules: _Rules) -> None:
         got=got,
         expected=expected,
         where=lambda: locate(ours, theirs, wrong, axes),
+        axes=axes,
     )
 
 
