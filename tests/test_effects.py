@@ -5,7 +5,13 @@ import torch
 
 from grader.proxy import CallFailed, Conversation, Student
 from grader.service import Service
-from grader.suite import Mismatch, assert_gradient, assert_inputs_unchanged
+from grader.suite import (
+    Mismatch,
+    assert_gradient,
+    assert_inputs_unchanged,
+    assert_matches,
+    assert_parameter_gradients,
+)
 
 
 class Local:
@@ -112,3 +118,43 @@ def test_changed_arguments_are_named_with_what_changes_them():
     learner.overwrite(torch.ones(2), torch.ones(2))
     with pytest.raises(AssertionError, match="`overwrite` changed its argument `y` in place"):
         assert_inputs_unchanged(learner)
+
+
+class Scale(torch.nn.Module):
+    def __init__(self, kind="used"):
+        super().__init__()
+        self.kind = kind
+        self.factor = torch.nn.Parameter(torch.tensor(3.0), requires_grad=kind != "frozen")
+        self.shift = torch.nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, x):
+        factor = self.factor.detach().clone() if self.kind == "copied" else self.factor
+        return (2 * factor if self.kind == "doubled" else factor) * x + self.shift
+
+
+PARAMETERS = [
+    ("doubled", "factor", "The gradient for `factor` is wrong in 1 of 1 places."),
+    ("frozen", "factor", "No gradient reaches `factor`: it has requires_grad=False."),
+    ("copied", "factor", "No gradient reaches `factor`: forward must use the parameter itself"),
+    ("used", "weight", "The module has no parameter `weight`"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "words"), PARAMETERS, ids=[words for _, _, words in PARAMETERS])
+def test_a_parameter_without_its_gradient_is_told_why(kind, name, words):
+    model = student(Scale=Scale).Scale(kind)
+    model(torch.tensor([1.0, 2.0])).sum().backward()
+    with pytest.raises(Mismatch) as caught:
+        assert_parameter_gradients(model, {name: torch.tensor(3.0)})
+    assert words in caught.value.rationale
+
+
+def test_parameters_with_their_gradients_pass():
+    model = student(Scale=Scale).Scale()
+    model(torch.tensor([1.0, 2.0])).sum().backward()
+    assert_parameter_gradients(model, {"factor": torch.tensor(3.0), "shift": torch.tensor(2.0)})
+
+
+def test_only_a_missing_result_is_asked_for_its_return():
+    with pytest.raises(Mismatch, match="The gradient of x is None, where a tensor of shape"):
+        assert_matches(None, torch.ones(2), what="the gradient of x")

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from grader.feedback.picture import picture
 from grader.suite import assert_matches, assert_shape
 from grader.suite.comparison import Mismatch
 
@@ -257,3 +258,36 @@ def test_the_place_is_looked_for_only_when_asked():
     found = Mismatch("Why.", got=1, expected=2, where=lambda: calls.append(1) or "here")
     assert not calls
     assert (found.where, found.where, len(calls)) == ("here", "here", 1)
+
+
+DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool)
+
+
+def anything(generator):
+    """A tensor of any dtype and of up to five axes, some of them empty, some of its values no numbers."""
+
+    def number(high):
+        return int(torch.randint(high, (), generator=generator))
+
+    shape = [number(5) for _ in range(number(6))]
+    values = torch.randint(-2, 3, shape, generator=generator).double()
+    if number(3) == 0 and values.numel():
+        values.view(-1)[number(values.numel())] = [math.nan, math.inf, -math.inf][number(3)]
+    dtype = DTYPES[number(len(DTYPES))]
+    return values.to(dtype) if dtype.is_floating_point else values.nan_to_num(0, 1, -1).abs().to(dtype)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_pair_of_tensors_ends_in_nothing_or_in_a_mismatch(seed):
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(60):
+        got, other = anything(generator), anything(generator)
+        for expected in (other, other.new_zeros(got.shape), got.flip(list(range(got.dim()))), got.clone()):
+            try:
+                assert_matches(got, expected, check_dtype=False)
+            except Mismatch as found:
+                assert found.rationale.endswith(".")
+                assert isinstance(found.where, str)
+                picture(found, "f(x)")
+            else:
+                assert got.shape == expected.shape

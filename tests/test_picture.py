@@ -7,8 +7,10 @@ import click
 import pytest
 import torch
 
+from grader import jobs
 from grader.feedback.picture import MAX_SIDE, picture
-from grader.model import Picture
+from grader.jobs import CheckEnded
+from grader.model import CheckResult, Outcome, Picture
 from grader.report import Style
 from grader.report.heatmap import heatmap
 from grader.report.scale import LEVELS, Scale, described, panels, shrunk
@@ -108,6 +110,20 @@ def test_a_small_plane_of_many_is_drawn_as_their_numbers_are_not_all_shown():
 @pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.float16, torch.float64])
 def test_every_dtype_can_be_drawn(dtype):
     assert drawn(torch.zeros(4, 4, dtype=dtype), torch.ones(4, 4, dtype=dtype)).difference[0][0] == -1.0
+
+
+def test_a_picture_comes_through_from_the_grading_process_as_it_is():
+    got = torch.full((4, 4), math.nan)
+    result = CheckResult(
+        id="a",
+        title="A",
+        outcome=Outcome.FAILED,
+        points=0.0,
+        max_points=1.0,
+        picture=drawn(got, torch.zeros(4, 4)),
+    )
+    ended = CheckEnded(result=result)
+    assert jobs.decode(jobs.encode(ended)) == ended
 
 
 # --- scales

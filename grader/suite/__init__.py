@@ -1,16 +1,16 @@
 """Runs a hidden pytest suite in the trusted process, and what suites are written with.
 
-A suite imports `assert_matches` and `assert_shape` for what a call returns, `assert_gradient` and
-`assert_inputs_unchanged` for what it does besides, and `small_inputs` with `call` to say which small calls to try
-when a counterexample is sought. `student` and `rng` are its fixtures; `points`, `requires` and `reveal`
-its marks.
+A suite imports `assert_matches` and `assert_shape` for what a call returns; `assert_gradient`,
+`assert_parameter_gradients` and `assert_inputs_unchanged` for what it does besides; and `small_inputs` with `call` to
+say which small calls to try when a counterexample is sought. `student` and `rng` are its fixtures; `points`,
+`requires` and `reveal` its marks.
 """
 
 from collections.abc import Callable
 from typing import TypeVar
 
 from grader.suite.comparison import Mismatch, assert_matches, assert_shape
-from grader.suite.effects import assert_gradient, assert_inputs_unchanged
+from grader.suite.effects import assert_gradient, assert_inputs_unchanged, assert_parameter_gradients
 
 __all__ = [
     "SMALL_INPUTS",
@@ -19,6 +19,7 @@ __all__ = [
     "assert_gradient",
     "assert_inputs_unchanged",
     "assert_matches",
+    "assert_parameter_gradients",
     "assert_shape",
     "call",
     "small_inputs",

@@ -135,7 +135,7 @@ def _compare(got: object, expected: object, rules: _Rules) -> None:
 def _type_rationale(
     got: object, expected: object, rules: _Rules, right: Callable[[object, object], bool]
 ) -> str:
-    if got is None:
+    if got is None and rules.what == "the result":
         return f"{rules.start} is None. Does the last line return it?"
     advice = habit(got, expected, right)
     end = f": {advice}." if advice else "."

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
-from grader.proxy import ForeignResult, Student
+from grader.proxy import ForeignResult, RemoteModule, Student
 from grader.suite.comparison import Mismatch, assert_matches
 
 
@@ -54,6 +54,33 @@ def assert_gradient(
                 f"No gradient reaches `{name}`: every step from it to the result must be a torch operation."
             )
             raise Mismatch(sentence, got=None, expected=wanted)
+        what = f"the gradient for `{name}`"
+        assert_matches(got, wanted, rtol=rtol, atol=atol, check_dtype=check_dtype, what=what)
+
+
+def assert_parameter_gradients(
+    model: RemoteModule,
+    expected: Mapping[str, torch.Tensor],
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+    check_dtype: bool = False,
+) -> None:
+    """Raise Mismatch unless these parameters of a student's module hold these gradients after a backward pass."""
+    came = model.gradients()
+    for name, wanted in expected.items():
+        if name not in came:
+            sentence = f"The module has no parameter `{name}`: what shall be learned is an nn.Parameter."
+            raise Mismatch(sentence, got=list(came), expected=list(expected))
+        got = came[name]
+        if got is None:
+            asks = model.requires_grad().get(name)
+            why = (
+                "forward must use the parameter itself, no copy of it"
+                if asks
+                else "it has requires_grad=False"
+            )
+            raise Mismatch(f"No gradient reaches `{name}`: {why}.", got=None, expected=wanted)
         what = f"the gradient for `{name}`"
         assert_matches(got, wanted, rtol=rtol, atol=atol, check_dtype=check_dtype, what=what)
 
