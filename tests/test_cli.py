@@ -69,6 +69,23 @@ def test_piped_output_has_no_colour_and_fits_eighty_columns(grade, workspace):
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(
+    ("environment", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False), ({"TERM": "xterm"}, True)],
+    ids=str,
+)
+def test_colour_is_for_terminals_that_have_it_and_people_who_want_it(monkeypatch, environment, coloured):
+    from grader.cli.run import _colour
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("TERM", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert _colour(None) is coloured
+    assert not _colour(Path("report.txt"))
+
+
 def test_a_threshold_decides_the_exit_code(grade, workspace):
     spoil(workspace, "def double(x):\n    return x * x\n")
     assert grade("--fail-under", "50").returncode == 0

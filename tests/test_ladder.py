@@ -151,6 +151,12 @@ def test_a_tolerance_of_nothing_is_kept():
     assert "is 1.0000000001" in mismatch(1.0000000001, 1.0, rtol=0.0, atol=0.0).rationale
 
 
+@pytest.mark.parametrize("expected", [1.0, 1, torch.ones(1), "a", (1,), None])
+def test_a_number_too_long_to_be_written_is_a_mismatch_like_any_other(expected):
+    assert len(mismatch(-(10**10_000), expected).rationale) < 200
+    mismatch((10**10_000,), expected)
+
+
 # --- where
 
 PLACES = [

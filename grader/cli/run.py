@@ -297,7 +297,8 @@ def _is_stream(output: Path) -> bool:
 
 
 def _colour(output: Path | None) -> bool:
-    return output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return output is None and sys.stdout.isatty() and wanted
 
 
 def _width() -> int:

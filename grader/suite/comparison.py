@@ -181,14 +181,20 @@ def _scalars(got: object, expected: object, rules: _Rules) -> None:
             return
     elif got == expected:
         return
-    raise Mismatch(f"{rules.start} is {got!r}, not {expected!r}.", got=got, expected=expected)
+    raise Mismatch(f"{rules.start} is {_written(got)}, not {_written(expected)}.", got=got, expected=expected)
+
+
+def _written(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > 1024:
+        return f"a number of {value.bit_length()} bits"  # Python refuses to write the largest ones at all
+    return repr(value)
 
 
 def _as_float(number: int) -> float:
     try:
         return float(number)
     except OverflowError:
-        return math.copysign(math.inf, number)
+        return math.inf if number > 0 else -math.inf
 
 
 def _sequences(got: object, expected: list[object] | tuple[object, ...], rules: _Rules) -> None:
