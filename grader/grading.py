@@ -13,7 +13,7 @@ import torch
 
 from grader import jobs, review, scoring
 from grader.errors import DocumentError, InternalError
-from grader.feedback import counterexample, diagnosis
+from grader.feedback import counterexample, diagnosis, picture
 from grader.feedback.display import show, show_call
 from grader.jobs import CheckEnded, Graded, Job, NotGraded
 from grader.mistakes import KNOWN, Mistake
@@ -218,7 +218,8 @@ class Grading:
             return replace(failed, rationale="This check keeps its details to itself.")
         example = self._example(run.conversation, error) if outcome is not Outcome.INTERNAL_ERROR else None
         rationale = one_line(rationale, limit=MAX_RATIONALE)
-        return replace(failed, rationale=rationale, counterexample=example, traceback=frames)
+        shown = picture.picture(error, example.call) if example and isinstance(error, Mismatch) else None
+        return replace(failed, rationale=rationale, counterexample=example, picture=shown, traceback=frames)
 
     def _told(self, run: CheckRun, error: BaseException) -> tuple[Outcome, str, tuple[Frame, ...]]:
         """Return the outcome, the rationale and the student's own traceback of what a check raised."""
@@ -251,7 +252,7 @@ class Grading:
         return f"What `{last.name}` returned cannot be used here: {error}."
 
     def _example(self, conversation: Conversation, error: BaseException) -> Counterexample | None:
-        record = conversation.calls[-1] if conversation.calls else None
+        record = _compared(conversation.calls, error)
         if record is None:
             return None
         call, arguments = show_call(record, self._signature_of(record))
@@ -312,6 +313,20 @@ class Grading:
             return counterexample.smallest(name, reference, Conversation(self.sandbox, lost=self.lost))
         except (WorkerLost, LoadFailed):
             return None  # the check's own call is shown instead
+
+
+def _compared(calls: list[CallRecord], error: BaseException) -> CallRecord | None:
+    """Return the call whose result was compared, or the last where that cannot be told."""
+    if isinstance(error, Mismatch) and isinstance(error.got, torch.Tensor) and error.got.numel():
+        for record in reversed(calls):
+            # A view of the result counts: suites compare `result.flatten(1)` too.
+            if isinstance(record.result, torch.Tensor) and _shares(record.result, error.got):
+                return record
+    return calls[-1] if calls else None
+
+
+def _shares(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
 
 
 def main() -> None:

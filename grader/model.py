@@ -93,6 +93,29 @@ class Counterexample:
     smallest: bool = False
 
 
+Plane = tuple[tuple[float | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One plane of a wrong result beside the expected one, row by row; None stands for NaN or an infinity.
+
+    `plane` names it: that with the largest error; "" where there is no other. `height` and `width` are its own. A large
+    one is drawn in blocks of `block_height` x `block_width` values: their mean, and of `difference` (got minus
+    expected, 0 where they match) what is farthest from 0, so that nothing wrong is lost.
+    """
+
+    call: str
+    plane: str
+    height: int
+    width: int
+    block_height: int
+    block_width: int
+    expected: Plane
+    got: Plane
+    difference: Plane
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """The known mistake that explains every result the student's code gave."""
@@ -103,7 +126,10 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What became of one check. `rationale` is one student-safe sentence."""
+    """What became of one check. `rationale` is one student-safe sentence.
+
+    The counterexample may come from a search of its own; the picture is always of the check's own last call.
+    """
 
     id: str
     title: str
@@ -112,6 +138,7 @@ class CheckResult:
     max_points: float
     rationale: str = ""
     counterexample: Counterexample | None = None
+    picture: Picture | None = None
     diagnosis: Diagnosis | None = None
     traceback: tuple[Frame, ...] = ()
     duration_s: float = 0.0

@@ -131,7 +131,7 @@ def test_a_wrong_signature_is_shown_beside_the_call(grade, check):
     assert failed.outcome is Outcome.FAILED
     assert (
         failed.rationale
-        == "`total(x)` cannot be called like this: got an unexpected keyword argument 'start'."
+        == "`total(x)` cannot be called like this: got an unexpected keyword argument 'start'. Give it a parameter `start`, as the stub has it."
     )
 
 

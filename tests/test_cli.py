@@ -69,6 +69,23 @@ def test_piped_output_has_no_colour_and_fits_eighty_columns(grade, workspace):
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(
+    ("environment", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False), ({"TERM": "xterm"}, True)],
+    ids=str,
+)
+def test_colour_is_for_terminals_that_have_it_and_people_who_want_it(monkeypatch, environment, coloured):
+    from grader.cli.run import _colour
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("TERM", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert _colour(None) is coloured
+    assert not _colour(Path("report.txt"))
+
+
 def test_a_threshold_decides_the_exit_code(grade, workspace):
     spoil(workspace, "def double(x):\n    return x * x\n")
     assert grade("--fail-under", "50").returncode == 0
@@ -95,6 +112,17 @@ def test_json_has_the_promised_form(grade):
         "duration_s",
     }
     assert promised <= set(exercise["checks"][0])
+
+
+def test_a_page_can_be_written_to_a_file(grade, workspace):
+    spoil(workspace, "def double(x):\n    return '<script>' + str(x)\n")
+    done = grade("--format", "html", "--output", "report.html")
+    assert done.returncode == 1, done.stderr
+    page = (workspace / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert page.endswith("</html>\n")
+    assert "Every value is doubled" in page
+    assert "<script>" not in page
 
 
 def test_junit_can_be_written_to_a_file(grade, workspace):

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from grader.feedback.display import show, show_call
+from grader.grading import _compared
 from grader.model import Outcome
 from grader.proxy import CallRecord
+from grader.suite import Mismatch
 
 MISTAKES = [
     # code a student wrote, the check that fails, the known mistake that explains it
@@ -77,6 +79,7 @@ SHOWN = [
     (torch.zeros(0, 3), "tensor of shape (0, 3)"),
     (torch.zeros(2, 3, 8, 8), "tensor of shape (2, 3, 8, 8), its first corner:" + 4 * "\n0 0 0 0 0 0"),
     (torch.ones(1, 2, 1, 2), "tensor of shape (1, 2, 1, 2)\n1 1\n\n1 1"),
+    ((torch.zeros(1), None), "tensor of shape (1,)\n0,\nNone"),
     ((1, "a\x1b[31m"), "(1, 'a\\x1b[31m')"),
     (1 / 3, "0.333333"),
     ({"w": torch.ones(2), "n": 3}, "w: tensor of shape (2,)\nn: 3"),
@@ -96,3 +99,14 @@ def test_a_call_is_shown_with_the_names_of_its_parameters():
     call, arguments = show_call(record, pool)
     assert call == "pool(x, 2, stride=3)"
     assert [argument.name for argument in arguments] == ["x"]
+
+
+def test_the_call_that_is_shown_is_the_one_whose_result_was_compared():
+    values = torch.arange(4.0)
+    first = CallRecord(name="f", root="f", args=(), kwargs={}, result=values)
+    last = CallRecord(name="g", root="g", args=(), kwargs={}, result=values.clone())
+    compared = Mismatch("Why.", got=values.reshape(2, 2).detach(), expected=values)
+    assert _compared([first, last], compared) is first
+    assert _compared([first, last], Mismatch("Why.", got=torch.ones(4), expected=values)) is last
+    assert _compared([first, last], AssertionError()) is last
+    assert _compared([], compared) is None

@@ -74,6 +74,7 @@ def test_the_wheel_holds_the_course_and_nothing_else_of_the_checkout(installed):
     names = zipfile.ZipFile(wheel).namelist()
     assert "grader/course/solutions/relu/test_relu.py" in names
     assert "grader/course/quizzes/pooling.yaml" in names
+    assert "grader/report/page.css" in names
     assert {name.split("/")[0] for name in names} == {
         "grader",
         next(n for n in names if "dist-info" in n).split("/")[0],

@@ -21,6 +21,7 @@ from grader.model import (
     Isolation,
     ItemResult,
     Outcome,
+    Picture,
     QuizResult,
     Report,
     Versions,
@@ -43,6 +44,18 @@ CEIL = Diagnosis(
     message="A window that does not fit entirely is dropped: round down, never up. Try size 5 by hand.",
 )
 ZERO = Diagnosis(mistake="zero-init", message="The maximum of negative numbers is negative: start from -inf.")
+
+PICTURE = Picture(
+    call="max_pool2d(x, 3)",
+    plane="sample 1, channel 0",
+    height=8,
+    width=5,
+    block_height=2,
+    block_width=1,
+    expected=((-1, -0.5, 0, 0.5, 1), (1, 1, 1, 1, 1), (-1, -1, -1, -1, -1), (0, 0, 0, 0, 0)),
+    got=((0, 0, 0, 0.5, 1), (1, 1, 1, 1, None), (-1, -1, -1, -1, -1), (0, 0, 0, 0, -2)),
+    difference=((1, 0.5, 0, 0, 0), (0, 0, 0, 0, None), (0, 0, 0, 0, 0), (0, 0, 0, 0, -2)),
+)
 
 
 def check(name: str, title: str, outcome: Outcome, points: float, **more: object) -> CheckResult:
@@ -75,6 +88,7 @@ POOLING = ExerciseResult(
                 where="everywhere: 0 where -1 is expected",
                 smallest=True,
             ),
+            picture=PICTURE,
             diagnosis=ZERO,
         ),
         check("test_padding", "Padding never wins", Outcome.FAILED, 2, rationale="It is 0.", diagnosis=ZERO),
@@ -333,9 +347,13 @@ def test_no_line_is_a_command_to_a_ci_log(style: Style) -> None:
 
 
 def test_colour_changes_nothing_but_colour() -> None:
-    coloured = to_text(RICH, Style(colour=True))
-    assert coloured != to_text(RICH, Style())
-    assert click.unstyle(coloured) == to_text(RICH, Style())
+    checks = tuple(
+        replace(check, picture=None) for check in POOLING.checks
+    )  # which has colours for characters
+    report = replace(RICH, exercises=(replace(POOLING, checks=checks), *RICH.exercises[1:]))
+    coloured = to_text(report, Style(colour=True))
+    assert coloured != to_text(report, Style())
+    assert click.unstyle(coloured) == to_text(report, Style())
 
 
 def test_the_whole_text_is_its_blocks_as_the_command_prints_them() -> None:
@@ -423,6 +441,18 @@ pooling  Pooling by hand                                    ████░░�
       got       tensor of shape (1, 1, 1, 2)
                 0 0
       where     everywhere: 0 where -1 is expected
+
+    As a picture, from max_pool2d(x, 3), sample 1, channel 0 (8 x 5, drawn in
+    blocks of 2 x 1):
+    expected                got                     difference
+    ░░▒▒▓▓████              ▓▓▓▓▓▓████              + + · · ·
+    ██████████              ████████??              · · · · ??
+    ░░░░░░░░░░              ░░░░░░░░░░              · · · · ·
+    ▓▓▓▓▓▓▓▓▓▓              ▓▓▓▓▓▓▓▓··              · · · · --
+    -1 .. 1                 -2 .. 1                 -2 .. 1
+    values -2 ·░▒▓█ 1
+    difference + too large, - too small, · right
+    ? is NaN or infinite
 
     Your results are exactly those of a known mistake, zero-init:
       The maximum of negative numbers is negative: start from -inf.
@@ -580,6 +610,15 @@ def names_in(value: object) -> set[str]:
 def test_every_field_and_outcome_is_described() -> None:
     page = (Path(__file__).parents[1] / "docs" / "report-format.md").read_text(encoding="utf-8")
     assert not [name for name in names_in(to_document(RICH)) | set(Outcome) if f"`{name}`" not in page]
+
+
+def test_a_report_from_before_there_were_pictures_can_be_read() -> None:
+    document = to_document(RICH)
+    for exercise in document["exercises"]:
+        for each in exercise["checks"]:
+            del each["picture"]
+    first = from_json(json.dumps(document)).exercises[0]
+    assert first.checks[2] == replace(POOLING.checks[2], picture=None)
 
 
 @pytest.mark.parametrize(

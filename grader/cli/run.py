@@ -13,7 +13,16 @@ from grader.cli import commands, nearest
 from grader.dispatch import Dispatcher
 from grader.errors import IsolationRefused, UsageError
 from grader.model import CheckResult, Exercise, ExerciseResult, Report
-from grader.report import Style, exercise_text, quizzes_text, summary_text, to_json, to_junit, to_text
+from grader.report import (
+    Style,
+    exercise_text,
+    quizzes_text,
+    summary_text,
+    to_html,
+    to_json,
+    to_junit,
+    to_text,
+)
 from grader.submission import Submission, Unreadable, open_submission
 
 DEFAULT_SEED = 0
@@ -31,7 +40,7 @@ DEFAULT_SEED = 0
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "junit"]),
+    type=click.Choice(["text", "json", "junit", "html"]),
     default="text",
     show_default=True,
     help="How to write the report.",
@@ -184,6 +193,8 @@ def _render(report: Report, form: str, style: Style) -> str:
         return to_json(report)
     if form == "junit":
         return to_junit(report)
+    if form == "html":
+        return to_html(report)
     return to_text(report, style)
 
 
@@ -211,7 +222,8 @@ def _is_stream(output: Path) -> bool:
 
 
 def _colour(output: Path | None) -> bool:
-    return output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return output is None and sys.stdout.isatty() and wanted
 
 
 def _width() -> int:

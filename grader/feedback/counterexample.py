@@ -62,7 +62,7 @@ class _Search:
         self._name, self._reference, self._conversation = name, reference, conversation
         self._end = time.monotonic() + EMERGENCY_S
         self._calls = 0
-        self.best: Found | None = None
+        self._kept: tuple[tuple[object, ...], dict[str, object], Mismatch] | None = None
 
     def fails(self, packed: PackedCall) -> bool:
         """Tell whether the student's result differs from the reference's on this call."""
@@ -78,7 +78,7 @@ class _Search:
         mismatch = self._mismatch(args, kwargs, expected)
         if mismatch is None:
             return False
-        self._keep(args, kwargs, mismatch)
+        self._kept = (args, kwargs, mismatch)
         return True
 
     def _mismatch(
@@ -99,7 +99,12 @@ class _Search:
             self._conversation.calls.clear()
         return None
 
-    def _keep(self, args: tuple[object, ...], kwargs: dict[str, object], mismatch: Mismatch) -> None:
+    @property
+    def best(self) -> Found | None:
+        """The smallest failing call so far, described: once, not for every call on the way to it."""
+        if self._kept is None:
+            return None
+        args, kwargs, mismatch = self._kept
         record = CallRecord(name=self._name, root=self._name, args=args, kwargs=kwargs)
         call, arguments = show_call(record, self._reference)
         got = "" if isinstance(mismatch.got, CallFailed) else show(mismatch.got)
@@ -111,4 +116,4 @@ class _Search:
             where=mismatch.where,
             smallest=True,
         )
-        self.best = Found(example=example, rationale=one_line(mismatch.rationale, limit=600))
+        return Found(example=example, rationale=one_line(mismatch.rationale, limit=600))

@@ -20,7 +20,7 @@ def show(value: object) -> str:
     if isinstance(value, ForeignResult):
         return f"a {value.type_name}"
     if isinstance(value, (list, tuple)) and any(isinstance(item, torch.Tensor) for item in value):
-        return ", ".join(show(item) for item in value)
+        return ",\n".join(show(item) for item in value)
     if isinstance(value, dict):
         return "\n".join(f"{key}: {_brief(item)}" for key, item in list(value.items())[:12])
     if isinstance(value, float):
@@ -43,11 +43,16 @@ def _tensor(tensor: torch.Tensor) -> str:
     if tensor.dim() == 0:
         return f"{tensor.item():.6g}" if tensor.is_floating_point() else str(tensor.item())
     corner, cut = tensor, False
-    if tensor.numel() > _SMALL:
+    if not shown_in_full(tensor):
         limits = [1] * (tensor.dim() - 2) + [4, 6][-min(tensor.dim(), 2) :]
         corner, cut = tensor[tuple(slice(0, limit) for limit in limits)], True
     rows = _rows(corner)
     return "\n".join([header + (", its first corner:" if cut else ""), *rows])
+
+
+def shown_in_full(tensor: torch.Tensor) -> bool:
+    """Tell whether every number of a tensor is shown."""
+    return tensor.numel() <= _SMALL
 
 
 def _rows(tensor: torch.Tensor) -> list[str]:

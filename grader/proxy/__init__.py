@@ -58,3 +58,7 @@ class Student(Names):
     def changed_inputs(self) -> tuple[str, ...]:
         """Return the names of the arguments that the last call changed in place."""
         return self._conversation.changed
+
+    def last_called(self) -> str:
+        """Return the name of what was called last: `max_pool2d`, `BatchNorm2d(...).forward`; "" before any call."""
+        return self._conversation.calls[-1].name if self._conversation.calls else ""

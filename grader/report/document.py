@@ -8,6 +8,7 @@ import msgspec
 from grader.model import Report
 
 FORMAT = "convgrader/report/1"
+_ADDED = frozenset({"picture"})  # fields younger than the format: a report from before lacks them
 
 
 def to_document(report: Report) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def to_json(report: Report) -> str:
 
 
 def from_json(text: str) -> Report:
-    """Read a report back. Raises ValueError where `text` is not exactly what `to_json` writes."""
+    """Read a report back. Raises ValueError where `text` is not exactly what `to_json` writes, or once wrote."""
     document = json.loads(text, parse_constant=_refuse_constant)
     found = document.pop("format", None) if isinstance(document, dict) else None
     if found != FORMAT:
@@ -30,9 +31,16 @@ def from_json(text: str) -> Report:
         report = msgspec.convert(document, Report)
     except msgspec.ValidationError as error:
         raise ValueError(f"This report does not keep to {FORMAT}: {error}.") from None
-    if to_document(report) != {"format": FORMAT, **document}:
+    if _as_before(to_document(report)) != _as_before({"format": FORMAT, **document}):
         raise ValueError(f"This report does not keep to {FORMAT}: it lacks fields, or has others.")
     return report
+
+
+def _as_before(value: Any) -> Any:
+    """Return a document without the younger fields that hold nothing."""
+    if isinstance(value, dict):
+        return {key: _as_before(item) for key, item in value.items() if not (key in _ADDED and item is None)}
+    return [_as_before(item) for item in value] if isinstance(value, list) else value
 
 
 def _refuse_constant(name: str) -> NoReturn:

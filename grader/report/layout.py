@@ -66,6 +66,10 @@ class Style:
             return text
         return click.style(text, fg=colour, bold=bold or None, dim=dim or None)
 
+    def shade(self, text: str, colour: int | None, behind: int | None = None) -> str:
+        """Return `text` in one of 256 colours, before another; as it is where there is no colour."""
+        return click.style(text, fg=colour, bg=behind) if self.colour else text
+
     def pick(self, fancy: str, plain: str) -> str:
         """Return the one of two spellings that this style may use."""
         return fancy if self.unicode else plain

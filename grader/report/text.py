@@ -17,6 +17,7 @@ from grader.model import (
     QuizResult,
     Report,
 )
+from grader.report.heatmap import heatmap
 from grader.report.layout import (
     BODY,
     Mark,
@@ -33,13 +34,13 @@ from grader.report.layout import (
     row,
     wrap,
 )
+from grader.report.wording import advice, begun, dedented, first_to_mend, isolation, next_step, reason
 
 _MAX_VALUE_LINES = 14
 _MAX_OUTPUT_LINES = 10
 _MAX_FRAMES = 5
 _MAX_FLAGS = 6
 _MAX_LABEL = 14
-_TOLD_LATER = {Outcome.NOT_ATTEMPTED: 1, Outcome.INTERNAL_ERROR: 2, Outcome.SKIPPED: 3}
 _MARKS = {
     Outcome.SKIPPED: Mark.WAITING,
     Outcome.NOT_ATTEMPTED: Mark.WAITING,
@@ -85,13 +86,13 @@ def _whole(result: ExerciseResult, style: Style) -> Iterator[str]:
     yield from _frames(result.traceback, style)
     yield ""
     loads = "The checks run as soon as the file loads." if result.outcome is Outcome.RAISED else ""
-    yield from _next(loads or _advice(result.id, result.outcome), style)
+    yield from _next(loads or advice(result.id, result.outcome), style)
 
 
 def _checks(result: ExerciseResult, style: Style) -> Iterator[str]:
     passed = [check for check in result.checks if check.outcome is Outcome.PASSED]
     others = [check for check in result.checks if check.outcome is not Outcome.PASSED]
-    first = _first_to_mend(others)
+    first = first_to_mend(others)
     if first is not None:
         yield from ("", *_told(result.id, first, style), "")
     told = first.diagnosis if first is not None else None
@@ -103,11 +104,6 @@ def _checks(result: ExerciseResult, style: Style) -> Iterator[str]:
         yield from marked(Mark.PASSED, f"{count} checks pass.", style)
 
 
-def _first_to_mend(others: Sequence[CheckResult]) -> CheckResult | None:
-    """Return the first check that went wrong; else the first not yet written, or broken by us."""
-    return min(others, key=lambda check: _TOLD_LATER.get(check.outcome, 0), default=None)
-
-
 def _told(exercise: str, check: CheckResult, style: Style) -> Iterator[str]:
     """Tell one check in full."""
     yield row(_mark(check), check.title, amount(check.points, check.max_points), style, bold=True)
@@ -115,12 +111,14 @@ def _told(exercise: str, check: CheckResult, style: Style) -> Iterator[str]:
     yield from _frames(check.traceback, style)
     if check.counterexample is not None:
         yield from _example(check.counterexample, check.rationale, style)
+    if check.picture is not None:
+        yield from ("", *heatmap(check.picture, style))
     if check.diagnosis is not None:
         lead = f"Your results are exactly those of a known mistake, {check.diagnosis.mistake}:"
         yield from ("", *paragraph(lead, style))
         yield from paragraph(check.diagnosis.message, style, indent=BODY + 2, colour="cyan")
     yield ""
-    yield from _next(_advice(exercise, check.outcome), style)
+    yield from _next(advice(exercise, check.outcome), style)
 
 
 def _mark(check: CheckResult) -> Mark:
@@ -131,40 +129,11 @@ def _next(advice: str, style: Style) -> Iterator[str]:
     yield from marked(Mark.NEXT, advice, style)
 
 
-def _advice(exercise: str, outcome: Outcome) -> str:
-    nudge = f"Stuck? `grade hint {exercise}` gives a nudge."
-    match outcome:
-        case Outcome.INTERNAL_ERROR:
-            return "Grade again; if it stays, tell your instructor. It costs you no points."
-        case Outcome.TAMPERING:
-            return "Graded code may only compute. Take out what does more than that, then grade again."
-        case Outcome.TIME_LIMIT:
-            return f"Look for a loop that never ends, or that visits every element in Python. {nudge}"
-        case Outcome.MEMORY_LIMIT:
-            return f"Look for a tensor much larger than input and result together. {nudge}"
-        case Outcome.OUTPUT_LIMIT:
-            return "Take out what prints, at least inside loops; then grade again."
-        case Outcome.NOT_ATTEMPTED:
-            return f"Open exercises/{exercise}.py and write it. {nudge}"
-        case Outcome.CRASHED | Outcome.RAISED:
-            return f"Make this call work first. {nudge}"
-        case _:
-            return f"Work this input out by hand, then follow your code through it. {nudge}"
-
-
 def _brief(check: CheckResult, told: Diagnosis | None, style: Style) -> str:
     """Return a check as one line: mark, title, as much of the reason as fits, points."""
-    reason = _reason(check, told)
-    text = f"{check.title}{style.pick(' · ', ' - ')}{reason}" if reason else check.title
+    why = reason(check, told)
+    text = f"{check.title}{style.pick(' · ', ' - ')}{why}" if why else check.title
     return row(_mark(check), text, amount(check.points, check.max_points), style)
-
-
-def _reason(check: CheckResult, told: Diagnosis | None) -> str:
-    if check.outcome is Outcome.NOT_ATTEMPTED:
-        return "not written yet"
-    if check.diagnosis is None:
-        return check.rationale.rstrip(".")
-    return "the same mistake" if check.diagnosis == told else f"a known mistake, {check.diagnosis.mistake}"
 
 
 def _frames(frames: Sequence[Frame], style: Style) -> Iterator[str]:
@@ -176,14 +145,7 @@ def _frames(frames: Sequence[Frame], style: Style) -> Iterator[str]:
     for frame in frames[-_MAX_FRAMES:]:
         place = f"{frame.path}:{frame.line}" + (f" in {frame.function}" if frame.function else "")
         yield from paragraph(place, style, indent=BODY + 2)
-        yield from quoted(_dedented(style.clean(frame.text)), style, indent=BODY + 4)
-
-
-def _dedented(text: str) -> list[str]:
-    """Return the lines of a text without the indent of the first: a caret stays below its character."""
-    lines = text.rstrip().split("\n")
-    indent = len(lines[0]) - len(lines[0].lstrip())
-    return [line[indent:] if not line[:indent].strip() else line for line in lines] if text.strip() else []
+        yield from quoted(dedented(style.clean(frame.text)), style, indent=BODY + 4)
 
 
 def _example(example: Counterexample, rationale: str, style: Style) -> Iterator[str]:
@@ -252,15 +214,11 @@ def quizzes_text(quizzes: Sequence[QuizResult], style: Style) -> str:
         told = list(_quiz(quiz, style))
         lines += [header(f"quiz {quiz.id}", quiz.title, quiz.points, quiz.max_points, style), *told]
         lines += [""] if told else []
-    fresh = [quiz for quiz in quizzes if not _begun(quiz)]
+    fresh = [quiz for quiz in quizzes if not begun(quiz)]
     if fresh:
         text = f"{len(fresh)} of {len(quizzes)} not begun: `grade quiz {fresh[0].id}` asks the questions."
         lines += marked(Mark.WAITING, text, style)
     return finished([*lines, ""] if lines[-1] else lines, style)
-
-
-def _begun(quiz: QuizResult) -> bool:
-    return bool(quiz.problems) or any(item.answered for item in quiz.items)
 
 
 def _quiz(quiz: QuizResult, style: Style) -> Iterator[str]:
@@ -271,7 +229,7 @@ def _quiz(quiz: QuizResult, style: Style) -> Iterator[str]:
         if item.answered and item.points < item.max_points:
             yield from _item(item, style)
     unanswered = [item.id for item in quiz.items if not item.answered]
-    if unanswered and _begun(quiz):
+    if unanswered and begun(quiz):
         yield from marked(
             Mark.WAITING, f"{len(unanswered)} not answered yet: {', '.join(unanswered)}.", style
         )
@@ -296,8 +254,8 @@ def summary_text(report: Report, style: Style) -> str:
         lines += [*_table(report, style), ""]
     percent = f"{number(report.score * 100)} %"
     lines += [header("Total", percent, report.points, report.max_points, style), ""]
-    lines += paragraph(_isolation(report), style, indent=0, dim=True)
-    lines += paragraph(_next_step(report), style, indent=0)
+    lines += paragraph(isolation(report), style, indent=0, dim=True)
+    lines += paragraph(next_step(report), style, indent=0)
     return finished(lines, style)
 
 
@@ -307,24 +265,3 @@ def _table(report: Report, style: Style) -> Iterator[str]:
     parts: list[ExerciseResult | QuizResult] = [*report.exercises, *report.quizzes]
     for name, part in zip(names, parts, strict=True):
         yield header(name.ljust(room), part.title, part.points, part.max_points, style)
-
-
-def _isolation(report: Report) -> str:
-    isolation = report.isolation
-    layers = f": {', '.join(isolation.layers)}" if isolation.layers else ""
-    missing = f" Missing here: {', '.join(isolation.missing)}." if isolation.missing else ""
-    return f"Isolation level {isolation.level} of 3{layers}.{missing} Seed {report.seed}."
-
-
-def _next_step(report: Report) -> str:
-    void = [exercise.id for exercise in report.exercises if exercise.outcome is Outcome.INTERNAL_ERROR]
-    if void:
-        return f"Not counted, through a fault of ours: {', '.join(void)}. Please grade again."
-    if report.points >= report.max_points:
-        return "Everything passes. Well done." if report.max_points else ""
-    unfinished = [exercise for exercise in report.exercises if exercise.points < exercise.max_points]
-    if unfinished:
-        chosen = max(unfinished, key=lambda exercise: exercise.points > 0).id
-        return f"Next: change exercises/{chosen}.py, then run `grade {chosen}`."
-    chosen = next(quiz.id for quiz in report.quizzes if quiz.points < quiz.max_points)
-    return f"Next: `grade quiz {chosen}`."

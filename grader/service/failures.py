@@ -2,6 +2,7 @@
 
 import builtins
 import inspect
+import re
 import traceback
 from typing import Any
 
@@ -84,5 +85,15 @@ def _signature_sentence(target: Any, args: Any, kwargs: Any) -> str:
         signature.bind(*args, **kwargs)
     except TypeError as error:
         name = getattr(target, "__name__", type(target).__name__)
-        return f"`{name}{signature}` cannot be called like this: {error}."
+        return f"`{name}{signature}` cannot be called like this: {error}.{_signature_advice(str(error))}"
     return ""
+
+
+def _signature_advice(problem: str) -> str:
+    """Say what to change in the first line of a function whose arguments do not fit."""
+    parameter = re.search(r"'(\w+)'$", problem)
+    if parameter and "unexpected keyword" in problem:
+        return f" Give it a parameter `{parameter[1]}`, as the stub has it."
+    if parameter and "missing a required" in problem:
+        return f" Give `{parameter[1]}` the default it has in the stub."
+    return " Take the parameters of the stub, with their defaults." if "too many" in problem else ""

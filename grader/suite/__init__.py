@@ -1,16 +1,29 @@
 """Runs a hidden pytest suite in the trusted process, and what suites are written with.
 
-A suite imports `assert_matches` and `assert_shape`, and `small_inputs` with `call` to say which small calls
-to try when a counterexample is sought. `student` and `rng` are its fixtures; `points`, `requires` and `reveal`
-its marks.
+A suite imports `assert_matches` and `assert_shape` for what a call returns; `assert_gradient`,
+`assert_parameter_gradients` and `assert_inputs_unchanged` for what it does besides; and `small_inputs` with `call` to
+say which small calls to try when a counterexample is sought. `student` and `rng` are its fixtures; `points`,
+`requires` and `reveal` its marks.
 """
 
 from collections.abc import Callable
 from typing import TypeVar
 
 from grader.suite.comparison import Mismatch, assert_matches, assert_shape
+from grader.suite.effects import assert_gradient, assert_inputs_unchanged, assert_parameter_gradients
 
-__all__ = ["SMALL_INPUTS", "Mismatch", "PackedCall", "assert_matches", "assert_shape", "call", "small_inputs"]
+__all__ = [
+    "SMALL_INPUTS",
+    "Mismatch",
+    "PackedCall",
+    "assert_gradient",
+    "assert_inputs_unchanged",
+    "assert_matches",
+    "assert_parameter_gradients",
+    "assert_shape",
+    "call",
+    "small_inputs",
+]
 
 PackedCall = tuple[tuple[object, ...], dict[str, object]]
 Strategy = TypeVar("Strategy", bound=Callable[[], object])

@@ -1,28 +1,75 @@
-"""Compares a student's value with the expected one, step by step: type, shape, dtype, NaN, value.
+"""Compares a student's value with the expected one, step by step.
 
-The first step that differs is the failure, told in one sentence and with the place where it differs.
+The ladder: type, shape, dtype, device, NaN or infinity, value. The first step that differs is the failure, told in
+one sentence and with the place where it differs. What a call does besides (gradients, changed arguments) is
+compared in `effects`.
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import torch
 
 from grader.proxy import ForeignResult, RemoteObject
+from grader.suite.habits import habit
 from grader.suite.location import locate
+from grader.suite.shapes import AXES, shape_difference
 
-AXES = {1: ("element",), 2: ("row", "column"), 3: ("channel", "row", "column"), 4: ("N", "C", "H", "W")}
+_DTYPE_ADVICE = {
+    torch.float64: "numpy makes float64; make new tensors with dtype=x.dtype, or with x.new_zeros(...)",
+    torch.float32: "float32 is the default of torch; make new tensors with dtype=x.dtype, or with x.new_zeros(...)",
+    torch.bool: "a comparison gives bool; take x itself, or convert with .to(x.dtype)",
+}
+_WHOLE_ADVICE = "whole numbers have no fractions; make new tensors with dtype=x.dtype"
 
 
 class Mismatch(AssertionError):
-    """A value differs from the expected one. `rationale` is one student-safe sentence, `where` may be empty."""
+    """A value differs from the expected one. `rationale` is one student-safe sentence, `where` may be empty.
 
-    def __init__(self, rationale: str, *, got: object, expected: object, where: str = "") -> None:
+    `axes` names the axes of `got` and `expected`, where both are tensors of one shape.
+    The place is looked for when it is asked for: a search for the smallest example asks only once.
+    """
+
+    def __init__(
+        self,
+        rationale: str,
+        *,
+        got: object,
+        expected: object,
+        where: str | Callable[[], str] = "",
+        axes: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(rationale)
         self.rationale = rationale
         self.got = got
         self.expected = expected
-        self.where = where
+        self.axes = axes
+        self._where = where
+
+    @property
+    def where(self) -> str:
+        """Where the two differ, as one phrase."""
+        if not isinstance(self._where, str):
+            self._where = self._where()
+        return self._where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rules:
+    """How exactly to compare, and what to call what is compared."""
+
+    rtol: float | None
+    atol: float | None
+    check_dtype: bool
+    what: str
+    axes: tuple[str, ...] | None = None
+
+    @property
+    def start(self) -> str:
+        """Begin a sentence with what is compared; a name keeps its spelling."""
+        return f"The{self.what[3:]}" if self.what.startswith("the ") else self.what
 
 
 def assert_matches(
@@ -40,16 +87,7 @@ def assert_matches(
     Numbers and tensors may differ by atol + rtol * |expected|; the defaults are those of torch.testing.
     `axes` names the axes of a tensor; four axes are (N, C, H, W) unless told otherwise.
     """
-    if isinstance(got, ForeignResult):
-        raise Mismatch(got.sentence, got=got, expected=expected)
-    if isinstance(expected, torch.Tensor):
-        _tensors(got, expected, rtol, atol, check_dtype, what, axes)
-    elif isinstance(expected, (list, tuple)):
-        _sequences(got, expected, rtol, atol, check_dtype, what)
-    elif isinstance(expected, dict):
-        _mappings(got, expected, rtol, atol, check_dtype, what)
-    else:
-        _scalars(got, expected, rtol, atol, what)
+    _compare(got, expected, _Rules(rtol=rtol, atol=atol, check_dtype=check_dtype, what=what, axes=axes))
 
 
 def assert_shape(got: object, shape: tuple[int, ...], *, what: str = "the result") -> None:
@@ -57,11 +95,12 @@ def assert_shape(got: object, shape: tuple[int, ...], *, what: str = "the result
     if isinstance(got, ForeignResult):
         raise Mismatch(got.sentence, got=got, expected=shape)
     wanted = torch.empty(shape, device="meta")
+    rules = _Rules(rtol=None, atol=None, check_dtype=False, what=what)
     if type(got) is not torch.Tensor:
-        raise Mismatch(_type_rationale(got, wanted, what), got=got, expected=shape)
+        raise Mismatch(_type_rationale(got, wanted, rules, _same_shape), got=got, expected=shape)
     if got.shape != wanted.shape:
-        rationale = f"{_start(what)} has the shape {tuple(got.shape)}, not {shape}."
-        where = _shape_difference(got, wanted, None)
+        rationale = f"{rules.start} has the shape {tuple(got.shape)}, not {shape}."
+        where = shape_difference(got, wanted, None)
         raise Mismatch(rationale, got=tuple(got.shape), expected=shape, where=where)
 
 
@@ -77,85 +116,114 @@ def type_name(value: object) -> str:
     return f"{article} {type(value).__name__}"
 
 
-def _type_rationale(got: object, expected: object, what: str) -> str:
-    if got is None:
-        return f"{_start(what)} is None. Does the last line return it?"
+def _compare(got: object, expected: object, rules: _Rules) -> None:
+    if isinstance(got, ForeignResult):
+        raise Mismatch(got.sentence, got=got, expected=expected)
+    if isinstance(expected, torch.Tensor):
+        _tensors(got, expected, rules)
+    elif isinstance(expected, (list, tuple)):
+        _sequences(got, expected, rules)
+    elif isinstance(expected, dict):
+        _mappings(got, expected, rules)
+    else:
+        _scalars(got, expected, rules)
+
+
+# --- type
+
+
+def _type_rationale(
+    got: object, expected: object, rules: _Rules, right: Callable[[object, object], bool]
+) -> str:
+    if got is None and rules.what == "the result":
+        return f"{rules.start} is None. Does the last line return it?"
+    advice = habit(got, expected, right)
+    end = f": {advice}." if advice else "."
     if isinstance(got, tuple) and got and isinstance(expected, torch.Tensor):
-        return f"{_start(what)} is a tuple of {len(got)}, where a single tensor is expected."
-    return f"{_start(what)} is {type_name(got)}, where {type_name(expected)} is expected."
+        return f"{rules.start} is a tuple of {len(got)}, where a single tensor is expected{end}"
+    return f"{rules.start} is {type_name(got)}, where {type_name(expected)} is expected{end}"
 
 
-def _wrong_type(got: object, expected: object, what: str) -> NoReturn:
-    raise Mismatch(_type_rationale(got, expected, what), got=got, expected=expected)
+def _wrong_type(got: object, expected: object, rules: _Rules) -> NoReturn:
+    def right(one: object, other: object) -> bool:
+        try:
+            _compare(one, other, rules)
+        except Mismatch:
+            return False
+        return True
+
+    raise Mismatch(_type_rationale(got, expected, rules, right), got=got, expected=expected)
 
 
-def _start(what: str) -> str:
-    """Begin a sentence with `what`; a name keeps its spelling."""
-    return f"The{what[3:]}" if what.startswith("the ") else what
+def _same_shape(one: object, other: object) -> bool:
+    both = isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor)
+    return both and one.shape == other.shape  # type: ignore[attr-defined]
 
 
-def _scalars(got: object, expected: object, rtol: float | None, atol: float | None, what: str) -> None:
+# --- numbers and containers
+
+
+def _scalars(got: object, expected: object, rules: _Rules) -> None:
     if isinstance(expected, float) and type(got) is int:
-        got = float(got)  # 1 for 1.0 is no mistake worth points
+        got = _as_float(got)  # 1 for 1.0 is no mistake worth points
     if type(got) is not type(expected):
-        _wrong_type(got, expected, what)
+        _wrong_type(got, expected, rules)
     if isinstance(expected, float) and isinstance(got, float):
-        if math.isnan(got) and not math.isnan(expected):
-            raise Mismatch(f"{_start(what)} is NaN.", got=got, expected=expected)
-        if got == expected or math.isclose(got, expected, rel_tol=rtol or 1e-6, abs_tol=atol or 1e-8):
+        if math.isnan(got) and math.isnan(expected):
+            return
+        if math.isnan(got):
+            raise Mismatch(f"{rules.start} is NaN.", got=got, expected=expected)
+        rtol, atol = (
+            (1e-6 if rules.rtol is None else rules.rtol),
+            (1e-8 if rules.atol is None else rules.atol),
+        )
+        if math.isclose(got, expected, rel_tol=rtol, abs_tol=atol):
             return
     elif got == expected:
         return
-    raise Mismatch(f"{_start(what)} is {got!r}, not {expected!r}.", got=got, expected=expected)
+    raise Mismatch(f"{rules.start} is {_written(got)}, not {_written(expected)}.", got=got, expected=expected)
 
 
-def _sequences(
-    got: object,
-    expected: list[object] | tuple[object, ...],
-    rtol: float | None,
-    atol: float | None,
-    check_dtype: bool,
-    what: str,
-) -> None:
+def _written(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > 1024:
+        return f"a number of {value.bit_length()} bits"  # Python refuses to write the largest ones at all
+    return repr(value)
+
+
+def _as_float(number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
+def _sequences(got: object, expected: list[object] | tuple[object, ...], rules: _Rules) -> None:
     if not isinstance(got, (list, tuple)):  # a list for a tuple is no mistake worth points
-        _wrong_type(got, expected, what)
+        _wrong_type(got, expected, rules)
     if len(got) != len(expected):
-        rationale = f"{_start(what)} has {len(got)} items, where {len(expected)} are expected."
+        rationale = f"{rules.start} has {len(got)} items, where {len(expected)} are expected."
         raise Mismatch(rationale, got=got, expected=expected)
     for n, (one, other) in enumerate(zip(got, expected, strict=True), start=1):
+        inside = replace(rules, what=f"the item {n} of {rules.what.removeprefix('the ')}", axes=None)
         try:
-            assert_matches(
-                one,
-                other,
-                rtol=rtol,
-                atol=atol,
-                check_dtype=check_dtype,
-                what=f"the item {n} of {what.removeprefix('the ')}",
-            )
+            _compare(one, other, inside)
         except Mismatch as mismatch:
             if isinstance(other, torch.Tensor):
                 raise
             raise Mismatch(mismatch.rationale, got=got, expected=expected) from None
 
 
-def _mappings(
-    got: object,
-    expected: dict[object, object],
-    rtol: float | None,
-    atol: float | None,
-    check_dtype: bool,
-    what: str,
-) -> None:
+def _mappings(got: object, expected: dict[object, object], rules: _Rules) -> None:
     if not isinstance(got, dict):
-        _wrong_type(got, expected, what)
+        _wrong_type(got, expected, rules)
     absent = [key for key in expected if key not in got]
     extra = [key for key in got if key not in expected]
     if absent or extra:
         parts = [f"lacks {_listed(absent)}"] if absent else []
         parts += [f"has {_listed(extra)}, which nobody expects"] if extra else []
-        raise Mismatch(f"{_start(what)} {' and '.join(parts)}.", got=list(got), expected=list(expected))
+        raise Mismatch(f"{rules.start} {' and '.join(parts)}.", got=list(got), expected=list(expected))
     for key, other in expected.items():
-        assert_matches(got[key], other, rtol=rtol, atol=atol, check_dtype=check_dtype, what=f"{what} `{key}`")
+        _compare(got[key], other, replace(rules, what=f"{rules.what} `{key}`", axes=None))
 
 
 def _listed(keys: list[object]) -> str:
@@ -163,75 +231,86 @@ def _listed(keys: list[object]) -> str:
     return shown if len(keys) <= 6 else f"{shown} and {len(keys) - 6} more"
 
 
-def _tensors(
-    got: object,
-    expected: torch.Tensor,
-    rtol: float | None,
-    atol: float | None,
-    check_dtype: bool,
-    what: str,
-    axes: tuple[str, ...] | None,
-) -> None:
+# --- tensors
+
+
+def _tensors(got: object, expected: torch.Tensor, rules: _Rules) -> None:
     if type(got) is not torch.Tensor:
-        _wrong_type(got, expected, what)
+        _wrong_type(got, expected, rules)
     got, expected = got.detach(), expected.detach()
     if got.shape != expected.shape:
-        rationale = f"{_start(what)} has the shape {tuple(got.shape)}, not {tuple(expected.shape)}."
-        where = _shape_difference(got, expected, axes)
-        raise Mismatch(rationale, got=got, expected=expected, where=where)
-    if check_dtype and got.dtype != expected.dtype:
-        rationale = f"{_start(what)} has the dtype {_dtype(got)}, not {_dtype(expected)}."
+        rationale = f"{rules.start} has the shape {tuple(got.shape)}, not {tuple(expected.shape)}."
+        raise Mismatch(
+            rationale, got=got, expected=expected, where=lambda: shape_difference(got, expected, rules.axes)
+        )
+    if rules.check_dtype and got.dtype != expected.dtype:
+        rationale = f"{rules.start} has the dtype {_dtype(got)}, not {_dtype(expected)}{_dtype_advice(got)}."
         raise Mismatch(rationale, got=got, expected=expected)
-    _values(got, expected, rtol, atol, what, axes or AXES.get(expected.dim(), ()))
+    if got.device != expected.device:
+        rationale = (
+            f"{rules.start} lies on {got.device}, not on {expected.device}: make it with device=x.device."
+        )
+        raise Mismatch(rationale, got=got, expected=expected)
+    _values(got, expected, rules)
 
 
 def _dtype(tensor: torch.Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def _shape_difference(got: torch.Tensor, expected: torch.Tensor, axes: tuple[str, ...] | None) -> str:
-    names = axes or AXES.get(expected.dim(), ())
-    if got.dim() != expected.dim() or len(names) != expected.dim():
-        return (
-            f"it has {got.dim()} axes, where {expected.dim()} are expected"
-            if got.dim() != expected.dim()
-            else ""
-        )
-    sizes = zip(names, got.shape, expected.shape, strict=True)
-    return ", ".join(f"{name} is {ours}, not {theirs}" for name, ours, theirs in sizes if ours != theirs)
+def _dtype_advice(got: torch.Tensor) -> str:
+    advice = _DTYPE_ADVICE.get(got.dtype, "" if got.is_floating_point() else _WHOLE_ADVICE)
+    return f": {advice}" if advice else ""
 
 
-def _values(
-    got: torch.Tensor,
-    expected: torch.Tensor,
-    rtol: float | None,
-    atol: float | None,
-    what: str,
-    axes: tuple[str, ...],
-) -> None:
-    tolerance_r, tolerance_a = _tolerances(got, expected)
+def _values(got: torch.Tensor, expected: torch.Tensor, rules: _Rules) -> None:
+    wrong = ~_close(got, expected, rules)
+    if not bool(wrong.any()):
+        return
     ours, theirs = got.double(), expected.double()
-    same = torch.isclose(
-        ours,
-        theirs,
-        rtol=tolerance_r if rtol is None else rtol,
-        atol=tolerance_a if atol is None else atol,
+    axes = rules.axes or AXES.get(expected.dim(), ())
+    raise Mismatch(
+        f"{rules.start} {_how_wrong(ours, theirs, wrong)}.",
+        got=got,
+        expected=expected,
+        where=lambda: locate(ours, theirs, wrong, axes),
+        axes=axes,
+    )
+
+
+def _close(got: torch.Tensor, expected: torch.Tensor, rules: _Rules) -> torch.Tensor:
+    if (
+        rules.rtol is None
+        and rules.atol is None
+        and not (got.is_floating_point() or expected.is_floating_point())
+    ):
+        return got == expected  # as they are: a double cannot tell large integers apart
+    rtol, atol = _tolerances(got, expected)
+    return torch.isclose(
+        got.double(),
+        expected.double(),
+        rtol=rtol if rules.rtol is None else rules.rtol,
+        atol=atol if rules.atol is None else rules.atol,
         equal_nan=True,
     )
-    if bool(same.all()):
-        return
-    wrong = ~same
-    unexpected_nan = ours.isnan() & ~theirs.isnan()
-    if bool(unexpected_nan.any()):
-        count = int(unexpected_nan.sum())
-        rationale = f"{_start(what)} holds NaN in {count} of {got.numel()} places."
-    else:
-        rationale = f"{_start(what)} is wrong in {int(wrong.sum())} of {got.numel()} places."
-    raise Mismatch(rationale, got=got, expected=expected, where=locate(ours, theirs, wrong, axes))
+
+
+def _how_wrong(got: torch.Tensor, expected: torch.Tensor, wrong: torch.Tensor) -> str:
+    """Tell of NaN, then of infinities, then of the share that is wrong and the largest error."""
+    total = got.numel()
+    if count := int((got.isnan() & ~expected.isnan()).sum()):
+        return f"holds NaN in {count} of {total} places"
+    for infinity in (math.inf, -math.inf):
+        if count := int(((got == infinity) & expected.isfinite()).sum()):
+            return f"holds {infinity} in {count} of {total} places, where finite numbers are expected"
+    largest = float((got - expected)[wrong].abs().max())
+    by = f", by up to {largest:.4g}" if math.isfinite(largest) and total > 1 else ""
+    return f"is wrong in {int(wrong.sum())} of {total} places{by}"
 
 
 def _tolerances(got: torch.Tensor, expected: torch.Tensor) -> tuple[float, float]:
     """Return (rtol, atol) of torch.testing for the less exact of two dtypes."""
     known = {torch.float32: (1.3e-6, 1e-5), torch.float64: (1e-7, 1e-7), torch.float16: (1e-3, 1e-5)}
+    known[torch.bfloat16] = (1.6e-2, 1e-5)
     pairs = [known.get(tensor.dtype, (0.0, 0.0)) for tensor in (got, expected)]
     return max(pairs)

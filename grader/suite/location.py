@@ -2,36 +2,73 @@
 
 import torch
 
+from grader.suite.relation import relation
+
+_NOUNS = {"N": "sample", "C": "channel", "H": "row", "W": "column"}
+_SIDES = ("top", "bottom", "left", "right")
+
 
 def locate(got: torch.Tensor, expected: torch.Tensor, wrong: torch.Tensor, axes: tuple[str, ...]) -> str:
     """Return one phrase that tells where `wrong` (bool) is true, and how the values relate if simply.
 
     `got` and `expected` are float64 of one shape. Returns "" where nothing short can be said.
     """
-    phrases = [phrase for phrase in (_pattern(wrong, axes), _relation(got, expected)) if phrase]
+    phrases = [phrase for phrase in (_pattern(wrong, axes), relation(got, expected, axes)) if phrase]
     if not phrases or expected.numel() > 1:
         phrases.append(_first(got, expected, wrong, axes))
     return "; ".join(phrases)
 
 
-_NOUNS = {"N": "sample", "C": "channel", "H": "row", "W": "column"}
-
-
 def _pattern(wrong: torch.Tensor, axes: tuple[str, ...]) -> str:
-    """Name the one slice of an axis that holds everything wrong, or the border."""
+    """Name the slices that hold everything wrong, or the border; else the slices that are right."""
     if bool(wrong.all()) or len(axes) != wrong.dim():
         return ""
+    name, verb = _slices(wrong, axes)
+    right, _ = _slices(~wrong, axes)
+    sides = _sides(wrong)
+    if right and (2 * int(wrong.sum()) > wrong.numel() or not name) and _fills(~wrong):
+        return f"everything but {right} is wrong"
+    if sides and (len(sides) > 1 or not name):
+        return "only the border is wrong" + (f", {' and '.join(sides)}" if len(sides) < 4 else "")
+    return f"only {name} {verb} wrong" if name else ""
+
+
+def _slices(mask: torch.Tensor, axes: tuple[str, ...]) -> tuple[str, str]:
+    """Name the places on each axis that hold everything true, the innermost first; and give the verb."""
     found = []
     for axis, name in enumerate(axes):
-        size = wrong.shape[axis]
-        others = [other for other in range(wrong.dim()) if other != axis]
-        touched = (wrong.any(dim=others) if others else wrong).nonzero().flatten().tolist()
-        if size > 1 and len(touched) == 1:
-            found.append(f"{_ordinal(touched[0], size)} {_NOUNS.get(name, name)}")
-    if found:
-        return f"only the {' of the '.join(reversed(found))} is wrong"
-    if wrong.dim() >= 2 and min(wrong.shape[-2:]) > 2 and not bool(wrong[..., 1:-1, 1:-1].any()):
-        return "only the border is wrong"
+        touched, size = _touched(mask, axis), mask.shape[axis]
+        if len(touched) < size and (told := _places(touched, size, _NOUNS.get(name, name))):
+            found.append((told, "are" if told.startswith("the ") and len(touched) > 1 else "is"))
+    return " of ".join(told for told, _ in reversed(found)), found[-1][1] if found else ""
+
+
+def _touched(mask: torch.Tensor, axis: int) -> list[int]:
+    others = [other for other in range(mask.dim()) if other != axis]
+    touched: list[int] = (mask.any(dim=others) if others else mask).nonzero().flatten().tolist()
+    return touched
+
+
+def _fills(mask: torch.Tensor) -> bool:
+    """Tell whether everything in the slices that `mask` touches is true."""
+    count = 1
+    for axis in range(mask.dim()):
+        count *= len(_touched(mask, axis))
+    return count == int(mask.sum())
+
+
+def _places(touched: list[int], size: int, noun: str) -> str:
+    """Name these places of one axis, or return "" where they follow no simple rule."""
+    first, last = touched[0], touched[-1]
+    if len(touched) == 1:
+        return f"the {_ordinal(first, size)} {noun}"
+    if touched == list(range(first, last + 1)):
+        if first == 0 or last == size - 1:
+            return f"the {'last' if first else 'first'} {len(touched)} {noun}s"
+        return f"the {noun}s {first} to {last}"
+    step = touched[1] - first
+    if first < step and touched == list(range(first, size, step)):
+        return f"every {_ordinal(step - 1, 0)} {noun}"
     return ""
 
 
@@ -41,25 +78,12 @@ def _ordinal(index: int, size: int) -> str:
     return {0: "first", 1: "second", 2: "third"}.get(index, f"{index + 1}th")
 
 
-def _relation(got: torch.Tensor, expected: torch.Tensor) -> str:
-    """Name a simple rule that turns the expected values into these: transposed, flipped, scaled, shifted."""
-    if expected.numel() < 2 or not bool(got.isfinite().all() and expected.isfinite().all()):
-        return ""
-    if torch.allclose(got, -expected):
-        return "every sign is turned round"
-    if expected.dim() >= 2:
-        if expected.shape[-1] == expected.shape[-2] and torch.allclose(got, expected.mT):
-            return "it is the transpose of what is expected"
-        if torch.allclose(got, expected.flip(-1)) or torch.allclose(got, expected.flip(-2)):
-            return "it is what is expected, flipped"
-    if bool((expected.abs() > 1e-6).all()):
-        ratio = got / expected
-        if bool(ratio.any()) and torch.allclose(ratio, ratio.flatten()[0].expand_as(ratio), rtol=1e-4):
-            return f"every value is {ratio.flatten()[0]:.4g} times what is expected"
-    offset = got - expected
-    if torch.allclose(offset, offset.flatten()[0].expand_as(offset), rtol=1e-4, atol=1e-6):
-        return f"every value is off by {offset.flatten()[0]:+.4g}"
-    return ""
+def _sides(wrong: torch.Tensor) -> list[str]:
+    """Name the sides of the border that hold everything wrong; none where something inside is wrong."""
+    if wrong.dim() < 2 or min(wrong.shape[-2:]) <= 2 or bool(wrong[..., 1:-1, 1:-1].any()):
+        return []
+    edges = (wrong[..., 0, 1:-1], wrong[..., -1, 1:-1], wrong[..., 1:-1, 0], wrong[..., 1:-1, -1])
+    return [side for side, edge in zip(_SIDES, edges, strict=True) if bool(edge.any())]
 
 
 def _first(got: torch.Tensor, expected: torch.Tensor, wrong: torch.Tensor, axes: tuple[str, ...]) -> str:

@@ -1,0 +1,125 @@
+"""A picture for a terminal: three planes side by side, in colours, or in characters where there are none.
+
+The 256 colours are drawn by every terminal in use, and the same in light and dark ones; true colour is not there in
+some. Blue and orange stay apart for colour-blind people.
+"""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from grader.model import Picture, Plane
+from grader.report.layout import BODY, Style, columns, paragraph
+from grader.report.scale import LEVELS, Panel, Scale, caption, extent, panels, shrunk
+
+PANEL = 22  # three of them, two gaps and the indent are 76 columns
+_GAP = 2
+_SMALL = PANEL // 2  # so small a plane gets two columns for each value
+
+_TWO_SIDED = (25, 32, 74, 117, 153, 255, 223, 215, 208, 166, 130)
+_ONE_SIDED = (17, 18, 24, 30, 36, 72, 108, 114, 150, 186, 228)
+_NOT_FINITE = 201
+_SHADES = ("·░▒▓█", ".co%@")
+_LABELS = {"expected": "green", "got": "red"}
+
+
+def heatmap(picture: Picture, style: Style) -> Iterator[str]:
+    """Draw a picture as indented lines."""
+    yield from paragraph(caption(picture), style)
+    drawn = panels(picture)
+    fitting = max(1, (style.width - BODY + _GAP) // (PANEL + _GAP))
+    for start in range(0, len(drawn), fitting):
+        blocks = [_block(panel, style) for panel in drawn[start : start + fitting]]
+        for n in range(max(map(len, blocks))):
+            lines = [block[n] if n < len(block) else ("", 0) for block in blocks]
+            padded = "".join(text + " " * (PANEL + _GAP - width) for text, width in lines[:-1])
+            yield (" " * BODY + padded + lines[-1][0]).rstrip()
+    yield from _legend(drawn, style)
+
+
+def _block(panel: Panel, style: Style) -> list[tuple[str, int]]:
+    """Return the lines of one panel, each with its width in columns: a label, the plane, its extent."""
+    coloured = style.colour and style.unicode
+    plane = shrunk(panel, PANEL * (2 if coloured else 1), PANEL)
+    wide = 2 if len(plane[0]) <= _SMALL and len(plane) <= _SMALL else 1
+    if coloured:
+        lines = _full(panel.scale, plane, style) if wide == 2 else _halves(panel.scale, plane, style)
+    else:
+        lines = ["".join(_symbol(panel, value, style)[:wide] for value in row) for row in plane]
+    label = style.paint(panel.name, _LABELS.get(panel.name), dim=panel.name not in _LABELS)
+    low, high = extent(panel.plane)
+    numbers = f"{low:.3g}" if low == high else f"{low:.3g} .. {high:.3g}"
+    drawn = [(line, len(plane[0]) * wide) for line in lines]
+    return [(label, len(panel.name)), *drawn, (style.paint(numbers, dim=True), len(numbers))]
+
+
+# --- in colours
+
+
+def _colour(scale: Scale, value: float | None) -> int:
+    if value is None:
+        return _NOT_FINITE
+    return (_TWO_SIDED if scale.two_sided else _ONE_SIDED)[scale.level(value)]
+
+
+def _full(scale: Scale, plane: Plane, style: Style) -> list[str]:
+    return [_painted([(_colour(scale, value), None) for value in row], 2, style) for row in plane]
+
+
+def _halves(scale: Scale, plane: Plane, style: Style) -> list[str]:
+    """Draw two rows in one line: the upper half of a character has one colour, the lower another."""
+    colours: list[list[int | None]] = [[_colour(scale, value) for value in row] for row in plane]
+    if len(colours) % 2:
+        colours.append([None] * len(plane[0]))
+    pairs = zip(colours[::2], colours[1::2], strict=True)
+    return [_painted(list(zip(upper, lower, strict=True)), 1, style) for upper, lower in pairs]
+
+
+def _painted(cells: list[tuple[int | None, int | None]], wide: int, style: Style) -> str:
+    """Draw cells of an upper and a lower colour; wide ones have the upper colour alone."""
+    character = "█" if wide == 2 else "▀"
+    runs = ((colours, len(list(run))) for colours, run in groupby(cells))
+    return "".join(style.shade(character * (count * wide), *colours) for colours, count in runs)
+
+
+# --- in characters
+
+
+def _symbol(panel: Panel, value: float | None, style: Style) -> str:
+    """Return two characters, of which the first alone will do."""
+    if value is None:
+        return "??"
+    if panel.name != "difference":
+        shades = style.pick(*_SHADES)
+        return 2 * shades[min(int(panel.scale.share(value) * len(shades)), len(shades) - 1)]
+    if not value:
+        return style.pick("·", ".") + " "
+    sign = "+" if value > 0 else "-"
+    return sign + (sign if 2 * abs(value) > panel.scale.ends[1] else " ")
+
+
+# --- what it means
+
+
+def _legend(drawn: tuple[Panel, ...], style: Style) -> Iterator[str]:
+    values, difference = drawn[0].scale, drawn[-1].scale
+    if style.colour and style.unicode:
+        yield from _strip("values", values, style)
+        yield from _strip("difference", difference, style)
+    else:
+        shades = style.pick(*_SHADES)
+        yield from paragraph(f"values {values.low:.3g} {shades} {values.high:.3g}", style, dim=True)
+        yield from paragraph(
+            f"difference + too large, - too small, {style.pick('·', '.')} right", style, dim=True
+        )
+    if any(value is None for panel in drawn for row in panel.plane for value in row):
+        mark = "magenta" if style.colour and style.unicode else "?"
+        yield from paragraph(f"{mark} is NaN or infinite", style, dim=True)
+
+
+def _strip(name: str, scale: Scale, style: Style) -> Iterator[str]:
+    low, high = (f"{end:.3g}" for end in scale.ends)
+    low = low.rjust(8)
+    palette = _TWO_SIDED if scale.two_sided else _ONE_SIDED
+    width = BODY + 12 + columns(low) + columns(high) + LEVELS + 2
+    strip = "".join(style.shade("█", colour) for colour in palette) if width <= style.width else ".."
+    yield f"{' ' * BODY}{style.paint(name.ljust(12) + low, dim=True)} {strip} {style.paint(high, dim=True)}"

@@ -1,0 +1,78 @@
+"""What every report for people says, whatever it is set in: what to mend first, why, and what to do next."""
+
+from collections.abc import Sequence
+
+from grader.model import CheckResult, Diagnosis, Outcome, QuizResult, Report
+
+_TOLD_LATER = {Outcome.NOT_ATTEMPTED: 1, Outcome.INTERNAL_ERROR: 2, Outcome.SKIPPED: 3}
+
+
+def first_to_mend(others: Sequence[CheckResult]) -> CheckResult | None:
+    """Return the first check that went wrong; else the first not yet written, or broken by us."""
+    return min(others, key=lambda check: _TOLD_LATER.get(check.outcome, 0), default=None)
+
+
+def advice(exercise: str, outcome: Outcome) -> str:
+    """Say how to get on with a check that ended like this."""
+    nudge = f"Stuck? `grade hint {exercise}` gives a nudge."
+    match outcome:
+        case Outcome.INTERNAL_ERROR:
+            return "Grade again; if it stays, tell your instructor. It costs you no points."
+        case Outcome.TAMPERING:
+            return "Graded code may only compute. Take out what does more than that, then grade again."
+        case Outcome.TIME_LIMIT:
+            return f"Look for a loop that never ends, or that visits every element in Python. {nudge}"
+        case Outcome.MEMORY_LIMIT:
+            return f"Look for a tensor much larger than input and result together. {nudge}"
+        case Outcome.OUTPUT_LIMIT:
+            return "Take out what prints, at least inside loops; then grade again."
+        case Outcome.NOT_ATTEMPTED:
+            return f"Open exercises/{exercise}.py and write it. {nudge}"
+        case Outcome.CRASHED | Outcome.RAISED:
+            return f"Make this call work first. {nudge}"
+        case _:
+            return f"Work this input out by hand, then follow your code through it. {nudge}"
+
+
+def reason(check: CheckResult, told: Diagnosis | None) -> str:
+    """Say briefly why a check did not pass, where the diagnosis `told` has been told already."""
+    if check.outcome is Outcome.NOT_ATTEMPTED:
+        return "not written yet"
+    if check.diagnosis is None:
+        return check.rationale.rstrip(".")
+    return "the same mistake" if check.diagnosis == told else f"a known mistake, {check.diagnosis.mistake}"
+
+
+def dedented(text: str) -> list[str]:
+    """Return the lines of a text without the indent of the first: a caret stays below its character."""
+    lines = text.rstrip().split("\n")
+    indent = len(lines[0]) - len(lines[0].lstrip())
+    return [line[indent:] if not line[:indent].strip() else line for line in lines] if text.strip() else []
+
+
+def begun(quiz: QuizResult) -> bool:
+    """Tell whether anything of a quiz has been answered."""
+    return bool(quiz.problems) or any(item.answered for item in quiz.items)
+
+
+def isolation(report: Report) -> str:
+    """Say how submissions were locked in, and by which seed their inputs were drawn."""
+    found = report.isolation
+    layers = f": {', '.join(found.layers)}" if found.layers else ""
+    missing = f" Missing here: {', '.join(found.missing)}." if found.missing else ""
+    return f"Isolation level {found.level} of 3{layers}.{missing} Seed {report.seed}."
+
+
+def next_step(report: Report) -> str:
+    """Say what to do after reading a report; "" where there was nothing to earn."""
+    void = [exercise.id for exercise in report.exercises if exercise.outcome is Outcome.INTERNAL_ERROR]
+    if void:
+        return f"Not counted, through a fault of ours: {', '.join(void)}. Please grade again."
+    if report.points >= report.max_points:
+        return "Everything passes. Well done." if report.max_points else ""
+    unfinished = [exercise for exercise in report.exercises if exercise.points < exercise.max_points]
+    if unfinished:
+        chosen = max(unfinished, key=lambda exercise: exercise.points > 0).id
+        return f"Next: change exercises/{chosen}.py, then run `grade {chosen}`."
+    chosen = next(quiz.id for quiz in report.quizzes if quiz.points < quiz.max_points)
+    return f"Next: `grade quiz {chosen}`."
