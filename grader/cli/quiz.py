@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from grader.quiz.answers import Responses, filled, parse, question, read_answers_file
-from grader.quiz.bank import Bank, Item
+from grader.quiz.bank import Bank
+from grader.quiz.items import Item
 from grader.quiz.responses import ResponseError, shown
 
 _WIDTH = 78

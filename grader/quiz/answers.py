@@ -13,14 +13,15 @@ from grader import document
 from grader.document import Document
 from grader.errors import DocumentError, Problem
 from grader.model import ItemResult, QuizResult
-from grader.quiz.bank import Bank, Item, MultiItem, NumericItem, ShapeItem, SingleItem
+from grader.quiz.bank import Bank
+from grader.quiz.items import Item, MultiItem, NumericItem, ShapeItem, SingleItem
+from grader.quiz.numbers import same_number
 from grader.quiz.responses import (
     ResponseError,
     net_credit,
     read_letters,
     read_number,
     read_shape,
-    same_number,
     shown,
 )
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from grader.errors import Problem
-from grader.quiz.bank import Bank, Item, MultiItem, NumericItem, SingleItem
-from grader.quiz.responses import same_number
+from grader.quiz.bank import Bank
+from grader.quiz.items import Item, MultiItem, NumericItem, SingleItem
+from grader.quiz.numbers import same_number
 
 
 def verify(bank: Bank, namespace: Mapping[str, object]) -> list[Problem]:

@@ -65,13 +65,6 @@ def read_shape(value: object) -> list[int]:
     return sizes
 
 
-def same_number(one: float, other: float, tolerance: float | None) -> bool:
-    """Tell whether two numbers are equal within an absolute tolerance; nearly exactly where there is none."""
-    if tolerance is None:
-        return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-9)
-    return abs(one - other) <= tolerance + 1e-12
-
-
 def net_credit(chosen: Collection[str], key: Collection[str]) -> float:
     """Return the `net` credit of a multi item, in [0, 1]: max(0, (right chosen - wrong chosen) / right options).
 
