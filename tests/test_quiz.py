@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from grader import catalog, content, quiz
 from grader.cli import grade as command
 from grader.errors import DocumentError
-from grader.quiz.answers import filled
 from grader.quiz.bank import load_banks
-from grader.quiz.responses import ResponseError, net_credit, read_letters, read_number, read_shape
+from grader.quiz.credit import Rule, choice_credit
+from grader.quiz.responses import ResponseError, read_letters, read_number, read_shape
+from grader.quiz.sheet import filled
+from grader.quiz.stress import key_response
 
 BANK = """\
 title: A quiz
@@ -165,7 +167,7 @@ def test_a_shape_is_read_as_it_is_printed(sizes):
     ],
 )
 def test_net_credit_takes_wrong_choices_off(chosen, key, credit):
-    assert net_credit(chosen, key) == credit
+    assert choice_credit(Rule.NET, chosen, key, 4) == credit
 
 
 def test_full_marks_for_the_keys(bank, tmp_path):
@@ -288,9 +290,7 @@ def test_every_section_has_a_bank_of_all_four_types(course):
 
 def test_every_key_earns_full_points_through_an_answers_file(course, tmp_path):
     for bank in load_banks(course.quizzes):
-        key = {
-            item.id: sorted(item.key) if isinstance(item.key, frozenset) else item.key for item in bank.items
-        }
+        key = {item.id: key_response(item) for item in bank.sheet()}
         result = graded(bank, filled(bank, key))
         assert (result.points, result.problems) == (bank.max_points, ()), bank.id
 
@@ -299,7 +299,9 @@ def test_choosing_everything_earns_less_than_half(course):
     for bank in load_banks(course.quizzes):
         for item in bank.items:
             if item.type == "multi":
-                assert net_credit(item.options, item.key) < 0.6, f"{bank.id}: {item.id}"
+                assert choice_credit(item.credit, item.options, item.key, len(item.options)) < 0.6, (
+                    f"{bank.id}: {item.id}"
+                )
 
 
 def test_every_key_that_can_be_computed_is_what_torch_computes(course):
@@ -345,7 +347,7 @@ def test_a_response_of_the_wrong_form_is_asked_again(terminal):
 def test_a_quiz_goes_on_where_it_stopped(terminal, bank, tmp_path):
     terminal("b\nq\n")
     done = terminal("\na, c\n")
-    assert "One letter [b]:" in done.output
+    assert "Your answer [b]:" in done.output
     assert (
         quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text(), shown="first.yaml").points == 3.0
     )

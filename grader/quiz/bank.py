@@ -28,7 +28,7 @@ class BankDocument(Strict):
     section: Text
     salt: Text | None = None
     seed: Annotated[int, Field(ge=0)] | None = None
-    aliases: dict[Text, list[Text]] = {}
+    aliases: dict[Text, list[Text]] = Field(default_factory=dict)
     items: Annotated[list[Annotated[Item, Field(discriminator="type")]], Field(min_length=1)]
 
 
@@ -88,8 +88,22 @@ class Bank:
         return next((item for item in self.items if item.id == item_id), None)
 
     def sheet(self, seed: int = 0) -> list[Item]:
-        """Return the items as they are asked with this seed; where the course sets a seed, that one holds."""
-        return [drawn(item, self.salt, seed if self.seed is None else self.seed) for item in self.items]
+        """Return the items as they are asked with this seed; where the course sets a seed, that one holds.
+
+        Raises DocumentError where an item has no draw for it, which `grade check` makes unlikely.
+        """
+        return [
+            self._drawn(n, item, seed if self.seed is None else self.seed)
+            for n, item in enumerate(self.items)
+        ]
+
+    def _drawn(self, n: int, item: Item, seed: int) -> Item:
+        try:
+            return drawn(item, self.salt, seed)
+        except FormulaError as error:
+            raise DocumentError(
+                [self.source.problem(("items", n), f"{item.id}, seed {seed}: {error}")]
+            ) from None
 
 
 def load_bank(path: Path, *, shown: str | None = None) -> Bank:

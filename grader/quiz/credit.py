@@ -26,22 +26,22 @@ def _exact(right: int, wrong: int, key: int, _options: int) -> float:
 
 
 def _net(right: int, wrong: int, key: int, _options: int) -> float:
-    """A wrong choice takes off what a right one earns. The rule of Canvas and of PrairieLearn's net-correct."""
+    """Let a wrong choice take off what a right one earns. The rule of Canvas and of PrairieLearn's net-correct."""
     return max(0.0, (right - wrong) / key)
 
 
 def _false2(right: int, wrong: int, key: int, options: int) -> float:
-    """A wrong choice costs its share of the wrong options, at most a half. The default of R/exams."""
+    """Let a wrong choice cost its share of the wrong options, at most a half. The default of R/exams."""
     return max(0.0, right / key - wrong / max(options - key, 2))
 
 
 def _coverage(right: int, wrong: int, key: int, _options: int) -> float:
-    """Share of the key that was found, times share of the choices that are right (PrairieLearn)."""
+    """Multiply the share of the key that was found by the share of the choices that are right (PrairieLearn)."""
     return right / key * (right / (right + wrong)) if right else 0.0
 
 
 def _each(right: int, wrong: int, key: int, options: int) -> float:
-    """Share of options that were decided rightly. Choosing nothing earns credit: see the documentation."""
+    """Count the options that were decided rightly. Choosing nothing earns credit: see the documentation."""
     return (options - (key - right) - wrong) / options
 
 

@@ -10,6 +10,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 MAX_LENGTH, MAX_NODES, MAX_EXPONENT, MAX_VALUE = 300, 100, 64, 10**18
 
@@ -62,6 +63,7 @@ class Formula:
             raise FormulaError(f"the formula {self.text} has no value: {reason}") from None
 
 
+@lru_cache(maxsize=4096)
 def read_formula(text: str) -> Formula:
     """Read a formula. Raises FormulaError with what is not allowed in it."""
     if len(text) > MAX_LENGTH:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import singledispatch
 
 from grader.quiz.items import (
     ClozeItem,
@@ -11,13 +12,10 @@ from grader.quiz.items import (
     MatchItem,
     MultiItem,
     NumberKey,
-    NumericItem,
     Option,
     OrderItem,
-    ShapeItem,
     ShapeKey,
     SingleItem,
-    TextItem,
     TrueFalseItem,
     WordsKey,
     right_letters,
@@ -37,27 +35,12 @@ def item_problems(item: Item, aliases: Mapping[str, str]) -> Found:
     """Yield what is wrong with a drawn item."""
     if sum(hint.cost for hint in item.hints) > item.points:
         yield ("hints",), "the hints cost more than the item is worth"
-    match item:
-        case SingleItem() | MultiItem():
-            yield from _choice(item)
-        case TrueFalseItem():
-            yield from _within(("reasons",), _options(item.reasons, one=True))
-        case NumericItem():
-            yield from _number(item)
-        case ShapeItem():
-            yield from _shape(item)
-        case TextItem():
-            yield from _words(item, aliases)
-        case MatchItem():
-            yield from _match(item)
-        case OrderItem():
-            yield from _order(item)
-        case ClozeItem():
-            yield from _cloze(item, aliases)
-        case CodeOutputItem():
-            yield from _code(item)
-        case GridItem():
-            yield from _grid(item)
+    yield from _problems(item, aliases)
+
+
+@singledispatch
+def _problems(item: object, aliases: Mapping[str, str]) -> Found:  # noqa: ARG001 - the others need them
+    raise TypeError(f"{type(item).__name__} is no type of item")
 
 
 def _within(where: Location, found: Found) -> Found:
@@ -94,13 +77,21 @@ def _options(options: Mapping[str, Option], *, one: bool) -> Found:
             yield (letter,), f'the distractor {letter} lacks the "misconception" it betrays'
 
 
-def _choice(item: SingleItem | MultiItem) -> Found:
+@_problems.register(SingleItem)
+@_problems.register(MultiItem)
+def _choice(item: SingleItem | MultiItem, _aliases: Mapping[str, str]) -> Found:
     yield from _within(("options",), _options(item.options, one=isinstance(item, SingleItem)))
     for letter in sorted(set(item.verify or ()) - set(item.options)):
         yield ("verify", letter), f"there is no option {letter}"
 
 
-def _number(key: NumberKey) -> Found:
+@_problems.register(TrueFalseItem)
+def _true_false(item: TrueFalseItem, _aliases: Mapping[str, str]) -> Found:
+    yield from _within(("reasons",), _options(item.reasons, one=True))
+
+
+@_problems.register(NumberKey)
+def _number(key: NumberKey, _aliases: Mapping[str, str]) -> Found:
     if key.unit_required and key.unit is None:
         yield ("unit_required",), 'a unit can only be required where there is a "unit"'
     for n, wrong in enumerate(key.expected_wrong):
@@ -108,7 +99,8 @@ def _number(key: NumberKey) -> Found:
             yield ("expected_wrong", n, "value"), RIGHT
 
 
-def _shape(key: ShapeKey) -> Found:
+@_problems.register(ShapeKey)
+def _shape(key: ShapeKey, _aliases: Mapping[str, str]) -> Found:
     yield from _within(("key",), _sizes(key.key))
     for n, wrong in enumerate(key.expected_wrong):
         yield from _within(("expected_wrong", n, "value"), _sizes(wrong.value))
@@ -122,6 +114,7 @@ def _sizes(sizes: Sequence[object]) -> Found:
             yield (n,), f"{size} is no size; divide with // in formulas"
 
 
+@_problems.register(WordsKey)
 def _words(key: WordsKey, aliases: Mapping[str, str]) -> Found:
     accepted = {normal(word, aliases) for word in key.accept}
     for n, word in enumerate(key.accept):
@@ -136,7 +129,8 @@ def _words(key: WordsKey, aliases: Mapping[str, str]) -> Found:
             yield ("expected_wrong", n, "value"), RIGHT
 
 
-def _match(item: MatchItem) -> Found:
+@_problems.register(MatchItem)
+def _match(item: MatchItem, _aliases: Mapping[str, str]) -> Found:
     yield from _within(("choices",), _lettered(item.choices, "choices"))
     yield from _within(("choices",), _distinct(item.choices))
     if list(item.rows) != [str(n) for n in range(1, len(item.rows) + 1)]:
@@ -153,10 +147,11 @@ def _match(item: MatchItem) -> Found:
         yield ("verify", name), f"there is no row {name}"
 
 
-def _order(item: OrderItem) -> Found:
+@_problems.register(OrderItem)
+def _order(item: OrderItem, _aliases: Mapping[str, str]) -> Found:
     yield from _within(("parts",), _lettered(item.parts, "parts"))
     yield from _within(("parts",), _distinct(item.parts))
-    orders = [(("key",), item.key)]
+    orders: list[tuple[Location, list[str]]] = [(("key",), item.key)]
     orders += [(("expected_wrong", n, "value"), wrong.value) for n, wrong in enumerate(item.expected_wrong)]
     for where, order in orders:
         if sorted(order) != sorted(item.parts):
@@ -168,6 +163,7 @@ def _order(item: OrderItem) -> Found:
             yield ("expected_wrong", n, "value"), RIGHT
 
 
+@_problems.register(ClozeItem)
 def _cloze(item: ClozeItem, aliases: Mapping[str, str]) -> Found:
     gaps = gap_names(item.prompt)
     for name in sorted(set(gaps) - set(item.blanks)):
@@ -178,14 +174,7 @@ def _cloze(item: ClozeItem, aliases: Mapping[str, str]) -> Found:
                 ("blanks", name),
                 f"the prompt must have the gap [[{name}]] once, and has it {gaps.count(name)} times",
             )
-        match blank:
-            case NumberKey():
-                found = _number(blank)
-            case ShapeKey():
-                found = _shape(blank)
-            case _:
-                found = _words(blank, aliases)
-        yield from _within(("blanks", name), found)
+        yield from _within(("blanks", name), _problems(blank, aliases))
     for name in sorted(set(item.verify or ()) - set(item.blanks)):
         yield ("verify", name), f"there is no blank {name}"
 
@@ -195,7 +184,8 @@ def gap_names(prompt: str) -> list[str]:
     return _GAP.findall(prompt)
 
 
-def _code(item: CodeOutputItem) -> Found:
+@_problems.register(CodeOutputItem)
+def _code(item: CodeOutputItem, _aliases: Mapping[str, str]) -> Found:
     if not tokens(item.key):
         yield ("key",), "the code must print something"
     for n, wrong in enumerate(item.expected_wrong):
@@ -203,7 +193,8 @@ def _code(item: CodeOutputItem) -> Found:
             yield ("expected_wrong", n, "value"), RIGHT
 
 
-def _grid(item: GridItem) -> Found:
+@_problems.register(GridItem)
+def _grid(item: GridItem, _aliases: Mapping[str, str]) -> Found:
     key = plain_matrix(item.key)
     yield from _within(("key",), _rectangular(key))
     for n, wrong in enumerate(item.expected_wrong):

@@ -53,24 +53,23 @@ def check_pattern(pattern: str) -> str:
         raise ValueError(f"is no regular expression: {error}") from None
     if pattern != pattern.casefold() and not re.search(r"\\[A-Z]", pattern):
         raise ValueError("is compared with lower-case text, and has capitals: it can never fit")
-    repeats = choices = 0
-    before = ""
-    for token in _TOKEN.findall(pattern):
-        if token in ("*", "+") or token.startswith("{"):
-            if before == ")":
-                raise ValueError("repeats a group; repeat a character or a class: [a-z]+")
-            repeats += 1
-        elif token == "?" and before not in ("*", "+"):
-            choices += before != "("
-            if before == "(":
-                raise ValueError("uses (?...); only (?:...) is allowed")
-        elif token == "|":
-            choices += 1
-        elif re.fullmatch(r"\\[1-9]", token):
-            raise ValueError("refers back to a group, which can be slow")
-        before = token
-    if repeats > _MAX_REPEATS or choices > _MAX_CHOICES:
+    parts = _TOKEN.findall(pattern)
+    costs = [_cost(before, part) for before, part in zip(["", *parts], parts, strict=False)]
+    if costs.count("repeat") > _MAX_REPEATS or costs.count("choice") > _MAX_CHOICES:
         raise ValueError(
             f"has more than {_MAX_REPEATS} repetitions or {_MAX_CHOICES} choices; use accept instead"
         )
     return pattern
+
+
+def _cost(before: str, part: str) -> str:
+    """Return what a part of a pattern costs a backtracking matcher: a "repeat", a "choice", or nothing."""
+    if part in {"*", "+"} or part.startswith("{"):
+        if before == ")":
+            raise ValueError("repeats a group; repeat a character or a class: [a-z]+")
+        return "repeat"
+    if part == "?" and before == "(":
+        raise ValueError("uses (?...); only (?:...) is allowed")
+    if re.fullmatch(r"\\[1-9]", part):
+        raise ValueError("refers back to a group, which can be slow")
+    return "choice" if part in {"|", "?"} else ""
