@@ -86,8 +86,9 @@ def _unforeseen(item: Item) -> str:
 
 
 def _betrayed(wrong: Iterable[Wrong]) -> Mark:
-    found = list(wrong)
-    return Mark(0.0, tuple(w.feedback for w in found), tuple(w.misconception for w in found))
+    """Mark a wrong answer by the first of the foreseen ones that it equals."""
+    first = next(iter(wrong), None)
+    return Mark(0.0, (first.feedback,), (first.misconception,)) if first else Mark(0.0)
 
 
 @singledispatch

@@ -40,6 +40,7 @@ MAX_POSITION_SHARE = 0.6
 MIN_POSITIONS = 4
 MIN_ACCEPTED = 0.2
 MIN_DRAWS = 3
+MAX_HIDDEN_SHARE = 0.25
 
 
 def stress(bank: Bank, seeds: Sequence[int] = range(SEEDS)) -> list[Problem]:
@@ -59,9 +60,13 @@ def _item(bank: Bank, item: Item, seeds: Sequence[int]) -> Found:
     if item.params:
         yield from _draw_problems(bank, item, seeds)
     varies = item.params or getattr(item, "shuffle", False)
-    for seed in seeds if varies else seeds[:1]:
+    seeds = seeds if varies else seeds[:1]
+    hidden: Counter[Location] = Counter()
+    for seed in seeds:
         try:
-            found = list(_seed_problems(drawn(item, bank.salt, seed), bank.aliases))
+            concrete = drawn(item, bank.salt, seed)
+            found = list(_seed_problems(concrete, bank.aliases))
+            hidden.update(_hidden(concrete, bank.aliases))
         except Exception as error:  # noqa: BLE001 - whatever a draw raises, the author must know
             found = [((), f"{type(error).__name__}: {error}")]
         if found:
@@ -69,6 +74,10 @@ def _item(bank: Bank, item: Item, seeds: Sequence[int]) -> Found:
                 (where, f"{message} (seed {seed})" if varies else message) for where, message in found
             )
             return
+    for where, count in hidden.items():
+        if count > MAX_HIDDEN_SHARE * len(seeds):
+            often = f" in {count} of {len(seeds)} draws" if varies else ""
+            yield where, f"this wrong answer is the same as one before it{often}"
 
 
 def _draw_problems(bank: Bank, item: Item, seeds: Sequence[int]) -> Found:
@@ -99,7 +108,6 @@ def _seed_problems(item: Item, aliases: Mapping[str, str]) -> Found:
         (empty := _empty(item)) is not None and mark(item, empty, aliases).credit
     ):
         yield ("credit",), "a blank answer earns points"
-    yield from _foreseen_problems(item, aliases)
 
 
 def _empty(item: Item) -> object:
@@ -109,17 +117,16 @@ def _empty(item: Item) -> object:
     return {} if isinstance(item, (MatchItem, ClozeItem)) else None
 
 
-def _foreseen_problems(item: Item, aliases: Mapping[str, str]) -> Found:
-    """Every foreseen wrong answer must reach its own feedback, and nothing but it."""
+def _hidden(item: Item, aliases: Mapping[str, str]) -> Iterator[Location]:
+    """Yield the places of foreseen wrong answers whose feedback no student sees: another one comes first."""
     parts: dict[Location, object] = {(): item}
     if isinstance(item, ClozeItem):
         parts = {("blanks", name): blank for name, blank in item.blanks.items()}
     for where, part in parts.items():
         for n, wrong in enumerate(getattr(part, "expected_wrong", [])):
             value = _as_written(part, wrong.value)
-            told = mark(part, read(part, value), aliases).feedback
-            if told != (wrong.feedback,):
-                yield (*where, "expected_wrong", n, "value"), "this wrong answer also counts as another one"
+            if mark(part, read(part, value), aliases).feedback != (wrong.feedback,):
+                yield (*where, "expected_wrong", n, "value")
 
 
 def _as_written(part: object, value: object) -> object:
