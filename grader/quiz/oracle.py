@@ -6,7 +6,7 @@ The expressions and the code are the course's own, and run in `grade check` only
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import singledispatch
 from typing import cast
 
@@ -45,6 +45,15 @@ class _Failed(Exception):
     """An expression raised; the message says what."""
 
 
+def raises(call: Callable[[], object]) -> str:
+    """Return the name of the exception that a call raises, or "": `raises(lambda: nn.Conv2d(3, 8, 3, stride=0))`."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - which one it is, is the question
+        return type(error).__name__
+    return ""
+
+
 def computable(item: Item) -> bool:
     """Tell whether anything computes the key of an item."""
     return isinstance(item, CodeOutputItem) or item.verify is not None
@@ -59,7 +68,9 @@ def verify(bank: Bank, namespace: Names) -> list[Problem]:
     for n, item in enumerate(bank.items):
         for seed in range(SEEDS if item.params else 1):
             values = draw_values(item, bank.salt, seed)[0]
-            found = list(_differences(drawn(item, bank.salt, seed), {**namespace, **values}))
+            found = list(
+                _differences(drawn(item, bank.salt, seed), {"raises": raises, **namespace, **values})
+            )
             told = (
                 f" (with {', '.join(f'{name} = {value}' for name, value in values.items())})"
                 if values

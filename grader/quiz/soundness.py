@@ -56,7 +56,7 @@ def _lettered(names: Collection[str], what: str) -> Found:
 
 def _distinct(texts: Mapping[str, str]) -> Found:
     seen: dict[str, str] = {}
-    for name, text in texts.items():
+    for name, text in sorted(texts.items()):
         first = seen.setdefault(" ".join(text.split()), name)
         if first != name:
             yield (name,), f"{name} says the same as {first}"

@@ -113,7 +113,8 @@ def _seed_problems(item: Item, aliases: Mapping[str, str]) -> Found:
 def _empty(item: Item) -> object:
     """Return the response in which nothing is chosen; None where there is none, or where it may earn something."""
     if isinstance(item, MultiItem) and item.credit is not Rule.EACH:
-        return frozenset()
+        given = any(option.void == "full" for option in item.options.values())
+        return None if given else frozenset()
     return {} if isinstance(item, (MatchItem, ClozeItem)) else None
 
 

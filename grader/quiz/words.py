@@ -16,7 +16,7 @@ MIN_NEAR = 5
 def normal(text: str, aliases: Mapping[str, str] | None = None) -> str:
     """Return the normal form: NFKC, case folded, plain dashes and quotes, single spaces, no stop at the end."""
     plain = unicodedata.normalize("NFKC", text).casefold().translate(_TYPOGRAPHY)
-    plain = " ".join(plain.split()).strip("'\" ").rstrip(".,;:!? ")
+    plain = " ".join(plain.split()).lstrip("'\" ").rstrip("'\".,;:!? ")
     return (aliases or {}).get(plain, plain)
 
 
