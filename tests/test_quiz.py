@@ -1,6 +1,8 @@
 """The quiz room: banks, responses, credit, answers files, computed keys, and the quiz in the terminal."""
 
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +14,7 @@ from grader.cli import grade as command
 from grader.errors import DocumentError
 from grader.quiz.bank import load_banks
 from grader.quiz.credit import Rule, choice_credit
+from grader.quiz.items import Item
 from grader.quiz.responses import ResponseError, read_letters, read_number, read_shape
 from grader.quiz.sheet import filled
 from grader.quiz.stress import key_response
@@ -280,19 +283,25 @@ def course():
     return catalog.load(Path(__file__).parent.parent)
 
 
-def test_every_section_has_a_bank_of_all_four_types(course):
+def test_every_section_has_a_bank_and_the_course_uses_every_type(course):
     banks = load_banks(course.quizzes)
     assert [bank.section for bank in banks] == ["2", "3", "4", "5", "6", "7", "9"]
     for bank in banks:
         assert len(bank.items) >= 4
-        assert {item.type for item in bank.items} == {"single", "multi", "numeric", "shape"}, bank.id
+        assert {item.type for item in bank.items} >= {"single", "multi", "numeric", "shape"}, bank.id
+    used = {item.type for bank in banks for item in bank.items}
+    assert used == {
+        literal for kind in get_args(Item) for literal in get_args(kind.model_fields["type"].annotation)
+    }
+    assert any(item.params for bank in banks for item in bank.items)
 
 
 def test_every_key_earns_full_points_through_an_answers_file(course, tmp_path):
     for bank in load_banks(course.quizzes):
-        key = {item.id: key_response(item) for item in bank.sheet()}
-        result = graded(bank, filled(bank, key))
-        assert (result.points, result.problems) == (bank.max_points, ()), bank.id
+        for seed in (0, 1, 4711):
+            key = {item.id: key_response(item) for item in bank.sheet(seed)}
+            result = graded(bank, filled(bank, key, seed=seed))
+            assert (result.points, result.problems) == (bank.max_points, ()), bank.id
 
 
 def test_choosing_everything_earns_less_than_half(course):
@@ -323,8 +332,8 @@ def terminal(tmp_path, monkeypatch):
     monkeypatch.setenv("CONVGRADER_COURSE", str(root))
     monkeypatch.chdir(tmp_path)
 
-    def run(typed: str):
-        return CliRunner().invoke(command, ["quiz", "first"], input=typed)
+    def run(typed: str, *options: str):
+        return CliRunner().invoke(command, ["quiz", "first", *options], input=typed)
 
     return run
 
@@ -371,3 +380,57 @@ def test_a_sheet_that_cannot_be_read_is_left_as_it_is(terminal, tmp_path):
 
 def test_no_line_of_a_quiz_is_wider_than_a_terminal(terminal):
     assert max(map(len, terminal("q\n").output.splitlines())) <= 80
+
+
+def test_hints_open_one_by_one_and_are_written_down(terminal, tmp_path):
+    path = tmp_path / "course" / "quizzes" / "first.yaml"
+    hints = "    key: 42\n    hints: [A nudge., {text: Six times seven., cost: 0.25}]\n"
+    path.write_text(BANK.replace("    key: 42\n", hints), encoding="utf-8")
+    done = terminal("?\nb\n\n?\nhint\n?\n42\nq\n")
+    assert "? opens a hint." in done.output
+    assert "  There is no hint for this one.\n" in done.output
+    assert "  Hint 1 of 2: A nudge.\n  The next one costs 0.25 of the points.\n" in done.output
+    assert "  Hint 2 of 2, 0.25 of the points: Six times seven.\n" in done.output
+    assert "  There is no further hint.\n" in done.output
+    sheet = (tmp_path / "answers" / "first.yaml").read_text()
+    assert "\nhints: {how-many: 2}\n" in sheet
+    assert quiz.grade(quiz.load_bank(path), sheet).points == 1.75
+    assert "Hint 1 of 2" not in terminal("?\n\n\n?\nq\n").output  # they are open already
+    assert "\nhints: {how-many: 2}\n" in (tmp_path / "answers" / "first.yaml").read_text()
+
+
+def test_a_new_sheet_gets_a_seed_and_keeps_it(terminal, tmp_path):
+    path = tmp_path / "course" / "quizzes" / "first.yaml"
+    path.write_text(BANK.replace("prompt: Which?", "prompt: Which?\n    shuffle: true"), encoding="utf-8")
+    assert terminal("b\nq\n", "--seed", "17").exit_code == 0
+    sheet = tmp_path / "answers" / "first.yaml"
+    assert "\nseed: 17\n" in sheet.read_text()
+    terminal("\na, c\nq\n", "--seed", "18")
+    assert "\nseed: 17\n" in sheet.read_text()
+    sheet.unlink()
+    terminal("b\nq\n")
+    assert re.search(r"\nseed: \d+\n", sheet.read_text())
+
+
+def test_every_type_is_asked_in_plain_lines(tmp_path, monkeypatch):
+    """The examples of the documentation, answered through a pipe."""
+    page = (Path(__file__).parent.parent / "docs" / "quizzes.md").read_text(encoding="utf-8")
+    items = [b for b in re.findall(r"^```yaml\n(.*?)^```", page, re.S | re.M) if b.startswith("- id:")]
+    root = tmp_path / "course"
+    (root / "solutions").mkdir(parents=True)
+    (root / "quizzes").mkdir()
+    text = "".join(f"  {line}\n" for block in items for line in block.splitlines())
+    (root / "quizzes" / "first.yaml").write_text(f'title: T\nsection: "1"\nitems:\n{text}', encoding="utf-8")
+    bank = quiz.load_bank(root / "quizzes" / "first.yaml")
+    monkeypatch.setenv("CONVGRADER_COURSE", str(root))
+    monkeypatch.chdir(tmp_path)
+    typed = [
+        "b", "a, c", "false, b", "32", "32 KiB", "97.6%", "N x 64 x 112 x 112", "relu", "[[0, .5, 2]]", "6 8; 3 4", "1c 2b 3a",
+        "b d a c", "20x28x28; 15680; shrinks", str(key_response(bank.sheet(3)[-1])),
+    ]  # fmt: skip
+    done = CliRunner().invoke(command, ["quiz", "first", "--seed", "3"], input="\n".join(typed) + "\n")
+    assert "  write the unit too, one of B, KiB, MiB, GiB, kB, MB, GB.\n" in done.output
+    assert "All answered" in done.output
+    assert max(map(len, done.output.splitlines())) <= 80
+    result = quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text())
+    assert (result.points, result.problems) == (bank.max_points, ())

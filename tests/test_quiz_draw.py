@@ -402,3 +402,33 @@ def test_a_key_that_earns_less_than_everything_is_found(tmp_path, monkeypatch):
     assert any(
         "the key earns 0.5 of 1 points" in str(problem) for problem in quiz.stress(load(tmp_path, FLAT))
     )
+
+
+# --- workspaces
+
+
+def test_a_workspace_is_drawn_from_one_seed_and_keeps_it(tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from grader.cli import grade as command
+
+    monkeypatch.setenv("CONVGRADER_COURSE", str(Path(__file__).parent.parent))
+    done = CliRunner().invoke(command, ["init", str(tmp_path / "ada"), "--seed", "99"])
+    assert done.exit_code == 0, done.output
+    seeds = {}
+    for path in (tmp_path / "ada" / "answers").glob("*.yaml"):
+        seeds |= {
+            path.stem: line for line in path.read_text("utf-8").splitlines() if line.startswith("seed:")
+        }
+    assert len(seeds) >= 2
+    assert set(seeds.values()) == {"seed: 99"}
+    CliRunner().invoke(command, ["init", str(tmp_path / "ada"), "--seed", "5"])
+    assert "seed: 5\n" not in "".join(
+        path.read_text("utf-8") for path in (tmp_path / "ada" / "answers").glob("*.yaml")
+    )
+    CliRunner().invoke(command, ["init", str(tmp_path / "bob")])
+    CliRunner().invoke(command, ["init", str(tmp_path / "eve")])
+    (bob, eve) = (
+        (tmp_path / name / "answers" / "convolution.yaml").read_text("utf-8") for name in ("bob", "eve")
+    )
+    assert bob != eve  # but for one chance in a million
