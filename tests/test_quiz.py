@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -434,3 +435,24 @@ def test_every_type_is_asked_in_plain_lines(tmp_path, monkeypatch):
     assert max(map(len, done.output.splitlines())) <= 80
     result = quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text())
     assert (result.points, result.problems) == (bank.max_points, ())
+
+
+def test_nothing_in_a_sheet_steers_the_terminal(terminal, tmp_path):
+    sheet = tmp_path / "answers" / "first.yaml"
+    sheet.parent.mkdir()
+    sheet.write_text('quiz: first\nanswers:\n  one: "\\e[31m"\n  how-many: "4\\a2"\n', encoding="utf-8")
+    done = terminal("q\n")
+    assert "Not kept" in done.output
+    assert not {"\x1b", "\a"} & set(done.output)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["one", "some", "how-many", "what-shape", "none"]), st.text(max_size=30)),
+    st.text(max_size=20),
+)
+def test_any_sheet_is_graded(tmp_path_factory, given_answers, seed):
+    bank = load(tmp_path_factory.getbasetemp(), BANK)
+    text = yaml.safe_dump({"quiz": "first", "seed": seed, "answers": given_answers})
+    for sheet in (text, text.replace("seed:", "#"), seed, f"quiz: first\nhints: {seed}\n"):
+        result = graded(bank, sheet)
+        assert 0 <= result.points <= result.max_points == 5

@@ -14,6 +14,7 @@ from grader.quiz.bank import Bank
 from grader.quiz.items import Item
 from grader.quiz.responses import ResponseError, read, shown
 from grader.quiz.sheet import filled, form, question
+from grader.safetext import one_line
 
 _WIDTH = 78
 _HELP = {"?", "hint"}
@@ -33,7 +34,7 @@ def ask(bank: Bank, answers: Path, seed: int | None = None) -> None:
     keys = "Enter keeps or skips, q stops" + (", ? opens a hint." if any(i.hints for i in items) else ".")
     click.echo(f"{bank.title} (section {bank.section}), {len(items)} items. {keys}")
     for problem in responses.problems:
-        click.echo(f"Not kept: {problem}")
+        click.echo(f"Not kept: {one_line(str(problem))}")
 
     def save() -> None:
         _save(answers, filled(bank, given, seed=responses.seed, hints=hints))
@@ -85,7 +86,7 @@ def _open_hint(item: Item, opened: int) -> int:
 
 def _typed(item: Item, current: object) -> Iterator[str | None]:
     """Ask until the response can be read; yield each "?" on the way, then it: "" keeps what is there, None stops."""
-    default = f" [{shown(current)}]" if current is not None else ""
+    default = f" [{one_line(shown(current), limit=60)}]" if current is not None else ""
     cost = item.hints[0].cost if item.hints else 0
     click.echo(_wrapped(f"Write {form(item)}" + (f" (? costs {cost:g} of the points)" if cost else "")))
     while True:
@@ -107,7 +108,7 @@ def _typed(item: Item, current: object) -> Iterator[str | None]:
         try:
             read(item, text)
         except ResponseError as error:
-            click.echo(_wrapped(f"{error}.", "  "))
+            click.echo(_wrapped(one_line(f"{error}."), "  "))
         else:
             yield text
             return

@@ -55,14 +55,18 @@ def drawn(item: Item, salt: str, seed: int) -> Item:
     Options keep their letters, wherever they stand: a response means the same for every seed.
     Raises FormulaError where a formula has no value, or no draw fulfils `where`.
     """
-    values = draw_values(item, salt, seed)[0]
-    concrete: Item = _filled(item, values, texts=bool(item.params))
+    return concrete(item, draw_values(item, salt, seed)[0], salt, seed)
+
+
+def concrete(item: Item, values: Mapping[str, Value], salt: str, seed: int) -> Item:
+    """Return the item with these parameters, and its options in their order for this seed."""
+    filled: Item = _filled(item, values, texts=bool(item.params))
     for name in ("options", "reasons"):
         if getattr(item, "shuffle", False) and hasattr(item, name):
-            options = list(getattr(concrete, name).items())
+            options = list(getattr(filled, name).items())
             order = Stream(salt, seed, item.id, "options").shuffled(options)
-            concrete = concrete.model_copy(update={name: dict(order)})
-    return concrete
+            filled = filled.model_copy(update={name: dict(order)})
+    return filled
 
 
 def draw_values(item: Item, salt: str, seed: int) -> tuple[dict[str, Value], int]:

@@ -96,28 +96,27 @@ def _allow(node: ast.AST, text: str) -> None:
 
 
 def _evaluate(node: ast.expr, names: Mapping[str, Value]) -> Value:
-    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
-        return _bounded(node.value)
     if isinstance(node, ast.Name):
         if node.id not in names:
             raise FormulaError(f'there is no parameter "{node.id}"')
         return names[node.id]
-    if isinstance(node, ast.UnaryOp):
-        value = _evaluate(node.operand, names)
-        return -value if isinstance(node.op, ast.USub) else value
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+        return _bounded(node.value)
     if isinstance(node, ast.BinOp):
         left, right = _evaluate(node.left, names), _evaluate(node.right, names)
         if isinstance(node.op, ast.Pow) and (abs(right) > MAX_EXPONENT or abs(left) > 10**6):
             raise FormulaError("this power is too large")
         return _bounded(_OPERATORS[type(node.op)](left, right))
+    if isinstance(node, ast.UnaryOp):
+        value = _evaluate(node.operand, names)
+        return -value if isinstance(node.op, ast.USub) else value
     if isinstance(node, ast.Compare):
         values = [_evaluate(part, names) for part in (node.left, *node.comparators)]
-        return all(
-            _COMPARISONS[type(op)](a, b) for op, a, b in zip(node.ops, values, values[1:], strict=False)
-        )
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS:
+        pairs = zip(node.ops, values, values[1:], strict=False)
+        return all(_COMPARISONS[type(op)](a, b) for op, a, b in pairs)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return _bounded(_FUNCTIONS[node.func.id](*(_evaluate(argument, names) for argument in node.args)))
-    raise FormulaError("a function's name stands without a call")
+    raise FormulaError(f"{type(node).__name__} has no value")
 
 
 def _bounded(value: Value) -> Value:

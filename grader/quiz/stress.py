@@ -12,7 +12,8 @@ from typing import cast
 from grader.errors import Problem
 from grader.quiz.bank import Bank
 from grader.quiz.credit import Rule
-from grader.quiz.draw import draw_values, drawn
+from grader.quiz.draw import concrete, draw_values
+from grader.quiz.formulas import FormulaError, Value
 from grader.quiz.items import (
     ClozeItem,
     CodeOutputItem,
@@ -57,16 +58,21 @@ def _item(bank: Bank, item: Item, seeds: Sequence[int]) -> Found:
     if isinstance(item, MultiItem) and len(item.key) > MAX_RIGHT_SHARE * len(item.options):
         share = len(item.key) / len(item.options)
         yield ("options",), f"{share:.0%} of the options are right, so choosing all of them earns too much"
-    if item.params:
-        yield from _draw_problems(bank, item, seeds)
     varies = item.params or getattr(item, "shuffle", False)
     seeds = seeds if varies else seeds[:1]
+    try:
+        draws = [draw_values(item, bank.salt, seed) for seed in seeds]
+    except FormulaError as error:
+        yield ("where",), str(error)
+        return
+    if item.params:
+        yield from _draw_problems(draws)
     hidden: Counter[Location] = Counter()
-    for seed in seeds:
+    for seed, (values, _) in zip(seeds, draws, strict=True):
         try:
-            concrete = drawn(item, bank.salt, seed)
-            found = list(_seed_problems(concrete, bank.aliases))
-            hidden.update(_hidden(concrete, bank.aliases))
+            drawn = concrete(item, values, bank.salt, seed)
+            found = list(_seed_problems(drawn, bank.aliases))
+            hidden.update(_hidden(drawn, bank.aliases))
         except Exception as error:  # noqa: BLE001 - whatever a draw raises, the author must know
             found = [((), f"{type(error).__name__}: {error}")]
         if found:
@@ -80,12 +86,7 @@ def _item(bank: Bank, item: Item, seeds: Sequence[int]) -> Found:
             yield where, f"this wrong answer is the same as one before it{often}"
 
 
-def _draw_problems(bank: Bank, item: Item, seeds: Sequence[int]) -> Found:
-    try:
-        draws = [draw_values(item, bank.salt, seed) for seed in seeds]
-    except ValueError as error:
-        yield ("where",), str(error)
-        return
+def _draw_problems(draws: Sequence[tuple[Mapping[str, Value], int]]) -> Found:
     accepted = len(draws) / sum(tries for _, tries in draws)
     if accepted < MIN_ACCEPTED:
         yield ("where",), f"only {accepted:.0%} of the draws fulfil where; narrow the parameters instead"
