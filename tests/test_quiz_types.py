@@ -521,6 +521,7 @@ MALFORMED = [
     ("second: {type: numeric", "second: {type: number", 'did you mean "numeric"?'),
     ('value: "[[1, .5, 2]]"', 'value: "[[0, .5, 2.]]"', "this expected wrong answer is right"),
     ("key: tensor([[0.0000, 0.5000, 2.0000]])", 'key: "\'"', "the code must print something"),
+    ("key: tensor([[0.0000, 0.5000, 2.0000]])", "key: '" + "1 " * 1500 + "'", "print at most 2000 characters"),
     ("key: [[6, 8], [3, 4]]", "key: [[6, 8], [3]]", "have the same length"),
     ("key: [[6, 8], [3, 4]]", "key: [[6, 8], []]", "must not be empty"),
     ("[[3.25, 5.25], [2, 2]]", "[[6, 8.001], [3, 4]]", "this expected wrong answer is right"),

@@ -4,7 +4,6 @@ import math
 import re
 
 MAX_LENGTH = 2000
-MAX_TOKENS = 400
 # torch prints four decimals.
 _DECIMALS_OF_TORCH = 0.5e-4
 _WRAPPER = re.compile(r"(?:torch\.)?(?:tensor|Size|array|Parameter)\(")
@@ -17,7 +16,7 @@ def tokens(text: str) -> list[str | float]:
     """Return numbers, words and brackets of printed text. What torch writes around values is left out."""
     text = text.replace("\N{MINUS SIGN}", "-")[:MAX_LENGTH]
     found: list[str | float] = []
-    for token in _TOKEN.findall(_unwrapped(_ARGUMENT.sub("", text)))[:MAX_TOKENS]:
+    for token in _TOKEN.findall(_unwrapped(_ARGUMENT.sub("", text))):
         if token in {",", "'", '"', ";"}:
             continue
         found.append(_value(_BRACKETS.get(token, token)))

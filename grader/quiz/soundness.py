@@ -21,6 +21,7 @@ from grader.quiz.items import (
     right_letters,
 )
 from grader.quiz.numbers import Matrix, is_key, plain, plain_matrix, same_cells
+from grader.quiz.printed import MAX_LENGTH as MAX_PRINTED
 from grader.quiz.printed import same_output, tokens
 from grader.quiz.words import matches, normal
 
@@ -188,6 +189,8 @@ def gap_names(prompt: str) -> list[str]:
 def _code(item: CodeOutputItem, _aliases: Mapping[str, str]) -> Found:
     if not tokens(item.key):
         yield ("key",), "the code must print something"
+    if len(item.key) > MAX_PRINTED:
+        yield ("key",), f"the code must print at most {MAX_PRINTED} characters"
     for n, wrong in enumerate(item.expected_wrong):
         if same_output(wrong.value, item.key):
             yield ("expected_wrong", n, "value"), RIGHT
