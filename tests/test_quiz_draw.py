@@ -154,6 +154,9 @@ def test_draws_are_even():
     for seed in range(7000):
         counts[Stream("salt", seed).below(7)] += 1
     assert max(abs(count - 1000) for count in counts) < 150
+    orders = ["".join(Stream("salt", seed).shuffled(list("abc"))) for seed in range(600)]
+    assert len(set(orders)) == 6
+    assert all(60 < orders.count(order) < 140 for order in set(orders))
 
 
 def test_the_same_seed_gives_the_same_quiz_in_another_process(tmp_path):
