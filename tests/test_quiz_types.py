@@ -285,7 +285,7 @@ def test_the_template_explains_every_type_and_is_unanswered(bank):
         "Write a letter for each row",
         "Write all letters in order",
         "Write what belongs into the gaps, in their order: first; second; third",
-        "[third] is one of: shrinks, grows",
+        "[third]: one of: shrinks, grows",
         "A [first] and a [second], which [third].",
         "Write what is printed",
         "print(F.relu(torch.tensor([[-1.0, 0.5, 2.0]])))",
@@ -614,3 +614,12 @@ def test_code_that_prints_something_else_is_found(tmp_path, code, key, printed):
         )
         == []
     )
+
+
+def test_lines_of_a_paragraph_are_joined_and_code_and_lists_are_not(tmp_path):
+    from grader.quiz.sheet import question
+
+    prompt = "prompt: |\n      One\n      two\n      three.\n\n          x = 1\n          y\n\n      - a\n      - b\n      1. c\n\n      End"
+    bank = load(tmp_path, BANK.replace("prompt: How much memory?", prompt, 1))
+    expected = ["One two three.", "", "    x = 1", "    y", "", "- a", "- b", "1. c", "", "End"]
+    assert question(bank.sheet()[1]) == expected
