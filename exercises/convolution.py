@@ -17,8 +17,8 @@ import torch
 def zero_pad2d(x: torch.Tensor, padding: int) -> torch.Tensor:
     """Return `x` with `padding` rows and columns of zeros on each of its four sides.
 
-    x: (N, C, H, W), any float dtype. Result: (N, C, H + 2 * padding, W + 2 * padding) of the same dtype, in a new
-    tensor, also for padding 0. Gradients flow back to `x`.
+    x: (N, C, H, W), any float dtype. Result: (N, C, H + 2 * padding, W + 2 * padding) of the same dtype.
+    `x` itself is left as it was, and gradients flow back to it.
 
     Example, by hand: the row [7, 8] with padding 1 becomes [0, 0, 0, 0], [0, 7, 8, 0], [0, 0, 0, 0].
     """
