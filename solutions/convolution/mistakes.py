@@ -103,7 +103,7 @@ def padded_float32(x, padding):
 
 @mistake("zero_pad2d")
 def padded_by_numpy(x, padding):
-    """numpy makes float64, and no gradient passes through it: make the zeros with x.new_zeros, and stay in torch."""
+    """You go through numpy, which makes float64, and no gradient passes through it: make the zeros with x.new_zeros, and stay in torch."""
     return torch.from_numpy(zero_pad2d(x.double(), padding).numpy())
 
 
@@ -304,7 +304,7 @@ def bias_ignored(x, weight, bias=None, stride=1, padding=0):
 
 @mistake("conv2d")
 def bias_along_the_width(x, weight, bias=None, stride=1, padding=0):
-    """result + bias lines the bias up with the last axis, the width. Give it the shape (C_out, 1, 1) first."""
+    """Adding `bias` as it is lines it up with the last axis, the width. Give it the shape (C_out, 1, 1) first."""
     result = conv2d(x, weight, None, stride, padding)
     return result if bias is None else result + bias
 
@@ -378,7 +378,7 @@ def always_float64(x, weight, bias=None, stride=1, padding=0):
 
 @mistake("conv2d")
 def through_numpy(x, weight, bias=None, stride=1, padding=0):
-    """numpy computes in float64, and no gradient passes through it: build the result in torch, from x.new_zeros."""
+    """You go through numpy: it computes in float64, and no gradient passes through it: build the result in torch, from x.new_zeros."""
     return torch.from_numpy(conv2d(x, weight, bias, stride, padding).double().numpy())
 
 

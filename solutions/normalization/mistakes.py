@@ -124,13 +124,13 @@ def image_axes_by_number(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 @mistake("layer_norm")
 def rows_of_a_table(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     """Your code takes a table of two axes, (N, D). x has more: normalise over the last len(normalized_shape) of them."""
-    n, d = x.shape
+    _n, d = x.shape
     return layer_norm(x, (d,), weight, bias, eps)
 
 
 @mistake("layer_norm")
 def layer_unbiased(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """torch's var and std divide by n - 1 unless told otherwise: pass correction=0 (or unbiased=False)."""
+    """Your variance divides by n - 1, as torch's var and std do unless told otherwise: pass correction=0 (or unbiased=False)."""
     return scale_and_shift(_unbiased(x, _last_axes(normalized_shape), eps), weight, bias)
 
 
@@ -142,7 +142,7 @@ def layer_std_and_eps(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 @mistake("layer_norm")
 def layer_eps_outside(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """eps goes inside the square root, sqrt(var + eps): outside of it, it changes far too little."""
+    """Put eps inside the square root, sqrt(var + eps): outside of it, it changes far too little."""
     return scale_and_shift(_eps_outside(x, _last_axes(normalized_shape), eps), weight, bias)
 
 
@@ -190,7 +190,7 @@ def layer_no_affine(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 @mistake("layer_norm")
 def layer_affine_together(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """weight and bias may be given one without the other: ask for each by itself whether it is None."""
+    """A weight and a bias may be given one without the other: ask for each by itself whether it is None."""
     result = layer_norm(x, normalized_shape, eps=eps)
     return result if weight is None else result * weight + bias
 
@@ -240,7 +240,7 @@ def layer_always_float64(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 @mistake("layer_norm")
 def layer_through_numpy(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """numpy computes in float64 here, and no gradient passes through it: mean, var and arithmetic work on tensors too."""
+    """You go through numpy, which lets no gradient pass: mean, var and arithmetic work on tensors as well."""
     return torch.from_numpy(layer_norm(x, normalized_shape, weight, bias, eps).double().numpy())
 
 
@@ -315,7 +315,7 @@ def image_without_batch(x, weight=None, bias=None, eps=1e-5):
 
 @mistake("instance_norm")
 def instance_unbiased(x, weight=None, bias=None, eps=1e-5):
-    """torch's var and std divide by n - 1 unless told otherwise: pass correction=0 (or unbiased=False)."""
+    """Your variance divides by n - 1, as torch's var and std do unless told otherwise: pass correction=0 (or unbiased=False)."""
     return scale_and_shift(_unbiased(x, (2, 3), eps), per_channel(weight), per_channel(bias))
 
 
@@ -327,7 +327,7 @@ def instance_std_and_eps(x, weight=None, bias=None, eps=1e-5):
 
 @mistake("instance_norm")
 def instance_eps_outside(x, weight=None, bias=None, eps=1e-5):
-    """eps goes inside the square root, sqrt(var + eps): outside of it, it changes far too little."""
+    """Put eps inside the square root, sqrt(var + eps): outside of it, it changes far too little."""
     return scale_and_shift(_eps_outside(x, (2, 3), eps), per_channel(weight), per_channel(bias))
 
 
@@ -369,14 +369,14 @@ def instance_no_affine(x, weight=None, bias=None, eps=1e-5):
 
 @mistake("instance_norm")
 def instance_affine_together(x, weight=None, bias=None, eps=1e-5):
-    """weight and bias may be given one without the other: ask for each by itself whether it is None."""
+    """A weight and a bias may be given one without the other: ask for each by itself whether it is None."""
     result = instance_norm(x, eps=eps)
     return result if weight is None else result * per_channel(weight) + per_channel(bias)
 
 
 @mistake("instance_norm")
 def instance_affine_along_the_width(x, weight=None, bias=None, eps=1e-5):
-    """x * weight lines weight up with the last axis, the width: view weight and bias as (C, 1, 1) first."""
+    """Multiplying by `weight` as it is lines it up with the last axis, the width: view weight and bias as (C, 1, 1) first."""
     return scale_and_shift(instance_norm(x, eps=eps), weight, bias)
 
 
@@ -412,7 +412,7 @@ def instance_always_float64(x, weight=None, bias=None, eps=1e-5):
 
 @mistake("instance_norm")
 def instance_through_numpy(x, weight=None, bias=None, eps=1e-5):
-    """numpy computes in float64 here, and no gradient passes through it: mean, var and arithmetic work on tensors too."""
+    """You go through numpy, which lets no gradient pass: mean, var and arithmetic work on tensors as well."""
     return torch.from_numpy(instance_norm(x, weight, bias, eps).double().numpy())
 
 
@@ -492,7 +492,7 @@ def not_reshaped_back(x, num_groups, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def group_unbiased(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """torch's var and std divide by n - 1 unless told otherwise: pass correction=0 (or unbiased=False)."""
+    """Your variance divides by n - 1, as torch's var and std do unless told otherwise: pass correction=0 (or unbiased=False)."""
     result = _unbiased(_grouped(x, num_groups), (2, 3, 4), eps).reshape(x.shape)
     return scale_and_shift(result, per_channel(weight), per_channel(bias))
 
@@ -506,7 +506,7 @@ def group_std_and_eps(x, num_groups, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def group_eps_outside(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """eps goes inside the square root, sqrt(var + eps): outside of it, it changes far too little."""
+    """Put eps inside the square root, sqrt(var + eps): outside of it, it changes far too little."""
     result = _eps_outside(_grouped(x, num_groups), (2, 3, 4), eps).reshape(x.shape)
     return scale_and_shift(result, per_channel(weight), per_channel(bias))
 
@@ -538,7 +538,7 @@ def group_no_affine(x, num_groups, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def group_affine_together(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """weight and bias may be given one without the other: ask for each by itself whether it is None."""
+    """A weight and a bias may be given one without the other: ask for each by itself whether it is None."""
     result = group_norm(x, num_groups, eps=eps)
     return result if weight is None else result * per_channel(weight) + per_channel(bias)
 
@@ -553,7 +553,7 @@ def affine_per_group(x, num_groups, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def group_affine_along_the_width(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """x * weight lines weight up with the last axis, the width: view weight and bias as (C, 1, 1) first."""
+    """Multiplying by `weight` as it is lines it up with the last axis, the width: view weight and bias as (C, 1, 1) first."""
     return scale_and_shift(group_norm(x, num_groups, eps=eps), weight, bias)
 
 
@@ -591,7 +591,7 @@ def group_always_float64(x, num_groups, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def group_through_numpy(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """numpy computes in float64 here, and no gradient passes through it: mean, var and arithmetic work on tensors too."""
+    """You go through numpy, which lets no gradient pass: mean, var and arithmetic work on tensors as well."""
     return torch.from_numpy(group_norm(x, num_groups, weight, bias, eps).double().numpy())
 
 
