@@ -7,11 +7,11 @@ another mean and scale:
 
 They differ in one thing: over which numbers of x, (N, C, H, W), one mean and one variance are taken.
 
-                over the numbers of                        that many means   weight and bias
-    batch       one channel, in all images (N, H, W)       C                 (C,)
-    layer       one sample, with all its channels (C, H, W)  N               (C, H, W)
-    instance    one channel of one image (H, W)            N * C             (C,)
-    group       C / G neighbouring channels of one image   N * G             (C,)
+                over the numbers of                           how many means   weight and bias
+    batch       one channel, in all images: N, H, W           C                (C,)
+    layer       one sample, with all channels: C, H, W        N                (C, H, W)
+    instance    one channel of one image: H, W                N * C            (C,)
+    group       C / G neighbouring channels of one image      N * G            (C,)
 
 So one group is layer normalisation, and C groups are instance normalisation, but for weight and bias. None of
 the three looks at other images: they need no running statistics, do the same in training and in evaluation,

@@ -21,9 +21,9 @@ def one_side_only(x, padding):
 
 
 @mistake("zero_pad2d")
-def splits_the_padding(x, padding):
-    """Padding is the width of the border on each side. You share it out over both sides, and get half of it."""
-    return zero_pad2d(x, padding // 2)
+def no_border(x, padding):
+    """With padding 1 your result is as large as x: each side gets a border `padding` wide, not padding // 2."""
+    return x.clone()
 
 
 @mistake("zero_pad2d")

@@ -81,6 +81,12 @@ def last_axis_only(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 
 @mistake("layer_norm")
+def annotated_transformer(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """You do as the Annotated Transformer does: here the mean runs over C, H and W, and sqrt(var + eps) divides, correction=0."""
+    return scale_and_shift(_std_and_eps(x, (-1,), eps), weight, bias)
+
+
+@mistake("layer_norm")
 def channels_only(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     """You normalise each pixel over its channels. Here the mean runs over height and width as well: C, H and W."""
     mean, var = _moments(x, (1,))
@@ -428,6 +434,12 @@ def instance_with_statistics(x, weight=None, bias=None, eps=1e-5):
     return instance_norm(x, weight, bias, eps), *_moments(x, (2, 3))
 
 
+@mistake("instance_norm")
+def instance_returns_none(x, weight=None, bias=None, eps=1e-5):
+    """Your function returns None: end it with `return` and the result."""
+    instance_norm(x, weight, bias, eps)
+
+
 # Group norm
 
 
@@ -605,3 +617,9 @@ def group_numpy_array(x, num_groups, weight=None, bias=None, eps=1e-5):
 def group_with_cache(x, num_groups, weight=None, bias=None, eps=1e-5):
     """You return (out, cache): return the result alone. torch remembers by itself what the backward pass needs."""
     return group_norm(x, num_groups, weight, bias, eps), _moments(_grouped(x, num_groups), (2, 3, 4))
+
+
+@mistake("group_norm")
+def group_returns_none(x, num_groups, weight=None, bias=None, eps=1e-5):
+    """Your function returns None: end it with `return` and the result."""
+    group_norm(x, num_groups, weight, bias, eps)
