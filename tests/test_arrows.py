@@ -120,7 +120,8 @@ def test_only_the_command_line_prints_or_exits():
 
 
 def test_the_engine_knows_no_exercise_by_name():
-    names = {"output_size", "pooling", "relu", "lenet", "batchnorm", "freezing"}
+    names = {path.stem for path in (ROOT.parent / "exercises").glob("*.py")}
+    assert "pooling" in names, "the exercises are not where this test looks for them"
     for path in MODULES:
         strings = {
             n.value for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Constant)

@@ -98,6 +98,17 @@ CONCEPT_WAYS = {
             X, X, None, [0, 0], [1, 1], [1, 1], 1, "none", [], ""
         ),
     },
+    "paddings": {
+        "function": lambda: F.pad(X, (1, 1)),
+        "module": lambda: nn.ZeroPad2d(1)(X),
+        "constant": lambda: torch.constant_pad_nd(X, (1, 1)),
+        "with a gradient": lambda: F.pad(X.clone().requires_grad_(), (1, 1)),
+        "reflected": lambda: F.pad(X, (1, 1), mode="reflect"),
+        "replicated": lambda: nn.ReplicationPad2d(1)(X),
+        "circular": lambda: F.pad(X, (1, 1), mode="circular"),
+        "private": lambda: torch._C._nn.reflection_pad2d(X, (1, 1, 1, 1)),
+        "torch.ops": lambda: torch.ops.aten._pad_enum(X, [1, 1], 0),
+    },
     "normalizations": {
         "function": lambda: F.batch_norm(X, torch.zeros(1), torch.ones(1)),
         "training": lambda: nn.BatchNorm2d(1)(X),
@@ -147,8 +158,11 @@ def test_a_concept_names_all_its_siblings(concept):
                 if OPERATOR_BANNED not in str(error):
                     computed.append(f"{way}: {error}")
         (
-            F.pad(X, (1, 1)),
+            X if concept == "paddings" else F.pad(X, (1, 1)),
+            X.new_zeros(6, 6)[1:5].narrow(1, 1, 4).copy_(X[0, 0]),
+            X.clone().requires_grad_().unfold(2, 2, 1).sum().backward(),
             F.unfold(X, 2),
+            F.unfold(X, 2, padding=1),
             X.clamp(min=0),
             X.amax(-1),
             X.var((0, 2, 3)),

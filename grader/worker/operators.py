@@ -35,6 +35,11 @@ CONCEPTS = {
         _conv_depthwise2d conv_depthwise3d _nnpack_spatial_convolution mkldnn_convolution
         mkldnn::_convolution_pointwise mkldnn::_convolution_pointwise_ mkldnn::_convolution_transpose_pointwise
     """,
+    "paddings": """
+        pad constant_pad_nd _pad_enum _pad_circular
+        reflection_pad1d reflection_pad2d reflection_pad3d
+        replication_pad1d replication_pad2d replication_pad3d
+    """,
     "normalizations": """
         batch_norm native_batch_norm native_batch_norm_backward _batch_norm_impl_index
         _native_batch_norm_legit _native_batch_norm_legit_no_training _native_batch_norm_legit_functional

@@ -1,0 +1,331 @@
+"""Hidden suite of `normalization`. Expected values are worked by hand, or torch's own functions on the trusted side.
+
+A way of one's own costs the check that is about it, and no other:
+
+- The variance that divides by n - 1 is accepted in every check but those of the variance: see `assert_either`.
+- eps outside the root changes too little to be seen where variances are near 1, so only the checks of eps see it.
+- A dtype is compared in the checks of dtype alone.
+- No check calls two of the three functions: one mistake made in all of them would hide its own diagnosis.
+"""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from grader.suite import Mismatch, assert_matches, call, small_inputs
+
+
+def _small_images(max_channels=2):
+    from grader.feedback.strategies import images
+
+    # One number alone has no spread: no row of an example is one number, whatever axes a student averages over.
+    return images(max_side=3, max_channels=max_channels).filter(lambda x: x.shape[3] > 1)
+
+
+def _small_options():
+    """Strategy of what may be left out: a function of the shape of weight and bias that gives keyword arguments."""
+    from hypothesis import strategies as st
+
+    def options(affine, eps):
+        def of(shape):
+            values = torch.arange(1.0, torch.Size(shape).numel() + 1).reshape(shape)
+            return ({"weight": values, "bias": 3 * torch.ones(shape)} if affine else {}) | eps
+
+        return of
+
+    return st.builds(options, st.booleans(), st.sampled_from([{}, {"eps": 0.25}]))
+
+
+@small_inputs("layer_norm")
+def small_layers():
+    from hypothesis import strategies as st
+
+    def packed(x, options):
+        shape = list(x.shape[1:])
+        return call(x, shape, **options(shape))
+
+    return st.builds(packed, _small_images(), _small_options())
+
+
+@small_inputs("instance_norm")
+def small_instances():
+    from hypothesis import strategies as st
+
+    return st.builds(lambda x, options: call(x, **options(x.shape[1:2])), _small_images(), _small_options())
+
+
+@small_inputs("group_norm")
+def small_groups():
+    from hypothesis import strategies as st
+
+    def packed(x, groups, options):
+        return call(x, groups, **options(x.shape[1:2]))
+
+    drawn = st.builds(packed, _small_images(max_channels=4), st.integers(1, 2), _small_options())
+    return drawn.filter(lambda c: c[0][0].shape[1] % c[0][1] == 0)
+
+
+def uneven(rng, *shape):
+    """Draw a batch whose samples, channels and columns differ in mean and scale: doing nothing is far off."""
+    x = torch.randn(shape, generator=rng)
+    for axis, size in enumerate(shape):
+        place = torch.arange(float(size)).view([-1 if other == axis else 1 for other in range(len(shape))])
+        x = x * (1 + place / size) + 2 * place / size
+    return 5 + 3 * x
+
+
+def with_other_variance(x, rows, weight=None, bias=None, eps=1e-5):
+    """Normalise x in `rows` equal stretches of its memory, with the variance that divides by n - 1."""
+    flat = x.reshape(rows, -1)
+    result = (flat - flat.mean(1, keepdim=True)) / torch.sqrt(flat.var(1, keepdim=True) + eps)
+    # Weight and bias are (C, H, W) in layer norm, and (C,) in the others.
+    weight, bias = (v[:, None, None] if v is not None and v.dim() == 1 else v for v in (weight, bias))
+    result = result.reshape(x.shape)
+    result = result if weight is None else result * weight
+    return result if bias is None else result + bias
+
+
+def assert_either(got, expected, other, what="the result"):
+    """Compare with `expected`; a result that equals `other` passes as well, since its variance has a check of its own."""
+    try:
+        assert_matches(got, expected, rtol=1e-4, atol=1e-5, check_dtype=False, what=what)
+    except Mismatch:
+        if type(got) is not torch.Tensor or got.shape != other.shape:
+            raise
+        if not torch.allclose(got.double(), other.double(), rtol=1e-4, atol=1e-5):
+            raise
+
+
+def assert_affine(norm, torch_norm, x, rows, weight, bias):
+    """Call norm(x, weight, bias) with both, and with each alone; `rows` as in `with_other_variance`."""
+    for given in ((weight, bias), (weight, None), (None, bias)):
+        assert_either(norm(x, *given), torch_norm(x, *given), with_other_variance(x, rows, *given))
+
+
+def assert_gradients(norm, torch_norm, x, rows, weight, bias):
+    """Compare the gradients of norm(x, weight, bias), in float64, with torch's."""
+    pull = torch.cos(torch.arange(float(x.numel()))).reshape(x.shape)
+    gradients = []
+    for run in (norm, torch_norm, lambda x, weight, bias: with_other_variance(x, rows, weight, bias)):
+        leaves = [value.double().requires_grad_() for value in (x, weight, bias)]
+        (run(*leaves) * pull).sum().backward()
+        gradients.append([leaf.grad for leaf in leaves])
+    for name, got, expected, other in zip(("x", "weight", "bias"), *gradients, strict=True):
+        assert_either(got, expected, other, f"the gradient of {name}")
+
+
+def assert_eps(norm, shape):
+    """Run norm on two stretches of four nearly equal numbers, with two values of eps."""
+    # Variances 1e-6 and 0: with eps 1e-5 the first root is 0.0033166, with eps 0.25 it is 0.5.
+    x = torch.tensor([0.0, 2e-3, 0.0, 2e-3, 5.0, 5.0, 5.0, 5.0]).reshape(shape)
+    expected = torch.tensor([[-0.301511, 0.301511, -0.301511, 0.301511], [0.0, 0.0, 0.0, 0.0]])
+    assert_either(norm(x), expected.reshape(x.shape), with_other_variance(x, 2))
+    expected = torch.tensor([[-0.002, 0.002, -0.002, 0.002], [0.0, 0.0, 0.0, 0.0]])
+    assert_either(norm(x, eps=0.25), expected.reshape(x.shape), with_other_variance(x, 2, eps=0.25))
+
+
+# Two samples of two channels. Means 4 and 4; squared distances 9 1 1 9 and 4 4 4 36, so the variances are 5 and 12.
+BATCH = torch.tensor([[[[1.0, 3.0]], [[5.0, 7.0]]], [[[2.0, 2.0]], [[2.0, 10.0]]]])
+BY_HAND = torch.tensor(
+    [[[[-1.34164, -0.44721]], [[0.44721, 1.34164]]], [[[-0.57735] * 2], [[-0.57735, 1.73205]]]]
+)
+
+
+def assert_new_tensor(student, norm, x):
+    """Look at the dtype, in both precisions, and at what was given; the values are left to other checks."""
+    for dtype in (torch.float32, torch.float64):
+        result = norm(x.to(dtype))
+        assert not student.changed_inputs(), (
+            "Your function changed the tensor it was given. Return a new one."
+        )
+        assert_matches(result, x.to(dtype), atol=float("inf"))
+
+
+@pytest.mark.points(2)
+def test_layer_norm_of_each_sample(student, rng):
+    """Layer norm takes the mean of each whole sample: C, H and W"""
+    assert_either(student.layer_norm(BATCH, [2, 1, 2]), BY_HAND, with_other_variance(BATCH, 2))
+    x = uneven(rng, 3, 4, 2, 5)
+    assert_either(student.layer_norm(x, [4, 2, 5]), F.layer_norm(x, [4, 2, 5]), with_other_variance(x, 3))
+
+
+@pytest.mark.points(1)
+def test_layer_norm_of_tokens(student, rng):
+    """For tokens, normalized_shape names the last axis alone"""
+    x = uneven(rng, 2, 3, 6)
+    assert_either(student.layer_norm(x, [6]), F.layer_norm(x, [6]), with_other_variance(x, 6))
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_layer_norm_of_each_sample")
+def test_layer_norm_weight_and_bias(student, rng):
+    """In layer norm each place has a weight and a bias of its own"""
+    shape = [3, 2, 4]
+    weight, bias = torch.randn(shape, generator=rng), torch.randn(shape, generator=rng)
+    assert_affine(
+        lambda x, w, b: student.layer_norm(x, shape, w, b),
+        lambda x, w, b: F.layer_norm(x, shape, w, b),
+        uneven(rng, 2, *shape), 2, weight, bias,
+    )  # fmt: skip
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_layer_norm_of_each_sample")
+def test_layer_norm_variance(student):
+    """The variance of layer norm divides by n, not n - 1"""
+    assert_matches(student.layer_norm(BATCH, [2, 1, 2]), BY_HAND, atol=1e-4, check_dtype=False)
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_layer_norm_of_each_sample")
+def test_layer_norm_eps(student):
+    """Nearly constant samples neither explode nor turn NaN"""
+    assert_eps(lambda x, **eps: student.layer_norm(x, [2, 1, 2], **eps), (2, 2, 1, 2))
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_layer_norm_weight_and_bias")
+def test_layer_norm_gradients(student, rng):
+    """Gradients of layer norm take the whole path"""
+    shape = [3, 2, 4]
+    weight, bias = torch.randn(shape, generator=rng), torch.randn(shape, generator=rng)
+    assert_gradients(
+        lambda x, w, b: student.layer_norm(x, shape, w, b),
+        lambda x, w, b: F.layer_norm(x, shape, w, b),
+        uneven(rng, 2, *shape), 2, weight, bias,
+    )  # fmt: skip
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_layer_norm_of_each_sample")
+def test_layer_norm_keeps_dtype_and_image(student, rng):
+    """Layer norm gives a new tensor of the same dtype"""
+    assert_new_tensor(student, lambda x: student.layer_norm(x, [2, 3, 2]), uneven(rng, 2, 2, 3, 2))
+
+
+@pytest.mark.points(2)
+def test_instance_norm_of_each_channel(student, rng):
+    """Instance norm takes the mean of each channel of each image"""
+    # Means 4 4 1 0, variances 5 12 3 20: 0 0 0 4, say, has the squared distances 1 1 1 9.
+    first = [[[1.0, 3.0, 5.0, 7.0]], [[2.0, 2.0, 2.0, 10.0]]]
+    second = [[[0.0, 0.0, 0.0, 4.0]], [[-6.0, -2.0, 2.0, 6.0]]]
+    x, steps, peak = (
+        torch.tensor([first, second]),
+        [-1.34164, -0.44721, 0.44721, 1.34164],
+        [-0.57735] * 3 + [1.73205],
+    )
+    expected = torch.tensor([[[steps], [peak]], [[peak], [steps]]])
+    assert_either(student.instance_norm(x), expected, with_other_variance(x, 4))
+    x = uneven(rng, 3, 4, 2, 5)
+    assert_either(student.instance_norm(x), F.instance_norm(x), with_other_variance(x, 12))
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_instance_norm_of_each_channel")
+def test_instance_norm_weight_and_bias(student, rng):
+    """In instance norm each channel has a weight and a bias"""
+    # Images are as wide as there are channels: a weight may land on a column unnoticed.
+    weight, bias = torch.randn(3, generator=rng), torch.randn(3, generator=rng)
+    assert_affine(
+        student.instance_norm,
+        lambda x, w, b: F.instance_norm(x, weight=w, bias=b),
+        uneven(rng, 2, 3, 2, 3), 6, weight, bias,
+    )  # fmt: skip
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_instance_norm_of_each_channel")
+def test_instance_norm_variance(student):
+    """The variance of instance norm divides by n, not n - 1"""
+    x = BATCH.reshape(1, 2, 2, 2)
+    assert_matches(student.instance_norm(x), BY_HAND.reshape(1, 2, 2, 2), atol=1e-4, check_dtype=False)
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_instance_norm_of_each_channel")
+def test_instance_norm_eps(student):
+    """Nearly constant channels neither explode nor turn NaN"""
+    assert_eps(student.instance_norm, (1, 2, 2, 2))
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_instance_norm_weight_and_bias")
+def test_instance_norm_gradients(student, rng):
+    """Gradients of instance norm take the whole path"""
+    weight, bias = torch.randn(3, generator=rng), torch.randn(3, generator=rng)
+    assert_gradients(
+        student.instance_norm,
+        lambda x, w, b: F.instance_norm(x, weight=w, bias=b),
+        uneven(rng, 2, 3, 2, 4), 6, weight, bias,
+    )  # fmt: skip
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_instance_norm_of_each_channel")
+def test_instance_norm_keeps_dtype_and_image(student, rng):
+    """Instance norm gives a new tensor of the same dtype"""
+    assert_new_tensor(student, student.instance_norm, uneven(rng, 2, 2, 3, 2))
+
+
+@pytest.mark.points(3)
+def test_group_norm_of_neighbours(student, rng):
+    """Group norm takes the mean of neighbouring channels"""
+    # The groups are the channels 0 1 and 2 3, as the samples are above.
+    x, by_hand = BATCH.reshape(1, 4, 1, 2), BY_HAND.reshape(1, 4, 1, 2)
+    assert_either(student.group_norm(x, 2), by_hand, with_other_variance(x, 2))
+    x = uneven(rng, 3, 6, 2, 5)
+    assert_either(student.group_norm(x, 2), F.group_norm(x, 2), with_other_variance(x, 6))
+
+
+@pytest.mark.points(2)
+def test_group_norm_of_one_and_of_all(student, rng):
+    """One group is layer norm, C groups are instance norm"""
+    x = uneven(rng, 2, 3, 2, 4)
+    assert_either(student.group_norm(x, 1), F.layer_norm(x, [3, 2, 4]), with_other_variance(x, 2))
+    assert_either(student.group_norm(x, 3), F.instance_norm(x), with_other_variance(x, 6))
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_group_norm_of_neighbours")
+def test_group_norm_weight_and_bias(student, rng):
+    """In group norm each channel has a weight and a bias"""
+    weight, bias = torch.randn(4, generator=rng), torch.randn(4, generator=rng)
+    assert_affine(
+        lambda x, w, b: student.group_norm(x, 2, w, b),
+        lambda x, w, b: F.group_norm(x, 2, w, b),
+        uneven(rng, 2, 4, 2, 4), 4, weight, bias,
+    )  # fmt: skip
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_group_norm_of_neighbours")
+def test_group_norm_variance(student):
+    """The variance of group norm divides by n, not n - 1"""
+    x, by_hand = BATCH.reshape(1, 4, 1, 2), BY_HAND.reshape(1, 4, 1, 2)
+    assert_matches(student.group_norm(x, 2), by_hand, atol=1e-4, check_dtype=False)
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_group_norm_of_neighbours")
+def test_group_norm_eps(student):
+    """Nearly constant groups neither explode nor turn NaN"""
+    assert_eps(lambda x, **eps: student.group_norm(x, 2, **eps), (1, 4, 1, 2))
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_group_norm_weight_and_bias")
+def test_group_norm_gradients(student, rng):
+    """Gradients of group norm take the whole path"""
+    weight, bias = torch.randn(4, generator=rng), torch.randn(4, generator=rng)
+    assert_gradients(
+        lambda x, w, b: student.group_norm(x, 2, w, b),
+        lambda x, w, b: F.group_norm(x, 2, w, b),
+        uneven(rng, 2, 4, 2, 3), 4, weight, bias,
+    )  # fmt: skip
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_group_norm_of_neighbours")
+def test_group_norm_keeps_dtype_and_image(student, rng):
+    """Group norm gives a new tensor of the same dtype"""
+    assert_new_tensor(student, lambda x: student.group_norm(x, 2), uneven(rng, 2, 4, 3, 2))
