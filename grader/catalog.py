@@ -57,6 +57,11 @@ class Course:
     exercises: tuple[Exercise, ...]
 
     @property
+    def data(self) -> tuple[Path, ...]:
+        """The data files that students receive beside their stubs: what lies in exercises/data."""
+        return tuple(sorted(path for path in (self.root / "exercises" / "data").glob("*") if path.is_file()))
+
+    @property
     def quizzes(self) -> Path:
         """The folder of the quiz banks."""
         return self.root / "quizzes"

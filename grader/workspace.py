@@ -1,4 +1,4 @@
-"""Writes what a student starts with: stubs, answer sheets, and a page that says what to do with them."""
+"""Writes what a student starts with: stubs, data, answer sheets, and a page that says what to do with them."""
 
 from pathlib import Path
 
@@ -28,21 +28,18 @@ def create(course: Course, folder: Path, seed: int) -> tuple[int, int]:
 
     Return how many files were written, and how many were there and stay.
     """
-    files = {
-        f"exercises/{exercise.id}.py": exercise.stub.read_text(encoding="utf-8")
-        for exercise in course.exercises
-    }
-    files |= {
-        f"answers/{bank.id}.yaml": quiz.template(bank, seed) for bank in quiz.load_banks(course.quizzes)
-    }
+    files = {f"exercises/{exercise.id}.py": exercise.stub.read_bytes() for exercise in course.exercises}
+    files |= {f"exercises/data/{path.name}": path.read_bytes() for path in course.data}
+    for bank in quiz.load_banks(course.quizzes):
+        files[f"answers/{bank.id}.yaml"] = quiz.template(bank, seed).encode()
     listing = "\n".join(
         f"- `exercises/{e.id}.py`: {e.title} (section {e.section}, {e.points:g} points)"
         for e in course.exercises
     )
-    files["README.md"] = _README.format(exercises=listing)
-    missing = {name: text for name, text in files.items() if not (folder / name).exists()}
-    for name, text in missing.items():
+    files["README.md"] = _README.format(exercises=listing).encode()
+    missing = {name: content for name, content in files.items() if not (folder / name).exists()}
+    for name, content in missing.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
     return len(missing), len(files) - len(missing)

@@ -32,7 +32,7 @@ def check_exercises(
 ) -> Iterator[Proof]:
     """Grade stub, reference and every known mistake of each exercise; yield one proof per exercise, in order."""
     listed = {exercise.id: read_mistakes(exercise.folder / "mistakes.py") for exercise in exercises}
-    todo = [job for exercise in exercises for job in _jobs(exercise, listed[exercise.id], seed)]
+    todo = [job for exercise in exercises for job in _jobs(course, exercise, listed[exercise.id], seed)]
     graded = dispatcher.grade(todo)
     for exercise in exercises:
         mistakes = listed[exercise.id]
@@ -41,21 +41,28 @@ def check_exercises(
         yield _prove(course, exercise, stub, reference, list(zip(mistakes, variants, strict=True)))
 
 
-def _jobs(exercise: Exercise, mistakes: Sequence[Listed], seed: int) -> Iterator[Job]:
+def _jobs(course: Course, exercise: Exercise, mistakes: Sequence[Listed], seed: int) -> Iterator[Job]:
     stub = exercise.stub.read_text(encoding="utf-8")
-    reference = (exercise.folder / "reference.py").read_text(encoding="utf-8")
+    reference = _reference(exercise)
     known = (exercise.folder / "mistakes.py").read_text(encoding="utf-8")
     module = f"{exercise.id}.py"
-    yield Job(exercise=exercise, module=exercise.id, sources={module: stub}, seed=seed, explain=False)
-    yield Job(exercise=exercise, module=exercise.id, sources={module: reference}, seed=seed, explain=False)
+    # An exercise may build on what the student wrote for another: all others are solved beside it.
+    solved = {f"{other.id}.py": _reference(other) for other in course.exercises}
+    for source in (stub, reference):
+        sources = solved | {module: source}
+        yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed, explain=False)
     for mistake in mistakes:
         lines = (
             "import mistakes",
             "from reference import *",
             f"{mistake.name} = mistakes.{mistake.attribute}",
         )
-        sources = {module: "\n".join(lines), "reference.py": reference, "mistakes.py": known}
-        yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed)
+        own = {module: "\n".join(lines), "reference.py": reference, "mistakes.py": known}
+        yield Job(exercise=exercise, module=exercise.id, sources=solved | own, seed=seed)
+
+
+def _reference(exercise: Exercise) -> str:
+    return (exercise.folder / "reference.py").read_text(encoding="utf-8")
 
 
 def _prove(

@@ -1,5 +1,6 @@
 """Looks at the tree of a course: what is missing, and what belongs nowhere."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from grader.catalog import Course
@@ -9,7 +10,10 @@ _SOLUTION_FILES = {"exercise.yaml", "reference.py", "mistakes.py", "fixtures.py"
 
 
 def check_tree(course: Course) -> list[Problem]:
-    """Look for stubs without a solution, solutions without their files, and files that belong nowhere."""
+    """Look for stubs without a solution, solutions without their files, and files that belong nowhere.
+
+    Data belong to the course in exercises/data, with a README.md that says where they are from.
+    """
     problems: list[Problem] = []
     ids = {exercise.id for exercise in course.exercises}
     for exercise in course.exercises:
@@ -24,12 +28,26 @@ def check_tree(course: Course) -> list[Problem]:
         if not exercise.stub.is_file():
             problems.append(Problem(path=shown(course, exercise.stub), message="is missing"))
     for path in _entries(course.root / "exercises"):
-        if path.name != "__pycache__" and path.stem not in ids:
+        if path.name not in ("__pycache__", "data") and path.stem not in ids:
             problems.append(Problem(path=shown(course, path), message="is the stub of no exercise"))
+    problems += _data_problems(course)
     for path in _entries(course.quizzes):
         if path.suffix != ".yaml":
             problems.append(Problem(path=shown(course, path), message="is not a quiz bank (.yaml)"))
     return problems
+
+
+def _data_problems(course: Course) -> Iterator[Problem]:
+    """Look for data that nobody may share, since no README tells their licence, and for what no student would get."""
+    folder = course.root / "exercises" / "data"
+    if course.data and folder / "README.md" not in course.data:
+        message = "is missing: it names the source and the licence of the data"
+        yield Problem(path=shown(course, folder / "README.md"), message=message)
+    for path in _entries(folder):
+        if path not in course.data or path.suffix == ".py":
+            yield Problem(
+                path=shown(course, path), message="is no data file; the folder holds data and their README"
+            )
 
 
 def _entries(folder: Path) -> list[Path]:
