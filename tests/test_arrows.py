@@ -39,7 +39,7 @@ ARROWS = {
     "doctor": {"model", "wire"},
     "workspace": {"catalog", "quiz"},
     "report": {"model", "safetext"},
-    "content": {"catalog", "dispatch", "errors", "jobs", "mistakes", "model", "quiz"},
+    "content": {"catalog", "dispatch", "document", "errors", "jobs", "mistakes", "model", "quiz"},
     "cli": {
         "catalog", "content", "dispatch", "doctor", "errors", "jobs", "model", "quiz", "report", "safetext", "scoring",
         "submission", "workspace",

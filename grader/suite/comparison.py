@@ -3,7 +3,10 @@
 The first step that differs is the failure, told in one sentence and with the place where it differs.
 """
 
+import contextlib
 import math
+from collections.abc import Generator
+from contextvars import ContextVar
 from typing import NoReturn
 
 import torch
@@ -12,6 +15,20 @@ from grader.proxy import ForeignResult, RemoteObject
 from grader.suite.location import locate
 
 AXES = {1: ("element",), 2: ("row", "column"), 3: ("channel", "row", "column"), 4: ("N", "C", "H", "W")}
+
+
+_shares: ContextVar[list[float] | None] = ContextVar("shares", default=None)
+
+
+@contextlib.contextmanager
+def measuring() -> Generator[list[float]]:
+    """Collect |got - expected| as a share of what is allowed, for each comparison of floats: 0.02 is room for 50."""
+    shares: list[float] = []
+    token = _shares.set(shares)
+    try:
+        yield shares
+    finally:
+        _shares.reset(token)
 
 
 class Mismatch(AssertionError):
@@ -102,7 +119,9 @@ def _scalars(got: object, expected: object, rtol: float | None, atol: float | No
     if isinstance(expected, float) and isinstance(got, float):
         if math.isnan(got) and not math.isnan(expected):
             raise Mismatch(f"{_start(what)} is NaN.", got=got, expected=expected)
-        if got == expected or math.isclose(got, expected, rel_tol=rtol or 1e-6, abs_tol=atol or 1e-8):
+        relative, absolute = rtol or 1e-6, atol or 1e-8
+        _measure(torch.tensor(got), torch.tensor(expected), relative, absolute)
+        if got == expected or math.isclose(got, expected, rel_tol=relative, abs_tol=absolute):
             return
     elif got == expected:
         return
@@ -209,15 +228,11 @@ def _values(
     what: str,
     axes: tuple[str, ...],
 ) -> None:
-    tolerance_r, tolerance_a = _tolerances(got, expected)
+    default_r, default_a = _tolerances(got, expected)
+    relative, absolute = default_r if rtol is None else rtol, default_a if atol is None else atol
     ours, theirs = got.double(), expected.double()
-    same = torch.isclose(
-        ours,
-        theirs,
-        rtol=tolerance_r if rtol is None else rtol,
-        atol=tolerance_a if atol is None else atol,
-        equal_nan=True,
-    )
+    _measure(ours, theirs, relative, absolute)
+    same = torch.isclose(ours, theirs, rtol=relative, atol=absolute, equal_nan=True)
     if bool(same.all()):
         return
     wrong = ~same
@@ -228,6 +243,16 @@ def _values(
     else:
         rationale = f"{_start(what)} is wrong in {int(wrong.sum())} of {got.numel()} places."
     raise Mismatch(rationale, got=got, expected=expected, where=locate(ours, theirs, wrong, axes))
+
+
+def _measure(ours: torch.Tensor, theirs: torch.Tensor, rtol: float, atol: float) -> None:
+    """Note how much of its tolerance a comparison uses, where somebody asks and there is a tolerance."""
+    shares = _shares.get()
+    if shares is None or not (0 < rtol + atol < math.inf) or not ours.numel():
+        return
+    used = (ours - theirs).abs() / (atol + rtol * theirs.abs())
+    # Equal infinities, and NaN where NaN is expected, give NaN here: they use nothing.
+    shares.append(float(used.nan_to_num(nan=0.0, posinf=math.inf).max()))
 
 
 def _tolerances(got: torch.Tensor, expected: torch.Tensor) -> tuple[float, float]:
