@@ -12,32 +12,10 @@ import contextlib
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from types import CodeType
-from typing import TypeVar
 
-Node = TypeVar("Node", bound=ast.AST)
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-class Operator(StrEnum):
-    """What kind of change makes a mutant."""
-
-    CONSTANT = "constant"
-    ARITHMETIC = "arithmetic"
-    COMPARISON = "comparison"
-    CONDITION = "condition"
-    ARGUMENT = "argument"
-    PARAMETER = "parameter"
-    CALL = "call"
-    SIBLING = "sibling"
-    SLICE = "slice"
-    STATEMENT = "statement"
-    LOOP = "loop"
-    RETURN = "return"
-    DECORATOR = "decorator"
+from grader.content.changes import Operator, changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,40 +58,43 @@ class _Place:
             getattr(self.owner, self.field)[self.index] = node
 
 
-# What is done, the node whose place is named, and what stands there instead.
-_Change = tuple[Operator, ast.AST, ast.AST]
-
-
 def mutants(source: str) -> list[Mutant]:
     """Return every mutant of a program, in the order of its text. The same text gives the same mutants."""
     tree = ast.parse(source)
     lines, plain = source.splitlines(), ast.unparse(tree)
-    imported = {name for node in ast.walk(tree) for name in _imported(node)}
     seen = {_essence(plain)}
     found: list[Mutant] = []
+    for operator, at, scope, text in _variants(tree):
+        essence = _essence(text)
+        if essence is None or essence in seen:
+            continue
+        seen.add(essence)
+        old, new = _difference(plain, text)
+        line, column = _position(at, lines)
+        found.append(
+            Mutant(
+                id="",
+                operator=operator,
+                scope=scope or "module",
+                line=line,
+                column=column,
+                old=old,
+                new=new,
+                source=text,
+            )
+        )
+    found.sort(key=lambda mutant: (mutant.line, mutant.column))
+    return [replace(mutant, id=f"m{n}") for n, mutant in enumerate(found, start=1)]
+
+
+def _variants(tree: ast.Module) -> Iterator[tuple[Operator, ast.AST, str, str]]:
+    """Yield each change that can be made: what it does, where, in which scope, and the whole changed text."""
+    imported = {name for node in ast.walk(tree) for name in _imported(node)}
     for place in _places(tree, ""):
-        for operator, at, node in _changes(place, imported):
+        for operator, at, node in changes(place.node, place.owner, place.field, imported):
             with place.holding(node):
                 text = ast.unparse(tree)
-            essence = _essence(text)
-            if essence is None or essence in seen:
-                continue
-            seen.add(essence)
-            old, new = _difference(plain, text)
-            line, column = _position(at, lines)
-            found.append(
-                Mutant(
-                    id=f"m{len(found) + 1}",
-                    operator=operator,
-                    scope=place.scope or "module",
-                    line=line,
-                    column=column,
-                    old=old,
-                    new=new,
-                    source=text,
-                )
-            )
-    return found
+            yield operator, at, place.scope, text
 
 
 # --- places
@@ -123,7 +104,7 @@ _NEVER = {"annotation", "returns", "ctx", "type_comment", "type_params", "bases"
 
 
 def _places(owner: ast.AST, scope: str) -> Iterator[_Place]:
-    """Go through all nodes that may change, in the order of the text."""
+    """Go through all nodes that may change."""
     for field, value in ast.iter_fields(owner):
         if field in _NEVER:
             continue
@@ -155,252 +136,6 @@ def _is_docstring(owner: ast.AST, field: str, index: int, node: ast.AST) -> bool
 def _imported(node: ast.AST) -> Iterator[str]:
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
-
-
-# --- changes
-
-
-def _changes(place: _Place, imported: set[str]) -> Iterator[_Change]:
-    """Yield all changes of the node at one place."""
-    match place.node:
-        case ast.Constant() as node:
-            if node.value is not None or not isinstance(place.owner, (ast.Compare, ast.Return)):
-                yield from _constants(node)
-        case ast.Call() as node:
-            yield from _calls(node, imported)
-        case ast.keyword() | ast.Attribute() | ast.Name() as node:
-            yield from _siblings(node, place.field)
-        case ast.Slice() as node:
-            for part in ("lower", "upper", "step"):
-                if getattr(node, part) is not None:
-                    yield Operator.SLICE, node, _with(node, **{part: None})
-        case ast.expr() | ast.comprehension() as node:
-            yield from _expressions(node)
-        case ast.stmt() as node:
-            yield from _statements(node)
-
-
-def _expressions(node: ast.expr | ast.comprehension) -> Iterator[_Change]:
-    match node:
-        case ast.BinOp():
-            yield from _arithmetic(node)
-        case ast.Compare():
-            yield from _comparisons(node)
-        case ast.BoolOp():
-            yield from _junctions(node)
-        case ast.IfExp():
-            yield from _branches(node)
-        case ast.UnaryOp(op=op):
-            kind = Operator.CONDITION if isinstance(op, ast.Not) else Operator.ARITHMETIC
-            yield kind, node, node.operand
-        case ast.comprehension(ifs=ifs):
-            for n, test in enumerate(ifs):
-                yield Operator.CONDITION, test, _with(node, ifs=_but(ifs, n))
-
-
-def _statements(node: ast.stmt) -> Iterator[_Change]:
-    match node:
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            yield from _definitions(node)
-        case ast.If() | ast.While():
-            yield from _branches(node)
-        case ast.For() | ast.Break() | ast.Continue():
-            yield from _loops(node)
-        case ast.Return(value=value) if value is not None:
-            yield from _returns(node, value)
-        case ast.AugAssign():
-            yield from _steps(node)
-            yield Operator.STATEMENT, node, ast.Pass()
-        case ast.Expr() | ast.Assign() | ast.AnnAssign() | ast.Delete() | ast.Raise() | ast.Assert():
-            yield Operator.STATEMENT, node, ast.Pass()
-        case ast.With():  # its body without it
-            yield Operator.STATEMENT, node, ast.If(test=ast.Constant(True), body=node.body, orelse=[])
-
-
-def _branches(node: ast.If | ast.IfExp | ast.While) -> Iterator[_Change]:
-    for value in (True, False):
-        yield Operator.CONDITION, node.test, _with(node, test=ast.Constant(value))
-
-
-def _loops(node: ast.For | ast.Break | ast.Continue) -> Iterator[_Change]:
-    match node:
-        case ast.For():
-            yield Operator.LOOP, node.iter, _with(node, iter=ast.Tuple([], ast.Load()))
-        case ast.Break():
-            yield Operator.LOOP, node, ast.Continue()
-        case ast.Continue():
-            yield Operator.LOOP, node, ast.Break()
-
-
-def _returns(node: ast.Return, value: ast.expr) -> Iterator[_Change]:
-    yield Operator.RETURN, node, ast.Return(value=None)
-    match value:
-        case ast.Tuple(elts=[_, _, *_] as parts):
-            yield Operator.RETURN, value, _with(node, value=_with(value, elts=parts[::-1]))
-
-
-def _siblings(node: ast.keyword | ast.Attribute | ast.Name, field: str) -> Iterator[_Change]:
-    """Yield the call of another function of the same kind: max for min, train for eval."""
-    match node:
-        case ast.keyword(arg=str(name)) if name in _SIBLINGS:
-            yield Operator.SIBLING, node, _with(node, arg=_SIBLINGS[name])
-        case ast.Attribute(attr=name) if name in _SIBLINGS and field == "func":
-            yield Operator.SIBLING, node, _with(node, attr=_SIBLINGS[name])
-        case ast.Name(id=name) if name in _SIBLINGS and field == "func":
-            yield Operator.SIBLING, node, _with(node, id=_SIBLINGS[name])
-
-
-def _constants(node: ast.Constant) -> Iterator[_Change]:
-    value = node.value
-    others: list[float | str] = []
-    if isinstance(value, bool):
-        others = [not value]
-    elif isinstance(value, int):
-        others = [value + 1, value - 1]
-    elif isinstance(value, float):
-        others = [value + 1.0, value * 2]
-    elif isinstance(value, str):
-        others = [f"{value}_"]
-    elif value is None:
-        others = [1]
-    for other in others:
-        yield Operator.CONSTANT, node, ast.Constant(other)
-
-
-_ARITHMETIC: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
-    ast.Add: (ast.Sub,),
-    ast.Sub: (ast.Add,),
-    ast.Mult: (ast.Div, ast.Add),
-    ast.Div: (ast.Mult, ast.FloorDiv),
-    ast.FloorDiv: (ast.Div, ast.Mult, ast.Mod),
-    ast.Mod: (ast.FloorDiv,),
-    ast.Pow: (ast.Mult,),
-    ast.MatMult: (ast.Mult,),
-    ast.BitAnd: (ast.BitOr,),
-    ast.BitOr: (ast.BitAnd,),
-    ast.BitXor: (ast.BitAnd,),
-    ast.LShift: (ast.RShift,),
-    ast.RShift: (ast.LShift,),
-}
-_ORDERED = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
-
-
-def _arithmetic(node: ast.BinOp) -> Iterator[_Change]:
-    for op in _ARITHMETIC.get(type(node.op), ()):
-        yield Operator.ARITHMETIC, node, _with(node, op=op())
-    if isinstance(node.op, _ORDERED):
-        yield Operator.ARITHMETIC, node, _with(node, left=node.right, right=node.left)
-    if isinstance(node.op, ast.FloorDiv):  # the ceiling instead: -(-a // b)
-        negated = _with(node, left=ast.UnaryOp(ast.USub(), node.left))
-        yield Operator.ARITHMETIC, node, ast.UnaryOp(ast.USub(), negated)
-    yield Operator.ARITHMETIC, node.right, node.left
-    yield Operator.ARITHMETIC, node.left, node.right
-
-
-def _steps(node: ast.AugAssign) -> Iterator[_Change]:
-    for op in _ARITHMETIC.get(type(node.op), ()):
-        yield Operator.ARITHMETIC, node, _with(node, op=op())
-    yield Operator.ARITHMETIC, node, ast.Assign(targets=[node.target], value=node.value, lineno=node.lineno)
-
-
-_COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
-    ast.Lt: (ast.LtE, ast.GtE),
-    ast.LtE: (ast.Lt, ast.Gt),
-    ast.Gt: (ast.GtE, ast.LtE),
-    ast.GtE: (ast.Gt, ast.Lt),
-    ast.Eq: (ast.NotEq,),
-    ast.NotEq: (ast.Eq,),
-    ast.Is: (ast.IsNot,),
-    ast.IsNot: (ast.Is,),
-    ast.In: (ast.NotIn,),
-    ast.NotIn: (ast.In,),
-}
-
-
-def _comparisons(node: ast.Compare) -> Iterator[_Change]:
-    for n, op in enumerate(node.ops):
-        for other in _COMPARISONS[type(op)]:
-            yield Operator.COMPARISON, node, _with(node, ops=[*node.ops[:n], other(), *node.ops[n + 1 :]])
-
-
-def _junctions(node: ast.BoolOp) -> Iterator[_Change]:
-    yield Operator.CONDITION, node, _with(node, op=ast.Or() if isinstance(node.op, ast.And) else ast.And())
-    for n, value in enumerate(node.values):
-        rest = _but(node.values, n)
-        yield Operator.CONDITION, value, rest[0] if len(rest) == 1 else _with(node, values=rest)
-
-
-def _calls(node: ast.Call, imported: set[str]) -> Iterator[_Change]:
-    if not any(isinstance(argument, ast.Starred) for argument in node.args):
-        for n, (one, other) in enumerate(pairwise(node.args)):
-            swapped = [*node.args[:n], other, one, *node.args[n + 2 :]]
-            yield Operator.ARGUMENT, one, _with(node, args=swapped)
-        if node.args:
-            yield Operator.ARGUMENT, node.args[-1], _with(node, args=node.args[:-1])
-    for n, keyword in enumerate(node.keywords):
-        yield Operator.ARGUMENT, keyword, _with(node, keywords=_but(node.keywords, n))
-    yield from ((Operator.CALL, node, kept) for kept in _subject(node, imported))
-
-
-def _subject(node: ast.Call, imported: set[str]) -> Iterator[ast.AST]:
-    """Yield what a call works on, if that can be told: the object of a method, or the first argument."""
-    match node.func:
-        case ast.Attribute(value=ast.Name(id=name)) if name == "self" or name in imported:
-            yield from node.args[:1]
-        case ast.Attribute(value=value):
-            yield value
-        case _:
-            yield from node.args[:1]
-
-
-_SIBLINGS = {
-    one: other
-    for pair in (
-        ("min", "max"),
-        ("amin", "amax"),
-        ("argmin", "argmax"),
-        ("all", "any"),
-        ("sum", "mean"),
-        ("zeros", "ones"),
-        ("zeros_like", "ones_like"),
-        ("floor", "ceil"),
-        ("exp", "expm1"),
-        ("train", "eval"),
-        ("children", "modules"),
-        ("named_children", "named_modules"),
-        ("partition", "rpartition"),
-    )
-    for one, other in (pair, pair[::-1])
-}
-
-
-def _definitions(node: Function | ast.ClassDef) -> Iterator[_Change]:
-    for n, decorator in enumerate(node.decorator_list):
-        yield Operator.DECORATOR, decorator, _with(node, decorator_list=_but(node.decorator_list, n))
-    if isinstance(node, ast.ClassDef):
-        return
-    given, names = node.args, node.args.args
-    required = len(names) - len(given.defaults)
-    first = 1 if names and names[0].arg in ("self", "cls") else 0
-    for n in range(first, len(names) - 1):
-        if n + 1 == required:
-            continue  # one has a default, and the other none
-        swapped = [*names[:n], names[n + 1], names[n], *names[n + 2 :]]
-        defaults = list(given.defaults)
-        if n >= required:
-            m = n - required
-            defaults[m], defaults[m + 1] = defaults[m + 1], defaults[m]
-        yield Operator.PARAMETER, names[n], _with(node, args=_with(given, args=swapped, defaults=defaults))
-
-
-def _with(node: Node, **changes: object) -> Node:
-    """Return a shallow copy of a node with other fields."""
-    copy = type(node)(**{field: changes.get(field, value) for field, value in ast.iter_fields(node)})
-    return ast.copy_location(copy, node)
-
-
-def _but(items: Sequence[Node], n: int) -> list[Node]:
-    return [*items[:n], *items[n + 1 :]]
 
 
 # --- what a mutant is
