@@ -164,8 +164,8 @@ def test_entries_explain_survivors_and_stale_ones_are_problems(copied, dispatche
     path = "solutions/scaling/equivalents.yaml"
     assert [str(problem) for problem in found.problems] == [
         f"{path}:8:5: is killed by a check, so it is not equivalent; delete it",
-        f"{path}:13:5: matches no mutant of total; delete or mend it",
-        f"{path}:18:5: stands here twice",
+        f"{path}:14:5: matches no mutant of total; delete or mend it",
+        f"{path}:20:5: stands here twice",
     ]
 
 
@@ -224,10 +224,10 @@ def test_the_command_shows_survivors_as_a_difference(copied, monkeypatch):
     lines = done.output.splitlines()
     assert lines[0].startswith("scaling: 43 of 45 mutants killed, 0 equivalent, 2 unexplained")
     assert lines[1:7] == [
-        "  solutions/scaling/reference.py:14:12: m22 survives in total",
+        "  solutions/scaling/reference.py:14:12: m10 survives in total",
         "    - return float(x.sum()) + start",
         "    + return float(x.sum()) - start",
-        "  solutions/scaling/reference.py:14:12: m23 survives in total",
+        "  solutions/scaling/reference.py:14:29: m16 survives in total",
         "    - return float(x.sum()) + start",
         "    + return float(x.sum())",
     ]
