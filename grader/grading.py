@@ -1,5 +1,6 @@
 """The trusted process of one exercise: loads suite and reference, asks the worker, decides, explains."""
 
+import contextlib
 import importlib
 import os
 import socket
@@ -23,6 +24,7 @@ from grader.safetext import one_line, printable
 from grader.sandbox import ForkLauncher, Launcher, LoadFailed, Sandbox, SpawnLauncher, WorkerLost
 from grader.service import Service
 from grader.suite.comparison import Mismatch
+from grader.suite.headroom import measuring
 from grader.suite.plugin import CheckRun, CheckSpec, SuitePlugin, run_suite
 from grader.wire.frames import Channel, Closed, DescriptorChannel
 from grader.wire.messages import Load, Question, Reply
@@ -100,6 +102,8 @@ class Grading:
     names: dict[str, list[str]] = field(default_factory=dict)
     searchable: set[str] = field(default_factory=set)
     lost: dict[str, WorkerLost] = field(default_factory=dict)
+    shares: list[float] = field(default_factory=list)
+    tolerance_used: dict[str, float] = field(default_factory=dict)
     reference: ModuleType = field(init=False)
     fixtures: dict[str, object] = field(default_factory=dict)
     sandbox: Sandbox = field(init=False)
@@ -110,7 +114,7 @@ class Grading:
         bans = bool(self.job.exercise.banned_operators)
         found = review.flags(self.job.sources, self.job.module, root=self.job.root, bans=bans)
         result = replace(graded.result, flags=found)
-        return Graded(result=result, explained_by=graded.explained_by)
+        return Graded(result=result, explained_by=graded.explained_by, tolerance_used=self.tolerance_used)
 
     def _grade(self) -> Graded:
         started = time.monotonic()
@@ -138,8 +142,7 @@ class Grading:
             self.sandbox.ensure_loaded()
         except (LoadFailed, WorkerLost) as ending:
             return Graded(result=self._not_loaded(ending, time.monotonic() - started))
-        plugin = SuitePlugin(seed=self.job.seed, start=self._start, report=self._report)
-        run_suite(exercise.folder / f"test_{exercise.id}.py", plugin)
+        self._run_checks()
         explained, trouble = {}, ""
         try:
             explained = self._explain() if self.job.explain else {}
@@ -176,6 +179,15 @@ class Grading:
 
     # --- checks
 
+    def _run_checks(self) -> None:
+        exercise, job = self.job.exercise, self.job
+        plugin = SuitePlugin(
+            seed=job.seed, start=self._start, report=self._report, first_failure=job.first_failure
+        )
+        torch.set_num_threads(job.threads)  # this process forks nothing itself, so more than one is safe
+        with measuring() if job.measure else contextlib.nullcontext(self.shares) as self.shares:
+            run_suite(exercise.folder / f"test_{exercise.id}.py", plugin)
+
     def _start(self, _: CheckSpec) -> Conversation:
         return Conversation(
             self.sandbox, time.monotonic() + self.job.exercise.limits.check_limit_s, self.lost
@@ -185,6 +197,9 @@ class Grading:
         conversation = run.conversation
         result = self._result(run)
         self.results[run.spec.id] = result
+        if self.shares:
+            self.tolerance_used[run.spec.id] = max(self.shares)
+            self.shares.clear()
         if conversation.complete and conversation.exchanges:
             self.segments[run.spec.id] = conversation.exchanges
         if result.outcome is not Outcome.PASSED and run.spec.reveal == "all":

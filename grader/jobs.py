@@ -13,7 +13,11 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Job(_Message, frozen=True, kw_only=True, tag="job"):
-    """Grade one exercise: `sources` (path below `root` -> text) is the snapshot of the submission's modules."""
+    """Grade one exercise: `sources` (path below `root` -> text) is the snapshot of the submission's modules.
+
+    What course checks ask for on top: `first_failure` ends the grading with the first check that fails, `threads` is
+    how many torch may use in the grading process, and `measure` has it tell how much of its tolerance a check uses.
+    """
 
     exercise: Exercise
     module: str
@@ -21,6 +25,9 @@ class Job(_Message, frozen=True, kw_only=True, tag="job"):
     sources: dict[str, str]
     seed: int
     explain: bool = True
+    first_failure: bool = False
+    threads: int = 1
+    measure: bool = False
 
 
 class CheckEnded(_Message, frozen=True, kw_only=True, tag="check"):
@@ -30,10 +37,14 @@ class CheckEnded(_Message, frozen=True, kw_only=True, tag="check"):
 
 
 class Graded(_Message, frozen=True, kw_only=True, tag="graded"):
-    """The exercise is graded. `explained_by` lists, for each name, the known mistakes that explain its results."""
+    """The exercise is graded. `explained_by` lists, for each name, the known mistakes that explain its results.
+
+    `tolerance_used` tells, for each check with a tolerance, the largest |got - expected| as a share of what is allowed.
+    """
 
     result: ExerciseResult
     explained_by: dict[str, tuple[str, ...]] = {}
+    tolerance_used: dict[str, float] = {}
 
 
 class NotGraded(_Message, frozen=True, kw_only=True, tag="not_graded"):

@@ -40,7 +40,7 @@ ARROWS = {
     "hints": {"errors", "model"},
     "workspace": {"catalog", "quiz"},
     "report": {"model", "safetext"},
-    "content": {"catalog", "dispatch", "errors", "jobs", "mistakes", "model", "quiz"},
+    "content": {"catalog", "dispatch", "document", "errors", "jobs", "mistakes", "model", "quiz"},
     "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
     "handed_in": {"errors", "submission"},
     "fingerprint": {"model"},
@@ -53,8 +53,8 @@ ARROWS = {
         "submission",
     },
     "cli": {
-        "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "executors", "gradebook", "handed_in", "hints", "model", "quiz", "report",
-        "safetext", "scoring", "submission", "workspace",
+        "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "executors", "gradebook", "handed_in",
+        "hints", "model", "quiz", "report", "safetext", "scoring", "submission", "workspace",
     },
 }  # fmt: skip
 

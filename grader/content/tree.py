@@ -6,7 +6,7 @@ from pathlib import Path
 from grader.catalog import Course
 from grader.errors import Problem
 
-_SOLUTION_FILES = {"exercise.yaml", "reference.py", "mistakes.py", "fixtures.py"}
+_SOLUTION_FILES = {"exercise.yaml", "reference.py", "mistakes.py", "fixtures.py", "equivalents.yaml"}
 
 
 def check_tree(course: Course) -> list[Problem]:

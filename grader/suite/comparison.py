@@ -14,6 +14,7 @@ import torch
 
 from grader.proxy import ForeignResult, RemoteObject
 from grader.suite.habits import habit
+from grader.suite.headroom import note
 from grader.suite.location import locate
 from grader.suite.shapes import AXES, shape_difference
 
@@ -173,10 +174,9 @@ def _scalars(got: object, expected: object, rules: _Rules) -> None:
             return
         if math.isnan(got):
             raise Mismatch(f"{rules.start} is NaN.", got=got, expected=expected)
-        rtol, atol = (
-            (1e-6 if rules.rtol is None else rules.rtol),
-            (1e-8 if rules.atol is None else rules.atol),
-        )
+        rtol = 1e-6 if rules.rtol is None else rules.rtol
+        atol = 1e-8 if rules.atol is None else rules.atol
+        note(torch.tensor(got, dtype=torch.float64), torch.tensor(expected, dtype=torch.float64), rtol, atol)
         if math.isclose(got, expected, rel_tol=rtol, abs_tol=atol):
             return
     elif got == expected:
@@ -285,14 +285,11 @@ def _close(got: torch.Tensor, expected: torch.Tensor, rules: _Rules) -> torch.Te
         and not (got.is_floating_point() or expected.is_floating_point())
     ):
         return got == expected  # as they are: a double cannot tell large integers apart
-    rtol, atol = _tolerances(got, expected)
-    return torch.isclose(
-        got.double(),
-        expected.double(),
-        rtol=rtol if rules.rtol is None else rules.rtol,
-        atol=atol if rules.atol is None else rules.atol,
-        equal_nan=True,
-    )
+    default_rtol, default_atol = _tolerances(got, expected)
+    rtol = default_rtol if rules.rtol is None else rules.rtol
+    atol = default_atol if rules.atol is None else rules.atol
+    note(got, expected, rtol, atol)
+    return torch.isclose(got.double(), expected.double(), rtol=rtol, atol=atol, equal_nan=True)
 
 
 def _how_wrong(got: torch.Tensor, expected: torch.Tensor, wrong: torch.Tensor) -> str:

@@ -66,14 +66,20 @@ class SuitePlugin:
         seed: int,
         start: Callable[[CheckSpec], Conversation],
         report: Callable[[CheckRun], bool],
+        first_failure: bool = False,
     ) -> None:
-        """`start` opens the conversation of a check; `report` takes its run and tells whether it passed."""
+        """`start` opens the conversation of a check; `report` takes its run and tells whether it passed.
+
+        With `first_failure` no check runs after one that did not pass.
+        """
         self.specs: list[CheckSpec] = []
         self.errors: list[str] = []
         self._seed = seed
         self._start = start
         self._report = report
         self._passed: set[str] = set()
+        self._first_failure = first_failure
+        self._failed = False
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Declare the marks."""
@@ -91,6 +97,8 @@ class SuitePlugin:
 
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool:
         """Run one check, or skip it, and report it."""
+        if self._failed and self._first_failure:
+            return True
         spec = next(spec for spec in self.specs if spec.id == item.name)
         waits_for = next((name for name in spec.requires if name not in self._passed), "")
         conversation = self._start(spec)
@@ -112,6 +120,8 @@ class SuitePlugin:
         )
         if self._report(outcome):
             self._passed.add(spec.id)
+        else:
+            self._failed = True
         return True
 
     def _function(self, item: pytest.Item) -> Callable[[Conversation], None]:

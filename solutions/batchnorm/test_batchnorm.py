@@ -112,7 +112,7 @@ def test_eps(student):
 @pytest.mark.requires("test_shape")
 def test_no_affine(student, rng):
     """Without affine there is nothing to learn"""
-    layer = student.BatchNorm2d(3, affine=False)
+    layer = student.BatchNorm2d(3, 1e-5, 0.1, False)  # in torch's order: eps, momentum, affine
     expected = nn.BatchNorm2d(3, affine=False)
     assert_matches(layer.state_dict(), expected.state_dict(), what="the state")
     x = uneven(rng, 2, 3, 3, 5)

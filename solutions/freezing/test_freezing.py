@@ -4,7 +4,7 @@ import fixtures
 import pytest
 import torch
 
-from grader.suite import assert_matches
+from grader.suite import assert_matches, assert_shape
 
 
 def trained(build, frozen):
@@ -164,12 +164,14 @@ def test_rest_of_the_model(student):
 
 
 @pytest.mark.points(2)
-def test_head_inside_a_block(student):
+def test_head_inside_a_block(student, rng):
     """The last Linear is found inside a block"""
     model = student.fixtures.norm_cnn()
     student.replace_head(model, 2)
     expected = {"classifier.0": [6, 5, 5, 6], "classifier.2": [5, 2, 2, 5]}
     assert_matches(student.fixtures.linear_sizes(model), expected, what="the inputs, outputs and weight of")
+    # setattr with a dotted name makes a module of that name beside the block: it has the sizes, and never fits.
+    assert_shape(model(torch.randn(6, 1, 6, 7, generator=rng)), (6, 2), what="the score")
 
 
 @pytest.mark.points(2)

@@ -17,6 +17,7 @@ class Crooked(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (N, 2) for x of shape (N, 1, 8, 12)."""
+        self.graph_wanted = torch.is_grad_enabled()
         x = self.pool(self.norm(self.inner(x)))
         x = self.pool(x)
         return self.last(x.amax(dim=2).flatten(1))
@@ -38,6 +39,11 @@ def partly_frozen() -> nn.Module:
 def modes(model: nn.Module) -> dict[str, bool]:
     """Return which of the modules are in training mode, by name; the model itself is ""."""
     return {name: module.training for name, module in model.named_modules()}
+
+
+def ran_with_gradients(model: Crooked) -> bool:
+    """Tell whether the last run of a Crooked model built a graph for a backward pass."""
+    return model.graph_wanted
 
 
 def plain() -> nn.Module:

@@ -186,6 +186,8 @@ def test_the_model_keeps_its_state(student, rng):
     assert_matches(model.requires_grad(), expected, what="requires_grad of")
     left = [name for name, gradient in model.gradients().items() if gradient is not None]
     assert not left, "The parameters have gradients now. Only the shapes are asked for: run no backward pass."
+    graph = student.fixtures.ran_with_gradients(model)
+    assert not graph, "The model ran with gradients. Run it under torch.no_grad(): nobody needs the graph."
 
 
 @pytest.mark.points(1)

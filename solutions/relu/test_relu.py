@@ -174,6 +174,7 @@ def test_elu_values(student):
     """ELU bends smoothly through zero"""
     expected = torch.tensor([-0.8646647, 0.0, 0.5, 3.0])  # exp(-2) - 1 = -0.8646647
     assert_matches(student.elu(torch.tensor([-2.0, 0.0, 0.5, 3.0])), expected)
+    assert_matches(student.elu(torch.tensor([-0.5])), torch.tensor([-0.3934693]))
 
 
 @pytest.mark.points(1)

@@ -1,0 +1,180 @@
+"""Proves suites: every mutant of a reference is killed by a check, or is listed as equivalent, with the reason.
+
+Mutants are graded through the real boundary, as submissions, each until the first check that fails.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from grader import document
+from grader.catalog import Course
+from grader.content.mutants import Mutant, mutants
+from grader.content.tree import shown
+from grader.dispatch import Dispatcher
+from grader.document import Document
+from grader.errors import Problem
+from grader.jobs import Graded, Job, NotGraded
+from grader.model import Exercise, Limits, Outcome
+
+EQUIVALENTS = "equivalents.yaml"
+# A mutant that hangs costs its limit. References need a hundredth of these on an idle machine.
+MUTANT_LIMITS = Limits(import_limit_s=5.0, call_limit_s=2.0, check_limit_s=4.0, exercise_limit_s=20.0)
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Equivalent(_Strict):
+    """One mutant that no check can or should kill. It is found by its scope and lines, which outlive line numbers."""
+
+    scope: Text
+    old: str
+    new: str
+    reason: Text
+
+
+class EquivalentsDocument(_Strict):
+    """An equivalents.yaml."""
+
+    equivalents: Annotated[list[Equivalent], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survival:
+    """What became of the mutants of one reference. `overdue` of the killed ones were stopped by a limit."""
+
+    exercise: str
+    reference: str
+    mutants: int
+    killed: int
+    overdue: int
+    explained: int
+    survivors: tuple[Mutant, ...]
+    problems: tuple[Problem, ...]
+
+
+def check_mutants(
+    course: Course, exercises: Sequence[Exercise], dispatcher: Dispatcher, seed: int
+) -> Iterator[Survival]:
+    """Grade every mutant of every reference; yield what survived, per exercise, in order.
+
+    Raises DocumentError where an equivalents.yaml cannot be read.
+    """
+    known = {exercise.id: read_equivalents(course, exercise) for exercise in exercises}
+    sources = {exercise.id: _reference(exercise) for exercise in exercises}
+    made = {exercise.id: mutants(sources[exercise.id]) for exercise in exercises}
+    todo: list[Job] = []
+    for exercise in exercises:
+        todo.append(_job(exercise, sources[exercise.id], seed))
+        hasty = replace(exercise, limits=_tight(exercise.limits))
+        todo += (_job(hasty, mutant.source, seed) for mutant in made[exercise.id])
+    graded = dispatcher.grade(todo)
+    for exercise in exercises:
+        reference = next(graded)
+        ended = [(mutant, next(graded)) for mutant in made[exercise.id]]
+        yield _survival(course, exercise, known[exercise.id], reference, ended)
+
+
+def read_equivalents(course: Course, exercise: Exercise) -> Document[EquivalentsDocument] | None:
+    """Read the equivalents.yaml of an exercise, if it has one. Raises DocumentError."""
+    path = exercise.folder / EQUIVALENTS
+    if not path.is_file():
+        return None
+    return document.read(path, EquivalentsDocument, shown=shown(course, path))
+
+
+def _reference(exercise: Exercise) -> str:
+    return (exercise.folder / "reference.py").read_text(encoding="utf-8")
+
+
+def _tight(given: Limits) -> Limits:
+    return replace(
+        given,
+        import_limit_s=min(given.import_limit_s, MUTANT_LIMITS.import_limit_s),
+        call_limit_s=min(given.call_limit_s, MUTANT_LIMITS.call_limit_s),
+        check_limit_s=min(given.check_limit_s, MUTANT_LIMITS.check_limit_s),
+        exercise_limit_s=min(given.exercise_limit_s, MUTANT_LIMITS.exercise_limit_s),
+    )
+
+
+def _job(exercise: Exercise, source: str, seed: int) -> Job:
+    return Job(
+        exercise=exercise,
+        module=exercise.id,
+        sources={f"{exercise.id}.py": source},
+        seed=seed,
+        explain=False,
+        first_failure=True,
+    )
+
+
+def _survival(
+    course: Course,
+    exercise: Exercise,
+    known: Document[EquivalentsDocument] | None,
+    reference: Graded | NotGraded,
+    ended: Sequence[tuple[Mutant, Graded | NotGraded]],
+) -> Survival:
+    path = shown(course, exercise.folder / "reference.py")
+    outcomes = {mutant.id: _outcome(ending) for mutant, ending in ended}
+    alive = [mutant for mutant, _ in ended if outcomes[mutant.id] is Outcome.PASSED]
+    listed = {_key(entry) for entry in known.value.equivalents} if known else set()
+    problems = []
+    if _outcome(reference) is not Outcome.PASSED:
+        message = "does not earn full marks itself, so its mutants prove nothing; run `grade check`"
+        problems.append(Problem(path=path, message=message))
+    for mutant, ending in ended:
+        if isinstance(ending, NotGraded):
+            message = f"{mutant.id} could not be graded: {ending.reason}"
+            problems.append(Problem(path=path, line=mutant.line, column=mutant.column, message=message))
+    if known:
+        # One that a limit stopped may only have been slow: it is no proof that a check can tell it apart.
+        spared = [
+            mutant for mutant, _ in ended if outcomes[mutant.id] in (Outcome.PASSED, Outcome.TIME_LIMIT)
+        ]
+        problems += _stale(known, [mutant for mutant, _ in ended], spared)
+    return Survival(
+        exercise=exercise.id,
+        reference=path,
+        mutants=len(ended),
+        killed=sum(outcome not in (Outcome.PASSED, None) for outcome in outcomes.values()),
+        overdue=sum(outcome is Outcome.TIME_LIMIT for outcome in outcomes.values()),
+        explained=sum(_key(mutant) in listed for mutant in alive),
+        survivors=tuple(mutant for mutant in alive if _key(mutant) not in listed),
+        problems=tuple(problems),
+    )
+
+
+def _outcome(ending: Graded | NotGraded) -> Outcome | None:
+    return ending.result.outcome if isinstance(ending, Graded) else None
+
+
+def _key(described: Mutant | Equivalent) -> tuple[str, str, str]:
+    """Return what a mutant and its entry share; line breaks and indentation are the author's to choose."""
+    old, new = (" ".join(text.split()) for text in (described.old, described.new))
+    return described.scope, old, new
+
+
+def _stale(
+    known: Document[EquivalentsDocument], made: Sequence[Mutant], spared: Sequence[Mutant]
+) -> Iterator[Problem]:
+    """Yield the entries that explain nothing: none of the mutants, one that is killed, or one explained before."""
+    every, living = {_key(mutant) for mutant in made}, {_key(mutant) for mutant in spared}
+    seen: set[tuple[str, str, str]] = set()
+    for n, entry in enumerate(known.value.equivalents):
+        key = _key(entry)
+        if key in seen:
+            yield known.problem(("equivalents", n), "stands here twice")
+        elif key not in every:
+            yield known.problem(("equivalents", n), f"matches no mutant of {entry.scope}; delete or mend it")
+        elif key not in living:
+            yield known.problem(
+                ("equivalents", n), "is killed by a check, so it is not equivalent; delete it"
+            )
+        seen.add(key)

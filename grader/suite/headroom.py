@@ -1,0 +1,32 @@
+"""How much of its tolerance each comparison uses, for those who ask: `grade check --repeat`."""
+
+import contextlib
+import math
+from collections.abc import Generator
+from contextvars import ContextVar
+
+import torch
+
+_shares: ContextVar[list[float] | None] = ContextVar("shares", default=None)
+
+
+@contextlib.contextmanager
+def measuring() -> Generator[list[float]]:
+    """Collect |got - expected| as a share of what is allowed, for each comparison of floats: 0.02 is room for 50."""
+    shares: list[float] = []
+    token = _shares.set(shares)
+    try:
+        yield shares
+    finally:
+        _shares.reset(token)
+
+
+def note(ours: torch.Tensor, theirs: torch.Tensor, rtol: float, atol: float) -> None:
+    """Note how much of its tolerance a comparison uses, where somebody asks and there is a tolerance."""
+    shares = _shares.get()
+    if shares is None or not (0 < rtol + atol < math.inf) or not ours.numel():
+        return
+    ours, theirs = ours.double(), theirs.double()
+    used = (ours - theirs).abs() / (atol + rtol * theirs.abs())
+    # Equal infinities, and NaN where NaN is expected, give NaN here: they use nothing.
+    shares.append(float(used.nan_to_num(nan=0.0, posinf=math.inf).max()))

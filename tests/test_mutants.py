@@ -1,0 +1,298 @@
+"""Mutants: each is another program, one change away; suites that let one live are found, and so are stale excuses."""
+
+import ast
+import itertools
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from grader import catalog, content
+from grader.cli.check import check_command
+from grader.content.mutants import Mutant, mutants
+from grader.content.survivors import MUTANT_LIMITS, read_equivalents
+from grader.dispatch import Dispatcher
+from grader.errors import DocumentError
+from grader.jobs import Graded, NotGraded
+from grader.model import ExerciseResult, Outcome
+
+COURSE = Path(__file__).parent / "course"
+REFERENCE = COURSE / "solutions" / "scaling" / "reference.py"
+
+# One line of a program, and what its mutants make of it: all of them, in order.
+LINES = [
+    ("a + b", ["a - b", "a", "b"]),
+    ("a // b", ["a / b", "a * b", "a % b", "b // a", "-(-a // b)", "a", "b"]),
+    ("a < b", ["a <= b", "a >= b"]),
+    ("a is None", ["a is not None"]),
+    ("a and b", ["a or b", "b", "a"]),
+    ("not a", ["a"]),
+    ("a if b else c", ["a if True else c", "a if False else c"]),
+    ("3", ["4", "2"]),
+    ("0.5", ["1.5", "1.0"]),
+    ("True", ["False"]),
+    ("'sum'", ["'sum_'"]),
+    ("f(a, b)", ["a", "f(b, a)", "f(a)"]),
+    ("f(a, k=b, l=c)", ["f(k=b, l=c)", "a", "f(a, l=c)", "f(a, k=b)"]),
+    ("a.min(b)", ["a.max(b)", "a", "a.min()"]),
+    ("os.f(a)", ["a", "os.f()"]),
+    ("f(*a)", []),
+    ("[a for a in b if c]", ["[a for a in b]"]),
+    ("a[b:c]", ["a[:c]", "a[b:]"]),
+]
+
+
+def changed(text: str, old: str) -> list[Mutant]:
+    return [mutant for mutant in mutants(text) if mutant.old == old]
+
+
+@pytest.mark.parametrize(("line", "expected"), LINES, ids=[line for line, _ in LINES])
+def test_an_expression_has_these_mutants(line, expected):
+    text = f"import os\ndef g(a, b, c):\n    x = {line}\n    return x\n"
+    found = [mutant.new.removeprefix("x = ") for mutant in changed(text, f"x = {line}")]
+    assert sorted(found) == sorted([*expected, "pass"])
+
+
+STATEMENTS = [
+    ("while a:\n        b()", "while a:", ["while True:", "while False:"]),
+    ("for x in a:\n        b()", "for x in a:", ["for x in ():"]),
+    ("if a:\n        b()", "if a:", ["if True:", "if False:"]),
+    ("with a:\n        b()", "with a:", ["if True:"]),
+    ("a += b", "a += b", ["a -= b", "a = b", "pass"]),
+    ("raise ValueError('as' + 'is')", "raise ValueError('as' + 'is')", ["pass"]),
+    ("return (a, b)", "return (a, b)", ["return", "return (b, a)"]),
+    ("while a:\n        break", "break", ["continue"]),
+]
+
+
+@pytest.mark.parametrize(("body", "old", "expected"), STATEMENTS, ids=[old for _, old, _ in STATEMENTS])
+def test_a_statement_has_these_mutants(body, old, expected):
+    assert sorted(m.new for m in changed(f"def g(a, b):\n    {body}\n", old)) == sorted(expected)
+
+
+def test_parameters_change_places_with_their_defaults():
+    text = "class A:\n    def f(self, a, b, c=1, d=2):\n        return (a, b, c, d)\n"
+    found = {mutant.new for mutant in mutants(text) if mutant.operator == "parameter"}
+    assert found == {"def f(self, b, a, c=1, d=2):", "def f(self, a, b, d=2, c=1):"}
+
+
+def test_decorators_are_dropped():
+    (mutant,) = (m for m in mutants("import a\n@a.b\ndef f():\n    return 1\n") if m.operator == "decorator")
+    assert (mutant.old, mutant.new, mutant.line, mutant.column) == ("@a.b", "", 2, 2)
+
+
+def test_what_no_check_could_see_is_never_changed():
+    text = 'import os\n"""Not the doc."""\nclass A:\n    """Doc."""\n    def f(self) -> "B":\n        """Doc."""\n        x: "C" = self\n        return x\n'
+    assert {mutant.new for mutant in mutants(text)} == {"pass", "return"}
+
+
+def test_the_same_program_is_no_mutant():
+    assert not [m for m in mutants("def f(a):\n    return g(a, a)\n") if m.new == "return g(a, a)"]
+    folded = [mutant.new for mutant in mutants("x = 2 + 2\n")]
+    assert len(folded) == len(set(folded))
+    assert "x = 2 * 2" not in folded
+    assert mutants("def f():\n    return None\n") == []
+
+
+def test_mutants_are_whole_programs_in_a_fixed_order():
+    text = REFERENCE.read_text(encoding="utf-8")
+    found = mutants(text)
+    assert found == mutants(text)
+    assert [m.id for m in found] == [f"m{n}" for n in range(1, len(found) + 1)]
+    assert [(m.line, m.column) for m in found] == sorted((m.line, m.column) for m in found)
+    assert len({m.source for m in found}) == len(found) > 40
+    for mutant in found:
+        assert ast.parse(mutant.source)
+
+
+def test_a_place_counts_characters():
+    (mutant,) = (m for m in mutants("x = {'ü': a < b}\n") if m.new.endswith("a <= b}"))
+    assert (mutant.line, mutant.column) == (1, 11)
+
+
+# --- in the course
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """Return a function that changes texts in a copy of the miniature course, and the folder of the copy."""
+    root = Path(shutil.copytree(COURSE, tmp_path / "course", ignore=shutil.ignore_patterns("__pycache__")))
+
+    def change(name: str, *pairs: tuple[str, str]) -> Path:
+        path = root / "solutions" / "scaling" / name
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        for old, new in pairs:
+            assert old in text
+            text = text.replace(old, new) if old else new
+        path.write_text(text, encoding="utf-8")
+        return root
+
+    return change
+
+
+def survival(root: Path, dispatcher: Dispatcher) -> content.Survival:
+    course = catalog.load(root)
+    (found,) = content.check_mutants(course, course.exercises, dispatcher, seed=0)
+    return found
+
+
+WEAKENED = ("assert_matches(student.total(torch.ones(2), start=1.5), 3.5)", "pass")
+
+
+ENTRY = """  - scope: total
+    old: >-
+      return float(x.sum())
+      + start
+    new: {new}
+    reason: {reason}
+"""
+
+
+def entries(*pairs: tuple[str, str]) -> tuple[str, str]:
+    return "", "equivalents:\n" + "".join(ENTRY.format(new=new, reason=reason) for new, reason in pairs)
+
+
+def test_entries_explain_survivors_and_stale_ones_are_problems(copied, dispatcher):
+    alive, killed, gone = "return float(x.sum()) - start", "return start", "return 17"
+    copied("test_scaling.py", WEAKENED)
+    found = survival(
+        copied("equivalents.yaml", entries((alive, "A."), (killed, "B."), (gone, "C."), (alive, "D."))),
+        dispatcher,
+    )
+    assert (found.explained, [mutant.new for mutant in found.survivors]) == (1, ["return float(x.sum())"])
+    path = "solutions/scaling/equivalents.yaml"
+    assert [str(problem) for problem in found.problems] == [
+        f"{path}:8:5: is killed by a check, so it is not equivalent; delete it",
+        f"{path}:14:5: matches no mutant of total; delete or mend it",
+        f"{path}:20:5: stands here twice",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("equivalents: []\n", 'equivalents.yaml:1:14: "equivalents" must not be empty'),
+        ("equivalents:\n  - scop: total\n", 'equivalents.yaml:2:5: the key "scop" is not known here; did you mean "scope"?'),
+        ("equivalents:\n  - scope: f\n    old: a\n    new: b\n", 'the key "reason" is missing'),
+    ],
+)  # fmt: skip
+def test_a_malformed_list_is_told_with_its_place(copied, text, message):
+    course = catalog.load(copied("equivalents.yaml", ("", text)))
+    with pytest.raises(DocumentError) as caught:
+        read_equivalents(course, course.exercises[0])
+    assert message in str(caught.value)
+
+
+def test_a_mutant_that_hangs_is_killed_by_its_limit(copied, dispatcher):
+    loop = "count = 3\n    while count > 0:\n        count -= 1\n    return float(x.sum()) + start + count"
+    copied("exercise.yaml", ("call_limit_s: 1.5", "call_limit_s: 0.5"))
+    found = survival(copied("reference.py", ("return float(x.sum()) + start", loop)), dispatcher)
+    assert found.overdue >= 2  # `while True` and `count += 1`, at least
+    assert MUTANT_LIMITS.call_limit_s <= 2
+
+
+class Canned:
+    """Grades nothing: answers each job with what was prepared, and then that everything passed."""
+
+    def __init__(self, *first: Outcome | None) -> None:
+        self.first = first
+
+    def grade(self, todo):
+        for _, outcome in itertools.zip_longest(todo, self.first, fillvalue=Outcome.PASSED):
+            result = ExerciseResult(id="scaling", title="", outcome=outcome, points=0, max_points=0)
+            yield Graded(result=result) if outcome else NotGraded(reason="the grading process died")
+
+
+def test_mutants_of_a_reference_that_fails_prove_nothing():
+    found = survival(COURSE, Canned(Outcome.FAILED, Outcome.FAILED))
+    assert "does not earn full marks itself" in str(found.problems[0])
+    assert (found.killed, len(found.survivors)) == (1, found.mutants - 1)
+
+
+def test_a_mutant_that_is_not_graded_is_a_problem_and_not_killed():
+    found = survival(COURSE, Canned(Outcome.PASSED, None, Outcome.TIME_LIMIT))
+    (problem,) = (str(problem) for problem in found.problems)
+    assert problem == "solutions/scaling/reference.py:9:5: m1 could not be graded: the grading process died"
+    assert (found.killed, found.overdue, len(found.survivors)) == (1, 1, found.mutants - 2)
+
+
+def test_the_command_shows_survivors_as_a_difference(copied, monkeypatch):
+    monkeypatch.setenv("CONVGRADER_COURSE", str(copied("test_scaling.py", WEAKENED)))
+    done = CliRunner().invoke(check_command, ["--mutants"], standalone_mode=False)
+    assert done.return_value == 4
+    lines = done.output.splitlines()
+    assert lines[0].startswith("scaling: 43 of 45 mutants killed, 0 equivalent, 2 unexplained")
+    assert lines[1:7] == [
+        "  solutions/scaling/reference.py:14:12: m10 survives in total",
+        "    - return float(x.sum()) + start",
+        "    + return float(x.sum()) - start",
+        "  solutions/scaling/reference.py:14:29: m16 survives in total",
+        "    - return float(x.sum()) + start",
+        "    + return float(x.sum())",
+    ]
+    assert lines[-1] == "2 problems."
+    assert max(map(len, lines)) <= 80
+
+
+# --- repeated
+
+
+def steadiness(root: Path, dispatcher: Dispatcher, times: int) -> content.Steadiness:
+    course = catalog.load(root)
+    (found,) = content.check_repeatedly(course, course.exercises, dispatcher, seed=0, times=times)
+    return found
+
+
+def test_a_steady_suite_is_sound_and_tells_its_head_room(dispatcher):
+    found = steadiness(COURSE, dispatcher, 2)
+    assert (found.gradings, found.problems, found.tight) == (4, (), {})
+    assert set(found.tolerance_used) == {
+        "test_values",
+        "test_gradient",
+        "test_total",
+        "test_module",
+        "test_learns",
+    }
+
+
+def test_a_check_that_passes_for_some_seeds_only_is_found(copied, dispatcher):
+    lucky = (
+        "student.double(torch.randn(2, 3, generator=rng)).shape",
+        "student.double(torch.randn(2, 3 + int(torch.rand((), generator=rng) < 0.5), generator=rng)).shape",
+    )
+    found = steadiness(copied("test_scaling.py", lucky), dispatcher, 4)
+    (problem,) = (str(problem) for problem in found.problems)
+    assert problem.startswith("solutions/scaling/test_scaling.py: test_shape fails in ")
+    count = int(problem.split(" fails in ")[1].split()[0])
+    assert 0 < count < 8
+    assert problem.count("(4 threads)") * 2 == count  # the same seeds fail with more threads
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("test_scaling.py", "assert_matches(student.total(student.fixtures.ones(3)), 3.0)", "assert torch.get_num_threads() == 1"),
+        ("reference.py", "float(x.sum()) + start", "float(x.sum()) + start + torch.get_num_threads() - 1"),
+    ],
+    ids=["suite", "worker"],
+)  # fmt: skip
+def test_more_threads_are_used_on_both_sides(copied, dispatcher, name, old, new):
+    (problem,) = steadiness(copied(name, (old, new)), dispatcher, 1).problems
+    assert "test_total fails in 1 of 2 gradings of the reference, with seed 0 (4 threads)" in str(problem)
+
+
+def test_a_tolerance_that_is_nearly_used_up_is_a_warning(copied, monkeypatch):
+    near = (
+        "torch.tensor([[2.0, -4.0], [1.0, 8.0]]))",
+        "torch.tensor([[2.0, -4.0], [1.0, 8.0]]) + 0.006, rtol=0.0, atol=0.01)",
+    )
+    monkeypatch.setenv("CONVGRADER_COURSE", str(copied("test_scaling.py", near)))
+    done = CliRunner().invoke(check_command, ["--repeat", "1"], standalone_mode=False)
+    assert done.return_value == 0
+    assert "warning: test_values uses 60" in done.output
+
+
+def test_a_repeat_of_nothing_is_refused():
+    done = CliRunner().invoke(check_command, ["--repeat", "0"])
+    assert done.exit_code == 2
