@@ -116,7 +116,7 @@ def _told(exercise: str, check: CheckResult, style: Style) -> Iterator[str]:
     if check.counterexample is not None:
         yield from _example(check.counterexample, check.rationale, style)
     if check.diagnosis is not None:
-        lead = f"Your results are exactly those of a known mistake, {check.diagnosis.mistake}:"
+        lead = f"Your results are exactly those of {_known(check.diagnosis)}:"
         yield from ("", *paragraph(lead, style))
         yield from paragraph(check.diagnosis.message, style, indent=BODY + 2, colour="cyan")
     yield ""
@@ -164,7 +164,13 @@ def _reason(check: CheckResult, told: Diagnosis | None) -> str:
         return "not written yet"
     if check.diagnosis is None:
         return check.rationale.rstrip(".")
-    return "the same mistake" if check.diagnosis == told else f"a known mistake, {check.diagnosis.mistake}"
+    return "the same mistake" if check.diagnosis == told else _known(check.diagnosis)
+
+
+def _known(diagnosis: Diagnosis) -> str:
+    """Name the known mistake of a diagnosis, or the two that were made together."""
+    one, _, other = diagnosis.mistake.partition("+")
+    return f"two known mistakes together, {one} and {other}" if other else f"a known mistake, {one}"
 
 
 def _frames(frames: Sequence[Frame], style: Style) -> Iterator[str]:

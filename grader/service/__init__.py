@@ -44,7 +44,10 @@ class Service:
         fixtures: Mapping[str, object] | None = None,
         *,
         own_files: frozenset[str] = frozenset(),
+        seed: int = _SEED,
     ) -> None:
+        """`seed` is what every call starts from; a replay with another one shows what depends on chance."""
+        self._seed = seed
         self._namespace = namespace
         self._fixtures = fixtures or {}
         self._own_files = own_files
@@ -83,7 +86,7 @@ class Service:
         before = [tensor_bytes(tensor) for tensor in unpacker.tensors]
         shapes = [tensor.shape for tensor in unpacker.tensors]
         leaves = _mark_leaves((args, kwargs), (request.args, request.kwargs)) if request.record else []
-        seed_everything()
+        seed_everything(self._seed)
         try:
             result = target(*args, **kwargs)
             packer = Packer(self._keep)
