@@ -13,7 +13,7 @@ from grader.feedback.composition import compositions
 from grader.feedback.replay import Code, Replayer, Unit
 from grader.mistakes import Mistake
 
-MAX_SPENT_ON_PAIRS = 4000  # exchanges for one name
+MAX_SPENT_ON_PAIRS = 3000  # exchanges for one name
 
 Found = tuple[Mistake, ...]
 
@@ -176,10 +176,12 @@ class Diagnoser:
         return [mistake for mistake in self.mistakes if mistake.name == name]
 
     def _of(self, name: str) -> list[Unit]:
-        return [unit for unit in self.units if name in unit.names]
+        return self._union(name, name)
 
     def _union(self, name: str, other: str) -> list[Unit]:
-        return [unit for unit in self.units if name in unit.names or other in unit.names]
+        """Return the units of two names, the wrong ones first: most mistakes fail on the first of them."""
+        found = [unit for unit in self.units if name in unit.names or other in unit.names]
+        return sorted(found, key=self.replayer.right)
 
     def _gives(self, units: Sequence[Unit], code: Code, *, wired: bool = False) -> bool:
         return all(self.replayer.verdict(unit, code, wired=wired).recorded for unit in units)

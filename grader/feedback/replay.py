@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from grader.feedback.likeness import Chance, Known, chance_in, identical, read, same
+from grader.feedback.likeness import NO_CHANCE, Chance, Known, chance_in, identical, read, same
 from grader.proxy import Exchange
 from grader.service import Service
 from grader.wire.messages import Call, EntriesValue, HandleValue, ItemsValue, Question, Returned, Value
@@ -21,7 +21,7 @@ from grader.wire.messages import Call, EntriesValue, HandleValue, ItemsValue, Qu
 Namespace = Mapping[str, object]
 Code = Mapping[str, Callable[..., object]]
 
-_SIZE_OF_ONE = 2**16  # bytes: an exchange of more counts as several
+_SIZE_OF_ONE = 2**20  # bytes: an exchange of more counts as several
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -129,15 +129,17 @@ class Replayer:
         ours = self._run(unit, code, wired, seed=0) if code else right
         recorded = [read(e.reply, e.data) for e in unit.exchanges]
         exact = all(map(identical, ours, recorded))
-        varies = chance
-        if code and any(chance) and not (exact and all(map(identical, ours, right))):
-            again = self._run(unit, code, wired, seed=1)
-            varies = [one & other for one, other in zip(chance, map(chance_in, ours, again), strict=True)]
-        return Verdict(
-            recorded=exact or _all_same(unit, ours, recorded, varies),
-            reference=_all_same(unit, ours, right, varies),
-            exact=exact,
-        )
+
+        def alike(chance: Sequence[Chance]) -> tuple[bool, bool]:
+            return _all_same(unit, ours, recorded, chance), _all_same(unit, ours, right, chance)
+
+        likeness = alike([NO_CHANCE] * len(ours))
+        if any(chance) and likeness != (by_chance := alike(chance)):
+            likeness = by_chance
+            if code:  # only what is chance in this code as well
+                again = self._run(unit, code, wired, seed=1)
+                likeness = alike([a & b for a, b in zip(chance, map(chance_in, ours, again), strict=True)])
+        return Verdict(*likeness, exact)
 
     def _reference_on(self, unit: Unit) -> tuple[list[Known], list[Chance]]:
         """Return what the reference gives, and which parts of it are chance: another seed gives others."""
