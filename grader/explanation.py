@@ -1,7 +1,7 @@
 """What follows after the last check: which known mistakes explain the results, and the smallest call that fails."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 
@@ -55,9 +55,9 @@ class Explanations:
         """
         known = importlib.import_module("mistakes")
         namespace = vars(self.reference)
+        self._search()
         replayer = Replayer(dict(namespace), self.fixtures, (namespace, vars(known)))
         diagnoser = Diagnoser(replayer, KNOWN, units_of(self.evidence.segments))
-        self._shrink()
         for check, names in self.evidence.names.items():
             found = diagnoser.of_check(check, names)
             if found:
@@ -65,28 +65,34 @@ class Explanations:
         failing = dict.fromkeys(name for names in self.evidence.names.values() for name in names)
         return {name: tuple(mistake.id for mistake in diagnoser.singles(name)) for name in failing}
 
-    def _shrink(self) -> None:
+    def _search(self) -> None:
         """Put the smallest failing call of each wrong function into the first check that shows a wrong value."""
         self.sandbox.close()  # the search gets a worker of its own, and its prints are not the checks'
         printed = len(self.sandbox.output)
         done: set[str] = set()
         for check, names in self.evidence.names.items():
-            result, name = self.results[check], next(iter(names), "")
-            reference = getattr(self.reference, name, None)
-            if name in done or check not in self.evidence.searchable or reference is None:
+            name = next(iter(names), "")
+            if name in done or check not in self.evidence.searchable or not hasattr(self.reference, name):
                 continue
             done.add(name)
-            found = self._search(name, reference)
+            found = self._search_for(name)
             if found is not None:
-                self.results[check] = replace(result, rationale=found.rationale, counterexample=found.example)
+                shown = replace(self.results[check], rationale=found.rationale, counterexample=found.example)
+                self.results[check] = shown
         self.sandbox.close()
         del self.sandbox.output[printed:]
 
-    def _search(self, name: str, reference: Callable[..., object]) -> counterexample.Found | None:
+    def _search_for(self, name: str) -> counterexample.Found | None:
+        """Return the smallest failing call of one function, and keep as evidence what it gives for other small ones."""
+        reference = getattr(self.reference, name)
         try:
-            return counterexample.smallest(name, reference, Conversation(self.sandbox, lost=self.lost))
+            found = counterexample.smallest(name, reference, Conversation(self.sandbox, lost=self.lost))
+            asked = Conversation(self.sandbox, lost=self.lost)
+            counterexample.probe(name, reference, asked)
         except (WorkerLost, LoadFailed):
             return None  # the check's own call is shown instead
+        self.evidence.segments[f"small calls of {name}"] = asked.exchanges
+        return found
 
 
 def _diagnosis(found: Found, names: list[str]) -> Diagnosis:

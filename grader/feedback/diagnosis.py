@@ -5,12 +5,12 @@ unit that calls the name, exactly what was recorded. One mistake comes before tw
 size are left, or none explains everything, nothing is told.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
 
 from grader.feedback.composition import compositions
-from grader.feedback.replay import Code, Replayer, Unit
+from grader.feedback.replay import SIZE_OF_ONE, Code, Replayer, Unit
 from grader.mistakes import Mistake
 
 MAX_SPENT_ON_PAIRS = 3000  # exchanges for one name
@@ -96,52 +96,50 @@ class Diagnoser:
 
     def _pairs(self, name: str) -> list[Found]:
         limit = self.replayer.spent + MAX_SPENT_ON_PAIRS
-        found: list[Found] = []
         try:
-            found += self._in_one(name, limit)
+            found = list(self._in_one(name, limit))
             for partner in self._partners(name):
                 found += self._in_two(name, partner, limit)
+            return found or list(self._hidden_in_one(name, limit))
         except _OverBudget:
             return []  # what was not tried might explain as well
-        return found
 
     def _in_one(self, name: str, limit: int) -> Iterator[Found]:
-        """Yield the pairs in one name. Where only one of the two shows, it alone must give what was recorded.
+        """Yield the pairs in one name of which each unit shows neither, or one as it was recorded, or both.
 
-        Where they can be composed to one piece of code, that code must give everything. Where they cannot, each
-        unit must show exactly one of them.
+        Where the two can be composed to one piece of code, that code must give everything. Where they cannot, no
+        unit may show both.
         """
         units = self._of(name)
-        wrong = [unit for unit in units if not self.replayer.right(unit)]
-        right = [unit for unit in units if self.replayer.right(unit)]
-        kept: list[tuple[Mistake, dict[Unit, bool]]] = []
-        for mistake in self._in(name):
+        for one, other in combinations(self._in(name), 2):
             self._stay_below(limit)
-            code = {name: mistake.variant}
-            if all(self.replayer.verdict(unit, code).reference for unit in right):
-                kept.append((mistake, self._shown(wrong, code)))
-        for (one, by_one), (other, by_other) in combinations(kept, 2):
-            self._stay_below(limit)
-            if _cover(wrong, by_one, by_other) and self._together(units, one, other, by_one, by_other):
+            if self._together(units, one, other):
                 yield (one, other)
 
-    def _shown(self, units: Sequence[Unit], code: Code) -> dict[Unit, bool]:
-        """Return the units in which code differs from the reference, and whether it gives what was recorded there."""
-        verdicts = {unit: self.replayer.verdict(unit, code) for unit in units}
-        return {unit: verdict.recorded for unit, verdict in verdicts.items() if not verdict.reference}
-
-    def _together(
-        self,
-        units: Sequence[Unit],
-        one: Mistake,
-        other: Mistake,
-        by_one: Mapping[Unit, bool],
-        by_other: Mapping[Unit, bool],
-    ) -> bool:
+    def _together(self, units: Sequence[Unit], one: Mistake, other: Mistake) -> bool:
+        meet = False
+        for unit in units:
+            verdicts = [self.replayer.verdict(unit, {m.name: m.variant}) for m in (one, other)]
+            showing = [verdict for verdict in verdicts if not verdict.reference]
+            if len(showing) == 2:
+                meet = True
+            elif not (showing[0].recorded if showing else self.replayer.right(unit)):
+                return False
         composed = compositions(self.replayer, one, other)
         if composed:
             return any(self._gives(units, {one.name: code}) for code in composed)
-        return not by_one.keys() & by_other.keys()
+        return not meet
+
+    def _hidden_in_one(self, name: str, limit: int) -> Iterator[Found]:
+        """Yield the pairs in one name that show where neither does alone: only composing tells. Costs most."""
+        units = self._of(name)
+        pairs = list(combinations(self._in(name), 2))
+        if 2 * len(pairs) * units[0].size // SIZE_OF_ONE > limit - self.replayer.spent:
+            raise _OverBudget
+        for pair in pairs:
+            self._stay_below(limit)
+            if any(self._gives(units, {name: code}) for code in compositions(self.replayer, *pair)):
+                yield pair
 
     def _in_two(self, name: str, partner: str, limit: int) -> Iterator[Found]:
         """Yield the pairs of a mistake in `name` and one in `partner` that explain both names, and only together."""
@@ -199,14 +197,3 @@ class Diagnoser:
     def _calls(self, name: str, other: str) -> bool:
         """Tell whether the reference's `name` calls its `other`, by itself or through what it calls."""
         return other in self.replayer.calls_of(name)
-
-
-def _cover(wrong: Sequence[Unit], one: Mapping[Unit, bool], other: Mapping[Unit, bool]) -> bool:
-    """Tell whether each wrong unit shows one of two mistakes as it was recorded, or both; and both show somewhere."""
-
-    def told(unit: Unit) -> bool:
-        if unit in one and unit in other:
-            return True
-        return one.get(unit, False) or other.get(unit, False)
-
-    return bool(one) and bool(other) and all(map(told, wrong))

@@ -21,7 +21,7 @@ from grader.wire.messages import Call, EntriesValue, HandleValue, ItemsValue, Qu
 Namespace = Mapping[str, object]
 Code = Mapping[str, Callable[..., object]]
 
-_SIZE_OF_ONE = 2**20  # bytes: an exchange of more counts as several
+SIZE_OF_ONE = 2**20  # bytes: an exchange of more counts as several
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -54,7 +54,7 @@ def _cut(check: str, exchanges: Sequence[Exchange]) -> Iterator[Unit]:
             parts.setdefault(place[getattr(request, "call", request.number)], []).append(exchange)
     for part in parts.values():
         called = [e.request.name for e in part if _by_student(e.request)]  # type: ignore[union-attr]
-        size = sum(_SIZE_OF_ONE + len(e.payload) + len(e.data) for e in part)
+        size = sum(SIZE_OF_ONE + len(e.payload) + len(e.data) for e in part)
         names = tuple(dict.fromkeys(reversed(called)))
         yield Unit(check=check, exchanges=tuple(part), names=names, size=size)
 
@@ -149,7 +149,7 @@ class Replayer:
         return self._right[unit]
 
     def _run(self, unit: Unit, code: Code, wired: bool, seed: int) -> list[Known]:
-        self.spent += unit.size // _SIZE_OF_ONE
+        self.spent += unit.size // SIZE_OF_ONE
         if wired:
             code = {name: self.bound(name, variant) for name, variant in code.items()}
         service = Service({**self.reference, **code}, self.fixtures, seed=seed)
