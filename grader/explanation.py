@@ -10,7 +10,7 @@ from grader.feedback.diagnosis import Diagnoser, Found
 from grader.feedback.replay import Replayer, units_of
 from grader.mistakes import KNOWN
 from grader.model import CheckResult, Diagnosis, Outcome
-from grader.proxy import Conversation, Exchange
+from grader.proxy import CallFailed, Conversation, Exchange
 from grader.sandbox import LoadFailed, Sandbox, WorkerLost
 from grader.suite.comparison import Mismatch
 from grader.suite.plugin import CheckRun
@@ -23,6 +23,7 @@ class Evidence:
     segments: dict[str, list[Exchange]] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
     searchable: set[str] = field(default_factory=set)
+    where: dict[str, str] = field(default_factory=dict)
 
     def add(self, run: CheckRun, outcome: Outcome, names: tuple[str, ...]) -> None:
         """Keep what one check exchanged, and which of the exercise's `names` a failed one called, the last first."""
@@ -35,6 +36,8 @@ class Evidence:
         if isinstance(run.error, Mismatch) or outcome is Outcome.RAISED:
             # Not for a missing or refused function, which fails on every input.
             self.searchable.add(run.spec.id)
+        if isinstance(run.error, CallFailed) and run.error.where:
+            self.where[run.spec.id] = run.error.where
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +59,7 @@ class Explanations:
         known = importlib.import_module("mistakes")
         namespace = vars(self.reference)
         self._search()
+        self._place()
         replayer = Replayer(dict(namespace), self.fixtures, (namespace, vars(known)))
         diagnoser = Diagnoser(replayer, KNOWN, units_of(self.evidence.segments))
         for check, names in self.evidence.names.items():
@@ -64,6 +68,15 @@ class Explanations:
                 self.results[check] = replace(self.results[check], diagnosis=_diagnosis(found, names))
         failing = dict.fromkeys(name for names in self.evidence.names.values() for name in names)
         return {name: tuple(mistake.id for mistake in diagnoser.singles(name)) for name in failing}
+
+    def _place(self) -> None:
+        """Put what a suite could tell of the place into the calls that raised."""
+        for check, where in self.evidence.where.items():
+            example = self.results[check].counterexample
+            if example is not None and not example.where:
+                self.results[check] = replace(
+                    self.results[check], counterexample=replace(example, where=where)
+                )
 
     def _search(self) -> None:
         """Put the smallest failing call of each wrong function into the first check that shows a wrong value."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from grader.feedback.likeness import NO_CHANCE, Chance, Known, chance_in, identical, read, same
+from grader.feedback.likeness import NO_CHANCE, Chance, Known, chance_in, read, same
 from grader.proxy import Exchange
 from grader.service import Service
 from grader.wire.messages import Call, EntriesValue, HandleValue, ItemsValue, Question, Returned, Value
@@ -128,7 +128,7 @@ class Replayer:
         right, chance = self._reference_on(unit)
         ours = self._run(unit, code, wired, seed=0) if code else right
         recorded = [read(e.reply, e.data) for e in unit.exchanges]
-        exact = all(map(identical, ours, recorded))
+        exact = all(map(same, ours, recorded))
 
         def alike(chance: Sequence[Chance]) -> tuple[bool, bool]:
             return _all_same(unit, ours, recorded, chance), _all_same(unit, ours, right, chance)

@@ -1,16 +1,26 @@
 """Runs a hidden pytest suite in the trusted process, and what suites are written with.
 
 A suite imports `assert_matches` and `assert_shape`, and `small_inputs` with `call` to say which small calls
-to try when a counterexample is sought. `student` and `rng` are its fixtures; `points`, `requires` and `reveal`
-its marks.
+to try when a counterexample is sought; `layer_by_layer` adds a table of shapes to what a whole model fails.
+`student` and `rng` are its fixtures; `points`, `requires` and `reveal` its marks.
 """
 
 from collections.abc import Callable
 from typing import TypeVar
 
 from grader.suite.comparison import Mismatch, assert_matches, assert_shape
+from grader.suite.layers import layer_by_layer
 
-__all__ = ["SMALL_INPUTS", "Mismatch", "PackedCall", "assert_matches", "assert_shape", "call", "small_inputs"]
+__all__ = [
+    "SMALL_INPUTS",
+    "Mismatch",
+    "PackedCall",
+    "assert_matches",
+    "assert_shape",
+    "call",
+    "layer_by_layer",
+    "small_inputs",
+]
 
 PackedCall = tuple[tuple[object, ...], dict[str, object]]
 Strategy = TypeVar("Strategy", bound=Callable[[], object])
