@@ -9,10 +9,11 @@ hidden     every known mistake, with itself taken out of the list that diagnosis
 pairs      two known mistakes, sampled: in two names, or composed in one
 mutants    the reference with one small change, and with two changes in one function, sampled
 
-A submission is *told* when its first failed check gets a diagnosis. It is *wrong* when any check names a mistake
-that was not made. What a diagnosis names equals the recorded results by construction (tests/test_feedback.py);
-"wrong" here is stricter, and counts mistakes that happen to give the same. For mutants nothing was made that has a
-name, so what is counted is how often one is named, and how often two are, for a single change.
+A submission is *told* when its first failed check gets a diagnosis: all of it, or the part that its checks reached.
+It counts as *other* when any check names a mistake that was not made. Whatever is named gives every recorded result
+(tests/test_diagnosis.py holds diagnosis to that); "other" is stricter, and counts what happens to give the same. For
+hidden mistakes it should be 0. A mutant was made by no mistake with a name: there, "other" may well be the truth,
+and --verbose lists them for reading.
 """
 
 import argparse
@@ -305,7 +306,7 @@ def ending_of(submission: Submission, told: Sequence[frozenset[str]]) -> tuple[s
     foreign = [ids for ids in told if ids - submission.made]
     if foreign:
         size = "two" if any(len(ids) > 1 for ids in foreign) else "one"
-        return f"wrong: {size}", f" -> {' / '.join(sorted({'+'.join(sorted(ids)) for ids in foreign}))}"
+        return f"other: {size}", f" -> {' / '.join(sorted({'+'.join(sorted(ids)) for ids in foreign}))}"
     if not told[0]:
         return "silent", ""
     return ("all" if frozenset[str]().union(*told) == submission.made else "part"), ""
@@ -322,7 +323,7 @@ def main() -> None:
     options = parser.parse_args()
     names = options.exercises or [e.id for e in catalog.load(catalog.find_root()).exercises]
     print(
-        "| exercise | kind | fail | all told | part told | silent | wrong: one | wrong: two | median, max s |"
+        "| exercise | kind | fail | all told | part told | silent | other: one | other: two | median, max s |"
     )
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
     totals: Counter[tuple[str, str]] = Counter()
@@ -336,7 +337,7 @@ def main() -> None:
             print(line(name, kind, counts, sorted(row[3] for row in of_kind)), flush=True)
         if options.verbose:
             for kind, label, ending, _ in rows:
-                if ending.startswith(("wrong", "took")) or (kind == "mistakes" and ending != "all"):
+                if ending.startswith(("other", "took")) or (kind == "mistakes" and ending != "all"):
                     print(f"    {kind}: {label} ({ending})", flush=True)
     for kind in dict.fromkeys(kind for kind, _ in totals):
         print(line("**all**", kind, Counter({e: n for (k, e), n in totals.items() if k == kind}), []))
@@ -344,7 +345,7 @@ def main() -> None:
 
 def line(exercise: str, kind: str, counts: Counter[str], times: Sequence[float]) -> str:
     """Return one row of the table."""
-    shown = [counts[e] for e in ("all", "part", "silent", "wrong: one", "wrong: two")]
+    shown = [counts[e] for e in ("all", "part", "silent", "other: one", "other: two")]
     spent = f"{times[len(times) // 2]:.2f}, {times[-1]:.2f}" if times else ""
     return f"| {exercise} | {kind} | {sum(counts.values())} | {' | '.join(map(str, shown))} | {spent} |"
 

@@ -42,7 +42,10 @@ class Diagnoser:
             return next((found for name in names if (found := self.explain(name))), ())
         last = max(wrong, key=lambda unit: unit.exchanges[-1].request.number)
         told = {found for name in last.names if (found := self.explain(name))}
-        return told.pop() if len(told) == 1 else ()
+        return tuple(m for m in told.pop() if self._may_show(m, last)) if len(told) == 1 else ()
+
+    def _may_show(self, mistake: Mistake, unit: Unit) -> bool:
+        return any(name == mistake.name or self._calls(name, mistake.name) for name in unit.names)
 
     def explain(self, name: str) -> Found:
         """Return the one or two mistakes that explain `name`, or none."""
