@@ -14,12 +14,12 @@ import torch
 
 from grader import jobs, review, scoring
 from grader.errors import DocumentError, InternalError
-from grader.feedback import counterexample, diagnosis, picture
+from grader.explanation import Evidence, Explanations
+from grader.feedback import picture
 from grader.feedback.display import show, show_call
 from grader.jobs import CheckEnded, Graded, Job, NotGraded
-from grader.mistakes import KNOWN, Mistake
-from grader.model import CheckResult, Counterexample, Diagnosis, ExerciseResult, Frame, Outcome
-from grader.proxy import CallFailed, CallRecord, Conversation, Exchange, failure
+from grader.model import CheckResult, Counterexample, ExerciseResult, Frame, Outcome
+from grader.proxy import CallFailed, CallRecord, Conversation, failure
 from grader.safetext import one_line, printable
 from grader.sandbox import ForkLauncher, Launcher, LoadFailed, Sandbox, SpawnLauncher, WorkerLost
 from grader.service import Service
@@ -98,9 +98,7 @@ class Grading:
     launcher: Callable[[WorkerOrder], Launcher]
     send: Callable[[jobs.Message], None]
     results: dict[str, CheckResult] = field(default_factory=dict)
-    segments: dict[str, list[Exchange]] = field(default_factory=dict)
-    names: dict[str, list[str]] = field(default_factory=dict)
-    searchable: set[str] = field(default_factory=set)
+    evidence: Evidence = field(default_factory=Evidence)
     lost: dict[str, WorkerLost] = field(default_factory=dict)
     shares: list[float] = field(default_factory=list)
     tolerance_used: dict[str, float] = field(default_factory=dict)
@@ -156,7 +154,17 @@ class Grading:
             output=printable(self.sandbox.output.decode("utf-8", "replace"), limit=MAX_OUTPUT),
             duration_s=time.monotonic() - started,
         )
-        return Graded(result=result, explained_by={n: tuple(m.id for m in ms) for n, ms in explained.items()})
+        return Graded(result=result, explained_by=explained)
+
+    def _explain(self) -> dict[str, tuple[str, ...]]:
+        return Explanations(
+            evidence=self.evidence,
+            results=self.results,
+            reference=self.reference,
+            fixtures=self.fixtures,
+            sandbox=self.sandbox,
+            lost=self.lost,
+        ).add()
 
     # --- the module as a whole
 
@@ -200,14 +208,7 @@ class Grading:
         if self.shares:
             self.tolerance_used[run.spec.id] = max(self.shares)
             self.shares.clear()
-        if conversation.complete and conversation.exchanges:
-            self.segments[run.spec.id] = conversation.exchanges
-        if result.outcome is not Outcome.PASSED and run.spec.reveal == "all":
-            called = dict.fromkeys(call.root for call in reversed(conversation.calls))
-            self.names[run.spec.id] = [name for name in called if name in self.job.exercise.names]
-        if isinstance(run.error, Mismatch) or result.outcome is Outcome.RAISED:
-            # Not for a missing or refused function, which fails on every input.
-            self.searchable.add(run.spec.id)
+        self.evidence.add(run, result.outcome, self.job.exercise.names)
         self.sandbox.reset(len(conversation.exchanges))
         self.send(CheckEnded(result=result))
         return result.outcome is Outcome.PASSED
@@ -287,47 +288,6 @@ class Grading:
         if record.name == record.root:
             return found
         return getattr(found, "forward", None) if record.name.endswith(".forward") else None
-
-    # --- explanations
-
-    def _explain(self) -> dict[str, tuple[Mistake, ...]]:
-        """Diagnose every failing name, and look for the smallest failing call of functions."""
-        importlib.import_module("mistakes")
-        explained: dict[str, tuple[Mistake, ...]] = {}
-        for name in {name: None for names in self.names.values() for name in names}:
-            explained[name] = diagnosis.explaining(
-                name, KNOWN, list(self.segments.values()), vars(self.reference), self.fixtures
-            )
-        self._shrink()
-        for check, names in self.names.items():
-            found = next((explained[name][0] for name in names if explained[name]), None)
-            if found is not None:
-                known = Diagnosis(mistake=found.id, message=found.message)
-                self.results[check] = replace(self.results[check], diagnosis=known)
-        return explained
-
-    def _shrink(self) -> None:
-        """Put the smallest failing call of each wrong function into the first check that shows a wrong value."""
-        self.sandbox.close()  # the search gets a worker of its own, and its prints are not the checks'
-        printed = len(self.sandbox.output)
-        done: set[str] = set()
-        for check, names in self.names.items():
-            result, name = self.results[check], next(iter(names), "")
-            reference = getattr(self.reference, name, None)
-            if name in done or check not in self.searchable or reference is None:
-                continue
-            done.add(name)
-            found = self._search(name, reference)
-            if found is not None:
-                self.results[check] = replace(result, rationale=found.rationale, counterexample=found.example)
-        self.sandbox.close()
-        del self.sandbox.output[printed:]
-
-    def _search(self, name: str, reference: Callable[..., object]) -> counterexample.Found | None:
-        try:
-            return counterexample.smallest(name, reference, Conversation(self.sandbox, lost=self.lost))
-        except (WorkerLost, LoadFailed):
-            return None  # the check's own call is shown instead
 
 
 def _compared(calls: list[CallRecord], error: BaseException) -> CallRecord | None:

@@ -28,8 +28,9 @@ ARROWS = {
     "proxy": {"errors", "model", "sandbox", "wire"},
     "suite": {"errors", "proxy"},
     "feedback": {"mistakes", "model", "proxy", "safetext", "service", "suite", "wire"},
+    "explanation": {"feedback", "mistakes", "model", "proxy", "sandbox", "suite"},
     "grading": {
-        "errors", "feedback", "jobs", "mistakes", "model", "proxy", "review", "safetext", "sandbox", "scoring",
+        "errors", "explanation", "feedback", "jobs", "model", "proxy", "review", "safetext", "sandbox", "scoring",
         "service", "suite", "wire",
     },
     "zygote": {"grading", "mistakes", "service", "suite", "wire", "worker"},

@@ -725,3 +725,17 @@ def test_items_that_are_void_are_open_for_nobody():
         [],
     )
     assert from_json(to_json(report)) == report
+
+
+def test_two_mistakes_made_together_are_both_named() -> None:
+    both = Diagnosis(mistake="zero-padding+stride-ignored", message="Pad with -inf. Use `stride`.")
+    checks = [replace(c, diagnosis=both) if c.diagnosis == ZERO else c for c in POOLING.checks]
+    told = exercise_text(replace(POOLING, checks=tuple(checks)), Style())
+    words = " ".join(told.split())
+    assert (
+        "Your results are exactly those of two known mistakes together, zero-padding and stride-ignored: "
+        "Pad with -inf. Use `stride`."
+    ) in words
+    assert (
+        "Padding never wins - the same mistake" in words or "Padding never wins · the same mistake" in words
+    )

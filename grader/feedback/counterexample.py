@@ -1,5 +1,6 @@
 """Looks for the smallest call on which the student's function and the reference differ."""
 
+import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from grader.suite.comparison import Mismatch, assert_matches
 
 MAX_CALLS = 500  # a number of calls, not a time: the same submission gets the same example on every machine
 EMERGENCY_S = 5.0
+PROBES = 30
 _FATAL = {Outcome.TIME_LIMIT, Outcome.CRASHED, Outcome.MEMORY_LIMIT, Outcome.OUTPUT_LIMIT, Outcome.TAMPERING}
 
 
@@ -34,13 +36,51 @@ def smallest(name: str, reference: Callable[..., object], conversation: Conversa
     """Return the smallest failing call of the student's `name`, or None where none was found in the budget."""
     if name not in SMALL_INPUTS or name in conversation.lost:
         return None
-    from hypothesis import HealthCheck, Phase, find, settings  # noqa: PLC0415 - 0.3 s, paid only on failure
-    from hypothesis.errors import Flaky, NoSuchExample  # noqa: PLC0415
+    from hypothesis.errors import Flaky  # noqa: PLC0415 - 0.3 s, paid only on failure
 
     search = _Search(name, reference, conversation)
+    try:
+        found = _find(name, search.fails, 200)
+        if found is not None:
+            search.fails(found)
+    except (Flaky, _Over):  # flaky: the student's function gives now this, now that
+        return search.best  # the smallest so far
+    return search.best
+
+
+def probe(name: str, reference: Callable[..., object], conversation: Conversation) -> None:
+    """Ask the student's `name` a few small calls, for the record: the more is known, the surer a diagnosis.
+
+    A failed check may be the first of many that wait for it, and then little has been asked.
+    """
+    if name not in SMALL_INPUTS or name in conversation.lost:
+        return
+    end = time.monotonic() + EMERGENCY_S
+
+    def ask(packed: PackedCall) -> bool:
+        args, kwargs = packed
+        try:
+            reference(*args, **kwargs)
+        except Exception:  # noqa: BLE001 - a call the reference refuses may well give anything
+            return False
+        with contextlib.suppress(CallFailed):
+            getattr(Student(conversation), name)(*args, **kwargs)
+        if not conversation.complete or time.monotonic() > end:
+            raise _Over
+        return False
+
+    with contextlib.suppress(_Over):
+        _find(name, ask, PROBES)
+
+
+def _find(name: str, wanted: Callable[[PackedCall], bool], tries: int) -> PackedCall | None:
+    """Return the smallest call that is wanted, or None where none of as many tries is."""
+    from hypothesis import HealthCheck, Phase, find, settings  # noqa: PLC0415 - 0.3 s, paid only on failure
+    from hypothesis.errors import NoSuchExample  # noqa: PLC0415
+
     strategy: Any = SMALL_INPUTS[name]()
     quiet = settings(
-        max_examples=200,
+        max_examples=tries,
         deadline=None,
         database=None,
         derandomize=True,
@@ -48,11 +88,9 @@ def smallest(name: str, reference: Callable[..., object], conversation: Conversa
         suppress_health_check=list(HealthCheck),
     )
     try:
-        found = find(strategy, search.fails, settings=quiet, random=random.Random(0))  # noqa: S311 - reproducible on purpose
-        search.fails(found)
-    except (NoSuchExample, Flaky, _Over):  # flaky: the student's function gives now this, now that
-        return search.best  # the smallest so far
-    return search.best
+        return find(strategy, wanted, settings=quiet, random=random.Random(0))  # type: ignore[no-any-return]  # noqa: S311 - reproducible on purpose
+    except NoSuchExample:
+        return None
 
 
 class _Search:

@@ -237,6 +237,20 @@ class RemoteModule(RemoteObject):
         """Whether the module says that it is in training mode."""
         return self._call("is_training") is True
 
+    def shape_trace(self, x: torch.Tensor) -> list[tuple[str, tuple[int, ...] | None]]:
+        """Return what the module claims of its steps on `x`: a label, and a shape, or None where it raised.
+
+        A failed check asks it to say more. It is left out of the record: how code is cut into steps is no result.
+        """
+        recorded, told = len(self._conversation.exchanges), len(self._conversation.calls)
+        try:
+            steps = self._call("shape_trace", x)
+        finally:
+            del self._conversation.exchanges[recorded:], self._conversation.calls[told:]
+        if not isinstance(steps, list) or not all(map(_is_step, steps)):
+            raise CallFailed(Outcome.TAMPERING, "`shape_trace` answered with something else than shapes.")
+        return steps
+
     def _tensors(self, method: str) -> dict[str, torch.Tensor]:
         return self._mapping(method, (torch.Tensor,))  # type: ignore[return-value]
 
@@ -252,3 +266,12 @@ def _handle_of(thing: object) -> HandleValue | ForeignValue:
     if isinstance(thing, RemoteObject):
         return thing._value  # noqa: SLF001 - one room
     raise TypeError(f"A suite cannot send a {type(thing).__name__} to a student's function.")
+
+
+def _is_step(step: object) -> bool:
+    match step:
+        case (str(), None):
+            return True
+        case (str(), tuple(shape)):
+            return all(type(size) is int for size in shape)
+    return False

@@ -25,6 +25,7 @@ class CallFailed(Exception):
         self.outcome = outcome
         self.sentence = sentence
         self.traceback = traceback
+        self.where = ""  # what a suite can add: the step of a model at which its shapes go wrong
 
 
 def failure(label: str, reply: Raised) -> CallFailed:

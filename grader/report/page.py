@@ -21,7 +21,7 @@ from grader.model import (
 from grader.report.layout import amount, number
 from grader.report.markup import Markup, inline, joined, preformatted, prose, tag
 from grader.report.svg import figure
-from grader.report.wording import advice, begun, dedented, first_to_mend, isolation, next_step, reason
+from grader.report.wording import advice, begun, dedented, first_to_mend, isolation, known, next_step, reason
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'"  # should anything slip through, it loads and runs nothing
@@ -215,12 +215,7 @@ def _full(exercise: str, check: CheckResult, *, headed: bool) -> Markup:
     if check.picture is not None:
         parts.append(figure(check.picture))
     if check.diagnosis is not None:
-        lead = tag(
-            "p",
-            "Your results are exactly those of a known mistake, ",
-            tag("code", check.diagnosis.mistake),
-            ":",
-        )
+        lead = tag("p", f"Your results are exactly those of {known(check.diagnosis)}:")
         parts.append(tag("div", lead, tag("p", inline(check.diagnosis.message)), class_="known"))
     if check.outcome is not Outcome.SKIPPED:
         parts.append(tag("p", inline(advice(exercise, check.outcome)), class_="next"))

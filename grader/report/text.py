@@ -34,7 +34,7 @@ from grader.report.layout import (
     row,
     wrap,
 )
-from grader.report.wording import advice, begun, dedented, first_to_mend, isolation, next_step, reason
+from grader.report.wording import advice, begun, dedented, first_to_mend, isolation, known, next_step, reason
 
 _MAX_VALUE_LINES = 14
 _MAX_OUTPUT_LINES = 10
@@ -114,7 +114,7 @@ def _told(exercise: str, check: CheckResult, style: Style) -> Iterator[str]:
     if check.picture is not None:
         yield from ("", *heatmap(check.picture, style))
     if check.diagnosis is not None:
-        lead = f"Your results are exactly those of a known mistake, {check.diagnosis.mistake}:"
+        lead = f"Your results are exactly those of {known(check.diagnosis)}:"
         yield from ("", *paragraph(lead, style))
         yield from paragraph(check.diagnosis.message, style, indent=BODY + 2, colour="cyan")
     yield ""

@@ -40,7 +40,13 @@ def reason(check: CheckResult, told: Diagnosis | None) -> str:
         return "not written yet"
     if check.diagnosis is None:
         return check.rationale.rstrip(".")
-    return "the same mistake" if check.diagnosis == told else f"a known mistake, {check.diagnosis.mistake}"
+    return "the same mistake" if check.diagnosis == told else known(check.diagnosis)
+
+
+def known(diagnosis: Diagnosis) -> str:
+    """Name the known mistake of a diagnosis, or the two that were made together."""
+    one, _, other = diagnosis.mistake.partition("+")
+    return f"two known mistakes together, {one} and {other}" if other else f"a known mistake, {one}"
 
 
 def dedented(text: str) -> list[str]:

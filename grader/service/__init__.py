@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from grader.service.failures import raised
+from grader.service.tracing import shape_trace
 from grader.wire.messages import (
     MAX_MESSAGE,
     MAX_NAMES,
@@ -44,7 +45,10 @@ class Service:
         fixtures: Mapping[str, object] | None = None,
         *,
         own_files: frozenset[str] = frozenset(),
+        seed: int = _SEED,
     ) -> None:
+        """`seed` is what every call starts from; a replay with another one shows what depends on chance."""
+        self._seed = seed
         self._namespace = namespace
         self._fixtures = fixtures or {}
         self._own_files = own_files
@@ -83,7 +87,7 @@ class Service:
         before = [tensor_bytes(tensor) for tensor in unpacker.tensors]
         shapes = [tensor.shape for tensor in unpacker.tensors]
         leaves = _mark_leaves((args, kwargs), (request.args, request.kwargs)) if request.record else []
-        seed_everything()
+        seed_everything(self._seed)
         try:
             result = target(*args, **kwargs)
             packer = Packer(self._keep)
@@ -191,6 +195,7 @@ def _modified(owner: object, name: str, found: object) -> Callable[..., object]:
             "train": lambda mode=True: owner.train(mode) and None,
             "eval": lambda: owner.eval() and None,
             "is_training": lambda: bool(owner.training),
+            "shape_trace": lambda x: shape_trace(owner, x),
         }
         if name in ours:
             return ours[name]

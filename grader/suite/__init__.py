@@ -1,9 +1,9 @@
 """Runs a hidden pytest suite in the trusted process, and what suites are written with.
 
 A suite imports `assert_matches` and `assert_shape` for what a call returns; `assert_gradient`,
-`assert_parameter_gradients` and `assert_inputs_unchanged` for what it does besides; and `small_inputs` with `call` to
-say which small calls to try when a counterexample is sought. `student` and `rng` are its fixtures; `points`,
-`requires` and `reveal` its marks.
+`assert_parameter_gradients` and `assert_inputs_unchanged` for what it does besides; `layer_by_layer`, which adds a
+table of shapes to what a whole model fails; and `small_inputs` with `call` to say which small calls to try when a
+counterexample is sought. `student` and `rng` are its fixtures; `points`, `requires` and `reveal` its marks.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from grader.suite.comparison import Mismatch, assert_matches, assert_shape
 from grader.suite.effects import assert_gradient, assert_inputs_unchanged, assert_parameter_gradients
+from grader.suite.layers import layer_by_layer
 
 __all__ = [
     "SMALL_INPUTS",
@@ -22,6 +23,7 @@ __all__ = [
     "assert_parameter_gradients",
     "assert_shape",
     "call",
+    "layer_by_layer",
     "small_inputs",
 ]
 

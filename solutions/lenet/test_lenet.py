@@ -6,7 +6,7 @@ import reference
 import torch
 import torch.nn.functional as F
 
-from grader.suite import assert_matches, assert_shape
+from grader.suite import assert_matches, assert_shape, layer_by_layer
 
 SHAPES = {
     "conv1.weight": (20, 1, 5, 5),
@@ -19,6 +19,16 @@ SHAPES = {
     "fc2.bias": (10,),
 }
 
+
+TABLE = [  # the rows of the notes that change the shape
+    ("conv1", (20, 28, 28)),
+    ("MaxPool", (20, 14, 14)),
+    ("conv2", (50, 14, 14)),
+    ("MaxPool", (50, 7, 7)),
+    ("Flatten", (2450,)),
+    ("fc1", (500,)),
+    ("fc2", (10,)),
+]
 
 LAYERS = ("conv1", "conv2", "fc1", "fc2")
 
@@ -58,26 +68,32 @@ def pair(student, rng):
 @pytest.mark.points(1)
 def test_logits_have_ten_columns(student):
     """A batch of images becomes ten numbers each"""
-    assert_shape(student.LeNet()(torch.zeros(64, 1, 28, 28)), (64, 10))
+    model, x = student.LeNet(), torch.zeros(64, 1, 28, 28)
+    with layer_by_layer(model, x, TABLE):
+        assert_shape(model(x), (64, 10))
 
 
 @pytest.mark.points(2)
 def test_parameters_are_those_of_the_table(student):
     """The parameters have the names and shapes of the table"""
-    found = {name: tuple(tensor.shape) for name, tensor in student.LeNet().named_parameters()}
+    model = student.LeNet()
+    found = {name: tuple(tensor.shape) for name, tensor in model.named_parameters()}
     assert found, "The module has no parameters. Assign each layer to an attribute of self, not to a list."
     if sorted(found.values()) == sorted(SHAPES.values()):
         layers = dict.fromkeys(name.rpartition(".")[0] for name in found)
         misnamed = ", ".join(f"`{name}`" for name in layers if name not in LAYERS)
         assert not misnamed, f"The layers fit, but not all names: {misnamed}. Use conv1, conv2, fc1 and fc2."
-    assert_matches(found, SHAPES, what="the shape of")
+    with layer_by_layer(model, torch.zeros(2, 1, 28, 28), TABLE):
+        assert_matches(found, SHAPES, what="the shape of")
 
 
 @pytest.mark.points(1)
 @pytest.mark.requires("test_logits_have_ten_columns")
 def test_a_batch_of_one(student):
     """A batch of one image works"""
-    assert_shape(student.LeNet()(torch.zeros(1, 1, 28, 28)), (1, 10))
+    model, x = student.LeNet(), torch.zeros(1, 1, 28, 28)
+    with layer_by_layer(model, x, TABLE):
+        assert_shape(model(x), (1, 10))
 
 
 @pytest.mark.points(1)

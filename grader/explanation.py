@@ -1,0 +1,115 @@
+"""What follows after the last check: which known mistakes explain the results, and the smallest call that fails."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+
+from grader.feedback import counterexample
+from grader.feedback.diagnosis import Diagnoser, Found
+from grader.feedback.replay import Replayer, units_of
+from grader.mistakes import KNOWN
+from grader.model import CheckResult, Diagnosis, Outcome
+from grader.proxy import CallFailed, Conversation, Exchange
+from grader.sandbox import LoadFailed, Sandbox, WorkerLost
+from grader.suite.comparison import Mismatch
+from grader.suite.plugin import CheckRun
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What the checks of one exercise leave behind for its explanations."""
+
+    segments: dict[str, list[Exchange]] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
+    searchable: set[str] = field(default_factory=set)
+    where: dict[str, str] = field(default_factory=dict)
+
+    def add(self, run: CheckRun, outcome: Outcome, names: tuple[str, ...]) -> None:
+        """Keep what one check exchanged, and which of the exercise's `names` a failed one called, the last first."""
+        conversation = run.conversation
+        if conversation.complete and conversation.exchanges:
+            self.segments[run.spec.id] = conversation.exchanges
+        if outcome is not Outcome.PASSED and run.spec.reveal == "all":
+            called = dict.fromkeys(call.root for call in reversed(conversation.calls))
+            self.names[run.spec.id] = [name for name in called if name in names]
+        if isinstance(run.error, Mismatch) or outcome is Outcome.RAISED:
+            # Not for a missing or refused function, which fails on every input.
+            self.searchable.add(run.spec.id)
+        if isinstance(run.error, CallFailed) and run.error.where:
+            self.where[run.spec.id] = run.error.where
+
+
+@dataclass(slots=True, kw_only=True)
+class Explanations:
+    """Adds explanations to the results of one exercise."""
+
+    evidence: Evidence
+    results: dict[str, CheckResult]
+    reference: ModuleType
+    fixtures: Mapping[str, object]
+    sandbox: Sandbox
+    lost: dict[str, WorkerLost]
+
+    def add(self) -> dict[str, tuple[str, ...]]:
+        """Diagnose every failed check, and look for the smallest failing call of functions.
+
+        Returns, for each failing name, the ids of all mistakes in it that explain it by themselves.
+        """
+        known = importlib.import_module("mistakes")
+        namespace = vars(self.reference)
+        self._search()
+        self._place()
+        replayer = Replayer(dict(namespace), self.fixtures, (namespace, vars(known)))
+        diagnoser = Diagnoser(replayer, KNOWN, units_of(self.evidence.segments))
+        for check, names in self.evidence.names.items():
+            found = diagnoser.of_check(check, names)
+            if found:
+                self.results[check] = replace(self.results[check], diagnosis=_diagnosis(found, names))
+        failing = dict.fromkeys(name for names in self.evidence.names.values() for name in names)
+        return {name: tuple(mistake.id for mistake in diagnoser.singles(name)) for name in failing}
+
+    def _place(self) -> None:
+        """Put what a suite could tell of the place into the calls that raised."""
+        for check, where in self.evidence.where.items():
+            example = self.results[check].counterexample
+            if example is not None and not example.where:
+                self.results[check] = replace(
+                    self.results[check], counterexample=replace(example, where=where)
+                )
+
+    def _search(self) -> None:
+        """Put the smallest failing call of each wrong function into the first check that shows a wrong value."""
+        self.sandbox.close()  # the search gets a worker of its own, and its prints are not the checks'
+        printed = len(self.sandbox.output)
+        done: set[str] = set()
+        for check, names in self.evidence.names.items():
+            name = next(iter(names), "")
+            if name in done or check not in self.evidence.searchable or not hasattr(self.reference, name):
+                continue
+            done.add(name)
+            found = self._search_for(name)
+            if found is not None:
+                shown = replace(self.results[check], rationale=found.rationale, counterexample=found.example)
+                self.results[check] = shown
+        self.sandbox.close()
+        del self.sandbox.output[printed:]
+
+    def _search_for(self, name: str) -> counterexample.Found | None:
+        """Return the smallest failing call of one function, and keep as evidence what it gives for other small ones."""
+        reference = getattr(self.reference, name)
+        try:
+            found = counterexample.smallest(name, reference, Conversation(self.sandbox, lost=self.lost))
+            asked = Conversation(self.sandbox, lost=self.lost)
+            counterexample.probe(name, reference, asked)
+        except (WorkerLost, LoadFailed):
+            return None  # the check's own call is shown instead
+        self.evidence.segments[f"small calls of {name}"] = asked.exchanges
+        return found
+
+
+def _diagnosis(found: Found, names: list[str]) -> Diagnosis:
+    """Write down an explanation. A sentence about another function than the check's own says which."""
+    told = {mistake.name for mistake in found} | {names[0]}
+    parts = [f"In `{m.name}`: {m.message}" if len(told) > 1 else m.message for m in found]
+    return Diagnosis(mistake="+".join(m.id for m in found), message=" ".join(parts))

@@ -1,0 +1,389 @@
+"""Diagnosis: which known mistakes explain what was recorded, one or two of them, and when nothing is said."""
+
+import contextlib
+import sys
+from dataclasses import replace
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import torch
+
+from grader.feedback import diagnosis
+from grader.feedback.diagnosis import Diagnoser
+from grader.feedback.replay import Replayer, units_of
+from grader.grading import _Local
+from grader.mistakes import KNOWN
+from grader.proxy import CallFailed, Conversation, Student
+from grader.service import Service
+
+REFERENCE = """
+import torch
+from torch import nn
+
+def pad(x, width):
+    return torch.cat([x.new_zeros(width), x, x.new_zeros(width)])
+
+def smooth(x, width=1):
+    return pad(x, width).unfold(0, 2 * width + 1, 1).mean(-1)
+
+def clip(x, low=0.0, high=1.0):
+    return x.clamp(low, high)
+
+class Gate(nn.Module):
+    def __init__(self, size=3):
+        super().__init__()
+        self.into = nn.Linear(size, 4)
+        self.out = nn.Linear(4, 1)
+        self.register_buffer("calls", torch.tensor(0))
+
+    def forward(self, x):
+        self.count()
+        return self.out(self.squash(self.into(x)))
+
+    def squash(self, x):
+        return torch.tanh(x)
+
+    def count(self):
+        if self.training:
+            self.calls += 1
+
+def restart(model):
+    model.calls.zero_()
+    model.train()
+"""
+
+MISTAKES = """
+import torch
+from torch import nn
+from reference import Gate as Right
+from reference import clip, pad, restart, smooth
+from grader.mistakes import mistake
+
+@mistake("pad")
+def one_side(x, width):
+    "Both sides."
+    return torch.cat([x, x.new_zeros(width)])
+
+@mistake("pad")
+def with_ones(x, width):
+    "Zeros."
+    return torch.cat([x.new_ones(width), x, x.new_ones(width)])
+
+@mistake("pad")
+def doubled(x, width):
+    "Keep x."
+    return 2 * pad(x, width)
+
+@mistake("smooth")
+def sums(x, width=1):
+    "The mean."
+    return smooth(x, width) * (2 * width + 1)
+
+@mistake("smooth")
+def median(x, width=1):
+    "The mean, not the median."
+    return pad(x, width).unfold(0, 2 * width + 1, 1).median(-1).values
+
+@mistake("clip")
+def no_low(x, low=0.0, high=1.0):
+    "Clip below too."
+    return x.clamp(max=high)
+
+@mistake("clip")
+def no_high(x, low=0.0, high=1.0):
+    "Clip above too."
+    return x.clamp(min=low)
+
+@mistake("clip")
+def high_ignored(x, low=0.0, high=1.0):
+    "Use high."
+    return x.clamp(low, 1.0)
+
+@mistake("Gate")
+class Sigmoid(Right):
+    "Squash with tanh."
+    def squash(self, x):
+        return torch.sigmoid(x)
+
+@mistake("Gate")
+class CountsAlways(Right):
+    "Count in training only."
+    def count(self):
+        self.calls += 1
+
+@mistake("Gate")
+class Wide(Right):
+    "Four units."
+    def __init__(self, size=3):
+        super().__init__(size)
+        self.into, self.out = nn.Linear(size, 5), nn.Linear(5, 1)
+
+@mistake("restart")
+def stays_in_eval(model):
+    "Switch to training."
+    model.calls.zero_()
+
+@mistake("restart")
+def keeps_the_count(model):
+    "Set calls to 0."
+    model.train()
+"""
+
+X = torch.tensor([3.0, -1.0, 0.5, 2.0])
+
+
+@pytest.fixture(autouse=True)
+def known():
+    before = list(KNOWN)
+    yield
+    KNOWN[:] = before
+    sys.modules.pop("reference", None)
+
+
+@pytest.fixture
+def case():
+    """Run checks on a student's code, and return what diagnoses them."""
+
+    def run(source: str, **checks) -> SimpleNamespace:
+        reference = module("reference", REFERENCE)
+        sys.modules["reference"] = reference
+        KNOWN.clear()
+        mistakes = module("mistakes", MISTAKES)
+        segments, names = {}, {}
+        student = vars(module("student", REFERENCE + source))
+        for check, ask in checks.items():
+            conversation = Conversation(_Local(Service(student)))
+            with contextlib.suppress(CallFailed):
+                ask(Student(conversation))
+            segments[check] = conversation.exchanges
+            names[check] = list(dict.fromkeys(call.root for call in reversed(conversation.calls)))
+        replayer = Replayer(dict(vars(reference)), {}, (vars(reference), vars(mistakes)))
+        diagnoser = Diagnoser(replayer, list(KNOWN), units_of(segments))
+
+        def told(check: str) -> str:
+            return "+".join(mistake.id for mistake in diagnoser.of_check(check, names[check]))
+
+        return SimpleNamespace(told=told, replayer=replayer, diagnoser=diagnoser, reference=reference)
+
+    return run
+
+
+def module(name: str, source: str) -> ModuleType:
+    made = ModuleType(name)
+    exec(source, vars(made))
+    return made
+
+
+def load(model):
+    """Give a model weights that depend on nobody's order of layers."""
+    state = {name: torch.full_like(value, 0.3) for name, value in model.state_dict().items()}
+    model.load_state_dict(state | {"calls": torch.tensor(0)})
+    return model
+
+
+def pads(student):
+    student.pad(X, 1)
+    student.pad(X, 2)
+
+
+def smooths(student):
+    student.smooth(X)
+    student.smooth(X, 2)
+
+
+def clips(student):
+    for low, high in ((-1.0, 1.0), (0.0, 2.5), (-0.5, 5.0), (-2.0, 1.0)):
+        student.clip(X, low, high)
+
+
+def gates(student):
+    model = load(student.Gate())
+    model(X[:3])
+    model.eval()
+    model(X[1:])
+    model.state_dict()
+
+
+def restarts(student):
+    model = load(student.Gate())
+    model(X[:3])
+    model.eval()
+    student.restart(model)
+    model(X[:3])
+    model.state_dict()
+
+
+ONE_SIDE = "\ndef pad(x, width): return torch.cat([x, x.new_zeros(width)])\n"
+OWN_PADDING = "\ndef smooth(x, width=1):\n    x = torch.cat([x.new_zeros(width), x, x.new_zeros(width)])\n"
+
+
+# --- one mistake
+
+
+def test_a_mistake_in_a_name_explains_the_names_that_call_it(case):
+    found = case(ONE_SIDE, pads=pads, smooths=smooths)
+    assert (found.told("pads"), found.told("smooths")) == ("one-side", "one-side")
+
+
+def test_a_name_that_does_not_call_the_wrong_one_is_right(case):
+    found = case(
+        ONE_SIDE + OWN_PADDING + "    return x.unfold(0, 2 * width + 1, 1).mean(-1)", p=pads, s=smooths
+    )
+    assert (found.told("p"), found.told("s")) == ("one-side", "")
+
+
+def test_what_both_call_in_one_check_is_told_apart(case):
+    def both(student):
+        student.pad(X, 1)
+        student.clip(X, 0.0, 1.0)
+
+    found = case(
+        "\ndef clip(x, low=0.0, high=1.0): return torch.relu(x)" + ONE_SIDE, both=both, c=clips, p=pads
+    )
+    assert found.told("p") == "one-side"
+    assert found.told("both") == ""  # relu equals no_high only where low is 0: it does not explain the rest
+
+
+def test_a_mistake_that_shows_nowhere_is_not_named(case):
+    found = case(
+        "\ndef clip(x, low=0.0, high=1.0): return x.clamp(low, high) + 0", c=lambda s: s.clip(X, 0.0, 1.0)
+    )
+    assert found.told("c") == ""
+
+
+def test_two_mistakes_that_cannot_be_told_apart_are_not_named(case):
+    source = "\ndef clip(x, low=0.0, high=1.0): return x.clamp(min=low)"
+    apart, alike = torch.tensor([0.5, 1.5]), torch.tensor([0.5, 0.8])
+    assert case(source, c=lambda s: s.clip(apart, 0.0, 0.6)).told("c") == "no-high"
+    found = case(source, c=lambda s: s.clip(alike, 0.0, 0.6))
+    assert [mistake.id for mistake in found.diagnoser.singles("clip")] == ["no-high", "high-ignored"]
+    assert found.told("c") == ""
+
+
+# --- two mistakes
+
+
+def test_two_mistakes_in_two_names_of_which_one_calls_the_other(case):
+    source = "\ndef pad(x, width): return torch.cat([x.new_ones(width), x, x.new_ones(width)])\n"
+    source += "def smooth(x, width=1): return pad(x, width).unfold(0, 2 * width + 1, 1).sum(-1)"
+    found = case(source, pads=pads, smooths=smooths)
+    assert (found.told("pads"), found.told("smooths")) == ("with-ones", "with-ones+sums")
+
+
+def test_a_class_and_a_function_that_meet_in_an_object(case):
+    source = """
+class Gate(Gate):
+    def squash(self, x):
+        return 1 / (1 + torch.exp(-x))
+def restart(model):
+    model.calls.zero_()
+"""
+    found = case(source, gates=gates, restarts=restarts)
+    assert (found.told("gates"), found.told("restarts")) == ("sigmoid", "sigmoid+stays-in-eval")
+
+
+def test_two_methods_of_one_class_whatever_the_order_of_its_layers(case):
+    source = """
+class Gate(nn.Module):
+    def __init__(self, size=3):
+        super().__init__()
+        self.register_buffer("calls", torch.tensor(0))
+        self.out = nn.Linear(4, 1)
+        self.into = nn.Linear(size, 4)
+    def forward(self, x):
+        self.calls += 1
+        return self.out(self.into(x).sigmoid())
+"""
+    assert case(source, gates=gates).told("gates") == "sigmoid+counts-always"
+
+
+def test_two_mistakes_in_one_function_one_calling_the_other(case):
+    source = "\ndef pad(x, width): return 2 * torch.cat([x, x.new_zeros(width)])"
+    assert case(source, pads=pads).told("pads") == "one-side+doubled"
+
+
+def test_two_mistakes_in_one_function_that_never_meet(case):
+    def asked(student):
+        student.clip(torch.tensor([-2.0, 0.5]), -1.0, 1.0)
+        student.clip(torch.tensor([0.5, 2.0]), 0.0, 1.5)
+
+    source = "\ndef clip(x, low=0.0, high=1.0): return x"
+    assert case(source, asked=asked).told("asked") == "no-low+no-high"
+
+
+def test_two_mistakes_that_meet_and_cannot_be_composed_are_not_named(case):
+    source = "\ndef clip(x, low=0.0, high=1.0): return x"
+    assert case(source, clips=clips).told("clips") == ""
+
+
+@pytest.mark.parametrize("last", ["x + 0.01", "x.double()", "x[:-1]"])
+def test_one_result_that_stays_unexplained_silences_all(case, last):
+    source = f"""
+def clip(x, low=0.0, high=1.0):
+    return {last} if high == 7.0 else x
+"""
+
+    def asked(student):
+        student.clip(torch.tensor([-2.0, 0.5]), -1.0, 1.0)
+        student.clip(torch.tensor([0.5, 2.0]), 0.0, 1.5)
+        student.clip(torch.tensor([0.5, 2.0]), 0.0, 7.0)
+
+    assert case(source, asked=asked).told("asked") == ""
+
+
+def test_several_pairs_that_explain_are_not_named(case):
+    source = "\ndef pad(x, width): return 2 * torch.cat([x, x.new_zeros(width)])"
+    found = case(source, pads=pads)
+    twin = next(m for m in KNOWN if m.id == "doubled")
+    found.diagnoser.mistakes = [*KNOWN, replace(twin, id="twin")]
+    assert found.told("pads") == ""
+
+
+# --- chance, and what is bounded
+
+
+def test_first_weights_are_chance_and_their_shapes_are_not(case):
+    fresh = {"fresh": lambda s: s.Gate()(X[:3]), "gates": gates}
+    source = """
+class Gate(nn.Module):
+    def __init__(self, size=3):
+        super().__init__()
+        self.out = nn.Linear({width}, 1)
+        self.into = nn.Linear(size, {width})
+        self.register_buffer("calls", torch.tensor(0))
+    def forward(self, x):
+        if self.training:
+            self.calls += 1
+        return self.out(torch.{squash}(self.into(x)))
+"""
+    assert case(source.format(width=4, squash="sigmoid"), **fresh).told("gates") == "sigmoid"
+    assert case(source.format(width=5, squash="tanh"), **fresh).told("gates") == "wide"
+    assert case(source.format(width=6, squash="tanh"), **fresh).told("gates") == ""
+
+
+def test_a_constant_is_no_chance(case):
+    source = "\nclass Gate(Gate):\n    def forward(self, x):\n        return torch.zeros(1)"
+    found = case(source, fresh=lambda s: s.Gate()(X[:3]))
+    assert found.told("fresh") == ""
+
+
+def test_pairs_end_with_their_budget_and_cost_the_same_every_time(case, monkeypatch):
+    source = "\ndef pad(x, width): return 2 * torch.cat([x, x.new_zeros(width)])"
+    spent = []
+    for _ in range(2):
+        found = case(source, pads=pads)
+        assert found.told("pads") == "one-side+doubled"
+        spent.append(found.replayer.spent)
+    assert spent[0] == spent[1]
+    monkeypatch.setattr(diagnosis, "MAX_SPENT_ON_PAIRS", 3)
+    found = case(source, pads=pads)
+    assert found.told("pads") == ""
+    assert found.replayer.spent < spent[0]
+
+
+def test_replaying_leaves_every_name_as_it_was(case):
+    found = case(ONE_SIDE + "def smooth(x, width=1): return x", pads=pads, smooths=smooths)
+    before = dict(vars(found.reference))
+    found.told("smooths")
+    assert vars(found.reference) == before
+    assert torch.equal(found.reference.smooth(X), module("fresh", REFERENCE).smooth(X))
