@@ -71,7 +71,7 @@ def reshape_trick(x, kernel_size, stride=None, padding=0):
 
 @mistake("max_pool2d")
 def builtin_max(x, kernel_size, stride=None, padding=0):
-    """Python's max() compares whole rows, which have no order: use .max() or torch.amax on the window."""
+    """If the error speaks of an ambiguous Boolean value: Python's max() compares whole rows. Use .max() or torch.amax on the window."""
     windows = _windows(x, kernel_size, stride, padding, float("-inf"))
     out = windows.new_empty(windows.shape[:4])
     for place in torch.cartesian_prod(*(torch.arange(size) for size in out.shape)).tolist():
@@ -130,7 +130,7 @@ def channels_last(x, kernel_size, stride=None, padding=0):
 
 @mistake("max_pool2d")
 def unpacks_fewer_axes(x, kernel_size, stride=None, padding=0):
-    """The image x has four axes, (N, C, H, W), and you unpack fewer: write n, c, h, w = x.shape, or count axes from the end."""
+    """The image x has four axes, (N, C, H, W). If you unpack fewer of them, write n, c, h, w = x.shape, or count axes from the end."""
     height, width = x.shape
     return max_pool2d(x.view(1, 1, height, width), kernel_size, stride, padding)
 
