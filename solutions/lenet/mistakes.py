@@ -59,7 +59,7 @@ class OriginalSizes(FourLayers):
 
 
 @mistake("LeNet")
-class NetworkOf1998(nn.Module):
+class NetworkOfLecun(nn.Module):
     """This is the LeNet of 1998, with 6 and 16 filters, sigmoid and average pooling: build the table of this exercise."""
 
     def __init__(self):
