@@ -64,11 +64,14 @@ class BatchNorm2d(nn.Module):
 
                running = (1 - momentum) * running + momentum * batch
 
+           written into the buffers. Keras and CS231n give momentum the other meaning: there it weighs the old.
+
            Here the batch's variance divides by n - 1 (the unbiased one). torch has two variances on purpose.
         4. num_batches_tracked grows by one.
 
-        In evaluation, mean and var are running_mean and running_var, and no buffer changes. Nothing else
-        decides between the two: under `torch.no_grad()` a layer in training mode still trains its statistics.
+        In evaluation, mean and var are running_mean and running_var, and no buffer changes. `self.training` alone
+        decides between the two: under `torch.no_grad()` a layer in training mode still trains its statistics,
+        and a layer in evaluation may be asked for gradients. Return the batch alone, not the statistics.
 
         A worked channel, with fresh statistics and momentum 0.1:
 

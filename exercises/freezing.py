@@ -14,6 +14,8 @@ Where the notes (section 9) stop short, and you must not:
 - They leave the head with the 1000 classes of ImageNet. The new task needs a head of its own.
 - They do not say that BatchNorm keeps running statistics. Those are buffers: `requires_grad = False` does not
   stop them, and a frozen layer drifts with every batch it sees in training mode.
+- They say nothing of the optimizer. It should be given only what is to train: a frozen parameter that still has
+  an old gradient moves on, and weight decay shrinks it even where that gradient is zero.
 - `pretrained=True` is deprecated: write `weights=ResNet18_Weights.DEFAULT`.
 
 In a program, the order is: freeze, replace the head, make the optimizer; and then in every epoch
@@ -76,7 +78,11 @@ def replace_head(model: nn.Module, num_classes: int) -> nn.Module:
 def make_optimizer(model: nn.Module, lr: float) -> torch.optim.SGD:
     """Return plain SGD with learning rate `lr` over the parameters that are trainable now, and no others.
 
-    A frozen parameter does not belong in it: were it unfrozen later, the optimizer would start to move it.
+    "Plain" means without momentum and weight decay. A frozen parameter does not belong in it: were it unfrozen
+    later, the optimizer would start to move it.
+
+    Example: nn.Linear(3, 2) with its weight frozen gives an optimizer that holds one tensor, the bias. With
+    lr 0.1 and a gradient of [1, -2], one step moves the bias by [-0.1, 0.2].
     """
     raise NotImplementedError
 
@@ -88,6 +94,10 @@ def freeze_batchnorm(model: nn.Module) -> None:
     at any depth. Every other layer stays in the mode it is in, and so does a BatchNorm layer of which any
     parameter is trainable.
 
-    `model.train()` puts all layers back into training mode, so this is called after it, in each epoch.
+    `model.train()` puts all layers back into training mode, so this is called after it, in each epoch. Do not
+    call it in here.
+
+    Example: in nn.Sequential(conv, norm1, norm2, drop), all in training mode, with conv and norm1 frozen,
+    `freeze_batchnorm` puts norm1 into evaluation mode; norm2 and drop stay in training mode.
     """
     raise NotImplementedError

@@ -1,8 +1,8 @@
 """LeNet: the classic network for handwritten digits, by the table of the notes.
 
-Notes: section 6. The table is a LeNet in spirit: LeCun's network of 1998 took 32 x 32 images, had 6 and 16
-filters, pooled by averages, and squashed with tanh. What you build here has 20 and 50 filters, padding 2,
-max pooling and ReLU, as in the notes:
+Notes: section 6. They credit their table to LeCun 1998, and it is a LeNet in spirit only: the network of 1998
+took 32 x 32 images, had 6 and 16 filters, pooled by averages, and squashed with tanh, with 60,000 parameters.
+Many networks bear the name. What you build here has 20 and 50 filters, padding 2, max pooling and ReLU:
 
     layer     output        details
     Input     1 x 28 x 28
@@ -17,7 +17,8 @@ max pooling and ReLU, as in the notes:
     ReLU
     fc2       10            output classes
 
-These are 1,256,080 parameters in all, which you can count to check yourself.
+These are 1,256,080 parameters in all, which you can count to check yourself: 520 + 25,050 + 1,225,500 + 5,010.
+Dropout and BatchNorm are not in the table.
 
 Source: LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document recognition".
 """
@@ -40,7 +41,8 @@ class LeNet(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits of a batch: x (N, 1, 28, 28) -> (N, 10), for any N.
 
-        Logits are the plain outputs of fc2. No softmax: nn.CrossEntropyLoss applies its own.
+        Logits are the plain outputs of fc2. No softmax and no log-softmax: nn.CrossEntropyLoss applies its own.
+        Run it once on torch.zeros(2, 1, 28, 28) before you grade; a misspelt layer shows only then.
         """
         raise NotImplementedError
 

@@ -3,8 +3,13 @@
 Notes: section 4. Work on x of shape (N, C, H, W); every channel of every image is pooled on its own. torch's
 own pooling is switched off here; indexing, unfold, amax, mean and F.pad are yours to use.
 
-Where the notes fall short: LeCun's original LeNet pooled by averages, and AlexNet's windows overlap (K=3,
-S=2), so `K=2, S=2` is one choice among others. Pooling has no parameters: it learns nothing.
+Where the notes stop short, and you must not:
+
+- They say that LeNet and AlexNet pool with K=2, S=2. LeCun's LeNet pooled by averages, and AlexNet's windows
+  overlap (K=3, S=2): kernel and stride are two numbers, and neither needs to divide the image's sides.
+- They say nothing of padding. What is padded must not change the result: it is minus infinity for a maximum,
+  and zero for a mean, where it still counts in the divisor.
+- Pooling has no parameters: it learns nothing.
 """
 
 import torch
@@ -18,9 +23,13 @@ def max_pool2d(
     x: (N, C, H, W), any float dtype. Result: (N, C, H', W') of the same dtype, with
     H' = (H + 2 * padding - kernel_size) // stride + 1, and W' likewise: a window that sticks out is dropped.
     `stride` is the step from window to window; None means kernel_size. Windows may overlap, or leave gaps.
-    Padding must never win: it counts as minus infinity. Gradients flow to where the maximum was.
+    Padding must never win: it counts as minus infinity, and is at most kernel_size // 2, as torch demands.
+    Return the values alone. Gradients flow to where the maximum was.
 
-    Example, by hand: rows [1, 5, 2] and [3, 4, 9], kernel 2, stride 1 give [5, 9].
+    Example, by hand: rows [1, 5, 2] and [3, 4, 9], kernel 2, stride 1 give [5, 9]. With stride None, or 2, the
+    second window would stick out, and the result is [5].
+
+    Source: the section on max pooling of the notes; torch's documentation of nn.MaxPool2d.
     """
     raise NotImplementedError
 
@@ -32,7 +41,10 @@ def avg_pool2d(
 
     Padding counts as zeros, and the divisor is always kernel_size * kernel_size, as in torch by default.
 
-    Example, by hand: the window [[4, 0], [0, 0]] has the mean 1.
+    Example, by hand: the window [[4, 0], [0, 0]] has the mean 1. A pixel 4 alone, with kernel 2, stride 1 and
+    padding 1, gives [[1, 1], [1, 1]].
+
+    Source: LeCun et al. 1998, where LeNet pools like this; torch's documentation of nn.AvgPool2d.
     """
     raise NotImplementedError
 
@@ -40,7 +52,9 @@ def avg_pool2d(
 def global_avg_pool2d(x: torch.Tensor) -> torch.Tensor:
     """Return the mean of each channel over all its positions.
 
-    x: (N, C, H, W). Result: (N, C, 1, 1), as nn.AdaptiveAvgPool2d(1) gives it.
+    x: (N, C, H, W). Result: (N, C, 1, 1) of the same dtype, as nn.AdaptiveAvgPool2d(1) gives it.
+
+    Example, by hand: one image of two channels, [[1, 2, 3]] and [[-1, 0, 4]], gives [[[[2]], [[1]]]].
 
     Source: Lin, Chen & Yan 2013, "Network in network", section 3.2.
     """

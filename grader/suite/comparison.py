@@ -56,6 +56,10 @@ class Mismatch(AssertionError):
             self._where = self._where()
         return self._where
 
+    @where.setter
+    def where(self, where: str) -> None:
+        self._where = where
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rules:

@@ -37,6 +37,34 @@ class MomentumReversed(reference.BatchNorm2d):
 
 
 @mistake("BatchNorm2d")
+class MomentumReversedAndBiased(MomentumReversed, BiasedRunning):
+    """Two conventions of CS231n: in torch momentum weighs the NEW batch, and running_var keeps the unbiased variance (n - 1)."""
+
+
+@mistake("BatchNorm2d")
+class CorrectedTwice(reference.BatchNorm2d):
+    """x.var() divides by n - 1 already, and you multiply by n / (n - 1) once more: correct once."""
+
+    @torch.no_grad()
+    def _track(self, mean, var, count):
+        super()._track(mean, var * count / (count - 1), count)
+
+
+@mistake("BatchNorm2d")
+class CorrectsByImages(reference.BatchNorm2d):
+    """n counts all values of a channel, N * H * W: you correct by the number of images, N / (N - 1)."""
+
+    def _of_batch(self, x):
+        self._images = x.shape[0]
+        return super()._of_batch(x)
+
+    @torch.no_grad()
+    def _track(self, mean, var, count):
+        right = self._images / (self._images - 1)
+        super()._track(mean, var * right * (count - 1) / count, count)
+
+
+@mistake("BatchNorm2d")
 class MomentumHardCoded(reference.BatchNorm2d):
     """Your running statistics always move by 0.1 of the way: use the argument `momentum`."""
 
@@ -100,6 +128,19 @@ class EpsOutside(reference.BatchNorm2d):
 
 
 @mistake("BatchNorm2d")
+class StdPlusEps(UnbiasedForward, EpsOutside):
+    """x.std() + eps is wrong twice: std divides by n - 1, and eps belongs under the root, sqrt(var + eps)."""
+
+
+@mistake("BatchNorm2d")
+class MeanNotSubtracted(reference.BatchNorm2d):
+    """You divide without subtracting the mean first: x - mean, channel by channel."""
+
+    def _normalise(self, x, mean, var):
+        return x / torch.sqrt(per_channel(var) + self.eps)
+
+
+@mistake("BatchNorm2d")
 class EpsHardCoded(reference.BatchNorm2d):
     """Your layer always uses eps = 1e-5: use the argument `eps`."""
 
@@ -152,6 +193,98 @@ class GradModeDecides(reference.BatchNorm2d):
         mean, var = self._of_batch(x)
         self._track(mean, var, x.numel() // x.shape[1])
         return mean, var
+
+
+@mistake("BatchNorm2d")
+class OfTheBook(BiasedRunning, GradModeDecides):
+    """As in d2l: ask self.training instead of torch.is_grad_enabled(), and keep the unbiased variance (n - 1) in running_var."""
+
+
+@mistake("BatchNorm2d")
+class EvaluationForgetsAffine(reference.BatchNorm2d):
+    """In evaluation you leave out weight and bias: they apply in both modes."""
+
+    def _scale_and_shift(self, x):
+        return super()._scale_and_shift(x) if self.training else x
+
+
+@mistake("BatchNorm2d")
+class ReturnsStatistics(reference.BatchNorm2d):
+    """Return the normalised batch alone: new statistics are not returned, but written into self.running_mean and running_var."""
+
+    @torch.no_grad()
+    def _track(self, mean, var, count):
+        self._moved = (
+            (1 - self.momentum) * self.running_mean + self.momentum * mean,
+            (1 - self.momentum) * self.running_var + self.momentum * var * count / (count - 1),
+        )
+
+    def forward(self, x):
+        y = super().forward(x)
+        return (y, *self._moved) if self.training else (y, self.running_mean, self.running_var)
+
+
+@mistake("BatchNorm2d")
+class ReturnsCache(reference.BatchNorm2d):
+    """Return the normalised batch alone, not (out, cache): autograd remembers what the backward pass needs."""
+
+    def forward(self, x):
+        return super().forward(x), x
+
+
+@mistake("BatchNorm2d")
+class UnpacksFewerAxes(reference.BatchNorm2d):
+    """The batch x has four axes, (N, C, H, W). If you unpack only two, as for (N, D): write n, c, h, w = x.shape."""
+
+    def forward(self, x):
+        _count, _features = x.shape
+        return super().forward(x)
+
+
+@mistake("BatchNorm2d")
+class ChannelsLast(reference.BatchNorm2d):
+    """If shapes clash: check the axes. PyTorch lays images out as (N, C, H, W), so average over 0, 2, 3, and view (C,) as (1, C, 1, 1)."""
+
+    def _of_batch(self, x):
+        return x.mean(dim=(0, 1, 2)), x.var(dim=(0, 1, 2), correction=0)
+
+
+@mistake("BatchNorm2d")
+class AlwaysFloat64(reference.BatchNorm2d):
+    """The values are right, but always float64: the result must have the dtype of x. Make new tensors from x, without numpy."""
+
+    def forward(self, x):
+        return super().forward(x).double()
+
+
+@mistake("BatchNorm2d")
+class NamesOfThePaper(reference.BatchNorm2d):
+    """gamma, beta and the moving averages are called weight, bias, running_mean and running_var here: states are loaded by name."""
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
+        nn.Module.__init__(self)
+        self.eps, self.momentum = eps, momentum
+        self.gamma, self.beta = (
+            nn.Parameter(torch.ones(num_features)),
+            nn.Parameter(torch.zeros(num_features)),
+        )
+        self.register_buffer("moving_mean", torch.zeros(num_features))
+        self.register_buffer("moving_var", torch.ones(num_features))
+
+    def forward(self, x):
+        mean, var = self._of_batch(x) if self.training else (self.moving_mean, self.moving_var)
+        return self._normalise(x, mean, var) * per_channel(self.gamma) + per_channel(self.beta)
+
+
+@mistake("BatchNorm2d")
+class StartsAtRandom(reference.BatchNorm2d):
+    """Weight starts at 1 and bias at 0, so that a new layer only normalises: yours are drawn at random."""
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
+        super().__init__(num_features, eps, momentum, affine)
+        if affine:
+            self.weight = nn.Parameter(torch.randn(num_features))
+            self.bias = nn.Parameter(torch.randn(num_features))
 
 
 @mistake("BatchNorm2d")

@@ -1,4 +1,17 @@
-"""Batch normalisation in the steps of the paper, without torch's own operator."""
+"""Batch normalisation in the steps of the paper, without torch's own operator.
+
+Why it is written this way:
+
+- Each step of the paper is one method, in its order: statistics, normalise, scale and shift.
+- Statistics are kept as (C,), as torch keeps them, and viewed as (1, C, 1, 1) only where they meet the batch. One wrong
+  view is the commonest mistake here, so it is written once, in `per_channel`.
+- Two variances on purpose: the batch is all there is when it is normalised (divide by n), and a sample of what will
+  come when it is kept (divide by n - 1). With one value per channel the second does not exist, hence the ValueError.
+- eps stands under the root: outside it would do next to nothing where it is needed, near variance 0.
+- The batch's mean and variance stay in the graph, since each value moves them; the running ones leave it, or every past
+  batch would stay in memory. They are written with copy_, so that the buffers remain the same tensors.
+- self.training alone decides. no_grad is about memory, and a layer may well be evaluated with gradients.
+"""
 
 import torch
 from torch import nn

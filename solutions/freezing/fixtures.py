@@ -88,6 +88,11 @@ def sgd(model: nn.Module) -> torch.optim.SGD:
     return torch.optim.SGD(model.parameters(), lr=LR)
 
 
+def restless_sgd(model: nn.Module) -> torch.optim.SGD:
+    """Return SGD over all parameters that moves whatever has a gradient, even one of zeros."""
+    return torch.optim.SGD(model.parameters(), lr=LR, momentum=0.9, weight_decay=0.1)
+
+
 def state(model: nn.Module) -> dict[str, torch.Tensor]:
     """Return copies of all parameters and buffers by name."""
     return {name: value.detach().clone() for name, value in model.state_dict().items()}

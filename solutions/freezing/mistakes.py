@@ -1,7 +1,7 @@
 """Known mistakes of freezing and fine-tuning."""
 
 import torch
-from reference import BATCH_NORMS, freeze, trainable_parameters
+from reference import BATCH_NORMS, freeze, freeze_batchnorm, trainable_parameters
 from torch import nn
 
 from grader.mistakes import mistake
@@ -66,6 +66,30 @@ def only_convolutions(module):
 
 
 @mistake("freeze")
+def freezes_nothing(module):
+    """Nothing is frozen: detach() returns a new tensor, no_grad() ends with its block. Set p.requires_grad = False on each parameter."""
+    for parameter in module.parameters():
+        parameter.detach()
+
+
+@mistake("freeze")
+def biases_stay(module):
+    """You freeze only tensors of two axes and more, and biases and BatchNorm's weights still train: take all parameters."""
+    for parameter in module.parameters():
+        if parameter.dim() > 1:
+            parameter.requires_grad, parameter.grad = False, None
+
+
+@mistake("freeze")
+def gradient_of_zeros(module):
+    """Set .grad to None, not to zeros: with momentum or weight decay an optimizer still moves what has a gradient."""
+    for parameter in module.parameters():
+        parameter.requires_grad = False
+        if parameter.grad is not None:
+            parameter.grad.zero_()
+
+
+@mistake("freeze")
 def stale_gradient(module):
     """Set .grad to None as well: the optimizer still steps along the old gradient."""
     module.requires_grad_(False)
@@ -91,7 +115,7 @@ def only_the_named(model, name):
 
 @mistake("freeze_until")
 def substring(model, name):
-    """`name in other` holds for "layer1" in "layer10" too: compare whole names with ==."""
+    """`name in other` and startswith hold for "layer1" and "layer10" too: compare whole names with ==."""
     for child_name, child in model.named_children():
         freeze(child)
         if name in child_name:
@@ -121,6 +145,23 @@ def stops_inside_the_layer(model, name):
         parameter.requires_grad = False
         if path.split(".")[0] == name:
             break
+
+
+@mistake("freeze_until")
+def counts_tensors_not_layers(model, name):
+    """You count parameter tensors, and a layer has two, weight and bias: loop over the children instead."""
+    count = [child_name for child_name, _ in model.named_children()].index(name) + 1
+    for parameter in list(model.parameters())[:count]:
+        parameter.requires_grad, parameter.grad = False, None
+
+
+@mistake("freeze_until")
+def thaws_the_later_ones(model, name):
+    """You set the later children to trainable: leave them as they are, one of them may have been frozen before."""
+    reached = False
+    for child_name, child in model.named_children():
+        child.requires_grad_(reached)
+        reached = reached or child_name == name
 
 
 @mistake("freeze_until")
@@ -158,6 +199,25 @@ def counts_tensors(model):
 def counts_the_state(model):
     """Count model.parameters(): the state_dict holds buffers as well, and knows nothing of freezing."""
     return sum(value.numel() for value in model.state_dict().values())
+
+
+@mistake("trainable_parameters")
+def counts_buffers_too(model):
+    """You add the buffers: running_mean and running_var are not learned. BatchNorm has 2 parameters for each channel, not 4."""
+    return trainable_parameters(model) + sum(buffer.numel() for buffer in model.buffers())
+
+
+@mistake("trainable_parameters")
+def counts_weights_only(model):
+    """You count weights, and biases are trained too: add up all of model.parameters()."""
+    named = model.named_parameters()
+    return sum(p.numel() for name, p in named if p.requires_grad and name.endswith("weight"))
+
+
+@mistake("trainable_parameters")
+def returns_both_counts(model):
+    """Return one number: yours is a tuple of trainable and total."""
+    return trainable_parameters(model), sum(parameter.numel() for parameter in model.parameters())
 
 
 @mistake("trainable_parameters")
@@ -270,6 +330,40 @@ def head_frozen_too(model, num_classes):
 
 
 @mistake("replace_head")
+def freezes_after_replacing(model, num_classes):
+    """You freeze the whole model after the head is in, so the head is frozen too: freeze first, then replace it."""
+    path, head = last_linear(model)
+    put(model, path, nn.Linear(head.in_features, num_classes))
+    freeze(model)
+    return model
+
+
+@mistake("replace_head")
+def keeps_the_old_rows(model, num_classes):
+    """You cut rows out of the old weight: a new task needs a new layer, nn.Linear(in_features, num_classes)."""
+    head = last_linear(model)[1]
+    head.out_features = num_classes
+    head.weight, head.bias = nn.Parameter(head.weight[:num_classes]), nn.Parameter(head.bias[:num_classes])
+    return model
+
+
+@mistake("replace_head")
+def no_bias_in_the_head(model, num_classes):
+    """Your new head has no bias: leave `bias` of nn.Linear at its default."""
+    path, head = last_linear(model)
+    put(model, path, nn.Linear(head.in_features, num_classes, bias=False))
+    return model
+
+
+@mistake("replace_head")
+def softmax_behind_the_head(model, num_classes):
+    """Put the Linear alone in the head's place: softmax belongs to the loss, and changes the model's structure."""
+    path, head = last_linear(model)
+    put(model, path, nn.Sequential(nn.Linear(head.in_features, num_classes), nn.Softmax(dim=1)))
+    return model
+
+
+@mistake("replace_head")
 def body_frozen_too(model, num_classes):
     """You freeze the rest of the model on the way: replace the head, and leave freezing to freeze."""
     path, head = last_linear(model)
@@ -291,6 +385,31 @@ def all_parameters(model, lr):
 def only_the_head(model, lr):
     """You hand over the last layer alone: every trainable parameter belongs in the optimizer."""
     return torch.optim.SGD(list(model.children())[-1].parameters(), lr=lr)
+
+
+@mistake("make_optimizer")
+def first_tensor_only(model, lr):
+    """You hand over the first trainable tensor alone: give the optimizer a list of all of them."""
+    return torch.optim.SGD([next(p for p in model.parameters() if p.requires_grad)], lr=lr)
+
+
+@mistake("make_optimizer")
+def rate_of_the_head(model, lr):
+    """You give the head a larger rate than the rest: one rate for all is asked for, `lr`."""
+    *body, head = [
+        list(child.parameters()) for child in model.children() if any(True for _ in child.parameters())
+    ]
+    groups = [
+        {"params": [p for part in body for p in part if p.requires_grad], "lr": lr / 10},
+        {"params": [p for p in head if p.requires_grad]},
+    ]
+    return torch.optim.SGD(groups, lr=lr)
+
+
+@mistake("make_optimizer")
+def returns_parameters(model, lr):
+    """Return the optimizer, torch.optim.SGD(parameters, lr=lr): yours is the list of parameters."""
+    return [parameter.detach() for parameter in model.parameters() if parameter.requires_grad]
 
 
 @mistake("make_optimizer")
@@ -379,4 +498,37 @@ def whole_blocks(model):
     """You stop every frozen module, and dropout has no parameters at all: look for BatchNorm layers only."""
     for module in model.modules():
         if not trainable_parameters(module):
+            module.eval()
+
+
+@mistake("freeze_batchnorm")
+def train_undoes_eval(model):
+    """model.train() after eval() puts every layer back into training mode: call it before, and eval() last."""
+    freeze_batchnorm(model)
+    model.train()
+
+
+@mistake("freeze_batchnorm")
+def statistics_reset(model):
+    """You switch off track_running_stats, and the layer normalises with the batch: call eval() on it."""
+    for module in model.modules():
+        if isinstance(module, BATCH_NORMS) and not trainable_parameters(module):
+            module.track_running_stats = False
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+
+
+@mistake("freeze_batchnorm")
+def looks_at_the_weight_alone(model):
+    """You look at the weight alone: a layer whose bias still trains must go on learning its statistics."""
+    for module in model.modules():
+        if isinstance(module, BATCH_NORMS) and not module.weight.requires_grad:
+            module.eval()
+
+
+@mistake("freeze_batchnorm")
+def freezes_the_parameters_too(model):
+    """You freeze the parameters of every BatchNorm layer on the way: only the modes are to change, and only of frozen ones."""
+    for module in model.modules():
+        if isinstance(module, BATCH_NORMS):
+            module.requires_grad_(False)
             module.eval()

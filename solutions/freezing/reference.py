@@ -1,4 +1,18 @@
-"""Freezing, the head, and the optimizer of fine-tuning."""
+"""Freezing, the head, and the optimizer of fine-tuning.
+
+Why it is written this way:
+
+- Only parameters have requires_grad. The same word on a module, or with a letter missing, is an attribute that Python
+  makes up without a word, so the flag is set on each of `parameters()`, which reaches any depth.
+- A frozen parameter's .grad is set to None, since an optimizer skips a parameter for that reason alone: an old gradient,
+  even one of zeros, still moves it by momentum or weight decay.
+- "Until a layer" is a matter of order. A name's text says nothing of its place: "layer1" is part of "layer10", and
+  "layer10" comes before "layer2" in the alphabet. So whole names are compared, in the order of named_children().
+- A head is found by its kind and place, not by its name, and replaced in its parent, which is where forward looks for
+  it. Setting out_features would change a label and no weight.
+- Running statistics are buffers, which no flag of a parameter stops: evaluation mode does, layer by layer. Since
+  model.train() undoes it, freeze_batchnorm is called after it, in every epoch.
+"""
 
 import torch
 from torch import nn

@@ -14,12 +14,17 @@ def trained(build, frozen):
     return fixtures.train(model, fixtures.sgd(model))
 
 
-def assert_trained_like(got, before, expected):
-    """Raise unless the parameters moved in training exactly where, and as far as, they should."""
+def assert_moved_like(got, before, expected):
+    """Raise unless the parameters moved in training exactly where they should."""
     for name, was in before.items():
         stays = torch.equal(expected[name], was)
         assert not stays or torch.equal(got[name], was), f"{name} moved in training, but should be frozen."
         assert stays or not torch.equal(got[name], was), f"{name} did not move in training, but should train."
+
+
+def assert_trained_like(got, before, expected):
+    """Raise unless the parameters moved in training exactly where, and as far as, they should."""
+    assert_moved_like(got, before, expected)
     assert_matches(got, expected, rtol=1e-4, atol=1e-5, what="the state after training")
 
 
@@ -52,17 +57,16 @@ def test_frozen_at_any_depth(student):
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_frozen_layer_stays")
 def test_frozen_after_a_step(student):
     """A layer frozen after some training stops at once"""
     model = student.fixtures.small_cnn()
-    optimizer = student.fixtures.sgd(model)
+    optimizer = student.fixtures.restless_sgd(model)
     before = student.fixtures.train(model, optimizer)
     student.freeze(student.fixtures.child(model, "layer1"))
     got = student.fixtures.train(model, optimizer, clear=False)
     for name in ("layer1.0.weight", "layer1.0.bias"):
         assert torch.equal(got[name], before[name]), (
-            f"{name} moved on: the optimizer still finds the gradient of the last step."
+            f"{name} moved on: the optimizer still finds a gradient there. Is its .grad None?"
         )
 
 
@@ -95,12 +99,13 @@ def test_names_that_look_alike(student):
 
 @pytest.mark.points(1)
 def test_first_layer(student):
-    """The first child alone can be frozen"""
+    """Freezing the first child leaves the later ones as they are"""
     model = student.fixtures.countdown_cnn()
+    student.fixtures.set_trainable(model, ["layer1"], trainable=False)
     before = student.fixtures.state(model)
     student.freeze_until(model, "layer10")
     got = student.fixtures.train(model, student.fixtures.sgd(model))
-    assert_trained_like(got, before, trained(fixtures.countdown_cnn, ["layer10"]))
+    assert_trained_like(got, before, trained(fixtures.countdown_cnn, ["layer10", "layer1"]))
 
 
 # --- trainable_parameters
@@ -175,7 +180,7 @@ def test_head_inside_a_block(student, rng):
 
 
 @pytest.mark.points(2)
-@pytest.mark.requires("test_head_scores")
+@pytest.mark.requires("test_head_in_place")
 def test_head_trains(student):
     """The new head trains, and the rest trains or not as before"""
     model = student.fixtures.small_cnn()
@@ -214,7 +219,8 @@ def test_optimizer_holds_nothing_frozen(student):
     optimizer = student.make_optimizer(model, 0.1)
     student.fixtures.set_trainable(model, frozen, trainable=True)
     got = student.fixtures.train(model, optimizer)
-    assert_trained_like(got, before, trained(fixtures.small_cnn, frozen))
+    # How far they moved is for the check on plain steps: momentum or Adam costs nothing here.
+    assert_moved_like(got, before, trained(fixtures.small_cnn, frozen))
 
 
 # --- freeze_batchnorm
@@ -262,11 +268,12 @@ def test_frozen_layer_normalises(student):
 def test_trainable_statistics_move(student):
     """BatchNorm layers that train go on learning statistics"""
     model = student.fixtures.norm_cnn()
-    student.fixtures.set_trainable(model, ["stem", "body.inner.norm.weight"], trainable=False)
+    half_frozen = ["body.inner.norm.weight", "norm.bias"]
+    student.fixtures.set_trainable(model, ["stem", *half_frozen], trainable=False)
     before = student.fixtures.state(model)
     student.freeze_batchnorm(model)
     after = student.fixtures.train(model, student.fixtures.sgd(model))
-    for layer in ("body.inner.norm", "classifier.1"):
+    for layer in ("body.inner.norm", "norm", "classifier.1"):
         name = f"{layer}.running_mean"
         assert not torch.equal(after[name], before[name]), (
             f"{name} stands still, but {layer} has parameters to train."
@@ -275,10 +282,12 @@ def test_trainable_statistics_move(student):
 
 @pytest.mark.points(1)
 def test_other_layers_train(student):
-    """All other layers stay in training mode"""
+    """All other layers stay in the mode they are in"""
     model = student.fixtures.norm_cnn()
     student.fixtures.set_trainable(model, ["stem", "norm", "classifier"], trainable=False)
+    student.fixtures.child(model, "stem.act").eval()
     student.freeze_batchnorm(model)
     modes = student.fixtures.modes(model)
     resting = sorted(name for name, training in modes.items() if not training)
-    assert_matches(resting, ["classifier.1", "norm", "stem.norm"], what="the layers in evaluation mode")
+    expected = ["classifier.1", "norm", "stem.act", "stem.norm"]
+    assert_matches(resting, expected, what="the layers in evaluation mode")

@@ -9,35 +9,118 @@ from torch import nn
 from grader.mistakes import mistake
 
 
+class FourLayers(Right):
+    """Takes its layers from outside. They are made in the order of the table, so that their first values are a student's."""
+
+    def __init__(self, conv1, conv2, fc1, fc2):
+        nn.Module.__init__(self)
+        self.conv1, self.conv2, self.fc1, self.fc2 = conv1, conv2, fc1, fc2
+
+
+def convolutions(**options):
+    """Return conv1 and conv2 of the table."""
+    return nn.Conv2d(1, 20, 5, padding=2, **options), nn.Conv2d(20, 50, 5, padding=2, **options)
+
+
 @mistake("LeNet")
-class NoPadding(Right):
+class NoPadding(FourLayers):
     """With padding 2 a 5 x 5 convolution keeps 28 x 28, so 50 * 7 * 7 = 2450 features reach fc1. Without it there are 800."""
 
     def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 20, 5)
-        self.conv2 = nn.Conv2d(20, 50, 5)
-        self.fc1 = nn.Linear(50 * 4 * 4, 500)
+        super().__init__(
+            nn.Conv2d(1, 20, 5), nn.Conv2d(20, 50, 5), nn.Linear(50 * 4 * 4, 500), nn.Linear(500, 10)
+        )
 
 
 @mistake("LeNet")
-class NoPaddingLeft(Right):
-    """conv2 lacks its padding, and the shapes no longer fit fc1: both convolutions have padding=2."""
+class ShapesDoNotFit(FourLayers):
+    """The layers are right, but what reaches fc1 is not 2450 long: padding=2 on both convolutions, two poolings, flatten(1)."""
 
     def __init__(self):
-        super().__init__()
-        self.conv2 = nn.Conv2d(20, 50, 5)
+        super().__init__(
+            nn.Conv2d(1, 20, 5, padding=2),
+            nn.Conv2d(20, 50, 5),
+            nn.Linear(50 * 7 * 7, 500),
+            nn.Linear(500, 10),
+        )
 
 
 @mistake("LeNet")
-class OriginalSizes(Right):
+class OriginalSizes(FourLayers):
     """These are the 6 and 16 filters of 1998. The table of this exercise has 20 and 50, and 2450 features."""
 
     def __init__(self):
+        super().__init__(
+            nn.Conv2d(1, 6, 5, padding=2),
+            nn.Conv2d(6, 16, 5, padding=2),
+            nn.Linear(16 * 7 * 7, 500),
+            nn.Linear(500, 10),
+        )
+
+
+@mistake("LeNet")
+class NetworkOfLecun(nn.Module):
+    """This is the LeNet of 1998, with 6 and 16 filters, sigmoid and average pooling: build the table of this exercise."""
+
+    def __init__(self):
         super().__init__()
-        self.conv1 = nn.Conv2d(1, 6, 5, padding=2)
-        self.conv2 = nn.Conv2d(6, 16, 5, padding=2)
-        self.fc1 = nn.Linear(16 * 7 * 7, 500)
+        self.conv1, self.conv2 = nn.Conv2d(1, 6, 5, padding=2), nn.Conv2d(6, 16, 5)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, x):
+        x = F.avg_pool2d(torch.sigmoid(self.conv1(x)), 2)
+        x = F.avg_pool2d(torch.sigmoid(self.conv2(x)), 2).flatten(1)
+        return self.fc3(torch.sigmoid(self.fc2(torch.sigmoid(self.fc1(x)))))
+
+
+@mistake("LeNet")
+class NetworkOfTheTutorial(nn.Module):
+    """This is the network of PyTorch's tutorial, for 32 x 32 images, with 6 and 16 filters: build the table of this exercise."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 6, 5), nn.Conv2d(6, 16, 5)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2).flatten(1)
+        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
+
+
+@mistake("LeNet")
+class ThreeLinearLayers(FourLayers):
+    """The table has two linear layers, 2450 -> 500 -> 10: you have one more."""
+
+    def __init__(self):
+        super().__init__(*convolutions(), nn.Linear(2450, 500), nn.Linear(500, 84))
+        self.fc3 = nn.Linear(84, 10)
+
+    def forward(self, x):
+        return self.fc3(F.relu(super().forward(x)))
+
+
+@mistake("LeNet")
+class OnePoolingMissing(FourLayers):
+    """There is a max pooling after each convolution, so 28 -> 14 -> 7: the second one is missing."""
+
+    def __init__(self):
+        super().__init__(*convolutions(), nn.Linear(50 * 14 * 14, 500), nn.Linear(500, 10))
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.relu(self.conv2(x))
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+@mistake("LeNet")
+class NoActivationAtAll(Right):
+    """There is no ReLU in forward: the table has three, after conv1, conv2 and fc1."""
+
+    def forward(self, x):
+        x = F.max_pool2d(self.conv1(x), 2)
+        x = F.max_pool2d(self.conv2(x), 2)
+        return self.fc2(self.fc1(x.flatten(1)))
 
 
 @mistake("LeNet")
@@ -105,6 +188,19 @@ class BatchInView(Right):
 
 
 @mistake("LeNet")
+class ViewMovesIntoBatch(FourLayers):
+    """view(-1, wrong size) moves the rest into the batch, and each image becomes many rows: keep axis 0, with flatten(1)."""
+
+    def __init__(self):
+        super().__init__(*convolutions(), nn.Linear(50 * 7, 500), nn.Linear(500, 10))
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        return self.fc2(F.relu(self.fc1(x.reshape(-1, 50 * 7))))
+
+
+@mistake("LeNet")
 class TransposedFlatten(Right):
     """Flatten from axis 1 on as it lies, (C, H, W): you moved the axes first, and saved weights no longer fit."""
 
@@ -135,8 +231,51 @@ class SigmoidActivation(Right):
 
 
 @mistake("LeNet")
+class TanhActivation(Right):
+    """This squashes with tanh, as in 1998; the table of this exercise says ReLU."""
+
+    def forward(self, x):
+        x = F.max_pool2d(torch.tanh(self.conv1(x)), 2)
+        x = F.max_pool2d(torch.tanh(self.conv2(x)), 2)
+        return self.fc2(torch.tanh(self.fc1(x.flatten(1))))
+
+
+@mistake("LeNet")
+class ReturnsFeaturesToo(Right):
+    """Return the logits alone: yours is a tuple of logits and features."""
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        features = F.relu(self.fc1(x.flatten(1)))
+        return self.fc2(features), features
+
+
+@mistake("LeNet")
+class ReturnsClasses(Right):
+    """You return the best class: return all ten logits, which the loss needs. argmax belongs where accuracy is measured."""
+
+    def forward(self, x):
+        return super().forward(x).argmax(dim=1)
+
+
+@mistake("LeNet")
+class WithBatchNorm(Right):
+    """The table has no BatchNorm: a good idea, and another network."""
+
+    def __init__(self):
+        super().__init__()
+        self.bn1, self.bn2 = nn.BatchNorm2d(20), nn.BatchNorm2d(50)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 2)
+        x = F.max_pool2d(F.relu(self.bn2(self.conv2(x))), 2)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+@mistake("LeNet")
 class NameTypo(Right):
-    """__init__ and forward spell a layer differently. Run one forward pass with torch.zeros(1, 1, 28, 28) early."""
+    """A name in forward does not exist: __init__ and forward spell a layer differently. Run torch.zeros(1, 1, 28, 28) through it early."""
 
     def forward(self, x):
         return super().forward(self.cov1(x))
@@ -154,13 +293,11 @@ class WithDropout(Right):
 
 
 @mistake("LeNet")
-class NoBias(Right):
+class NoBias(FourLayers):
     """All four layers have a bias; leave `bias` at its default."""
 
     def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 20, 5, padding=2, bias=False)
-        self.conv2 = nn.Conv2d(20, 50, 5, padding=2, bias=False)
+        super().__init__(*convolutions(bias=False), nn.Linear(2450, 500), nn.Linear(500, 10))
 
 
 @mistake("LeNet")
@@ -196,6 +333,38 @@ def registration_order(model, x):
     """Children are registered in one order and may run in another: a hook on each tells when it really runs."""
     shapes = right_shapes(model, x)
     return {name: shapes[name] for name, _ in model.named_children() if name in shapes}
+
+
+@mistake("layer_shapes")
+def shape_of_the_first_run(model, x):
+    """A child that runs twice keeps the shape of its LAST run: you keep the first."""
+    shapes = {}
+
+    def remember(name):
+        def hook(_module, _inputs, output):
+            shapes.setdefault(name, tuple(output.shape))
+
+        return hook
+
+    handles = [child.register_forward_hook(remember(name)) for name, child in model.named_children()]
+    right_shapes(model, x)
+    for handle in handles:
+        handle.remove()
+    return shapes
+
+
+@mistake("layer_shapes")
+def keyed_by_class(model, x):
+    """The keys are the names of the children ("0", "conv1"), not of their classes: two layers may have one class."""
+    children = dict(model.named_children())
+    return {type(children[name]).__name__: shape for name, shape in right_shapes(model, x).items()}
+
+
+@mistake("layer_shapes")
+def unused_too(model, x):
+    """A child that never runs has no output shape: leave it out."""
+    shapes = right_shapes(model, x)
+    return shapes | {name: () for name, _ in model.named_children() if name not in shapes}
 
 
 @mistake("layer_shapes")

@@ -2,7 +2,7 @@
 
 import math
 
-from reference import conv_output_size
+from reference import conv_output_size, receptive_field
 
 from grader.mistakes import mistake
 
@@ -38,6 +38,12 @@ def size_over_stride(size, kernel_size, stride=1, padding=0, dilation=1):
 
 
 @mistake("conv_output_size")
+def size_over_stride_floored(size, kernel_size, stride=1, padding=0, dilation=1):
+    """The kernel size must enter the formula: size // stride is right only for a kernel as long as its stride."""
+    return size // stride
+
+
+@mistake("conv_output_size")
 def dilation_times_kernel(size, kernel_size, stride=1, padding=0, dilation=1):
     """Dilation widens the gaps, and k taps have k - 1 gaps: the reach is dilation * (k - 1) + 1, not dilation * k."""
     return (size + 2 * padding - dilation * kernel_size) // stride + 1
@@ -50,6 +56,25 @@ def dilation_ignored(size, kernel_size, stride=1, padding=0, dilation=1):
 
 
 @mistake("conv_output_size")
+def dilation_twice(size, kernel_size, stride=1, padding=0, dilation=1):
+    """You overwrite kernel_size with the dilated reach and dilate that again: give the reach a name of its own."""
+    kernel_size = dilation * (kernel_size - 1) + 1
+    return conv_output_size(size, kernel_size, stride, padding, dilation)
+
+
+@mistake("conv_output_size")
+def floor_to_float(size, kernel_size, stride=1, padding=0, dilation=1):
+    """The value is right, but a float: a size is an int, which // between ints gives you (or int(...))."""
+    return float(conv_output_size(size, kernel_size, stride, padding, dilation))
+
+
+@mistake("conv_output_size")
+def padding_taken_away(size, kernel_size, stride=1, padding=0, dilation=1):
+    """You take the padding away instead of adding it: the padded length is size + 2 * padding."""
+    return (size - 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1
+
+
+@mistake("conv_output_size")
 def true_divide_to_int(size, kernel_size, stride=1, padding=0, dilation=1):
     """round() goes to the nearest number, and sometimes up: a position that does not fit must be dropped, so use //."""
     return round((size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1
@@ -59,6 +84,12 @@ def true_divide_to_int(size, kernel_size, stride=1, padding=0, dilation=1):
 def half_the_kernel_with_dilation(kernel_size, dilation=1):
     """Half of the kernel is right without dilation. With it, look at the reach: dilation * (kernel_size - 1) // 2."""
     return kernel_size // 2
+
+
+@mistake("same_padding")
+def half_as_float(kernel_size, dilation=1):
+    """The value is right, but a float, which no layer takes as padding: divide with //, not with /."""
+    return dilation * (kernel_size - 1) / 2
 
 
 @mistake("same_padding")
@@ -104,6 +135,31 @@ def groups_ignored(in_channels, out_channels, kernel_size, bias=True, groups=1):
     return out_channels * in_channels * kernel_size**2 + (out_channels if bias else 0)
 
 
+@mistake("conv_parameter_count")
+def bias_per_input_channel(in_channels, out_channels, kernel_size, bias=True, groups=1):
+    """You add a bias for each input channel: there is one for each filter, so out_channels of them."""
+    return out_channels * (in_channels // groups) * kernel_size**2 + (in_channels if bias else 0)
+
+
+@mistake("conv_parameter_count")
+def kernel_not_squared(in_channels, out_channels, kernel_size, bias=True, groups=1):
+    """A square kernel holds kernel_size * kernel_size weights for each input channel: you count one side of it."""
+    return out_channels * (in_channels // groups) * kernel_size + (out_channels if bias else 0)
+
+
+@mistake("conv_parameter_count")
+def groups_by_true_division(in_channels, out_channels, kernel_size, bias=True, groups=1):
+    """The value is right, but a float: a count is an int, so divide with in_channels // groups."""
+    return out_channels * (in_channels / groups) * kernel_size**2 + (out_channels if bias else 0)
+
+
+@mistake("conv_parameter_count")
+def groups_on_both_sides(in_channels, out_channels, kernel_size, bias=True, groups=1):
+    """Groups divide the input channels of a filter, not the number of filters: there are still out_channels of them."""
+    weights = (out_channels // groups) * (in_channels // groups) * kernel_size**2
+    return weights + (out_channels if bias else 0)
+
+
 @mistake("conv_mult_adds")
 def counts_parameters(in_channels, out_channels, kernel_size, out_height, out_width, groups=1):
     """These are the weights. The same weights are used again at every position: multiply by out_height * out_width."""
@@ -120,6 +176,30 @@ def square_output(in_channels, out_channels, kernel_size, out_height, out_width,
 def groups_not_counted(in_channels, out_channels, kernel_size, out_height, out_width, groups=1):
     """With groups, each dot product runs over in_channels // groups channels only."""
     return out_channels * out_height * out_width * in_channels * kernel_size**2
+
+
+@mistake("conv_mult_adds")
+def adds_the_bias(in_channels, out_channels, kernel_size, out_height, out_width, groups=1):
+    """You count one more addition per output value, for the bias: it is left out here, as the docstring says."""
+    return out_channels * out_height * out_width * ((in_channels // groups) * kernel_size**2 + 1)
+
+
+@mistake("conv_mult_adds")
+def multiplications_and_additions(in_channels, out_channels, kernel_size, out_height, out_width, groups=1):
+    """You count multiplications and additions apart: one multiply-add is both together, so take half."""
+    return 2 * out_channels * out_height * out_width * (in_channels // groups) * kernel_size**2
+
+
+@mistake("conv_mult_adds")
+def work_of_one_filter(in_channels, out_channels, kernel_size, out_height, out_width, groups=1):
+    """That is the work of one filter. There are out_channels of them."""
+    return out_height * out_width * (in_channels // groups) * kernel_size**2
+
+
+@mistake("conv_mult_adds")
+def work_as_float(in_channels, out_channels, kernel_size, out_height, out_width, groups=1):
+    """The value is right, but a float: a count is an int, so divide with in_channels // groups."""
+    return out_channels * out_height * out_width * (in_channels / groups) * kernel_size**2
 
 
 @mistake("receptive_field")
@@ -150,6 +230,38 @@ def previous_stride_only(layers):
         field += (kernel_size - 1) * step
         step = stride
     return field
+
+
+@mistake("receptive_field")
+def adds_strides(layers):
+    """Strides multiply, they do not add up: after two layers of stride 2, one step is 4 input pixels long, not 3."""
+    field, step = 1, 1
+    for kernel_size, stride in layers:
+        field += (kernel_size - 1) * step
+        step += stride - 1
+    return field
+
+
+@mistake("receptive_field")
+def pooling_ignored(layers):
+    """You pass over layers whose windows do not overlap: pooling widens the field, and lengthens the step, like any other."""
+    return receptive_field([(k, s) for k, s in layers if k != s or k == 1])
+
+
+@mistake("receptive_field")
+def pooling_keeps_the_field(layers):
+    """Pooling has a window too: (k - 1) * step is added for every layer, also where kernel and stride are equal."""
+    field, step = 1, 1
+    for kernel_size, stride in layers:
+        field += (kernel_size - 1) * step if kernel_size != stride else 0
+        step *= stride
+    return field
+
+
+@mistake("receptive_field")
+def from_the_last_layer(layers):
+    """You go through the layers from the last to the first: the step is the product of the strides BEFORE a layer."""
+    return receptive_field(layers[::-1])
 
 
 @mistake("receptive_field")

@@ -1,4 +1,16 @@
-"""Reference of `output_size`: integer arithmetic along one axis."""
+"""Reference of `output_size`: integer arithmetic along one axis.
+
+Why it is written this way:
+
+- All five are one question: where can a window start, and what does it hold? The first start is 0, the last is
+  size + 2 * padding - reach, and starts lie `stride` apart. So the answer counts starts, which is gaps + 1.
+- `//` between ints rounds down and stays an int. A size of 13.0 is refused by every layer and by range().
+- `reach` has a name of its own: overwriting kernel_size with it is how a dilation gets counted twice.
+- Weights are shared over positions, so an image's size enters the work and never the number of parameters.
+- `receptive_field` carries two numbers through the layers: what is seen so far, and how many input pixels one
+  step is long. The order of its two lines is the point: a layer's own stride counts only for later layers.
+- There is no special case in it: no layers, a 1 x 1 kernel and pooling all follow from the same two lines.
+"""
 
 
 def conv_output_size(

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from grader.suite import assert_matches, call, small_inputs
+from grader.suite import assert_matches as assert_exactly
+from grader.suite import call, small_inputs
 
 
 @small_inputs("conv_output_size")
@@ -58,14 +59,18 @@ def small_stacks():
     return st.lists(layer, max_size=3).map(call)
 
 
+def assert_matches(got, expected):
+    """Compare whole numbers. A float of the right value passes: its type costs one check for each name, not all."""
+    assert_exactly(int(got) if isinstance(got, float) and got.is_integer() else got, expected)
+
+
 @pytest.mark.points(1)
 def test_output_size_is_a_whole_number(student):
     """The output size is an int"""
-    assert_matches(student.conv_output_size(7, 3, 2), 3)
+    assert_exactly(student.conv_output_size(7, 3, 2), 3)
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_output_size_is_a_whole_number")
 def test_stride_one(student):
     """A kernel at stride 1 has size - kernel + 1 positions"""
     assert_matches(student.conv_output_size(5, 3), 3)
@@ -74,7 +79,6 @@ def test_stride_one(student):
 
 
 @pytest.mark.points(2)
-@pytest.mark.requires("test_output_size_is_a_whole_number")
 def test_padding_counts_on_both_sides(student):
     """Padding is added on both sides"""
     assert_matches(student.conv_output_size(28, 5, padding=2), 28)
@@ -83,7 +87,6 @@ def test_padding_counts_on_both_sides(student):
 
 
 @pytest.mark.points(2)
-@pytest.mark.requires("test_output_size_is_a_whole_number")
 def test_a_window_that_sticks_out_is_dropped(student):
     """A window that does not fit entirely is dropped"""
     assert_matches(student.conv_output_size(8, 3, 2), 3)
@@ -92,7 +95,6 @@ def test_a_window_that_sticks_out_is_dropped(student):
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_output_size_is_a_whole_number")
 def test_stride_larger_than_the_kernel(student):
     """A stride larger than the kernel skips pixels"""
     assert_matches(student.conv_output_size(7, 2, 3), 2)
@@ -100,7 +102,6 @@ def test_stride_larger_than_the_kernel(student):
 
 
 @pytest.mark.points(2)
-@pytest.mark.requires("test_output_size_is_a_whole_number")
 def test_dilation_widens_the_reach(student):
     """Dilation widens the reach of the kernel"""
     assert_matches(student.conv_output_size(28, 3, dilation=2), 24)
@@ -109,9 +110,8 @@ def test_dilation_widens_the_reach(student):
 
 
 @pytest.mark.points(2)
-@pytest.mark.requires("test_output_size_is_a_whole_number")
 def test_sizes_agree_with_torch(student, rng):
-    """Twelve drawn settings agree with nn.Conv2d itself"""
+    """Twelve drawn settings agree with torch's own convolution"""
     for _ in range(12):
         kernel, stride, padding, dilation = (
             int(torch.randint(low, 4, (), generator=rng)) for low in (1, 1, 0, 1)
@@ -126,12 +126,11 @@ def test_sizes_agree_with_torch(student, rng):
 def test_same_padding_keeps_the_size(student):
     """Same padding of odd kernels keeps the size"""
     assert_matches(student.same_padding(3), 1)
-    assert_matches(student.same_padding(5), 2)
+    assert_exactly(student.same_padding(5), 2)
     assert_matches(student.same_padding(1), 0)
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_same_padding_keeps_the_size")
 def test_same_padding_with_dilation(student):
     """Same padding takes dilation into account"""
     assert_matches(student.same_padding(3, 2), 2)
@@ -141,11 +140,10 @@ def test_same_padding_with_dilation(student):
 @pytest.mark.points(1)
 def test_parameters_of_one_channel(student):
     """LeNet's first convolution has 520 parameters"""
-    assert_matches(student.conv_parameter_count(1, 20, 5), 520)
+    assert_exactly(student.conv_parameter_count(1, 20, 5), 520)
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_parameters_of_one_channel")
 def test_parameters_of_many_channels(student):
     """A filter reaches through all input channels"""
     assert_matches(student.conv_parameter_count(20, 50, 5), 25050)
@@ -153,7 +151,6 @@ def test_parameters_of_many_channels(student):
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_parameters_of_one_channel")
 def test_parameters_with_bias_and_groups(student):
     """Bias and groups change the number of parameters"""
     assert_matches(student.conv_parameter_count(8, 4, 3, bias=False), 288)
@@ -165,12 +162,11 @@ def test_parameters_with_bias_and_groups(student):
 @pytest.mark.points(1)
 def test_work_of_a_convolution(student):
     """Every output value is one dot product"""
-    assert_matches(student.conv_mult_adds(1, 20, 5, 28, 28), 392_000)
+    assert_exactly(student.conv_mult_adds(1, 20, 5, 28, 28), 392_000)
     assert_matches(student.conv_mult_adds(3, 8, 3, 4, 5), 4320)
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_work_of_a_convolution")
 def test_work_with_groups(student):
     """Groups divide the work"""
     assert_matches(student.conv_mult_adds(8, 8, 3, 2, 3, groups=8), 432)
@@ -190,6 +186,8 @@ def test_field_of_stride_one_layers(student):
 @pytest.mark.requires("test_field_of_stride_one_layers")
 def test_field_with_strides(student):
     """Strides of earlier layers multiply, pooling included"""
+    # 3, then 3 + 4 * 2 = 11, then 11 + 1 * 2 * 3 = 17.
+    assert_matches(student.receptive_field([(3, 2), (5, 3), (2, 1)]), 17)
     assert_matches(student.receptive_field([(5, 2), (3, 1)]), 9)
     assert_matches(student.receptive_field([(3, 2)] * 3), 15)
     assert_matches(student.receptive_field([(5, 1), (2, 2), (5, 1), (2, 2)]), 16)

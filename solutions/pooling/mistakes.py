@@ -26,6 +26,18 @@ def default_stride_one(x, kernel_size, stride=1, padding=0):
 
 
 @mistake("max_pool2d")
+def stride_required(x, kernel_size, stride, padding=0):
+    """`stride` may be left out: give it the default None, and let None mean kernel_size."""
+    return max_pool2d(x, kernel_size, stride, padding)
+
+
+@mistake("max_pool2d")
+def no_stride_argument(x, kernel_size):
+    """Your function takes no stride and no padding: keep the stub's signature, and slide the window by `stride`."""
+    return max_pool2d(x, kernel_size)
+
+
+@mistake("max_pool2d")
 def stride_ignored(x, kernel_size, stride=None, padding=0):
     """You never use `stride`: window (i, j) starts at row i * stride and column j * stride."""
     return max_pool2d(x, kernel_size, None, padding)
@@ -50,6 +62,30 @@ def divisible_only(x, kernel_size, stride=None, padding=0):
 
 
 @mistake("max_pool2d")
+def reshape_trick(x, kernel_size, stride=None, padding=0):
+    """Cutting the image into blocks with view() needs sizes that divide, and a stride of kernel_size: use unfold, or slices."""
+    n, c, h, w = x.shape
+    blocks = x.reshape(n, c, h // kernel_size, kernel_size, w // kernel_size, kernel_size)
+    return blocks.amax(dim=(3, 5))
+
+
+@mistake("max_pool2d")
+def builtin_max(x, kernel_size, stride=None, padding=0):
+    """If the error speaks of an ambiguous Boolean value: Python's max() compares whole rows. Use .max() or torch.amax on the window."""
+    windows = _windows(x, kernel_size, stride, padding, float("-inf"))
+    out = windows.new_empty(windows.shape[:4])
+    for place in torch.cartesian_prod(*(torch.arange(size) for size in out.shape)).tolist():
+        out[tuple(place)] = max(windows[tuple(place)])
+    return out
+
+
+@mistake("max_pool2d")
+def integer_result(x, kernel_size, stride=None, padding=0):
+    """Your result is a tensor of whole numbers, and fractions are lost: make it with x.new_empty(...) or dtype=x.dtype."""
+    return max_pool2d(x, kernel_size, stride, padding).long()
+
+
+@mistake("max_pool2d")
 def integer_buffer(x, kernel_size, stride=None, padding=0):
     """Make the result with the dtype of x: yours holds whole numbers, and cuts the fractions off."""
     return max_pool2d(x, kernel_size, stride, padding).trunc()
@@ -65,6 +101,38 @@ def transposed(x, kernel_size, stride=None, padding=0):
 def across_channels(x, kernel_size, stride=None, padding=0):
     """Each channel is pooled on its own: the number of channels does not change."""
     return max_pool2d(x, kernel_size, stride, padding).amax(dim=1, keepdim=True)
+
+
+@mistake("max_pool2d")
+def channel_axis_vanishes(x, kernel_size, stride=None, padding=0):
+    """You take the maximum over the channels too, and their axis is gone: pool each channel on its own."""
+    return max_pool2d(x, kernel_size, stride, padding).amax(dim=1)
+
+
+@mistake("max_pool2d")
+def channels_share_a_maximum(x, kernel_size, stride=None, padding=0):
+    """.max() of a slice x[n, :, ...] runs over its channels too, and all get the same value: give it dim=(-2, -1)."""
+    out = max_pool2d(x, kernel_size, stride, padding)
+    return out.amax(dim=1, keepdim=True).expand_as(out).clone()
+
+
+@mistake("max_pool2d")
+def images_share_a_maximum(x, kernel_size, stride=None, padding=0):
+    """You take the maximum over the batch too: each image is pooled on its own."""
+    return max_pool2d(x, kernel_size, stride, padding).amax(dim=0, keepdim=True)
+
+
+@mistake("max_pool2d")
+def channels_last(x, kernel_size, stride=None, padding=0):
+    """You pool axes 1 and 2, as for (N, H, W, C): PyTorch lays images out as (N, C, H, W), so pool axes 2 and 3."""
+    return max_pool2d(x.permute(0, 3, 1, 2), kernel_size, stride, padding).permute(0, 2, 3, 1)
+
+
+@mistake("max_pool2d")
+def unpacks_fewer_axes(x, kernel_size, stride=None, padding=0):
+    """The image x has four axes, (N, C, H, W). If you unpack fewer of them, write n, c, h, w = x.shape, or count axes from the end."""
+    height, width = x.shape
+    return max_pool2d(x.view(1, 1, height, width), kernel_size, stride, padding)
 
 
 @mistake("max_pool2d")
@@ -99,6 +167,24 @@ def padding_ignored(x, kernel_size, stride=None, padding=0):
 def with_indices(x, kernel_size, stride=None, padding=0):
     """Return the values alone: yours is a tuple of values and indices. torch.max with dim= gives both; take .values."""
     return torch.max(_windows(x, kernel_size, stride, padding, float("-inf")).flatten(-2), dim=-1)[:]
+
+
+@mistake("max_pool2d")
+def with_cache(x, kernel_size, stride=None, padding=0):
+    """Return the result alone, not (out, cache): what the backward pass needs is remembered by autograd."""
+    return max_pool2d(x, kernel_size, stride, padding), x
+
+
+@mistake("max_pool2d")
+def returns_numpy(x, kernel_size, stride=None, padding=0):
+    """You return a numpy array, through which no gradient flows: stay with torch functions from x to the result."""
+    return max_pool2d(x.detach(), kernel_size, stride, padding).numpy()
+
+
+@mistake("max_pool2d")
+def numpy_inside(x, kernel_size, stride=None, padding=0):
+    """The values went through numpy: the result is float64 and no gradient flows. Make it with x.new_empty(...), in torch."""
+    return max_pool2d(x.detach(), kernel_size, stride, padding).double()
 
 
 @mistake("max_pool2d")
@@ -146,6 +232,51 @@ def stride_as_window(x, kernel_size, stride=None, padding=0):
 
 
 @mistake("avg_pool2d")
+def window_as_stride(x, kernel_size, stride=None, padding=0):
+    """You use the stride where the window's size belongs: a window is kernel_size wide, however far apart windows are."""
+    return avg_pool2d(x, stride or kernel_size, stride, padding)
+
+
+@mistake("avg_pool2d")
+def averages_channels(x, kernel_size, stride=None, padding=0):
+    """You average over the channels too: each channel is pooled on its own."""
+    return avg_pool2d(x, kernel_size, stride, padding).mean(dim=1, keepdim=True)
+
+
+@mistake("avg_pool2d")
+def stride_of_one(x, kernel_size, stride=1, padding=0):
+    """When no stride is given it equals kernel_size, as for the maximum. Yours is 1."""
+    return avg_pool2d(x, kernel_size, stride or 1, padding)
+
+
+@mistake("avg_pool2d")
+def no_padding(x, kernel_size, stride=None, padding=0):
+    """You never use `padding`: add that many rows and columns of zeros on every side."""
+    return avg_pool2d(x, kernel_size, stride)
+
+
+@mistake("avg_pool2d")
+def pads_with_infinity(x, kernel_size, stride=None, padding=0):
+    """You pad with -inf, as a maximum wants it: a mean wants zeros, or the border becomes -inf."""
+    return _windows(x, kernel_size, stride, padding, float("-inf")).mean(dim=(-2, -1))
+
+
+@mistake("avg_pool2d")
+def rounds_up(x, kernel_size, stride=None, padding=0):
+    """A window that sticks out is dropped, here too. You keep the cut-off ones."""
+    step = kernel_size if stride is None else stride
+    missing = [-(size + 2 * padding - kernel_size) % step for size in (x.shape[3], x.shape[2])]
+    longer = F.pad(x, (padding, padding + missing[0], padding, padding + missing[1]))
+    return avg_pool2d(longer, kernel_size, step)
+
+
+@mistake("avg_pool2d")
+def mean_through_numpy(x, kernel_size, stride=None, padding=0):
+    """The values went through numpy: the result is float64 and no gradient flows. Stay in torch, with the dtype of x."""
+    return avg_pool2d(x.detach(), kernel_size, stride, padding).double()
+
+
+@mistake("avg_pool2d")
 def divides_in_place(x, kernel_size, stride=None, padding=0):
     """`x /= ...` changes the image of whoever called you: divide the sums instead, which are yours."""
     x /= kernel_size**2
@@ -180,3 +311,21 @@ def over_channels_too(x):
 def global_maximum(x):
     """That is the maximum of each channel: take the mean."""
     return x.amax(dim=(2, 3), keepdim=True)
+
+
+@mistake("global_avg_pool2d")
+def over_the_rows_alone(x):
+    """You average over one of the two spatial axes: take both, dim=(2, 3)."""
+    return x.mean(dim=3, keepdim=True)
+
+
+@mistake("global_avg_pool2d")
+def global_sum(x):
+    """That is the sum of each channel: divide it by H * W, or use mean."""
+    return x.sum(dim=(2, 3), keepdim=True)
+
+
+@mistake("global_avg_pool2d")
+def over_axes_of_channels_last(x):
+    """You average over axes 1 and 2, as for (N, H, W, C): here they are channel and row. Take axes 2 and 3."""
+    return x.mean(dim=(1, 2), keepdim=True)

@@ -44,13 +44,22 @@ ROWS = torch.tensor(
 @pytest.mark.points(1)
 def test_max_returns_a_tensor_of_the_right_shape(student, rng):
     """Max pooling halves height and width, and keeps the rest"""
-    assert_shape(student.max_pool2d(torch.randn(2, 3, 4, 6, generator=rng), 2), (2, 3, 2, 3))
+    assert_shape(student.max_pool2d(torch.randn(2, 3, 4, 6, generator=rng), 2, 2), (2, 3, 2, 3))
 
 
-@pytest.mark.points(2)
+@pytest.mark.points(1)
 @pytest.mark.requires("test_max_returns_a_tensor_of_the_right_shape")
 def test_max_by_hand(student):
     """The largest value of each window, worked by hand"""
+    assert_matches(
+        student.max_pool2d(ROWS, 2, 2), torch.tensor([[[[5.0, 9.0], [8.0, 3.0]]]]), check_dtype=False
+    )
+
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_max_returns_a_tensor_of_the_right_shape")
+def test_max_stride_left_out(student):
+    """A stride that is left out equals the kernel size"""
     assert_matches(student.max_pool2d(ROWS, 2), torch.tensor([[[[5.0, 9.0], [8.0, 3.0]]]]), check_dtype=False)
 
 
@@ -59,7 +68,7 @@ def test_max_by_hand(student):
 def test_max_of_negative_values(student, rng):
     """The maximum of negative values is negative"""
     x = -1 - torch.rand(2, 2, 4, 4, generator=rng)
-    assert_matches(student.max_pool2d(x, 2), F.max_pool2d(x, 2), check_dtype=False)
+    assert_matches(student.max_pool2d(x, 2, 2), F.max_pool2d(x, 2), check_dtype=False)
 
 
 @pytest.mark.points(1)
@@ -67,7 +76,7 @@ def test_max_of_negative_values(student, rng):
 def test_max_of_an_image_that_is_not_square(student, rng):
     """Height and width are kept apart"""
     x = torch.randn(1, 2, 4, 10, generator=rng)
-    assert_matches(student.max_pool2d(x, 2), F.max_pool2d(x, 2), check_dtype=False)
+    assert_matches(student.max_pool2d(x, 2, 2), F.max_pool2d(x, 2), check_dtype=False)
 
 
 @pytest.mark.points(2)
@@ -75,7 +84,7 @@ def test_max_of_an_image_that_is_not_square(student, rng):
 def test_max_drops_what_does_not_fit(student, rng):
     """A window that sticks out is dropped"""
     x = torch.randn(2, 1, 5, 7, generator=rng)
-    assert_matches(student.max_pool2d(x, 2), F.max_pool2d(x, 2), check_dtype=False)
+    assert_matches(student.max_pool2d(x, 2, 2), F.max_pool2d(x, 2), check_dtype=False)
     assert_matches(student.max_pool2d(x, 3, 2), F.max_pool2d(x, 3, 2), check_dtype=False)
 
 
@@ -109,7 +118,7 @@ def test_max_keeps_the_dtype(student, rng):
     """The result has the dtype of the input"""
     for dtype in (torch.float32, torch.float64):
         x = torch.randn(1, 1, 2, 2, generator=rng).to(dtype)
-        assert_matches(student.max_pool2d(x, 2), F.max_pool2d(x, 2))
+        assert_matches(student.max_pool2d(x, 2, 2), F.max_pool2d(x, 2))
 
 
 @pytest.mark.points(2)
@@ -117,7 +126,7 @@ def test_max_keeps_the_dtype(student, rng):
 def test_max_gradient(student):
     """The gradient goes to where the maximum was"""
     x = ROWS.clone().requires_grad_()
-    (student.max_pool2d(x, 2) * torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])).sum().backward()
+    (student.max_pool2d(x, 2, 2) * torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])).sum().backward()
     expected = torch.tensor([[[[0.0, 1, 0, 0], [0, 0, 2, 0], [0, 3, 0, 0], [0, 0, 4, 0]]]])
     assert_matches(x.grad, expected, what="the gradient of max_pool2d")
 
@@ -126,7 +135,7 @@ def test_max_gradient(student):
 def test_avg_by_hand(student):
     """The mean of each window, worked by hand"""
     assert_matches(
-        student.avg_pool2d(ROWS, 2), torch.tensor([[[[3.25, 4.25], [4.25, 1.875]]]]), check_dtype=False
+        student.avg_pool2d(ROWS, 2, 2), torch.tensor([[[[3.25, 4.25], [4.25, 1.875]]]]), check_dtype=False
     )
 
 
@@ -135,7 +144,7 @@ def test_avg_by_hand(student):
 def test_avg_of_zeros(student):
     """Zeros count in the mean"""
     x = torch.tensor([[[[4.0, 0.0], [0.0, 0.0]]]])
-    assert_matches(student.avg_pool2d(x, 2), torch.tensor([[[[1.0]]]]), check_dtype=False)
+    assert_matches(student.avg_pool2d(x, 2, 2), torch.tensor([[[[1.0]]]]), check_dtype=False)
 
 
 @pytest.mark.points(2)
@@ -154,7 +163,7 @@ def test_avg_with_any_stride_and_odd_sizes(student, rng):
 def test_avg_padding_counts_as_zeros(student):
     """Padded zeros count in the divisor"""
     expected = torch.tensor([[[[0.25, 1.75, 0.0], [2.5, 5.5, 1.75], [0.5, 0.75, 0.625]]]])
-    assert_matches(student.avg_pool2d(ROWS, 2, padding=1), expected, check_dtype=False)
+    assert_matches(student.avg_pool2d(ROWS, 2, 2, 1), expected, check_dtype=False)
 
 
 @pytest.mark.points(1)
@@ -162,7 +171,7 @@ def test_avg_padding_counts_as_zeros(student):
 def test_avg_gradient(student):
     """The gradient is shared by the window"""
     x = torch.ones(1, 1, 2, 2, dtype=torch.float64, requires_grad=True)
-    (8 * student.avg_pool2d(x, 2)).sum().backward()
+    (8 * student.avg_pool2d(x, 2, 2)).sum().backward()
     assert_matches(
         x.grad, torch.full((1, 1, 2, 2), 2.0, dtype=torch.float64), what="the gradient of avg_pool2d"
     )
@@ -174,7 +183,7 @@ def test_avg_keeps_the_dtype(student, rng):
     """The mean has the dtype of the input"""
     for dtype in (torch.float32, torch.float64):
         x = torch.randn(1, 2, 4, 3, generator=rng, dtype=torch.float64).to(dtype)
-        assert_matches(student.avg_pool2d(x, 2), F.avg_pool2d(x, 2))
+        assert_matches(student.avg_pool2d(x, 2, 2), F.avg_pool2d(x, 2))
 
 
 @pytest.mark.points(1)
@@ -199,8 +208,8 @@ def test_inputs_are_left_alone(student, rng):
     """None of the three changes the image it was given"""
     x = torch.randn(1, 2, 4, 5, generator=rng)
     for name, call_it in (
-        ("max_pool2d", lambda: student.max_pool2d(x, 2, padding=1)),
-        ("avg_pool2d", lambda: student.avg_pool2d(x, 2, padding=1)),
+        ("max_pool2d", lambda: student.max_pool2d(x, 2, 2, padding=1)),
+        ("avg_pool2d", lambda: student.avg_pool2d(x, 2, 2, padding=1)),
         ("global_avg_pool2d", lambda: student.global_avg_pool2d(x)),
     ):
         call_it()
