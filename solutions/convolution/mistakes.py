@@ -182,10 +182,9 @@ def reads_unpadded(x, weight, bias=None, stride=1, padding=0):
     for i in range(right.shape[2]):
         for j in range(right.shape[3]):
             window = x[:, :, i * stride : i * stride + k_h, j * stride : j * stride + k_w]
-            right[:, :, i, j] = torch.einsum(
-                "ncij,ocij->no", window, weight
-            )  # a window cut off at the border fails
-    return right
+            # A window that is cut off at the border does not fit the filter.
+            right[:, :, i, j] = torch.einsum("ncij,ocij->no", window, weight)
+    return right if bias is None else right + bias[:, None, None]
 
 
 @mistake("conv2d")
