@@ -4,11 +4,11 @@ Notes: sections 2 and 3. Images are x of shape (N, C, H, W), filters are weight 
 torch's own convolutions and F.pad are switched off here; indexing, unfold, einsum and matmul are yours to use.
 Loops over output positions are fine: the images of the checks are small.
 
-Where the notes fall short: what deep learning calls convolution is cross-correlation. The filter is not
-flipped, as a mathematician would. The notes write images as (H x W x C), torch keeps them as (N, C, H, W), and
-a filter is (C, K, K), one for each output channel: it reaches through all input channels. There is one bias
-for each filter, which the notes leave out. And padding="same" and stride 1 keep the size whatever the kernel;
-for an odd kernel that is padding = (K - 1) // 2, for an even one torch must pad one side more than the other.
+Where the notes fall short: what deep learning calls convolution is cross-correlation, since the filter is laid on
+as it is; a mathematician would flip it first. The notes write images as (H x W x C), torch keeps them as
+(N, C, H, W), and a filter is (C, K, K), one for each output channel: it reaches through all input channels. There
+is one bias for each filter, which the notes leave out. And padding="same" with stride 1 keeps the size whatever the
+kernel: for an odd K that is padding = (K - 1) // 2, for an even one torch pads one side more than the other.
 """
 
 import torch
