@@ -99,3 +99,37 @@ def test_mistakes_are_listed_without_running_them(tmp_path):
         "One sentence, on two lines.",
         3,
     )
+
+
+def test_data_belong_to_a_course_with_a_readme_that_tells_their_licence(spoiled):
+    root = spoiled("exercises/scaling.py", "x", "x")
+    data = root / "exercises" / "data"
+    data.mkdir()
+    (data / "digits.npz").write_bytes(b"PK")
+    assert [str(problem) for problem in content.check_tree(catalog.load(root))] == [
+        "exercises/data/README.md: is missing: it names the source and the licence of the data",
+    ]
+    (data / "README.md").write_text("CC BY 4.0\n", encoding="utf-8")
+    assert content.check_tree(catalog.load(root)) == []
+    (data / "more").mkdir()
+    (data / "load.py").write_text("", encoding="utf-8")
+    assert [str(problem) for problem in content.check_tree(catalog.load(root))] == [
+        "exercises/data/load.py: is no data file; the folder holds data and their README",
+        "exercises/data/more: is no data file; the folder holds data and their README",
+    ]
+
+
+def test_an_exercise_may_build_on_what_the_student_wrote_for_another(spoiled, dispatcher):
+    root = spoiled("exercises/scaling.py", "x", "x")
+    second = Path(shutil.copytree(root / "solutions" / "scaling", root / "solutions" / "second"))
+    shutil.copy(root / "exercises" / "scaling.py", root / "exercises" / "second.py")
+    fixtures = (second / "fixtures.py").read_text(encoding="utf-8")
+    built_on = fixtures.replace(
+        "return torch.ones(count)", "import scaling\n    return scaling.double(torch.ones(count)) / 2"
+    )
+    assert built_on != fixtures
+    (second / "fixtures.py").write_text(built_on, encoding="utf-8")
+    suite = (second / "test_scaling.py").rename(second / "test_second.py")
+    as_in_a_submission = "import sys, reference\nsys.modules['scaling'] = reference\n"
+    suite.write_text(as_in_a_submission + suite.read_text(encoding="utf-8"), encoding="utf-8")
+    assert problems(root, dispatcher) == []
