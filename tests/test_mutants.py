@@ -266,7 +266,7 @@ def test_a_check_that_passes_for_some_seeds_only_is_found(copied, dispatcher):
     assert problem.startswith("solutions/scaling/test_scaling.py: test_shape fails in ")
     count = int(problem.split(" fails in ")[1].split()[0])
     assert 0 < count < 8
-    assert problem.count("(4 threads)") * 2 == count  # the same seeds fail with more threads
+    assert problem.count("(2 threads)") * 2 == count  # the same seeds fail with more threads
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_a_check_that_passes_for_some_seeds_only_is_found(copied, dispatcher):
 )  # fmt: skip
 def test_more_threads_are_used_on_both_sides(copied, dispatcher, name, old, new):
     (problem,) = steadiness(copied(name, (old, new)), dispatcher, 1).problems
-    assert "test_total fails in 1 of 2 gradings of the reference, with seed 0 (4 threads)" in str(problem)
+    assert "test_total fails in 1 of 2 gradings of the reference, with seed 0 (2 threads)" in str(problem)
 
 
 def test_a_tolerance_that_is_nearly_used_up_is_a_warning(copied, monkeypatch):
