@@ -246,7 +246,7 @@ def steadiness(root: Path, dispatcher: Dispatcher, times: int) -> content.Steadi
 
 def test_a_steady_suite_is_sound_and_tells_its_head_room(dispatcher):
     found = steadiness(COURSE, dispatcher, 2)
-    assert (found.gradings, found.problems, found.tight) == (4, (), {})
+    assert (found.gradings, found.mistaken, found.problems, found.tight) == (4, 12, (), {})
     assert set(found.tolerance_used) == {
         "test_values",
         "test_gradient",
@@ -296,3 +296,16 @@ def test_a_tolerance_that_is_nearly_used_up_is_a_warning(copied, monkeypatch):
 def test_a_repeat_of_nothing_is_refused():
     done = CliRunner().invoke(check_command, ["--repeat", "0"])
     assert done.exit_code == 2
+
+
+def test_a_mistake_that_is_caught_for_some_seeds_only_is_found(copied, dispatcher):
+    drawn = (
+        "start = float(torch.rand((), generator=rng) < 0.5)\n"
+        "    assert_matches(student.total(torch.ones(2), start=start), 2.0 + start)"
+    )
+    root = copied(
+        "test_scaling.py", ("def test_total(student)", "def test_total(student, rng)"), (WEAKENED[0], drawn)
+    )
+    (problem,) = steadiness(root, dispatcher, 5).problems
+    assert str(problem).startswith("solutions/scaling/mistakes.py:28:1: no-start is missed with seed ")
+    assert 0 < len(str(problem).split("seed ")[1].split(", ")) < 5

@@ -22,7 +22,7 @@ _WIDTH = 80
     "--repeat",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Grade the references with N seeds instead.",
+    help="Grade references and known mistakes with N seeds instead.",
 )
 @click.option(
     "--seed", type=int, default=DEFAULT_SEED, metavar="N", help="Seed of the inputs, or the first of them."
@@ -42,7 +42,8 @@ def check_command(
     solutions/<id>/equivalents.yaml says why none can.
 
     With --repeat each reference is graded with N seeds, with one thread of torch and with two, and must earn all
-    each time. The check that uses most of its tolerance is named, and any that uses more than half is a warning.
+    each time; known mistakes must be caught with the first five seeds. The check that uses most of its tolerance
+    is named, and any that uses more than half is a warning.
     """
     problems: list[Problem] = []
     unexplained = 0
@@ -157,7 +158,10 @@ def _repeated(
     problems: list[Problem] = []
     for steadiness in content.check_repeatedly(course, chosen, dispatcher, seed, times):
         problems += steadiness.problems
-        click.echo(f"{steadiness.exercise}: {steadiness.gradings} gradings, {_state(steadiness.problems)}")
+        click.echo(
+            f"{steadiness.exercise}: {steadiness.gradings} gradings of the reference, {steadiness.mistaken} of "
+            f"mistakes, {_state(steadiness.problems)}"
+        )
         for line in _tolerances(steadiness, verbose):
             click.echo(line)
     return problems

@@ -44,18 +44,24 @@ def check_exercises(
 def _jobs(exercise: Exercise, mistakes: Sequence[Listed], seed: int) -> Iterator[Job]:
     stub = exercise.stub.read_text(encoding="utf-8")
     reference = (exercise.folder / "reference.py").read_text(encoding="utf-8")
-    known = (exercise.folder / "mistakes.py").read_text(encoding="utf-8")
     module = f"{exercise.id}.py"
     yield Job(exercise=exercise, module=exercise.id, sources={module: stub}, seed=seed, explain=False)
     yield Job(exercise=exercise, module=exercise.id, sources={module: reference}, seed=seed, explain=False)
     for mistake in mistakes:
-        lines = (
-            "import mistakes",
-            "from reference import *",
-            f"{mistake.name} = mistakes.{mistake.attribute}",
-        )
-        sources = {module: "\n".join(lines), "reference.py": reference, "mistakes.py": known}
+        sources = mistaken_sources(exercise, mistake)
         yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed)
+
+
+def mistaken_sources(exercise: Exercise, mistake: Listed) -> dict[str, str]:
+    """Return a submission that is the reference, but for one known mistake."""
+    lines = (
+        "import mistakes",
+        "from reference import *",
+        f"{mistake.name} = mistakes.{mistake.attribute}",
+    )
+    names = ("reference.py", "mistakes.py")
+    course = {name: (exercise.folder / name).read_text(encoding="utf-8") for name in names}
+    return {f"{exercise.id}.py": "\n".join(lines), **course}
 
 
 def _prove(
