@@ -15,7 +15,7 @@ from grader.content.survivors import MUTANT_LIMITS, read_equivalents
 from grader.dispatch import Dispatcher
 from grader.errors import DocumentError
 from grader.jobs import Graded, NotGraded
-from grader.model import ExerciseResult, Outcome
+from grader.model import CheckResult, ExerciseResult, Outcome
 
 COURSE = Path(__file__).parent / "course"
 REFERENCE = COURSE / "solutions" / "scaling" / "reference.py"
@@ -195,12 +195,19 @@ def test_a_mutant_that_hangs_is_killed_by_its_limit(copied, dispatcher):
 class Canned:
     """Grades nothing: answers each job with what was prepared, and then that everything passed."""
 
-    def __init__(self, *first: Outcome | None) -> None:
-        self.first = first
+    def __init__(self, *first: Outcome | None, checks: tuple[CheckResult, ...] = ()) -> None:
+        self.first, self.checks = first, checks
 
     def grade(self, todo):
         for _, outcome in itertools.zip_longest(todo, self.first, fillvalue=Outcome.PASSED):
-            result = ExerciseResult(id="scaling", title="", outcome=outcome, points=0, max_points=0)
+            result = ExerciseResult(
+                id="scaling",
+                title="",
+                outcome=outcome,
+                points=0,
+                max_points=0,
+                checks=self.checks if outcome is Outcome.INTERNAL_ERROR else (),
+            )
             yield Graded(result=result) if outcome else NotGraded(reason="the grading process died")
 
 
@@ -309,3 +316,13 @@ def test_a_mistake_that_is_caught_for_some_seeds_only_is_found(copied, dispatche
     (problem,) = steadiness(root, dispatcher, 5).problems
     assert str(problem).startswith("solutions/scaling/mistakes.py:28:1: no-start is missed with seed ")
     assert 0 < len(str(problem).split("seed ")[1].split(", ")) < 5
+
+
+def test_a_check_that_breaks_kills_no_mutant():
+    check = CheckResult(
+        id="test_a", title="", outcome=Outcome.INTERNAL_ERROR, points=0, max_points=1, rationale="Oh."
+    )
+    found = survival(COURSE, Canned(Outcome.PASSED, Outcome.INTERNAL_ERROR, checks=(check,)))
+    (problem,) = (str(problem) for problem in found.problems)
+    assert problem.endswith("m1 could not be graded: test_a: Oh.")
+    assert found.killed == 0

@@ -130,8 +130,8 @@ def _survival(
         message = "does not earn full marks itself, so its mutants prove nothing; run `grade check`"
         problems.append(Problem(path=path, message=message))
     for mutant, ending in ended:
-        if isinstance(ending, NotGraded):
-            message = f"{mutant.id} could not be graded: {ending.reason}"
+        if fault := _our_fault(ending):
+            message = f"{mutant.id} could not be graded: {fault}"
             problems.append(Problem(path=path, line=mutant.line, column=mutant.column, message=message))
     if known:
         # One that a limit stopped may only have been slow: it is no proof that a check can tell it apart.
@@ -143,7 +143,7 @@ def _survival(
         exercise=exercise.id,
         reference=path,
         mutants=len(ended),
-        killed=sum(outcome not in (Outcome.PASSED, None) for outcome in outcomes.values()),
+        killed=sum(outcome not in (Outcome.PASSED, Outcome.INTERNAL_ERROR) for outcome in outcomes.values()),
         overdue=sum(outcome is Outcome.TIME_LIMIT for outcome in outcomes.values()),
         explained=sum(_key(mutant) in listed for mutant in alive),
         survivors=tuple(mutant for mutant in alive if _key(mutant) not in listed),
@@ -151,8 +151,16 @@ def _survival(
     )
 
 
-def _outcome(ending: Graded | NotGraded) -> Outcome | None:
-    return ending.result.outcome if isinstance(ending, Graded) else None
+def _outcome(ending: Graded | NotGraded) -> Outcome:
+    return ending.result.outcome if isinstance(ending, Graded) else Outcome.INTERNAL_ERROR
+
+
+def _our_fault(ending: Graded | NotGraded) -> str:
+    """Return why a grading tells nothing about its mutant, or nothing: a broken check kills nobody."""
+    if isinstance(ending, NotGraded):
+        return ending.reason
+    broken = (check for check in ending.result.checks if check.outcome is Outcome.INTERNAL_ERROR)
+    return next((f"{check.id}: {check.rationale}" for check in broken), "")
 
 
 def _key(described: Mutant | Equivalent) -> tuple[str, str, str]:

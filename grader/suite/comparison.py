@@ -120,7 +120,8 @@ def _scalars(got: object, expected: object, rtol: float | None, atol: float | No
         if math.isnan(got) and not math.isnan(expected):
             raise Mismatch(f"{_start(what)} is NaN.", got=got, expected=expected)
         relative, absolute = rtol or 1e-6, atol or 1e-8
-        _measure(torch.tensor(got), torch.tensor(expected), relative, absolute)
+        allowed = max(relative * max(abs(got), abs(expected)), absolute)  # as math.isclose has it
+        _note(0.0 if got == expected else abs(got - expected) / allowed)
         if got == expected or math.isclose(got, expected, rel_tol=relative, abs_tol=absolute):
             return
     elif got == expected:
@@ -247,12 +248,16 @@ def _values(
 
 def _measure(ours: torch.Tensor, theirs: torch.Tensor, rtol: float, atol: float) -> None:
     """Note how much of its tolerance a comparison uses, where somebody asks and there is a tolerance."""
-    shares = _shares.get()
-    if shares is None or not (0 < rtol + atol < math.inf) or not ours.numel():
+    if _shares.get() is None or not (0 < rtol + atol < math.inf) or not ours.numel():
         return
     used = (ours - theirs).abs() / (atol + rtol * theirs.abs())
     # Equal infinities, and NaN where NaN is expected, give NaN here: they use nothing.
-    shares.append(float(used.nan_to_num(nan=0.0, posinf=math.inf).max()))
+    _note(float(used.nan_to_num(nan=0.0, posinf=math.inf).max()))
+
+
+def _note(share: float) -> None:
+    if (shares := _shares.get()) is not None:
+        shares.append(share)
 
 
 def _tolerances(got: torch.Tensor, expected: torch.Tensor) -> tuple[float, float]:
