@@ -14,6 +14,7 @@ test: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/pytest
 	$(BIN)/grade check
+	$(BIN)/grade check --mutants
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

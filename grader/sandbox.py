@@ -305,6 +305,8 @@ class _SpawnedWorker:
 def clean_environment() -> dict[str, str]:
     """Return the environment of every process we start: one thread, no secrets, the same hashes every time."""
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    # Who asks for more threads all the same has them wait, not spin, for the one core they share.
+    one_thread["OMP_WAIT_POLICY"] = "PASSIVE"
     kept = {name: os.environ[name] for name in ("SYSTEMROOT", "TMPDIR", "TEMP") if name in os.environ}
     # torch.optim makes this folder when it is first imported; one that exists needs no writing.
     cache = {"TORCHINDUCTOR_CACHE_DIR": Path(sys.executable).anchor}

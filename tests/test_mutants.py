@@ -15,7 +15,7 @@ from grader.content.survivors import MUTANT_LIMITS, read_equivalents
 from grader.dispatch import Dispatcher
 from grader.errors import DocumentError
 from grader.jobs import Graded, NotGraded
-from grader.model import ExerciseResult, Outcome
+from grader.model import CheckResult, ExerciseResult, Outcome
 
 COURSE = Path(__file__).parent / "course"
 REFERENCE = COURSE / "solutions" / "scaling" / "reference.py"
@@ -195,12 +195,19 @@ def test_a_mutant_that_hangs_is_killed_by_its_limit(copied, dispatcher):
 class Canned:
     """Grades nothing: answers each job with what was prepared, and then that everything passed."""
 
-    def __init__(self, *first: Outcome | None) -> None:
-        self.first = first
+    def __init__(self, *first: Outcome | None, checks: tuple[CheckResult, ...] = ()) -> None:
+        self.first, self.checks = first, checks
 
     def grade(self, todo):
         for _, outcome in itertools.zip_longest(todo, self.first, fillvalue=Outcome.PASSED):
-            result = ExerciseResult(id="scaling", title="", outcome=outcome, points=0, max_points=0)
+            result = ExerciseResult(
+                id="scaling",
+                title="",
+                outcome=outcome,
+                points=0,
+                max_points=0,
+                checks=self.checks if outcome is Outcome.INTERNAL_ERROR else (),
+            )
             yield Graded(result=result) if outcome else NotGraded(reason="the grading process died")
 
 
@@ -246,7 +253,7 @@ def steadiness(root: Path, dispatcher: Dispatcher, times: int) -> content.Steadi
 
 def test_a_steady_suite_is_sound_and_tells_its_head_room(dispatcher):
     found = steadiness(COURSE, dispatcher, 2)
-    assert (found.gradings, found.problems, found.tight) == (4, (), {})
+    assert (found.gradings, found.mistaken, found.problems, found.tight) == (4, 12, (), {})
     assert set(found.tolerance_used) == {
         "test_values",
         "test_gradient",
@@ -266,7 +273,7 @@ def test_a_check_that_passes_for_some_seeds_only_is_found(copied, dispatcher):
     assert problem.startswith("solutions/scaling/test_scaling.py: test_shape fails in ")
     count = int(problem.split(" fails in ")[1].split()[0])
     assert 0 < count < 8
-    assert problem.count("(4 threads)") * 2 == count  # the same seeds fail with more threads
+    assert problem.count("(2 threads)") * 2 == count  # the same seeds fail with more threads
 
 
 @pytest.mark.parametrize(
@@ -279,7 +286,7 @@ def test_a_check_that_passes_for_some_seeds_only_is_found(copied, dispatcher):
 )  # fmt: skip
 def test_more_threads_are_used_on_both_sides(copied, dispatcher, name, old, new):
     (problem,) = steadiness(copied(name, (old, new)), dispatcher, 1).problems
-    assert "test_total fails in 1 of 2 gradings of the reference, with seed 0 (4 threads)" in str(problem)
+    assert "test_total fails in 1 of 2 gradings of the reference, with seed 0 (2 threads)" in str(problem)
 
 
 def test_a_tolerance_that_is_nearly_used_up_is_a_warning(copied, monkeypatch):
@@ -296,3 +303,26 @@ def test_a_tolerance_that_is_nearly_used_up_is_a_warning(copied, monkeypatch):
 def test_a_repeat_of_nothing_is_refused():
     done = CliRunner().invoke(check_command, ["--repeat", "0"])
     assert done.exit_code == 2
+
+
+def test_a_mistake_that_is_caught_for_some_seeds_only_is_found(copied, dispatcher):
+    drawn = (
+        "start = float(torch.rand((), generator=rng) < 0.5)\n"
+        "    assert_matches(student.total(torch.ones(2), start=start), 2.0 + start)"
+    )
+    root = copied(
+        "test_scaling.py", ("def test_total(student)", "def test_total(student, rng)"), (WEAKENED[0], drawn)
+    )
+    (problem,) = steadiness(root, dispatcher, 5).problems
+    assert str(problem).startswith("solutions/scaling/mistakes.py:28:1: no-start is missed with seed ")
+    assert 0 < len(str(problem).split("seed ")[1].split(", ")) < 5
+
+
+def test_a_check_that_breaks_kills_no_mutant():
+    check = CheckResult(
+        id="test_a", title="", outcome=Outcome.INTERNAL_ERROR, points=0, max_points=1, rationale="Oh."
+    )
+    found = survival(COURSE, Canned(Outcome.PASSED, Outcome.INTERNAL_ERROR, checks=(check,)))
+    (problem,) = (str(problem) for problem in found.problems)
+    assert problem.endswith("m1 could not be graded: test_a: Oh.")
+    assert found.killed == 0

@@ -9,7 +9,7 @@ import torch
 from grader.errors import DocumentError
 from grader.proxy import Conversation
 from grader.suite import assert_matches
-from grader.suite.comparison import Mismatch
+from grader.suite.comparison import Mismatch, measuring
 from grader.suite.plugin import SuitePlugin, run_suite, seed_of
 
 
@@ -102,6 +102,30 @@ def test_a_dtype_can_be_left_to_a_check_of_its_own():
     assert_matches(IMAGE.double(), IMAGE, check_dtype=False)
 
 
+SHARES = [
+    # got, expected, tolerances, what is used of them
+    (torch.tensor([1.0, 2.5]), torch.tensor([1.0, 2.0]), {"atol": 1.0, "rtol": 0.0}, [0.5]),
+    (torch.tensor([1.0, 2.5]), torch.tensor([1.0, 2.0]), {"atol": 0.0, "rtol": 1.0}, [0.25]),
+    (1.25, 1.0, {"atol": 0.5, "rtol": 0.1}, [0.5]),
+    ([1.25, 1.0], [1.0, 1.0], {"atol": 0.1, "rtol": 0.4}, [0.5, 0.0]),
+    (torch.tensor([float("inf"), float("nan")]), torch.tensor([float("inf"), float("nan")]), {}, [0.0]),
+    (torch.tensor([1, 2]), torch.tensor([1, 2]), {}, []),  # whole numbers have no tolerance
+    (IMAGE, IMAGE * 2, {"atol": float("inf")}, []),
+    (torch.ones(0), torch.ones(0), {}, []),
+    (3, 3, {}, []),
+]
+
+
+@pytest.mark.parametrize(("got", "expected", "tolerances", "shares"), SHARES)
+def test_what_a_comparison_uses_of_its_tolerance_is_measured_where_somebody_asks(
+    got, expected, tolerances, shares
+):
+    assert_matches(got, expected, **tolerances)
+    with measuring() as found:
+        assert_matches(got, expected, **tolerances)
+    assert found == pytest.approx(shares)
+
+
 def test_inputs_depend_on_the_seed_and_the_check_and_nothing_else():
     assert seed_of(1, "test_a") == seed_of(1, "test_a")
     assert len({seed_of(seed, check) for seed in range(3) for check in ("test_a", "test_b")}) == 6
@@ -110,7 +134,7 @@ def test_inputs_depend_on_the_seed_and_the_check_and_nothing_else():
 _NUMBERS = itertools.count()
 
 
-def run(tmp_path: Path, text: str):
+def run(tmp_path: Path, text: str, **options: bool):
     """Run a suite and return what was reported."""
     path = tmp_path / f"test_of_{next(_NUMBERS)}.py"  # a module is imported once in a process
     path.write_text(f"import pytest, torch\n{text}", encoding="utf-8")
@@ -120,7 +144,8 @@ def run(tmp_path: Path, text: str):
         runs.append(finished)
         return finished.error is None and not finished.waits_for
 
-    run_suite(path, SuitePlugin(seed=0, start=lambda _: Conversation(backend=None), report=report))
+    start = lambda _: Conversation(backend=None)  # noqa: E731
+    run_suite(path, SuitePlugin(seed=0, start=start, report=report, **options))
     return runs
 
 
@@ -140,6 +165,18 @@ def test_second(student):
     assert isinstance(first.error, AssertionError)
     assert second.waits_for == "test_first"
     assert (second.spec.title, second.spec.points) == ("Second", 2.0)
+
+
+def test_nothing_runs_after_the_first_failure_where_that_is_all_one_wants_to_know(tmp_path):
+    checks = [
+        f"@pytest.mark.points(1)\ndef test_{n}(student):\n    'Check {n}'\n    assert {n} != 1\n"
+        for n in range(3)
+    ]
+    assert [run.spec.id for run in run(tmp_path, "\n".join(checks))] == ["test_0", "test_1", "test_2"]
+    assert [run.spec.id for run in run(tmp_path, "\n".join(checks), first_failure=True)] == [
+        "test_0",
+        "test_1",
+    ]
 
 
 def test_the_generator_is_the_same_in_every_run(tmp_path):

@@ -22,25 +22,29 @@ _WIDTH = 80
     "--repeat",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Grade the references with N seeds instead, from --seed on.",
+    help="Grade references and known mistakes with N seeds instead.",
 )
-@click.option("--seed", type=int, default=DEFAULT_SEED, metavar="N", help="Seed of the inputs.")
-@click.option("-v", "--verbose", is_flag=True, help="Name the checks behind each figure.")
+@click.option(
+    "--seed", type=int, default=DEFAULT_SEED, metavar="N", help="Seed of the inputs, or the first of them."
+)
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Name the checks that catch each mistake, or use a tolerance."
+)
 def check_command(
     exercises: tuple[str, ...], mutants: bool, repeat: int | None, seed: int, verbose: bool
 ) -> int:
     """Grade every stub, reference and known mistake, and verify every quiz key. Exits with 4 on a problem.
 
-    \b
     A stub must earn nothing and be "not attempted"; a reference must earn all; every known mistake must be
     caught by a check, and told apart from the others. Quiz keys are computed with torch and the references.
 
-    \b
-    --mutants   changes each reference in one place at a time. A check must kill every such mutant, or
-                solutions/<id>/equivalents.yaml says why none can.
-    --repeat N  grades each reference with N seeds, with one thread of torch and with four. Each must earn
-                all. Tells how much of its tolerance the tightest check uses, and warns above one half.
-    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    With --mutants each reference is changed in one place at a time. A check must kill every such mutant, or
+    solutions/<id>/equivalents.yaml says why none can.
+
+    With --repeat each reference is graded with N seeds, with one thread of torch and with two, and must earn all
+    each time; known mistakes must be caught with the first five seeds. The check that uses most of its tolerance
+    is named, and any that uses more than half is a warning.
+    """
     problems: list[Problem] = []
     unexplained = 0
     with Dispatcher() as dispatcher:
@@ -154,15 +158,21 @@ def _repeated(
     problems: list[Problem] = []
     for steadiness in content.check_repeatedly(course, chosen, dispatcher, seed, times):
         problems += steadiness.problems
-        click.echo(_steadiness_line(steadiness))
-        shown = steadiness.tolerance_used if verbose else steadiness.tight
-        for check, share in sorted(shown.items(), key=lambda item: -item[1]):
-            warning = "warning: " if check in steadiness.tight else ""
-            click.echo(f"  {warning}{check} uses {share:.2%} of its tolerance")
+        click.echo(
+            f"{steadiness.exercise}: {steadiness.gradings} gradings of the reference, {steadiness.mistaken} of "
+            f"mistakes, {_state(steadiness.problems)}"
+        )
+        for line in _tolerances(steadiness, verbose):
+            click.echo(line)
     return problems
 
 
-def _steadiness_line(steadiness: content.Steadiness) -> str:
-    used = steadiness.tolerance_used
-    tightest = f"at most {max(used.values()):.2%} of a tolerance used" if used else "no tolerance"
-    return f"{steadiness.exercise}: {steadiness.gradings} gradings, {tightest}, {_state(steadiness.problems)}"
+def _tolerances(steadiness: content.Steadiness, verbose: bool) -> Iterator[str]:
+    """Tell what uses most of its tolerance, and all that uses too much of it; with `verbose`, everything."""
+    tightest = sorted(steadiness.tolerance_used.items(), key=lambda item: -item[1])
+    if not tightest:
+        yield "  no check compares with a tolerance"
+    for n, (check, share) in enumerate(tightest):
+        tight = check in steadiness.tight
+        if verbose or tight or n == 0:
+            yield f"  {'warning: ' if tight else ''}{check} uses {share:.2%} of its tolerance"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from grader.catalog import Course
+from grader.content.submissions import mistaken, reference_of, solved
 from grader.content.tree import shown
 from grader.dispatch import Dispatcher
 from grader.errors import Problem
@@ -43,26 +44,12 @@ def check_exercises(
 
 def _jobs(course: Course, exercise: Exercise, mistakes: Sequence[Listed], seed: int) -> Iterator[Job]:
     stub = exercise.stub.read_text(encoding="utf-8")
-    reference = _reference(exercise)
-    known = (exercise.folder / "mistakes.py").read_text(encoding="utf-8")
-    module = f"{exercise.id}.py"
-    # An exercise may build on what the student wrote for another: all others are solved beside it.
-    solved = {f"{other.id}.py": _reference(other) for other in course.exercises}
-    for source in (stub, reference):
-        sources = solved | {module: source}
+    for source in (stub, reference_of(exercise)):
+        sources = solved(course) | {f"{exercise.id}.py": source}
         yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed, explain=False)
     for mistake in mistakes:
-        lines = (
-            "import mistakes",
-            "from reference import *",
-            f"{mistake.name} = mistakes.{mistake.attribute}",
-        )
-        own = {module: "\n".join(lines), "reference.py": reference, "mistakes.py": known}
-        yield Job(exercise=exercise, module=exercise.id, sources=solved | own, seed=seed)
-
-
-def _reference(exercise: Exercise) -> str:
-    return (exercise.folder / "reference.py").read_text(encoding="utf-8")
+        sources = mistaken(course, exercise, mistake)
+        yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed)
 
 
 def _prove(

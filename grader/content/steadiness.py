@@ -1,31 +1,36 @@
-"""Proves suites steady: the reference earns full marks whatever is drawn, with one thread of torch and with more.
+"""Proves suites steady, whatever is drawn: the reference earns full marks, and every known mistake is caught.
 
-It also tells how much of its tolerance each check uses: what comes near to it on this machine fails on another.
+The reference is graded with one thread of torch and with more. It also tells how much of its tolerance each check
+uses: what comes near to it on this machine fails on another.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grader.catalog import Course
+from grader.content.submissions import mistaken, reference_of, solved
 from grader.content.tree import shown
 from grader.dispatch import Dispatcher
 from grader.errors import Problem
 from grader.jobs import Graded, Job, NotGraded
+from grader.mistakes import Listed, read_mistakes
 from grader.model import Exercise, Outcome
 
-THREADS = (
-    1,
-    4,
-)  # on both sides; sums come in another order with more, and so out differently in their last digits
+# Of torch, on both sides. With two, sums are added in another order, and differ in their last digits.
+THREADS = (1, 2)
 TIGHT = 0.5
+# Time is not what is looked at, and threads that share a core wait for each other.
+_PATIENCE = 10.0
+MISTAKE_SEEDS = 5  # an exercise has about thirty known mistakes, so they get fewer seeds than the reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steadiness:
-    """What repeated gradings of one reference found. `tolerance_used` maps checks to their largest share of it."""
+    """What repeated gradings found. `tolerance_used` maps checks to the largest share of it the reference used."""
 
     exercise: str
     gradings: int
+    mistaken: int
     tolerance_used: dict[str, float]
     problems: tuple[Problem, ...]
 
@@ -47,20 +52,40 @@ class _Run:
 def check_repeatedly(
     course: Course, exercises: Sequence[Exercise], dispatcher: Dispatcher, seed: int, times: int
 ) -> Iterator[Steadiness]:
-    """Grade every reference with `times` seeds from `seed` on, and with each number of threads; yield in order."""
+    """Grade every reference with `times` seeds from `seed` on and each number of threads; yield in order.
+
+    Every known mistake is graded with the first few of the seeds, each time until the first check that fails.
+    """
     runs = [_Run(seed + n, threads) for threads in THREADS for n in range(times)]
-    graded = dispatcher.grade([_job(exercise, run) for exercise in exercises for run in runs])
+    seeds = range(seed, seed + min(times, MISTAKE_SEEDS))
+    mistakes = {
+        exercise.id: [(m, s) for m in read_mistakes(exercise.folder / "mistakes.py") for s in seeds]
+        for exercise in exercises
+    }
+    todo: list[Job] = []
     for exercise in exercises:
-        yield _steadiness(course, exercise, [(run, next(graded)) for run in runs])
+        todo += (_job(course, exercise, run) for run in runs)
+        todo += (_mistaken_job(course, exercise, *pair) for pair in mistakes[exercise.id])
+    graded = dispatcher.grade(todo)
+    for exercise in exercises:
+        ended = [(run, next(graded)) for run in runs]
+        caught = [(mistake, n, next(graded)) for mistake, n in mistakes[exercise.id]]
+        yield _steadiness(course, exercise, ended, caught)
 
 
-def _job(exercise: Exercise, run: _Run) -> Job:
-    reference = (exercise.folder / "reference.py").read_text(encoding="utf-8")
+def _job(course: Course, exercise: Exercise, run: _Run) -> Job:
     lines = ("import torch", f"torch.set_num_threads({run.threads})", "from reference import *")
+    limits = replace(
+        exercise.limits,
+        call_limit_s=exercise.limits.call_limit_s * _PATIENCE,
+        check_limit_s=exercise.limits.check_limit_s * _PATIENCE,
+        exercise_limit_s=exercise.limits.exercise_limit_s * _PATIENCE,
+    )
     return Job(
-        exercise=exercise,
+        exercise=replace(exercise, limits=limits),
         module=exercise.id,
-        sources={f"{exercise.id}.py": "\n".join(lines), "reference.py": reference},
+        sources=solved(course)
+        | {f"{exercise.id}.py": "\n".join(lines), "reference.py": reference_of(exercise)},
         seed=run.seed,
         explain=False,
         threads=run.threads,
@@ -68,8 +93,22 @@ def _job(exercise: Exercise, run: _Run) -> Job:
     )
 
 
+def _mistaken_job(course: Course, exercise: Exercise, mistake: Listed, seed: int) -> Job:
+    return Job(
+        exercise=exercise,
+        module=exercise.id,
+        sources=mistaken(course, exercise, mistake),
+        seed=seed,
+        explain=False,
+        first_failure=True,
+    )
+
+
 def _steadiness(
-    course: Course, exercise: Exercise, ended: Sequence[tuple[_Run, Graded | NotGraded]]
+    course: Course,
+    exercise: Exercise,
+    ended: Sequence[tuple[_Run, Graded | NotGraded]],
+    tried: Sequence[tuple[Listed, int, Graded | NotGraded]],
 ) -> Steadiness:
     used: dict[str, float] = {}
     failed: dict[str, list[tuple[_Run, str]]] = {}
@@ -80,8 +119,27 @@ def _steadiness(
             for check, share in ending.tolerance_used.items():
                 used[check] = max(share, used.get(check, 0.0))
     path = shown(course, exercise.folder / f"test_{exercise.id}.py")
-    problems = tuple(Problem(path=path, message=_told(*item, len(ended))) for item in failed.items())
-    return Steadiness(exercise=exercise.id, gradings=len(ended), tolerance_used=used, problems=problems)
+    problems = [Problem(path=path, message=_told(*item, len(ended))) for item in failed.items()]
+    return Steadiness(
+        exercise=exercise.id,
+        gradings=len(ended),
+        mistaken=len(tried),
+        tolerance_used=used,
+        problems=(*problems, *_missed(shown(course, exercise.folder / "mistakes.py"), tried)),
+    )
+
+
+def _missed(path: str, tried: Sequence[tuple[Listed, int, Graded | NotGraded]]) -> Iterator[Problem]:
+    """Yield each known mistake that some seed lets through, with its seeds."""
+    found: dict[Listed, list[str]] = {}
+    for mistake, seed, ending in tried:
+        if isinstance(ending, NotGraded):
+            found.setdefault(mistake, []).append(f"{seed} (not graded: {ending.reason})")
+        elif ending.result.outcome is Outcome.PASSED:
+            found.setdefault(mistake, []).append(f"{seed}")
+    for mistake, seeds in found.items():
+        message = f"{mistake.id} is missed with seed {', '.join(seeds)}"
+        yield Problem(path=path, line=mistake.line, column=1, message=message)
 
 
 def _failures(ending: Graded | NotGraded) -> Iterator[tuple[str, str]]:

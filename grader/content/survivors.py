@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from grader import document
 from grader.catalog import Course
 from grader.content.mutants import Mutant, mutants
+from grader.content.submissions import reference_of, solved
 from grader.content.tree import shown
 from grader.dispatch import Dispatcher
 from grader.document import Document
@@ -67,13 +68,15 @@ def check_mutants(
     Raises DocumentError where an equivalents.yaml cannot be read.
     """
     known = {exercise.id: read_equivalents(course, exercise) for exercise in exercises}
-    sources = {exercise.id: _reference(exercise) for exercise in exercises}
-    made = {exercise.id: mutants(sources[exercise.id]) for exercise in exercises}
+    beside = solved(course)
+    made = {exercise.id: mutants(reference_of(exercise)) for exercise in exercises}
     todo: list[Job] = []
     for exercise in exercises:
-        todo.append(_job(exercise, sources[exercise.id], seed))
+        todo.append(_job(exercise, beside, seed))
         hasty = replace(exercise, limits=_tight(exercise.limits))
-        todo += (_job(hasty, mutant.source, seed) for mutant in made[exercise.id])
+        todo += (
+            _job(hasty, beside | {f"{exercise.id}.py": mutant.source}, seed) for mutant in made[exercise.id]
+        )
     graded = dispatcher.grade(todo)
     for exercise in exercises:
         reference = next(graded)
@@ -89,10 +92,6 @@ def read_equivalents(course: Course, exercise: Exercise) -> Document[Equivalents
     return document.read(path, EquivalentsDocument, shown=shown(course, path))
 
 
-def _reference(exercise: Exercise) -> str:
-    return (exercise.folder / "reference.py").read_text(encoding="utf-8")
-
-
 def _tight(given: Limits) -> Limits:
     return replace(
         given,
@@ -103,11 +102,11 @@ def _tight(given: Limits) -> Limits:
     )
 
 
-def _job(exercise: Exercise, source: str, seed: int) -> Job:
+def _job(exercise: Exercise, sources: dict[str, str], seed: int) -> Job:
     return Job(
         exercise=exercise,
         module=exercise.id,
-        sources={f"{exercise.id}.py": source},
+        sources=sources,
         seed=seed,
         explain=False,
         first_failure=True,
@@ -130,8 +129,8 @@ def _survival(
         message = "does not earn full marks itself, so its mutants prove nothing; run `grade check`"
         problems.append(Problem(path=path, message=message))
     for mutant, ending in ended:
-        if isinstance(ending, NotGraded):
-            message = f"{mutant.id} could not be graded: {ending.reason}"
+        if fault := _our_fault(ending):
+            message = f"{mutant.id} could not be graded: {fault}"
             problems.append(Problem(path=path, line=mutant.line, column=mutant.column, message=message))
     if known:
         # One that a limit stopped may only have been slow: it is no proof that a check can tell it apart.
@@ -143,7 +142,7 @@ def _survival(
         exercise=exercise.id,
         reference=path,
         mutants=len(ended),
-        killed=sum(outcome not in (Outcome.PASSED, None) for outcome in outcomes.values()),
+        killed=sum(outcome not in (Outcome.PASSED, Outcome.INTERNAL_ERROR) for outcome in outcomes.values()),
         overdue=sum(outcome is Outcome.TIME_LIMIT for outcome in outcomes.values()),
         explained=sum(_key(mutant) in listed for mutant in alive),
         survivors=tuple(mutant for mutant in alive if _key(mutant) not in listed),
@@ -151,8 +150,16 @@ def _survival(
     )
 
 
-def _outcome(ending: Graded | NotGraded) -> Outcome | None:
-    return ending.result.outcome if isinstance(ending, Graded) else None
+def _outcome(ending: Graded | NotGraded) -> Outcome:
+    return ending.result.outcome if isinstance(ending, Graded) else Outcome.INTERNAL_ERROR
+
+
+def _our_fault(ending: Graded | NotGraded) -> str:
+    """Return why a grading tells nothing about its mutant, or nothing: a broken check kills nobody."""
+    if isinstance(ending, NotGraded):
+        return ending.reason
+    broken = (check for check in ending.result.checks if check.outcome is Outcome.INTERNAL_ERROR)
+    return next((f"{check.id}: {check.rationale}" for check in broken), "")
 
 
 def _key(described: Mutant | Equivalent) -> tuple[str, str, str]:

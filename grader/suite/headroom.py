@@ -22,7 +22,7 @@ def measuring() -> Generator[list[float]]:
 
 
 def note(ours: torch.Tensor, theirs: torch.Tensor, rtol: float, atol: float) -> None:
-    """Note how much of its tolerance a comparison uses, where somebody asks and there is a tolerance."""
+    """Note how much of its tolerance a comparison of tensors uses, where somebody asks and there is a tolerance."""
     shares = _shares.get()
     if shares is None or not (0 < rtol + atol < math.inf) or not ours.numel():
         return
@@ -30,3 +30,15 @@ def note(ours: torch.Tensor, theirs: torch.Tensor, rtol: float, atol: float) -> 
     used = (ours - theirs).abs() / (atol + rtol * theirs.abs())
     # Equal infinities, and NaN where NaN is expected, give NaN here: they use nothing.
     shares.append(float(used.nan_to_num(nan=0.0, posinf=math.inf).max()))
+
+
+def note_number(got: float, expected: float, rtol: float, atol: float) -> None:
+    """Note the same for two numbers, which are compared by math.isclose."""
+    shares = _shares.get()
+    if shares is None:
+        return
+    allowed = max(rtol * max(abs(got), abs(expected)), atol)
+    if got == expected:
+        shares.append(0.0)
+    elif allowed:
+        shares.append(abs(got - expected) / allowed)
