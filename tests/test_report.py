@@ -673,4 +673,6 @@ def test_two_mistakes_made_together_are_both_named() -> None:
         "Your results are exactly those of two known mistakes together, zero-padding and stride-ignored: "
         "Pad with -inf. Use `stride`."
     ) in words
-    assert "Padding never wins - the same mistake" in words or "Padding never wins · the same mistake" in words
+    assert (
+        "Padding never wins - the same mistake" in words or "Padding never wins · the same mistake" in words
+    )
