@@ -7,6 +7,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from msgspec import structs
 
 from grader.feedback import diagnosis
 from grader.feedback.diagnosis import Diagnoser
@@ -379,6 +380,15 @@ def test_pairs_end_with_their_budget_and_cost_the_same_every_time(case, monkeypa
     found = case(source, pads=pads)
     assert found.told("pads") == ""
     assert found.replayer.spent < spent[0]
+
+
+def test_what_is_not_written_costs_no_pairs(case):
+    found = case("\ndef clip(x, low=0.0, high=1.0): raise NotImplementedError", clips=clips, pads=pads)
+    for exchange in (e for unit in found.diagnoser.units for e in unit.exchanges if "clip" in unit.names):
+        # The service takes it for the student's own only in a file of the student's.
+        object.__setattr__(exchange, "reply", structs.replace(exchange.reply, cause="not_implemented"))
+    assert found.told("clips") == ""
+    assert found.replayer.spent <= 2 * len(found.diagnoser.units)
 
 
 def test_replaying_leaves_every_name_as_it_was(case):

@@ -39,6 +39,8 @@ def test_a_known_mistake_is_named_however_it_is_written(grade, check, source, na
         "def double(x): return x * x + 1e-2",
         "def double(x): return (x * x).double()",
         "def double(x): return None",
+        # right in the eyes of the checks that run, and told by the small calls that follow them
+        "def double(x): return x * x if x.numel() % 2 == 0 else x",
     ],
 )
 def test_a_mistake_that_does_not_explain_every_result_is_not_named(grade, check, source):

@@ -16,12 +16,21 @@ import torch
 from grader.feedback.likeness import NO_CHANCE, Chance, Known, chance_in, read, same
 from grader.proxy import Exchange
 from grader.service import Service
-from grader.wire.messages import Call, EntriesValue, HandleValue, ItemsValue, Question, Returned, Value
+from grader.wire.messages import (
+    Call,
+    EntriesValue,
+    HandleValue,
+    ItemsValue,
+    Question,
+    Raised,
+    Returned,
+    Value,
+)
 
 Namespace = Mapping[str, object]
 Code = Mapping[str, Callable[..., object]]
 
-SIZE_OF_ONE = 2**20  # bytes: an exchange of more counts as several
+SIZE_OF_ONE = 2**19  # bytes: an exchange of more counts as several
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -78,6 +87,12 @@ def _holds_object(value: Value) -> bool:
     return isinstance(value, HandleValue)
 
 
+def ends_like_no_mistake(unit: Unit) -> bool:
+    """Tell whether a reply is one that no known mistake gives: nothing was written, or it was refused."""
+    endings = ("not_implemented", "banned", "refused", "exit", "memory")
+    return any(isinstance(e.reply, Raised) and e.reply.cause in endings for e in unit.exchanges)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What replaying a unit on some code showed: it gives what was recorded, and what the reference gives.
@@ -102,6 +117,7 @@ class Replayer:
     fixtures: Namespace
     places: Sequence[dict[str, Any]]
     spent: int = 0
+    _weights: dict[Unit, int] = field(default_factory=dict)
     _spots: dict[str, list[tuple[dict[str, Any], str]]] = field(init=False)
     _right: dict[Unit, tuple[list[Known], list[Chance]]] = field(default_factory=dict)
     _verdicts: dict[tuple[object, ...], Verdict] = field(default_factory=dict)
@@ -148,13 +164,20 @@ class Replayer:
             self._right[unit] = one, list(map(chance_in, one, other))
         return self._right[unit]
 
+    def cost(self, unit: Unit) -> int:
+        """Return what replaying a unit counts: its exchanges, more for large ones and for large modules."""
+        return (unit.size + self._weights.get(unit, 0) * len(unit.exchanges)) // SIZE_OF_ONE
+
     def _run(self, unit: Unit, code: Code, wired: bool, seed: int) -> list[Known]:
-        self.spent += unit.size // SIZE_OF_ONE
+        self.spent += self.cost(unit)
         if wired:
             code = {name: self.bound(name, variant) for name, variant in code.items()}
         service = Service({**self.reference, **code}, self.fixtures, seed=seed)
         with torch.enable_grad(), self._looked_up(code if wired else {}):
-            return [read(*service.answer(e.request, bytearray(e.payload))) for e in unit.exchanges]
+            replies = [read(*service.answer(e.request, bytearray(e.payload))) for e in unit.exchanges]
+        if not code:
+            self._weights[unit] = service.weight
+        return replies
 
     # --- which code a name stands for
 

@@ -76,6 +76,12 @@ class Service:
                 message=str(refusal)[:MAX_MESSAGE],
             ), b""
 
+    @property
+    def weight(self) -> int:
+        """The bytes of all parameters of the modules kept."""
+        modules = [thing for thing in self._objects if isinstance(thing, torch.nn.Module)]
+        return sum(p.numel() * p.element_size() for module in modules for p in module.parameters())
+
     # --- calls
 
     def _call(self, request: Call, payload: bytearray) -> tuple[Reply, bytes]:
