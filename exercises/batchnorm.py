@@ -64,9 +64,8 @@ class BatchNorm2d(nn.Module):
 
                running = (1 - momentum) * running + momentum * batch
 
-           written into the buffers. Keras and CS231n give momentum the other meaning: there it weighs the old.
-
-           Here the batch's variance divides by n - 1 (the unbiased one). torch has two variances on purpose.
+           Write it into the buffers. Here the batch's variance divides by n - 1 (the unbiased one): torch has
+           two variances on purpose. And momentum weighs the new batch; in Keras and CS231n it weighs the old.
         4. num_batches_tracked grows by one.
 
         In evaluation, mean and var are running_mean and running_var, and no buffer changes. `self.training` alone

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from reference import conv_output_size, receptive_field
 
 from grader.mistakes import mistake
@@ -66,6 +67,12 @@ def dilation_twice(size, kernel_size, stride=1, padding=0, dilation=1):
 def floor_to_float(size, kernel_size, stride=1, padding=0, dilation=1):
     """The value is right, but a float: a size is an int, which // between ints gives you (or int(...))."""
     return float(conv_output_size(size, kernel_size, stride, padding, dilation))
+
+
+@mistake("conv_output_size")
+def floor_by_numpy(size, kernel_size, stride=1, padding=0, dilation=1):
+    """np.floor gives a number of numpy's own kind, which no layer takes as a size: // between ints gives an int."""
+    return np.floor((size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride + 1)
 
 
 @mistake("conv_output_size")
@@ -262,6 +269,15 @@ def pooling_keeps_the_field(layers):
 def from_the_last_layer(layers):
     """You go through the layers from the last to the first: the step is the product of the strides BEFORE a layer."""
     return receptive_field(layers[::-1])
+
+
+@mistake("receptive_field")
+def backwards_without_minus(layers):
+    """Going from the last layer to the first, r pixels come from (r - 1) * stride + kernel: you lack the - 1."""
+    field = 1
+    for kernel_size, stride in reversed(layers):
+        field = field * stride + kernel_size
+    return field
 
 
 @mistake("receptive_field")
