@@ -341,6 +341,9 @@ def test_verify_is_computed_for_several_seeds_with_the_parameters(tmp_path):
     assert quiz.verify(load(tmp_path), {}) == []
     (problem,) = quiz.verify(load(tmp_path, BANK.replace("verify: n", "verify: min(n, 30)")), {})
     assert "but torch says 30 (with n = " in str(problem)
+    first = load(tmp_path).sheet(0)[0].key  # right for the first seed, and for some others only
+    (problem,) = quiz.verify(load(tmp_path, BANK.replace("verify: n", f"verify: 1 * {first}")), {})
+    assert f"but torch says {first} (with n = " in str(problem)
 
 
 FLAT = """\
