@@ -89,8 +89,8 @@ def rest(model: nn.Module, name: str) -> None:
 
 
 def modes(model: nn.Module) -> dict[str, bool]:
-    """Return which modules are in training mode, by name; the model itself is ""."""
-    return {name: module.training for name, module in model.named_modules()}
+    """Return which modules are in training mode, by name."""
+    return {name or "the model": module.training for name, module in model.named_modules()}
 
 
 # --- the student's own LeNet

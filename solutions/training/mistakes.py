@@ -345,6 +345,15 @@ def head_frozen_too(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
     """You freeze after replacing the head, so the new head is frozen too: freeze first, replace second."""
     replace_head(model, num_classes)
     model.requires_grad_(False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    return epochs_of(model, x, y, optimizer, epochs, batch_size, begin)
+
+
+@mistake("fine_tune")
+def nothing_to_train(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
+    """All is frozen when you make the optimizer, the new head too, and it finds nothing: freeze first, replace second."""
+    replace_head(model, num_classes)
+    model.requires_grad_(False)
     return epochs_of(model, x, y, sgd(model, lr), epochs, batch_size, begin)
 
 

@@ -63,6 +63,14 @@ def assert_state(got, expected):
     assert_matches(got, expected, rtol=1e-4, atol=1e-5, what="the state after training,")
 
 
+def assert_losses(got, expected, each):
+    """Raise unless these are the losses, one for each step or epoch."""
+    if not isinstance(got, (list, tuple)) or len(got) != len(expected):
+        assert_matches(got, expected, what="the list of losses")
+    for number, (one, other) in enumerate(zip(got, expected, strict=True), start=1):
+        assert_matches(one, other, rtol=1e-4, what=f"the loss of {each} {number}")
+
+
 # --- train_step
 
 
@@ -113,7 +121,7 @@ def test_three_steps(student, rng):
     optimizer = student.fixtures.sgd(model, 0.5, 0.9)
     losses = [student.train_step(model, x, y, optimizer) for x, y in batches]
     expected, state = trained(batches)
-    assert_matches(losses, expected, rtol=1e-4, what="the losses")
+    assert_losses(losses, expected, "step")
     assert_state(student.fixtures.state(model), state)
 
 
@@ -176,7 +184,7 @@ def test_accuracy_of_odd_batches(student, rng):
 @pytest.mark.points(1)
 @pytest.mark.requires("test_accuracy_by_hand")
 def test_accuracy_is_measured_in_evaluation_mode(student, rng):
-    """The model runs in evaluation mode, and learns nothing from it"""
+    """It is measured in evaluation mode"""
     x, _ = images(rng, 16)
     model = student.fixtures.network()
     before = student.fixtures.state(model)
@@ -246,7 +254,7 @@ def expected_head(student, x, y, epochs, lr=0.5, batch_size=4):
 
 @pytest.mark.points(1)
 def test_new_head(student, rng):
-    """The head is a new one, with as many outputs as there are classes"""
+    """The head is new, with an output for each class"""
     x, y = images(rng, 4)
     _, _, after, model = fine_tuned(student, x, y, epochs=1)
     assert_shape(after["head.weight"], (5, 12), what="the weight of the head")
@@ -256,7 +264,7 @@ def test_new_head(student, rng):
 @pytest.mark.points(2)
 @pytest.mark.requires("test_new_head")
 def test_body_is_frozen(student, rng):
-    """Training leaves the body as it was, running statistics too"""
+    """The body stays as it was, running statistics too"""
     x, y = images(rng, 8)
     for epochs in (1, 3):
         _, before, after, _ = fine_tuned(student, x, y, epochs=epochs)
@@ -279,25 +287,25 @@ def test_head_is_trained(student, rng):
     moved = {name: after[name] for name in head}
     _, _, start, _ = fine_tuned(student, x, y, epochs=0)
     assert not torch.equal(after["head.weight"], start["head.weight"]), "The head has not moved in training."
-    assert_matches(losses, expected, rtol=1e-4, what="the losses")
+    assert_losses(losses, expected, "epoch")
     assert_state(moved, head)
 
 
 @pytest.mark.points(1)
 @pytest.mark.requires("test_head_is_trained")
 def test_small_last_batch(student, rng):
-    """A smaller last batch is trained on, and counts for less in the mean loss"""
+    """A smaller last batch trains, and counts for less"""
     x, y = images(rng, 9)
     losses, _, after, _ = fine_tuned(student, x, y, epochs=2)
     expected, head = expected_head(student, x, y, epochs=2)
     assert_state({name: after[name] for name in head}, head)
-    assert_matches(losses, expected, rtol=1e-4, what="the losses")
+    assert_losses(losses, expected, "epoch")
 
 
 @pytest.mark.points(1)
 @pytest.mark.requires("test_head_is_trained")
 def test_fine_tuning_runs_in_training_mode(student, rng):
-    """The model is in training mode in every epoch, but for its frozen BatchNorm layers"""
+    """Each epoch runs in training mode"""
     x, y = images(rng, 4)
     ran_in = {}
     for mode in ("training", "evaluation"):
@@ -356,14 +364,14 @@ def own_lenet(student):
     "test_accuracy_gives_modes_back",
 )
 def test_lenet_learns_to_read(student, rng):
-    """Your LeNet learns to read digits, by your training step"""
+    """Your LeNet learns to read digits"""
     model = own_lenet(student)
     optimizer = student.fixtures.adam(model, 2e-3)
     x, y = digits(rng)
     for start in range(0, STEPS * BATCH, BATCH):
         student.train_step(model, x[start : start + BATCH], y[start : start + BATCH], optimizer)
     state = model.state_dict()
-    unseen, labels = x[STEPS * BATCH :], y[STEPS * BATCH :]
+    unseen, labels = x[STEPS * BATCH :][:400], y[STEPS * BATCH :][:400]
     logits = read_here(state, unseen, outputs=10)
     assert_matches(
         model.eval()(unseen[:8]).detach(), logits[:8], rtol=1e-3, atol=1e-3, axes=("N", "class"),
@@ -382,7 +390,7 @@ def test_lenet_learns_to_read(student, rng):
 @pytest.mark.points(4)
 @pytest.mark.requires("test_lenet_learns_to_read", "test_body_is_frozen", "test_small_last_batch")
 def test_digits_odd_or_even(student, rng):
-    """Your LeNet, fine-tuned on 300 digits, tells odd from even"""
+    """Fine-tuned, your LeNet tells odd from even"""
     model = student.fixtures.LeNet()
     model.load_state_dict(LEARNED)
     x, y = digits(rng)
