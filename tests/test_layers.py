@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from grader import catalog
-from grader.cli.run import grade_exercises
+from grader.attempt import grade_exercises
 from grader.grading import _Local
 from grader.model import Outcome
 from grader.proxy import CallFailed, Conversation, Student

@@ -9,7 +9,8 @@ import torch
 from grader.errors import DocumentError
 from grader.proxy import Conversation
 from grader.suite import assert_matches
-from grader.suite.comparison import Mismatch, measuring
+from grader.suite.comparison import Mismatch
+from grader.suite.headroom import measuring
 from grader.suite.plugin import SuitePlugin, run_suite, seed_of
 
 
