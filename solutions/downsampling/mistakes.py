@@ -176,13 +176,13 @@ def pools_instead(in_channels, out_channels):
 
 @mistake("strided_conv_block")
 def no_norm(in_channels, out_channels):
-    """BatchNorm is missing between the convolution and ReLU."""
+    """BatchNorm is missing: put nn.BatchNorm2d(out_channels) between the convolution and ReLU."""
     return block(in_channels, out_channels, nn.ReLU())
 
 
 @mistake("strided_conv_block")
 def no_activation(in_channels, out_channels):
-    """ReLU is missing at the end."""
+    """ReLU is missing: the block ends with it, behind BatchNorm."""
     return block(in_channels, out_channels, nn.BatchNorm2d(out_channels))
 
 
