@@ -112,3 +112,23 @@ def test_the_call_that_is_shown_is_the_one_whose_result_was_compared():
     assert _compared([first, last], Mismatch("Why.", got=torch.ones(4), expected=values)) is last
     assert _compared([first, last], AssertionError()) is last
     assert _compared([], compared) is None
+
+
+def test_a_value_that_did_not_cross_is_named_wherever_it_is_shown():
+    from grader.feedback.display import show
+    from grader.proxy import ForeignResult
+    from grader.wire.messages import ForeignValue
+
+    value = ForeignValue(type_name="ndarray", detail="of shape (2,) and dtype float64")
+    foreign = ForeignResult("f", value)
+    assert show(foreign) == "an ndarray of shape (2,) and dtype float64"
+    assert show((1, foreign)) == "(1, <ndarray>)"
+
+
+def test_an_item_of_a_result_is_named_in_full():
+    from grader.suite import Mismatch, assert_matches
+
+    with pytest.raises(Mismatch, match=r"^Item 2 of the result is 4, not 3\.$"):
+        assert_matches((2, 4), (2, 3))
+    with pytest.raises(Mismatch, match=r"^Item 1 of the shape of `w` is 4, not 3\.$"):
+        assert_matches({"w": (4,)}, {"w": (3,)}, what="the shape of")

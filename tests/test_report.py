@@ -739,3 +739,17 @@ def test_two_mistakes_made_together_are_both_named() -> None:
     assert (
         "Padding never wins - the same mistake" in words or "Padding never wins · the same mistake" in words
     )
+
+
+def test_a_question_is_shown_with_its_code_and_no_further_than_that() -> None:
+    prompt = "What does\nthis print?\n\n    x = 1\n\n    print(x)\n\nThink first."
+    item = ItemResult(
+        id="prints", type="code_output", prompt=prompt, points=0, max_points=1, answered=True, response="2"
+    )
+    long = replace(item, id="long", prompt="Why?\n\n" + "\n".join(f"    line {n}" for n in range(40)))
+    part = QuizResult(id="quiz", title="Quiz", points=0, max_points=2, items=(item, long))
+    lines = quizzes_text((part,), Style()).splitlines()
+    start = lines.index("    What does this print?")
+    assert lines[start + 1 : start + 5] == ["        x = 1", "", "        print(x)", "    Your answer: 2"]
+    assert sum("line " in line for line in lines) == 11
+    assert "        (and more)" in lines

@@ -18,7 +18,7 @@ def show(value: object) -> str:
     if isinstance(value, torch.Tensor):
         return _tensor(value.detach())
     if isinstance(value, ForeignResult):
-        return f"a {value.type_name}"
+        return value.described
     if isinstance(value, (list, tuple)) and any(isinstance(item, torch.Tensor) for item in value):
         return ",\n".join(show(item) for item in value)
     if isinstance(value, dict):

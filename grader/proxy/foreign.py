@@ -28,12 +28,20 @@ class ForeignResult:
     def sentence(self) -> str:
         """What the student reads."""
         value = self._value
-        article = "an" if value.type_name[:1] in "AEIOaeio" or value.type_name == "ndarray" else "a"
-        described = " ".join(part for part in (article, value.type_name, value.detail) if part)
         advice = _ADVICE.get(value.type_name, "Return a plain tensor, number, tuple or list.")
         if value.type_name == "Tensor":
             advice = "Return an ordinary dense CPU tensor."
-        return f"`{self._label}` returned {described}. {advice}"
+        return f"`{self._label}` returned {self.described}. {advice}"
+
+    @property
+    def described(self) -> str:
+        """What was returned, with its article: an ndarray of shape (2, 3) and dtype float64."""
+        value = self._value
+        article = "an" if value.type_name[:1] in "AEIOaeio" or value.type_name == "ndarray" else "a"
+        return " ".join(part for part in (article, value.type_name, value.detail) if part)
+
+    def __repr__(self) -> str:
+        return f"<{self._value.type_name}>"
 
     def _refuse(self, *_: object) -> NoReturn:
         raise CallFailed(Outcome.FAILED, self.sentence)

@@ -4,6 +4,7 @@ The first failure of an exercise is told in full, every further one in a line: o
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from grader.model import (
     CheckResult,
@@ -38,6 +39,7 @@ from grader.report.wording import advice, begun, dedented, first_to_mend, isolat
 
 _MAX_VALUE_LINES = 14
 _MAX_OUTPUT_LINES = 10
+_MAX_CODE_LINES = 12
 _MAX_FRAMES = 5
 _MAX_FLAGS = 6
 _MAX_LABEL = 14
@@ -237,11 +239,23 @@ def _quiz(quiz: QuizResult, style: Style) -> Iterator[str]:
 
 def _item(item: ItemResult, style: Style) -> Iterator[str]:
     yield row(Mark.FAILED, item.id, amount(item.points, item.max_points), style)
-    question = next((line for line in item.prompt.split("\n") if line.strip()), "")
-    yield from paragraph(question, style)
+    yield from _question(item.prompt, style)
     yield from paragraph(f"Your answer: {item.response}", style)
     for feedback in item.feedback:
         yield from paragraph(feedback, style, colour="cyan")
+
+
+def _question(prompt: str, style: Style) -> Iterator[str]:
+    """Show the first paragraph of a prompt, and the code behind it."""
+    blocks = [block.strip("\n") for block in prompt.split("\n\n") if block.strip()]
+    for block in blocks[:1]:
+        yield from paragraph(" ".join(block.split()), style)
+    code = list(takewhile(lambda block: block.startswith("    "), blocks[1:]))
+    lines = "\n\n".join(code).split("\n") if code else []
+    if len(lines) > _MAX_CODE_LINES:
+        lines = [*lines[: _MAX_CODE_LINES - 1], "    (and more)"]
+    for line in lines:
+        yield " " * BODY + cut(style.clean(line), style.width - BODY, style)
 
 
 # --- the end

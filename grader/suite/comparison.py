@@ -74,7 +74,7 @@ class _Rules:
     @property
     def start(self) -> str:
         """Begin a sentence with what is compared; a name keeps its spelling."""
-        return f"The{self.what[3:]}" if self.what.startswith("the ") else self.what
+        return self.what[:1].upper() + self.what[1:] if self.what.startswith(("the ", "item ")) else self.what
 
 
 def assert_matches(
@@ -208,7 +208,7 @@ def _sequences(got: object, expected: list[object] | tuple[object, ...], rules: 
         rationale = f"{rules.start} has {len(got)} items, where {len(expected)} are expected."
         raise Mismatch(rationale, got=got, expected=expected)
     for n, (one, other) in enumerate(zip(got, expected, strict=True), start=1):
-        inside = replace(rules, what=f"the item {n} of {rules.what.removeprefix('the ')}", axes=None)
+        inside = replace(rules, what=f"item {n} of {rules.what}", axes=None)
         try:
             _compare(one, other, inside)
         except Mismatch as mismatch:
