@@ -160,14 +160,6 @@ REAL = {
         1,
     ),
     "the tutorial's LeNet": ("lenet", TUTORIAL, "network-of-the-tutorial", 12),
-    "a view that does not fit": (
-        "lenet",
-        MNIST_EXAMPLE.format(padding=", 2", features="7 * 7 * 50", result="x").replace(
-            "x.view(-1, 7 * 7 * 50)", "x.view(x.size(0), 1250)"
-        ),
-        "shapes-do-not-fit",
-        10,
-    ),
     "CS231n's pooling": (
         "pooling",
         CS231N_POOL.format(result="torch.from_numpy(out)"),
@@ -239,3 +231,18 @@ def test_real_code_is_told_what_to_change(dispatcher, exercise_id, source, mista
     told = {check.diagnosis.mistake if check.diagnosis else check.rationale for check in failed}
     assert told == {mistake}
     assert graded.result.max_points - graded.result.points == lost
+
+
+def test_a_view_that_does_not_fit_is_shown_at_its_layer(dispatcher):
+    exercise = COURSE.exercise("lenet")
+    source = MNIST_EXAMPLE.format(padding=", 2", features="7 * 7 * 50", result="x")
+    wrong = source.replace("x.view(-1, 7 * 7 * 50)", "x.view(x.size(0), 1250)")
+    assert wrong != source
+    job = Job(exercise=exercise, module="lenet", sources={"lenet.py": textwrap.dedent(wrong)}, seed=0)
+    (graded,) = dispatcher.grade([job])
+    assert isinstance(graded, Graded), graded
+    first = next(check for check in graded.result.checks if check.outcome is Outcome.RAISED)
+    assert "shape '[64, 1250]' is invalid" in first.rationale
+    assert first.diagnosis is None  # no known mistake gives these very results
+    marked = [line.split() for line in first.counterexample.where.splitlines() if line.startswith(">")]
+    assert marked == [[">", "Flatten", "2450", "raises", "by", "view()"]]
