@@ -108,6 +108,10 @@ def test_processes_get_no_environment_of_ours(monkeypatch):
     assert "SECRET_TOKEN" not in clean_environment()
 
 
+def test_threads_wait_for_a_core_without_spinning():
+    assert clean_environment()["OMP_WAIT_POLICY"] == "PASSIVE"  # set before libgomp reads it, or never
+
+
 def descendants(pid: int) -> set[int]:
     """Return the ids of all processes below one."""
     found = set()
