@@ -236,10 +236,11 @@ def test_real_code_is_told_what_to_change(dispatcher, exercise_id, source, mista
 def test_a_view_that_does_not_fit_is_shown_at_its_layer(dispatcher):
     exercise = COURSE.exercise("lenet")
     source = MNIST_EXAMPLE.format(padding=", 2", features="7 * 7 * 50", result="x")
+    reference = (exercise.folder / "reference.py").read_text(encoding="utf-8")
     wrong = source.replace("x.view(-1, 7 * 7 * 50)", "x.view(x.size(0), 1250)")
     assert wrong != source
-    job = Job(exercise=exercise, module="lenet", sources={"lenet.py": textwrap.dedent(wrong)}, seed=0)
-    (graded,) = dispatcher.grade([job])
+    sources = {"lenet.py": textwrap.dedent(wrong), "reference.py": reference}
+    (graded,) = dispatcher.grade([Job(exercise=exercise, module="lenet", sources=sources, seed=0)])
     assert isinstance(graded, Graded), graded
     first = next(check for check in graded.result.checks if check.outcome is Outcome.RAISED)
     assert "shape '[64, 1250]' is invalid" in first.rationale
