@@ -73,6 +73,16 @@ def state(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
+def tensors(model: nn.Module) -> list[torch.Tensor]:
+    """Return copies of all parameters and buffers, in order and without names: those are the student's choice."""
+    return list(state(model).values())
+
+
+def load(model: nn.Module, values: list[torch.Tensor]) -> None:
+    """Overwrite parameters and buffers, in order."""
+    model.load_state_dict(dict(zip(model.state_dict(), values, strict=True)))
+
+
 def trained(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
     """Take two steps of SGD that pull the output of x towards 1, where anything can be trained; return the state."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -58,23 +58,20 @@ def test_average_learns_nothing(student, rng):
 
 # --- strided_conv_block
 
-NAMES = ("the weight of the convolution", "the weight of BatchNorm", "its bias", "its running mean")
-NAMES += ("its running variance", "its count of batches")
+NAMES = ("The weight of the convolution", "weight of BatchNorm", "bias", "mean", "variance", "count")
 
 
-def shapes_of(state):
-    return [tuple(value.shape) for value in state.values()]
+def shapes_of(tensors):
+    return [tuple(value.shape) for value in tensors]
 
 
 def blocks(student, rng, channels):
     """Return the student's block and the reference, with the same weights and running statistics."""
     theirs, ours = student.strided_conv_block(*channels), reference.strided_conv_block(*channels)
-    found = theirs.state_dict()
-    assert shapes_of(found) == shapes_of(ours.state_dict()), "The parameters are not those of the block."
     values = [torch.rand(value.shape, generator=rng) - 0.3 for value in ours.state_dict().values()]
-    values[4], values[5] = values[4] + 0.5, torch.tensor(0)
-    theirs.load_state_dict(dict(zip(found, values, strict=True)))
-    ours.load_state_dict(dict(zip(ours.state_dict(), values, strict=True)))
+    values[4], values[5] = values[4] + 0.5, torch.tensor(0)  # a variance is positive, a count is whole
+    student.fixtures.load(theirs, values)
+    fixtures.load(ours, values)
     return theirs, ours
 
 
@@ -108,12 +105,11 @@ def test_block_reads_every_pixel(student, rng):
 @pytest.mark.requires("test_block_halves")
 def test_block_has_the_parameters(student):
     """A convolution without bias and a BatchNorm layer, in this order"""
-    found = student.strided_conv_block(3, 8).state_dict()
-    expected = [(8, 3, 3, 3), (8,), (8,), (8,), (8,), ()]
-    shapes = dict(zip(NAMES, expected, strict=True))
-    listed = ", ".join(f"{name} {tuple(value.shape)}" for name, value in found.items())
-    assert shapes_of(found) == expected, (
-        f"Expected are {', '.join(f'{n} {s}' for n, s in shapes.items())}. There are {listed}."
+    shapes = shapes_of(student.fixtures.tensors(student.strided_conv_block(3, 8)))
+    assert shapes == [(8, 3, 3, 3), (8,), (8,), (8,), (8,), ()], (
+        "It should hold a weight of (8, 3, 3, 3) for the convolution, and of BatchNorm a weight, a bias, a mean and "
+        f"a variance of (8,) and a count: 6 tensors. It holds {len(shapes)}, of the shapes "
+        f"{', '.join(map(str, shapes))}."
     )
 
 
@@ -137,12 +133,13 @@ def test_block_learns(student, rng):
     """All of its parameters are trained"""
     x = torch.randn(4, 2, 6, 6, generator=rng)
     theirs, ours = blocks(student, rng, (2, 3))
-    before, after = theirs.state_dict(), student.fixtures.trained(theirs.train(), x)
-    expected = list(fixtures.trained(ours.train(), x).values())
-    for place, name in enumerate(before):
-        moved = not torch.equal(after[name], before[name])
-        assert moved, f"`{name}` stands still in training."
-        assert_matches(after[name], expected[place], rtol=1e-3, atol=1e-4, what=f"`{name}` after training")
+    before = student.fixtures.tensors(theirs)
+    student.fixtures.trained(theirs.train(), x)
+    after = student.fixtures.tensors(theirs)
+    fixtures.trained(ours.train(), x)
+    still = [name for name, was, now in zip(NAMES, before, after, strict=True) if torch.equal(was, now)]
+    assert not still, f"{' and '.join(still)} of the block did not move in training."
+    assert_matches(after, fixtures.tensors(ours), rtol=1e-3, atol=1e-4, what="the tensors after training")
 
 
 # --- replace_pooling
