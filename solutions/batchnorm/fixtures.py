@@ -15,6 +15,11 @@ def call_without_gradients(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
         return layer(x)
 
 
+def not_none(layer: nn.Module) -> list[str]:
+    """Name those of weight and bias that the layer has, and that are not None."""
+    return [name for name in ("weight", "bias") if getattr(layer, name, None) is not None]
+
+
 def buffers_in_graph(layer: nn.Module) -> list[str]:
     """Name the buffers that are still joined to the graph of an earlier batch."""
     return [name for name, buffer in layer.named_buffers() if buffer.requires_grad]

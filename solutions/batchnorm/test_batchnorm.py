@@ -116,6 +116,8 @@ def test_no_affine(student, rng):
     layer = student.BatchNorm2d(3, 1e-5, 0.1, False)  # in torch's order: eps, momentum, affine
     expected = nn.BatchNorm2d(3, affine=False)
     assert_matches(layer.state_dict(), expected.state_dict(), what="the state")
+    left = student.fixtures.not_none(layer)
+    assert not left, f"Without affine, self.{left[0]} should be None, as in torch: programs ask for that."
     x = uneven(rng, 2, 3, 3, 5)
     assert_matches(layer(x), expected(x), rtol=1e-4, atol=1e-5, check_dtype=False)
 

@@ -43,8 +43,7 @@ def layer_shapes(model: nn.Module, x: torch.Tensor) -> dict[str, tuple[int, ...]
 
     def remember(name: str):
         def hook(_module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-            shapes.pop(name, None)  # a second run moves the child to its last place
-            shapes[name] = tuple(output.shape)
+            shapes[name] = tuple(output.shape)  # a second run replaces the first
 
         return hook
 
