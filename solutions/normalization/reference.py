@@ -35,9 +35,8 @@ def group_norm(
     eps: float = 1e-5,
 ) -> torch.Tensor:
     """Normalise each group of C / num_groups neighbouring channels of each image, (N, C, H, W)."""
-    n, c, h, w = x.shape
-    # Channels lie next to each other in memory, so that splitting their axis keeps neighbours together.
-    grouped = x.reshape(n, num_groups, c // num_groups, h, w)
+    # (N, G, C / G, H, W): the axis is split from the left, which keeps neighbouring channels together.
+    grouped = x.unflatten(1, (num_groups, -1))
     result = normalise(grouped, (2, 3, 4), eps).reshape(x.shape)
     return scale_and_shift(result, per_channel(weight), per_channel(bias))
 
