@@ -227,7 +227,7 @@ def fine_tuned(student, x, y, epochs, lr=0.5, batch_size=4):
     """Return what fine_tune gave, its model's state before and after, and the model."""
     model = student.fixtures.network()
     before = student.fixtures.state(model)
-    losses = student.fine_tune(model, x, y, 5, epochs=epochs, lr=lr, batch_size=batch_size)
+    losses = student.fine_tune(model, x, y, 5, epochs, lr, batch_size)
     return losses, before, student.fixtures.state(model), model
 
 
@@ -298,6 +298,13 @@ def test_small_last_batch(student, rng):
     x, y = images(rng, 9)
     losses, _, after, _ = fine_tuned(student, x, y, epochs=2)
     expected, head = expected_head(student, x, y, epochs=2)
+    assert_state({name: after[name] for name in head}, head)
+    assert_losses(losses, expected, "epoch")
+    x, y = images(rng, 33)  # one more than the default of batch_size
+    model = student.fixtures.network()
+    losses = student.fine_tune(model, x, y, 5)
+    expected, head = expected_head(student, x, y, epochs=5, lr=0.1, batch_size=32)
+    after = student.fixtures.state(model)
     assert_state({name: after[name] for name in head}, head)
     assert_losses(losses, expected, "epoch")
 
