@@ -20,6 +20,7 @@ from grader.safetext import one_line
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
+MAX_DIGITS = 1000  # Python itself refuses to read 4300
 
 Schema = TypeVar("Schema", bound=BaseModel)
 Location = Sequence[int | str]
@@ -139,6 +140,9 @@ def _plain(node: yaml.Node, shown: str, problems: list[Problem], depth: int, see
         convert = _TYPES.get(node.tag)
         if convert is None:
             problems.append(_at(node, shown, f"tags ({one_line(node.tag)}) are not allowed"))
+            return None
+        if convert is int and len(node.value) > MAX_DIGITS:
+            problems.append(_at(node, shown, f"is a number of more than {MAX_DIGITS} digits"))
             return None
         return convert(node.value)
     if isinstance(node, yaml.SequenceNode):

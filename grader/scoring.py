@@ -1,6 +1,6 @@
 """Points arithmetic: from checks to an exercise, from exercises and quizzes to a report.
 
-Points are sums of quarters, which floats hold exactly; nothing here rounds.
+Points of exercises are sums of quarters, which floats hold exactly; those of quizzes may be thirds. Nothing rounds.
 A failure of ours voids the exercise it happened in: no points, none to earn, so it cannot lower a score.
 """
 

@@ -23,13 +23,18 @@ Fill the stubs in `exercises/`, answer the quizzes in `answers/`, and run `grade
 """
 
 
-def create(course: Course, folder: Path) -> tuple[int, int]:
-    """Write a workspace to `folder`; return how many files were written, and how many were there and stay."""
+def create(course: Course, folder: Path, seed: int) -> tuple[int, int]:
+    """Write a workspace to `folder`, with quizzes drawn from `seed`.
+
+    Return how many files were written, and how many were there and stay.
+    """
     files = {
         f"exercises/{exercise.id}.py": exercise.stub.read_text(encoding="utf-8")
         for exercise in course.exercises
     }
-    files |= {f"answers/{bank.id}.yaml": quiz.template(bank) for bank in quiz.load_banks(course.quizzes)}
+    files |= {
+        f"answers/{bank.id}.yaml": quiz.template(bank, seed) for bank in quiz.load_banks(course.quizzes)
+    }
     listing = "\n".join(
         f"- `exercises/{e.id}.py`: {e.title} (section {e.section}, {e.points:g} points)"
         for e in course.exercises

@@ -115,3 +115,8 @@ def test_any_text_ends_in_a_document_or_a_document_error(text):
         document.parse(text, Whole, shown="some.yaml")
     except DocumentError as error:
         assert error.problems
+
+
+def test_a_number_too_long_for_python_is_a_problem_with_its_place():
+    with pytest.raises(DocumentError, match=r"x\.yaml:1:8: is a number of more than 1000 digits"):
+        document.parse("title: " + "1" * 200_000, Whole, shown="x.yaml")

@@ -1,8 +1,11 @@
 """The quiz room: banks, responses, credit, answers files, computed keys, and the quiz in the terminal."""
 
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,9 +13,12 @@ from hypothesis import strategies as st
 from grader import catalog, content, quiz
 from grader.cli import grade as command
 from grader.errors import DocumentError
-from grader.quiz.answers import filled
 from grader.quiz.bank import load_banks
-from grader.quiz.responses import ResponseError, net_credit, read_letters, read_number, read_shape
+from grader.quiz.credit import Rule, choice_credit
+from grader.quiz.items import Item
+from grader.quiz.responses import ResponseError, read_letters, read_number, read_shape
+from grader.quiz.sheet import filled
+from grader.quiz.stress import key_response
 
 BANK = """\
 title: A quiz
@@ -165,7 +171,7 @@ def test_a_shape_is_read_as_it_is_printed(sizes):
     ],
 )
 def test_net_credit_takes_wrong_choices_off(chosen, key, credit):
-    assert net_credit(chosen, key) == credit
+    assert choice_credit(Rule.NET, chosen, key, 4) == credit
 
 
 def test_full_marks_for_the_keys(bank, tmp_path):
@@ -235,7 +241,7 @@ BANKS = [
     ("id: some", "id: one", "quizzes/first.yaml:13:9", "used twice"),
     ("correct: true, feedback: Yes.}\n    verify", "feedback: Yes., misconception: m}\n    verify", "quizzes/first.yaml:10:7", "one right option, and this one has 0"),
     (", misconception: wrong-one", "", "quizzes/first.yaml:10:10", 'lacks the "misconception"'),
-    ("type: numeric", "type: number", "quizzes/first.yaml:24:5", 'none of single, multi, numeric, shape; did you mean "numeric"?'),
+    ("type: numeric", "type: number", "quizzes/first.yaml:24:5", 'did you mean "numeric"?'),
     ("value: 13", "value: 42", "quizzes/first.yaml:32:17", "is right"),
     ("objective: count", "objectve: count", "quizzes/first.yaml:26:5", 'did you mean "objective"?'),
     ("{b: 1 + 1 == 2}", "{z: 1 + 1 == 2}", "quizzes/first.yaml:12:17", "no option z"),
@@ -255,7 +261,7 @@ def test_a_malformed_bank_is_an_error_with_its_place(tmp_path, old, new, place, 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("verify: 6 * 7", "verify: 6 * 8", "the key is 42.0, but torch says 48"),
+        ("verify: 6 * 7", "verify: 6 * 8", "the key is 42, but torch says 48"),
         ("verify: (2, 3)", "verify: (3, 2)", "the key is [2, 3], but torch says (3, 2)"),
         ("1 + 1 == 2", "1 + 1 == 3", "option b is marked True, but computed False"),
         ("verify: 6 * 7", "verify: no_such_name", "verify fails: NameError"),
@@ -278,28 +284,34 @@ def course():
     return catalog.load(Path(__file__).parent.parent)
 
 
-def test_every_section_has_a_bank_of_all_four_types(course):
+def test_every_section_has_a_bank_and_the_course_uses_every_type(course):
     banks = load_banks(course.quizzes)
     assert [bank.section for bank in banks] == ["2", "3", "4", "5", "6", "7", "9"]
     for bank in banks:
         assert len(bank.items) >= 4
-        assert {item.type for item in bank.items} == {"single", "multi", "numeric", "shape"}, bank.id
+        assert {item.type for item in bank.items} >= {"single", "multi", "numeric", "shape"}, bank.id
+    used = {item.type for bank in banks for item in bank.items}
+    assert used == {
+        literal for kind in get_args(Item) for literal in get_args(kind.model_fields["type"].annotation)
+    }
+    assert any(item.params for bank in banks for item in bank.items)
 
 
 def test_every_key_earns_full_points_through_an_answers_file(course, tmp_path):
     for bank in load_banks(course.quizzes):
-        key = {
-            item.id: sorted(item.key) if isinstance(item.key, frozenset) else item.key for item in bank.items
-        }
-        result = graded(bank, filled(bank, key))
-        assert (result.points, result.problems) == (bank.max_points, ()), bank.id
+        for seed in (0, 1, 4711):
+            key = {item.id: key_response(item) for item in bank.sheet(seed)}
+            result = graded(bank, filled(bank, key, seed=seed))
+            assert (result.points, result.problems) == (bank.max_points, ()), bank.id
 
 
 def test_choosing_everything_earns_less_than_half(course):
     for bank in load_banks(course.quizzes):
         for item in bank.items:
             if item.type == "multi":
-                assert net_credit(item.options, item.key) < 0.6, f"{bank.id}: {item.id}"
+                assert choice_credit(item.credit, item.options, item.key, len(item.options)) < 0.6, (
+                    f"{bank.id}: {item.id}"
+                )
 
 
 def test_every_key_that_can_be_computed_is_what_torch_computes(course):
@@ -321,8 +333,8 @@ def terminal(tmp_path, monkeypatch):
     monkeypatch.setenv("CONVGRADER_COURSE", str(root))
     monkeypatch.chdir(tmp_path)
 
-    def run(typed: str):
-        return CliRunner().invoke(command, ["quiz", "first"], input=typed)
+    def run(typed: str, *options: str):
+        return CliRunner().invoke(command, ["quiz", "first", *options], input=typed)
 
     return run
 
@@ -345,7 +357,7 @@ def test_a_response_of_the_wrong_form_is_asked_again(terminal):
 def test_a_quiz_goes_on_where_it_stopped(terminal, bank, tmp_path):
     terminal("b\nq\n")
     done = terminal("\na, c\n")
-    assert "One letter [b]:" in done.output
+    assert "Your answer [b]:" in done.output
     assert (
         quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text(), shown="first.yaml").points == 3.0
     )
@@ -369,3 +381,78 @@ def test_a_sheet_that_cannot_be_read_is_left_as_it_is(terminal, tmp_path):
 
 def test_no_line_of_a_quiz_is_wider_than_a_terminal(terminal):
     assert max(map(len, terminal("q\n").output.splitlines())) <= 80
+
+
+def test_hints_open_one_by_one_and_are_written_down(terminal, tmp_path):
+    path = tmp_path / "course" / "quizzes" / "first.yaml"
+    hints = "    key: 42\n    hints: [A nudge., {text: Six times seven., cost: 0.25}]\n"
+    path.write_text(BANK.replace("    key: 42\n", hints), encoding="utf-8")
+    done = terminal("?\nb\n\n?\nhint\n?\n42\nq\n")
+    assert "? opens a hint." in done.output
+    assert "  There is no hint for this one.\n" in done.output
+    assert "  Hint 1 of 2: A nudge.\n  The next one costs 0.25 of the points.\n" in done.output
+    assert "  Hint 2 of 2, 0.25 of the points: Six times seven.\n" in done.output
+    assert "  There is no further hint.\n" in done.output
+    sheet = (tmp_path / "answers" / "first.yaml").read_text()
+    assert "\nhints: {how-many: 2}\n" in sheet
+    assert quiz.grade(quiz.load_bank(path), sheet).points == 1.75
+    assert "Hint 1 of 2" not in terminal("?\n\n\n?\nq\n").output  # they are open already
+    assert "\nhints: {how-many: 2}\n" in (tmp_path / "answers" / "first.yaml").read_text()
+
+
+def test_a_new_sheet_gets_a_seed_and_keeps_it(terminal, tmp_path):
+    path = tmp_path / "course" / "quizzes" / "first.yaml"
+    path.write_text(BANK.replace("prompt: Which?", "prompt: Which?\n    shuffle: true"), encoding="utf-8")
+    assert terminal("b\nq\n", "--seed", "17").exit_code == 0
+    sheet = tmp_path / "answers" / "first.yaml"
+    assert "\nseed: 17\n" in sheet.read_text()
+    terminal("\na, c\nq\n", "--seed", "18")
+    assert "\nseed: 17\n" in sheet.read_text()
+    sheet.unlink()
+    terminal("b\nq\n")
+    assert re.search(r"\nseed: \d+\n", sheet.read_text())
+
+
+def test_every_type_is_asked_in_plain_lines(tmp_path, monkeypatch):
+    """The examples of the documentation, answered through a pipe."""
+    page = (Path(__file__).parent.parent / "docs" / "quizzes.md").read_text(encoding="utf-8")
+    items = [b for b in re.findall(r"^```yaml\n(.*?)^```", page, re.S | re.M) if b.startswith("- id:")]
+    root = tmp_path / "course"
+    (root / "solutions").mkdir(parents=True)
+    (root / "quizzes").mkdir()
+    text = "".join(f"  {line}\n" for block in items for line in block.splitlines())
+    (root / "quizzes" / "first.yaml").write_text(f'title: T\nsection: "1"\nitems:\n{text}', encoding="utf-8")
+    bank = quiz.load_bank(root / "quizzes" / "first.yaml")
+    monkeypatch.setenv("CONVGRADER_COURSE", str(root))
+    monkeypatch.chdir(tmp_path)
+    typed = [
+        "b", "a, c", "false, b", "32", "32 KiB", "97.6%", "N x 64 x 112 x 112", "relu", "[[0, .5, 2]]", "6 8; 3 4", "1c 2b 3a",
+        "b d a c", "20x28x28; 15680; shrinks", str(key_response(bank.sheet(3)[-1])),
+    ]  # fmt: skip
+    done = CliRunner().invoke(command, ["quiz", "first", "--seed", "3"], input="\n".join(typed) + "\n")
+    assert "  write the unit too, one of B, KiB, MiB, GiB, kB, MB, GB.\n" in done.output
+    assert "All answered" in done.output
+    assert max(map(len, done.output.splitlines())) <= 80
+    result = quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text())
+    assert (result.points, result.problems) == (bank.max_points, ())
+
+
+def test_nothing_in_a_sheet_steers_the_terminal(terminal, tmp_path):
+    sheet = tmp_path / "answers" / "first.yaml"
+    sheet.parent.mkdir()
+    sheet.write_text('quiz: first\nanswers:\n  one: "\\e[31m"\n  how-many: "4\\a2"\n', encoding="utf-8")
+    done = terminal("q\n")
+    assert "Not kept" in done.output
+    assert not {"\x1b", "\a"} & set(done.output)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["one", "some", "how-many", "what-shape", "none"]), st.text(max_size=30)),
+    st.text(max_size=20),
+)
+def test_any_sheet_is_graded(tmp_path_factory, given_answers, seed):
+    bank = load(tmp_path_factory.getbasetemp(), BANK)
+    text = yaml.safe_dump({"quiz": "first", "seed": seed, "answers": given_answers})
+    for sheet in (text, text.replace("seed:", "#"), seed, f"quiz: first\nhints: {seed}\n"):
+        result = graded(bank, sheet)
+        assert 0 <= result.points <= result.max_points == 5

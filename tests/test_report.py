@@ -662,3 +662,27 @@ def test_points_stand_in_the_properties_of_a_suite() -> None:
         "points": "5.5",
         "max_points": "16",
     }
+
+
+def test_items_that_are_void_are_open_for_nobody():
+    items = (
+        ItemResult(id="given", type="order", prompt="Why?", points=2, max_points=2, answered=False),
+        ItemResult(
+            id="gone", type="grid", prompt="Why?", points=0, max_points=0, answered=True, response="1 2"
+        ),
+        ItemResult(
+            id="right", type="text", prompt="Why?", points=1, max_points=1, answered=True, response="relu"
+        ),
+    )
+    part = QuizResult(id="quiz", title="Quiz", points=3, max_points=3, items=items)
+    report = replace(RICH, points=3, max_points=3, score=1.0, exercises=(), quizzes=(part,))
+    text = quizzes_text(report.quizzes, Style())
+    assert "not answered yet" not in text
+    assert "gone" not in text
+    given, gone, right = ET.fromstring(to_junit(report)).iter("testcase")
+    assert (list(given), [child.get("message") for child in gone], list(right)) == (
+        [],
+        ["Withdrawn: it does not count."],
+        [],
+    )
+    assert from_json(to_json(report)) == report

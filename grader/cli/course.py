@@ -8,6 +8,8 @@ from grader import catalog, quiz, workspace
 from grader.cli import nearest
 from grader.errors import UsageError
 
+_SEED_HELP = "Seed that a new answer sheet draws its numbers from; any unless given."
+
 
 @click.command("list", short_help="List the exercises and quizzes of the course.")
 def list_command() -> int:
@@ -35,13 +37,14 @@ def list_command() -> int:
 
 @click.command("init", short_help="Start a workspace to work in.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
-def init_command(folder: Path) -> int:
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help=_SEED_HELP)
+def init_command(folder: Path, seed: int | None) -> int:
     """Write the stubs and answer sheets of the course to DIR. Files that are there already stay as they are.
 
     Example: grade init my-cnn
     """
     course = catalog.load(catalog.find_root())
-    written, kept = workspace.create(course, folder)
+    written, kept = workspace.create(course, folder, quiz.new_seed() if seed is None else seed)
     click.echo(f"{folder}: {written} files written" + (f", {kept} left as they were." if kept else "."))
     click.echo(f"Next: cd {folder}, open exercises/{course.exercises[0].id}.py, and run `grade`.")
     return 0
@@ -52,7 +55,8 @@ def init_command(folder: Path) -> int:
 @click.option(
     "--submission", type=click.Path(path_type=Path), default=Path(), metavar="DIR", help="Where answers/ is."
 )
-def quiz_command(section: str, submission: Path) -> int:
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help=_SEED_HELP)
+def quiz_command(section: str, submission: Path, seed: int | None) -> int:
     """Ask the items of the quiz SECTION one by one, and keep the answers in answers/SECTION.yaml.
 
     Example: grade quiz pooling
@@ -69,5 +73,5 @@ def quiz_command(section: str, submission: Path) -> int:
             f"{submission} is not a folder. Name the folder to keep answers in: --submission DIR."
         )
     files = [submission / "answers" / f"{section}{ending}" for ending in (".yaml", ".yml")]
-    ask(banks[section], next((file for file in files if file.exists()), files[0]))
+    ask(banks[section], next((file for file in files if file.exists()), files[0]), seed)
     return 0

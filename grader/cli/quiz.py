@@ -3,47 +3,60 @@
 import os
 import sys
 import textwrap
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
-from grader.quiz.answers import Responses, filled, parse, question, read_answers_file
-from grader.quiz.bank import Bank, Item
-from grader.quiz.responses import ResponseError, shown
+from grader import quiz
+from grader.quiz.answers import Responses, read_answers_file
+from grader.quiz.bank import Bank
+from grader.quiz.items import Item
+from grader.quiz.responses import ResponseError, read, shown
+from grader.quiz.sheet import filled, form, question
+from grader.safetext import one_line
 
 _WIDTH = 78
-_ASKS = {
-    "single": "One letter",
-    "multi": "Letters, such as a, c",
-    "numeric": "A number",
-    "shape": "A shape, such as (1, 8, 32, 32)",
-}
+_HELP = {"?", "hint"}
 
 
-def ask(bank: Bank, answers: Path) -> None:
-    """Ask every item; write `answers` after each response. Enter keeps what is there, q stops.
+def ask(bank: Bank, answers: Path, seed: int | None = None) -> None:
+    """Ask every item; write `answers` after each response. Enter keeps what is there, q stops, ? opens a hint.
 
-    Raises DocumentError where an answers file is there and cannot be read: it is left as it is.
+    A quiz that goes on keeps its seed. Raises DocumentError where an answers file is there and cannot be read: it
+    is left as it is.
     """
-    responses = Responses()
+    responses = Responses(seed=quiz.new_seed() if seed is None else seed)
     if answers.exists():
         responses = read_answers_file(bank, answers)
-    given = dict(responses.given)
-    click.echo(
-        f"{bank.title} (section {bank.section}), {len(bank.items)} items. Enter keeps or skips, q stops."
-    )
+    given, hints = dict(responses.given), dict(responses.hints)
+    items = [item for item in bank.sheet(responses.seed) if item.void is None]
+    keys = "Enter keeps or skips, q stops" + (", ? opens a hint." if any(i.hints for i in items) else ".")
+    click.echo(f"{bank.title} (section {bank.section}), {len(items)} items. {keys}")
     for problem in responses.problems:
-        click.echo(f"Not kept: {problem}")
-    for number, item in enumerate(bank.items, start=1):
-        click.echo(f"\n{item_text(item, number, len(bank.items))}\n")
-        response = _response(item, given.get(item.id))
-        if response is None:
+        click.echo(f"Not kept: {one_line(str(problem))}")
+
+    def save() -> None:
+        _save(answers, filled(bank, given, seed=responses.seed, hints=hints))
+
+    for number, item in enumerate(items, start=1):
+        click.echo(f"\n{item_text(item, number, len(items))}\n")
+        for typed in _typed(item, given.get(item.id)):
+            if typed in _HELP:
+                hints[item.id] = _open_hint(item, hints.get(item.id, 0))
+            elif typed:
+                given[item.id] = typed
+            if typed:
+                save()
+        if typed is None:
             break
-        if response:
-            given[item.id] = response
-            _save(answers, filled(bank, given))
-    left = len(bank.items) - len(given)
-    state = "all answered" if not left else f"{left} of {len(bank.items)} still open"
+    _say_what_is_left(items, given, answers)
+
+
+def _say_what_is_left(items: Iterable[Item], given: Iterable[str], answers: Path) -> None:
+    wanted = [item.id for item in items]
+    left = len(set(wanted) - set(given))
+    state = "all answered" if not left else f"{left} of {len(wanted)} still open"
     click.echo(f"\n{state.capitalize()}. Your answers are in {answers}; `grade` grades them.")
 
 
@@ -57,30 +70,52 @@ def item_text(item: Item, number: int, count: int) -> str:
     return "\n".join(lines)
 
 
-def _response(item: Item, current: object) -> str | None:
-    """Ask until the response can be read. Returns "" to keep what is there, None to stop."""
-    default = f" [{shown(current)}]" if current is not None else ""
+def _open_hint(item: Item, opened: int) -> int:
+    """Show the next hint of an item; return how many are open now."""
+    if opened >= len(item.hints):
+        click.echo("  There is no further hint." if item.hints else "  There is no hint for this one.")
+        return opened
+    hint = item.hints[opened]
+    cost = f", {hint.cost:g} of the points" if hint.cost else ""
+    text = f"Hint {opened + 1} of {len(item.hints)}{cost}: {hint.text}"
+    click.echo(_wrapped(text, "  "))
+    if opened + 1 < len(item.hints) and item.hints[opened + 1].cost:
+        click.echo(f"  The next one costs {item.hints[opened + 1].cost:g} of the points.")
+    return opened + 1
+
+
+def _typed(item: Item, current: object) -> Iterator[str | None]:
+    """Ask until the response can be read; yield each "?" on the way, then it: "" keeps what is there, None stops."""
+    default = f" [{one_line(shown(current), limit=60)}]" if current is not None else ""
+    cost = item.hints[0].cost if item.hints else 0
+    click.echo(_wrapped(f"Write {form(item)}" + (f" (? costs {cost:g} of the points)" if cost else "")))
     while True:
         try:
-            text = click.prompt(
-                f"{_ASKS[item.type]}{default}", default="", show_default=False, prompt_suffix=": "
-            )
+            text = click.prompt(f"Your answer{default}", default="", show_default=False, prompt_suffix=": ")
         except click.Abort:
             click.echo()
-            return None
+            yield None
+            return
         if not sys.stdin.isatty():
             click.echo()  # nobody's Enter ended the line
         text = text.strip()
-        if text.lower() == "q":
-            return None
-        if not text:
-            return ""
+        if text.lower() in _HELP:
+            yield "?"
+            continue
+        if not text or text.lower() == "q":
+            yield "" if not text else None
+            return
         try:
-            parse(item, text)
+            read(item, text)
         except ResponseError as error:
-            click.echo(f"  {error}.")
+            click.echo(_wrapped(one_line(f"{error}."), "  "))
         else:
-            return str(text)
+            yield text
+            return
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
 def _save(path: Path, text: str) -> None:

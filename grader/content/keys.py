@@ -1,4 +1,4 @@
-"""Proves quizzes: every key that can be computed is, by torch and the references."""
+"""Proves quizzes: items hold for many seeds, and torch and the references compute every key that can be."""
 
 from grader import quiz
 from grader.catalog import Course
@@ -6,14 +6,19 @@ from grader.errors import DocumentError, Problem
 
 
 def check_quizzes(course: Course) -> tuple[int, list[Problem]]:
-    """Load every bank, compute every key with torch and the references; return how many keys, and the problems."""
+    """Load every bank, draw every item many times, and compute every key with torch and the references.
+
+    Return how many keys were computed, and the problems.
+    """
     try:
         banks = quiz.load_banks(course.quizzes)
     except DocumentError as error:
         return 0, list(error.problems)
     names = reference_names(course)
-    computed = sum(item.verify is not None for bank in banks for item in bank.items)
-    return computed, [problem for bank in banks for problem in quiz.verify(bank, names)]
+    computed = sum(quiz.computable(item) for bank in banks for item in bank.items)
+    return computed, [
+        problem for bank in banks for problem in (*quiz.stress(bank), *quiz.verify(bank, names))
+    ]
 
 
 def reference_names(course: Course) -> dict[str, object]:

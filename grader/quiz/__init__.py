@@ -1,7 +1,21 @@
-"""Quizzes: banks of items, answers files, credit, and keys that torch computes. Needs no torch itself."""
+"""Quizzes: banks, draws, answers files, credit, and keys that torch computes. Needs no torch itself."""
 
-from grader.quiz.answers import grade, template
-from grader.quiz.bank import Bank, Item, load_bank, load_banks
-from grader.quiz.oracle import verify
+from grader.quiz.answers import grade
+from grader.quiz.bank import Bank, load_bank, load_banks
+from grader.quiz.items import Item
+from grader.quiz.oracle import computable, verify
+from grader.quiz.sheet import new_seed, template
+from grader.quiz.stress import stress
 
-__all__ = ["Bank", "Item", "grade", "load_bank", "load_banks", "template", "verify"]
+__all__ = [
+    "Bank",
+    "Item",
+    "computable",
+    "grade",
+    "load_bank",
+    "load_banks",
+    "new_seed",
+    "stress",
+    "template",
+    "verify",
+]

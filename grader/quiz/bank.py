@@ -1,112 +1,34 @@
 """A bank: the items of one quiz, as `quizzes/<section>.yaml` holds them."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from grader import document
 from grader.document import Document
 from grader.errors import DocumentError, Problem
 from grader.model import section_order
-from grader.quiz.responses import same_number
+from grader.quiz.draw import drawn
+from grader.quiz.formulas import FormulaError
+from grader.quiz.items import SLUG, Item, Strict, Text
+from grader.quiz.soundness import item_problems
+from grader.quiz.words import normal
 
-Text = Annotated[str, Field(min_length=1, max_length=4000)]
-_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_LETTERS = "abcdefgh"
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Option(_Strict):
-    """One option of a choice. A wrong one is a distractor: it says what misconception it betrays."""
-
-    text: Text
-    correct: bool = False
-    feedback: Text
-    misconception: Text | None = None
+# Seeds that every item is drawn with as it is loaded; `grade check` draws it with many more.
+_LOADING_SEEDS = range(3)
 
 
-class _Item(_Strict):
-    """What every item has."""
-
-    id: Text
-    prompt: Text
-    points: Annotated[float, Field(gt=0)] = 1.0
-    objective: Text
-    explanation: Text
-
-
-class _Choice(_Item):
-    options: Annotated[dict[str, Option], Field(min_length=2)]
-    verify: dict[str, Text] | None = None
-
-    @property
-    def key(self) -> frozenset[str]:
-        """The letters of the right options."""
-        return frozenset(letter for letter, option in self.options.items() if option.correct)
-
-
-class SingleItem(_Choice):
-    """One right option."""
-
-    type: Literal["single"]
-
-
-class MultiItem(_Choice):
-    """One or more right options."""
-
-    type: Literal["multi"]
-
-
-class WrongNumber(_Strict):
-    """A number that betrays a misconception."""
-
-    value: float
-    feedback: Text
-    misconception: Text
-
-
-class NumericItem(_Item):
-    """A number, right within `tolerance` (absolute; nearly exact unless given)."""
-
-    type: Literal["numeric"]
-    key: float
-    tolerance: Annotated[float, Field(ge=0)] | None = None
-    expected_wrong: list[WrongNumber] = []
-    verify: Text | None = None
-
-
-class WrongShape(_Strict):
-    """A shape that betrays a misconception."""
-
-    value: list[int]
-    feedback: Text
-    misconception: Text
-
-
-class ShapeItem(_Item):
-    """The shape of a tensor."""
-
-    type: Literal["shape"]
-    key: Annotated[list[int], Field(min_length=1)]
-    expected_wrong: list[WrongShape] = []
-    verify: Text | None = None
-
-
-Item = SingleItem | MultiItem | NumericItem | ShapeItem
-
-
-class BankDocument(_Strict):
+class BankDocument(Strict):
     """The YAML of a bank."""
 
     title: Text
     section: Text
+    salt: Text | None = None
+    seed: Annotated[int, Field(ge=0)] | None = None
+    aliases: dict[Text, list[Text]] = Field(default_factory=dict)
     items: Annotated[list[Annotated[Item, Field(discriminator="type")]], Field(min_length=1)]
 
 
@@ -129,26 +51,68 @@ class Bank:
 
     @property
     def items(self) -> list[Item]:
-        """The items in their order."""
+        """The items in their order, as they were written: formulas are not drawn."""
         return self.source.value.items
+
+    @property
+    def seed(self) -> int | None:
+        """The seed that holds for everybody, where the course sets one."""
+        return self.source.value.seed
+
+    @property
+    def salt(self) -> str:
+        """What goes into every draw besides the seed."""
+        return self.source.value.salt or self.id
+
+    @property
+    def draws(self) -> bool:
+        """Tell whether anything depends on the seed."""
+        return any(item.params or getattr(item, "shuffle", False) for item in self.items)
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """The normal form of each alias, and what it stands for."""
+        return {
+            normal(other): normal(word)
+            for word, others in self.source.value.aliases.items()
+            for other in others
+        }
 
     @property
     def max_points(self) -> float:
         """What full marks are worth."""
-        return sum(item.points for item in self.items)
+        return sum(item.points for item in self.items if item.void != "drop")
 
     def item(self, item_id: str) -> Item | None:
-        """Return the item of that id."""
+        """Return the item of that id, as it was written."""
         return next((item for item in self.items if item.id == item_id), None)
+
+    def sheet(self, seed: int = 0) -> list[Item]:
+        """Return the items as they are asked with this seed; where the course sets a seed, that one holds.
+
+        Raises DocumentError where an item has no draw for it, which `grade check` makes unlikely.
+        """
+        return [
+            self._drawn(n, item, seed if self.seed is None else self.seed)
+            for n, item in enumerate(self.items)
+        ]
+
+    def _drawn(self, n: int, item: Item, seed: int) -> Item:
+        try:
+            return drawn(item, self.salt, seed)
+        except FormulaError as error:
+            raise DocumentError(
+                [self.source.problem(("items", n), f"{item.id}, seed {seed}: {error}")]
+            ) from None
 
 
 def load_bank(path: Path, *, shown: str | None = None) -> Bank:
     """Read the bank at `path`. Raises DocumentError with every problem, each at its line and column."""
-    source = document.read(path, BankDocument, shown=shown)
-    problems = list(_problems(source))
+    bank = Bank(path.stem, document.read(path, BankDocument, shown=shown))
+    problems = list(_problems(bank))
     if problems:
         raise DocumentError(problems)
-    return Bank(path.stem, source)
+    return bank
 
 
 def load_banks(folder: Path) -> list[Bank]:
@@ -165,44 +129,29 @@ def load_banks(folder: Path) -> list[Bank]:
     return sorted(banks, key=lambda bank: section_order(bank.section))
 
 
-def _problems(source: Document[BankDocument]) -> Iterator[Problem]:
+def _problems(bank: Bank) -> Iterator[Problem]:
+    source = bank.source
     seen: set[str] = set()
-    for n, item in enumerate(source.value.items):
+    for n, item in enumerate(bank.items):
         where = ("items", n)
-        if not _ID.fullmatch(item.id):
+        if not SLUG.fullmatch(item.id):
             yield source.problem(
                 (*where, "id"), f'"{item.id}" is no id: write lower-case words joined by hyphens'
             )
         if item.id in seen:
             yield source.problem((*where, "id"), f'the id "{item.id}" is used twice')
         seen.add(item.id)
-        for location, message in _item_problems(item):
+        for location, message in _drawn_problems(item, bank):
             yield source.problem((*where, *location), message)
 
 
-def _item_problems(item: Item) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    if isinstance(item, (SingleItem, MultiItem)):
-        yield from _choice_problems(item)
-        return
-    if isinstance(item, ShapeItem):
-        right = [wrong.value == item.key for wrong in item.expected_wrong]
-    else:
-        right = [same_number(wrong.value, item.key, item.tolerance) for wrong in item.expected_wrong]
-    for n, is_right in enumerate(right):
-        if is_right:
-            yield ("expected_wrong", n, "value"), "this expected wrong answer is right"
-
-
-def _choice_problems(item: SingleItem | MultiItem) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    letters = list(item.options)
-    if letters != list(_LETTERS[: len(letters)]):
-        yield ("options",), f"name the options {', '.join(_LETTERS[: len(letters)])}, in this order"
-    if isinstance(item, SingleItem) and len(item.key) != 1:
-        yield ("options",), f"a single item has one right option, and this one has {len(item.key)}"
-    if not item.key:
-        yield ("options",), "no option is right"
-    for letter, option in item.options.items():
-        if not option.correct and option.misconception is None:
-            yield ("options", letter), f'the distractor {letter} lacks the "misconception" it betrays'
-    for letter in sorted(set(item.verify or ()) - set(letters)):
-        yield ("verify", letter), f"there is no option {letter}"
+def _drawn_problems(item: Item, bank: Bank) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield the problems of the first seed that has any."""
+    for seed in _LOADING_SEEDS if item.params else (0,):
+        try:
+            found = list(item_problems(drawn(item, bank.salt, seed), bank.aliases))
+        except FormulaError as error:
+            found = [((), f"{item.id}: {error}")]
+        if found:
+            yield from found
+            return

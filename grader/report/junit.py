@@ -81,7 +81,9 @@ def _quiz_cases(quiz: QuizResult) -> list[ET.Element]:
 
 def _item_case(quiz: QuizResult, item: ItemResult) -> ET.Element:
     case = _case(item.id, f"quiz.{quiz.id}.{item.id}", 0.0)
-    if not item.answered:
+    if not item.max_points:
+        _end(case, Outcome.SKIPPED, "Withdrawn: it does not count.", [])
+    elif not item.answered and item.points < item.max_points:
         _end(case, Outcome.SKIPPED, "Not answered yet.", [])
     elif item.points < item.max_points:
         message = f"{item.points:g} of {item.max_points:g} points"

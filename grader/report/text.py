@@ -270,7 +270,7 @@ def _quiz(quiz: QuizResult, style: Style) -> Iterator[str]:
     for item in quiz.items:
         if item.answered and item.points < item.max_points:
             yield from _item(item, style)
-    unanswered = [item.id for item in quiz.items if not item.answered]
+    unanswered = [item.id for item in quiz.items if not item.answered and item.points < item.max_points]
     if unanswered and _begun(quiz):
         yield from marked(
             Mark.WAITING, f"{len(unanswered)} not answered yet: {', '.join(unanswered)}.", style

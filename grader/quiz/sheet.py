@@ -1,0 +1,195 @@
+"""A sheet: the items of a quiz as plain lines, and the answers file a student fills."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from functools import singledispatch
+
+import yaml
+
+from grader.quiz.bank import Bank
+from grader.quiz.items import (
+    ClozeItem,
+    CodeOutputItem,
+    GridItem,
+    Item,
+    MatchItem,
+    MultiItem,
+    NumberKey,
+    OrderItem,
+    ShapeKey,
+    SingleItem,
+    Tolerance,
+    TrueFalseItem,
+    WordsKey,
+)
+from grader.quiz.marking import prompt_text
+from grader.quiz.soundness import gap_names
+
+MAX_SEED = 10**6
+
+
+def new_seed() -> int:
+    """Return the seed of a student who has none yet."""
+    return secrets.randbelow(MAX_SEED)
+
+
+def template(bank: Bank, seed: int = 0) -> str:
+    """Return an empty answers file: every item with its question and options as comments."""
+    return filled(bank, {}, seed=seed)
+
+
+def filled(
+    bank: Bank, given: Mapping[str, object], *, seed: int = 0, hints: Mapping[str, int] | None = None
+) -> str:
+    """Return an answers file with these responses filled in, and the hints that were opened."""
+    lines = [
+        f"# {bank.title} (notes, section {bank.section}).",
+        f"# Fill in by hand, or with `grade quiz {bank.id}`.",
+        f"quiz: {bank.id}",
+    ]
+    if bank.draws and bank.seed is None:
+        lines += [
+            "# Your numbers are drawn from this seed. Leave it as it is: it belongs to your answers.",
+            f"seed: {seed}",
+        ]
+    if opened := {item: count for item, count in (hints or {}).items() if count}:
+        lines.append(f"hints: {_yaml(opened)}")
+    lines.append("answers:")
+    for item in bank.sheet(seed):
+        lines.append("")
+        lines += [f"  # {line}".rstrip() for line in question(item)]
+        lines.append(f"  # Write {form(item)}")
+        lines.append(f"  {item.id}: {_yaml(given[item.id]) if item.id in given else ''}".rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def question(item: Item) -> list[str]:
+    """Return the prompt of a drawn item and what there is to choose from, line by line."""
+    lines = ["(Withdrawn: this item does not count.)"] if item.void else []
+    lines += prompt_text(item).split("\n")
+    return lines + list(_choices(item))
+
+
+@singledispatch
+def _choices(_item: object) -> Iterator[str]:
+    yield from ()
+
+
+@_choices.register(SingleItem)
+@_choices.register(MultiItem)
+def _(item: SingleItem | MultiItem) -> Iterator[str]:
+    yield from (f"{letter}) {option.text}" for letter, option in item.options.items())
+
+
+@_choices.register
+def _(item: TrueFalseItem) -> Iterator[str]:
+    yield "True or false, and why?"
+    yield from (f"{letter}) {reason.text}" for letter, reason in item.reasons.items())
+
+
+@_choices.register
+def _(item: MatchItem) -> Iterator[str]:
+    yield from (f"{name}) {row.text}" for name, row in item.rows.items())
+    yield "Each row gets one of these; one may serve several rows, or none."
+    yield from (f"{letter}) {text}" for letter, text in item.choices.items())
+
+
+@_choices.register
+def _(item: OrderItem) -> Iterator[str]:
+    yield from (f"{letter}) {text}" for letter, text in item.parts.items())
+
+
+@_choices.register
+def _(item: ClozeItem) -> Iterator[str]:
+    for name in gap_names(item.prompt):
+        yield f"[{name}] is {form(item.blanks[name])}"
+
+
+@singledispatch
+def form(_item: object) -> str:
+    """Return what to write, with an example."""
+    raise TypeError(f"{type(_item).__name__} is no type of item")
+
+
+@form.register
+def _(_item: SingleItem) -> str:
+    return "one letter: b"
+
+
+@form.register
+def _(_item: MultiItem) -> str:
+    return "letters: [a, c]"
+
+
+@form.register
+def _(_item: TrueFalseItem) -> str:
+    return "true or false, and the letter of your reason: true, b"
+
+
+@form.register
+def _(item: NumberKey) -> str:
+    words = "a number"
+    if item.unit:
+        words += f" with its unit, such as {item.unit}" if item.unit_required else f" (in {item.unit})"
+    return words + _told(item.tolerance)
+
+
+def _told(tolerance: Tolerance | None) -> str:
+    if tolerance is None:
+        return ""
+    if tolerance.decimals is not None:
+        return (
+            f", rounded to {tolerance.decimals} decimals"
+            if tolerance.decimals
+            else ", rounded to a whole number"
+        )
+    near = [
+        f"{tolerance.rtol:.3g} of it" if tolerance.rtol < 0.001 else f"{100 * tolerance.rtol:g} %"
+    ] * bool(tolerance.rtol)
+    near += [f"{tolerance.atol:g}"] * bool(tolerance.atol)
+    return f", right within {' or '.join(near)}"
+
+
+@form.register
+def _(item: ShapeKey) -> str:
+    return "a shape: (1, 8, 32, 32)" + (", with N for any batch size" if "N" in item.key else "")
+
+
+@form.register
+def _(item: WordsKey) -> str:
+    return f"one of: {', '.join(item.choices)}" if item.choices else "a word or two"
+
+
+@form.register
+def _(_item: MatchItem) -> str:
+    return "a letter for each row: 1b 2a"
+
+
+@form.register
+def _(_item: OrderItem) -> str:
+    return "all letters in order: c, a, b"
+
+
+@form.register
+def _(item: ClozeItem) -> str:
+    names = gap_names(item.prompt)
+    return (
+        f"what belongs into the gaps, in their order: {'; '.join(names)}"
+        if len(names) > 1
+        else f"what belongs into [{names[0]}]"
+    )
+
+
+@form.register
+def _(_item: CodeOutputItem) -> str:
+    return 'what is printed, in quotes: "tensor([1., 2.])"'
+
+
+@form.register
+def _(item: GridItem) -> str:
+    return f"a matrix, row by row: 1 2; 3 4 or [[1, 2], [3, 4]]{_told(item.tolerance)}"
+
+
+def _yaml(value: object) -> str:
+    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
+    return text.removesuffix("\n").removesuffix("...").strip()
