@@ -1,21 +1,33 @@
-"""A report as a JSON document, and pure renderers of it: text for people, JUnit for CI."""
+"""A report as a JSON document, and pure renderers of it: text for people, JUnit and others for machines."""
 
 from grader.report.changes import changes
+from grader.report.classroom50 import Release, to_classroom50
 from grader.report.document import FORMAT, from_json, to_document, to_json
+from grader.report.github import MOST_BYTES, Places, to_github, to_markdown
+from grader.report.gradescope import Handed, read_metadata, to_gradescope
 from grader.report.junit import to_junit
 from grader.report.layout import Style
 from grader.report.text import exercise_text, quizzes_text, summary_text, to_text
 
 __all__ = [
     "FORMAT",
+    "MOST_BYTES",
+    "Handed",
+    "Places",
+    "Release",
     "Style",
     "changes",
     "exercise_text",
     "from_json",
     "quizzes_text",
+    "read_metadata",
     "summary_text",
+    "to_classroom50",
     "to_document",
+    "to_github",
+    "to_gradescope",
     "to_json",
     "to_junit",
+    "to_markdown",
     "to_text",
 ]
