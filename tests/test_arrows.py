@@ -45,13 +45,15 @@ ARROWS = {
     "fingerprint": {"model"},
     "policy": {"model"},
     "gradebook": {"errors", "model", "report"},
+    "export": {"catalog", "errors", "model", "quiz", "safetext"},
     "host": {"catalog", "dispatch", "fingerprint", "jobs", "model"},
     "executors": {"errors", "host", "safetext"},
     "batch": {
         "attempt", "catalog", "errors", "fingerprint", "gradebook", "host", "jobs", "model", "scoring", "submission",
     },
     "cli": {
-        "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "executors", "gradebook", "hints", "model", "quiz", "report",
+        "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook", "hints", "model",
+        "policy", "quiz", "report",
         "safetext", "scoring", "submission", "workspace",
     },
 }  # fmt: skip

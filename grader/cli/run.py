@@ -188,17 +188,21 @@ def write(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text)
         return
-    text = text if text.endswith("\n") else text + "\n"
+    write_bytes((text if text.endswith("\n") else text + "\n").encode(), output)
+
+
+def write_bytes(data: bytes, output: Path) -> None:
+    """Write a file whole, or not at all."""
     try:
         if _is_stream(output):
-            output.write_text(text, encoding="utf-8")
+            output.write_bytes(data)
             return
         target = output.resolve()
         fresh = target.with_name(f".{target.name}.new")
-        fresh.write_text(text, encoding="utf-8")
+        fresh.write_bytes(data)
         os.replace(fresh, target)  # noqa: PTH105 - whole, or not at all
     except OSError as error:
-        raise UsageError(f"The report cannot be written to {output}: {error.strerror}.") from None
+        raise UsageError(f"{output} cannot be written: {error.strerror}.") from None
 
 
 def _is_stream(output: Path) -> bool:
