@@ -154,6 +154,9 @@ def test_draws_are_even():
     for seed in range(7000):
         counts[Stream("salt", seed).below(7)] += 1
     assert max(abs(count - 1000) for count in counts) < 150
+    orders = ["".join(Stream("salt", seed).shuffled(list("abc"))) for seed in range(600)]
+    assert len(set(orders)) == 6
+    assert all(60 < orders.count(order) < 140 for order in set(orders))
 
 
 def test_the_same_seed_gives_the_same_quiz_in_another_process(tmp_path):
@@ -338,6 +341,9 @@ def test_verify_is_computed_for_several_seeds_with_the_parameters(tmp_path):
     assert quiz.verify(load(tmp_path), {}) == []
     (problem,) = quiz.verify(load(tmp_path, BANK.replace("verify: n", "verify: min(n, 30)")), {})
     assert "but torch says 30 (with n = " in str(problem)
+    first = load(tmp_path).sheet(0)[0].key  # right for the first seed, and for some others only
+    (problem,) = quiz.verify(load(tmp_path, BANK.replace("verify: n", f"verify: 1 * {first}")), {})
+    assert f"but torch says {first} (with n = " in str(problem)
 
 
 FLAT = """\

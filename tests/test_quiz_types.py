@@ -193,6 +193,20 @@ def test_a_wrong_answer_is_told_what_went_wrong(bank, item, value, feedback, mis
     assert found.misconceptions == ((misconception,) if misconception else ())
 
 
+@pytest.mark.parametrize(
+    ("tolerance", "within", "beyond"),
+    [
+        ("{rtol: 0.1}", (180, 220), (179, 221)), ("{atol: 3}", (197, 203), (196, 204)), ("{atol: 30, rtol: 0.1}", (170, 230), (169, 231)),
+        ("{atol: 3, rtol: 0.1}", (180, 220), (179, 221)), ("{decimals: 0}", (199.5, 200.5), (199.4, 200.6)), ("{decimals: 1}", (200.05, 199.95), (200.06, 199.9)),
+    ],
+)  # fmt: skip
+def test_tolerances(tmp_path, tolerance, within, beyond):
+    text = BANK.replace("key: 2 / 3", "key: 200").replace("{decimals: 2}", tolerance)
+    bank = load(tmp_path, text)
+    assert [graded(bank, "mean", number)[0].points for number in within] == [1, 1]
+    assert [graded(bank, "mean", number)[0].points for number in beyond] == [0, 0]
+
+
 def test_parts_nobody_foresaw_are_named_but_not_what_belongs_there(bank):
     assert graded(bank, "rows", "1c 2b 3a 4c")[0].feedback == ("row 1: Not that.", "Not right yet: row 2.")
     assert graded(bank, "gaps", "20x24; 561; grows")[0].feedback[1] == "Not right yet: second, third."
@@ -207,7 +221,7 @@ REFUSED = [
     ("batch", "(64, N, 7)", "a shape is expected"), ("batch", "N", "a shape is expected"), ("batch", "(N 64,7)", "a shape is expected"),
     ("word", "x" * 121, "at most 120 characters"), ("word", ["relu"], "put them in quotes"), ("word", {"relu": 1}, "put them in quotes"),
     ("rows", "1z", '"z" is none of the choices'), ("rows", "9a", 'there is no row "9"'), ("rows", "b a", "write a letter for each row"),
-    ("rows", "1a 1b", "write a letter for each row"), ("rows", "all of them", "write a letter for each row"),
+    ("rows", "1a 1b", "write a letter for each row"), ("rows", "all of them", "write a letter for each row"), ("rows", "1b and 2a", "write a letter for each row"),
     ("sequence", "b d a", "write each of a, b, c, d once"), ("sequence", "b d a a", "write each of"), ("sequence", "b d a c c", "write each of"),
     ("gaps", "1;2;3;4", "there are 3 gaps"), ("gaps", {"fourth": 1}, 'there is no gap "fourth"'), ("gaps", "x; 560", "first: a shape is expected"),
     ("gaps", "20x28; 560; sinks", 'third: "sinks" is none of shrinks, grows'),
@@ -271,7 +285,7 @@ def test_the_template_explains_every_type_and_is_unanswered(bank):
         "Write a letter for each row",
         "Write all letters in order",
         "Write what belongs into the gaps, in their order: first; second; third",
-        "[third] is one of: shrinks, grows",
+        "[third]: one of: shrinks, grows",
         "A [first] and a [second], which [third].",
         "Write what is printed",
         "print(F.relu(torch.tensor([[-1.0, 0.5, 2.0]])))",
@@ -600,3 +614,12 @@ def test_code_that_prints_something_else_is_found(tmp_path, code, key, printed):
         )
         == []
     )
+
+
+def test_lines_of_a_paragraph_are_joined_and_code_and_lists_are_not(tmp_path):
+    from grader.quiz.sheet import question
+
+    prompt = "prompt: |\n      One\n      two\n      three.\n\n          x = 1\n          y\n\n      - a\n      - b\n      1. c\n\n      End"
+    bank = load(tmp_path, BANK.replace("prompt: How much memory?", prompt, 1))
+    expected = ["One two three.", "", "    x = 1", "    y", "", "- a", "- b", "1. c", "", "End"]
+    assert question(bank.sheet()[1]) == expected

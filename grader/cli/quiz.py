@@ -57,7 +57,7 @@ def _say_what_is_left(items: Iterable[Item], given: Iterable[str], answers: Path
     wanted = [item.id for item in items]
     left = len(set(wanted) - set(given))
     state = "all answered" if not left else f"{left} of {len(wanted)} still open"
-    click.echo(f"\n{state.capitalize()}. Your answers are in {answers}; `grade` grades them.")
+    click.echo("\n" + _wrapped(f"{state.capitalize()}. Your answers are in {answers}; `grade` grades them."))
 
 
 def item_text(item: Item, number: int, count: int) -> str:
@@ -115,7 +115,14 @@ def _typed(item: Item, current: object) -> Iterator[str | None]:
 
 
 def _wrapped(text: str, indent: str = "") -> str:
-    return textwrap.fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent)
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,  # a path can be copied
+        break_on_hyphens=False,
+    )
 
 
 def _save(path: Path, text: str) -> None:

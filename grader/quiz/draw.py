@@ -31,14 +31,10 @@ class Stream:
         self._count = 0
 
     def below(self, bound: int) -> int:
-        """Return a whole number from 0 to bound - 1, each as likely as the others."""
-        limit = 2**64 - 2**64 % bound
-        while True:
-            data = self._labels + b"\x1f" + str(self._count).encode()
-            self._count += 1
-            number = int.from_bytes(hashlib.blake2b(data, digest_size=8, key=_KEY).digest())
-            if number < limit:
-                return number % bound
+        """Return a whole number from 0 to bound - 1. Of 2**64 values a bound of a million favours none that matters."""
+        data = self._labels + b"\x1f" + str(self._count).encode()
+        self._count += 1
+        return int.from_bytes(hashlib.blake2b(data, digest_size=8, key=_KEY).digest()) % bound
 
     def shuffled(self, parts: list[Part]) -> list[Part]:
         """Return the parts in a drawn order (Fisher and Yates)."""

@@ -1,5 +1,6 @@
 """A sheet: the items of a quiz as plain lines, and the answers file a student fills."""
 
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from functools import singledispatch
@@ -26,6 +27,7 @@ from grader.quiz.marking import prompt_text
 from grader.quiz.soundness import gap_names
 
 MAX_SEED = 10**6
+_OWN_LINE = re.compile(r"    |\t|\s*(?:[-*|#>]|\d+[.)])")
 
 
 def new_seed() -> int:
@@ -66,8 +68,20 @@ def filled(
 def question(item: Item) -> list[str]:
     """Return the prompt of a drawn item and what there is to choose from, line by line."""
     lines = ["(Withdrawn: this item does not count.)"] if item.void else []
-    lines += prompt_text(item).split("\n")
+    lines += _paragraphs(prompt_text(item))
     return lines + list(_choices(item))
+
+
+def _paragraphs(markdown: str) -> list[str]:
+    """Return the lines of a text, with those of one paragraph joined; code, lists and tables stay as they are."""
+    lines: list[str] = []
+    for line in markdown.split("\n"):
+        goes_on = bool(lines) and bool(lines[-1]) and not _OWN_LINE.match(lines[-1])
+        if line.strip() and goes_on and not _OWN_LINE.match(line):
+            lines[-1] = f"{lines[-1]} {line.strip()}"
+        else:
+            lines.append(line.rstrip())
+    return lines
 
 
 @singledispatch
@@ -101,8 +115,10 @@ def _(item: OrderItem) -> Iterator[str]:
 
 @_choices.register
 def _(item: ClozeItem) -> Iterator[str]:
+    alike: dict[str, list[str]] = {}
     for name in gap_names(item.prompt):
-        yield f"[{name}] is {form(item.blanks[name])}"
+        alike.setdefault(form(item.blanks[name]), []).append(f"[{name}]")
+    yield from (f"{', '.join(names)}: {words}" for words, names in alike.items())
 
 
 @singledispatch
@@ -152,7 +168,7 @@ def _told(tolerance: Tolerance | None) -> str:
 
 @form.register
 def _(item: ShapeKey) -> str:
-    return "a shape: (1, 8, 32, 32)" + (", with N for any batch size" if "N" in item.key else "")
+    return "a shape, such as (1, 8, 32, 32)" + (", with N for any batch size" if "N" in item.key else "")
 
 
 @form.register
