@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from grader import catalog
+from grader import catalog, quiz
+from grader.cli import nearest
 from grader.cli.classes import REQUIRED_LEVEL
 from grader.cli.run import DEFAULT_SEED, choose, write_bytes
 from grader.errors import UsageError
-from grader.export import canvas, gradescope, marks
+from grader.export import canvas, gradescope, marks, moodle, qti, questions
 from grader.gradebook import Gradebook
 from grader.model import Mark
 from grader.policy import Keep, Policy
@@ -235,3 +236,44 @@ def gradescope_command(output: Path, exercises: tuple[str, ...], require_isolati
     write_bytes(data, output)
     click.echo(f"{output} written: {len(data) / 2**20:.1f} MiB. It holds the suites: give it to nobody.")
     return 0
+
+
+@export_command.command("quizzes", short_help="Quizzes for Canvas or Moodle.")
+@click.argument("target", type=click.Choice(["canvas", "moodle"]))
+@click.argument("output", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT")
+@click.argument("names", nargs=-1, metavar="[QUIZ]...")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=DEFAULT_SEED,
+    metavar="N",
+    show_default=True,
+    help="Seed that items with drawn numbers are drawn from.",
+)
+def quizzes_command(target: str, output: Path, names: tuple[str, ...], seed: int) -> int:
+    """Write the quizzes of the course, or those named: a QTI 1.2 zip for Canvas, Moodle XML for Moodle.
+
+    Items that would earn other credit there, or whose type is unknown there, are left out and named; then it exits with
+    1.
+
+    \b
+    grade export quizzes canvas quizzes.zip
+    grade export quizzes moodle pooling.xml pooling
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    banks = {bank.id: bank for bank in quiz.load_banks(catalog.load(catalog.find_root()).quizzes)}
+    for name in names:
+        if name not in banks:
+            raise UsageError(f'There is no quiz "{name}".{nearest(name, list(banks))}')
+    chosen = [bank for bank in banks.values() if not names or bank.id in names]
+    made = [(bank, *questions.questions(bank, seed)) for bank in chosen]
+    if target == "canvas":
+        data = qti.to_qti_zip([(bank.id, bank.title, found) for bank, found, _ in made])
+    else:
+        data = moodle.to_moodle_xml([(bank.title, found) for bank, found, _ in made]).encode()
+    write_bytes(data, output)
+    left_out = [(bank.id, item, reason) for bank, _, reasons in made for item, reason in reasons.items()]
+    for bank_id, item, reason in left_out:
+        click.echo(f"left out, {reason}: {bank_id} {item}", err=True)
+    count = sum(len(found) for _, found, _ in made)
+    click.echo(f"{count} of {count + len(left_out)} items of {len(made)} quizzes written to {output}.")
+    return 1 if left_out else 0
