@@ -47,6 +47,7 @@ ARROWS = {
     "fingerprint": {"model"},
     "policy": {"model"},
     "gradebook": {"errors", "model", "report"},
+    "export": {"catalog", "errors", "model", "quiz", "safetext"},
     "host": {"catalog", "dispatch", "fingerprint", "jobs", "model"},
     "executors": {"errors", "host", "safetext"},
     "batch": {
@@ -54,8 +55,8 @@ ARROWS = {
         "submission",
     },
     "cli": {
-        "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "executors", "gradebook", "handed_in",
-        "hints", "model", "quiz", "report", "safetext", "scoring", "submission", "workspace",
+        "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook",
+        "handed_in", "hints", "model", "policy", "quiz", "report", "safetext", "scoring", "submission", "workspace",
     },
 }  # fmt: skip
 

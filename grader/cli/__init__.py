@@ -17,6 +17,8 @@ _COMMANDS = {
     "quiz": "grader.cli.course:quiz_command",
     "class": "grader.cli.classes:class_command",
     "regrade": "grader.cli.regrade:regrade_command",
+    "report": "grader.cli.report:report_command",
+    "export": "grader.cli.export:export_command",
     "check": "grader.cli.check:check_command",
     "doctor": "grader.cli.doctor:doctor_command",
 }

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from grader import catalog, quiz, workspace
+from grader import __version__, catalog, quiz, workspace
 from grader.cli import nearest
 from grader.errors import UsageError
+from grader.export import ci
 
 _SEED_HELP = "Seed that a new answer sheet draws its numbers from; any unless given."
 
@@ -38,15 +39,57 @@ def list_command() -> int:
 @click.command("init", short_help="Start a workspace to work in.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help=_SEED_HELP)
-def init_command(folder: Path, seed: int | None) -> int:
+@click.option(
+    "--ci",
+    "service",
+    type=click.Choice(list(ci.SERVICES)),
+    help="Write only what grades every push there: a workflow, or an autograder of Classroom 50.",
+)
+@click.option(
+    "--from",
+    "requirement",
+    default=f"convgrader=={__version__}",
+    metavar="SPEC",
+    show_default=True,
+    help="With --ci: what pip installs the grader from, such as a URL.",
+)
+@click.option(
+    "--fail-under",
+    type=click.FloatRange(0, 100),
+    default=100.0,
+    metavar="PERCENT",
+    show_default=True,
+    help="With --ci: fail below this score.",
+)
+def init_command(
+    folder: Path, seed: int | None, service: str | None, requirement: str, fail_under: float
+) -> int:
     """Write the stubs and answer sheets of the course to DIR. Files that are there already stay as they are.
 
-    Example: grade init my-cnn
-    """
+    \b
+    grade init my-cnn
+    grade init --ci github my-cnn          and the workflow that grades its pushes
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    if service is not None:
+        return _init_ci(folder, service, requirement, fail_under)
     course = catalog.load(catalog.find_root())
     written, kept = workspace.create(course, folder, quiz.new_seed() if seed is None else seed)
     click.echo(f"{folder}: {written} files written" + (f", {kept} left as they were." if kept else "."))
     click.echo(f"Next: cd {folder}, open exercises/{course.exercises[0].id}.py, and run `grade`.")
+    return 0
+
+
+def _init_ci(folder: Path, service: str, requirement: str, fail_under: float) -> int:
+    path = folder / ci.SERVICES[service].path
+    if path.exists():
+        click.echo(f"{path} is there already, and stays as it is.")
+        return 0
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(ci.workflow(service, requirement, fail_under), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
+    click.echo(f"{path} written. It installs {requirement}.")
     return 0
 
 

@@ -10,19 +10,11 @@ import click
 from grader import attempt, catalog, scoring
 from grader.catalog import Course
 from grader.cli import commands, nearest
+from grader.cli.formats import FORMATS, Setting, add_step_summary
 from grader.dispatch import Dispatcher
 from grader.errors import IsolationRefused, UsageError
 from grader.model import CheckResult, Exercise, ExerciseResult, Report
-from grader.report import (
-    Style,
-    exercise_text,
-    quizzes_text,
-    summary_text,
-    to_html,
-    to_json,
-    to_junit,
-    to_text,
-)
+from grader.report import Style, exercise_text, quizzes_text, summary_text
 from grader.submission import Submission, Unreadable, open_submission
 
 DEFAULT_SEED = 0
@@ -40,7 +32,7 @@ DEFAULT_SEED = 0
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "junit", "html"]),
+    type=click.Choice(list(FORMATS)),
     default="text",
     show_default=True,
     help="How to write the report.",
@@ -105,11 +97,12 @@ def run_command(
         handed_in = open_submission(submission)
         if not exercises:
             _refuse_empty(course, handed_in, submission)
-        style = Style(colour=_colour(output), width=_width(), unicode=_unicode())
+        style = Style(colour=colour(output), width=width(), unicode=has_unicode())
+        setting = Setting(style=style, submission=submission)
         streams = form == "text" and output is None
         if output is not None and not _is_stream(output):
             # First of all: whatever ends this run, no older report can be taken for its result.
-            write(_render(attempt.not_graded(chosen, seed), form, style), output)
+            write(FORMATS[form](attempt.not_graded(chosen, seed), setting), output)
         results: list[ExerciseResult] = []
         if require_isolation and (level := dispatcher.isolation()).level < require_isolation:
             raise IsolationRefused(level=level.level, required=require_isolation, missing=level.missing)
@@ -126,7 +119,9 @@ def run_command(
             "\n".join(filter(None, [quizzes_text(report.quizzes, style), summary_text(report, style)]))
         )
     else:
-        write(_render(report, form, style), output)
+        write(FORMATS[form](report, setting), output)
+        if form == "github":
+            add_step_summary(report)
         if output is not None:
             click.echo(f"Report written to {output}.", err=True)
     return exit_code(report, fail_under)
@@ -188,32 +183,26 @@ def exit_code(report: Report, fail_under: float) -> int:
     return 0 if scoring.meets(report, fail_under) else 1
 
 
-def _render(report: Report, form: str, style: Style) -> str:
-    if form == "json":
-        return to_json(report)
-    if form == "junit":
-        return to_junit(report)
-    if form == "html":
-        return to_html(report)
-    return to_text(report, style)
-
-
 def write(text: str, output: Path | None) -> None:
     """Write a report whole, or not at all; to the terminal where no file is named."""
     if output is None:
         click.echo(text)
         return
-    text = text if text.endswith("\n") else text + "\n"
+    write_bytes((text if text.endswith("\n") else text + "\n").encode(), output)
+
+
+def write_bytes(data: bytes, output: Path) -> None:
+    """Write a file whole, or not at all."""
     try:
         if _is_stream(output):
-            output.write_text(text, encoding="utf-8")
+            output.write_bytes(data)
             return
         target = output.resolve()
         fresh = target.with_name(f".{target.name}.new")
-        fresh.write_text(text, encoding="utf-8")
+        fresh.write_bytes(data)
         os.replace(fresh, target)  # noqa: PTH105 - whole, or not at all
     except OSError as error:
-        raise UsageError(f"The report cannot be written to {output}: {error.strerror}.") from None
+        raise UsageError(f"{output} cannot be written: {error.strerror}.") from None
 
 
 def _is_stream(output: Path) -> bool:
@@ -221,17 +210,20 @@ def _is_stream(output: Path) -> bool:
     return output.exists() and not output.is_file()
 
 
-def _colour(output: Path | None) -> bool:
+def colour(output: Path | None) -> bool:
+    """Tell whether what is written to `output` may be coloured."""
     wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return output is None and sys.stdout.isatty() and wanted
 
 
-def _width() -> int:
+def width() -> int:
+    """Return how many columns a report may take."""
     import shutil  # noqa: PLC0415
 
     return max(60, min(shutil.get_terminal_size((80, 24)).columns, 100))
 
 
-def _unicode() -> bool:
+def has_unicode() -> bool:
+    """Tell whether the terminal can show what is not ASCII."""
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
     return encoding.startswith("utf")

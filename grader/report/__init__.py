@@ -1,7 +1,10 @@
-"""A report as a JSON document, and pure renderers of it: text and a page for people, JUnit for CI."""
+"""A report as a JSON document, and pure renderers of it: text and a page for people, others for machines."""
 
 from grader.report.changes import changes
+from grader.report.classroom50 import Release, to_classroom50
 from grader.report.document import FORMAT, from_json, to_document, to_json
+from grader.report.github import MOST_BYTES, Places, to_github, to_markdown
+from grader.report.gradescope import Handed, read_metadata, to_gradescope
 from grader.report.junit import to_junit
 from grader.report.layout import Style
 from grader.report.page import to_html
@@ -9,15 +12,24 @@ from grader.report.text import exercise_text, quizzes_text, summary_text, to_tex
 
 __all__ = [
     "FORMAT",
+    "MOST_BYTES",
+    "Handed",
+    "Places",
+    "Release",
     "Style",
     "changes",
     "exercise_text",
     "from_json",
     "quizzes_text",
+    "read_metadata",
     "summary_text",
+    "to_classroom50",
     "to_document",
+    "to_github",
+    "to_gradescope",
     "to_html",
     "to_json",
     "to_junit",
+    "to_markdown",
     "to_text",
 ]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
 from grader.model import CheckResult, ExerciseResult, ItemResult, Outcome, QuizResult, Report
+from grader.report.entries import example_rows
 from grader.safetext import one_line, printable
 
 _FAILURES = {Outcome.FAILED, Outcome.NOT_ATTEMPTED}
@@ -56,10 +57,8 @@ def _exercise_cases(exercise: ExerciseResult) -> list[ET.Element]:
 def _check_case(exercise: ExerciseResult, check: CheckResult) -> ET.Element:
     case = _case(check.title, f"{exercise.id}.{check.id}", check.duration_s)
     lines = [check.rationale]
-    if example := check.counterexample:
-        rows = [("call", example.call), *((argument.name, argument.value) for argument in example.arguments)]
-        rows += [("expected", example.expected), ("got", example.got), ("where", example.where)]
-        lines += [f"{name}: {value}" for name, value in rows if value]
+    if check.counterexample is not None:
+        lines += example_rows(check.counterexample)
     if check.diagnosis:
         lines.append(f"diagnosis ({check.diagnosis.mistake}): {check.diagnosis.message}")
     _end(case, check.outcome, check.rationale, [*lines, *_traceback(check)])

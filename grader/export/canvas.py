@@ -1,0 +1,177 @@
+"""Fills one column of a gradebook that Canvas exported, by the rules its importer reads it with.
+
+The instructor's own export is the template: it names the students and the assignment, and every byte of it that is not
+a mark stays as it is. The header has `Student` first and `ID` second; an assignment is `Title (123456)`. Above the
+students stands a row `Points Possible`, which also says which columns are read only.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from grader.errors import UsageError
+from grader.export.marks import points_text
+from grader.model import Mark
+from grader.safetext import one_line
+
+_KEYS = ("ID", "SIS User ID", "SIS Login ID", "Student")  # in the order in which Canvas tries them
+_TITLED = re.compile(r"(?P<title>.*\S)\s*\((?P<id>\d+)\)\s*")
+_HEAD_ROWS = 4  # the row of points stands among the first
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell as it stands in the file, from `start` to `end`, and what it says."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """The filled template, whose marks are in it, and why the others are not. `possible` is the column's maximum."""
+
+    text: str
+    column: str
+    possible: float | None
+    matched: tuple[str, ...]
+    unmatched: dict[str, str]
+
+
+def fill(template: str, marks: Sequence[Mark], column: str) -> Filled:
+    """Write the marks into a column of the template, in its points. Raises UsageError where there is none."""
+    rows = list(cells(template, _delimiter(template)))
+    header = [cell.text.strip().removeprefix("\ufeff") for cell in rows[0]] if rows else []
+    if header[:2] != ["Student", "ID"]:
+        raise UsageError(
+            "The template is no gradebook exported from Canvas: its first columns are not Student and ID."
+        )
+    place = _find_column(header, column)
+    first, possible = _points_row(rows, place)
+    found, unmatched = _match(header, rows[first:], marks)
+    changes: list[tuple[Cell, str]] = []
+    for mark, row in found:
+        if len(row) <= place:
+            unmatched[mark.student] = "their row in the template is too short"
+        else:
+            changes.append((row[place], points_text(_in_column(mark, possible))))
+    matched = tuple(mark.student for mark, _ in found if mark.student not in unmatched)
+    return Filled(
+        text=_replaced(template, changes),
+        column=header[place],
+        possible=possible,
+        matched=matched,
+        unmatched=unmatched,
+    )
+
+
+def _in_column(mark: Mark, possible: float | None) -> float:
+    if possible is None or possible == mark.max_points:
+        return mark.points
+    return mark.score * possible
+
+
+def _replaced(text: str, changes: list[tuple[Cell, str]]) -> str:
+    parts, done = [], 0
+    for cell, new in sorted(changes, key=lambda change: change[0].start):
+        parts += [text[done : cell.start], new]
+        done = cell.end
+    return "".join([*parts, text[done:]])
+
+
+# --- columns and rows
+
+
+def _find_column(header: list[str], wanted: str) -> int:
+    """Return the place of an assignment: by the id in brackets, else by its exact title."""
+    titled = {n: found for n, name in enumerate(header) if (found := _TITLED.fullmatch(name))}
+    asked = _TITLED.fullmatch(wanted)
+    number = asked["id"] if asked else wanted
+    by_id = [n for n, found in titled.items() if found["id"] == number]
+    by_title = [
+        n for n, name in enumerate(header) if name == wanted or (n in titled and titled[n]["title"] == wanted)
+    ]
+    places = by_id or ([] if asked else by_title)
+    if len(places) == 1:
+        return places[0]
+    known = ", ".join(f'"{one_line(header[n])}"' for n in titled) or "none"
+    problem = "several columns" if places else "no column"
+    raise UsageError(
+        f'The template has {problem} for "{one_line(wanted)}". Name one with --column; assignments in it: {known}.'
+    )
+
+
+def _points_row(rows: list[list[Cell]], place: int) -> tuple[int, float | None]:
+    """Return the number of the first student's row, and the maximum of the column. Refuse a read-only column."""
+    for n, row in enumerate(rows[1:_HEAD_ROWS], start=1):
+        if row[0].text.strip() == "Points Possible":
+            cell = row[place].text.strip() if len(row) > place else ""
+            if "read only" in cell.lower():
+                raise UsageError("Canvas calls this column read only, and would ignore what is in it.")
+            return n + 1, _number(cell)
+    raise UsageError("The template has no row Points Possible below its header. Export the gradebook again.")
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return None
+
+
+def _match(
+    header: list[str], rows: list[list[Cell]], marks: Sequence[Mark]
+) -> tuple[list[tuple[Mark, list[Cell]]], dict[str, str]]:
+    """Return each mark with the row of its student, and why there is none for the others."""
+    columns = [header.index(key) for key in _KEYS if key in header]
+    found, unmatched = [], {}
+    for mark in marks:
+        hits = next(filter(None, (_hits(rows, column, mark.student) for column in columns)), [])
+        if len(hits) == 1:
+            found.append((mark, hits[0]))
+        else:
+            unmatched[mark.student] = "several rows of the template" if hits else "no row of the template"
+    rivals = [id(row) for _, row in found]
+    for mark, row in found:
+        if rivals.count(id(row)) > 1:
+            unmatched[mark.student] = "a row that another student matches too"
+    return [(mark, row) for mark, row in found if mark.student not in unmatched], unmatched
+
+
+def _hits(rows: list[list[Cell]], column: int, student: str) -> list[list[Cell]]:
+    return [row for row in rows if len(row) > column and row[column].text.strip() == student]
+
+
+# --- the text of the template
+
+
+def _delimiter(text: str) -> str:
+    """Return what parts the cells, as Canvas finds it: the more frequent one in the first three lines."""
+    head = "\n".join(text.split("\n")[:3])
+    return ";" if head.count(";") > head.count(",") else ","
+
+
+def cells(text: str, delimiter: str) -> Iterator[list[Cell]]:
+    """Yield the rows of a CSV text, each cell with its place, so that it can be replaced and nothing else."""
+    cell = re.compile(
+        rf'(?:"(?P<quoted>(?:[^"]|"")*)"(?P<rest>[^{delimiter}\r\n]*)|(?P<bare>[^{delimiter}\r\n]*))'
+    )
+    row: list[Cell] = []
+    at = 1 if text.startswith("\ufeff") else 0
+    while at < len(text):
+        found = cell.match(text, at)
+        assert found is not None  # it matches the empty text
+        quoted = found["quoted"]
+        shown = found["bare"] if quoted is None else quoted.replace('""', '"') + found["rest"]
+        row.append(Cell(found.start(), found.end(), shown))
+        at = found.end()
+        if text[at : at + 1] == delimiter:
+            at += 1
+            if at < len(text):
+                continue
+            row.append(Cell(at, at, ""))
+        at += 2 if text.startswith("\r\n", at) else 1
+        if row != [Cell(row[0].start, row[0].start, "")]:
+            yield row
+        row = []

@@ -1,0 +1,117 @@
+"""Gradescope's results.json, by its autograder specification: an entry per check and item, all of it visible.
+
+Everything in a report is safe for its student to see, so nothing is hidden: one hidden test would hide the total too.
+Every text is `text`, which Gradescope escapes.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from grader.model import Outcome, Report
+from grader.report.entries import Entry, entries
+from grader.report.layout import amount
+from grader.safetext import one_line, printable
+
+MOST_OUTPUT = 8000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """What Gradescope says of a submission: out of how many points it is, when it came, how often there was one."""
+
+    total_points: float | None = None
+    created_at: datetime | None = None
+    due_date: datetime | None = None
+    attempt: int = 1
+
+
+def read_metadata(text: str) -> Handed:
+    """Read a submission_metadata.json. Raises ValueError where it is none."""
+    document = json.loads(text)
+    if not isinstance(document, dict):
+        raise ValueError("submission_metadata.json holds no object.")  # noqa: TRY004 - its caller reads one error
+    assignment = document.get("assignment") or {}
+    total = assignment.get("total_points")
+    return Handed(
+        total_points=float(total) if total else None,
+        created_at=_time(document.get("created_at")),
+        due_date=_time(_own_due_date(document) or assignment.get("due_date")),
+        attempt=1 + len(document.get("previous_submissions") or ()),
+    )
+
+
+def _own_due_date(document: dict[str, Any]) -> Any:
+    """Return the due date of the one student whose extension moved it."""
+    users: list[dict[str, Any]] = document.get("users") or []
+    return (users[0].get("assignment") or {}).get("due_date") if len(users) == 1 else None
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone() if text else None
+
+
+def to_gradescope(report: Report, handed: Handed | None = None) -> str:
+    """Return results.json. The score is scaled where the assignment is out of another number of points."""
+    handed = handed or Handed()
+    total = handed.total_points or report.max_points
+    score = report.points if total == report.max_points else report.score * total
+    numbers = _numbered(report)
+    document = {
+        "score": score,
+        "execution_time": sum(exercise.duration_s for exercise in report.exercises),
+        "output": "\n".join(_summary(report, handed, score, total)),
+        "output_format": "text",
+        "test_output_format": "text",
+        "test_name_format": "text",
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+        "tests": [_test(entry, number) for entry, number in numbers],
+        "extra_data": {
+            "isolation_level": report.isolation.level,
+            "grader": report.versions.grader,
+            "torch": report.versions.torch,
+        },
+    }
+    return json.dumps(document, indent=1, allow_nan=False)
+
+
+def _numbered(report: Report) -> list[tuple[Entry, str]]:
+    """Return the entries with their numbers: 2.3 is the third of the second exercise or quiz."""
+    numbered: list[tuple[Entry, str]] = []
+    groups: dict[str, int] = {}
+    for entry in entries(report):
+        groups.setdefault(entry.group, 0)
+        groups[entry.group] += 1
+        numbered.append((entry, f"{list(groups).index(entry.group) + 1}.{groups[entry.group]}"))
+    return numbered
+
+
+def _test(entry: Entry, number: str) -> dict[str, Any]:
+    return {
+        "name": one_line(f"{entry.group}: {entry.title}"),
+        "number": number,
+        "score": entry.points,
+        "max_score": entry.max_points,
+        "status": "passed" if entry.is_full else "failed",
+        "output": printable("\n".join(filter(None, [entry.message, *entry.lines])), limit=MOST_OUTPUT),
+        "visibility": "visible",
+    }
+
+
+def _summary(report: Report, handed: Handed, score: float, total: float) -> list[str]:
+    lines = [f"{amount(report.points, report.max_points)} points."]
+    if total != report.max_points:
+        lines.append(f"This assignment is out of {total:g}, so that is {amount(score, total)} here.")
+    void = [one_line(e.id) for e in report.exercises if e.outcome is Outcome.INTERNAL_ERROR]
+    if void:
+        lines.append(
+            f"Not counted, through a fault of ours: {', '.join(void)}. Please ask to have it graded again."
+        )
+    if handed.attempt > 1:
+        lines.append(f"Attempt {handed.attempt}.")
+    if handed.created_at and handed.due_date and handed.created_at > handed.due_date:
+        lines.append("Handed in after the due date; Gradescope applies the late policy of the assignment.")
+    lines.append(f"Isolation level {report.isolation.level} of 3.")
+    return lines

@@ -1,0 +1,283 @@
+"""Marks for nbgrader, Moodle and Canvas: by the rules of those who read them, and nothing else changed."""
+
+import csv
+import io
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from test_gradebook import EXERCISE, PARTS, REPORT
+
+from grader.errors import UsageError
+from grader.export import canvas, marks
+from grader.gradebook import Gradebook
+from grader.model import Mark, Outcome
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def mark(student: str, points: float = 3.0, most: float = 5.0, **more: object) -> Mark:
+    fields = {"number": 1, "submitted_at": NOON, "raw_points": points, "days_late": 0, "penalty_percent": 0.0}
+    return Mark(student=student, points=points, max_points=most, **{**fields, **more})
+
+
+def read(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+LATE = mark("bob", 4.0, raw_points=5.0, number=2, days_late=2, penalty_percent=20.0)
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "=cmd|' /C calc'!A0"]
+
+
+# --- nbgrader and Moodle
+
+
+def test_nbgrader_has_its_header_and_its_columns() -> None:
+    text = marks.to_nbgrader([mark("ada@example.org"), LATE], "Week 4, part 1", NOON)
+    assert text.startswith(
+        "assignment,duedate,timestamp,student_id,last_name,first_name,email,raw_score,late_submission_penalty,score,"
+        "max_score\r\n"
+    )
+    assert text.count("\r\n") == text.count("\n") == 3
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert rows[0]["email"] == rows[0]["student_id"] == "ada@example.org"
+    assert rows[1] == {
+        "assignment": "Week 4, part 1", "duedate": "2026-03-01 12:00:00.000000",
+        "timestamp": "2026-03-01 12:00:00.000000", "student_id": "bob", "last_name": "", "first_name": "", "email": "",
+        "raw_score": "5.0", "late_submission_penalty": "1.0", "score": "4.0", "max_score": "5.0",
+    }  # fmt: skip
+    assert read(marks.to_nbgrader([LATE], "a", None))[1][1] == ""
+
+
+def test_moodle_gets_grade_and_feedback_by_id_or_email() -> None:
+    rows = read(marks.to_moodle([mark("ada@example.org", 1 / 3), LATE], "Week 4"))
+    assert rows[0] == ["ID number", "Email address", "Week 4 (Real)", "Week 4 (Feedback)"]
+    assert rows[1] == ["", "ada@example.org", "0.33", "Attempt 1: 0.33 of 5.00 points."]
+    assert rows[2] == ["bob", "", "4.00", "Attempt 2: 5.00 of 5.00 points. 2 days late: 20 % less."]
+    assert marks.mixed([mark("ada@example.org"), LATE])
+    assert not marks.mixed([LATE])
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_cell_is_a_formula(text: str) -> None:
+    for written in (marks.to_nbgrader([mark(text)], text, None), marks.to_moodle([mark(text)], text)):
+        cells = [cell for row in read(written) for cell in row]
+        assert not [cell for cell in cells if cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r"))]
+        assert any(text in cell for cell in cells)
+
+
+@pytest.mark.parametrize("student", ['"', 'a"b', "a,b", "a\nb", "a;b", "é", "字"])
+def test_a_name_comes_back_as_it_is(student: str) -> None:
+    assert read(marks.to_nbgrader([mark(student)], "a", None))[1][3] == student
+
+
+# --- Canvas
+
+TEMPLATE = (
+    "\ufeffStudent,ID,SIS User ID,SIS Login ID,Section,Week 3 (11),Week 4 (12),Assignments Current Score\r\n"
+    ",,,,,Manual Posting,,\r\n"
+    "    Points Possible,,,,,10,5,(read only)\r\n"
+    '"Lovelace, Ada",101,s1,ada,"CNN ""A""",9.50,,95.0\r\n'
+    '"Babbage, Charles",102,s2,charles,"=HYPERLINK(1)", EX ,"1",\r\n'
+    "Bob,103,,bob@example.org,S,,2,\r\n"
+    '"Student, Test",999,,x,S,,,\r\n'
+)
+
+
+def test_canvas_gets_the_marks_and_no_other_byte_changes() -> None:
+    found = [mark("101", 2.5), mark("s2", 4.996), mark("bob@example.org", 0.0)]
+    filled = canvas.fill(TEMPLATE, found, "Week 4")
+    lines, wanted = filled.text.split("\r\n"), TEMPLATE.split("\r\n")
+    wanted[3] = wanted[3].replace("9.50,,95.0", "9.50,2.50,95.0")
+    wanted[4] = wanted[4].replace('"1"', "4.99")
+    wanted[5] = wanted[5].replace("S,,2,", "S,,0.00,")
+    assert lines == wanted
+    assert (filled.column, filled.matched, filled.unmatched) == (
+        "Week 4 (12)",
+        ("101", "s2", "bob@example.org"),
+        {},
+    )
+
+
+@pytest.mark.parametrize("student", ["101", "s1", "ada", "Lovelace, Ada"])
+def test_a_student_is_found_by_any_of_four_columns(student: str) -> None:
+    assert ",9.50,3.00,95.0\r\n" in canvas.fill(TEMPLATE, [mark(student)], "12").text
+
+
+def test_an_earlier_column_counts_before_a_later_one() -> None:
+    swapped = TEMPLATE.replace("s2,charles", "101,charles")
+    filled = canvas.fill(swapped, [mark("101")], "12")
+    assert ",9.50,3.00,95.0\r\n" in filled.text
+    assert filled.text.count("3.00") == 1
+
+
+def test_who_is_not_found_or_not_for_sure_is_named_and_nothing_of_theirs_written() -> None:
+    twins = TEMPLATE.replace("s2,", "s1,")
+    filled = canvas.fill(
+        twins, [mark("eve"), mark("s1"), mark("103"), mark("Bob"), mark("bo"), mark("ADA")], "12"
+    )
+    assert filled.text == twins
+    assert set(filled.unmatched) == {"eve", "s1", "103", "Bob", "bo", "ADA"}
+    assert filled.unmatched["s1"] == "several rows of the template"
+    assert filled.unmatched["Bob"] == "a row that another student matches too"
+
+
+@pytest.mark.parametrize("column", ["Week 4 (12)", "12", "Week 4", "Week Four (12)"])
+def test_a_column_is_found_by_id_then_by_title(column: str) -> None:
+    assert canvas.fill(TEMPLATE, [mark("101")], column).column == "Week 4 (12)"
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("Week 5", 'no column for "Week 5"'),
+        ("Week 4 (13)", "no column"),
+        ("week 4", "no column"),
+        ("Assignments Current Score", "read only"),
+    ],
+)
+def test_a_column_that_is_not_there_or_read_only_is_refused(column: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        canvas.fill(TEMPLATE, [mark("101")], column)
+
+
+def test_two_columns_of_one_title_are_refused_unless_one_is_named_by_id() -> None:
+    twice = TEMPLATE.replace("Week 3 (11)", "Week 4 (11)")
+    with pytest.raises(UsageError, match=r'several columns.*"Week 4 \(11\)", "Week 4 \(12\)"'):
+        canvas.fill(twice, [mark("101")], "Week 4")
+    assert canvas.fill(twice, [mark("101")], "11").column == "Week 4 (11)"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a,b\r\n1,2\r\n", TEMPLATE.replace("    Points Possible", "Eve"), "Student,ID"]
+)
+def test_what_canvas_did_not_export_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="template"):
+        canvas.fill(text, [mark("101")], "12")
+
+
+def test_marks_are_scaled_to_the_points_of_the_column() -> None:
+    filled = canvas.fill(TEMPLATE, [mark("101", 4.0)], "Week 3")
+    assert filled.possible == 10
+    assert ",8.00,,95.0" in filled.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEMPLATE,
+        TEMPLATE.replace("\r\n", "\n"),
+        TEMPLATE.replace("\ufeff", "").removesuffix("\r\n"),
+        '"a\nb";"c;d";\n;;\n\n"e""f"\n',
+    ],
+)
+def test_cells_know_their_places(text: str) -> None:
+    delimiter = canvas._delimiter(text)
+    rows = list(canvas.cells(text, delimiter))
+    plain = [
+        row
+        for row in csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter)
+        if row
+    ]
+    assert [[cell.text for cell in row] for row in rows] == plain
+    spans = [(cell.start, cell.end) for row in rows for cell in row]
+    assert spans == sorted(spans)
+
+
+def test_a_quote_that_never_ends_ends_the_line_and_not_the_program() -> None:
+    rows = list(canvas.cells('a,"b"c,d\n"unclosed,\nx', ","))
+    assert [[cell.text for cell in row] for row in rows] == [["a", "bc", "d"], ['"unclosed', ""], ["x"]]
+
+
+def test_a_semicolon_parts_cells_where_canvas_exported_so() -> None:
+    text = "Student;ID;Section;Week 4 (12)\r\n    Points Possible;;;5,0\r\nAda;101;S;1,5\r\n"
+    filled = canvas.fill(text, [mark("101")], "12")
+    assert filled.text == text.replace("1,5", "3.00")
+    assert filled.possible == 5
+
+
+# --- the command
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A gradebook of three students: ada handed in twice, bob late, and a part of eve's could not be graded."""
+    with Gradebook(tmp_path / "week4.db") as opened:
+        void = replace(EXERCISE, outcome=Outcome.INTERNAL_ERROR, points=0.0, max_points=0.0)
+        for student, points, later, report in [
+            ("ada", 4.0, 0, REPORT),
+            ("ada", 2.0, 1, REPORT),
+            ("bob", 5.0, 25, REPORT),
+            ("=eve", 1.0, 0, replace(REPORT, exercises=(void,))),
+        ]:
+            graded = replace(report, points=points, score=points / 5)
+            when = NOON + timedelta(hours=later)
+            opened.add(
+                student, graded, submission="s", content=b"c", conditions="c", submitted_at=when, parts=PARTS
+            )
+    return tmp_path / "week4.db"
+
+
+@pytest.fixture
+def grade(tmp_path):
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "grader", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+
+    return run
+
+
+def test_a_policy_makes_the_marks(grade, book, tmp_path):
+    policy = ["--due", "2026-03-01T12:00+00:00", "--grace", "15m", "--late-per-day", "10", "--late-cap", "15"]
+    done = grade("export", "nbgrader", "week4.db", "--output", "out.csv", *policy)
+    assert done.returncode == 0, done.stderr
+    assert "3 marks out of 5" in done.stdout
+    assert "void" not in done.stdout
+    assert done.stderr.count("we could not grade a part") == 1
+    rows = {
+        row["student_id"]: row
+        for row in csv.DictReader(io.StringIO((tmp_path / "out.csv").read_bytes().decode(), newline=""))
+    }
+    assert (rows["ada"]["score"], rows["bob"]["score"], rows["bob"]["late_submission_penalty"]) == (
+        "4.0",
+        "4.25",
+        "0.75",
+    )
+    assert rows["ada"]["assignment"] == "week4"
+    assert "'=eve" in rows
+    done = grade("export", "nbgrader", "week4.db", "--output", "out.csv", "--keep", "last")
+    assert done.returncode == 0
+    assert (tmp_path / "out.csv").read_bytes().count(b"ada,,,,2.0,0.0,2.0,5.0\r\n") == 1
+
+
+def test_canvas_names_who_is_not_in_the_template(grade, book, tmp_path):
+    (tmp_path / "in.csv").write_bytes(TEMPLATE.encode())
+    done = grade(
+        "export", "canvas", "week4.db", "--template", "in.csv", "--column", "Week 3", "--output", "out.csv"
+    )
+    assert done.returncode == 1
+    assert '1 of 3 marks written to "Week 3 (11)"' in done.stdout
+    assert "no row of the template: bob" in done.stderr
+    assert "Marks are scaled to 10" in done.stderr
+    assert (tmp_path / "out.csv").read_bytes() == TEMPLATE.replace("9.50", "8.00").encode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nbgrader", "nothing.db", "--output", "o"], "does not exist"),
+        (["nbgrader", "week4.db"], "--output"),
+        (["nbgrader", "week4.db", "--output", "o", "--due", "soon"], "is no time"),
+        (["nbgrader", "week4.db", "--output", "o", "--grace", "1 week"], "is no duration"),
+        (["nbgrader", "week4.db", "--output", "o", "--late-per-day", "5"], "needs --due"),
+        (["moodle", "week4.db", "--output", "no/folder/o"], "cannot be written"),
+        (["canvas", "week4.db", "--output", "o", "--template", "week4.db"], "UTF-8"),
+    ],
+)
+def test_what_cannot_be_done_is_said(grade, book, arguments, words):
+    done = grade("export", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
