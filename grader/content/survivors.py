@@ -21,7 +21,7 @@ from grader.jobs import Graded, Job, NotGraded
 from grader.model import Exercise, Limits, Outcome
 
 EQUIVALENTS = "equivalents.yaml"
-# A mutant that hangs costs its limit. References need a hundredth of these on an idle machine.
+# A mutant that hangs costs its limit. Most references need a hundredth of these on an idle machine.
 MUTANT_LIMITS = Limits(import_limit_s=5.0, call_limit_s=2.0, check_limit_s=4.0, exercise_limit_s=20.0)
 
 Text = Annotated[str, Field(min_length=1)]
@@ -81,7 +81,21 @@ def check_mutants(
     for exercise in exercises:
         reference = next(graded)
         ended = [(mutant, next(graded)) for mutant in made[exercise.id]]
+        ended = _with_patience(dispatcher, exercise, beside, seed, ended)
         yield _survival(course, exercise, known[exercise.id], reference, ended)
+
+
+_Ended = list[tuple[Mutant, Graded | NotGraded]]
+
+
+def _with_patience(
+    dispatcher: Dispatcher, exercise: Exercise, beside: dict[str, str], seed: int, ended: _Ended
+) -> _Ended:
+    """Grade once more, within the exercise's own limits, what a limit stopped: it may only have been slow."""
+    late = [n for n, (_, ending) in enumerate(ended) if _outcome(ending) is Outcome.TIME_LIMIT]
+    todo = [_job(exercise, beside | {f"{exercise.id}.py": ended[n][0].source}, seed) for n in late]
+    again = dict(zip(late, dispatcher.grade(todo), strict=True)) if todo else {}
+    return [(mutant, again.get(n, ending)) for n, (mutant, ending) in enumerate(ended)]
 
 
 def read_equivalents(course: Course, exercise: Exercise) -> Document[EquivalentsDocument] | None:
@@ -133,11 +147,7 @@ def _survival(
             message = f"{mutant.id} could not be graded: {fault}"
             problems.append(Problem(path=path, line=mutant.line, column=mutant.column, message=message))
     if known:
-        # One that a limit stopped may only have been slow: it is no proof that a check can tell it apart.
-        spared = [
-            mutant for mutant, _ in ended if outcomes[mutant.id] in (Outcome.PASSED, Outcome.TIME_LIMIT)
-        ]
-        problems += _stale(known, [mutant for mutant, _ in ended], spared)
+        problems += _stale(known, [mutant for mutant, _ in ended], alive)
     return Survival(
         exercise=exercise.id,
         reference=path,

@@ -28,6 +28,28 @@ class Journalled(nn.Module):
         return logits
 
 
+class Nested(nn.Module):
+    """A network (N, 1, H, W) -> (N, 4) of blocks: its head stands in one, and is not its last module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(1, 3, 3, bias=False), nn.BatchNorm2d(3), nn.Dropout(0.0))
+        self.classifier = nn.Sequential(nn.Linear(12, 6), nn.Tanh(), nn.Linear(6, 4), nn.Identity())
+        self.modes: dict[str, bool] = {}
+        for name in ("stem.1", "stem.2"):
+            self.get_submodule(name).register_forward_hook(self._noted(name))
+
+    def _noted(self, name: str):
+        def note(layer: nn.Module, *_: object) -> None:
+            self.modes[name] = layer.training
+
+        return note
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits."""
+        return self.classifier(nn.functional.adaptive_avg_pool2d(self.stem(x), 2).flatten(1))
+
+
 class JournalledSGD(torch.optim.SGD):
     """SGD that notes its own calls in the journal of its network."""
 
@@ -50,6 +72,17 @@ def network() -> nn.Module:
     """Return the small network, always with the same weights, in training mode."""
     torch.manual_seed(0)
     return Journalled()
+
+
+def nested() -> nn.Module:
+    """Return the network of blocks, always with the same weights, in training mode."""
+    torch.manual_seed(0)
+    return Nested()
+
+
+def modes_inside(model: nn.Module) -> dict[str, bool]:
+    """Return whether BatchNorm (stem.1) and dropout (stem.2) of the network of blocks last ran in training mode."""
+    return dict(model.modes)
 
 
 def sgd(model: nn.Module, lr: float, momentum: float) -> torch.optim.SGD:

@@ -323,6 +323,28 @@ def test_fine_tuning_runs_in_training_mode(student, rng):
         assert modes == ["training"], f"The model came in {mode} mode, and ran in {' and '.join(modes)} mode."
 
 
+@pytest.mark.points(1)
+@pytest.mark.requires("test_body_is_frozen", "test_fine_tuning_runs_in_training_mode")
+def test_network_of_blocks(student, rng):
+    """The head is the last Linear, wherever it stands; of the body only BatchNorm rests"""
+    x, y = images(rng, 8)
+    model = student.fixtures.nested()
+    before = student.fixtures.state(model)
+    student.fine_tune(model, x, y, 5, epochs=2, lr=0.5, batch_size=4)
+    after = student.fixtures.state(model)
+    assert_shape(after.get("classifier.2.weight"), (5, 6), what="the weight of the head, classifier.2,")
+    assert_shape(model(x), (8, 5))
+    for name, was in before.items():
+        if not name.startswith("classifier.2."):
+            assert torch.equal(after.get(name, torch.empty(0)), was), (
+                f"{name} belongs to the body, and has changed."
+            )
+    student.fine_tune(model, x, y, 3, epochs=1, lr=0.5, batch_size=4)
+    modes = student.fixtures.modes_inside(model)
+    assert not modes["stem.1"], "stem.1, BatchNorm in a block of the body, ran in training mode."
+    assert modes["stem.2"], "stem.2, dropout in the body, ran in evaluation mode. Only BatchNorm layers rest."
+
+
 # --- the capstone
 
 PRETRAINED, FINE_TUNED = 0.7, 0.86
@@ -363,7 +385,7 @@ def own_lenet(student):
     return model
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(3)
 @pytest.mark.requires(
     "test_three_steps",
     "test_gradients_left_over",
