@@ -507,7 +507,7 @@ freezing  Fine-tuning                                       ░░░░░░�
   ○ Not attempted yet: open exercises/freezing.py.
 
 batchnorm  Batch normalisation by hand                      ████████████     4/4
-  ✓ All 2 checks pass.
+  ✓ All 2 checks pass. `grade solution batchnorm` shows how we wrote it.
 
 training  One step of training                                       not counted
 
