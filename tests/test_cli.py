@@ -75,15 +75,15 @@ def test_piped_output_has_no_colour_and_fits_eighty_columns(grade, workspace):
     ids=str,
 )
 def test_colour_is_for_terminals_that_have_it_and_people_who_want_it(monkeypatch, environment, coloured):
-    from grader.cli.run import _colour
+    from grader.cli.run import colour
 
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv("TERM", raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    assert _colour(None) is coloured
-    assert not _colour(Path("report.txt"))
+    assert colour(None) is coloured
+    assert not colour(Path("report.txt"))
 
 
 def test_a_threshold_decides_the_exit_code(grade, workspace):
