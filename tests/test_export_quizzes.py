@@ -1,6 +1,7 @@
 """Quizzes for Canvas and Moodle: what they would score there is what the items earn here, answer by answer."""
 
 import io
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -437,13 +438,30 @@ def test_what_is_left_out_is_said(grade, tmp_path):
     assert ET.parse(tmp_path / "out.xml").getroot().tag == "quiz"
 
 
-def test_one_quiz_that_maps_whole_exits_with_zero(grade, tmp_path):
-    done = grade("canvas", "out.zip", "padding_stride")
+WHOLE = """\
+title: Numbers
+section: "1"
+items:
+  - id: six-times-seven
+    type: numeric
+    objective: multiply
+    prompt: How much is six times seven?
+    key: 42
+    explanation: Six sevens.
+"""
+
+
+def test_one_quiz_that_maps_whole_exits_with_zero(grade, tmp_path, monkeypatch):
+    course = shutil.copytree(Path(__file__).parent / "course", tmp_path / "course")
+    (course / "quizzes").mkdir(exist_ok=True)
+    (course / "quizzes" / "numbers.yaml").write_text(WHOLE, encoding="utf-8")
+    monkeypatch.setenv("CONVGRADER_COURSE", str(course))
+    done = grade("canvas", "out.zip", "numbers")
     assert (done.returncode, done.stderr) == (0, "")
     assert zipfile.ZipFile(tmp_path / "out.zip").namelist() == [
         "imsmanifest.xml",
-        "padding_stride/padding_stride.xml",
+        "numbers/numbers.xml",
     ]
-    done = grade("canvas", "out.zip", "poling")
+    done = grade("canvas", "out.zip", "nummers")
     assert done.returncode == 2
-    assert 'Did you mean "pooling"?' in done.stderr
+    assert 'Did you mean "numbers"?' in done.stderr
