@@ -104,7 +104,8 @@ class Explanations:
             counterexample.probe(name, reference, asked)
         except (WorkerLost, LoadFailed):
             return None  # the check's own call is shown instead
-        self.evidence.segments[f"small calls of {name}"] = asked.exchanges
+        if asked.complete:  # else a reply was no honest one, and cannot be compared with anything
+            self.evidence.segments[f"small calls of {name}"] = asked.exchanges
         return found
 
 

@@ -193,13 +193,23 @@ def test_a_mutant_that_hangs_is_killed_by_its_limit(copied, dispatcher):
 
 
 class Canned:
-    """Grades nothing: answers each job with what was prepared, and then that everything passed."""
+    """Grades nothing: answers each job with what was prepared, and then that everything passed.
 
-    def __init__(self, *first: Outcome | None, checks: tuple[CheckResult, ...] = ()) -> None:
-        self.first, self.checks = first, checks
+    Whoever comes `again` gets that one answer.
+    """
+
+    def __init__(
+        self,
+        *first: Outcome | None,
+        again: Outcome = Outcome.PASSED,
+        checks: tuple[CheckResult, ...] = (),
+    ) -> None:
+        self.first, self.again, self.checks = first, again, checks
 
     def grade(self, todo):
-        for _, outcome in itertools.zip_longest(todo, self.first, fillvalue=Outcome.PASSED):
+        answers = itertools.chain(self.first, itertools.repeat(Outcome.PASSED))
+        self.first = (self.again,) * len(todo)
+        for _, outcome in zip(todo, answers, strict=False):
             result = ExerciseResult(
                 id="scaling",
                 title="",
@@ -218,10 +228,15 @@ def test_mutants_of_a_reference_that_fails_prove_nothing():
 
 
 def test_a_mutant_that_is_not_graded_is_a_problem_and_not_killed():
-    found = survival(COURSE, Canned(Outcome.PASSED, None, Outcome.TIME_LIMIT))
+    found = survival(COURSE, Canned(Outcome.PASSED, None, Outcome.TIME_LIMIT, again=Outcome.TIME_LIMIT))
     (problem,) = (str(problem) for problem in found.problems)
     assert problem == "solutions/scaling/reference.py:9:5: m1 could not be graded: the grading process died"
     assert (found.killed, found.overdue, len(found.survivors)) == (1, 1, found.mutants - 2)
+
+
+def test_a_mutant_that_was_only_slow_is_not_killed_by_a_limit():
+    found = survival(COURSE, Canned(Outcome.PASSED, Outcome.TIME_LIMIT, again=Outcome.PASSED))
+    assert (found.killed, found.overdue, len(found.survivors)) == (0, 0, found.mutants)
 
 
 def test_the_command_shows_survivors_as_a_difference(copied, monkeypatch):
