@@ -7,7 +7,7 @@ Submissions of four kinds are run through the suite of their exercise, in this p
 mistakes   every known mistake
 hidden     every known mistake, with itself taken out of the list that diagnosis may choose from
 pairs      two known mistakes, sampled: in two names, or composed in one
-mutants    the reference with one small change, and with two changes in one function, sampled
+mutants    the reference with one small change, those of `grade check --mutants`, sampled
 
 A submission is *told* when its first failed check gets a diagnosis: all of it, or the part that its checks reached.
 It counts as *other* when any check names a mistake that was not made. Whatever is named gives every recorded result
@@ -18,16 +18,14 @@ and --verbose lists them for reading.
 
 import argparse
 import ast
-import copy
 import random
 import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from importlib import import_module
 from itertools import combinations
 from multiprocessing import get_context
@@ -36,6 +34,7 @@ from types import FrameType, ModuleType
 import torch
 
 from grader import catalog
+from grader.content.mutants import mutants
 from grader.explanation import Evidence
 from grader.feedback.composition import compositions
 from grader.feedback.counterexample import probe
@@ -152,24 +151,14 @@ class Bench:
         yield Submission(kind=kind, label=f"{first.id}+{second.id}", namespace=namespace, made=made)
 
     def _mutants(self, draw: random.Random, count: int) -> Iterator[Submission]:
-        tree = ast.parse(self._read("reference.py"))
-        spots = changes(tree)
-        singles = [(n,) for n in range(len(spots))]
-        doubles = [
-            (a, b) for a, b in combinations(range(len(spots)), 2) if spots[a].function == spots[b].function
-        ]
-        for kind, chosen in (("mutants", singles), ("double mutants", doubles)):
-            for numbers in draw.sample(chosen, min(count, len(chosen))):
-                changed = copy.deepcopy(tree)
-                again = changes(changed)
-                for number in numbers:
-                    again[number].apply()
-                try:
-                    namespace, _, _ = self.copied(ast.fix_missing_locations(changed))
-                except Exception:  # noqa: BLE001, S112 - a mutant that cannot be imported is no submission
-                    continue
-                label = ", ".join(spots[number].label for number in numbers)
-                yield Submission(kind=kind, label=label, namespace=namespace, made=frozenset())
+        found = mutants(self._read("reference.py"))
+        for mutant in sorted(draw.sample(found, min(count, len(found))), key=found.index):
+            try:
+                namespace, _, _ = self.copied(ast.parse(mutant.source))
+            except Exception:  # noqa: BLE001, S112 - a mutant that cannot be imported is no submission
+                continue
+            label = f"line {mutant.line}: {mutant.new.strip()[:80]}"
+            yield Submission(kind="mutants", label=label, namespace=namespace, made=frozenset())
 
     # --- grading
 
@@ -225,62 +214,6 @@ def deadline(seconds: int) -> Iterator[None]:
         signal.alarm(0)
 
 
-# --- mutants
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One small change of a tree."""
-
-    function: str
-    label: str
-    apply: Callable[[], None]
-
-
-_SWAPS: dict[type[ast.AST], type[ast.AST]] = {
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.FloorDiv,
-    ast.FloorDiv: ast.Mult,
-    ast.Div: ast.Mult,
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.Eq: ast.NotEq,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-}
-
-
-def changes(tree: ast.Module) -> list[Change]:
-    """List the changes of a module's functions, in an order that depends on the source alone."""
-    return [
-        change
-        for part in tree.body
-        if isinstance(part, (ast.FunctionDef, ast.ClassDef))
-        for node in ast.walk(part)
-        for change in _changes_of(part.name, node)
-    ]
-
-
-def _changes_of(function: str, node: ast.AST) -> Iterator[Change]:
-    line = getattr(node, "lineno", 0)
-    if isinstance(node, ast.BinOp) and type(node.op) in _SWAPS:
-        other = _SWAPS[type(node.op)]
-        yield Change(function, f"line {line} {other.__name__}", lambda: setattr(node, "op", other()))
-    elif isinstance(node, ast.Compare) and type(node.ops[0]) in _SWAPS:
-        swapped = _SWAPS[type(node.ops[0])]
-        yield Change(function, f"line {line} {swapped.__name__}", lambda: setattr(node, "ops", [swapped()]))
-    elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
-        values = [not node.value] if isinstance(node.value, bool) else [node.value + 1, node.value - 1]
-        for value in values:
-            yield Change(function, f"line {line} {value}", partial(setattr, node, "value", value))
-    elif isinstance(node, ast.Return) and isinstance(node.value, ast.Call) and node.value.args:
-        inner = node.value.args[0]
-        yield Change(function, f"line {line} without the call", lambda: setattr(node, "value", inner))
-
-
 # --- the table
 
 
@@ -317,7 +250,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("exercises", nargs="*")
     parser.add_argument("--pairs", type=int, default=60, help="pairs to draw for each exercise")
-    parser.add_argument("--mutants", type=int, default=80, help="mutants of each kind to draw")
+    parser.add_argument("--mutants", type=int, default=80, help="mutants to draw for each exercise")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--verbose", action="store_true", help="list what names a mistake that was not made")
     options = parser.parse_args()

@@ -13,9 +13,7 @@ from grader.feedback.composition import compositions
 from grader.feedback.replay import Code, Replayer, Unit, ends_like_no_mistake
 from grader.mistakes import Mistake
 
-# In exchanges, for one name. Pairs of which neither shows alone cost most, and are tried where that is little.
-MAX_SPENT_ON_PAIRS = 8000
-MAX_SPENT_ON_HIDDEN = 3000
+MAX_SPENT_ON_PAIRS = 8000  # in exchanges, for one name
 
 Found = tuple[Mistake, ...]
 
@@ -64,24 +62,33 @@ class Diagnoser:
         return self._singles[name]
 
     def _exactly(self, units: Sequence[Unit], mistake: Mistake) -> bool:
-        return all(self.replayer.verdict(unit, {mistake.name: mistake.variant}).exact for unit in units)
+        code = {mistake.name: mistake.variant}
+        return all(
+            self.replayer.verdict(unit, code, wired=mistake.name not in unit.names).exact for unit in units
+        )
 
     def _explain(self, name: str) -> Found:
         units = self._of(name)
         if any(map(ends_like_no_mistake, units)):
             return ()
+        if any(
+            self._shows_alone(called, name) and not self.explain(called) for called in self._called_by(name)
+        ):
+            return ()  # what it calls is wrong in a way nobody knows, and may be behind this too
+        own: list[Found] = [(mistake,) for mistake in self.singles(name)]
+        others = [found for partner in self._partners(name) for found in self._lent(name, partner)]
         if all(map(self.replayer.right, units)):
             # Nothing is wrong but what depends on chance: a mistake that gives exactly that is still found.
-            wrong = not all(self.replayer.verdict(unit, {}).exact for unit in units)
-            return self._only([(m,) for m in self.singles(name) if wrong and self._exactly(units, m)])
-        others = [found for partner in self._partners(name) for found in self._lent(name, partner)]
-        if others and not self.singles(name):
-            return self._only(others)
-        if self.singles(name):
-            # A mistake elsewhere that shows elsewhere too needs no second one here.
-            clear = [found for found in others if self._shows_alone(found[0].name, name)]
-            return self._only(clear or [*others, *((m,) for m in self.singles(name))])
-        return self._only(self._pairs(name))
+            if all(self.replayer.verdict(unit, {}).exact for unit in units):
+                return ()
+            own, others = (
+                [found for found in some if self._exactly(units, *found)] for some in (own, others)
+            )
+        elif not own and not others:
+            return self._only(self._pairs(name))
+        # A mistake elsewhere that shows elsewhere too needs no second one here.
+        clear = [found for found in others if self._shows_alone(found[0].name, name)]
+        return self._only(clear or others + own)
 
     @staticmethod
     def _only(found: Sequence[Found]) -> Found:
@@ -103,19 +110,21 @@ class Diagnoser:
 
     def _pairs(self, name: str) -> list[Found]:
         limit = self.replayer.spent + MAX_SPENT_ON_PAIRS
+        partners = self._partners(name)
         try:
-            found = list(self._in_one(name, limit))
-            for partner in self._partners(name):
-                found += self._in_two(name, partner, limit)
-            return found or list(self._hidden_in_one(name, limit))
+            return [
+                *self._in_one(name, limit),
+                *(found for partner in partners for found in self._in_two(name, partner, limit)),
+            ]
         except _OverBudget:
             return []  # what was not tried might explain as well
 
     def _in_one(self, name: str, limit: int) -> Iterator[Found]:
         """Yield the pairs in one name of which each unit shows neither, or one as it was recorded, or both.
 
-        Where the two can be composed to one piece of code, that code must give everything. Where they cannot, no
-        unit may show both.
+        Each of the two must show by itself somewhere: two mistakes of which one shows in no result are a contrived way
+        to describe a third. Where the two can be composed to one piece of code, that code must give everything. Where
+        they cannot, no unit may show both.
         """
         units = self._of(name)
         for one, other in combinations(self._in(name), 2):
@@ -125,28 +134,21 @@ class Diagnoser:
 
     def _together(self, units: Sequence[Unit], one: Mistake, other: Mistake) -> bool:
         meet = False
+        alone: set[Mistake] = set()
         for unit in units:
-            verdicts = [self.replayer.verdict(unit, {m.name: m.variant}) for m in (one, other)]
-            showing = [verdict for verdict in verdicts if not verdict.reference]
+            verdicts = {m: self.replayer.verdict(unit, {m.name: m.variant}) for m in (one, other)}
+            showing = [verdict for verdict in verdicts.values() if not verdict.reference]
             if len(showing) == 2:
                 meet = True
             elif not (showing[0].recorded if showing else self.replayer.right(unit)):
                 return False
+            alone |= {m for m, verdict in verdicts.items() if verdict.recorded and not verdict.reference}
+        if len(alone) < 2:
+            return False
         composed = compositions(self.replayer, one, other)
         if composed:
             return any(self._gives(units, {one.name: code}) for code in composed)
         return not meet
-
-    def _hidden_in_one(self, name: str, limit: int) -> Iterator[Found]:
-        """Yield the pairs in one name that show where neither does alone: only composing tells. Costs most."""
-        units = self._of(name)
-        pairs = list(combinations(self._in(name), 2))
-        if 2 * len(pairs) * self.replayer.cost(units[0]) > MAX_SPENT_ON_HIDDEN:
-            return
-        for pair in pairs:
-            self._stay_below(limit)
-            if any(self._gives(units, {name: code}) for code in compositions(self.replayer, *pair)):
-                yield pair
 
     def _in_two(self, name: str, partner: str, limit: int) -> Iterator[Found]:
         """Yield the pairs of a mistake in `name` and one in `partner` that explain both names, and only together."""
@@ -200,6 +202,9 @@ class Diagnoser:
             for other in names
             if other != name and (other in met or self._calls(name, other) or self._calls(other, name))
         ]
+
+    def _called_by(self, name: str) -> list[str]:
+        return [other for other in self._partners(name) if self._calls(name, other)]
 
     def _calls(self, name: str, other: str) -> bool:
         """Tell whether the reference's `name` calls its `other`, by itself or through what it calls."""

@@ -19,6 +19,7 @@ Path = tuple[str | int, ...]
 Chance = frozenset[Path]
 NO_CHANCE: Chance = frozenset()
 _SIZES = re.compile("shape|size|dimension")
+_OF_TORCH = re.compile("optimizer got an empty parameter list|Expected more than 1 value per channel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,12 @@ class Known:
 def read(reply: Reply, data: bytes | bytearray) -> Known:
     """Return what can be compared of a reply."""
     if isinstance(reply, Raised):
-        # Who raises a ValueError chooses its words; what a RuntimeError says of sizes is torch's own, and a result.
+        # Who raises a ValueError chooses its words. What torch itself says is a result: of sizes, of a misused layer.
+        said = _OF_TORCH.search(reply.message)
         about_sizes = reply.type_name == "RuntimeError" and _SIZES.search(reply.message)
-        return Known((reply.cause, reply.type_name, reply.message if about_sizes else ""))
+        return Known(
+            (reply.cause, reply.type_name, reply.message if about_sizes else said[0] if said else "")
+        )
     if not isinstance(reply, Returned):
         return Known(("loaded",))
     value = Unpacker(bytearray(data), _stand_in).unpack(reply.value)
