@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 
 from grader import __version__, catalog, quiz, workspace
-from grader.cli import nearest
+from grader.cli import nearest, options
 from grader.errors import UsageError
 from grader.export import ci
 
-_SEED_HELP = "Seed that a new answer sheet draws its numbers from; any unless given."
+_sheet_seed = options.draw_seed("Seed that a new answer sheet draws its numbers from; any unless given.")
 
 
 @click.command("list", short_help="List the exercises and quizzes of the course.")
@@ -38,7 +38,7 @@ def list_command() -> int:
 
 @click.command("init", short_help="Start a workspace to work in.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
-@click.option("--seed", type=click.IntRange(min=0), metavar="N", help=_SEED_HELP)
+@_sheet_seed
 @click.option(
     "--ci",
     "service",
@@ -53,14 +53,7 @@ def list_command() -> int:
     show_default=True,
     help="With --ci: what pip installs the grader from, such as a URL.",
 )
-@click.option(
-    "--fail-under",
-    type=click.FloatRange(0, 100),
-    default=100.0,
-    metavar="PERCENT",
-    show_default=True,
-    help="With --ci: fail below this score.",
-)
+@options.fail_under("With --ci: fail below this score.")
 def init_command(
     folder: Path, seed: int | None, service: str | None, requirement: str, fail_under: float
 ) -> int:
@@ -95,10 +88,8 @@ def _init_ci(folder: Path, service: str, requirement: str, fail_under: float) ->
 
 @click.command("quiz", short_help="Answer a quiz in the terminal.")
 @click.argument("section")
-@click.option(
-    "--submission", type=click.Path(path_type=Path), default=Path(), metavar="DIR", help="Where answers/ is."
-)
-@click.option("--seed", type=click.IntRange(min=0), metavar="N", help=_SEED_HELP)
+@options.submission("Where answers/ is.")
+@_sheet_seed
 def quiz_command(section: str, submission: Path, seed: int | None) -> int:
     """Ask the items of the quiz SECTION one by one, and keep the answers in answers/SECTION.yaml.
 
