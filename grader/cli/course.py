@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from grader import __version__, catalog, quiz, workspace
+from grader import catalog, quiz, workspace
 from grader.cli import nearest, options
 from grader.errors import UsageError
-from grader.export import ci
+from grader.export import ci, origin
 
 _sheet_seed = options.draw_seed("Seed that a new answer sheet draws its numbers from; any unless given.")
 
@@ -48,14 +48,12 @@ def list_command() -> int:
 @click.option(
     "--from",
     "requirement",
-    default=f"convgrader=={__version__}",
     metavar="SPEC",
-    show_default=True,
-    help="With --ci: what pip installs the grader from, such as a URL.",
+    help="With --ci: what pip installs the grader from, such as a URL; where this one came from unless given.",
 )
 @options.fail_under("With --ci: fail below this score.")
 def init_command(
-    folder: Path, seed: int | None, service: str | None, requirement: str, fail_under: float
+    folder: Path, seed: int | None, service: str | None, requirement: str | None, fail_under: float
 ) -> int:
     """Write the stubs and answer sheets of the course to DIR. Files that are there already stay as they are.
 
@@ -72,17 +70,20 @@ def init_command(
     return 0
 
 
-def _init_ci(folder: Path, service: str, requirement: str, fail_under: float) -> int:
+def _init_ci(folder: Path, service: str, requirement: str | None, fail_under: float) -> int:
     path = folder / ci.SERVICES[service].path
     if path.exists():
         click.echo(f"{path} is there already, and stays as it is.")
         return 0
+    found = origin.find() if requirement is None else origin.Origin(requirement=requirement)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(ci.workflow(service, requirement, fail_under), encoding="utf-8")
+        path.write_text(ci.workflow(service, found.requirement, fail_under), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
-    click.echo(f"{path} written. It installs {requirement}.")
+    click.echo(f"{path} written. It installs {found.requirement}.")
+    for caution in found.cautions:
+        click.echo(caution, err=True)
     return 0
 
 

@@ -150,7 +150,9 @@ def gradescope_command(output: Path, exercises: tuple[str, ...], require_isolati
     choose(course, exercises)
     data = gradescope.autograder(course.root, exercises, level=require_isolation, seed=seed)
     write_bytes(data, output)
-    click.echo(f"{output} written: {len(data) / 2**20:.1f} MiB. It holds the suites: give it to nobody.")
+    click.echo(
+        f"{output} written: {len(data) / 2**20:.1f} MiB. It holds this grader and the suites: give it to nobody."
+    )
     return 0
 
 
