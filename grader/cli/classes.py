@@ -147,4 +147,5 @@ def _line(ended: Ended) -> str:
     void = " (some of it could not be graded: grade again)" if scoring.has_internal_error(report) else ""
     unchanged = " (unchanged)" if ended.again else ""
     points = f"{report.points:.6g} of {report.max_points:g}"
-    return f"{points:>16} {report.score:>7.1%}  {name}{void}{unchanged}"
+    note = f"\n{'':>26}{one_line(ended.note)}" if ended.note else ""
+    return f"{points:>16} {report.score:>7.1%}  {name}{void}{unchanged}{note}"
