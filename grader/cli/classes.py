@@ -53,8 +53,9 @@ def class_command(
     """Grade every folder and zip in SUBMISSIONS, one for each student, or trees of <student>/<assignment>/.
 
     With a gradebook, a run that was interrupted goes on where it stopped, and what has not changed is not graded
-    again. Strangers' code needs isolation level 2 or better; `grade doctor` tells what this machine gives. Exits with
-    3 if something of ours failed, with 1 if a submission could not be read, else with 0.
+    again. A git checkout was handed in when its HEAD was committed. Strangers' code needs isolation level 2 or better;
+    `grade doctor` tells what this machine gives. Exits with 3 if something of ours failed, with 1 if a submission
+    could not be read, else with 0.
 
     \b
     grade class handed-in --gradebook course.db

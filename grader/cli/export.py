@@ -7,7 +7,7 @@ import click
 from grader import catalog, quiz
 from grader.cli import nearest, options
 from grader.cli.run import choose, write_bytes
-from grader.errors import UsageError
+from grader.errors import InternalError, UsageError
 from grader.export import canvas, gradescope, marks, moodle, qti, questions
 from grader.gradebook import Gradebook
 from grader.model import Mark
@@ -32,8 +32,8 @@ _gradebook = options.together(
 )
 
 
-def _marks(gradebook: Path, policy: Policy) -> list[Mark]:
-    """Return the mark of every student; say whose rests on an attempt that is void in part."""
+def _marks(gradebook: Path, policy: Policy) -> tuple[list[Mark], int]:
+    """Return the mark of every student who has one, and the exit code: 1 where somebody has none."""
     with Gradebook(gradebook) as book:
         scores = list(book.scores())
     if not scores:
@@ -41,12 +41,18 @@ def _marks(gradebook: Path, policy: Policy) -> list[Mark]:
             f"There is no attempt in {gradebook}. `grade class SUBMISSIONS --gradebook {gradebook}` adds them."
         )
     found = policy.marks(scores)
-    void = {(score.student, score.number) for score in scores if score.void}
-    _tell(
-        "mark rests on an attempt of which we could not grade a part; run `grade regrade`, then export again",
-        [mark.student for mark in found if (mark.student, mark.number) in void],
-    )
-    return found
+    if not found:
+        raise InternalError(
+            f"No attempt in {gradebook} could be graded in full. Run `grade regrade {gradebook}`, then export again."
+        )
+    last = {score.student: score for score in scores}  # they come by number
+    marked = {mark.student for mark in found}
+    again = "through a fault of ours; run `grade regrade`, then export again"
+    missing = [student for student in last if student not in marked]
+    _tell(f"not graded, {again}", missing)
+    passed_over = [student for student, score in last.items() if score.void and student in marked]
+    _tell(f"mark of an earlier attempt: a part of the last was not graded, {again}", passed_over)
+    return found, 1 if missing else 0
 
 
 def _tell(problem: str, students: list[str]) -> None:
@@ -65,11 +71,11 @@ def nbgrader_command(gradebook: Path, output: Path, assignment: str | None, poli
 
     Example: grade export nbgrader course.db --output grades.csv --due 2026-03-01T23:59 --late-per-day 10
     """
-    found = _marks(gradebook, policy)
+    found, code = _marks(gradebook, policy)
     text = marks.to_nbgrader(found, assignment or gradebook.stem, policy.due)
     write_bytes(text.encode(), output)
     _written(len(found), output, max(mark.max_points for mark in found))
-    return 0
+    return code
 
 
 @export_command.command("moodle", short_help="Marks as a CSV for Moodle.")
@@ -82,14 +88,14 @@ def moodle_command(gradebook: Path, output: Path, assignment: str | None, policy
 
     Example: grade export moodle course.db --output moodle.csv --assignment "Week 4"
     """
-    found = _marks(gradebook, policy)
+    found, code = _marks(gradebook, policy)
     write_bytes(marks.to_moodle(found, assignment or gradebook.stem).encode(), output)
     if marks.mixed(found):
         click.echo(
             "Some students are email addresses and some are not; Moodle matches by one of both.", err=True
         )
     _written(len(found), output, max(mark.max_points for mark in found))
-    return 0
+    return code
 
 
 @export_command.command("canvas", short_help="Marks into a gradebook exported from Canvas.")
@@ -116,7 +122,7 @@ def canvas_command(
 
     Example: grade export canvas course.db --template exported.csv --column "Week 4" --output import.csv
     """
-    found = _marks(gradebook, policy)
+    found, code = _marks(gradebook, policy)
     try:
         text = template.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -131,7 +137,7 @@ def canvas_command(
     click.echo(
         f'{len(filled.matched)} of {len(found)} marks written to "{one_line(filled.column)}" in {output}.'
     )
-    return 1 if filled.unmatched else 0
+    return 1 if filled.unmatched else code
 
 
 @export_command.command("gradescope", short_help="An autograder for Gradescope.")
