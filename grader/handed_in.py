@@ -84,9 +84,14 @@ def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
 
     Every zip and every folder in it is a student's. A folder that is no submission itself but holds some, one for each
     assignment, gives the one named, or the only one. Hidden entries and other files are passed over, and links are not
-    followed. Raises UsageError where there is no submission, and where a student has two: nothing here says which one
-    counts.
+    followed. Raises UsageError where there is no submission, where the folder is itself one, and where a student has
+    two: nothing here says which one counts.
     """
+    if _holds_parts(folder):
+        raise UsageError(
+            f"{folder} is one submission: it holds exercises/ or answers/. Name the folder that holds one for each "
+            f"student, or grade this one alone: grade --submission {folder}."
+        )
     found: dict[str, HandedIn] = {}
     for path in _entries(folder):
         one = _of_student(path, assignment)
@@ -129,7 +134,11 @@ def _repository(folder: Path) -> Path | None:
 
 
 def _is_submission(folder: Path) -> bool:
-    return any((folder / name).is_dir() for name in ("exercises", "answers")) or any(folder.glob("*.py"))
+    return _holds_parts(folder) or any(folder.glob("*.py"))
+
+
+def _holds_parts(folder: Path) -> bool:
+    return any((folder / name).is_dir() for name in ("exercises", "answers"))
 
 
 def _entries(folder: Path) -> Iterator[Path]:

@@ -50,6 +50,11 @@ def test_a_folder_without_submissions_is_refused(tmp_path):
         find(tmp_path)
 
 
+def test_the_folder_of_one_student_is_no_class(tmp_path):
+    with pytest.raises(UsageError, match=r"is one submission.*: grade --submission "):
+        find(submission(tmp_path / "ada"))
+
+
 def test_a_tree_gives_the_assignment_that_is_named_or_the_only_one(tmp_path):
     submission(tmp_path / "ada" / "week4")
     submission(tmp_path / "ada" / "week5")

@@ -15,7 +15,7 @@ from grader.policy import Policy
 from grader.safetext import one_line
 
 
-@click.group("export", short_help="Take marks, quizzes and the grader to other systems (for instructors).")
+@click.group("export", short_help="Take marks and quizzes to other systems (for instructors).")
 def export_command() -> None:
     """Take marks, quizzes and the grader to other systems."""
 
