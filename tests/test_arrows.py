@@ -54,6 +54,7 @@ ARROWS = {
         "attempt", "catalog", "errors", "fingerprint", "gradebook", "handed_in", "host", "jobs", "model", "scoring",
         "submission",
     },
+    "statistics": {"catalog", "errors", "gradebook", "mistakes", "model", "policy"},
     "cli": {
         "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook",
         "handed_in", "hints", "model", "policy", "quiz", "report", "safetext", "scoring", "submission", "workspace",

@@ -1,0 +1,31 @@
+"""What a gradebook says about a class: scores, exercises and checks, mistakes by frequency, times. Never torch."""
+
+from grader.statistics.records import (
+    Bin,
+    CheckSummary,
+    ClassSummary,
+    Day,
+    ExerciseSummary,
+    MisconceptionSummary,
+    MistakeSummary,
+    Share,
+    Spread,
+    StudentSummary,
+    Tally,
+)
+from grader.statistics.summary import summarize
+
+__all__ = [
+    "Bin",
+    "CheckSummary",
+    "ClassSummary",
+    "Day",
+    "ExerciseSummary",
+    "MisconceptionSummary",
+    "MistakeSummary",
+    "Share",
+    "Spread",
+    "StudentSummary",
+    "Tally",
+    "summarize",
+]
