@@ -55,9 +55,11 @@ ARROWS = {
         "submission",
     },
     "statistics": {"catalog", "errors", "gradebook", "mistakes", "model", "policy"},
+    "class_report": {"model", "policy", "report", "safetext", "statistics"},
     "cli": {
-        "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook",
-        "handed_in", "hints", "model", "policy", "quiz", "report", "safetext", "scoring", "submission", "workspace",
+        "attempt", "batch", "catalog", "class_report", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook",
+        "handed_in", "hints", "model", "policy", "quiz", "report", "safetext", "scoring", "statistics",
+        "submission", "workspace",
     },
 }  # fmt: skip
 

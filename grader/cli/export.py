@@ -1,8 +1,6 @@
 """`grade export`: takes marks, quizzes and the grader to other systems."""
 
-import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +9,13 @@ import click
 from grader import catalog, quiz
 from grader.cli import nearest
 from grader.cli.classes import REQUIRED_LEVEL
+from grader.cli.policies import gradebook_argument, policy, policy_options
 from grader.cli.run import DEFAULT_SEED, choose, write_bytes
 from grader.errors import UsageError
 from grader.export import canvas, gradescope, marks, moodle, qti, questions
 from grader.gradebook import Gradebook
 from grader.model import Mark
-from grader.policy import Keep, Policy
 from grader.safetext import one_line
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
-    """Read a time by ISO 8601; without an offset, in the time zone of this machine."""
-    try:
-        return datetime.fromisoformat(value).astimezone() if value is not None else None
-    except (ValueError, OverflowError):
-        message = f"{value!r} is no time. Write 2026-03-01T23:59 or 2026-03-01T23:59+01:00."
-        raise click.BadParameter(message) from None
-
-
-def _duration(_ctx: click.Context, _param: click.Parameter, value: str) -> timedelta:
-    """Read a number and its unit: 90s, 15m, 2h, 1d."""
-    found = re.fullmatch(r"(\d{1,6})([smhd])", value, re.ASCII)
-    if found is None:
-        raise click.BadParameter(f"{value!r} is no duration. Write 90s, 15m, 2h or 1d.")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
 
 
 @click.group("export", short_help="Take marks, quizzes and the grader to other systems (for instructors).")
@@ -46,10 +25,8 @@ def export_command() -> None:
 
 def _gradebook(command: Callable[..., int]) -> Callable[..., int]:
     """Add the gradebook and the policy that makes marks of its attempts."""
-    options = [
-        click.argument(
-            "gradebook", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE.db"
-        ),
+    options: list[Callable[[Callable[..., int]], Callable[..., int]]] = [
+        gradebook_argument,
         click.option(
             "--output",
             required=True,
@@ -62,38 +39,7 @@ def _gradebook(command: Callable[..., int]) -> Callable[..., int]:
             metavar="NAME",
             help="The name of the assignment; that of the gradebook unless given.",
         ),
-        click.option(
-            "--keep",
-            type=click.Choice([str(keep) for keep in Keep]),
-            default=str(Keep.BEST),
-            show_default=True,
-            help="Which attempt of a student counts.",
-        ),
-        click.option("--due", callback=_moment, metavar="ISO", help="When the work was due."),
-        click.option(
-            "--grace",
-            callback=_duration,
-            default="0s",
-            metavar="TIME",
-            show_default=True,
-            help="How much later still is in time: 15m, 2h, 1d.",
-        ),
-        click.option(
-            "--late-per-day",
-            type=click.FloatRange(0, 100),
-            default=0.0,
-            metavar="PERCENT",
-            show_default=True,
-            help="What a late day begun costs of what was earned.",
-        ),
-        click.option(
-            "--late-cap",
-            type=click.FloatRange(0, 100),
-            default=100.0,
-            metavar="PERCENT",
-            show_default=True,
-            help="What all late days together cost at most.",
-        ),
+        policy_options,
     ]
     for option in reversed(options):
         command = option(command)
@@ -102,22 +48,14 @@ def _gradebook(command: Callable[..., int]) -> Callable[..., int]:
 
 def _marks(gradebook: Path, options: dict[str, Any]) -> list[Mark]:
     """Return the mark of every student; say whose rests on an attempt that is void in part."""
-    if options["late_per_day"] and options["due"] is None:
-        raise UsageError("--late-per-day needs --due: nothing is late where nothing is due.")
-    policy = Policy(
-        keep=Keep(options["keep"]),
-        due=options["due"],
-        grace=options["grace"],
-        per_day_percent=options["late_per_day"],
-        cap_percent=options["late_cap"],
-    )
+    rules = policy(options)
     with Gradebook(gradebook) as book:
         scores = list(book.scores())
     if not scores:
         raise UsageError(
             f"There is no attempt in {gradebook}. `grade class SUBMISSIONS --gradebook {gradebook}` adds them."
         )
-    found = policy.marks(scores)
+    found = rules.marks(scores)
     void = {(score.student, score.number) for score in scores if score.void}
     _tell(
         "mark rests on an attempt of which we could not grade a part; run `grade regrade`, then export again",

@@ -1,5 +1,6 @@
 """What a gradebook says about a class: scores, exercises and checks, mistakes by frequency, times. Never torch."""
 
+from grader.statistics.pseudonyms import anonymous, pseudonyms
 from grader.statistics.records import (
     Bin,
     CheckSummary,
@@ -27,5 +28,7 @@ __all__ = [
     "Spread",
     "StudentSummary",
     "Tally",
+    "anonymous",
+    "pseudonyms",
     "summarize",
 ]
