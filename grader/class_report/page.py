@@ -86,7 +86,7 @@ def _scores(summary: ClassSummary) -> Markup:
         )
         for part in summary.histogram
     ]
-    caption = "Students by score, in tenths"
+    caption = "Students by score, in steps of 10 %"
     return _article(
         tag("p", spread_sentence(summary.scores), class_="lead"),
         chart.columns(caption, ("Score", "Students"), found),
@@ -106,7 +106,7 @@ def _exercises(exercises: Sequence[ExerciseSummary]) -> Markup:
     )
     table = tag(
         "table",
-        tag("caption", "All exercises", class_="unseen"),
+        tag("caption", "All exercises"),
         tag("thead", heads),
         tag("tbody", *rows),
         class_="parts class",
@@ -168,7 +168,7 @@ def _checks(exercise: ExerciseSummary) -> Markup:
         *(tag("th", name, scope="col", class_="amount") for name in heads),
     )
     rows = [_check(check) for check in exercise.checks]
-    caption = tag("caption", f"Checks of {exercise.id}", class_="unseen")
+    caption = tag("caption", f"Checks of {exercise.id}")
     return tag("table", caption, tag("thead", head), tag("tbody", *rows), class_="parts class")
 
 

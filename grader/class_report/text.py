@@ -124,7 +124,8 @@ def _mistakes(summary: ClassSummary, style: Style, all_of_it: bool) -> Iterator[
 def _mistake(mistake: MistakeSummary, style: Style) -> Iterator[str]:
     yield _head(f"{mistake.exercise}  {mistake.id}", of(mistake.made), style)
     told = lecture(mistake)
-    yield from paragraph(told.said, style, indent=BODY)
+    shown = f" Try it on `{told.call}`:" if told.call else ""
+    yield from paragraph(told.said + shown, style, indent=BODY)
     label = max((columns(style.clean_line(name)) for name, _ in told.rows), default=0) + 2
     for name, value in told.rows:
         for k, line in enumerate(_value(value, style.width - BODY - 2 - label, style)):

@@ -152,9 +152,10 @@ def _names(students: Sequence[StudentSummary]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lecture:
-    """What to say in class about a mistake: two or three sentences, and a call to show, row by row."""
+    """What to say in class about a mistake: two or three sentences, and where those are not enough a call to show."""
 
     said: str
+    call: str = ""
     rows: tuple[tuple[str, str], ...] = ()
 
 
@@ -169,7 +170,7 @@ def lecture(mistake: MistakeSummary) -> Lecture:
         return Lecture(said=said)
     values = (example.expected, example.got)
     if example.arguments or not example.expected or any("\n" in value or len(value) > 60 for value in values):
-        return Lecture(said=f"{said} Try it on `{_call(example)}`:", rows=tuple(_rows(example)))
+        return Lecture(said=said, call=_call(example), rows=tuple(_rows(example)))
     wrong = f", and not {example.got}" if example.got else ""
     return Lecture(said=f"{said} Try it: `{_call(example)}` is {example.expected}{wrong}.")
 
