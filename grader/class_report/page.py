@@ -218,12 +218,9 @@ def _mistake(place: int, mistake: MistakeSummary) -> Markup:
     heading = tag("h3", tag("code", mistake.exercise), mistake.id, id=anchor)
     head = tag("div", heading, tag("span", of(mistake.made), class_="amount"), class_="head")
     parts = [head, bar(mistake.made.count, mistake.made.of), tag("p", inline(found.said), class_="say")]
-    if found.rows:
-        rows = [
-            tag("tr", tag("th", name, scope="row"), tag("td", _value(value)), class_=_kind(name))
-            for name, value in found.rows
-        ]
-        caption = tag("caption", f"An example of {mistake.id}", class_="unseen")
+    if found.call:
+        rows = [_shown(name, value) for name, value in found.rows]
+        caption = tag("caption", "Try it on ", tag("code", found.call))
         parts.append(tag("table", caption, tag("tbody", *rows), class_="example"))
     cost = "; ".join(mistake.checks)
     also = f" {_together(mistake)}" if mistake.together else ""
