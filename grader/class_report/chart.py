@@ -11,7 +11,10 @@ _HEIGHT = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column: `marked` of its `count` are drawn in another colour. `short` is its label where room is scarce."""
+    """One column: `marked` of its `count` came late, and are drawn in another colour.
+
+    `short` is its label where room is scarce.
+    """
 
     label: str
     short: str
@@ -52,7 +55,11 @@ def _drawing(caption: str, found: Sequence[Column]) -> Markup:
 
 def described(caption: str, found: Sequence[Column]) -> str:
     """Say a chart in words: the columns that are not empty."""
-    told = "; ".join(f"{column.label}: {column.count}" for column in found if column.count)
+    told = "; ".join(
+        f"{column.label}: {column.count}" + (f", of which {column.marked} late" if column.marked else "")
+        for column in found
+        if column.count
+    )
     return f"{caption}. {told}."
 
 
