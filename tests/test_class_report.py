@@ -371,7 +371,7 @@ def run(*arguments: object) -> str:
 
 
 def test_the_command_renders_one_summary_three_ways(gradebook, tmp_path):
-    assert run(gradebook).startswith("week4" + " " * 65 + "2 students\n")
+    assert run(gradebook).startswith("Class week4" + " " * 59 + "2 students\n")
     assert json.loads(run(gradebook, "--format", "json"))["scores"]["n"] == 2
     assert run(gradebook, "--format", "html", "--output", tmp_path / "class.html") == ""
     assert "<h1>week4" in (tmp_path / "class.html").read_text("utf-8")

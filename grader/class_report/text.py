@@ -23,6 +23,7 @@ _MISTAKES = 8
 _MISCONCEPTIONS = 6
 _MAX_LINES = 8
 _MAX_WRAPPED = 3
+_MAX_LABEL = 15
 _SHARE = 10  # columns of "123 of 456"
 _PERCENT = 6
 
@@ -48,7 +49,7 @@ def to_text(summary: ClassSummary, style: Style, *, all_of_it: bool = False) -> 
 
 def _title(summary: ClassSummary, style: Style) -> str:
     count = counted(len(summary.students), "student")
-    name = cut(style.clean_line(summary.title), style.width - len(count) - 2, style)
+    name = cut(f"Class {style.clean_line(summary.title)}", style.width - len(count) - 2, style)
     return style.paint(name, bold=True) + count.rjust(style.width - columns(name))
 
 
@@ -126,11 +127,12 @@ def _mistake(mistake: MistakeSummary, style: Style) -> Iterator[str]:
     told = lecture(mistake)
     shown = f" Try it on `{told.call}`:" if told.call else ""
     yield from paragraph(told.said + shown, style, indent=BODY)
-    label = max((columns(style.clean_line(name)) for name, _ in told.rows), default=0) + 2
-    for name, value in told.rows:
-        for k, line in enumerate(_value(value, style.width - BODY - 2 - label, style)):
-            start = "" if k else style.clean_line(name)
-            yield f"{' ' * (BODY + 2)}{start}{' ' * (label - columns(start))}{line}"
+    names = [cut(style.clean_line(name), _MAX_LABEL, style) for name, _ in told.rows]
+    room = max(map(columns, names), default=0) + 2
+    for name, (_, value) in zip(names, told.rows, strict=True):
+        for k, line in enumerate(_value(value, style.width - BODY - 2 - room, style)):
+            start = "" if k else name
+            yield f"{' ' * (BODY + 2)}{start}{' ' * (room - columns(start))}{line}"
 
 
 def _value(value: str, room: int, style: Style) -> list[str]:
