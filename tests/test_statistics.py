@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from grader import scoring, statistics
-from grader.errors import UsageError
+from grader.errors import InternalError, UsageError
 from grader.gradebook import Gradebook
 from grader.model import (
     Argument,
@@ -119,7 +119,7 @@ VOID = exercise(*checks(O.INTERNAL_ERROR, O.PASSED))
 
 @pytest.fixture
 def book(tmp_path):
-    """Seven students: ada solves it at the second go, and eve's first grading is a fault of ours."""
+    """Seven students: ada solves it at the second go; of eve nothing was graded, through a fault of ours."""
     with Gradebook(tmp_path / "week.db") as opened:
         add(opened, "ada", report(SQUARED, quiz(item("a", slips=("no-bias",)), item("b", points=1.0))), -30)
         add(opened, "ada", report(RIGHT, quiz(item("a", points=1.0), item("b", points=1.0))), 1)
@@ -173,7 +173,7 @@ def test_a_histogram_holds_every_score_once_and_full_marks_in_the_last_tenth():
 
 def test_an_exercise_counts_who_was_graded_and_says_who_was_not(summarize):
     (found,) = summarize().exercises
-    assert (found.graded, found.void, found.max_points) == (6, 1, 3.0)
+    assert (found.graded, found.max_points) == (6, 3.0)
     assert found.full == Share(count=1, of=6)
     assert found.not_attempted == Share(count=1, of=6)
     assert found.unexplained == Share(count=1, of=6)  # dan
@@ -266,17 +266,30 @@ def test_each_student_has_a_mark_hand_ins_and_what_is_to_look_at(summarize):
     assert (ada.hand_ins, ada.number, ada.days_late, ada.penalty_percent) == (2, 2, 1, 10)
     assert ada.score == pytest.approx(0.9)
     assert (ada.first, ada.last) == (NOON - timedelta(hours=30), NOON + timedelta(hours=1))
-    assert students["eve"].void == ("scaling",)
-    assert [name for name, student in students.items() if not student.begun] == ["eve", "fay"]
+    assert [name for name, student in students.items() if not student.begun] == ["fay"]
+
+
+def test_what_is_void_counts_nowhere_and_is_said(book, summarize, tmp_path, course):
+    add(book, "bob", report(VOID), 3)
+    found = summarize(Policy(keep=Keep.LAST))
+    assert "eve" not in [student.student for student in found.students]
+    assert [(s.student, s.exercises, s.marked) for s in found.void] == [
+        ("bob", ("scaling",), True),
+        ("eve", ("scaling",), False),
+    ]
+    with Gradebook(tmp_path / "void.db") as void:
+        add(void, "eve", report(VOID))
+        with pytest.raises(InternalError, match="graded in full"):
+            statistics.summarize(void, course, Policy(), title="void")
 
 
 def test_scores_and_days_are_those_of_the_class(summarize):
     found = summarize(Policy(due=NOON))
-    assert found.scores.n == len(found.students) == sum(part.count for part in found.histogram) == 7
-    assert found.hand_ins == ((1, 6), (2, 1))
+    assert found.scores.n == len(found.students) == sum(part.count for part in found.histogram) == 6
+    assert found.hand_ins == ((1, 5), (2, 1))
     assert [(day.day, day.count, day.late) for day in found.days] == [
         (date(2026, 2, 28), 1, 0),
-        (date(2026, 3, 1), 6, 1),
+        (date(2026, 3, 1), 5, 1),
         (date(2026, 3, 2), 1, 1),
     ]
 

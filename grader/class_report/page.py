@@ -148,8 +148,6 @@ def _endings(exercise: ExerciseSummary) -> str:
     told = [f"Of {counted(exercise.graded, 'student')}: {_tallied(exercise.tallies)}."]
     if exercise.unexplained.count:
         told.append(f"For {of(exercise.unexplained)} what is wrong is no mistake that we know.")
-    if exercise.void:
-        told.append(f"{exercise.void} not counted, through a fault of ours.")
     if exercise.seconds:
         told.append(f"Grading took {seconds(exercise.seconds.median)} in the median.")
     return " ".join(told)
@@ -281,7 +279,7 @@ def _hand_ins(summary: ClassSummary) -> Markup:
 
 def _matters(summary: ClassSummary) -> Markup:
     told = [
-        joined([tag("p", inline(f"{found.told}:")), tag("ul", *(tag("li", name) for name in found.students))])
+        joined([tag("p", inline(f"{found.told}:")), tag("ul", *(tag("li", name) for name in found.names))])
         for found in matters(summary)
     ]
     return _article(*told) if told else NOTHING

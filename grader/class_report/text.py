@@ -178,6 +178,6 @@ def _hand_ins(summary: ClassSummary, style: Style) -> Iterator[str]:
 def _matters(found: Sequence[Matter], style: Style) -> Iterator[str]:
     for matter in found:
         yield from paragraph(f"{matter.told}:", style, indent=2)
-        for student in matter.students:
-            for line in wrap(student, style.width - BODY, style)[:1]:
+        for name in matter.names:
+            for line in wrap(name, style.width - BODY, style)[:1]:
                 yield " " * BODY + line

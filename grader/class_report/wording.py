@@ -14,7 +14,6 @@ from grader.statistics import (
     MistakeSummary,
     Share,
     Spread,
-    StudentSummary,
 )
 
 _WORDS = {
@@ -121,30 +120,26 @@ def _times(times: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matter:
-    """Something an instructor should look at, and whom it is about."""
+    """Something an instructor should look at, and the names it is about."""
 
     told: str
-    students: tuple[str, ...]
+    names: tuple[str, ...]
 
 
 def matters(summary: ClassSummary) -> list[Matter]:
     """Return what an instructor should look at: what could not be graded, and who has not begun."""
-    void = [student for student in summary.students if student.void]
-    empty = [student for student in summary.students if not student.begun and not student.void]
-    found = []
-    if void:
-        parts = ", ".join(dict.fromkeys(part for student in void for part in student.void))
-        told = (
-            f"Not graded through a fault of ours, and not counted here ({parts}); `grade regrade` tries again"
-        )
-        found.append(Matter(told=told, students=_names(void)))
-    if empty:
-        found.append(Matter(told="Handed in, and nothing begun", students=_names(empty)))
-    return found
-
-
-def _names(students: Sequence[StudentSummary]) -> tuple[str, ...]:
-    return tuple(student.student for student in students)
+    ours = "through a fault of ours; `grade regrade` tries again"
+    never = [student.student for student in summary.void if not student.marked]
+    lately = [student.student for student in summary.void if student.marked]
+    empty = [student.student for student in summary.students if not student.begun]
+    faults = {exercise for student in summary.void for exercise in student.exercises}
+    found = [
+        (f"Not graded yet, and counted nowhere here, {ours}", never),
+        (f"An earlier attempt counts: the last was not graded in full, {ours}", lately),
+        ("Exercises with a fault of ours", sorted(faults)),
+        ("Handed in, and nothing begun", empty),
+    ]
+    return [Matter(told=told, names=tuple(names)) for told, names in found if names]
 
 
 # --- for the lecture

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from grader import catalog, class_report, statistics
-from grader.cli.policies import gradebook_argument, policy, policy_options
+from grader.cli import options
 from grader.cli.run import choose, colour, has_unicode, width, write
 from grader.gradebook import Gradebook
+from grader.policy import Policy
 from grader.report import Style
 from grader.statistics import ClassSummary
 
@@ -21,7 +21,7 @@ _FORMATS: dict[str, Callable[[ClassSummary, Style, bool], str]] = {
 
 
 @click.command("stats", short_help="What a gradebook says about a class (for instructors).")
-@gradebook_argument
+@options.gradebook
 @click.argument("exercises", nargs=-1, metavar="[EXERCISE]...")
 @click.option(
     "--format",
@@ -31,15 +31,10 @@ _FORMATS: dict[str, Callable[[ClassSummary, Style, bool], str]] = {
     show_default=True,
     help="How to write it: html is one page that needs no network.",
 )
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write it to FILE instead of the terminal.",
-)
+@options.output("Write it to FILE instead of the terminal.")
 @click.option("--all", "everything", is_flag=True, help="As text: every check and every mistake.")
 @click.option("--anonymous", is_flag=True, help="Numbers for names, to show it in a lecture.")
-@policy_options
+@options.late_policy
 def stats_command(
     gradebook: Path,
     exercises: tuple[str, ...],
@@ -47,7 +42,7 @@ def stats_command(
     output: Path | None,
     everything: bool,
     anonymous: bool,
-    **options: Any,
+    policy: Policy,
 ) -> int:
     """Sum up FILE.db: scores, what each exercise and check came to, what this class misunderstood, who handed in when.
 
@@ -58,11 +53,10 @@ def stats_command(
     grade stats course.db pooling relu --keep last
     grade stats course.db --format html --output class.html --anonymous
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    rules = policy(options)
     course = catalog.load(catalog.find_root())
     choose(course, exercises)
     with Gradebook(gradebook) as book:
-        summary = statistics.summarize(book, course, rules, title=gradebook.stem, chosen=exercises)
+        summary = statistics.summarize(book, course, policy, title=gradebook.stem, chosen=exercises)
         if anonymous:
             summary = statistics.anonymous(summary, statistics.pseudonyms(book))
     style = Style(colour=colour(output), width=width(), unicode=has_unicode())

@@ -13,6 +13,7 @@ from grader.statistics.records import (
     Spread,
     StudentSummary,
     Tally,
+    VoidSummary,
 )
 from grader.statistics.summary import summarize
 
@@ -28,6 +29,7 @@ __all__ = [
     "Spread",
     "StudentSummary",
     "Tally",
+    "VoidSummary",
     "anonymous",
     "pseudonyms",
     "summarize",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from grader.catalog import Course
 from grader.model import ExerciseResult, Outcome
-from grader.statistics.gathering import Gathered, attempted, is_void
+from grader.statistics.gathering import Gathered, attempted
 from grader.statistics.numbers import spread
 from grader.statistics.records import CheckSummary, ExerciseSummary, Share, Tally
 
@@ -20,22 +20,20 @@ def exercises(students: Sequence[Gathered], course: Course) -> tuple[ExerciseSum
 
 
 def _exercise(results: Sequence[ExerciseResult]) -> ExerciseSummary:
-    graded = [result for result in results if not is_void(result)]
-    scores = [result.points / result.max_points for result in graded if result.max_points]
-    outcomes = [result.outcome for result in graded]
+    scores = [result.points / result.max_points for result in results if result.max_points]
+    outcomes = [result.outcome for result in results]
     return ExerciseSummary(
         id=results[-1].id,
         title=results[-1].title,
         max_points=max(result.max_points for result in results),
-        graded=len(graded),
-        void=len(results) - len(graded),
+        graded=len(results),
         full=_share(outcomes, Outcome.PASSED),
         not_attempted=_share(outcomes, Outcome.NOT_ATTEMPTED),
-        unexplained=Share(count=sum(_unexplained(r) for r in graded), of=len(graded)),
+        unexplained=Share(count=sum(map(_unexplained, results)), of=len(results)),
         scores=spread(scores),
-        seconds=spread([result.duration_s for result in graded if attempted(result)]),
+        seconds=spread([result.duration_s for result in results if attempted(result)]),
         tallies=_tallies(outcomes),
-        checks=_checks(graded),
+        checks=_checks(results),
     )
 
 
@@ -53,13 +51,13 @@ def _unexplained(result: ExerciseResult) -> bool:
     return wrong and attempted(result) and not any(check.diagnosis for check in result.checks)
 
 
-def _checks(graded: Sequence[ExerciseResult]) -> tuple[CheckSummary, ...]:
+def _checks(results: Sequence[ExerciseResult]) -> tuple[CheckSummary, ...]:
     """Return every check. A suite may have changed between two attempts: who never met a check is not counted there."""
-    longest_first = sorted(graded, key=lambda result: -len(result.checks))
+    longest_first = sorted(results, key=lambda result: -len(result.checks))
     known = dict.fromkeys(check.id for result in longest_first for check in result.checks)
-    latest = {check.id: check for result in graded for check in result.checks}
+    latest = {check.id: check for result in results for check in result.checks}
     outcomes: dict[str, list[Outcome]] = {name: [] for name in known}
-    for result in graded:
+    for result in results:
         met = {check.id: check.outcome for check in result.checks} or dict.fromkeys(known, result.outcome)
         for name, outcome in met.items():
             outcomes[name].append(outcome)

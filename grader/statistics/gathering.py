@@ -1,12 +1,13 @@
-"""Reads of a gradebook what a summary is made of: of each student the attempt that counts, and their first answers."""
+"""Reads of a gradebook what a summary is made of: of each student the attempt that counts, and the first answers."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from grader.gradebook import Gradebook
-from grader.model import ExerciseResult, Mark, Outcome, QuizResult
+from grader.model import ExerciseResult, Mark, Outcome, QuizResult, Score
 from grader.policy import Policy
+from grader.statistics.records import VoidSummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +26,28 @@ class Gathered:
     answered: bool
 
 
-def gather(book: Gradebook, policy: Policy, chosen: Collection[str] = ()) -> list[Gathered]:
-    """Return every student, by name. With exercises chosen, only what they earned in those counts, and no quiz."""
+def gather(
+    book: Gradebook, policy: Policy, chosen: Collection[str] = ()
+) -> tuple[list[Gathered], list[VoidSummary]]:
+    """Return every student who has a mark, by name, and those whose last attempt is void.
+
+    With exercises chosen, only what they earned in those counts, and no quiz.
+    """
     times: dict[str, set[datetime]] = {}
     scores = list(book.scores(chosen))
     for score in scores:
         times.setdefault(score.student, set()).add(score.submitted_at)
-    return [
-        _gathered(book, mark, tuple(sorted(times[mark.student])), chosen) for mark in policy.marks(scores)
-    ]
+    marks = policy.marks(scores)
+    marked = {mark.student for mark in marks}
+    last = {score.student: score for score in scores}  # they come by number
+    void = [_void(book, score, score.student in marked) for score in last.values() if score.void]
+    return [_gathered(book, mark, tuple(sorted(times[mark.student])), chosen) for mark in marks], void
+
+
+def _void(book: Gradebook, score: Score, marked: bool) -> VoidSummary:
+    results = book.attempt(score.student, score.number).report.exercises
+    faults = tuple(result.id for result in results if result.outcome is Outcome.INTERNAL_ERROR)
+    return VoidSummary(student=score.student, exercises=faults, marked=marked)
 
 
 def _gathered(book: Gradebook, mark: Mark, times: tuple[datetime, ...], chosen: Collection[str]) -> Gathered:
@@ -70,11 +84,6 @@ def _slim(results: Sequence[ExerciseResult], chosen: Collection[str]) -> Iterato
             yield replace(result, checks=checks, traceback=(), output="")
 
 
-def is_void(result: ExerciseResult) -> bool:
-    """Tell whether an exercise could not be graded through a fault of ours."""
-    return result.outcome is Outcome.INTERNAL_ERROR
-
-
 def attempted(result: ExerciseResult) -> bool:
-    """Tell whether an exercise was graded, and holds anything of the student's own."""
-    return result.outcome not in (Outcome.INTERNAL_ERROR, Outcome.NOT_ATTEMPTED)
+    """Tell whether an exercise holds anything of the student's own."""
+    return result.outcome is not Outcome.NOT_ATTEMPTED

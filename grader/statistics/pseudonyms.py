@@ -41,4 +41,9 @@ def _numbered(arrivals: Iterable[str], secret: bytes) -> dict[str, str]:
 def anonymous(summary: ClassSummary, names: Mapping[str, str]) -> ClassSummary:
     """Return a summary with pseudonyms for names, in their order."""
     students = [replace(student, student=names[student.student]) for student in summary.students]
-    return replace(summary, students=tuple(sorted(students, key=lambda student: student.student)))
+    void = [replace(student, student=names[student.student]) for student in summary.void]
+    return replace(
+        summary,
+        students=tuple(sorted(students, key=lambda student: student.student)),
+        void=tuple(sorted(void, key=lambda student: student.student)),
+    )

@@ -60,8 +60,7 @@ class StudentSummary:
     """One student: how often and when they handed in, and the mark that counts.
 
     `first` and `last` are the first and the last hand-in, `number` the attempt that counts. `score` is in [0, 1], after
-    what being late costs. `void` names the exercises of that attempt that could not be graded through a fault of ours;
-    `begun` tells whether it holds anything of the student's own.
+    what being late costs. `begun` tells whether that attempt holds anything of the student's own.
     """
 
     student: str
@@ -75,7 +74,18 @@ class StudentSummary:
     days_late: int
     penalty_percent: float
     begun: bool
-    void: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoidSummary:
+    """A student whose last attempt could not be graded in full, through a fault of ours in these exercises.
+
+    It does not count. `marked` tells whether an earlier one does; else nothing of the student's is counted anywhere.
+    """
+
+    student: str
+    exercises: tuple[str, ...]
+    marked: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +105,7 @@ class CheckSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExerciseSummary:
-    """One exercise. `graded` students have a result that is not void; the shares are of these.
+    """One exercise. `graded` students have a result of it; the shares are of these.
 
     `scores` are theirs, in [0, 1]. `unexplained` attempted it and failed, and no known mistake was found in any of it.
     `seconds` is what grading it took.
@@ -105,7 +115,6 @@ class ExerciseSummary:
     title: str
     max_points: float
     graded: int
-    void: int
     full: Share
     not_attempted: Share
     unexplained: Share
@@ -169,6 +178,7 @@ class ClassSummary:
     keep: Keep
     due: datetime | None
     students: tuple[StudentSummary, ...]
+    void: tuple[VoidSummary, ...]
     max_points: float
     scores: Spread
     histogram: tuple[Bin, ...]

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from datetime import date, tzinfo
 
 from grader.catalog import Course
-from grader.errors import UsageError
+from grader.errors import InternalError, UsageError
 from grader.gradebook import Gradebook
 from grader.policy import Policy
 from grader.statistics.exercises import exercises
-from grader.statistics.gathering import Gathered, attempted, gather, is_void
+from grader.statistics.gathering import Gathered, attempted, gather
 from grader.statistics.mistakes import misconceptions, mistakes
 from grader.statistics.numbers import histogram, spread
 from grader.statistics.records import ClassSummary, Day, StudentSummary
@@ -27,13 +27,16 @@ def summarize(
 ) -> ClassSummary:
     """Return what a gradebook says about a class, or about what it earned in the chosen exercises.
 
-    Times are in `zone`, else in that of this machine. Raises UsageError where there is no attempt.
+    Times are in `zone`, else in that of this machine. Raises UsageError where there is no attempt,
+    InternalError where each is void.
     """
-    found = gather(book, policy, chosen)
+    found, void = gather(book, policy, chosen)
     scores = spread([student.mark.score for student in found])
     seconds = spread([math.fsum(result.duration_s for result in student.exercises) for student in found])
     if scores is None or seconds is None:
         held = f" of {', '.join(sorted(chosen))}" if chosen else ""
+        if void:
+            raise InternalError(f"No attempt{held} in {title} could be graded in full. Run `grade regrade`.")
         raise UsageError(
             f"{title} holds no attempt{held}. `grade class SUBMISSIONS --gradebook FILE` adds them."
         )
@@ -42,6 +45,7 @@ def summarize(
         keep=policy.keep,
         due=policy.due.astimezone(zone) if policy.due else None,
         students=tuple(_student(student, zone) for student in found),
+        void=tuple(void),
         max_points=max(student.mark.max_points for student in found),
         scores=scores,
         histogram=histogram([student.mark.score for student in found]),
@@ -68,7 +72,6 @@ def _student(found: Gathered, zone: tzinfo | None) -> StudentSummary:
         days_late=mark.days_late,
         penalty_percent=mark.penalty_percent,
         begun=found.answered or any(map(attempted, found.exercises)),
-        void=tuple(result.id for result in found.exercises if is_void(result)),
     )
 
 
