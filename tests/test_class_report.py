@@ -21,6 +21,7 @@ import grader.class_report
 from grader import statistics
 from grader.class_report import to_html, to_json, to_text
 from grader.class_report.chart import Column, columns
+from grader.class_report.page import _spans
 from grader.class_report.wording import lecture, moment, percent, seconds
 from grader.cli.stats import stats_command
 from grader.errors import UsageError
@@ -143,7 +144,7 @@ SUMMARY = ClassSummary(
     scores=numbers.spread(SCORES),
     histogram=numbers.histogram(SCORES),
     hand_ins=((1, 4), (2, 1)),
-    days=(Day(day=date(2026, 2, 28), count=2, late=0), Day(day=date(2026, 3, 1), count=4, late=3)),
+    days=(Day(day=date(2026, 2, 16), count=2, late=0), Day(day=date(2026, 3, 1), count=4, late=3)),
     seconds=numbers.spread((1.0, 2.0, 4.0, 95.0, 200.0)),
     exercises=(POOLING, EMPTY),
     mistakes=(ZERO, SHORT, *(replace(SHORT, id=f"slip-{n}", example=None) for n in range(20))),
@@ -318,6 +319,24 @@ def test_every_chart_is_told_in_words_and_as_a_table():
     assert "Monday 3 1 Tuesday 0 0" in page.text
     heights = [re.search(r"v-([\d.]+)", part["d"])[1] for part in page.all("path")]
     assert heights == ["100.00", "33.33", "0.00"]
+
+
+@pytest.mark.parametrize(
+    ("last", "counts", "label"),
+    [
+        (date(2026, 2, 16), [6], "Mon 2026-02-16"),
+        (date(2026, 2, 18), [2, 0, 4], "Mon 2026-02-16"),
+        (date(2026, 3, 1), [2, *[0] * 12, 4], "Mon 2026-02-16"),
+        (date(2026, 3, 2), [2, *[0] * 6, 4], "Mon 2026-02-16 and 1 day more"),
+        (date(2027, 2, 16), [2, *[0] * 12, 4], "Mon 2026-02-16 and 26 days more"),
+    ],
+)
+def test_the_days_of_a_term_fit_into_one_chart(last, counts, label):
+    days = (Day(day=date(2026, 2, 16), count=2, late=0), Day(day=last, count=4, late=3))
+    found = _spans(days)
+    assert [column.count for column in found] == counts
+    assert sum(column.marked for column in found) == 3
+    assert found[0].label == label
 
 
 def test_every_class_the_page_uses_for_a_drawing_has_its_colour():

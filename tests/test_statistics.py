@@ -245,6 +245,15 @@ def test_the_example_is_the_smallest_call_that_most_failed_and_names_nobody(book
     assert summarize().mistakes[1].example is None  # made together with another: its calls show both
 
 
+@pytest.mark.parametrize(
+    "poor", [replace(SMALL, expected=""), replace(SMALL, call=""), replace(SMALL, got="0 " * 200)]
+)
+def test_an_example_that_teaches_nothing_is_none(book, summarize, poor):
+    for n in range(9):
+        add(book, f"student {n}", report(exercise(*checks(O.FAILED, O.PASSED, "squares", poor))))
+    assert summarize().mistakes[0].example == SMALL
+
+
 def test_a_misconception_counts_students_among_those_who_answered_and_first_answers_only(summarize):
     bias, late = summarize().misconceptions
     assert (bias.id, bias.items, bias.feedback) == (

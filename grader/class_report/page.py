@@ -1,6 +1,7 @@
 """A report on a class as one HTML page: no network, no script; for the desk, the lecture hall, and on paper."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from grader.class_report import chart
@@ -22,10 +23,11 @@ from grader.model import Outcome
 from grader.report.frame import NOTHING, bar, document, opening, skip
 from grader.report.layout import number
 from grader.report.markup import Markup, inline, joined, preformatted, tag
-from grader.statistics import CheckSummary, ClassSummary, ExerciseSummary, MistakeSummary, Share, Tally
+from grader.statistics import CheckSummary, ClassSummary, Day, ExerciseSummary, MistakeSummary, Share, Tally
 
 _OPEN_MISTAKES = 10  # further ones can be opened
 _OPEN_MISCONCEPTIONS = 12
+_MAX_COLUMNS = 14
 
 Section = tuple[str, str, Markup]
 
@@ -266,15 +268,30 @@ def _misconceptions(summary: ClassSummary) -> Markup:
 
 
 def _hand_ins(summary: ClassSummary) -> Markup:
-    found = [
-        chart.Column(
-            label=f"{day.day:%a %Y-%m-%d}", short=f"{day.day:%d %b}", count=day.count, marked=day.late
-        )
-        for day in summary.days
-    ]
-    heads = ("Day", "Hand-ins", "Late") if summary.due else ("Day", "Hand-ins")
+    late = "; what came late is the lower, red part" if any(day.late for day in summary.days) else ""
+    heads = ("Days", "Hand-ins", "Late") if summary.due else ("Days", "Hand-ins")
     told = [tag("p", sentence) for sentence in hand_in_sentences(summary)]
-    return _article(*told, chart.columns("Hand-ins by day", heads, found))
+    return _article(*told, chart.columns(f"Hand-ins{late}", heads, _spans(summary.days)))
+
+
+def _spans(days: Sequence[Day]) -> list[chart.Column]:
+    """Return a column for each day from the first to the last, or for each few days where they are many."""
+    first = days[0].day
+    length = -(-((days[-1].day - first).days + 1) // _MAX_COLUMNS)
+    spans: list[list[Day]] = [[] for _ in range((days[-1].day - first).days // length + 1)]
+    for day in days:
+        spans[(day.day - first).days // length].append(day)
+    starts = [first + timedelta(days=n * length) for n in range(len(spans))]
+    until = f" and {counted(length - 1, 'day')} more" if length > 1 else ""
+    return [
+        chart.Column(
+            label=f"{start:%a %Y-%m-%d}{until}",
+            short=f"{start:%d %b}",
+            count=sum(day.count for day in span),
+            marked=sum(day.late for day in span),
+        )
+        for start, span in zip(starts, spans, strict=True)
+    ]
 
 
 def _matters(summary: ClassSummary) -> Markup:

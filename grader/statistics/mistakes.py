@@ -12,6 +12,7 @@ from grader.statistics.gathering import Gathered, attempted
 from grader.statistics.records import MisconceptionSummary, MistakeSummary, Share
 
 _MOST_CHECKS = 3
+_MOST_CHARACTERS = 400  # a longer example is none for a blackboard
 
 # Of one student: the checks of one exercise that one mistake explains.
 _Case = tuple[str, list[CheckResult]]
@@ -71,12 +72,19 @@ def _listed(path: Path) -> dict[str, Listed]:
 
 
 def _example(cases: Iterable[_Case]) -> Counterexample | None:
-    """Return the call that most of them failed: the smallest found, else any; and none that names a student."""
+    """Return the call that most of them failed: the smallest found, else any.
+
+    None that is too long, or lacks its result; and none that names a student.
+    """
     counted: Counter[Counterexample] = Counter()
     for student, checks in cases:
         examples = (check.counterexample for check in checks)
-        counted.update({e for e in examples if e is not None and e.call and not _names(e, student)})
+        counted.update({e for e in examples if e is not None and _teaches(e) and not _names(e, student)})
     return max(counted, key=lambda e: (e.smallest, counted[e], -_size(e), e.call), default=None)
+
+
+def _teaches(example: Counterexample) -> bool:
+    return bool(example.call and example.expected) and _size(example) <= _MOST_CHARACTERS
 
 
 def _texts(example: Counterexample) -> Iterator[str]:
