@@ -29,23 +29,23 @@ class Archive(Tree):
     def open(cls, path: Path) -> "Archive":
         """Read the table of contents. Raises UsageError for what is no zip, or one that no honest tool makes."""
         if path.stat().st_size > MAX_ARCHIVE_BYTES:
-            raise _refusal(path, f"it is larger than {MAX_ARCHIVE_BYTES // 2**20} MiB")
+            raise _refusal(path, f"is larger than {MAX_ARCHIVE_BYTES // 2**20} MiB")
         try:
             with zipfile.ZipFile(path) as file:
                 listed = file.infolist()
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-            raise _refusal(path, f"it cannot be read as a zip ({error})") from None
+            raise _refusal(path, f"cannot be read as a zip ({error})") from None
         if len(listed) > MAX_MEMBERS:
-            raise _refusal(path, f"it holds more than {MAX_MEMBERS} files")
+            raise _refusal(path, f"holds more than {MAX_MEMBERS} files")
         members: dict[str, zipfile.ZipInfo] = {}
         for member in listed:
             name = member.filename.replace("\\", "/")
             if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0]:
-                raise _refusal(path, f"its member {name[:80]!r} leads out of it")
+                raise _refusal(path, f"holds {name[:80]!r}, which leads out of it")
             if member.is_dir() or name.startswith("__MACOSX/"):
                 continue
             if members.setdefault(str(PurePosixPath(name)), member) is not member:
-                raise _refusal(path, f"it holds {name[:80]!r} twice")
+                raise _refusal(path, f"holds {name[:80]!r} twice")
         return cls(path, _common_folder(members), members)
 
     def read(self, name: str, limit: int) -> bytes | Unreadable | None:
@@ -89,4 +89,4 @@ def _common_folder(members: dict[str, zipfile.ZipInfo]) -> str:
 
 
 def _refusal(path: Path, reason: str) -> UsageError:
-    return UsageError(f"{path} is not graded: {reason}. Make a zip of the folder that holds exercises/.")
+    return UsageError(f"{path} {reason}. Make a zip of the folder that holds exercises/.")
