@@ -1,10 +1,11 @@
 """A zip for Gradescope's autograder: two scripts, the engine, the course, and what pip installs for them."""
 
 import io
+import re
 import shlex
 import zipfile
 from collections.abc import Iterator, Sequence
-from importlib.metadata import requires
+from importlib.metadata import requires, version
 from pathlib import Path
 
 from grader.export.ci import TEMPLATES
@@ -12,6 +13,7 @@ from grader.export.ci import TEMPLATES
 _ENGINE = Path(__file__).parent.parent
 _COURSE = ("exercises", "solutions", "quizzes")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content makes the same zip
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _SCRIPT, _FILE = 0o100755, 0o100644
 
 
@@ -28,7 +30,10 @@ def autograder(course: Path, exercises: Sequence[str], *, level: int, seed: int)
 
 
 def _files(course: Path, exercises: Sequence[str], level: int, seed: int) -> Iterator[tuple[str, bytes, int]]:
-    yield "setup.sh", (TEMPLATES / "setup.sh").read_bytes(), _SCRIPT
+    wanted = requirements()
+    torch = next(line for line in wanted if line.startswith("torch=="))
+    setup = (TEMPLATES / "setup.sh").read_text(encoding="utf-8").replace("@TORCH@", torch)
+    yield "setup.sh", setup.encode(), _SCRIPT
     script = (TEMPLATES / "run_autograder").read_text(encoding="utf-8")
     for place, value in (
         ("@LEVEL@", str(level)),
@@ -37,7 +42,7 @@ def _files(course: Path, exercises: Sequence[str], level: int, seed: int) -> Ite
     ):
         script = script.replace(place, value)
     yield "run_autograder", script.encode(), _SCRIPT
-    yield "requirements.txt", "".join(f"{line}\n" for line in requirements()).encode(), _FILE
+    yield "requirements.txt", "".join(f"{line}\n" for line in wanted).encode(), _FILE
     for path in _below(_ENGINE):
         if path.relative_to(_ENGINE).parts[0] != "course":
             yield f"grader/{path.relative_to(_ENGINE).as_posix()}", path.read_bytes(), _FILE
@@ -47,8 +52,10 @@ def _files(course: Path, exercises: Sequence[str], level: int, seed: int) -> Ite
 
 
 def requirements() -> list[str]:
-    """Return what the engine needs, without its extras."""
-    return sorted(line for line in requires("convgrader") or [] if "extra ==" not in line)
+    """Return what the engine needs, in the versions that are here: the suites were proven with them."""
+    declared = (line for line in requires("convgrader") or [] if "extra ==" not in line)
+    names = sorted(_NAME.match(line)[0] for line in declared)  # type: ignore[index] # each begins with its name
+    return [f"{name}=={version(name).partition('+')[0]}" for name in names]
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -9,7 +9,7 @@ if ! python3 -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))'; t
     python=python3.11
 fi
 "$python" -I -m venv "$root/convgrader"
-"$root/convgrader/bin/pip" install --index-url https://download.pytorch.org/whl/cpu "torch>=2.4,<3"
+"$root/convgrader/bin/pip" install --index-url https://download.pytorch.org/whl/cpu "@TORCH@"
 "$root/convgrader/bin/pip" install -r "$root/source/requirements.txt"
 site="$("$root/convgrader/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 cp -r "$root/source/grader" "$site/grader"
