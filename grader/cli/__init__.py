@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from grader import __version__
+from grader.cli import options
 from grader.errors import GraderError
 
 _COMMANDS = {
@@ -26,13 +27,20 @@ _COMMANDS = {
 _DEFAULT = "run"
 
 
+def _course_words(args: Sequence[str]) -> int:
+    """Return how many words `--course DIR` takes at the front: it may stand before the sub-command."""
+    first = args[0] if args else ""
+    return 2 if first == "--course" else int(first.startswith("--course="))
+
+
 class _Grade(click.Group):
     """`grade` alone, or followed by exercise ids, grades; a first word that is a sub-command runs that."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        first_word = args[0] if args else ""
+        before = _course_words(args)
+        first_word = args[before] if len(args) > before else ""
         if first_word not in {*_COMMANDS, _DEFAULT, "--help", "--version"}:
-            args = [_DEFAULT, *args]
+            args = [*args[:before], _DEFAULT, *args[before:]]
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -55,6 +63,7 @@ class _Grade(click.Group):
 
 
 @click.group(cls=_Grade, invoke_without_command=True, context_settings={"help_option_names": ["--help"]})
+@options.course
 @click.version_option(__version__, prog_name="convgrader")
 def grade() -> None:
     """Grade the exercises and quizzes in this folder.

@@ -29,6 +29,7 @@ _WIDTH = 80
 @click.option(
     "-v", "--verbose", is_flag=True, help="Name the checks that catch each mistake, or use a tolerance."
 )
+@options.course
 def check_command(
     exercises: tuple[str, ...], mutants: bool, repeat: int | None, seed: int, verbose: bool
 ) -> int:

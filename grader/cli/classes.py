@@ -40,6 +40,7 @@ _NAME = 60
 @options.jobs
 @options.executor
 @options.seed()
+@options.course
 def class_command(
     submissions: Path,
     assignment: str | None,

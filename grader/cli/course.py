@@ -13,6 +13,7 @@ _sheet_seed = options.draw_seed("Seed that a new answer sheet draws its numbers 
 
 
 @click.command("list", short_help="List the exercises and quizzes of the course.")
+@options.course
 def list_command() -> int:
     """List the exercises and quizzes of the course, in the order of the notes.
 
@@ -52,6 +53,7 @@ def list_command() -> int:
     help="With --ci: what pip installs the grader from, such as a URL; where this one came from unless given.",
 )
 @options.fail_under("With --ci: fail below this score.")
+@options.course
 def init_command(
     folder: Path, seed: int | None, service: str | None, requirement: str | None, fail_under: float
 ) -> int:
@@ -91,6 +93,7 @@ def _init_ci(folder: Path, service: str, requirement: str | None, fail_under: fl
 @click.argument("section")
 @options.submission("Where answers/ is.")
 @_sheet_seed
+@options.course
 def quiz_command(section: str, submission: Path, seed: int | None) -> int:
     """Ask the items of the quiz SECTION one by one, and keep the answers in answers/SECTION.yaml.
 

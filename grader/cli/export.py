@@ -145,6 +145,7 @@ def canvas_command(
 @click.argument("exercises", nargs=-1, metavar="[EXERCISE]...")
 @options.require_isolation()
 @options.seed()
+@options.course
 def gradescope_command(output: Path, exercises: tuple[str, ...], require_isolation: int, seed: int) -> int:
     """Write an autograder for Gradescope that grades everything, or only the exercises named.
 
@@ -167,6 +168,7 @@ def gradescope_command(output: Path, exercises: tuple[str, ...], require_isolati
 @click.argument("output", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT")
 @click.argument("names", nargs=-1, metavar="[QUIZ]...")
 @options.draw_seed("Seed that items with drawn numbers are drawn from.", options.DEFAULT_SEED)
+@options.course
 def quizzes_command(target: str, output: Path, names: tuple[str, ...], seed: int) -> int:
     """Write the quizzes of the course, or those named: a QTI 1.2 zip for Canvas, Moodle XML for Moodle.
 

@@ -25,6 +25,7 @@ _workspace = options.submission("The workspace; this folder unless given.")
 @click.argument("exercise")
 @click.argument("number", type=click.IntRange(min=1), required=False)
 @_workspace
+@options.course
 def hint_command(exercise: str, number: int | None, submission: Path) -> int:
     """Open the next hint for EXERCISE: from a nudge to almost the answer. With NUMBER, show that one again.
 
@@ -52,6 +53,7 @@ def hint_command(exercise: str, number: int | None, submission: Path) -> int:
 @click.command("solution", short_help="Show our solution of an exercise, after full marks.")
 @click.argument("exercise")
 @_workspace
+@options.course
 def solution_command(exercise: str, submission: Path) -> int:
     """Show how we solved EXERCISE, and why so. It opens after full marks: your file is graded first.
 

@@ -1,6 +1,7 @@
 """Options that several commands take, each defined once."""
 
 import functools
+import os
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -19,6 +20,39 @@ Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+# --- the course
+
+
+def _use_course(ctx: click.Context, _param: click.Parameter, folder: Path | None) -> None:
+    """Let everything below this command find the course here, processes that it starts included."""
+    if folder is None:
+        return
+    from grader.catalog import COURSE_VARIABLE  # noqa: PLC0415 - `grade --help` reads no course
+
+    if not (folder / "solutions").is_dir():
+        raise click.BadParameter(f"{folder} holds no solutions/, and so is no course.")
+    before = os.environ.get(COURSE_VARIABLE)
+    os.environ[COURSE_VARIABLE] = str(folder.resolve())
+
+    def restore() -> None:
+        if before is None:
+            os.environ.pop(COURSE_VARIABLE, None)
+        else:
+            os.environ[COURSE_VARIABLE] = before
+
+    ctx.call_on_close(restore)
+
+
+course = click.option(
+    "--course",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    expose_value=False,
+    is_eager=True,
+    callback=_use_course,
+    help="The folder of the course; that of CONVGRADER_COURSE, or the one installed, unless given.",
+)
 
 # --- grading
 

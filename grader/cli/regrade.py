@@ -26,6 +26,7 @@ _NAME = 60
 @options.jobs
 @options.executor
 @options.seed()
+@options.course
 def regrade_command(
     gradebook: Path,
     students: tuple[str, ...],

@@ -27,6 +27,7 @@ from grader.submission import Submission, Unreadable, open_submission
 @options.require_isolation(0)
 @options.jobs
 @options.seed("Seed of the inputs; the course's own unless given.")
+@options.course
 def run_command(
     exercises: tuple[str, ...],
     submission: Path,

@@ -35,6 +35,7 @@ _FORMATS: dict[str, Callable[[ClassSummary, Style, bool], str]] = {
 @click.option("--all", "everything", is_flag=True, help="As text: every check and every mistake.")
 @click.option("--anonymous", is_flag=True, help="Numbers for names, to show it in a lecture.")
 @options.late_policy
+@options.course
 def stats_command(
     gradebook: Path,
     exercises: tuple[str, ...],
