@@ -41,7 +41,7 @@ ARROWS = {
     "hints": {"errors", "model"},
     "workspace": {"catalog", "quiz"},
     "report": {"model", "safetext"},
-    "content": {"catalog", "dispatch", "document", "errors", "jobs", "mistakes", "model", "quiz"},
+    "content": {"catalog", "dispatch", "document", "errors", "jobs", "mistakes", "model", "quiz", "workspace"},
     "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
     "checkout": {"submission"},
     "handed_in": {"checkout", "errors", "submission"},

@@ -16,6 +16,7 @@ _COMMANDS = {
     "solution": "grader.cli.help:solution_command",
     "init": "grader.cli.course:init_command",
     "quiz": "grader.cli.course:quiz_command",
+    "release": "grader.cli.release:release_command",
     "class": "grader.cli.classes:class_command",
     "regrade": "grader.cli.regrade:regrade_command",
     "stats": "grader.cli.stats:stats_command",

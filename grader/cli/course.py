@@ -46,12 +46,7 @@ def list_command() -> int:
     type=click.Choice(list(ci.SERVICES)),
     help="Write only what grades every push there: a workflow, or an autograder of Classroom 50.",
 )
-@click.option(
-    "--from",
-    "requirement",
-    metavar="SPEC",
-    help="With --ci: what pip installs the grader from, such as a URL; where this one came from unless given.",
-)
+@options.requirement
 @options.fail_under("With --ci: fail below this score.")
 @options.course
 def init_command(

@@ -118,6 +118,13 @@ def fail_under(text: str) -> Decorator:
 
 # --- what is read and written
 
+requirement = click.option(
+    "--from",
+    "requirement",
+    metavar="SPEC",
+    help="With --ci: what pip installs the grader from, such as a URL; where this one came from unless given.",
+)
+
 
 def submission(text: str, metavar: str = "DIR", *, file_okay: bool = True) -> Decorator:
     """Add --submission; this folder unless given."""

@@ -1,6 +1,6 @@
 """Proves that a course is sound: its exercises, their suites, the keys of its quizzes, and its tree."""
 
-from grader.content import mutants
+from grader.content import mutants, release
 from grader.content.keys import check_quizzes, reference_names
 from grader.content.mutants import Mutant
 from grader.content.proofs import Proof, check_exercises
@@ -21,4 +21,5 @@ __all__ = [
     "check_tree",
     "mutants",
     "reference_names",
+    "release",
 ]

@@ -1,0 +1,61 @@
+"""`grade release`: what students receive, checked for what they must not."""
+
+from pathlib import Path
+
+import click
+
+from grader import catalog, content, workspace
+from grader.cli import options
+from grader.errors import DocumentError, UsageError
+from grader.export import ci, origin
+
+
+@click.command("release", short_help="Write what students receive (for instructors).")
+@click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
+@options.draw_seed("Seed that the numbers of the answer sheets are drawn from.", default=0)
+@click.option(
+    "--ci",
+    "service",
+    type=click.Choice([*ci.SERVICES, "none"]),
+    default="github",
+    show_default=True,
+    help="What grades their pushes.",
+)
+@options.requirement
+@options.fail_under("With --ci: fail below this score.")
+@options.course
+def release_command(out: Path, seed: int, service: str, requirement: str | None, fail_under: float) -> int:
+    """Write stubs, quizzes without keys, hints, answer sheets and a workflow to OUT, a new folder or a .zip.
+
+    What is written is searched for statements of the solutions and for the feedback of quizzes; with any of
+    that in it nothing is written, and the exit code is 4. The same course gives the same bytes.
+
+    \b
+    grade release week4.zip
+    grade release week4 --ci gitlab --from "convgrader @ git+https://example.org/convgrader@v1"
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    if out.exists() and (out.is_file() or any(out.iterdir())):
+        raise UsageError(f"{out} is there already. Name a new folder or .zip, or move it away first.")
+    course = catalog.load(catalog.find_root())
+    released = content.release.files(course, seed)
+    if service != "none":
+        found = origin.find() if requirement is None else origin.Origin(requirement=requirement)
+        released[ci.SERVICES[service].path] = ci.workflow(service, found.requirement, fail_under).encode()
+        for caution in found.cautions:
+            click.echo(caution, err=True)
+    problems = content.release.leaks(course, released, seed)
+    if problems:
+        raise DocumentError(problems)
+    _write(released, out)
+    click.echo(f"{out}: {len(released)} files, searched for solutions, keys and feedback: none found.")
+    return 0
+
+
+def _write(released: dict[str, bytes], out: Path) -> None:
+    try:
+        if out.suffix.lower() == ".zip":
+            out.write_bytes(content.release.archive(released))
+        else:
+            workspace.write(released, out)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}.") from None
