@@ -4,7 +4,7 @@ What is finished is in the gradebook before the next is waited for: a run that i
 it was working on, and the next run goes on from there. What has not changed is not graded again.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,11 +16,11 @@ from grader.attempt import Plan
 from grader.catalog import Course
 from grader.errors import IsolationRefused, UsageError
 from grader.gradebook import Attempt, Gradebook
-from grader.handed_in import HandedIn
+from grader.handed_in import HandedIn, Moment
 from grader.host import Done, Work, perform
 from grader.jobs import Graded
 from grader.model import ExerciseResult, Isolation, Outcome, QuizResult, Report, Versions
-from grader.submission import Recording, Stored, Submission
+from grader.submission import Recording, Stored, Submission, Unreadable
 
 _WAITING_FOR_EACH = 2  # so much work is handed to the executor for each that it does at once: it never idles
 
@@ -37,16 +37,17 @@ class Remembered:
         """Open it."""
         return Submission(Stored.unpack(self.content))
 
-    def submitted_at(self) -> datetime:
+    def moment(self, read: Mapping[str, bytes | Unreadable]) -> Moment:  # noqa: ARG002 - as of what is handed in now
         """Return when it was handed in."""
-        return self.at
+        return Moment(at=self.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """What became of one submission: a report, or the reason why there is none. `number` is the attempt's.
 
-    `again` tells that nothing had changed since that attempt, so that nothing was graded.
+    `again` tells that nothing had changed since that attempt, so that nothing was graded. `note` is about the time of
+    handing in.
     """
 
     student: str
@@ -54,6 +55,7 @@ class Ended:
     report: Report | None = None
     refused: str = ""
     again: bool = False
+    note: str = ""
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +144,7 @@ class Batch:
             last = self.gradebook.last(one.student)
             return Ended(student=one.student, number=last.number, report=last.report, again=True)
         kept = {name: kept for name, key in keys.items() if (kept := self._kept(key))}
-        return _Open(one, planned, keys, quizzes, handed_in, content, conditions, kept)
+        return _Open(one, planned, keys, quizzes, handed_in, recording.kept.files, content, conditions, kept)
 
     def _kept(self, key: str) -> _Kept | None:
         data = self.gradebook.cached(key)
@@ -154,17 +156,18 @@ class Batch:
         if data is not None:
             begun.add(msgspec.msgpack.decode(data, type=Done), self)
         report = begun.report(self)
-        number = self._record(begun, report) if self.recording else 0
-        return Ended(student=begun.one.student, number=number, report=report)
+        moment = begun.one.moment(begun.read)
+        number = self._record(begun, report, moment) if self.recording else 0
+        return Ended(student=begun.one.student, number=number, report=report, note=moment.note)
 
-    def _record(self, begun: "_Open", report: Report) -> int:
+    def _record(self, begun: "_Open", report: Report, moment: Moment) -> int:
         return self.gradebook.add(
             begun.one.student,
             report,
             submission=begun.submission,
             content=begun.content,
             conditions=begun.conditions,
-            submitted_at=begun.one.submitted_at(),
+            submitted_at=moment.at,
             parts=self._prints,
         )
 
@@ -182,6 +185,7 @@ class _Open:
     keys: dict[str, str]
     quizzes: list[QuizResult]
     submission: str
+    read: Mapping[str, bytes | Unreadable]
     content: bytes
     conditions: str
     kept: dict[str, _Kept]

@@ -11,6 +11,7 @@ from grader.errors import GraderError, UsageError
 from grader.safetext import one_line
 
 _DASK = "dask://"
+_WORKER_WAIT_S = 30.0
 _NAMES = ("local", "processes", "loky")
 
 
@@ -55,12 +56,16 @@ def _extra(name: str) -> Any:
 
 
 def _dask_client(address: str) -> Any:
-    """Connect to a scheduler that has workers."""
+    """Connect to a scheduler; wait for its first worker, which may be starting just now."""
     try:
         client = _extra("distributed").Client(address, timeout=10)
     except (OSError, ValueError) as error:
         raise UsageError(f"There is no dask scheduler at {address}: {one_line(str(error))}.") from None
-    if not client.nthreads():
+    try:
+        client.wait_for_workers(1, timeout=_WORKER_WAIT_S)
+    except TimeoutError:
         client.close()
-        raise GraderError(f"The dask scheduler at {address} has no worker. Start one: dask worker {address}.")
+        raise GraderError(
+            f"The dask scheduler at {address} has no worker. Start one: dask worker tcp://{address}."
+        ) from None
     return client

@@ -5,7 +5,7 @@ One file serves several writers: each addition is a transaction that waits for i
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -234,10 +234,19 @@ class Gradebook:
         found = self._db.execute(query, (conditions, required_level, student)).fetchone()
         return bool(found and found[0])
 
-    def scores(self) -> Iterator[Score]:
-        """Yield what each attempt earned, by student and number."""
-        query = "SELECT student, number, submitted_at, points, max_points, void FROM attempts ORDER BY student, number"
-        for student, number, submitted, points, most, void in self._db.execute(query):
+    def scores(self, exercises: Collection[str] = ()) -> Iterator[Score]:
+        """Yield what each attempt earned, or what it earned in these exercises, by student and number."""
+        columns = "student, number, submitted_at, attempts.points, attempts.max_points, void"
+        source, values = "attempts", tuple(exercises)
+        if exercises:
+            columns = "student, number, submitted_at, sum(p.points), sum(p.max_points), max(p.outcome = ?)"
+            marks = ", ".join("?" * len(exercises))
+            source += (
+                f" JOIN parts p ON p.attempt = id AND kind = 'exercise' AND part IN ({marks}) GROUP BY id"
+            )
+            values = (Outcome.INTERNAL_ERROR, *exercises)
+        query = f"SELECT {columns} FROM {source} ORDER BY student, number"  # noqa: S608 - our names
+        for student, number, submitted, points, most, void in self._db.execute(query, values):
             yield Score(
                 student=student,
                 number=number,
@@ -258,6 +267,11 @@ class Gradebook:
         return [
             name for (name,) in self._db.execute("SELECT DISTINCT student FROM attempts ORDER BY student")
         ]
+
+    def arrivals(self) -> list[str]:
+        """Return who has an attempt, in the order in which their first ones were added: an order that stays."""
+        query = "SELECT student FROM attempts GROUP BY student ORDER BY min(id)"
+        return [name for (name,) in self._db.execute(query)]
 
     def attempt(self, student: str, number: int) -> Attempt:
         """Return one attempt. Raises LookupError where there is none."""

@@ -1,23 +1,38 @@
 """What a class handed in: one folder or zip for each student, or `<student>/<assignment>/` trees of them."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from grader import checkout
 from grader.errors import UsageError
-from grader.submission import Submission, open_submission
+from grader.submission import Submission, Unreadable, open_submission
 
 _TIMESTAMP = "timestamp.txt"  # written by nbgrader when it collects: 2026-11-30 23:58:07.123456 Europe/Berlin
+_MAX_NAMES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When something was handed in. `note` says what an instructor should know about that, if anything."""
+
+    at: datetime
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandedIn:
-    """What one student handed in: a folder or a zip. `problem` says why it cannot be told what it is."""
+    """What one student handed in: a folder or a zip. `problem` says why it cannot be told what it is.
+
+    `repository` is the git checkout that a folder is, or that it lies in, within what is the student's.
+    """
 
     student: str
     path: Path
+    repository: Path | None = None
     problem: str = ""
 
     def open(self) -> Submission:
@@ -26,11 +41,42 @@ class HandedIn:
             raise UsageError(self.problem)
         return open_submission(self.path)
 
-    def submitted_at(self) -> datetime:
-        """Return when: as nbgrader noted it, else the time of the zip, or of the newest file in the folder."""
-        files = [self.path] if self.path.is_file() else [p for p in self.path.rglob("*") if p.is_file()]
+    def moment(self, read: Mapping[str, bytes | Unreadable]) -> Moment:
+        """Return when: as nbgrader noted it, else as the checkout's HEAD says, else the time of the newest file.
+
+        `read` is what was read of it for grading, by path: it tells which of that is not committed.
+        """
+        collected = _collected_at(self.path / _TIMESTAMP)
+        if collected is not None:
+            return Moment(at=collected)
+        if self.repository is None:
+            return Moment(at=self._newest())
+        found = checkout.head(self.repository, self.path, read)
+        if isinstance(found, checkout.NoCommit):
+            return Moment(
+                at=self._newest(), note=f"a git checkout, but {found.reason}: its newest file tells the time"
+            )
+        return Moment(at=found.at, note=_uncommitted(found.changed))
+
+    def _newest(self) -> datetime:
+        """Return the time of the zip, or of the newest file in the folder."""
+        files = (
+            [self.path] if self.path.is_file() else [p for p in self.path.rglob("*") if _counts(p, self.path)]
+        )
         newest = max((p.lstat().st_mtime for p in files), default=self.path.lstat().st_mtime)
-        return _collected_at(self.path / _TIMESTAMP) or datetime.fromtimestamp(newest, UTC)
+        return datetime.fromtimestamp(newest, UTC)
+
+
+def _counts(path: Path, folder: Path) -> bool:
+    """Tell whether this is a file of the student's: git writes into its own folder whenever anybody looks."""
+    return path.is_file() and ".git" not in path.relative_to(folder).parts
+
+
+def _uncommitted(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return f"not in its last commit, or changed since: {', '.join(names[:_MAX_NAMES])}{more}"
 
 
 def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
@@ -38,9 +84,14 @@ def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
 
     Every zip and every folder in it is a student's. A folder that is no submission itself but holds some, one for each
     assignment, gives the one named, or the only one. Hidden entries and other files are passed over, and links are not
-    followed. Raises UsageError where there is no submission, and where a student has two: nothing here says which one
-    counts.
+    followed. Raises UsageError where there is no submission, where the folder is itself one, and where a student has
+    two: nothing here says which one counts.
     """
+    if _holds_parts(folder):
+        raise UsageError(
+            f"{folder} is one submission: it holds exercises/ or answers/. Name the folder that holds one for each "
+            f"student, or grade this one alone: grade --submission {folder}."
+        )
     found: dict[str, HandedIn] = {}
     for path in _entries(folder):
         one = _of_student(path, assignment)
@@ -62,11 +113,13 @@ def _of_student(path: Path, assignment: str | None) -> HandedIn:
     student = _name(path)
     inner = [] if path.is_file() or _is_submission(path) else list(_entries(path))
     if not inner:
-        return HandedIn(student=student, path=path)
+        return HandedIn(student=student, path=path, repository=_repository(path))
     names = [_name(one) for one in inner]
     wanted = [one for one in inner if assignment is None or _name(one) == assignment]
     if len(wanted) == 1:
-        return HandedIn(student=student, path=wanted[0])
+        chosen = wanted[0]
+        within = _repository(chosen) or _repository(path) if chosen.is_dir() else None
+        return HandedIn(student=student, path=chosen, repository=within)
     listed = ", ".join(names[:6])
     problem = (
         f"{path.name} holds nothing named {assignment}; it holds {listed}."
@@ -76,8 +129,16 @@ def _of_student(path: Path, assignment: str | None) -> HandedIn:
     return HandedIn(student=student, path=path, problem=problem)
 
 
+def _repository(folder: Path) -> Path | None:
+    return folder if os.path.lexists(folder / ".git") else None
+
+
 def _is_submission(folder: Path) -> bool:
-    return any((folder / name).is_dir() for name in ("exercises", "answers")) or any(folder.glob("*.py"))
+    return _holds_parts(folder) or any(folder.glob("*.py"))
+
+
+def _holds_parts(folder: Path) -> bool:
+    return any((folder / name).is_dir() for name in ("exercises", "answers"))
 
 
 def _entries(folder: Path) -> Iterator[Path]:

@@ -4,7 +4,7 @@ Attempts are facts and stay as they are; a policy is applied when marks are aske
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -39,12 +39,16 @@ class Policy:
             return 0
         return math.ceil((submitted_at - self.due - self.grace) / timedelta(days=1))
 
-    def mark(self, scores: Sequence[Score]) -> Mark:
-        """Return the mark of one student with these attempts. The earlier of two equally good ones counts."""
-        marks = [self._mark(score) for score in sorted(scores, key=lambda score: score.number)]
+    def mark(self, scores: Iterable[Score]) -> Mark | None:
+        """Return the mark of one student with these attempts. The earlier of two equally good ones counts.
+
+        What is void, be it in part, never counts: it can be too little as well as too much. None where all is void.
+        """
+        whole = sorted((score for score in scores if not score.void), key=lambda score: score.number)
+        marks = [self._mark(score) for score in whole]
         if self.keep is Keep.LAST:
-            return marks[-1]
-        return max(marks, key=lambda mark: mark.score)
+            return marks[-1] if marks else None
+        return max(marks, key=lambda mark: mark.score, default=None)
 
     def _mark(self, score: Score) -> Mark:
         days = self.days_late(score.submitted_at)
@@ -61,8 +65,9 @@ class Policy:
         )
 
     def marks(self, scores: Iterable[Score]) -> list[Mark]:
-        """Return the mark of every student, by name."""
+        """Return the mark of every student who has one, by name; the others are not graded yet, which is not zero."""
         by_student: dict[str, list[Score]] = {}
         for score in scores:
             by_student.setdefault(score.student, []).append(score)
-        return [self.mark(attempts) for _, attempts in sorted(by_student.items())]
+        found = (self.mark(attempts) for _, attempts in sorted(by_student.items()))
+        return [mark for mark in found if mark is not None]

@@ -1,8 +1,11 @@
-"""Fixtures of the engine's tests: a miniature course, and one warm process for all of them."""
+"""Fixtures of the engine's tests: a miniature course, one warm process for all of them, and one browser."""
 
+import os
+import shutil
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +16,12 @@ from grader.dispatch import Dispatcher
 from grader.model import CheckResult, ExerciseResult
 from grader.submission import open_submission
 
+if TYPE_CHECKING:
+    from selenium.webdriver.chrome.webdriver import WebDriver
+
+BROWSER_VARIABLE = (
+    "CONVGRADER_BROWSER"  # "required": without a browser its tests fail instead of being skipped
+)
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
 
@@ -58,3 +67,28 @@ def check() -> Callable[[ExerciseResult, str], CheckResult]:
         return next(check for check in result.checks if check.id == name)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["WebDriver"]:
+    """A real browser without a window: Debian's chromium. Nothing of selenium's own is fetched from anywhere."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        lacking = "chromium" if chromium is None else "chromedriver"
+        message = f"no {lacking} here: apt-get install chromium chromium-driver"
+        if os.environ.get(BROWSER_VARIABLE) == "required":
+            pytest.fail(message)
+        pytest.skip(message)
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(argument)  # no sandbox: as root there is none, and the pages are ours
+    started = webdriver.Chrome(options=options, service=Service(driver))
+    started.set_page_load_timeout(60)
+    yield started
+    started.quit()

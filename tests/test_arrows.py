@@ -43,7 +43,8 @@ ARROWS = {
     "report": {"model", "safetext"},
     "content": {"catalog", "dispatch", "document", "errors", "jobs", "mistakes", "model", "quiz"},
     "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
-    "handed_in": {"errors", "submission"},
+    "checkout": {"submission"},
+    "handed_in": {"checkout", "errors", "submission"},
     "fingerprint": {"model"},
     "policy": {"model"},
     "gradebook": {"errors", "model", "report"},
@@ -54,9 +55,12 @@ ARROWS = {
         "attempt", "catalog", "errors", "fingerprint", "gradebook", "handed_in", "host", "jobs", "model", "scoring",
         "submission",
     },
+    "statistics": {"catalog", "errors", "gradebook", "mistakes", "model", "policy"},
+    "class_report": {"model", "policy", "report", "safetext", "statistics"},
     "cli": {
-        "attempt", "batch", "catalog", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook",
-        "handed_in", "hints", "model", "policy", "quiz", "report", "safetext", "scoring", "submission", "workspace",
+        "attempt", "batch", "catalog", "class_report", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook",
+        "handed_in", "hints", "model", "policy", "quiz", "report", "safetext", "scoring", "statistics",
+        "submission", "workspace",
     },
 }  # fmt: skip
 

@@ -188,6 +188,11 @@ def test_a_result_from_a_lower_level_is_not_taken_for_one_of_a_higher(
     assert lower.output.count("unchanged") == 2
 
 
+def heed_ctrl_c():
+    """What a terminal's foreground job has. Tests run in a shell's background inherit that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 SLOW = "import time\n\n\ndef double(x):\n    time.sleep(0.2)\n    return 2 * x\n"
 
 
@@ -200,7 +205,9 @@ def test_a_run_that_is_ended_loses_nothing_that_was_finished(tmp_path, monkeypat
         text = f"{REFERENCE}\n\n{SLOW}# {n}\n"
         (folder / f"student{n:02}" / "exercises" / "scaling.py").write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "grader", "class", str(folder), "--gradebook", str(book), "--jobs", "2"]
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    )
     seen = [run.stdout.readline() for _ in range(3)]
     run.send_signal(signal_number)
     output, errors = run.communicate(timeout=60)

@@ -187,8 +187,9 @@ def test_a_cluster_without_workers_is_named(monkeypatch):
     class Empty:
         def __init__(self, address: str, timeout: float) -> None: ...
 
-        def nthreads(self) -> dict[str, int]:
-            return {}
+        def wait_for_workers(self, n_workers: int, timeout: float) -> None:
+            assert n_workers == 1 <= timeout
+            raise distributed.TimeoutError
 
         def close(self) -> None: ...
 

@@ -203,13 +203,17 @@ def test_a_semicolon_parts_cells_where_canvas_exported_so() -> None:
 
 @pytest.fixture
 def book(tmp_path):
-    """A gradebook of three students: ada handed in twice, bob late, and a part of eve's could not be graded."""
+    """A gradebook of three students: ada and bob handed in twice, bob late, and a part of what eve did is void.
+
+    Of bob's last attempt a part is void too.
+    """
     with Gradebook(tmp_path / "week4.db") as opened:
         void = replace(EXERCISE, outcome=Outcome.INTERNAL_ERROR, points=0.0, max_points=0.0)
         for student, points, later, report in [
             ("ada", 4.0, 0, REPORT),
             ("ada", 2.0, 1, REPORT),
             ("bob", 5.0, 25, REPORT),
+            ("bob", 1.0, 26, replace(REPORT, exercises=(void,))),
             ("=eve", 1.0, 0, replace(REPORT, exercises=(void,))),
         ]:
             graded = replace(report, points=points, score=points / 5)
@@ -232,10 +236,13 @@ def grade(tmp_path):
 def test_a_policy_makes_the_marks(grade, book, tmp_path):
     policy = ["--due", "2026-03-01T12:00+00:00", "--grace", "15m", "--late-per-day", "10", "--late-cap", "15"]
     done = grade("export", "nbgrader", "week4.db", "--output", "out.csv", *policy)
-    assert done.returncode == 0, done.stderr
-    assert "3 marks out of 5" in done.stdout
-    assert "void" not in done.stdout
-    assert done.stderr.count("we could not grade a part") == 1
+    assert done.returncode == 1, done.stderr
+    assert "2 marks out of 5" in done.stdout
+    again = "through a fault of ours; run `grade regrade`, then export again"
+    assert done.stderr.splitlines() == [
+        f"not graded, {again}: =eve",
+        f"mark of an earlier attempt: a part of the last was not graded, {again}: bob",
+    ]
     rows = {
         row["student_id"]: row
         for row in csv.DictReader(io.StringIO((tmp_path / "out.csv").read_bytes().decode(), newline=""))
@@ -246,9 +253,10 @@ def test_a_policy_makes_the_marks(grade, book, tmp_path):
         "0.75",
     )
     assert rows["ada"]["assignment"] == "week4"
-    assert "'=eve" in rows
+    assert set(rows) == {"ada", "bob"}  # eve has no row: that is not zero
     done = grade("export", "nbgrader", "week4.db", "--output", "out.csv", "--keep", "last")
-    assert done.returncode == 0
+    assert done.returncode == 1
+    assert (tmp_path / "out.csv").read_bytes().count(b"bob,,,,5.0,0.0,5.0,5.0\r\n") == 1
     assert (tmp_path / "out.csv").read_bytes().count(b"ada,,,,2.0,0.0,2.0,5.0\r\n") == 1
 
 
@@ -258,10 +266,23 @@ def test_canvas_names_who_is_not_in_the_template(grade, book, tmp_path):
         "export", "canvas", "week4.db", "--template", "in.csv", "--column", "Week 3", "--output", "out.csv"
     )
     assert done.returncode == 1
-    assert '1 of 3 marks written to "Week 3 (11)"' in done.stdout
+    assert '1 of 2 marks written to "Week 3 (11)"' in done.stdout
     assert "no row of the template: bob" in done.stderr
     assert "Marks are scaled to 10" in done.stderr
     assert (tmp_path / "out.csv").read_bytes() == TEMPLATE.replace("9.50", "8.00").encode()
+
+
+def test_a_class_of_which_nothing_is_graded_is_a_failure_of_ours(grade, tmp_path):
+    with Gradebook(tmp_path / "void.db") as opened:
+        void = replace(EXERCISE, outcome=Outcome.INTERNAL_ERROR, points=0.0, max_points=0.0)
+        opened.add(
+            "ada", replace(REPORT, exercises=(void,)), submission="s", content=b"c", conditions="c",
+            submitted_at=NOON, parts=PARTS,
+        )  # fmt: skip
+    done = grade("export", "moodle", "void.db", "--output", "out.csv")
+    assert done.returncode == 3
+    assert "could be graded in full" in done.stderr
+    assert not (tmp_path / "out.csv").exists()
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,11 @@ def test_a_folder_without_submissions_is_refused(tmp_path):
         find(tmp_path)
 
 
+def test_the_folder_of_one_student_is_no_class(tmp_path):
+    with pytest.raises(UsageError, match=r"is one submission.*: grade --submission "):
+        find(submission(tmp_path / "ada"))
+
+
 def test_a_tree_gives_the_assignment_that_is_named_or_the_only_one(tmp_path):
     submission(tmp_path / "ada" / "week4")
     submission(tmp_path / "ada" / "week5")
@@ -87,10 +92,10 @@ def test_it_was_handed_in_when_its_newest_file_was_written(tmp_path):
         (folder / "exercises" / name).write_text("", encoding="utf-8")
         os.utime(folder / "exercises" / name, (1_700_000_000 + n, 1_700_000_000 + n))
     expected = datetime.fromtimestamp(1_700_000_001, UTC)
-    assert HandedIn(student="ada", path=folder).submitted_at() == expected
+    assert HandedIn(student="ada", path=folder).moment({}).at == expected
     zipped = archive(tmp_path / "bob.zip")
     os.utime(zipped, (1_700_000_000, 1_700_000_000))
-    assert HandedIn(student="bob", path=zipped).submitted_at() == datetime.fromtimestamp(1_700_000_000, UTC)
+    assert HandedIn(student="bob", path=zipped).moment({}).at == datetime.fromtimestamp(1_700_000_000, UTC)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +113,7 @@ def test_it_was_handed_in_when_its_newest_file_was_written(tmp_path):
 def test_the_time_at_which_nbgrader_collected_comes_first(tmp_path, text, expected):
     folder = submission(tmp_path / "ada")
     (folder / "timestamp.txt").write_text(text, encoding="utf-8")
-    assert HandedIn(student="ada", path=folder).submitted_at() == expected
+    assert HandedIn(student="ada", path=folder).moment({}).at == expected
 
 
 @pytest.mark.parametrize(
@@ -120,4 +125,4 @@ def test_a_time_that_cannot_be_read_is_none(tmp_path, text):
     path = folder / "timestamp.txt"
     path.write_text(text, encoding="utf-8")
     os.utime(path, (1_700_000_000, 1_700_000_000))
-    assert HandedIn(student="ada", path=folder).submitted_at() == datetime.fromtimestamp(1_700_000_000, UTC)
+    assert HandedIn(student="ada", path=folder).moment({}).at == datetime.fromtimestamp(1_700_000_000, UTC)

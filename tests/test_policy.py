@@ -1,5 +1,6 @@
 """Marks: which attempt counts, and what being late costs, to the second."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -76,8 +77,22 @@ def test_every_student_has_one_mark_by_name():
 
 
 def test_a_mark_without_anything_to_earn_is_zero():
-    nothing = Score(student="ada", number=1, submitted_at=DUE, points=0.0, max_points=0.0, void=True)
+    nothing = Score(student="ada", number=1, submitted_at=DUE, points=0.0, max_points=0.0)
     assert Policy().mark([nothing]).score == 0.0
+
+
+@pytest.mark.parametrize("keep", Keep)
+@pytest.mark.parametrize("number", [1, 3])
+def test_what_is_void_never_counts_where_there_is_another(keep, number):
+    void = replace(score(number, 10.0), void=True)
+    assert Policy(keep=keep).mark([score(2, 1.0), void]).number == 2
+
+
+@pytest.mark.parametrize("keep", Keep)
+def test_who_has_nothing_but_void_attempts_is_not_graded_which_is_not_zero(keep):
+    void = replace(score(1, 10.0, student="eve"), void=True)
+    assert Policy(keep=keep).mark([void]) is None
+    assert [mark.student for mark in Policy(keep=keep).marks([void, score(1, 0.0)])] == ["ada"]
 
 
 @given(

@@ -3,6 +3,7 @@
 import json
 import unicodedata
 from dataclasses import fields, is_dataclass, replace
+from enum import StrEnum
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -286,7 +287,7 @@ def poisoned(value: object, text: str) -> object:
     """Return a record with every text replaced, whoever wrote it; ids stay, and what we say of ourselves."""
     if isinstance(value, tuple):
         return tuple(poisoned(item, text) for item in value)
-    if isinstance(value, str) and not isinstance(value, Outcome):
+    if isinstance(value, str) and not isinstance(value, StrEnum):
         return text
     if not is_dataclass(value) or isinstance(value, (type, Isolation, Versions)):
         return value

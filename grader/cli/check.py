@@ -7,7 +7,8 @@ import click
 
 from grader import catalog, content
 from grader.catalog import Course
-from grader.cli.run import DEFAULT_SEED, choose
+from grader.cli import options
+from grader.cli.run import choose
 from grader.dispatch import Dispatcher
 from grader.errors import Problem
 from grader.model import Exercise
@@ -24,9 +25,7 @@ _WIDTH = 80
     metavar="N",
     help="Grade references and known mistakes with N seeds instead.",
 )
-@click.option(
-    "--seed", type=int, default=DEFAULT_SEED, metavar="N", help="Seed of the inputs, or the first of them."
-)
+@options.seed("Seed of the inputs, or the first of them.")
 @click.option(
     "-v", "--verbose", is_flag=True, help="Name the checks that catch each mistake, or use a tolerance."
 )

@@ -8,14 +8,14 @@ import click
 
 from grader import catalog, executors, handed_in, scoring
 from grader.batch import Batch, Ended
-from grader.cli.run import DEFAULT_SEED, write
+from grader.cli import options
+from grader.cli.run import write
 from grader.dispatch import cores
 from grader.errors import UsageError
 from grader.gradebook import Gradebook
 from grader.report import to_json
 from grader.safetext import one_line
 
-REQUIRED_LEVEL = 2  # at level 1 a submission can read the answers, at level 0 it has the instructor's rights
 _NAME = 60
 
 
@@ -36,28 +36,10 @@ _NAME = 60
     metavar="DIR",
     help="Write the JSON report of each student to DIR.",
 )
-@click.option(
-    "--require-isolation",
-    type=click.IntRange(0, 3),
-    default=REQUIRED_LEVEL,
-    metavar="N",
-    show_default=True,
-    help="Refuse to grade below this isolation level.",
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Grade so many exercises side by side; one for each core unless given.",
-)
-@click.option(
-    "--executor",
-    default="local",
-    metavar="NAME",
-    show_default=True,
-    help="local: one warm process; processes, loky: one for each job; dask://HOST:PORT: on every worker of a cluster.",
-)
-@click.option("--seed", type=int, default=DEFAULT_SEED, metavar="N", help="Seed of the inputs.")
+@options.require_isolation()
+@options.jobs
+@options.executor
+@options.seed()
 def class_command(
     submissions: Path,
     assignment: str | None,
@@ -71,8 +53,9 @@ def class_command(
     """Grade every folder and zip in SUBMISSIONS, one for each student, or trees of <student>/<assignment>/.
 
     With a gradebook, a run that was interrupted goes on where it stopped, and what has not changed is not graded
-    again. Strangers' code needs isolation level 2 or better; `grade doctor` tells what this machine gives. Exits with
-    3 if something of ours failed, with 1 if a submission could not be read, else with 0.
+    again. A git checkout was handed in when its HEAD was committed. Strangers' code needs isolation level 2 or better;
+    `grade doctor` tells what this machine gives. Exits with 3 if something of ours failed, with 1 if a submission
+    could not be read, else with 0.
 
     \b
     grade class handed-in --gradebook course.db
@@ -165,4 +148,5 @@ def _line(ended: Ended) -> str:
     void = " (some of it could not be graded: grade again)" if scoring.has_internal_error(report) else ""
     unchanged = " (unchanged)" if ended.again else ""
     points = f"{report.points:.6g} of {report.max_points:g}"
-    return f"{points:>16} {report.score:>7.1%}  {name}{void}{unchanged}"
+    note = f"\n{'':>26}{one_line(ended.note)}" if ended.note else ""
+    return f"{points:>16} {report.score:>7.1%}  {name}{void}{unchanged}{note}"

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from grader import __version__, catalog, quiz, workspace
-from grader.cli import nearest
+from grader import catalog, quiz, workspace
+from grader.cli import nearest, options
 from grader.errors import UsageError
-from grader.export import ci
+from grader.export import ci, origin
 
-_SEED_HELP = "Seed that a new answer sheet draws its numbers from; any unless given."
+_sheet_seed = options.draw_seed("Seed that a new answer sheet draws its numbers from; any unless given.")
 
 
 @click.command("list", short_help="List the exercises and quizzes of the course.")
@@ -38,7 +38,7 @@ def list_command() -> int:
 
 @click.command("init", short_help="Start a workspace to work in.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
-@click.option("--seed", type=click.IntRange(min=0), metavar="N", help=_SEED_HELP)
+@_sheet_seed
 @click.option(
     "--ci",
     "service",
@@ -48,21 +48,12 @@ def list_command() -> int:
 @click.option(
     "--from",
     "requirement",
-    default=f"convgrader=={__version__}",
     metavar="SPEC",
-    show_default=True,
-    help="With --ci: what pip installs the grader from, such as a URL.",
+    help="With --ci: what pip installs the grader from, such as a URL; where this one came from unless given.",
 )
-@click.option(
-    "--fail-under",
-    type=click.FloatRange(0, 100),
-    default=100.0,
-    metavar="PERCENT",
-    show_default=True,
-    help="With --ci: fail below this score.",
-)
+@options.fail_under("With --ci: fail below this score.")
 def init_command(
-    folder: Path, seed: int | None, service: str | None, requirement: str, fail_under: float
+    folder: Path, seed: int | None, service: str | None, requirement: str | None, fail_under: float
 ) -> int:
     """Write the stubs and answer sheets of the course to DIR. Files that are there already stay as they are.
 
@@ -79,26 +70,27 @@ def init_command(
     return 0
 
 
-def _init_ci(folder: Path, service: str, requirement: str, fail_under: float) -> int:
+def _init_ci(folder: Path, service: str, requirement: str | None, fail_under: float) -> int:
     path = folder / ci.SERVICES[service].path
     if path.exists():
         click.echo(f"{path} is there already, and stays as it is.")
         return 0
+    found = origin.find() if requirement is None else origin.Origin(requirement=requirement)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(ci.workflow(service, requirement, fail_under), encoding="utf-8")
+        path.write_text(ci.workflow(service, found.requirement, fail_under), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
-    click.echo(f"{path} written. It installs {requirement}.")
+    click.echo(f"{path} written. It installs {found.requirement}.")
+    for caution in found.cautions:
+        click.echo(caution, err=True)
     return 0
 
 
 @click.command("quiz", short_help="Answer a quiz in the terminal.")
 @click.argument("section")
-@click.option(
-    "--submission", type=click.Path(path_type=Path), default=Path(), metavar="DIR", help="Where answers/ is."
-)
-@click.option("--seed", type=click.IntRange(min=0), metavar="N", help=_SEED_HELP)
+@options.submission("Where answers/ is.")
+@_sheet_seed
 def quiz_command(section: str, submission: Path, seed: int | None) -> int:
     """Ask the items of the quiz SECTION one by one, and keep the answers in answers/SECTION.yaml.
 

@@ -5,6 +5,7 @@ import textwrap
 import click
 
 from grader import doctor
+from grader.cli import options
 from grader.dispatch import Dispatcher
 from grader.errors import IsolationRefused
 
@@ -18,14 +19,7 @@ _INDENT = " " * 15
 
 
 @click.command("doctor", short_help="Tell how well this machine isolates submissions.")
-@click.option(
-    "--require-isolation",
-    type=click.IntRange(0, 3),
-    default=0,
-    metavar="N",
-    show_default=True,
-    help="Exit with 3 below this isolation level.",
-)
+@options.require_isolation(0, "Exit with 3 below this isolation level.")
 def doctor_command(require_isolation: int) -> int:
     """Tell which isolation layers this machine gives, why one is missing, and what to do.
 

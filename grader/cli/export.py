@@ -1,116 +1,39 @@
 """`grade export`: takes marks, quizzes and the grader to other systems."""
 
-import re
-from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 
 from grader import catalog, quiz
-from grader.cli import nearest
-from grader.cli.classes import REQUIRED_LEVEL
-from grader.cli.run import DEFAULT_SEED, choose, write_bytes
-from grader.errors import UsageError
+from grader.cli import nearest, options
+from grader.cli.run import choose, write_bytes
+from grader.errors import InternalError, UsageError
 from grader.export import canvas, gradescope, marks, moodle, qti, questions
 from grader.gradebook import Gradebook
 from grader.model import Mark
-from grader.policy import Keep, Policy
+from grader.policy import Policy
 from grader.safetext import one_line
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
-
-def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
-    """Read a time by ISO 8601; without an offset, in the time zone of this machine."""
-    try:
-        return datetime.fromisoformat(value).astimezone() if value is not None else None
-    except (ValueError, OverflowError):
-        message = f"{value!r} is no time. Write 2026-03-01T23:59 or 2026-03-01T23:59+01:00."
-        raise click.BadParameter(message) from None
-
-
-def _duration(_ctx: click.Context, _param: click.Parameter, value: str) -> timedelta:
-    """Read a number and its unit: 90s, 15m, 2h, 1d."""
-    found = re.fullmatch(r"(\d{1,6})([smhd])", value, re.ASCII)
-    if found is None:
-        raise click.BadParameter(f"{value!r} is no duration. Write 90s, 15m, 2h or 1d.")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-
-
-@click.group("export", short_help="Take marks, quizzes and the grader to other systems (for instructors).")
+@click.group("export", short_help="Take marks and quizzes to other systems (for instructors).")
 def export_command() -> None:
     """Take marks, quizzes and the grader to other systems."""
 
 
-def _gradebook(command: Callable[..., int]) -> Callable[..., int]:
-    """Add the gradebook and the policy that makes marks of its attempts."""
-    options = [
-        click.argument(
-            "gradebook", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE.db"
-        ),
-        click.option(
-            "--output",
-            required=True,
-            type=click.Path(path_type=Path, dir_okay=False),
-            metavar="OUT.csv",
-            help="The file to write.",
-        ),
-        click.option(
-            "--assignment",
-            metavar="NAME",
-            help="The name of the assignment; that of the gradebook unless given.",
-        ),
-        click.option(
-            "--keep",
-            type=click.Choice([str(keep) for keep in Keep]),
-            default=str(Keep.BEST),
-            show_default=True,
-            help="Which attempt of a student counts.",
-        ),
-        click.option("--due", callback=_moment, metavar="ISO", help="When the work was due."),
-        click.option(
-            "--grace",
-            callback=_duration,
-            default="0s",
-            metavar="TIME",
-            show_default=True,
-            help="How much later still is in time: 15m, 2h, 1d.",
-        ),
-        click.option(
-            "--late-per-day",
-            type=click.FloatRange(0, 100),
-            default=0.0,
-            metavar="PERCENT",
-            show_default=True,
-            help="What a late day begun costs of what was earned.",
-        ),
-        click.option(
-            "--late-cap",
-            type=click.FloatRange(0, 100),
-            default=100.0,
-            metavar="PERCENT",
-            show_default=True,
-            help="What all late days together cost at most.",
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+_gradebook = options.together(
+    options.gradebook,
+    options.output("The file to write.", "OUT.csv", required=True),
+    click.option(
+        "--assignment",
+        metavar="NAME",
+        help="The name of the assignment; that of the gradebook unless given.",
+    ),
+    options.late_policy,
+)
 
 
-def _marks(gradebook: Path, options: dict[str, Any]) -> list[Mark]:
-    """Return the mark of every student; say whose rests on an attempt that is void in part."""
-    if options["late_per_day"] and options["due"] is None:
-        raise UsageError("--late-per-day needs --due: nothing is late where nothing is due.")
-    policy = Policy(
-        keep=Keep(options["keep"]),
-        due=options["due"],
-        grace=options["grace"],
-        per_day_percent=options["late_per_day"],
-        cap_percent=options["late_cap"],
-    )
+def _marks(gradebook: Path, policy: Policy) -> tuple[list[Mark], int]:
+    """Return the mark of every student who has one, and the exit code: 1 where somebody has none."""
     with Gradebook(gradebook) as book:
         scores = list(book.scores())
     if not scores:
@@ -118,12 +41,18 @@ def _marks(gradebook: Path, options: dict[str, Any]) -> list[Mark]:
             f"There is no attempt in {gradebook}. `grade class SUBMISSIONS --gradebook {gradebook}` adds them."
         )
     found = policy.marks(scores)
-    void = {(score.student, score.number) for score in scores if score.void}
-    _tell(
-        "mark rests on an attempt of which we could not grade a part; run `grade regrade`, then export again",
-        [mark.student for mark in found if (mark.student, mark.number) in void],
-    )
-    return found
+    if not found:
+        raise InternalError(
+            f"No attempt in {gradebook} could be graded in full. Run `grade regrade {gradebook}`, then export again."
+        )
+    last = {score.student: score for score in scores}  # they come by number
+    marked = {mark.student for mark in found}
+    again = "through a fault of ours; run `grade regrade`, then export again"
+    missing = [student for student in last if student not in marked]
+    _tell(f"not graded, {again}", missing)
+    passed_over = [student for student, score in last.items() if score.void and student in marked]
+    _tell(f"mark of an earlier attempt: a part of the last was not graded, {again}", passed_over)
+    return found, 1 if missing else 0
 
 
 def _tell(problem: str, students: list[str]) -> None:
@@ -137,21 +66,21 @@ def _written(count: int, output: Path, most: float) -> None:
 
 @export_command.command("nbgrader", short_help="Marks as nbgrader's CSV.")
 @_gradebook
-def nbgrader_command(gradebook: Path, output: Path, assignment: str | None, **options: Any) -> int:
+def nbgrader_command(gradebook: Path, output: Path, assignment: str | None, policy: Policy) -> int:
     """Write the marks of FILE.db as the CSV that `nbgrader export` writes.
 
     Example: grade export nbgrader course.db --output grades.csv --due 2026-03-01T23:59 --late-per-day 10
     """
-    found = _marks(gradebook, options)
-    text = marks.to_nbgrader(found, assignment or gradebook.stem, options["due"])
+    found, code = _marks(gradebook, policy)
+    text = marks.to_nbgrader(found, assignment or gradebook.stem, policy.due)
     write_bytes(text.encode(), output)
     _written(len(found), output, max(mark.max_points for mark in found))
-    return 0
+    return code
 
 
 @export_command.command("moodle", short_help="Marks as a CSV for Moodle.")
 @_gradebook
-def moodle_command(gradebook: Path, output: Path, assignment: str | None, **options: Any) -> int:
+def moodle_command(gradebook: Path, output: Path, assignment: str | None, policy: Policy) -> int:
     """Write the marks of FILE.db as a CSV for Moodle: Grades, Import, CSV file.
 
     Map "ID number" or "Email address", whichever is filled, and both columns of the assignment. Students are the names
@@ -159,14 +88,14 @@ def moodle_command(gradebook: Path, output: Path, assignment: str | None, **opti
 
     Example: grade export moodle course.db --output moodle.csv --assignment "Week 4"
     """
-    found = _marks(gradebook, options)
+    found, code = _marks(gradebook, policy)
     write_bytes(marks.to_moodle(found, assignment or gradebook.stem).encode(), output)
     if marks.mixed(found):
         click.echo(
             "Some students are email addresses and some are not; Moodle matches by one of both.", err=True
         )
     _written(len(found), output, max(mark.max_points for mark in found))
-    return 0
+    return code
 
 
 @export_command.command("canvas", short_help="Marks into a gradebook exported from Canvas.")
@@ -185,7 +114,7 @@ def canvas_command(
     assignment: str | None,
     template: Path,
     column: str | None,
-    **options: Any,
+    policy: Policy,
 ) -> int:
     """Fill one column of the gradebook that Canvas exported with the marks of FILE.db, and change nothing else.
 
@@ -193,7 +122,7 @@ def canvas_command(
 
     Example: grade export canvas course.db --template exported.csv --column "Week 4" --output import.csv
     """
-    found = _marks(gradebook, options)
+    found, code = _marks(gradebook, policy)
     try:
         text = template.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -208,21 +137,14 @@ def canvas_command(
     click.echo(
         f'{len(filled.matched)} of {len(found)} marks written to "{one_line(filled.column)}" in {output}.'
     )
-    return 1 if filled.unmatched else 0
+    return 1 if filled.unmatched else code
 
 
 @export_command.command("gradescope", short_help="An autograder for Gradescope.")
 @click.argument("output", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT.zip")
 @click.argument("exercises", nargs=-1, metavar="[EXERCISE]...")
-@click.option(
-    "--require-isolation",
-    type=click.IntRange(0, 3),
-    default=REQUIRED_LEVEL,
-    metavar="N",
-    show_default=True,
-    help="Refuse to grade below this isolation level.",
-)
-@click.option("--seed", type=int, default=DEFAULT_SEED, metavar="N", help="Seed of the inputs.")
+@options.require_isolation()
+@options.seed()
 def gradescope_command(output: Path, exercises: tuple[str, ...], require_isolation: int, seed: int) -> int:
     """Write an autograder for Gradescope that grades everything, or only the exercises named.
 
@@ -234,7 +156,9 @@ def gradescope_command(output: Path, exercises: tuple[str, ...], require_isolati
     choose(course, exercises)
     data = gradescope.autograder(course.root, exercises, level=require_isolation, seed=seed)
     write_bytes(data, output)
-    click.echo(f"{output} written: {len(data) / 2**20:.1f} MiB. It holds the suites: give it to nobody.")
+    click.echo(
+        f"{output} written: {len(data) / 2**20:.1f} MiB. It holds this grader and the suites: give it to nobody."
+    )
     return 0
 
 
@@ -242,14 +166,7 @@ def gradescope_command(output: Path, exercises: tuple[str, ...], require_isolati
 @click.argument("target", type=click.Choice(["canvas", "moodle"]))
 @click.argument("output", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT")
 @click.argument("names", nargs=-1, metavar="[QUIZ]...")
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=DEFAULT_SEED,
-    metavar="N",
-    show_default=True,
-    help="Seed that items with drawn numbers are drawn from.",
-)
+@options.draw_seed("Seed that items with drawn numbers are drawn from.", options.DEFAULT_SEED)
 def quizzes_command(target: str, output: Path, names: tuple[str, ...], seed: int) -> int:
     """Write the quizzes of the course, or those named: a QTI 1.2 zip for Canvas, Moodle XML for Moodle.
 

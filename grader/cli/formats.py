@@ -64,6 +64,16 @@ FORMATS: dict[str, Callable[[Report, Setting], str]] = {
 }
 
 
+report_format = click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMATS)),
+    default="text",
+    show_default=True,
+    help="How to write the report.",
+)
+
+
 def _places(report: Report, path: Path) -> Places | None:
     """Return where the submission's files lie in the repository; None where they do not, as those of a zip."""
     repository = Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()

@@ -9,8 +9,7 @@ import click
 
 from grader import attempt, catalog
 from grader.catalog import Course
-from grader.cli import nearest
-from grader.cli.run import DEFAULT_SEED
+from grader.cli import nearest, options
 from grader.dispatch import Dispatcher
 from grader.errors import InternalError, UsageError
 from grader.hints import OpenedHints
@@ -19,13 +18,7 @@ from grader.submission import open_submission
 
 _WIDTH = 78
 
-_workspace = click.option(
-    "--submission",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    metavar="DIR",
-    help="The workspace; this folder unless given.",
-)
+_workspace = options.submission("The workspace; this folder unless given.")
 
 
 @click.command("hint", short_help="Open the next hint for an exercise.")
@@ -70,7 +63,7 @@ def solution_command(exercise: str, submission: Path) -> int:
         course = catalog.load(catalog.find_root())
         found = choose_one(course, exercise)
         handed_in = open_submission(submission)
-        (result,) = attempt.grade_exercises(dispatcher, handed_in, [found], DEFAULT_SEED)
+        (result,) = attempt.grade_exercises(dispatcher, handed_in, [found], options.DEFAULT_SEED)
     if result.outcome is Outcome.INTERNAL_ERROR:
         raise InternalError(result.message or f"{exercise} could not be graded. Please try again.")
     if result.outcome is not Outcome.PASSED:

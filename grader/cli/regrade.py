@@ -6,8 +6,8 @@ import click
 
 from grader import catalog, executors
 from grader.batch import Batch, Ended
-from grader.cli.classes import REQUIRED_LEVEL, exit_code
-from grader.cli.run import DEFAULT_SEED
+from grader.cli import options
+from grader.cli.classes import exit_code
 from grader.dispatch import cores
 from grader.errors import UsageError
 from grader.gradebook import Attempt, Gradebook
@@ -19,20 +19,13 @@ _NAME = 60
 
 
 @click.command("regrade", short_help="Grade once more what a gradebook holds (for instructors).")
-@click.argument("gradebook", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE.db")
+@options.gradebook
 @click.argument("students", nargs=-1, metavar="[STUDENT]...")
 @click.option("--dry-run", is_flag=True, help="Only show whose score would change, and how.")
-@click.option(
-    "--require-isolation",
-    type=click.IntRange(0, 3),
-    default=REQUIRED_LEVEL,
-    metavar="N",
-    show_default=True,
-    help="Refuse to grade below this isolation level.",
-)
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Grade so many exercises side by side.")
-@click.option("--executor", default="local", metavar="NAME", show_default=True, help="As for `grade class`.")
-@click.option("--seed", type=int, default=DEFAULT_SEED, metavar="N", help="Seed of the inputs.")
+@options.require_isolation()
+@options.jobs
+@options.executor
+@options.seed()
 def regrade_command(
     gradebook: Path,
     students: tuple[str, ...],

@@ -4,34 +4,20 @@ from pathlib import Path
 
 import click
 
-from grader.cli.formats import FORMATS, Setting, add_step_summary
+from grader.cli import options
+from grader.cli.formats import FORMATS, Setting, add_step_summary, report_format
 from grader.cli.run import colour, has_unicode, width, write
 from grader.errors import UsageError
 from grader.report import Style, from_json
 
 
 @click.command("report", short_help="Write a JSON report in another format.")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="REPORT.json")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(list(FORMATS)),
-    default="text",
-    show_default=True,
-    help="How to write the report.",
-)
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write it to FILE instead of the terminal.",
-)
-@click.option(
-    "--submission",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(),
-    metavar="DIR",
-    help="Where the graded files lie, for the annotations of --format github; this folder unless given.",
+@options.existing_file("file", "REPORT.json")
+@report_format
+@options.output("Write it to FILE instead of the terminal.")
+@options.submission(
+    "Where the graded files lie, for the annotations of --format github; this folder unless given.",
+    file_okay=False,
 )
 def report_command(file: Path, form: str, output: Path | None, submission: Path) -> int:
     """Write REPORT.json, which `grade --format json` made, in another format. Exits with 0 whatever the score.

@@ -9,69 +9,24 @@ import click
 
 from grader import attempt, catalog, scoring
 from grader.catalog import Course
-from grader.cli import commands, nearest
-from grader.cli.formats import FORMATS, Setting, add_step_summary
+from grader.cli import commands, nearest, options
+from grader.cli.formats import FORMATS, Setting, add_step_summary, report_format
 from grader.dispatch import Dispatcher
 from grader.errors import IsolationRefused, UsageError
 from grader.model import CheckResult, Exercise, ExerciseResult, Report
 from grader.report import Style, exercise_text, quizzes_text, summary_text
 from grader.submission import Submission, Unreadable, open_submission
 
-DEFAULT_SEED = 0
-
 
 @click.command("run", short_help="Grade exercises and quizzes (the default).")
 @click.argument("exercises", nargs=-1, metavar="[EXERCISE]...")
-@click.option(
-    "--submission",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    metavar="DIR|ZIP",
-    help="The folder or zip to grade; this folder unless given.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(list(FORMATS)),
-    default="text",
-    show_default=True,
-    help="How to write the report.",
-)
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the report to FILE instead of the terminal.",
-)
-@click.option(
-    "--fail-under",
-    type=click.FloatRange(0, 100),
-    default=100.0,
-    metavar="PERCENT",
-    show_default=True,
-    help="Exit with 1 below this score.",
-)
-@click.option(
-    "--require-isolation",
-    type=click.IntRange(0, 3),
-    default=0,
-    metavar="N",
-    show_default=True,
-    help="Refuse to grade below this isolation level.",
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Grade so many exercises side by side; one for each core unless given.",
-)
-@click.option(
-    "--seed",
-    type=int,
-    default=DEFAULT_SEED,
-    metavar="N",
-    help="Seed of the inputs; the course's own unless given.",
-)
+@options.submission("The folder or zip to grade; this folder unless given.", "DIR|ZIP")
+@report_format
+@options.output("Write the report to FILE instead of the terminal.")
+@options.fail_under("Exit with 1 below this score.")
+@options.require_isolation(0)
+@options.jobs
+@options.seed("Seed of the inputs; the course's own unless given.")
 def run_command(
     exercises: tuple[str, ...],
     submission: Path,

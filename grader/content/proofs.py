@@ -44,11 +44,12 @@ def check_exercises(
 
 def _jobs(course: Course, exercise: Exercise, mistakes: Sequence[Listed], seed: int) -> Iterator[Job]:
     stub = exercise.stub.read_text(encoding="utf-8")
+    beside = solved(course)
     for source in (stub, reference_of(exercise)):
-        sources = solved(course) | {f"{exercise.id}.py": source}
+        sources = beside | {f"{exercise.id}.py": source}
         yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed, explain=False)
     for mistake in mistakes:
-        sources = mistaken(course, exercise, mistake)
+        sources = beside | mistaken(exercise, mistake)
         yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed)
 
 

@@ -4,7 +4,7 @@ The reference is graded with one thread of torch and with more. It also tells ho
 uses: what comes near to it on this machine fails on another.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from grader.catalog import Course
@@ -62,10 +62,11 @@ def check_repeatedly(
         exercise.id: [(m, s) for m in read_mistakes(exercise.folder / "mistakes.py") for s in seeds]
         for exercise in exercises
     }
+    beside = solved(course)
     todo: list[Job] = []
     for exercise in exercises:
-        todo += (_job(course, exercise, run) for run in runs)
-        todo += (_mistaken_job(course, exercise, *pair) for pair in mistakes[exercise.id])
+        todo += (_job(beside, exercise, run) for run in runs)
+        todo += (_mistaken_job(beside, exercise, *pair) for pair in mistakes[exercise.id])
     graded = dispatcher.grade(todo)
     for exercise in exercises:
         ended = [(run, next(graded)) for run in runs]
@@ -73,7 +74,7 @@ def check_repeatedly(
         yield _steadiness(course, exercise, ended, caught)
 
 
-def _job(course: Course, exercise: Exercise, run: _Run) -> Job:
+def _job(beside: Mapping[str, str], exercise: Exercise, run: _Run) -> Job:
     lines = ("import torch", f"torch.set_num_threads({run.threads})", "from reference import *")
     limits = replace(
         exercise.limits,
@@ -84,8 +85,7 @@ def _job(course: Course, exercise: Exercise, run: _Run) -> Job:
     return Job(
         exercise=replace(exercise, limits=limits),
         module=exercise.id,
-        sources=solved(course)
-        | {f"{exercise.id}.py": "\n".join(lines), "reference.py": reference_of(exercise)},
+        sources={**beside, f"{exercise.id}.py": "\n".join(lines), "reference.py": reference_of(exercise)},
         seed=run.seed,
         explain=False,
         threads=run.threads,
@@ -93,11 +93,11 @@ def _job(course: Course, exercise: Exercise, run: _Run) -> Job:
     )
 
 
-def _mistaken_job(course: Course, exercise: Exercise, mistake: Listed, seed: int) -> Job:
+def _mistaken_job(beside: Mapping[str, str], exercise: Exercise, mistake: Listed, seed: int) -> Job:
     return Job(
         exercise=exercise,
         module=exercise.id,
-        sources=mistaken(course, exercise, mistake),
+        sources={**beside, **mistaken(exercise, mistake)},
         seed=seed,
         explain=False,
         first_failure=True,

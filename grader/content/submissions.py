@@ -15,8 +15,8 @@ def solved(course: Course) -> dict[str, str]:
     return {f"{exercise.id}.py": reference_of(exercise) for exercise in course.exercises}
 
 
-def mistaken(course: Course, exercise: Exercise, mistake: Listed) -> dict[str, str]:
-    """Return every exercise solved, but for one known mistake in one of them."""
+def mistaken(exercise: Exercise, mistake: Listed) -> dict[str, str]:
+    """Return an exercise solved but for one known mistake."""
     lines = (
         "import mistakes",
         "from reference import *",
@@ -24,4 +24,4 @@ def mistaken(course: Course, exercise: Exercise, mistake: Listed) -> dict[str, s
     )
     names = ("reference.py", "mistakes.py")
     own = {name: (exercise.folder / name).read_text(encoding="utf-8") for name in names}
-    return solved(course) | {f"{exercise.id}.py": "\n".join(lines)} | own
+    return {f"{exercise.id}.py": "\n".join(lines)} | own

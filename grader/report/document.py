@@ -13,7 +13,7 @@ _ADDED = frozenset({"picture"})  # fields younger than the format: a report from
 
 def to_document(report: Report) -> dict[str, Any]:
     """Return the report as plain dicts and lists, every text of it valid Unicode."""
-    return {"format": FORMAT, **_valid(msgspec.to_builtins(report))}
+    return {"format": FORMAT, **valid(msgspec.to_builtins(report))}
 
 
 def to_json(report: Report) -> str:
@@ -47,10 +47,10 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"This is no JSON: it holds {name}.")
 
 
-def _valid(value: Any) -> Any:
+def valid(value: Any) -> Any:
     """Return `value` as JSON has it, with lone surrogates spelled out: many readers refuse them."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, dict):
-        return {key: _valid(item) for key, item in value.items()}
-    return [_valid(item) for item in value] if isinstance(value, tuple | list) else value
+        return {key: valid(item) for key, item in value.items()}
+    return [valid(item) for item in value] if isinstance(value, tuple | list) else value

@@ -15,7 +15,7 @@ import click
 from grader.safetext import printable
 
 BODY = 4
-_BAR = 12
+BAR = 12
 _AMOUNT = 8
 _MIN_WIDTH = 40
 _MAX_LINE = 1200
@@ -173,20 +173,20 @@ def header(name: str, title: str, points: float, max_points: float, style: Style
     """Return one line: a name, its title, and at the right edge a bar and points, if any can be earned."""
     earned = amount(points, max_points)
     width = max(_AMOUNT, len(earned) + 2)
-    right = _bar(points, max_points, style) + earned.rjust(width)
+    right = bar(points, max_points, style) + earned.rjust(width)
     if not max_points:
-        right = "not counted".rjust(_BAR + width)
-    room = style.width - _BAR - width - 2
+        right = "not counted".rjust(BAR + width)
+    room = style.width - BAR - width - 2
     name = cut(style.clean(name), room, style)
     rest = room - columns(name)
     title = cut(f"  {style.clean_line(title)}", rest, style) if rest > 8 else ""
     return f"{style.paint(name, bold=True)}{title}{' ' * (rest - columns(title))}  {right}"
 
 
-def _bar(points: float, max_points: float, style: Style) -> str:
-    """Return a bar, full only where everything was earned."""
-    filled = int(_BAR * points / max_points) if max_points else 0
-    done, left = style.pick("█", "#") * filled, style.pick("░", "-") * (_BAR - filled)
+def bar(points: float, max_points: float, style: Style) -> str:
+    """Return a bar, full only where everything was earned. It takes BAR columns."""
+    filled = int(BAR * points / max_points) if max_points else 0
+    done, left = style.pick("█", "#") * filled, style.pick("░", "-") * (BAR - filled)
     return style.paint(done, "yellow" if left else "green") + style.paint(left, dim=True)
 
 

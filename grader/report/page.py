@@ -4,7 +4,6 @@ The first failure of an exercise is told in full, every further one can be opene
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from grader.model import (
     CheckResult,
@@ -18,15 +17,12 @@ from grader.model import (
     QuizResult,
     Report,
 )
+from grader.report.frame import NOTHING, bar, document, opening, skip
 from grader.report.layout import amount, number
 from grader.report.markup import Markup, inline, joined, preformatted, prose, tag
 from grader.report.svg import figure
 from grader.report.wording import advice, begun, dedented, first_to_mend, isolation, known, next_step, reason
 
-_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'"  # should anything slip through, it loads and runs nothing
-)
-_NOTHING = Markup("")
 _CLASSES = {
     Outcome.PASSED: "pass",
     Outcome.SKIPPED: "wait",
@@ -44,22 +40,14 @@ _WORDS = {
 def to_html(report: Report) -> str:
     """Return the report as the text of an HTML page."""
     earned = f"{amount(report.points, report.max_points)} points"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{earned} - convgrader"),
-        tag("style", Markup(Path(__file__).with_name("page.css").read_text(encoding="utf-8"))),
-    )
     parts = [_overview(report), _exercises(report.exercises), _quizzes(report.quizzes)]
-    body = tag("body", _skip(), _header(report, earned), tag("main", *parts, id="results"), _footer(report))
-    return "<!doctype html>\n" + tag("html", head, "\n", body, lang="en") + "\n"
-
-
-def _skip() -> Markup:
-    return tag("a", "Skip to the results", href="#results", class_="skip")
+    return document(
+        f"{earned} - convgrader",
+        skip("Skip to the results", "results"),
+        _header(report, earned),
+        tag("main", *parts, id="results"),
+        _footer(report),
+    )
 
 
 def _header(report: Report, earned: str) -> Markup:
@@ -68,8 +56,8 @@ def _header(report: Report, earned: str) -> Markup:
         "header",
         tag("p", "convgrader report", class_="brand"),
         tag("h1", earned, tag("small", f"{number(report.score * 100)} %")),
-        _bar(report.points, report.max_points),
-        tag("p", inline(step), class_="next") if step else _NOTHING,
+        bar(report.points, report.max_points),
+        tag("p", inline(step), class_="next") if step else NOTHING,
     )
 
 
@@ -79,13 +67,6 @@ def _footer(report: Report) -> Markup:
     return tag("footer", tag("p", isolation(report)), tag("p", made))
 
 
-def _bar(points: float, max_points: float) -> Markup:
-    """Draw a share; the numbers beside it say the same in words."""
-    share = points / max_points if max_points else 0.0
-    filled = tag("span", style=f"width: {100 * share:.1f}%")
-    return tag("span", filled, class_="bar full" if share >= 1 else "bar", aria_hidden="true")
-
-
 # --- all parts
 
 
@@ -93,7 +74,7 @@ def _overview(report: Report) -> Markup:
     rows = [_row(f"exercise-{n}", part.id, part) for n, part in enumerate(report.exercises)]
     rows += [_row(f"quiz-{n}", f"quiz {part.id}", part) for n, part in enumerate(report.quizzes)]
     if len(rows) < 2:
-        return _NOTHING
+        return NOTHING
     head = tag("tr", *(tag("th", name, scope="col") for name in ("Part", "Title")), *_amount_heads())
     table = tag("table", tag("caption", "All parts"), tag("thead", head), tag("tbody", *rows), class_="parts")
     return tag("nav", table, aria_label="All parts")
@@ -108,7 +89,7 @@ def _row(anchor: str, name: str, part: ExerciseResult | QuizResult) -> Markup:
         "tr",
         tag("th", tag("a", name, href=f"#{anchor}"), scope="row"),
         tag("td", part.title),
-        tag("td", _bar(part.points, part.max_points), class_="how"),
+        tag("td", bar(part.points, part.max_points), class_="how"),
         tag("td", _earned(part), class_="amount"),
         "\n",
     )
@@ -121,8 +102,8 @@ def _earned(part: ExerciseResult | QuizResult) -> str:
 def _article(anchor: str, part: ExerciseResult | QuizResult, *children: str) -> Markup:
     heading = tag("h3", tag("code", part.id), part.title, id=f"{anchor}-title")
     head = tag("div", heading, tag("span", _earned(part), class_="amount"), class_="head")
-    bar = _bar(part.points, part.max_points)
-    return tag("article", head, bar, *children, "\n", id=anchor, aria_labelledby=f"{anchor}-title")
+    drawn = bar(part.points, part.max_points)
+    return tag("article", head, drawn, *children, "\n", id=anchor, aria_labelledby=f"{anchor}-title")
 
 
 # --- exercises
@@ -130,7 +111,7 @@ def _article(anchor: str, part: ExerciseResult | QuizResult, *children: str) -> 
 
 def _exercises(results: Sequence[ExerciseResult]) -> Markup:
     if not results:
-        return _NOTHING
+        return NOTHING
     told = [_exercise(f"exercise-{n}", result) for n, result in enumerate(results)]
     return tag("section", tag("h2", "Exercises", id="exercises"), *told, aria_labelledby="exercises")
 
@@ -147,7 +128,7 @@ def _exercise(anchor: str, result: ExerciseResult) -> Markup:
 def _whole(result: ExerciseResult) -> Markup:
     """Tell what became of the exercise as a whole: most often, why no check could run."""
     if not result.message:
-        return _NOTHING
+        return NOTHING
     loads = "The checks run as soon as the file loads." if result.outcome is Outcome.RAISED else ""
     told = [tag("p", inline(result.message), class_="why"), _trace(result.traceback)]
     told.append(tag("p", inline(loads or advice(result.id, result.outcome)), class_="next"))
@@ -177,10 +158,10 @@ def _checks_that(count: int, verb: str) -> str:
 
 def _listed(lead: str, checks: Sequence[CheckResult], *, class_: str = "") -> Markup:
     titles = [
-        tag("li", inline(check.title), tag("small", inline(check.rationale)) if check.rationale else _NOTHING)
+        tag("li", inline(check.title), tag("small", inline(check.rationale)) if check.rationale else NOTHING)
         for check in checks
     ]
-    return _opening(tag("span", lead, class_=f"title{class_}"), tag("ul", *titles))
+    return opening(tag("span", lead, class_=f"title{class_}"), tag("ul", *titles))
 
 
 def _class(outcome: Outcome) -> str:
@@ -191,15 +172,11 @@ def _badge(outcome: Outcome) -> Markup:
     return tag("span", _WORDS.get(outcome, outcome.replace("_", " ")), class_="badge")
 
 
-def _opening(summary: Markup, *body: str) -> Markup:
-    return tag("details", tag("summary", summary), tag("div", *body, class_="body"))
-
-
 def _further(exercise: str, check: CheckResult, told: Diagnosis | None) -> Markup:
     title = tag("span", inline(check.title), tag("small", inline(reason(check, told))), class_="title")
     badges = tag("span", _badge(check.outcome), class_=_class(check.outcome))
     points = tag("span", amount(check.points, check.max_points), class_="amount")
-    return _opening(joined((title, badges, points)), _full(exercise, check, headed=False))
+    return opening(joined((title, badges, points)), _full(exercise, check, headed=False))
 
 
 def _full(exercise: str, check: CheckResult, *, headed: bool) -> Markup:
@@ -225,13 +202,13 @@ def _full(exercise: str, check: CheckResult, *, headed: bool) -> Markup:
 def _trace(frames: Sequence[Frame]) -> Markup:
     """Show the student's own lines of a traceback, outermost first."""
     if not frames:
-        return _NOTHING
+        return NOTHING
     return tag("ol", *map(_frame, frames), class_="trace")
 
 
 def _frame(frame: Frame) -> Markup:
     place = tag("code", f"{frame.path}:{frame.line}")
-    inside = joined((" in ", tag("code", frame.function))) if frame.function else _NOTHING
+    inside = joined((" in ", tag("code", frame.function))) if frame.function else NOTHING
     return tag("li", place, inside, preformatted("\n".join(dedented(frame.text))))
 
 
@@ -250,7 +227,7 @@ def _example(example: Counterexample, rationale: str) -> Markup:
         if value
     ]
     if not shown:
-        return _NOTHING
+        return NOTHING
     lead = "The smallest input found that fails" if example.smallest else "The call"
     return tag("table", tag("caption", lead), tag("tbody", *shown), class_="example")
 
@@ -263,7 +240,7 @@ def _value(value: str, kind: str) -> Markup:
 
 def _flags(flags: Sequence[Flag]) -> Markup:
     if not flags:
-        return _NOTHING
+        return NOTHING
     told = [
         tag(
             "li",
@@ -276,13 +253,13 @@ def _flags(flags: Sequence[Flag]) -> Markup:
         for flag in flags
     ]
     lead = "For a person to look at; it costs no points"
-    return _opening(tag("span", f"{lead} ({len(flags)})", class_="title"), tag("ul", *told))
+    return opening(tag("span", f"{lead} ({len(flags)})", class_="title"), tag("ul", *told))
 
 
 def _output(output: str) -> Markup:
     if not output.strip():
-        return _NOTHING
-    return _opening(tag("span", "Your code printed", class_="title"), preformatted(output))
+        return NOTHING
+    return opening(tag("span", "Your code printed", class_="title"), preformatted(output))
 
 
 # --- quizzes
@@ -290,7 +267,7 @@ def _output(output: str) -> Markup:
 
 def _quizzes(quizzes: Sequence[QuizResult]) -> Markup:
     if not quizzes:
-        return _NOTHING
+        return NOTHING
     told = [_quiz(f"quiz-{n}", quiz) for n, quiz in enumerate(quizzes)]
     return tag("section", tag("h2", "Quizzes", id="quizzes"), *told, aria_labelledby="quizzes")
 

@@ -9,7 +9,7 @@ from grader.submission.folder import Folder
 from grader.submission.stored import Recording, Stored
 from grader.submission.tree import Tree, Unreadable, decode
 
-__all__ = ["Recording", "Snapshot", "Stored", "Submission", "Text", "Unreadable", "open_submission"]
+__all__ = ["Folder", "Recording", "Snapshot", "Stored", "Submission", "Text", "Unreadable", "open_submission"]
 
 MAX_MODULE_BYTES = 2**20
 MAX_ANSWERS_BYTES = 2**18

@@ -23,10 +23,13 @@ class Folder(Tree):
         path = self.path / name
         if not os.path.lexists(path):
             return None
-        if not _resolved(path).is_relative_to(self.path.resolve()):
+        real, top = _resolved(path), self.path.resolve()
+        if not real.is_relative_to(top):
             return Unreadable(
                 name=name, reason="is a link that leads out of this folder. Copy the file instead."
             )
+        if ".git" in map(str.lower, real.relative_to(top).parts):
+            return Unreadable(name=name, reason="is a link into .git. Copy the file instead.")
         try:
             return _read(path, name, limit)
         except OSError as error:

@@ -65,11 +65,15 @@ def shapes_of(tensors):
     return [tuple(value.shape) for value in tensors]
 
 
-def blocks(student, rng, channels):
-    """Return the student's block and the reference, with the same weights and running statistics."""
+def blocks(student, rng, channels, scale=0.0):
+    """Return the student's block and the reference, with the same weights and running statistics.
+
+    Where they are to train, `scale` lifts the weight of BatchNorm: near 0 it would stop the gradient.
+    """
     theirs, ours = student.strided_conv_block(*channels), reference.strided_conv_block(*channels)
     values = [torch.rand(value.shape, generator=rng) - 0.3 for value in ours.state_dict().values()]
     values[4], values[5] = values[4] + 0.5, torch.tensor(0)  # a variance is positive, a count is whole
+    values[1] = values[1] + scale
     student.fixtures.load(theirs, values)
     fixtures.load(ours, values)
     return theirs, ours
@@ -132,7 +136,7 @@ def test_block_computes(student, rng):
 def test_block_learns(student, rng):
     """All of its parameters are trained"""
     x = torch.randn(4, 2, 6, 6, generator=rng)
-    theirs, ours = blocks(student, rng, (2, 3))
+    theirs, ours = blocks(student, rng, (2, 3), scale=1.0)
     before = student.fixtures.tensors(theirs)
     student.fixtures.trained(theirs.train(), x)
     after = student.fixtures.tensors(theirs)

@@ -3,14 +3,15 @@
 The capstone trains the student's own LeNet on real digits. What it has learned is measured here: its weights come over
 and go into the reference's LeNet, and that one reads the digits that nobody has sent.
 
-Why 70 % and 86 %: over ten seeds of the initial weights and of the order of the digits, on digits not seen (torch 2.13),
+Why 70 % and 82 %: over ten seeds of the initial weights and of the order of the digits, on digits not seen (torch 2.13;
+of fifty seeds, one fine-tuned right reads 85 %),
 
     digits, trained right                       86 to 96 %      untrained                      5 to 12 %
     odd or even, fine-tuned right               90 to 93 %      head on an untrained body     46 to 78 %
     everything frozen, head and all             41 to 67 %      untrained, nothing frozen     48 to 85 %
     trained body, nothing frozen                91 to 94 %      head frozen, body trains      83 to 90 %
 
-A trained body that goes on training cannot be told by accuracy (the last line); there the weights of the body have
+A body that goes on training cannot be told by accuracy (right column); there the weights of the body have
 moved, and they must be the very ones that were sent. And the two tasks are not 0-4 and then 5-9, as one might expect:
 a head on 500 random features learns 5-9 better than one on features that know only 0-4.
 """
@@ -347,7 +348,7 @@ def test_network_of_blocks(student, rng):
 
 # --- the capstone
 
-PRETRAINED, FINE_TUNED = 0.7, 0.86
+PRETRAINED, FINE_TUNED = 0.7, 0.82
 STEPS, BATCH, LABELLED = 56, 16, 300
 LEARNED = {}  # the weights of the student's LeNet after pretraining
 

@@ -1,0 +1,204 @@
+"""Options that several commands take, each defined once."""
+
+import functools
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from grader.errors import UsageError
+from grader.policy import Keep, Policy
+
+DEFAULT_SEED = 0
+REQUIRED_LEVEL = 2  # at level 1 a submission can read the answers, at level 0 it has the instructor's rights
+
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+# --- grading
+
+
+def require_isolation(
+    default: int = REQUIRED_LEVEL, text: str = "Refuse to grade below this isolation level."
+) -> Decorator:
+    """Add --require-isolation N. Who grades strangers' work keeps the default."""
+    return click.option(
+        "--require-isolation",
+        type=click.IntRange(0, 3),
+        default=default,
+        metavar="N",
+        show_default=True,
+        help=text,
+    )
+
+
+def seed(text: str = "Seed of the inputs.") -> Decorator:
+    """Add --seed N, the seed of the inputs of suites."""
+    return click.option("--seed", type=int, default=DEFAULT_SEED, metavar="N", help=text)
+
+
+def draw_seed(text: str, default: int | None = None) -> Decorator:
+    """Add --seed N, the seed that the numbers of quizzes are drawn from: any, unless there is a default."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=default,
+        show_default=default is not None,
+        metavar="N",
+        help=text,
+    )
+
+
+jobs = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Grade so many exercises side by side; one for each core unless given.",
+)
+
+executor = click.option(
+    "--executor",
+    default="local",
+    metavar="NAME",
+    show_default=True,
+    help="local: one warm process; processes, loky: one for each job; dask://HOST:PORT: on every worker of a cluster.",
+)
+
+
+def fail_under(text: str) -> Decorator:
+    """Add --fail-under PERCENT."""
+    return click.option(
+        "--fail-under",
+        type=click.FloatRange(0, 100),
+        default=100.0,
+        metavar="PERCENT",
+        show_default=True,
+        help=text,
+    )
+
+
+# --- what is read and written
+
+
+def submission(text: str, metavar: str = "DIR", *, file_okay: bool = True) -> Decorator:
+    """Add --submission; this folder unless given."""
+    return click.option(
+        "--submission",
+        type=click.Path(path_type=Path, file_okay=file_okay),
+        default=Path(),
+        metavar=metavar,
+        help=text,
+    )
+
+
+def output(text: str, metavar: str = "FILE", *, required: bool = False) -> Decorator:
+    """Add --output FILE."""
+    return click.option(
+        "--output",
+        required=required,
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar=metavar,
+        help=text,
+    )
+
+
+def existing_file(name: str, metavar: str) -> Decorator:
+    """Add an argument that names a file that is there: a gradebook, a report."""
+    return click.argument(name, type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar=metavar)
+
+
+gradebook = existing_file("gradebook", "FILE.db")
+
+# --- from attempts to marks
+
+
+def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
+    """Read a time by ISO 8601; without an offset, in the time zone of this machine."""
+    try:
+        return datetime.fromisoformat(value).astimezone() if value is not None else None
+    except (ValueError, OverflowError):
+        message = f"{value!r} is no time. Write 2026-03-01T23:59 or 2026-03-01T23:59+01:00."
+        raise click.BadParameter(message) from None
+
+
+def _duration(_ctx: click.Context, _param: click.Parameter, value: str) -> timedelta:
+    """Read a number and its unit: 90s, 15m, 2h, 1d."""
+    found = re.fullmatch(r"(\d{1,6})([smhd])", value, re.ASCII)
+    if found is None:
+        raise click.BadParameter(f"{value!r} is no duration. Write 90s, 15m, 2h or 1d.")
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+
+_POLICY = (
+    click.option(
+        "--keep",
+        type=click.Choice([str(keep) for keep in Keep]),
+        default=str(Keep.BEST),
+        show_default=True,
+        help="Which attempt of a student counts.",
+    ),
+    click.option("--due", callback=_moment, metavar="ISO", help="When the work was due."),
+    click.option(
+        "--grace",
+        callback=_duration,
+        default="0s",
+        metavar="TIME",
+        show_default=True,
+        help="How much later still is in time: 15m, 2h, 1d.",
+    ),
+    click.option(
+        "--late-per-day",
+        type=click.FloatRange(0, 100),
+        default=0.0,
+        metavar="PERCENT",
+        show_default=True,
+        help="What a late day begun costs of what was earned.",
+    ),
+    click.option(
+        "--late-cap",
+        type=click.FloatRange(0, 100),
+        default=100.0,
+        metavar="PERCENT",
+        show_default=True,
+        help="What all late days together cost at most.",
+    ),
+)
+
+
+def late_policy(command: Command) -> Command:
+    """Add --keep, --due, --grace, --late-per-day and --late-cap; the command gets them as one `policy`."""
+
+    @functools.wraps(command)
+    def with_policy(
+        *args: Any,
+        keep: str,
+        due: datetime | None,
+        grace: timedelta,
+        late_per_day: float,
+        late_cap: float,
+        **others: Any,
+    ) -> Any:
+        if late_per_day and due is None:
+            raise UsageError("--late-per-day needs --due: nothing is late where nothing is due.")
+        policy = Policy(
+            keep=Keep(keep), due=due, grace=grace, per_day_percent=late_per_day, cap_percent=late_cap
+        )
+        return command(*args, policy=policy, **others)
+
+    return together(*_POLICY)(with_policy)
+
+
+def together(*options: Decorator) -> Decorator:
+    """Return one decorator for several; `--help` lists them in this order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add

@@ -1,0 +1,121 @@
+"""Where the grader that runs here came from, as pip can install it again on another machine."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+from urllib.request import url2pathname
+
+from grader.errors import UsageError
+
+_NAME = "convgrader"
+_SCP = re.compile(r"(?:[\w.-]+@)?([\w.-]+):(?!//)(.+)")  # git@example.org:course/grader.git
+_WAIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What pip installs, and what to mind before another machine can: a sentence each."""
+
+    requirement: str
+    cautions: tuple[str, ...] = ()
+
+
+def find() -> Origin:
+    """Return where the grader came from, by what pip noted when it installed it (PEP 610).
+
+    A released version is itself; an archive is its URL; a commit is that commit; a checkout is the commit it is at, in
+    its remote `origin`. Raises UsageError for what only this machine has.
+    """
+    try:
+        installed = distribution(_NAME)
+    except PackageNotFoundError:
+        raise _unreachable("This grader was not installed by pip") from None
+    noted = installed.read_text("direct_url.json")
+    if noted is None:
+        return Origin(requirement=f"{_NAME}=={installed.version}")
+    return _direct(json.loads(noted))
+
+
+def _direct(noted: dict[str, Any]) -> Origin:
+    url = noted["url"]
+    if "vcs_info" in noted:
+        vcs = noted["vcs_info"]
+        return _commit(vcs["vcs"], url, vcs["commit_id"], noted.get("subdirectory", ""))
+    if not url.startswith("file:"):
+        return Origin(requirement=f"{_NAME} @ {_without_password(url)}")
+    path = Path(url2pathname(urlsplit(url).path))
+    if "dir_info" not in noted:
+        raise _unreachable(f"This grader was installed from {path}, which only this machine has")
+    return _checkout(path / noted.get("subdirectory", ""))
+
+
+def _checkout(folder: Path) -> Origin:
+    """Return the commit that a checkout is at, by its remote."""
+    remote, commit = _git(folder, "remote", "get-url", "origin"), _git(folder, "rev-parse", "HEAD")
+    if not remote or not commit:
+        raise _unreachable(
+            f"This grader was installed from {folder}, which is no git checkout with a remote named origin"
+        )
+    found = _commit("git", remote, commit, (_git(folder, "rev-parse", "--show-prefix") or "").rstrip("/"))
+    return Origin(requirement=found.requirement, cautions=(*found.cautions, *_not_there_yet(folder, commit)))
+
+
+def _not_there_yet(folder: Path, commit: str) -> Iterator[str]:
+    if _git(folder, "status", "--porcelain"):
+        yield f"{folder} has changes that are not committed: they are not in what is installed."
+    if not _git(folder, "branch", "--remotes", "--contains", commit):
+        yield f"Commit {commit[:12]} is on no branch of origin that is known here: push it first."
+
+
+def _commit(vcs: str, url: str, commit: str, subdirectory: str) -> Origin:
+    below = f"#subdirectory={quote(subdirectory)}" if subdirectory else ""
+    found = f"{vcs}+{_reachable(url)}@{commit}{below}"
+    if found.startswith(f"{vcs}+file:"):  # which pip takes without a name only: such a URL has no host
+        local = "It lies on this machine: only what runs here can install it."
+        return Origin(requirement=found, cautions=(local,))
+    return Origin(requirement=f"{_NAME} @ {found}")
+
+
+def _reachable(url: str) -> str:
+    """Return a remote as a machine without our keys would clone it: by https, and without a password."""
+    if "://" in url:
+        parts = urlsplit(url)
+        if parts.scheme == "ssh":
+            return f"https://{parts.hostname}{parts.path}"
+        return _without_password(url)
+    found = _SCP.fullmatch(url)
+    return f"https://{found[1]}/{found[2].lstrip('/')}" if found else Path(url).resolve().as_uri()
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Run git in the checkout that this grader runs from; None where it fails, or there is no git."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - whichever git the instructor uses
+            capture_output=True,
+            text=True,
+            timeout=_WAIT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _unreachable(reason: str) -> UsageError:
+    return UsageError(
+        f"{reason}: another machine cannot install it from there.\n"
+        f'Name what pip installs instead: --from "{_NAME} @ git+https://HOST/YOUR/REPOSITORY@COMMIT", '
+        "or the URL of a wheel."
+    )

@@ -1,0 +1,42 @@
+"""What all our pages have in common: a document that loads nothing and runs nothing, and its smallest parts."""
+
+from pathlib import Path
+
+from grader.report.markup import Markup, tag
+
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'"  # should anything slip through, it loads and runs nothing
+)
+NOTHING = Markup("")
+
+
+def document(title: str, *body: str, style: str = "") -> str:
+    """Return a page of these parts, with the style of all pages and some of its own."""
+    common = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", title),
+        tag("style", Markup(common + style)),
+    )
+    return "<!doctype html>\n" + tag("html", head, "\n", tag("body", *body), lang="en") + "\n"
+
+
+def skip(text: str, target: str) -> Markup:
+    """Return the link that lets the keyboard pass over what comes first."""
+    return tag("a", text, href=f"#{target}", class_="skip")
+
+
+def bar(points: float, max_points: float) -> Markup:
+    """Draw a share; the numbers beside it say the same in words."""
+    share = points / max_points if max_points else 0.0
+    filled = tag("span", style=f"width: {100 * share:.1f}%")
+    return tag("span", filled, class_="bar full" if share >= 1 else "bar", aria_hidden="true")
+
+
+def opening(summary: Markup, *body: str) -> Markup:
+    """Return what a reader opens: its first line, and what is behind it."""
+    return tag("details", tag("summary", summary), tag("div", *body, class_="body"))

@@ -1,0 +1,440 @@
+"""The report on a class: text within its width, a page that is well formed, and no name that breaks either."""
+
+import itertools
+import json
+import re
+import subprocess
+import sys
+import unicodedata
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from test_page import ATTACKS, Page, vocabulary
+from test_report import STYLES, poisoned
+
+import grader.class_report
+from grader import statistics
+from grader.class_report import to_html, to_json, to_text
+from grader.class_report.chart import Column, columns
+from grader.class_report.page import _spans
+from grader.class_report.wording import lecture, moment, percent, seconds
+from grader.cli.stats import stats_command
+from grader.errors import UsageError
+from grader.gradebook import Gradebook
+from grader.model import Argument, Counterexample, Outcome
+from grader.policy import Keep
+from grader.report import Style
+from grader.statistics import (
+    CheckSummary,
+    ClassSummary,
+    Day,
+    ExerciseSummary,
+    MisconceptionSummary,
+    MistakeSummary,
+    Share,
+    StudentSummary,
+    Tally,
+    VoidSummary,
+    numbers,
+)
+
+COURSE = Path(__file__).parent / "course"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SCORES = (0.0, 0.35, 0.38, 0.8, 1.0)
+NAMES = ("ada", "bob", "cem", "dan", "eve", "zoe")
+STUDENTS = tuple(
+    StudentSummary(
+        student=name,
+        hand_ins=1 + (name == "ada"),
+        first=NOON,
+        last=NOON.replace(hour=20),
+        number=1,
+        points=10 * score,
+        max_points=10.0,
+        score=score,
+        days_late=int(name == "bob"),
+        penalty_percent=10.0 * (name == "bob"),
+        begun=score > 0,
+    )
+    for name, score in zip(NAMES, SCORES, strict=False)
+)
+
+
+def check(name: str, title: str, passed: int, of: int = 4) -> CheckSummary:
+    tallies = (
+        Tally(outcome=Outcome.NOT_ATTEMPTED, count=1),
+        Tally(outcome=Outcome.RAISED, count=of - passed - 1),
+    )
+    return CheckSummary(
+        id=name,
+        title=title,
+        max_points=1.5,
+        passed=Share(count=passed, of=of),
+        not_attempted=Share(count=1, of=of),
+        tallies=(*tallies, Tally(outcome=Outcome.PASSED, count=passed)),
+    )
+
+
+POOLING = ExerciseSummary(
+    id="pooling",
+    title="Pooling by hand, and a title that is long enough to be cut at eighty columns",
+    max_points=3.0,
+    graded=4,
+    full=Share(count=1, of=4),
+    not_attempted=Share(count=1, of=4),
+    unexplained=Share(count=2, of=4),
+    scores=numbers.spread((0.0, 0.5, 0.9, 1.0)),
+    seconds=numbers.spread((0.5, 200.0)),
+    tallies=(Tally(outcome=Outcome.FAILED, count=3), Tally(outcome=Outcome.PASSED, count=1)),
+    checks=(check("test_a", "Windows may overlap", 3), check("test_b", "Padding never wins", 1)),
+)
+EMPTY = replace(
+    POOLING,
+    id="relu",
+    graded=0,
+    scores=None,
+    seconds=None,
+    tallies=(),
+    checks=(),
+    unexplained=Share(count=0, of=0),
+    full=Share(count=0, of=0),
+    not_attempted=Share(count=0, of=0),
+)
+PLAIN = Counterexample(call="same_padding(1, 2)", expected="0", got="1", smallest=True)
+TENSORS = Counterexample(
+    call="max_pool2d(x, 2, padding=1)",
+    arguments=(Argument(name="x", value="tensor of shape (1, 1, 2, 2)\n-1 -1\n-1 -1"),),
+    expected="tensor of shape (1,)\n-1",
+    got="tensor of shape (1, 1, 2, 2)\n0 0\n0 0",
+)
+ZERO = MistakeSummary(
+    exercise="pooling",
+    id="zero-padding",
+    name="max_pool2d",
+    message="Zeros in the padding win against negative values: pad with -inf for a maximum.",
+    made=Share(count=2, of=4),
+    together=1,
+    checks=("Padding never wins", "Windows may overlap"),
+    example=TENSORS,
+)
+SHORT = replace(
+    ZERO,
+    id="size",
+    name="same_padding",
+    message="One too many.",
+    made=Share(count=1, of=4),
+    together=0,
+    example=PLAIN,
+)
+SUMMARY = ClassSummary(
+    title="week4",
+    keep=Keep.BEST,
+    due=NOON,
+    students=STUDENTS,
+    void=(
+        VoidSummary(student="zoe", exercises=("pooling",), marked=False),
+        VoidSummary(student="cem", exercises=("relu", "pooling"), marked=True),
+    ),
+    max_points=10.0,
+    scores=numbers.spread(SCORES),
+    histogram=numbers.histogram(SCORES),
+    hand_ins=((1, 4), (2, 1)),
+    days=(Day(day=date(2026, 2, 16), count=2, late=0), Day(day=date(2026, 3, 1), count=4, late=3)),
+    seconds=numbers.spread((1.0, 2.0, 4.0, 95.0, 200.0)),
+    exercises=(POOLING, EMPTY),
+    mistakes=(ZERO, SHORT, *(replace(SHORT, id=f"slip-{n}", example=None) for n in range(20))),
+    misconceptions=tuple(
+        MisconceptionSummary(
+            id=name,
+            items=(("pooling", "a"), ("relu", "b")),
+            made=Share(count=3, of=5),
+            feedback="Each filter has `one` bias.",
+        )
+        for name in ("zero-padding", *(f"belief-{n}" for n in range(20)))
+    ),
+)
+
+
+@cache
+def hostile() -> list[ClassSummary]:
+    return [poisoned(SUMMARY, text) for text in ATTACKS]
+
+
+# --- in the terminal
+
+
+@pytest.mark.parametrize("style", STYLES, ids=str)
+@pytest.mark.parametrize("everything", [False, True])
+def test_no_line_is_wider_than_asked_for_whoever_wrote_it(style, everything):
+    for summary in (SUMMARY, *hostile()):
+        for line in to_text(summary, style, all_of_it=everything).split("\n"):
+            plain = click.unstyle(line)
+            wide = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in plain)
+            assert wide <= style.width, line
+            assert line == line.rstrip()
+            assert style.colour or line == plain
+            assert style.unicode or line.isascii()
+            assert not [
+                c for c in plain if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+            ]
+            assert not re.match(r"\s*::", plain)
+            assert "##[" not in plain
+
+
+SAID = [
+    "5 students",
+    "Of each student the best attempt counts; 10 points can be earned.",
+    "Due Sun 2026-03-01 12:00 UTC: 1 of these attempts came late, which costs them 10 % on average.",
+    "Median 38 %, mean 50 %",
+    "1 of 4",
+    "Padding never wins",
+    "2 of 4 made this mistake in `max_pool2d`. Zeros in the padding win against negative values: pad with -inf for a maximum.",
+    "1 of 4 made this mistake in `same_padding`. One too many. Try it: `same_padding(1, 2)` is 0, and not 1.",
+    "tensor of shape (1,): -1",
+    "Each filter has `one` bias. In code, 2 of 4 made it too (pooling).",
+    "Students by number of hand-ins: 4 once, 1 twice.",
+    "3 of 6 hand-ins came late.",
+    "Grading took 4.0 s for the median student, 3 min for the slowest, 5 min for all.",
+    "Not graded yet, and counted nowhere here, through a fault of ours; `grade regrade` tries again: zoe",
+    "An earlier attempt counts: the last was not graded in full, through a fault of ours; `grade regrade` tries again: cem",
+    "Exercises with a fault of ours: pooling relu",
+    "Handed in, and nothing begun: ada",
+]
+
+
+@pytest.mark.parametrize("words", SAID)
+def test_text_and_page_say_the_same(words):
+    text = " ".join(to_text(SUMMARY, Style()).split())
+    assert words in text
+    assert words.replace("`", "") in " ".join(
+        re.sub(r"\s+([.,:;)])", r"\1", Page(to_html(SUMMARY)).text).split()
+    )
+
+
+def test_the_terminal_shows_the_most_frequent_and_all_when_asked():
+    short, full = (to_text(SUMMARY, Style(), all_of_it=everything) for everything in (False, True))
+    assert "slip-19" not in short
+    assert "14 more known mistakes" in short
+    assert "15 more misconceptions" in short
+    assert "slip-19" in full
+    assert "belief-19" in full
+    assert "The hardest checks" in short
+    assert short.index("Padding never wins") < short.index("Windows may overlap")
+
+
+def test_a_long_value_is_cut_and_says_so():
+    tall = replace(TENSORS, got="\n".join(map(str, range(100))), expected="word " * 400)
+    text = to_text(replace(SUMMARY, mistakes=(replace(ZERO, example=tall),)), Style())
+    assert text.count("(and more)") == 2
+
+
+# --- the words
+
+
+def test_a_share_is_cut_rather_than_rounded_up():
+    assert [percent(share) for share in (0.9999, 1.0, 0.29, 0.0, None)] == [
+        "99 %",
+        "100 %",
+        "29 %",
+        "0 %",
+        "n/a",
+    ]
+
+
+def test_durations_and_times_are_said_as_people_say_them():
+    assert [seconds(value) for value in (0.54, 89.0, 91.0, 7200.0)] == ["0.5 s", "89.0 s", "2 min", "2.0 h"]
+    assert moment(datetime.fromisoformat("2026-03-01T23:59+01:00")) == "Sun 2026-03-01 23:59 UTC+0100"
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        (replace(SHORT, made=Share(count=4, of=4)), "All 4 made this mistake in `same_padding`."),
+        (replace(SHORT, made=Share(count=1, of=1)), "1 of 1 made this mistake"),
+        (replace(SHORT, name="", example=None), "1 of 4 made this mistake in pooling. One too many."),
+        (replace(SHORT, example=replace(PLAIN, got="")), "Try it: `same_padding(1, 2)` is 0."),
+    ],
+)
+def test_what_to_say_fits_what_is_known(mistake, words):
+    assert words in lecture(mistake).said
+
+
+def test_a_call_with_tensors_is_shown_row_by_row():
+    told = lecture(ZERO)
+    assert told.call == "max_pool2d(x, 2, padding=1)"
+    assert [name for name, _ in told.rows] == ["x", "right", "mistaken"]
+
+
+# --- the page
+
+
+def test_the_page_is_well_formed_and_everything_named_is_there():
+    page = Page(to_html(SUMMARY))
+    assert not page.problems
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    named = {
+        attributes["aria-labelledby"] for _, attributes in page.elements if "aria-labelledby" in attributes
+    }
+    named |= {link["href"].removeprefix("#") for link in page.all("a")}
+    assert named <= set(ids)
+    levels = [int(name[1]) for name, _ in page.elements if re.fullmatch(r"h\d", name)]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert all(cell["scope"] in ("row", "col") for cell in page.all("th"))
+
+
+def test_a_hostile_class_changes_no_element_of_the_page():
+    known = vocabulary(Page(to_html(SUMMARY)))
+    for summary in hostile():
+        page = Page(to_html(summary))
+        assert not page.problems
+        assert vocabulary(page) <= known
+        for _, attributes in page.elements:
+            assert set(attributes.get("style", "")) <= set("width: 0123456789.%")
+            assert attributes.get("href", "#").startswith("#")
+
+
+def test_every_chart_is_told_in_words_and_as_a_table():
+    page = Page(
+        str(
+            columns(
+                "Hand-ins",
+                ("Day", "Hand-ins", "Late"),
+                [
+                    Column(label="Monday", short="Mon", count=3, marked=1),
+                    Column(label="Tuesday", short="Tue", count=0),
+                ],
+            )
+        )
+    )
+    (drawing,) = page.all("svg")
+    assert (drawing["role"], drawing["aria-label"]) == ("img", "Hand-ins. Monday: 3, of which 1 late.")
+    assert "Monday 3 1 Tuesday 0 0" in page.text
+    heights = [re.search(r"v-([\d.]+)", part["d"])[1] for part in page.all("path")]
+    assert heights == ["100.00", "33.33", "0.00"]
+
+
+@pytest.mark.parametrize(
+    ("last", "counts", "label"),
+    [
+        (date(2026, 2, 16), [6], "Mon 2026-02-16"),
+        (date(2026, 2, 18), [2, 0, 4], "Mon 2026-02-16"),
+        (date(2026, 3, 1), [2, *[0] * 12, 4], "Mon 2026-02-16"),
+        (date(2026, 3, 2), [2, *[0] * 6, 4], "Mon 2026-02-16 and 1 day more"),
+        (date(2027, 2, 16), [2, *[0] * 12, 4], "Mon 2026-02-16 and 26 days more"),
+    ],
+)
+def test_the_days_of_a_term_fit_into_one_chart(last, counts, label):
+    days = (Day(day=date(2026, 2, 16), count=2, late=0), Day(day=last, count=4, late=3))
+    found = _spans(days)
+    assert [column.count for column in found] == counts
+    assert sum(column.marked for column in found) == 3
+    assert found[0].label == label
+
+
+def test_every_class_the_page_uses_for_a_drawing_has_its_colour():
+    styles = [Path(room.__file__).parent for room in (grader.class_report, grader.report)]
+    css = "".join(
+        (folder / name).read_text("utf-8")
+        for folder, name in zip(styles, ("class.css", "page.css"), strict=True)
+    )
+    used = {name for part in Page(to_html(SUMMARY)).all("path") for name in part["class"].split()}
+    assert used == {"column", "marked"}
+    assert used <= set(re.findall(r"\.([\w-]+) \{ fill:", css))
+
+
+def test_an_empty_class_is_a_page_too():
+    bare = replace(
+        SUMMARY, exercises=(), mistakes=(), misconceptions=(), students=STUDENTS[3:], void=(), due=None
+    )
+    page = Page(to_html(bare))
+    assert not page.problems
+    assert "What the code gets wrong" not in page.text
+    assert "To look at" not in page.text
+
+
+# --- as JSON
+
+
+def test_json_holds_every_field_and_times_by_iso_8601():
+    document = json.loads(to_json(SUMMARY))
+    assert document["format"] == "convgrader/class/1"
+    assert document["due"] == "2026-03-01T12:00:00Z"
+    assert document["students"][0]["student"] == "ada"
+    assert document["exercises"][0]["checks"][1]["passed"] == {"count": 1, "of": 4}
+    assert set(document) == {"format", *ClassSummary.__dataclass_fields__}
+    assert to_json(SUMMARY).isascii()
+
+
+# --- the command
+
+
+@pytest.fixture
+def gradebook(tmp_path, monkeypatch):
+    from test_statistics import RIGHT, SQUARED, add, report
+
+    monkeypatch.setenv("CONVGRADER_COURSE", str(COURSE))
+    path = tmp_path / "week4.db"
+    with Gradebook(path) as book:
+        add(book, "ada <b>", report(SQUARED), -2)
+        add(book, "bob\x1b[31m", report(RIGHT), 2)
+    return path
+
+
+def run(*arguments: object) -> str:
+    done = CliRunner().invoke(stats_command, [str(argument) for argument in arguments], standalone_mode=False)
+    if done.exception is not None:
+        raise done.exception
+    assert done.return_value == 0
+    return done.output
+
+
+def test_the_command_renders_one_summary_three_ways(gradebook, tmp_path):
+    assert run(gradebook).startswith("Class week4" + " " * 59 + "2 students\n")
+    assert json.loads(run(gradebook, "--format", "json"))["scores"]["n"] == 2
+    assert run(gradebook, "--format", "html", "--output", tmp_path / "class.html") == ""
+    assert "<h1>week4" in (tmp_path / "class.html").read_text("utf-8")
+
+
+def test_the_command_takes_the_policy_of_exports(gradebook):
+    options = ("--due", "2026-03-01T12:00+00:00", "--late-per-day", "10", "--format", "json")
+    students = json.loads(run(gradebook, *options))["students"]
+    assert [student["penalty_percent"] for student in students] == [0.0, 10.0]
+    with pytest.raises(UsageError, match="--late-per-day needs --due"):
+        run(gradebook, "--late-per-day", "10")
+
+
+@pytest.mark.parametrize("form", ["text", "html", "json"])
+def test_anonymous_output_holds_no_name(gradebook, form):
+    assert not re.search(r"\bada\b|\bbob\b", run(gradebook, "--format", form, "--anonymous"))
+
+
+def test_an_exercise_nobody_knows_is_refused(gradebook):
+    with pytest.raises(UsageError, match='no exercise "scalin"'):
+        run(gradebook, "scalin")
+    assert "test_values" not in run(gradebook, "scaling")
+    assert "\n  scaling: Scaling\n" in run(gradebook, "scaling")
+
+
+def test_the_command_never_imports_torch(gradebook):
+    code = (
+        "import sys\n"
+        "from grader.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "finally:\n    assert 'torch' not in sys.modules and 'hypothesis' not in sys.modules, 'paid for torch'\n"
+    )
+    for form in ("text", "html", "json"):
+        arguments = ["stats", str(gradebook), "--format", form]
+        subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
+
+
+def test_what_is_anonymous_is_so_in_every_record():
+    names = {name: f"student {1000 + n}" for n, name in enumerate(NAMES)}
+    assert not re.search(r"\b(ada|bob|cem|dan|eve|zoe)\b", to_json(statistics.anonymous(SUMMARY, names)))
