@@ -20,9 +20,10 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import torch
-from latency import ROOT, call, cold_run, median, write_submission
+from latency import call, cold_run, median, write_submission
+from memory import pss_bytes_below
+from plain import exercise_of, write_plain_suite
 
-from grader import catalog
 from grader.attempt import grade_exercises
 from grader.dispatch import MAX_LEVEL_VARIABLE, Dispatcher
 from grader.model import Limits
@@ -31,24 +32,6 @@ from grader.submission import open_submission
 from grader.wire.messages import Load
 from grader.wire.orders import WorkerOrder
 
-CONFTEST = """
-import pytest
-import torch
-from grader.suite.plugin import seed_of
-
-
-@pytest.fixture
-def student():
-    import relu
-    relu.changed_inputs = list  # the only thing the suite asks of `student` that a module does not have
-    return relu
-
-
-@pytest.fixture
-def rng(request):
-    return torch.Generator().manual_seed(seed_of(0, request.node.name))
-"""
-INI = "[pytest]\nmarkers =\n  points\n  requires\n  reveal\n"
 NAMES = {
     0: "a spawned process, limits",
     1: "+ seccomp, forked",
@@ -64,7 +47,8 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as submission, tempfile.TemporaryDirectory() as plain:
         write_submission(Path(submission))
-        write_plain_suite(Path(plain))
+        write_submission(Path(plain))
+        write_plain_suite(Path(plain), exercise_of("relu"))
         baseline: list[float] = []
         rows = []
         for level in NAMES:
@@ -88,14 +72,6 @@ def main() -> None:
         )
 
 
-def write_plain_suite(folder: Path) -> None:
-    """Set the suite of `relu` up as a test of the module beside it, with no grader between them."""
-    write_submission(folder)
-    suite = (ROOT / "solutions" / "relu" / "test_relu.py").read_text(encoding="utf-8")
-    for name, text in (("test_relu.py", suite), ("conftest.py", CONFTEST), ("pytest.ini", INI)):
-        (folder / name).write_text(text, encoding="utf-8")
-
-
 def plain_pytest(folder: Path) -> float:
     """Return the seconds of one cold run of the plain suite."""
     return cold_run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], folder)
@@ -104,8 +80,7 @@ def plain_pytest(folder: Path) -> float:
 def measure(level: int, submission: Path) -> tuple[str, float, float, float, str] | None:
     """Return the costs of one level, or None where this machine does not give it."""
     os.environ[MAX_LEVEL_VARIABLE] = str(level)
-    relu = catalog.load(catalog.find_root()).exercise("relu")
-    assert relu is not None
+    relu = exercise_of("relu")
     load = Load(module="relu", sources={"relu.py": (submission / "relu.py").read_text(encoding="utf-8")})
     order = WorkerOrder(memory_limit_mib=1024, output_limit_kib=1024, banned_operators=relu.banned_operators)
     rounds = 30 if level else 5
@@ -133,26 +108,6 @@ def measure(level: int, submission: Path) -> tuple[str, float, float, float, str
 def settle(sandbox: Sandbox) -> tuple[float, int | None]:
     """Have a worker answer small calls; return their median seconds, and the PSS of all processes after them."""
     return median(lambda: call(sandbox, torch.ones(9)), rounds=500), pss_bytes_below(os.getpid())
-
-
-def pss_bytes_below(process: int) -> int | None:
-    """Return the PSS of all descendants of a process, or None where the kernel does not let us read it."""
-    parents: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    total, waiting = 0, [*parents.get(process, ())]
-    while waiting:
-        one = waiting.pop()
-        waiting += parents.get(one, ())
-        try:
-            lines = Path(f"/proc/{one}/smaps_rollup").read_text(encoding="ascii").splitlines()
-        except PermissionError:
-            return None
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it has ended, and holds no memory
-        total += next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
-    return total
 
 
 if __name__ == "__main__":

@@ -1,0 +1,323 @@
+"""What grading a class costs: rates, memory, and one submission that hangs, beside the aims and the alternatives.
+
+    python benchmarks/class.py [--sizes 100 1000 10000] [--exercise relu] [--wrong 0.1] [--jobs 2] [--rounds 3]
+                               [--sample 12] [--peers] [--peer-python PATH]
+
+The class is generated: every submission is the reference of one exercise with a comment of its own, so that no two have
+the same result in the cache, and one in ten has a known mistake, each time another.
+
+Ours is the command that an instructor runs, `grade class FOLDER --gradebook FILE`. Its start-up is what a class of one
+takes; "past start-up" is the time of a class less that, shared among the others. The alternatives take their turns with
+it in each round: a fresh pytest for each of `--sample` submissions, and a bare fork for each (plain.py). The largest
+classes are run once: they are their own average. Memory is the PSS of all processes of a run, read twice a second.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from memory import Sampler
+from peers import peer_rows
+from plain import exercise_of, fork_each, pytest_each, write_plain_suite
+
+from grader.content.submissions import reference_of
+from grader.gradebook import Gradebook
+from grader.mistakes import read_mistakes
+from grader.model import Exercise
+
+OFTEN = 200  # classes up to this size are graded in every round
+HANGING = 20  # the size of the class in which one submission hangs
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of `grade class`: its seconds, and the memory of all its processes, sampled."""
+
+    seconds: float
+    samples: tuple[tuple[float, int], ...]
+
+    def peak_mib(self) -> float:
+        """Return the most that was read."""
+        return max((size for _, size in self.samples), default=0) / MIB
+
+    def typical_mib(self, after_s: float) -> float:
+        """Return the median past the start-up."""
+        return statistics.median(self._past(after_s)) / MIB
+
+    def growth_mib(self, after_s: float) -> float:
+        """Return the median of the last quarter less that of the first."""
+        sizes = self._past(after_s)
+        quarter = max(1, len(sizes) // 4)
+        return (statistics.median(sizes[-quarter:]) - statistics.median(sizes[:quarter])) / MIB
+
+    def _past(self, after_s: float) -> list[int]:
+        return [size for at, size in self.samples if at > after_s] or [0]
+
+
+@dataclass(slots=True, kw_only=True)
+class Bench:
+    """What is measured with, and where."""
+
+    exercise: Exercise
+    wrong: float
+    jobs: int
+    folder: Path
+    classes: dict[tuple[int, float], Path] = field(default_factory=dict)
+
+    def class_of(self, size: int, wrong: float | None = None) -> Path:
+        """Return a generated class of that size."""
+        share = self.wrong if wrong is None else wrong
+        if (size, share) not in self.classes:
+            folder = self.folder / f"class-{size}-{share}"
+            generate(folder, self.exercise, size, share)
+            self.classes[size, share] = folder
+        return self.classes[size, share]
+
+    def grade(self, handed_in: Path, book: Path | None = None, *, jobs: int | None = None) -> Run:
+        """Run `grade class` with a gradebook of its own, which is thrown away unless it is given."""
+        kept = book or self.folder / "thrown-away.db"
+        try:
+            return grade_class(handed_in, kept, jobs or self.jobs)
+        finally:
+            if book is None:
+                for path in self.folder.glob("thrown-away.db*"):
+                    path.unlink()
+
+
+def generate(folder: Path, exercise: Exercise, count: int, wrong: float) -> None:
+    """Write a class of distinct submissions; a share of `wrong` makes one known mistake each."""
+    mistakes = read_mistakes(exercise.folder / "mistakes.py")
+    reference = reference_of(exercise)
+    for n in range(count):
+        student = folder / f"s{n:05}"
+        student.mkdir(parents=True)
+        text = f"{reference}\n# Submission {n}.\n"
+        made = int((n + 1) * wrong)
+        if mistakes and made > int(n * wrong):
+            mistake = mistakes[made % len(mistakes)]
+            text = f"from reference import *\nimport mistakes\n{mistake.name} = mistakes.{mistake.attribute}\n# {n}\n"
+            for name in ("reference.py", "mistakes.py"):
+                shutil.copyfile(exercise.folder / name, student / name)
+        (student / f"{exercise.id}.py").write_text(text, encoding="utf-8")
+
+
+def grade_class(handed_in: Path, book: Path, jobs: int) -> Run:
+    """Run the command, and check that it graded everybody."""
+    command = [
+        sys.executable,
+        "-m",
+        "grader",
+        "class",
+        str(handed_in),
+        "--gradebook",
+        str(book),
+        "--jobs",
+        str(jobs),
+    ]
+    started = time.perf_counter()
+    with Sampler(every_s=0.5) as sampler:
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    seconds = time.perf_counter() - started
+    *_, last = done.stdout.splitlines()
+    whole = len(list(handed_in.iterdir()))
+    if not last.startswith(f"{whole} of {whole} submissions graded"):
+        raise RuntimeError(f"`grade class` did not grade everybody: {last}")
+    return Run(seconds=seconds, samples=tuple(sampler.samples))
+
+
+def results(book: Path) -> dict[str, list[tuple[str, str]]]:
+    """Return what each student's checks came to."""
+    with Gradebook(book) as opened:
+        return {
+            attempt.student: [(c.id, str(c.outcome)) for e in attempt.report.exercises for c in e.checks]
+            for attempt in opened.attempts()
+        }
+
+
+# --- what is measured
+
+
+@dataclass(slots=True)
+class Rates:
+    """Seconds of what takes turns in each round."""
+
+    start_up: list[float] = field(default_factory=list)
+    pytest: list[float] = field(default_factory=list)
+    ours: list[float] = field(default_factory=list)
+    fork: list[float] = field(default_factory=list)
+    ours_right: list[float] = field(default_factory=list)
+    further_mib: list[float] = field(default_factory=list)
+
+
+def take_turns(bench: Bench, size: int, sample: int, rounds: int) -> Rates:
+    """Measure ours and its alternatives, the one after the other, so that a noisy neighbour hits all of them."""
+    rates = Rates()
+    mixed, right = bench.class_of(size), bench.class_of(size, 0.0)
+    plain = plain_copies(bench, mixed, sample)
+    bench.grade(bench.class_of(1))  # fills the disk cache
+    for _ in range(rounds):
+        start_up = bench.grade(bench.class_of(1)).seconds
+        rates.start_up.append(start_up)
+        rates.pytest.append(pytest_each(plain, bench.jobs) / len(plain))
+        run = bench.grade(mixed)
+        rates.ours.append(past(run, start_up, size))
+        rates.fork.append(fork_each(bench.exercise, sorted(right.iterdir()), bench.jobs) / size)
+        rates.ours_right.append(past(bench.grade(right), start_up, size))
+        wider = bench.grade(mixed, jobs=bench.jobs + 1)
+        rates.further_mib.append(wider.typical_mib(start_up) - run.typical_mib(start_up))
+    return rates
+
+
+def past(run: Run, start_up: float, size: int) -> float:
+    """Return the seconds of each submission past the start-up, which the first one is counted to."""
+    return (run.seconds - start_up) / (size - 1)
+
+
+def plain_copies(bench: Bench, handed_in: Path, sample: int) -> list[Path]:
+    """Return copies of the first submissions, each with the plain suite beside it."""
+    copies = []
+    for student in sorted(handed_in.iterdir())[:sample]:
+        copy = bench.folder / "plain" / student.name
+        shutil.copytree(student, copy)
+        write_plain_suite(copy, bench.exercise)
+        copies.append(copy)
+    return copies
+
+
+def size_rows(bench: Bench, sizes: Sequence[int], start_up: float, rounds: int) -> Iterator[str]:
+    """Yield a row for each size of a class: time, memory, and what running it again costs."""
+    for size in sizes:
+        book = bench.folder / f"{size}.db"
+        runs = [bench.grade(bench.class_of(size)) for _ in range(rounds - 1 if size <= OFTEN else 0)]
+        runs.append(bench.grade(bench.class_of(size), book))
+        each = statistics.median(past(run, start_up, size) for run in runs)
+        again = bench.grade(bench.class_of(size), book).seconds
+        kept = sum(path.stat().st_size for path in bench.folder.glob(f"{size}.db*"))
+        last = runs[-1]
+        yield (
+            f"| {size} | {statistics.median(run.seconds for run in runs):.4g} s | {each * 1000:.3g} ms "
+            f"| {1 / each:.3g} | {last.peak_mib():.0f} MiB | {last.typical_mib(start_up):.0f} MiB "
+            f"| {last.growth_mib(start_up):+.1f} MiB | {again:.3g} s, 1/{last.seconds / again:.3g} "
+            f"| {kept / size / 1024:.3g} KiB |"
+        )
+
+
+def hanging(bench: Bench, rounds: int) -> tuple[float, float]:
+    """Return the seconds that one hanging submission adds to a class, and the call limit of the exercise.
+
+    Raises AssertionError where it changes what anybody else gets.
+    """
+    sound = bench.class_of(HANGING)
+    hangs = bench.folder / "hangs"
+    shutil.copytree(sound, hangs)
+    victim = sorted(hangs.iterdir())[HANGING // 2]
+    module = victim / f"{bench.exercise.id}.py"
+    text = module.read_text(encoding="utf-8")
+    loop = f"\n\ndef {bench.exercise.names[0]}(*_args, **_more):\n    while True:\n        pass\n"
+    module.write_text(text + loop, encoding="utf-8")
+    added = []
+    for n in range(rounds):
+        with_it, without = bench.folder / f"hangs-{n}.db", bench.folder / f"sound-{n}.db"
+        added.append(bench.grade(hangs, with_it).seconds - bench.grade(sound, without).seconds)
+        got, expected = results(with_it), results(without)
+        hung = got.pop(victim.name)
+        assert expected.pop(victim.name) != hung
+        assert ("time_limit") in {outcome for _, outcome in hung}
+        assert got == expected, "what others got has changed"
+    return statistics.median(added), bench.exercise.limits.call_limit_s
+
+
+# --- what is printed
+
+
+def main() -> None:
+    """Measure everything in one run, and print the tables."""
+    given = arguments()
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(
+            exercise=exercise_of(given.exercise), wrong=given.wrong, jobs=given.jobs, folder=Path(folder)
+        )
+        print(
+            f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+            f"torch {torch.__version__}; `{bench.exercise.id}`, {given.wrong:.0%} of the submissions wrong, "
+            f"{given.jobs} jobs, medians of {given.rounds} rounds; classes of more than {OFTEN} are run once.\n"
+        )
+        rates = take_turns(bench, min(given.sizes), given.sample, given.rounds)
+        start_up = statistics.median(rates.start_up)
+        print_lines(rate_rows(rates, bench))
+        print_lines(
+            ("| one submission of 20 hangs: it adds | {:.3g} s | the call limit, {:g} s |").format(
+                *hanging(bench, given.rounds)
+            ),
+        )
+        print(
+            "\n| submissions | whole | each, past start-up | a second | peak PSS | median PSS "
+            "| last quarter less first | again, unchanged | gradebook, each |"
+        )
+        print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|", flush=True)
+        print_lines(size_rows(bench, given.sizes, start_up, given.rounds))
+        if given.peers:
+            print("\n| one submission, cold | a class of 10, past its start-up, each | ours is |")
+            print_lines(peer_rows(bench.exercise, Path(folder), given.peer_python))
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[100, 1000, 10_000], help="submissions in a class"
+    )
+    parser.add_argument("--exercise", default="relu", help="what is handed in")
+    parser.add_argument(
+        "--wrong", type=float, default=0.1, help="share of the submissions with a known mistake"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=2, help="gradings side by side, ours and the alternatives'"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="runs of which the median is taken")
+    parser.add_argument("--sample", type=int, default=12, help="submissions that a fresh pytest is run on")
+    parser.add_argument(
+        "--peers", action="store_true", help="measure other graders, where they are installed"
+    )
+    parser.add_argument(
+        "--peer-python", type=Path, default=Path(sys.executable), help="the Python they are in"
+    )
+    return parser.parse_args()
+
+
+def rate_rows(rates: Rates, bench: Bench) -> Iterator[str]:
+    """Yield the table of rates: figures beside aims."""
+    middle = statistics.median
+    faster = middle(theirs / ours for theirs, ours in zip(rates.pytest, rates.ours, strict=True))
+    dearer = middle(ours / bare for ours, bare in zip(rates.ours_right, rates.fork, strict=True))
+    yield "| what | figure | aim |"
+    yield "|---|---:|---:|"
+    yield f"| start-up: a class of one | {middle(rates.start_up):.3g} s | |"
+    yield f"| a fresh pytest for each, {bench.jobs} at once: each | {middle(rates.pytest) * 1000:.4g} ms | |"
+    yield f"| ours, past start-up: each | {middle(rates.ours) * 1000:.3g} ms | |"
+    yield f"| ... its rate, in rates of a fresh pytest | {faster:.3g} | 16 or more |"
+    yield f"| a bare fork for each, right ones: each | {middle(rates.fork) * 1000:.3g} ms | |"
+    yield f"| ours, right ones: each | {middle(rates.ours_right) * 1000:.3g} ms | |"
+    yield f"| ... its time, in times of a bare fork | {dearer:.3g} | 2 or less |"
+    yield f"| a further job side by side | {middle(rates.further_mib):.3g} MiB | 30 MB or less |"
+
+
+def print_lines(lines: Iterator[str] | tuple[str, ...] | str) -> None:
+    """Print rows as they are measured."""
+    for line in (lines,) if isinstance(lines, str) else lines:
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
