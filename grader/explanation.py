@@ -56,6 +56,8 @@ class Explanations:
 
         Returns, for each failing name, the ids of all mistakes in it that explain it by themselves.
         """
+        if not self.evidence.names:
+            return {}
         known = importlib.import_module("mistakes")
         namespace = vars(self.reference)
         self._search()

@@ -19,7 +19,8 @@ from grader.proxy import Conversation, Student
 
 _OFF = (
     "terminal faulthandler cacheprovider doctest junitxml pastebin nose legacypath logging stepwise debugging warnings "
-    "unraisableexception threadexception setuponly setupplan recwarn monkeypatch tmpdir freeze_support subtests"
+    "unraisableexception threadexception setuponly setupplan recwarn monkeypatch tmpdir freeze_support subtests "
+    "unittest skipping"
 )
 _MARKS = {
     "points(n)": "what the check is worth",
