@@ -1,6 +1,7 @@
-"""Answers well, and leaves threads behind that never end."""
+"""Answers well, and leaves a thread behind that never ends."""
 
 import threading
+
 from honest import halve, largest
 
 
@@ -10,5 +11,6 @@ def spin():
 
 
 def halve(x):
-    threading.Thread(target=spin, daemon=True).start()
+    if threading.active_count() == 1:  # each takes 5 ms whenever a call gives way: several would take the whole limit
+        threading.Thread(target=spin, daemon=True).start()
     return x / 2
