@@ -44,7 +44,7 @@ from grader.mistakes import KNOWN, Mistake
 from grader.model import Exercise, Outcome
 from grader.proxy import Conversation
 from grader.service import Service
-from grader.suite.plugin import CheckRun, SuitePlugin, run_suite
+from grader.suite.plugin import CheckRun, collect, run_checks
 from grader.wire.messages import Question, Reply
 
 TIME_LIMIT_S = 60
@@ -178,8 +178,7 @@ class Bench:
 
         try:
             with deadline(TIME_LIMIT_S):
-                plugin = SuitePlugin(seed=0, start=start, report=report)
-                run_suite(self.exercise.folder / f"test_{self.exercise.id}.py", plugin)
+                run_checks(collect(self.exercise.suite), seed=0, start=start, report=report)
                 places = (vars(self.reference), vars(self.known))
                 self._probe(evidence, start(None))
                 replayer = Replayer(dict(vars(self.reference)), self.fixtures, places)

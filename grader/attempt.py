@@ -65,16 +65,29 @@ def result_of(exercise: Exercise, ending: Graded | NotGraded) -> ExerciseResult:
     return scoring.exercise_result(exercise, (), outcome=Outcome.INTERNAL_ERROR, message=message)
 
 
-def grade_quizzes(course: Course, submission: Submission) -> Iterator[QuizResult]:
-    """Grade the answers to every quiz of the course."""
-    for bank in quiz.load_banks(course.quizzes):
-        answers = submission.answers(bank.id)
-        if isinstance(answers, Text):
-            yield quiz.grade(bank, answers.text, shown=answers.name)
-        elif isinstance(answers, Unreadable):
-            yield quiz.grade(bank, Problem(path=answers.name, message=answers.reason))
-        else:
-            yield quiz.grade(bank, None)
+class Quizzes:
+    """The quizzes of a course, read once for however many submissions."""
+
+    def __init__(self, course: Course) -> None:
+        """Read every bank. Raises DocumentError with every problem of all."""
+        self._banks = quiz.load_banks(course.quizzes)
+        self._unanswered: dict[str, QuizResult] = {}
+
+    def grade(self, submission: Submission) -> Iterator[QuizResult]:
+        """Grade the answers to every quiz of the course."""
+        for bank in self._banks:
+            answers = submission.answers(bank.id)
+            if isinstance(answers, Text):
+                yield quiz.grade(bank, answers.text, shown=answers.name)
+            elif isinstance(answers, Unreadable):
+                yield quiz.grade(bank, Problem(path=answers.name, message=answers.reason))
+            else:
+                yield self._not_answered(bank)
+
+    def _not_answered(self, bank: quiz.Bank) -> QuizResult:
+        if bank.id not in self._unanswered:
+            self._unanswered[bank.id] = quiz.grade(bank, None)
+        return self._unanswered[bank.id]
 
 
 def report(

@@ -82,6 +82,7 @@ class Batch:
     required_level: int = 2
     recording: bool = True
     _prints: dict[str, str] = field(default_factory=dict)
+    _quizzes: attempt.Quizzes = field(init=False)
 
     def again(self, students: Sequence[str]) -> Iterator[tuple[Attempt, Ended]]:
         """Grade once more what these students handed in last; yield the attempt it was, and what it is now."""
@@ -98,6 +99,7 @@ class Batch:
         self._prints = {f"exercise {e.id}": fingerprint.exercise(e) for e in self.course.exercises}
         for path in sorted(self.course.quizzes.glob("*.yaml")):
             self._prints[f"quiz {path.stem}"] = fingerprint.bank(path)
+        self._quizzes = attempt.Quizzes(self.course)
         under_way: dict[Future[bytes], _Open] = {}
         try:
             for one in handed_in:
@@ -135,7 +137,7 @@ class Batch:
             name: fingerprint.result(prints[f"exercise {name}"], job.root, job.sources, self.seed)
             for name, job in planned.jobs.items()
         }
-        quizzes = list(attempt.grade_quizzes(self.course, submission))
+        quizzes = list(self._quizzes.grade(submission))
         content = recording.kept.pack()
         handed_in = fingerprint.of(content.hex())
         known = (text for pair in prints.items() for text in pair)

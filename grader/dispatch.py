@@ -242,7 +242,16 @@ class _Zygote:
         """Fork a grading process."""
         limits = job.exercise.limits
         wall = int(limits.exercise_limit_s + limits.import_limit_s) + _OWN_SLACK_S
-        order = msgspec.msgpack.encode(GradeOrder(wall_limit_s=wall, slot=slot, warm=job.exercise.warm))
+        suite = job.exercise.suite
+        order = msgspec.msgpack.encode(
+            GradeOrder(
+                suite=str(suite),
+                version=_version(suite.parent),
+                wall_limit_s=wall,
+                slot=slot,
+                warm=job.exercise.warm,
+            )
+        )
         ours, theirs = socket.socketpair()
         with theirs, self._lock:
             try:
@@ -265,6 +274,13 @@ class _Zygote:
         self._process.kill()
         self._process.wait()
         self._errors.close()
+
+
+def _version(folder: Path) -> str:
+    """Return what changes whenever somebody edits an exercise while a warm process holds it."""
+    files = sorted(folder.glob("*.py"))
+    stats = [path.stat() for path in files]
+    return " ".join(f"{path.name}:{s.st_mtime_ns}:{s.st_size}" for path, s in zip(files, stats, strict=True))
 
 
 class _Spawner:

@@ -6,8 +6,9 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import ModuleType
 
 import torch
@@ -25,7 +26,7 @@ from grader.sandbox import ForkLauncher, Launcher, LoadFailed, Sandbox, SpawnLau
 from grader.service import Service
 from grader.suite.comparison import Mismatch
 from grader.suite.headroom import measuring
-from grader.suite.plugin import CheckRun, CheckSpec, SuitePlugin, run_suite
+from grader.suite.plugin import Check, CheckRun, CheckSpec, collect, run_checks
 from grader.wire.frames import Channel, Closed, DescriptorChannel
 from grader.wire.messages import Load, Question, Reply
 from grader.wire.orders import WorkerOrder
@@ -35,29 +36,72 @@ UNEXPLAINED = "No diagnosis could be made, through a fault of ours"
 MAX_RATIONALE = 600
 
 
-def run_forked(channel: Channel, zygote: socket.socket, slot: int) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What is the same for every submission of an exercise, imported: reference, fixtures and checks.
+
+    `fixture_source` is the text of the fixtures, for the worker.
+    """
+
+    reference: ModuleType
+    fixtures: Mapping[str, object]
+    fixture_source: str
+    checks: tuple[Check, ...]
+
+
+def prepare(suite: Path) -> Prepared:
+    """Import an exercise, given the path of its suite. Raises DocumentError for a suite that cannot be run."""
+    sys.path.insert(0, str(suite.parent))
+    source = _fixture_source(suite.parent)
+    return Prepared(
+        reference=importlib.import_module("reference"),
+        fixtures=vars(importlib.import_module("fixtures")) if source else {},
+        fixture_source=source,
+        checks=collect(suite),
+    )
+
+
+def _fixture_source(folder: Path) -> str:
+    fixtures = folder / "fixtures.py"
+    return fixtures.read_text(encoding="utf-8") if fixtures.is_file() else ""
+
+
+def prepare_or_tell(suite: Path) -> Prepared | NotGraded:
+    """Import an exercise, or tell why no submission of it can be graded."""
+    try:
+        return prepare(suite)
+    except DocumentError as error:
+        return NotGraded(reason=str(error))
+    except Exception as error:  # noqa: BLE001 - our own fault, whatever it is: say so, take no points
+        return NotGraded(reason=_our_fault(error))
+
+
+def run_forked(channel: Channel, zygote: socket.socket, slot: int, prepared: Prepared | NotGraded) -> None:
     """Grade the one job that comes through `channel`, with workers forked from the zygote."""
-    serve(channel, lambda order: ForkLauncher(zygote, order, slot))
+    serve(channel, lambda order: ForkLauncher(zygote, order, slot), lambda _: prepared)
 
 
 def run_spawned(channel: Channel) -> None:
     """Grade the one job that comes through `channel`, with workers started as fresh interpreters."""
     torch.set_num_threads(1)
-    serve(channel, SpawnLauncher)
+    serve(channel, SpawnLauncher, prepare_or_tell)
 
 
-def serve(channel: Channel, launcher: Callable[[WorkerOrder], Launcher]) -> None:
+def serve(
+    channel: Channel,
+    launcher: Callable[[WorkerOrder], Launcher],
+    prepare: Callable[[Path], Prepared | NotGraded],
+) -> None:
     """Read one job, grade it, and send each result as it is known."""
     header, _ = channel.receive()
     job = jobs.decode(header)
     if not isinstance(job, Job):
         raise TypeError(f"expected a job, not {type(job).__name__}")
     try:
-        graded: jobs.Message = Grading(job, launcher, lambda m: channel.send(jobs.encode(m))).run()
+        grading = Grading(job, launcher, prepare, lambda m: channel.send(jobs.encode(m)))
+        graded: jobs.Message = grading.run()
     except Closed:
         return  # the command is gone: nobody wants the result
-    except DocumentError as error:
-        graded = NotGraded(reason=str(error))
     except Exception as error:  # noqa: BLE001 - our own fault, whatever it is: say so, take no points
         graded = NotGraded(reason=_our_fault(error))
     channel.send(jobs.encode(graded))
@@ -96,29 +140,29 @@ class Grading:
 
     job: Job
     launcher: Callable[[WorkerOrder], Launcher]
+    prepare: Callable[[Path], Prepared | NotGraded]
     send: Callable[[jobs.Message], None]
     results: dict[str, CheckResult] = field(default_factory=dict)
     evidence: Evidence = field(default_factory=Evidence)
     lost: dict[str, WorkerLost] = field(default_factory=dict)
     shares: list[float] = field(default_factory=list)
     tolerance_used: dict[str, float] = field(default_factory=dict)
-    reference: ModuleType = field(init=False)
-    fixtures: dict[str, object] = field(default_factory=dict)
+    prepared: Prepared = field(init=False)
     sandbox: Sandbox = field(init=False)
 
-    def run(self) -> Graded:
+    def run(self) -> Graded | NotGraded:
         """Grade, explain, flag for review, and return the result of the exercise."""
         graded = self._grade()
+        if isinstance(graded, NotGraded):
+            return graded
         bans = bool(self.job.exercise.banned_operators)
         found = review.flags(self.job.sources, self.job.module, root=self.job.root, bans=bans)
         result = replace(graded.result, flags=found)
         return Graded(result=result, explained_by=graded.explained_by, tolerance_used=self.tolerance_used)
 
-    def _grade(self) -> Graded:
+    def _grade(self) -> Graded | NotGraded:
         started = time.monotonic()
         exercise = self.job.exercise
-        sys.path.insert(0, str(exercise.folder))
-        fixtures = exercise.folder / "fixtures.py"
         order = WorkerOrder(
             memory_limit_mib=exercise.limits.memory_limit_mib,
             output_limit_kib=exercise.limits.output_limit_kib,
@@ -128,14 +172,16 @@ class Grading:
             module=self.job.module,
             root=self.job.root,
             sources=self.job.sources,
-            fixtures=fixtures.read_text(encoding="utf-8") if fixtures.is_file() else "",
+            fixtures=_fixture_source(exercise.folder),
         )
         self.sandbox = Sandbox(self.launcher(order), load, exercise.limits)
         self.sandbox.open(exercise.limits.exercise_limit_s)
-        self.sandbox.start()  # the worker imports the submission while we import the suite
-        self.reference = importlib.import_module("reference")
-        if load.fixtures:
-            self.fixtures = vars(importlib.import_module("fixtures"))
+        self.sandbox.start()  # the worker imports the submission while we import the exercise, if it is not yet
+        prepared = self.prepare(exercise.suite)
+        if isinstance(prepared, NotGraded):
+            self.sandbox.close()
+            return prepared
+        self.prepared = prepared
         try:
             self.sandbox.ensure_loaded()
         except (LoadFailed, WorkerLost) as ending:
@@ -160,8 +206,8 @@ class Grading:
         return Explanations(
             evidence=self.evidence,
             results=self.results,
-            reference=self.reference,
-            fixtures=self.fixtures,
+            reference=self.prepared.reference,
+            fixtures=self.prepared.fixtures,
             sandbox=self.sandbox,
             lost=self.lost,
         ).add()
@@ -188,13 +234,16 @@ class Grading:
     # --- checks
 
     def _run_checks(self) -> None:
-        exercise, job = self.job.exercise, self.job
-        plugin = SuitePlugin(
-            seed=job.seed, start=self._start, report=self._report, first_failure=job.first_failure
-        )
-        torch.set_num_threads(job.threads)  # this process forks nothing itself, so more than one is safe
+        job = self.job
+        torch.set_num_threads(job.threads)  # this process forks nothing, so more than one is safe
         with measuring() if job.measure else contextlib.nullcontext(self.shares) as self.shares:
-            run_suite(exercise.folder / f"test_{exercise.id}.py", plugin)
+            run_checks(
+                self.prepared.checks,
+                seed=job.seed,
+                start=self._start,
+                report=self._report,
+                first_failure=job.first_failure,
+            )
 
     def _start(self, _: CheckSpec) -> Conversation:
         return Conversation(
@@ -253,7 +302,7 @@ class Grading:
         """Tell whose fault an error inside the suite is: run the check once more on the reference."""
         assert run.rerun is not None
         try:
-            run.rerun(Conversation(_Local(Service(vars(self.reference), self.fixtures))))
+            run.rerun(Conversation(_Local(Service(vars(self.prepared.reference), self.prepared.fixtures))))
         except Exception:  # noqa: BLE001 - any failure on the reference means the suite is at fault
             return False
         return True
@@ -284,7 +333,7 @@ class Grading:
 
     def _signature_of(self, record: CallRecord) -> Callable[..., object] | None:
         """Return what names the parameters of a call: the reference's function, or its module's forward."""
-        found = getattr(self.reference, record.root, None)
+        found = getattr(self.prepared.reference, record.root, None)
         if record.name == record.root:
             return found
         return getattr(found, "forward", None) if record.name.endswith(".forward") else None

@@ -62,6 +62,11 @@ class Exercise:
     banned_operators: tuple[str, ...] = ()
     warm: tuple[str, ...] = ()
 
+    @property
+    def suite(self) -> Path:
+        """The hidden suite."""
+        return self.folder / f"test_{self.id}.py"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:

@@ -1,10 +1,12 @@
-"""The warm process: imports torch, pytest and the engine once, then forks grading processes and workers.
+"""The warm process: imports torch, pytest and the engine once, then forks hosts and workers.
 
-Started as `python -P -m grader.zygote FD [MAX_LEVEL]` with a clean environment in `/`. It never learns of a course or a
-submission: all it reads are orders of a few bytes with descriptors attached. Linux only.
+Started as `python -P -m grader.zygote FD [MAX_LEVEL]` with a clean environment in `/`. It reads no course and no
+submission, only orders of a few bytes with descriptors attached. A host is forked from it for each exercise and imports
+that; grading processes are forked from hosts, workers from the warm process alone. Linux only.
 """
 
 import array
+import contextlib
 import gc
 import os
 import platform
@@ -12,12 +14,15 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 
 from grader import grading, mistakes, suite  # noqa: F401 - imported for the processes forked from here
+from grader.jobs import NotGraded
 from grader.service import seed_everything
 from grader.wire.frames import SocketChannel
 from grader.wire.orders import ForkOrder, GradeOrder, Order, Ready
@@ -25,6 +30,7 @@ from grader.worker import linux, lockdown
 from grader.worker.process import run_monitor
 
 MAX_ORDER_BYTES = 64 * 1024
+MAX_HOSTS = 32  # exercises held at once; each costs a few MB
 
 
 _orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
@@ -39,9 +45,7 @@ def main(control_fd: int, max_level: int = 3) -> None:
     seed_everything()  # imports numpy.random, once for all children
     confinement = lockdown.prepare(max_level=max_level)
     control = socket.socket(fileno=control_fd)
-    threads = len(list(Path("/proc/self/task").iterdir()))
-    if threads != 1:
-        raise SystemExit(f"The zygote has {threads} threads; forking it would deadlock its children.")
+    _refuse_threads("The zygote")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
@@ -61,18 +65,92 @@ def main(control_fd: int, max_level: int = 3) -> None:
 
 def serve(control: socket.socket, confinement: lockdown.Confinement) -> None:
     """Carry out orders until the last holder of the other end is gone."""
-    cpus, here = sorted(os.sched_getaffinity(0)), os.getpid()
+    hosts = _Hosts(control)
     while True:
         data, descriptors = _receive(control)
         if not data:
             return
         order = _orders.decode(data)
-        cpu = cpus[order.slot % len(cpus)]
         if isinstance(order, GradeOrder):
             _warm(order.warm)
+            hosts.pass_on(order, data, descriptors)
+        else:
+            here = os.getpid()
+            if os.fork() == 0:
+                control.close()
+                hosts.close()
+                _become(partial(_monitor, order, descriptors, confinement), parent=here)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+class _Hosts:
+    """The processes that hold an exercise each: suite and reference imported, ready to be forked for a submission.
+
+    They are forked from here when they are first wanted, and know nothing of each other. Workers never are forked from
+    them: what a worker inherits holds no course content.
+    """
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._running: dict[str, tuple[str, socket.socket]] = {}
+
+    def pass_on(self, order: GradeOrder, data: bytes, descriptors: list[int]) -> None:
+        """Hand an order to the host of its suite. One that has died, or holds an older version, is replaced."""
+        version, host = self._running.get(order.suite, ("", None))
+        if host is not None and version == order.version:
+            with contextlib.suppress(OSError):
+                socket.send_fds(host, [data], descriptors)
+                return
+        if host is not None:
+            host.close()  # it ends when it has no order left
+        host = self._start(order)
+        with contextlib.suppress(
+            OSError
+        ):  # it died at once: the job's channel closes, and the command sees it
+            socket.send_fds(host, [data], descriptors)
+
+    def _start(self, order: GradeOrder) -> socket.socket:
+        self._running.pop(order.suite, None)
+        if len(self._running) >= MAX_HOSTS:
+            _, oldest = self._running.pop(next(iter(self._running)))
+            oldest.close()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        here = os.getpid()
+        if os.fork() == 0:
+            ours.close()
+            self._control.close()
+            self.close()
+            _become(partial(_host, theirs, order), parent=here)
+        theirs.close()
+        self._running[order.suite] = (order.version, ours)
+        return ours
+
+    def close(self) -> None:
+        """Let go of the hosts, in a child that has nothing to do with them."""
+        for _, host in self._running.values():
+            host.close()
+
+
+def _host(control: socket.socket, first: GradeOrder) -> None:
+    """Hold an exercise, and fork a grading process for every order until the zygote lets go."""
+    signal.alarm(first.wall_limit_s)  # even a reference that never ends being imported
+    prepared = grading.prepare_or_tell(Path(first.suite))
+    signal.alarm(0)
+    _refuse_threads("An exercise")
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    gc.collect()
+    gc.freeze()
+    here = os.getpid()
+    while True:
+        data, descriptors = _receive(control)
+        if not data:
+            return
+        order = _orders.decode(data)
+        assert isinstance(order, GradeOrder)
         if os.fork() == 0:
             control.close()
-            _become(order, descriptors, cpu, confinement, parent=here)
+            _become(partial(_grade, order, descriptors, prepared), parent=here)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -86,31 +164,50 @@ def _receive(control: socket.socket) -> tuple[bytes, list[int]]:
     return data, list(descriptors)
 
 
-def _become(
-    order: Order, descriptors: list[int], cpu: int, confinement: lockdown.Confinement, *, parent: int
-) -> NoReturn:
-    """Turn this fresh child into what was ordered, and never return."""
+def _become(what: Callable[[], None], *, parent: int) -> NoReturn:
+    """Turn this fresh child into something else, and never return."""
     status = 1
     try:
         linux.die_with_parent()
         if os.getppid() != parent:
             os._exit(status)  # it died before we asked to die with it
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        first, second = descriptors
-        if isinstance(order, ForkOrder):
-            run_monitor(order.worker, first, second, cpu, confinement)
-        # Even a suite that hangs inside C ends here; the command sees the channel close.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(order.wall_limit_s)
-        os.sched_setaffinity(0, os.sched_getaffinity(0) - {cpu} or {cpu})
-        channel, zygote = SocketChannel(socket.socket(fileno=first)), socket.socket(fileno=second)
-        grading.run_forked(channel, zygote, order.slot)
+        what()
         status = 0
-    except BaseException:  # noqa: BLE001 - a child must never return into the zygote's loop
+    except BaseException:  # noqa: BLE001 - a child must never return into its parent's loop
         traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(status)
+
+
+def _monitor(order: ForkOrder, descriptors: list[int], confinement: lockdown.Confinement) -> None:
+    call, control = descriptors
+    run_monitor(order.worker, call, control, _core(order.slot), confinement)
+
+
+def _grade(order: GradeOrder, descriptors: list[int], prepared: grading.Prepared | NotGraded) -> None:
+    first, second = descriptors
+    signal.alarm(
+        order.wall_limit_s
+    )  # even a suite that hangs inside C ends here; the command sees the channel close
+    core = _core(order.slot)
+    os.sched_setaffinity(0, os.sched_getaffinity(0) - {core} or {core})
+    channel, zygote = SocketChannel(socket.socket(fileno=first)), socket.socket(fileno=second)
+    grading.run_forked(channel, zygote, order.slot, prepared)
+
+
+def _core(slot: int) -> int:
+    """Return the core that the workers of a slot run on."""
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[slot % len(cores)]
+
+
+def _refuse_threads(what: str) -> None:
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    if threads != 1:
+        raise SystemExit(f"{what} started threads ({threads} run): forking it would deadlock its children.")
 
 
 _WARMED: set[str] = set()

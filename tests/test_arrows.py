@@ -33,7 +33,7 @@ ARROWS = {
         "errors", "explanation", "feedback", "jobs", "model", "proxy", "review", "safetext", "sandbox", "scoring",
         "service", "suite", "wire",
     },
-    "zygote": {"grading", "mistakes", "service", "suite", "wire", "worker"},
+    "zygote": {"grading", "jobs", "mistakes", "service", "suite", "wire", "worker"},
     "dispatch": {"errors", "jobs", "model", "sandbox", "wire"},
     "catalog": {"document", "errors", "model"},
     "quiz": {"document", "errors", "model", "safetext"},

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from grader import __version__, catalog, scoring
-from grader.attempt import grade_exercises, grade_quizzes
+from grader.attempt import Quizzes, grade_exercises
 from grader.dispatch import Dispatcher
 from grader.model import Report, Versions
 from grader.report import from_json, to_json
@@ -50,7 +50,7 @@ def warm(dispatcher: Dispatcher) -> str:
     ready = dispatcher.ready()
     report = scoring.report(
         list(grade_exercises(dispatcher, handed_in, course.exercises, 0)),
-        list(grade_quizzes(course, handed_in)),
+        list(Quizzes(course).grade(handed_in)),
         isolation=dispatcher.isolation(),
         versions=Versions(grader=__version__, torch=ready.torch_version, python=ready.python_version),
         seed=0,

@@ -11,7 +11,7 @@ from grader.proxy import Conversation
 from grader.suite import assert_matches
 from grader.suite.comparison import Mismatch
 from grader.suite.headroom import measuring
-from grader.suite.plugin import SuitePlugin, run_suite, seed_of
+from grader.suite.plugin import collect, run_checks, seed_of
 
 
 def mismatch(got, expected, **options):
@@ -146,7 +146,7 @@ def run(tmp_path: Path, text: str, **options: bool):
         return finished.error is None and not finished.waits_for
 
     start = lambda _: Conversation(backend=None)  # noqa: E731
-    run_suite(path, SuitePlugin(seed=0, start=start, report=report, **options))
+    run_checks(collect(path), seed=0, start=start, report=report, **options)
     return runs
 
 

@@ -68,7 +68,7 @@ def run_command(
             if streams:
                 progress.clear()
                 click.echo(exercise_text(result, style))
-        quizzes = [] if exercises else list(attempt.grade_quizzes(course, handed_in))
+        quizzes = [] if exercises else list(attempt.Quizzes(course).grade(handed_in))
         report = attempt.report(dispatcher, results, quizzes, seed)
     if streams:
         click.echo(

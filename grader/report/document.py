@@ -16,9 +16,9 @@ def to_document(report: Report) -> dict[str, Any]:
     return {"format": FORMAT, **valid(msgspec.to_builtins(report))}
 
 
-def to_json(report: Report) -> str:
+def to_json(report: Report, *, indent: int | None = 1) -> str:
     """Return the report as JSON text: ASCII only, so that no reader needs to guess its encoding."""
-    return json.dumps(to_document(report), indent=1, allow_nan=False)
+    return json.dumps(to_document(report), indent=indent, allow_nan=False)
 
 
 def from_json(text: str) -> Report:

@@ -1,4 +1,4 @@
-"""The pytest plugin that turns a hidden suite into checks, in a bare and fast pytest."""
+"""Turns a hidden suite into checks: a bare and fast pytest collects it, and they are run one by one."""
 
 import contextlib
 import hashlib
@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,21 @@ class CheckSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check as it was collected: what it is, and the test that it runs."""
+
+    spec: CheckSpec
+    test: Callable[..., object]
+
+    def run(self, conversation: Conversation, seed: int) -> None:
+        """Call the test with `student` and `rng` filled in: all that a check may ask for."""
+        seed = seed_of(seed, self.spec.id)
+        torch.default_generator.manual_seed(seed)
+        offered = {"student": Student(conversation), "rng": torch.Generator().manual_seed(seed)}
+        self.test(**{name: offered[name] for name in inspect.signature(self.test).parameters})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRun:
     """One check that ran, or was skipped because `waits_for` did not pass. `error` is what it raised."""
 
@@ -58,29 +73,12 @@ def seed_of(seed: int, check: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-class SuitePlugin:
-    """Runs the tests of one suite as checks, and reports each as it ends."""
+class _Collector:
+    """A plugin that takes the tests of a suite from pytest, which then runs none."""
 
-    def __init__(
-        self,
-        *,
-        seed: int,
-        start: Callable[[CheckSpec], Conversation],
-        report: Callable[[CheckRun], bool],
-        first_failure: bool = False,
-    ) -> None:
-        """`start` opens the conversation of a check; `report` takes its run and tells whether it passed.
-
-        With `first_failure` no check runs after one that did not pass.
-        """
-        self.specs: list[CheckSpec] = []
+    def __init__(self) -> None:
+        self.items: list[pytest.Item] = []
         self.errors: list[str] = []
-        self._seed = seed
-        self._start = start
-        self._report = report
-        self._passed: set[str] = set()
-        self._first_failure = first_failure
-        self._failed = False
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Declare the marks."""
@@ -92,52 +90,81 @@ class SuitePlugin:
         if report.failed:
             self.errors.append(str(report.longrepr))
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Read the checks in the order of the file."""
-        self.specs = [_spec(item) for item in items]
-
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool:
-        """Run one check, or skip it, and report it."""
-        if self._failed and self._first_failure:
-            return True
-        spec = next(spec for spec in self.specs if spec.id == item.name)
-        waits_for = next((name for name in spec.requires if name not in self._passed), "")
-        conversation = self._start(spec)
-        run = self._function(item)
-        started = time.monotonic()
-        error = None
-        if not waits_for:
-            try:
-                run(conversation)
-            except BaseException as raised:  # noqa: BLE001 - a suite may raise anything; the report tells it apart
-                error = raised
-        outcome = CheckRun(
-            spec=spec,
-            conversation=conversation,
-            error=error,
-            waits_for=waits_for,
-            duration_s=time.monotonic() - started,
-            rerun=run,
-        )
-        if self._report(outcome):
-            self._passed.add(spec.id)
-        else:
-            self._failed = True
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Keep the tests in the order of the file."""
+        self.items = list(session.items)
         return True
 
-    def _function(self, item: pytest.Item) -> Callable[[Conversation], None]:
-        """Return the test with `student` and `rng` filled in for a conversation: all that a check may ask for."""
-        assert isinstance(item, pytest.Function)
-        test = item.obj
-        wanted = inspect.signature(test).parameters
 
-        def run(conversation: Conversation) -> None:
-            seed = seed_of(self._seed, item.name)
-            torch.default_generator.manual_seed(seed)
-            offered = {"student": Student(conversation), "rng": torch.Generator().manual_seed(seed)}
-            test(**{name: offered[name] for name in wanted})
+def collect(path: Path) -> tuple[Check, ...]:
+    """Import the suite at `path`; return its checks in their order.
 
-        return run
+    Raises DocumentError when it cannot be read, is empty, or has tests that are no checks.
+    """
+    sys.dont_write_bytecode = True  # the course may lie where nobody may write
+    collector = _Collector()
+    with _kept_output() as printed:
+        code = pytest.main([*_arguments(path)], plugins=[collector])
+    if collector.errors or code is not pytest.ExitCode.OK or not collector.items:
+        reason = (
+            "\n".join(collector.errors)
+            or f"pytest ended with exit code {int(code)}: {printed.getvalue()[-500:]}"
+        )
+        raise DocumentError([Problem(path=path.name, message=f"the suite cannot be run: {reason}")])
+    return tuple(
+        Check(spec=_spec(item), test=item.obj)
+        for item in collector.items
+        if isinstance(item, pytest.Function)
+    )
+
+
+def _arguments(path: Path) -> Iterator[str]:
+    yield from (str(path), "-c", os.devnull, f"--rootdir={path.parent}", "--noconftest", "--assert=plain")
+    yield from ("--capture=no", "--strict-markers", "--disable-plugin-autoload")
+    for name in _OFF.split():
+        yield from ("-p", f"no:{name}")
+
+
+def run_checks(
+    checks: Iterable[Check],
+    *,
+    seed: int,
+    start: Callable[[CheckSpec], Conversation],
+    report: Callable[[CheckRun], bool],
+    first_failure: bool = False,
+) -> None:
+    """Run checks, and report each as it ends.
+
+    `start` opens the conversation of a check; `report` takes its run and tells whether it passed. With `first_failure`
+    no check runs after one that did not pass.
+    """
+    passed: set[str] = set()
+    with _kept_output():
+        for check in checks:
+            if report(_run(check, seed, start(check.spec), passed)):
+                passed.add(check.spec.id)
+            elif first_failure:
+                return
+
+
+def _run(check: Check, seed: int, conversation: Conversation, passed: Set[str]) -> CheckRun:
+    """Run one check, unless it waits for one that did not pass."""
+    waits_for = next((name for name in check.spec.requires if name not in passed), "")
+    started = time.monotonic()
+    error = None
+    if not waits_for:
+        try:
+            check.run(conversation, seed)
+        except BaseException as raised:  # noqa: BLE001 - a suite may raise anything; the report tells it apart
+            error = raised
+    return CheckRun(
+        spec=check.spec,
+        conversation=conversation,
+        error=error,
+        waits_for=waits_for,
+        duration_s=time.monotonic() - started,
+        rerun=lambda other: check.run(other, seed),
+    )
 
 
 def _spec(item: pytest.Item) -> CheckSpec:
@@ -164,30 +191,6 @@ def _spec(item: pytest.Item) -> CheckSpec:
         requires=tuple(requires.args) if requires else (),
         reveal=str(reveal.args[0]) if reveal else "all",
     )
-
-
-def run_suite(path: Path, plugin: SuitePlugin) -> None:
-    """Run the suite at `path` with `plugin`. Raises DocumentError when it cannot be read or is empty."""
-    arguments = [
-        str(path),
-        "-c",
-        os.devnull,
-        f"--rootdir={path.parent}",
-        "--noconftest",
-        "--assert=plain",
-    ]
-    arguments += ["--capture=no", "--strict-markers", "--disable-plugin-autoload"]
-    for name in _OFF.split():
-        arguments += ["-p", f"no:{name}"]
-    sys.dont_write_bytecode = True  # the course may lie where nobody may write
-    with _kept_output() as printed:
-        code = pytest.main(arguments, plugins=[plugin])
-    if plugin.errors or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not plugin.specs:
-        reason = (
-            "\n".join(plugin.errors)
-            or f"pytest ended with exit code {int(code)}: {printed.getvalue()[-500:]}"
-        )
-        raise DocumentError([Problem(path=path.name, message=f"the suite cannot be run: {reason}")])
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What is said to the zygote and to a monitor: a few bytes each, naming no course and no submission."""
+"""What is said to the zygote and to a monitor: a few bytes each, naming no submission."""
 
 from typing import Literal
 
@@ -23,9 +23,12 @@ class WorkerOrder(_Message, frozen=True, kw_only=True):
 class GradeOrder(_Message, frozen=True, kw_only=True, tag="grade"):
     """Fork a grading process; descriptors: its job channel, and an end of the zygote's control socket.
 
-    Jobs that run side by side have different slots: their workers run on different cores.
+    It is forked from a process that holds the suite, given by its path and by a `version` that another state of its
+    files would not have. Jobs that run side by side have different slots: their workers run on different cores.
     """
 
+    suite: str
+    version: str
     wall_limit_s: int
     slot: int = 0
     warm: tuple[str, ...] = ()
