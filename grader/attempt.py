@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from grader import __version__, quiz, scoring
-from grader.catalog import Course
 from grader.dispatch import Dispatcher, Watch, ignore
 from grader.errors import Problem
 from grader.jobs import Graded, Job, NotGraded
 from grader.model import Exercise, ExerciseResult, Isolation, Outcome, QuizResult, Report, Versions
+from grader.quiz import Bank
 from grader.submission import Submission, Text, Unreadable
 
 NOT_GRADED = "This exercise was not graded: the run did not end. No points are lost; please grade again."
@@ -65,9 +65,9 @@ def result_of(exercise: Exercise, ending: Graded | NotGraded) -> ExerciseResult:
     return scoring.exercise_result(exercise, (), outcome=Outcome.INTERNAL_ERROR, message=message)
 
 
-def grade_quizzes(course: Course, submission: Submission) -> Iterator[QuizResult]:
-    """Grade the answers to every quiz of the course."""
-    for bank in quiz.load_banks(course.quizzes):
+def grade_quizzes(banks: Sequence[Bank], submission: Submission) -> Iterator[QuizResult]:
+    """Grade the answers to quizzes."""
+    for bank in banks:
         answers = submission.answers(bank.id)
         if isinstance(answers, Text):
             yield quiz.grade(bank, answers.text, shown=answers.name)

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import msgspec
 
-from grader import __version__, attempt, fingerprint, jobs, scoring
+from grader import __version__, attempt, fingerprint, jobs, quiz, scoring
 from grader.attempt import Plan
 from grader.catalog import Course
 from grader.errors import IsolationRefused, UsageError
@@ -20,6 +20,7 @@ from grader.handed_in import HandedIn, Moment
 from grader.host import Done, Work, perform
 from grader.jobs import Graded
 from grader.model import ExerciseResult, Isolation, Outcome, QuizResult, Report, Versions
+from grader.quiz import Bank
 from grader.submission import Recording, Stored, Submission, Unreadable
 
 _WAITING_FOR_EACH = 2  # so much work is handed to the executor for each that it does at once: it never idles
@@ -82,6 +83,7 @@ class Batch:
     required_level: int = 2
     recording: bool = True
     _prints: dict[str, str] = field(default_factory=dict)
+    _banks: Sequence[Bank] = ()
 
     def again(self, students: Sequence[str]) -> Iterator[tuple[Attempt, Ended]]:
         """Grade once more what these students handed in last; yield the attempt it was, and what it is now."""
@@ -98,6 +100,7 @@ class Batch:
         self._prints = {f"exercise {e.id}": fingerprint.exercise(e) for e in self.course.exercises}
         for path in sorted(self.course.quizzes.glob("*.yaml")):
             self._prints[f"quiz {path.stem}"] = fingerprint.bank(path)
+        self._banks = quiz.load_banks(self.course.quizzes)  # once: to read them takes longer than to grade
         under_way: dict[Future[bytes], _Open] = {}
         try:
             for one in handed_in:
@@ -135,7 +138,7 @@ class Batch:
             name: fingerprint.result(prints[f"exercise {name}"], job.root, job.sources, self.seed)
             for name, job in planned.jobs.items()
         }
-        quizzes = list(attempt.grade_quizzes(self.course, submission))
+        quizzes = list(attempt.grade_quizzes(self._banks, submission))
         content = recording.kept.pack()
         handed_in = fingerprint.of(content.hex())
         known = (text for pair in prints.items() for text in pair)

@@ -42,7 +42,7 @@ ARROWS = {
     "workspace": {"catalog", "quiz"},
     "report": {"model", "safetext"},
     "content": {"catalog", "dispatch", "document", "errors", "jobs", "mistakes", "model", "quiz"},
-    "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
+    "attempt": {"dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
     "checkout": {"submission"},
     "handed_in": {"checkout", "errors", "submission"},
     "fingerprint": {"model"},
@@ -52,7 +52,7 @@ ARROWS = {
     "host": {"catalog", "dispatch", "fingerprint", "jobs", "model"},
     "executors": {"errors", "host", "safetext"},
     "batch": {
-        "attempt", "catalog", "errors", "fingerprint", "gradebook", "handed_in", "host", "jobs", "model", "scoring",
+        "attempt", "catalog", "errors", "fingerprint", "gradebook", "handed_in", "host", "jobs", "model", "quiz", "scoring",
         "submission",
     },
     "statistics": {"catalog", "errors", "gradebook", "mistakes", "model", "policy"},

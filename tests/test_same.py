@@ -15,6 +15,7 @@ from grader.attempt import grade_exercises, grade_quizzes
 from grader.dispatch import Dispatcher
 from grader.model import Report, Versions
 from grader.report import from_json, to_json
+from grader.quiz import load_banks
 from grader.submission import open_submission
 
 ROOT = Path(__file__).parent.parent
@@ -50,7 +51,7 @@ def warm(dispatcher: Dispatcher) -> str:
     ready = dispatcher.ready()
     report = scoring.report(
         list(grade_exercises(dispatcher, handed_in, course.exercises, 0)),
-        list(grade_quizzes(course, handed_in)),
+        list(grade_quizzes(load_banks(course.quizzes), handed_in)),
         isolation=dispatcher.isolation(),
         versions=Versions(grader=__version__, torch=ready.torch_version, python=ready.python_version),
         seed=0,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from grader import attempt, catalog, scoring
+from grader import attempt, catalog, quiz, scoring
 from grader.catalog import Course
 from grader.cli import commands, nearest, options
 from grader.cli.formats import FORMATS, Setting, add_step_summary, report_format
@@ -67,7 +67,7 @@ def run_command(
             if streams:
                 progress.clear()
                 click.echo(exercise_text(result, style))
-        quizzes = [] if exercises else list(attempt.grade_quizzes(course, handed_in))
+        quizzes = [] if exercises else list(attempt.grade_quizzes(quiz.load_banks(course.quizzes), handed_in))
         report = attempt.report(dispatcher, results, quizzes, seed)
     if streams:
         click.echo(
