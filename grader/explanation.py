@@ -56,10 +56,12 @@ class Explanations:
 
         Returns, for each failing name, the ids of all mistakes in it that explain it by themselves.
         """
-        known = importlib.import_module("mistakes")
-        namespace = vars(self.reference)
         self._search()
         self._place()
+        if not self.evidence.names:
+            return {}  # nothing to diagnose, and so no need to import the mistakes
+        known = importlib.import_module("mistakes")
+        namespace = vars(self.reference)
         replayer = Replayer(dict(namespace), self.fixtures, (namespace, vars(known)))
         diagnoser = Diagnoser(replayer, KNOWN, units_of(self.evidence.segments))
         for check, names in self.evidence.names.items():

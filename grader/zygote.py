@@ -19,6 +19,7 @@ import msgspec
 
 from grader import grading, mistakes, suite  # noqa: F401 - imported for the processes forked from here
 from grader.service import seed_everything
+from grader.suite import plugin
 from grader.wire.frames import SocketChannel
 from grader.wire.orders import ForkOrder, GradeOrder, Order, Ready
 from grader.worker import linux, lockdown
@@ -37,6 +38,7 @@ def main(control_fd: int, max_level: int = 3) -> None:
 
     torch.set_num_threads(1)
     seed_everything()  # imports numpy.random, once for all children
+    plugin.warm()
     confinement = lockdown.prepare(max_level=max_level)
     control = socket.socket(fileno=control_fd)
     threads = len(list(Path("/proc/self/task").iterdir()))

@@ -14,8 +14,8 @@ from grader import __version__, catalog, scoring
 from grader.attempt import grade_exercises, grade_quizzes
 from grader.dispatch import Dispatcher
 from grader.model import Report, Versions
-from grader.report import from_json, to_json
 from grader.quiz import load_banks
+from grader.report import from_json, to_json
 from grader.submission import open_submission
 
 ROOT = Path(__file__).parent.parent

@@ -1,7 +1,7 @@
 """A bank: the items of one quiz, as `quizzes/<section>.yaml` holds them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +38,7 @@ class Bank:
 
     id: str
     source: Document[BankDocument]
+    _sheets: dict[int, tuple[Item, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def title(self) -> str:
@@ -92,10 +93,13 @@ class Bank:
 
         Raises DocumentError where an item has no draw for it, which `grade check` makes unlikely.
         """
-        return [
-            self._drawn(n, item, seed if self.seed is None else self.seed)
-            for n, item in enumerate(self.items)
-        ]
+        wanted = seed if self.seed is None else self.seed
+        sheet = self._sheets.get(wanted) or tuple(
+            self._drawn(n, item, wanted) for n, item in enumerate(self.items)
+        )
+        if wanted in (0, self.seed):  # what a whole class is asked, or nobody has answered: drawn once
+            self._sheets[wanted] = sheet
+        return list(sheet)
 
     def _drawn(self, n: int, item: Item, seed: int) -> Item:
         try:

@@ -167,26 +167,32 @@ def _spec(item: pytest.Item) -> CheckSpec:
 
 def run_suite(path: Path, plugin: SuitePlugin) -> None:
     """Run the suite at `path` with `plugin`. Raises DocumentError when it cannot be read or is empty."""
-    arguments = [
-        str(path),
-        "-c",
-        os.devnull,
-        f"--rootdir={path.parent}",
-        "--noconftest",
-        "--assert=plain",
-    ]
-    arguments += ["--capture=no", "--strict-markers", "--disable-plugin-autoload"]
-    for name in _OFF.split():
-        arguments += ["-p", f"no:{name}"]
     sys.dont_write_bytecode = True  # the course may lie where nobody may write
     with _kept_output() as printed:
-        code = pytest.main(arguments, plugins=[plugin])
+        code = pytest.main(_arguments(path), plugins=[plugin])
     if plugin.errors or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not plugin.specs:
         reason = (
             "\n".join(plugin.errors)
             or f"pytest ended with exit code {int(code)}: {printed.getvalue()[-500:]}"
         )
         raise DocumentError([Problem(path=path.name, message=f"the suite cannot be run: {reason}")])
+
+
+def warm() -> None:
+    """Have pytest run nothing, once for all processes forked from here: it imports some of itself only then."""
+    with _kept_output():
+        pytest.main(_arguments(Path(os.devnull)))
+
+
+def _arguments(path: Path) -> list[str]:
+    """Return pytest's arguments: a bare pytest, that reads nothing but the suite at `path`."""
+    here = path.parent
+    # Without confcutdir the folders above are collected too, and every name in them is looked at.
+    arguments = [str(path), "-c", os.devnull, f"--rootdir={here}", f"--confcutdir={here}", "--noconftest"]
+    arguments += ["--assert=plain", "--capture=no", "--strict-markers", "--disable-plugin-autoload"]
+    for name in _OFF.split():
+        arguments += ["-p", f"no:{name}"]
+    return arguments
 
 
 @contextlib.contextmanager
