@@ -155,14 +155,17 @@ class Batch:
 
     def _end(self, begun: "_Open", data: bytes | None) -> Ended:
         """Put everything together, and into the gradebook."""
-        if data is not None:
-            begun.add(msgspec.msgpack.decode(data, type=Done), self)
+        fresh = {} if data is None else begun.add(msgspec.msgpack.decode(data, type=Done), self)
         report = begun.report(self)
         moment = begun.one.moment(begun.read)
-        number = self._record(begun, report, moment) if self.recording else 0
+        if self.recording:
+            number = self._record(begun, report, moment, fresh)
+        else:
+            number = 0
+            self.gradebook.keep(fresh)
         return Ended(student=begun.one.student, number=number, report=report, note=moment.note)
 
-    def _record(self, begun: "_Open", report: Report, moment: Moment) -> int:
+    def _record(self, begun: "_Open", report: Report, moment: Moment, fresh: Mapping[str, bytes]) -> int:
         return self.gradebook.add(
             begun.one.student,
             report,
@@ -171,6 +174,7 @@ class Batch:
             conditions=begun.conditions,
             submitted_at=moment.at,
             parts=self._prints,
+            results=fresh,
         )
 
     def exercise_print(self, exercise: str) -> str:
@@ -209,8 +213,8 @@ class _Open:
             slots=batch.slots,
         )
 
-    def add(self, done: Done, batch: Batch) -> None:
-        """Take in what an executor did, and keep it in the cache; what is void is not kept."""
+    def add(self, done: Done, batch: Batch) -> dict[str, bytes]:
+        """Take in what an executor did; return what of it is for the cache, which nothing void is."""
         if done.refused:
             raise IsolationRefused(
                 level=done.isolation.level, required=batch.required_level, missing=done.isolation.missing
@@ -224,7 +228,7 @@ class _Open:
             self.kept[name] = kept
             if isinstance(ending, Graded) and result.outcome is not Outcome.INTERNAL_ERROR:
                 fresh[self.keys[name]] = msgspec.msgpack.encode(kept)
-        batch.gradebook.keep(fresh)
+        return fresh
 
     def report(self, batch: Batch) -> Report:
         """Return the report. Its isolation is the lowest of its parts."""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from grader.errors import GraderError, UsageError
@@ -158,13 +158,15 @@ class Gradebook:
         conditions: str,
         submitted_at: datetime,
         parts: Mapping[str, str],
+        results: Mapping[str, bytes] = MappingProxyType({}),
     ) -> int:
         """Append an attempt and return its number.
 
         `content` is what was handed in, packed, and `submission` its fingerprint; `parts` maps exercises and quizzes to
-        theirs.
+        theirs. `results` are for the cache: in the same transaction, as each waits for the disk.
         """
         with _Transaction(self._db):
+            self._keep(results)
             self._db.execute("INSERT OR IGNORE INTO contents VALUES (?, ?)", (submission, content))
             query = "SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE student = ?"
             (number,) = self._db.execute(query, (student,)).fetchone()
@@ -184,7 +186,7 @@ class Gradebook:
                 "grader": report.versions.grader,
                 "torch": report.versions.torch,
                 "python": report.versions.python,
-                "report": to_json(report, indent=None),  # in one line: half the bytes, and C writes it
+                "report": to_json(report, indent=None),
             }
             marks = ", ".join(f":{name}" for name in row)
             added = self._db.execute(f"INSERT INTO attempts ({', '.join(row)}) VALUES ({marks})", row)  # noqa: S608 - our names
@@ -299,7 +301,10 @@ class Gradebook:
     def keep(self, results: Mapping[str, bytes]) -> None:
         """Keep results under their keys. One that is there already stays: equal keys, equal results."""
         with _Transaction(self._db):
-            self._db.executemany("INSERT OR IGNORE INTO results VALUES (?, ?)", results.items())
+            self._keep(results)
+
+    def _keep(self, results: Mapping[str, bytes]) -> None:
+        self._db.executemany("INSERT OR IGNORE INTO results VALUES (?, ?)", results.items())
 
 
 class _Transaction:

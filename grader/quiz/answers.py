@@ -100,14 +100,12 @@ def grade(bank: Bank, answers: str | Problem | None, *, shown: str = "") -> Quiz
     A response that cannot be read is a problem of its own and costs no other response anything.
     """
     responses = Responses(problems=(answers,)) if isinstance(answers, Problem) else Responses()
-    asked = bank.sheet()
     if isinstance(answers, str):
         try:
             responses = read_answers(bank, answers, shown=shown)
-            asked = bank.sheet(responses.seed)
         except DocumentError as error:
             responses = Responses(problems=error.problems)
-    aliases = bank.aliases
+    asked, aliases = bank.sheet(responses.seed), bank.aliases
     items = tuple(
         grade_item(item, responses.given.get(item.id), aliases, hints=responses.hints.get(item.id, 0))
         for item in asked

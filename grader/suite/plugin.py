@@ -119,8 +119,10 @@ def collect(path: Path) -> tuple[Check, ...]:
 
 
 def _arguments(path: Path) -> Iterator[str]:
-    yield from (str(path), "-c", os.devnull, f"--rootdir={path.parent}", "--noconftest", "--assert=plain")
-    yield from ("--capture=no", "--strict-markers", "--disable-plugin-autoload")
+    here = path.parent
+    # Without confcutdir the folders above are collected too, and every name in them is looked at.
+    yield from (str(path), "-c", os.devnull, f"--rootdir={here}", f"--confcutdir={here}", "--noconftest")
+    yield from ("--assert=plain", "--capture=no", "--strict-markers", "--disable-plugin-autoload")
     for name in _OFF.split():
         yield from ("-p", f"no:{name}")
 
