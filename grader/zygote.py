@@ -45,7 +45,8 @@ def main(control_fd: int, max_level: int = 3) -> None:
     seed_everything()  # imports numpy.random, once for all children
     confinement = lockdown.prepare(max_level=max_level)
     control = socket.socket(fileno=control_fd)
-    _refuse_threads("The zygote")
+    if (threads := _threads()) != 1:
+        raise SystemExit(f"The zygote has {threads} threads; forking it would deadlock its children.")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
@@ -79,7 +80,7 @@ def serve(control: socket.socket, confinement: lockdown.Confinement) -> None:
             if os.fork() == 0:
                 control.close()
                 hosts.close()
-                _become(partial(_monitor, order, descriptors, confinement), parent=here)
+                _become("grade monitor", partial(_monitor, order, descriptors, confinement), parent=here)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -121,7 +122,7 @@ class _Hosts:
             ours.close()
             self._control.close()
             self.close()
-            _become(partial(_host, theirs, order), parent=here)
+            _become("grade host", partial(_host, theirs, order), parent=here)
         theirs.close()
         self._running[order.suite] = (order.version, ours)
         return ours
@@ -137,7 +138,11 @@ def _host(control: socket.socket, first: GradeOrder) -> None:
     signal.alarm(first.wall_limit_s)  # even a reference that never ends being imported
     prepared = grading.prepare_or_tell(Path(first.suite))
     signal.alarm(0)
-    _refuse_threads("An exercise")
+    if _threads() != 1:
+        reason = (
+            f"{first.suite} or what it imports starts threads; no process with threads can be forked safely"
+        )
+        prepared = NotGraded(reason=reason)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
@@ -145,12 +150,14 @@ def _host(control: socket.socket, first: GradeOrder) -> None:
     while True:
         data, descriptors = _receive(control)
         if not data:
+            with contextlib.suppress(ChildProcessError):
+                os.wait()  # for all: what is being graded would die with us
             return
         order = _orders.decode(data)
         assert isinstance(order, GradeOrder)
         if os.fork() == 0:
             control.close()
-            _become(partial(_grade, order, descriptors, prepared), parent=here)
+            _become("grade suite", partial(_grade, order, descriptors, prepared), parent=here)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -164,10 +171,11 @@ def _receive(control: socket.socket) -> tuple[bytes, list[int]]:
     return data, list(descriptors)
 
 
-def _become(what: Callable[[], None], *, parent: int) -> NoReturn:
+def _become(name: str, what: Callable[[], None], *, parent: int) -> NoReturn:
     """Turn this fresh child into something else, and never return."""
     status = 1
     try:
+        linux.name_process(name)
         linux.die_with_parent()
         if os.getppid() != parent:
             os._exit(status)  # it died before we asked to die with it
@@ -204,10 +212,8 @@ def _core(slot: int) -> int:
     return cores[slot % len(cores)]
 
 
-def _refuse_threads(what: str) -> None:
-    threads = len(list(Path("/proc/self/task").iterdir()))
-    if threads != 1:
-        raise SystemExit(f"{what} started threads ({threads} run): forking it would deadlock its children.")
+def _threads() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
 
 
 _WARMED: set[str] = set()

@@ -21,8 +21,9 @@ from grader.grading import UNEXPLAINED
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 COURSE = Path(__file__).parent / "hostile_course"
-RUNS = int(os.environ.get("CONVGRADER_CHAOS_RUNS", "20"))
-VICTIMS = ("worker", "monitor", "grading", "zygote", "cli")
+RUNS = int(os.environ.get("CONVGRADER_CHAOS_RUNS", "24"))
+VICTIMS = ("worker", "monitor", "grading", "zygote", "cli", "host")
+NAMES = {"grade worker": "worker", "grade monitor": "monitor", "grade suite": "grading", "grade host": "host"}
 SUBMISSION = {
     # Slow enough to be hit, right and wrong in parts.
     "halving.py": """
@@ -69,15 +70,15 @@ def start(workspace: Path) -> "subprocess.Popen[str]":
 
 
 def family(root: int) -> dict[int, tuple[int, str]]:
-    """Return parent and command line of every living process that came from `root`, and of itself."""
+    """Return parent and name of every living process that came from `root`, and of itself."""
     known: dict[int, tuple[int, str]] = {}
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             if entry.name.isdigit():
-                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+                before, _, after = (entry / "stat").read_text().rpartition(")")
+                state, parent = after.split()[:2]
                 if state not in "ZX":
-                    command = (entry / "cmdline").read_text().replace("\0", " ")
-                    known[int(entry.name)] = (int(parent), command)
+                    known[int(entry.name)] = (int(parent), before.partition("(")[2])
     found, grown = {root}, True
     while grown:
         more = {process for process, (parent, _) in known.items() if parent in found} - found
@@ -87,15 +88,13 @@ def family(root: int) -> dict[int, tuple[int, str]]:
 
 
 def roles(members: dict[int, tuple[int, str]], cli: int) -> dict[str, list[int]]:
-    """Tell the processes of a running `grade` apart by who their parents are."""
+    """Tell the processes of a running `grade` apart by their names."""
     found: dict[str, list[int]] = {role: [] for role in VICTIMS}
     found["cli"] = [cli] if cli in members else []
-    found["zygote"] = [p for p, (parent, command) in members.items() if parent == cli and "zygote" in command]
-    parents = {parent for parent, _ in members.values()}
-    for process, (parent, _) in members.items():
-        if parent in found["zygote"]:
-            found["monitor" if process in parents else "grading"].append(process)
-    found["worker"] = [process for process, (parent, _) in members.items() if parent in found["monitor"]]
+    for process, (parent, name) in members.items():
+        role = NAMES.get(name) or ("zygote" if parent == cli else None)
+        if role is not None:
+            found[role].append(process)
     return found
 
 
@@ -108,7 +107,7 @@ def kill_one(role: str, cli: "subprocess.Popen[str]", dice: random.Random) -> se
         if roles(members, cli.pid)[role]:
             break
         time.sleep(0.01)
-    longest = {"cli": 4.0, "zygote": 4.0, "grading": 0.8, "monitor": 0.6, "worker": 0.6}[role]
+    longest = {"cli": 4.0, "zygote": 4.0, "grading": 0.8, "host": 1.0, "monitor": 0.6, "worker": 0.6}[role]
     time.sleep(dice.uniform(0, longest))
     members = family(cli.pid)
     candidates = roles(members, cli.pid)[role]

@@ -1,17 +1,22 @@
 """The processes: workers start, end and are told apart; nobody is left behind; ours failing is ours."""
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from grader.dispatch import Dispatcher
-from grader.jobs import NotGraded
+from grader.jobs import Graded, Job, NotGraded
 from grader.model import Limits, Outcome
 from grader.sandbox import LoadFailed, Sandbox, SpawnLauncher, WorkerLost, clean_environment
 from grader.wire.messages import Call, ItemsValue, Load
@@ -148,10 +153,6 @@ def alive(pid: int) -> bool:
 
 
 def test_a_grading_process_that_dies_is_our_fault_and_the_others_go_on(course, tmp_path):
-    from dataclasses import replace
-
-    from grader.jobs import Graded, Job
-
     broken = tmp_path / "scaling"
     broken.mkdir()
     for path in course.exercises[0].folder.iterdir():
@@ -168,3 +169,100 @@ def test_a_grading_process_that_dies_is_our_fault_and_the_others_go_on(course, t
     assert first == NotGraded(reason="the grading process died")
     assert isinstance(second, Graded)
     assert second.result.points == 6.0
+
+
+# --- hosts
+
+
+@pytest.fixture
+def copied(course, tmp_path):
+    """A copy of the miniature exercise, to be edited, and a job that grades its reference."""
+    folder = tmp_path / "scaling"
+    shutil.copytree(course.exercises[0].folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    exercise = replace(course.exercises[0], folder=folder)
+    sources = {"scaling.py": (folder / "reference.py").read_text(encoding="utf-8")}
+    return folder, Job(exercise=exercise, module="scaling", sources=sources, seed=0)
+
+
+def named(root: int) -> dict[str, list[int]]:
+    """Return the descendants of a process by name."""
+    found: dict[str, list[int]] = {}
+    for pid in descendants(root):
+        with contextlib.suppress(OSError):
+            found.setdefault(Path(f"/proc/{pid}/comm").read_text().strip(), []).append(pid)
+    return found
+
+
+def points(dispatcher, job):
+    (graded,) = dispatcher.grade([job])
+    return graded.result.points
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_exercise_is_imported_once_and_again_only_when_it_has_changed(copied):
+    folder, job = copied
+    reference = folder / "reference.py"
+    text = reference.read_text(encoding="utf-8")
+    marks = folder.parent / "imports"
+    reference.write_text(f"open({str(marks)!r}, 'a').write('x')\n{text}", encoding="utf-8")
+    with Dispatcher() as dispatcher:
+        assert [points(dispatcher, job) for _ in range(3)] == [13.0] * 3
+        assert marks.read_text() == "x"
+        suite = folder / "test_scaling.py"
+        suite.write_text(
+            suite.read_text(encoding="utf-8").replace("points(3)", "points(4)"), encoding="utf-8"
+        )
+        assert points(dispatcher, job) == 14.0
+        assert marks.read_text() == "xx"
+        assert len(named(os.getpid())["grade host"]) == 1, "the host of the older version has ended"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_host_that_is_killed_is_replaced(copied):
+    _, job = copied
+    with Dispatcher() as dispatcher:
+        assert points(dispatcher, job) == 13.0
+        before = named(os.getpid())["grade host"]
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        while any(alive(pid) for pid in before):
+            time.sleep(0.01)
+        assert points(dispatcher, job) == 13.0
+        assert not set(named(os.getpid())["grade host"]) & set(before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_no_worker_comes_from_a_process_that_holds_course_content(copied):
+    _, job = copied
+    spinning = structs.replace(job, sources={"scaling.py": "import time\ntime.sleep(1.5)"})
+    with Dispatcher() as dispatcher:
+        thread = threading.Thread(target=lambda: list(dispatcher.grade([spinning])))
+        thread.start()
+        deadline = time.monotonic() + 20
+        while not (workers := named(os.getpid()).get("grade worker")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert workers
+        hosts = named(os.getpid())["grade host"]
+        assert not set(workers) & {pid for host in hosts for pid in descendants(host)}
+        thread.join()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        (
+            "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+            "threads",
+        ),
+    ],
+)
+def test_an_exercise_that_cannot_be_held_says_why_for_every_submission(copied, broken, words):
+    folder, job = copied
+    (folder / "reference.py").write_text(broken, encoding="utf-8")
+    with Dispatcher() as dispatcher:
+        for _ in range(2):
+            (graded,) = dispatcher.grade([job])
+            assert isinstance(graded, NotGraded)
+            assert words in graded.reason

@@ -11,7 +11,7 @@ import msgspec
 
 from grader.wire.frames import DescriptorChannel
 from grader.wire.orders import Ending, WorkerOrder
-from grader.worker import lockdown, operators
+from grader.worker import linux, lockdown, operators
 from grader.worker.server import serve
 
 KEPT_OUTPUT_BYTES = 64 * 1024
@@ -49,6 +49,7 @@ def _become_worker(
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the process
         sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+        linux.name_process("grade worker")
         operators.ban(order.banned_operators)
         lockdown.lock_down(
             confinement,
