@@ -28,7 +28,7 @@ __all__ = [
     "compare",
 ]
 
-MINIMUM = 0.5
+MINIMUM = 0.6
 MAX_PAIRS = 200
 MAX_CHARACTERS = 100_000  # of all files of a solution; an honest one has 10,000
 

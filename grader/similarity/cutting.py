@@ -169,12 +169,12 @@ class _Normal:
         return self._write(node.value)
 
     def _Call(self, node: ast.Call) -> _Tree:  # noqa: N802
-        named = sorted(node.keywords, key=lambda keyword: keyword.arg or "")
-        return _Tree("Call", node.lineno, [self._write(kid) for kid in (node.func, *node.args, *named)])
-
-    def _keyword(self, node: ast.keyword) -> _Tree:
-        name = _Tree(node.arg or "**", node.lineno, chosen=node.arg in self._chosen)
-        return _Tree("keyword", node.lineno, [name, self._write(node.value)])
+        kids = [self._write(kid) for kid in (node.func, *node.args)]
+        for keyword in sorted(node.keywords, key=lambda keyword: keyword.arg or ""):
+            own = kids[0].chosen and keyword.arg in self._chosen  # F.pad(value=...) is torch's word, whatever is here
+            name = _Tree(keyword.arg or "**", keyword.lineno, chosen=own)
+            kids.append(_Tree("keyword", keyword.lineno, [name, self._write(keyword.value)]))
+        return _Tree("Call", node.lineno, kids)
 
     def _BinOp(self, node: ast.BinOp) -> _Tree:  # noqa: N802
         return self._operation(type(node.op), node.left, node.right, node.lineno)
