@@ -110,7 +110,7 @@ def _attributes(tree: ast.Module) -> Iterator[tuple[str, int]]:
 def _uses(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Yield the full name of everything that is imported, or used by a name of the top."""
     known: dict[str, str] = {"__builtins__": "builtins"}
-    for full, here, line in imports(tree):
+    for full, here, line in imports(ast.walk(tree)):
         yield full, line
         if here:
             known[here] = full

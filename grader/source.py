@@ -2,7 +2,7 @@
 
 import ast
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 
 def parse(text: str) -> ast.Module | None:
@@ -30,12 +30,12 @@ def trees(sources: Mapping[str, str], module: str) -> Iterator[tuple[str, ast.Mo
                 if tree is None:
                     continue
                 yield path, tree
-                waiting += [name for name, _, _ in imports(tree)]
+                waiting += [name for name, _, _ in imports(ast.walk(tree))]
 
 
-def imports(tree: ast.Module) -> Iterator[tuple[str, str, int]]:
-    """Yield for each import what it imports in full, the name it gets here, and the line."""
-    for node in ast.walk(tree):
+def imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str, int]]:
+    """Yield for each import among the nodes what it imports in full, the name it gets here, and the line."""
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 shown = alias.asname or alias.name.split(".")[0]

@@ -86,7 +86,14 @@ GLOBAL = [
     "return x.mean(dim=3, keepdim=True).mean(dim=2, keepdim=True)",
     "return x.sum(dim=(2, 3), keepdim=True) / (x.shape[2] * x.shape[3])",
 ]  # fmt: skip
-COMMENTS = ["", "# pad first", "# output size", "# slide the window", "# loop over all windows", "# default stride"]
+COMMENTS = [
+    "",
+    "# pad first",
+    "# output size",
+    "# slide the window",
+    "# loop over all windows",
+    "# default stride",
+]
 
 
 def pooling(seed: int) -> str:
@@ -105,7 +112,9 @@ def pooling(seed: int) -> str:
         for comment, step in zip(comments, steps, strict=True):
             body += [comment, step] if comment else [step]
         body.append("return {out}")
-        lines = "\n".join(body).replace("{reduce}", reduce).replace("{fill}", fill).format(**names).split("\n")
+        lines = (
+            "\n".join(body).replace("{reduce}", reduce).replace("{fill}", fill).format(**names).split("\n")
+        )
         head = f"def {name}(x, kernel_size, stride=None, padding=0):"
         written.append("\n".join([head, *(f"    {line}" for line in lines)]))
     written.append(f"def global_avg_pool2d(x):\n    {chance.choice(GLOBAL)}")

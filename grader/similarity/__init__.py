@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from grader import source
 from grader.similarity.comparing import Index, Solution, without
-from grader.similarity.cutting import cut
+from grader.similarity.cutting import File, cut
 from grader.similarity.explaining import explain
 from grader.similarity.records import Block, Comparison, Excerpt, Pair, Side, Unread, Work
 from grader.similarity.wording import phrases
@@ -28,7 +28,7 @@ __all__ = [
     "compare",
 ]
 
-MINIMUM = 0.6
+MINIMUM = 0.7
 MAX_PAIRS = 200
 MAX_CHARACTERS = 100_000  # of all files of a solution; an honest one has 10,000
 
@@ -39,6 +39,9 @@ class Published:
 
     stub: str
     solutions: tuple[str, ...] = ()
+
+
+_TOO_LARGE = "is larger than any honest solution"
 
 
 class _Unreadable(Exception):
@@ -85,25 +88,25 @@ def _ours(text: str) -> Work:
 
 def _solution(work: Work, contract: frozenset[str]) -> Solution:
     try:
-        trees = _trees(work)
-        return Solution(work=work, code=cut(trees, contract).places, words=phrases(trees, work.sources))
+        files = _files(work)
+        return Solution(work=work, code=cut(files, contract).places, words=phrases(files))
     except (RecursionError, MemoryError):
         raise _Unreadable("is nested too deeply to be compared") from None
 
 
-def _trees(work: Work) -> list[tuple[str, ast.Module]]:
+def _files(work: Work) -> list[File]:
     """Return the files that make up a solution. Raises _Unreadable where one is too large, or is no Python."""
-    main = next(
-        (path for path in (f"{work.module}.py", f"{work.module}/__init__.py") if path in work.sources), ""
-    )
     small = {path: text for path, text in work.sources.items() if len(text) <= MAX_CHARACTERS}
-    found = list(source.trees(small, work.module))
-    imported = {name.replace(".", "/") for _, tree in found for name, _, _ in source.imports(tree)}
-    large = {
-        path.removesuffix(".py").removesuffix("/__init__") for path in work.sources.keys() - small.keys()
-    }
-    if large & {work.module, *imported} or sum(len(small[path]) for path, _ in found) > MAX_CHARACTERS:
-        raise _Unreadable("is larger than any honest solution")
-    if main not in {path for path, _ in found}:
-        raise _Unreadable("is no Python that can be read")
+    found = [File(path, small[path], list(ast.walk(tree))) for path, tree in source.trees(small, work.module)]
+    wanted = {work.module, *(name for file in found for name, _, _ in source.imports(file.nodes))}
+    if wanted & {_module(path) for path in work.sources.keys() - small.keys()}:
+        raise _Unreadable(_TOO_LARGE)
+    if sum(len(file.text) for file in found) > MAX_CHARACTERS:
+        raise _Unreadable(_TOO_LARGE)
+    if work.module not in {_module(file.path) for file in found}:
+        raise _Unreadable("is not Python that can be read")
     return found
+
+
+def _module(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")

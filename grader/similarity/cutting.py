@@ -12,7 +12,7 @@ Depth is bounded by Python's own: a tree that is nested too deeply raises Recurs
 import ast
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -25,7 +25,18 @@ _COMMUTING = (ast.Add, ast.Mult, ast.BitAnd, ast.BitOr)
 _OPPOSITES = {ast.IsNot: "Is", ast.NotEq: "Eq", ast.NotIn: "In", ast.GtE: "Lt", ast.LtE: "Gt"}
 _SYMMETRIC = ("Is", "Eq")
 
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
 Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a solution; `nodes` are those of its syntax tree, an outer one before those in it."""
+
+    path: str
+    text: str
+    nodes: Sequence[ast.AST]
 
 
 class Piece(NamedTuple):
@@ -52,12 +63,12 @@ class _Tree:
     chosen: bool = False
 
 
-def cut(trees: Iterable[tuple[str, ast.Module]], contract: Collection[str]) -> Cut:
+def cut(files: Iterable[File], contract: Set[str]) -> Cut:
     """Return the pieces of files. `contract` are the words of the stub: names among them are the course's."""
     found = Cut()
-    for path, tree in trees:
-        for statement in _Normal(tree, contract).statements():
-            _collect(statement, path, found)
+    for file in files:
+        for statement in _Normal(file, contract).statements():
+            _collect(statement, file.path, found)
     return found
 
 
@@ -88,18 +99,19 @@ def _fingerprint(nodes: Iterable[_Tree]) -> bytes:
 class _Normal:
     """Writes the statements of one file as normalised trees."""
 
-    def __init__(self, tree: ast.Module, contract: Collection[str]) -> None:
-        self._tree = tree
-        self._imported = {here: full for full, here, _ in source.imports(tree) if here}
-        self._chosen = _bound(tree) - set(self._imported)
-        self._chosen -= {node.name for node in _definitions(tree) if node.name in contract}
-        self._attributes = _own_attributes(tree) - set(contract)
-        self._inline = _used_once(tree)
+    def __init__(self, file: File, contract: Set[str]) -> None:
+        self._nodes = file.nodes
+        self._imported = {here: full for full, here, _ in source.imports(file.nodes) if here}
+        defined = [node for node in file.nodes if isinstance(node, _DEFINITIONS)]
+        names = {node.name for node in defined}
+        self._chosen = (_bound(file.nodes) | names) - set(self._imported) - (names & contract)
+        self._attributes = (_set_attributes(file.nodes) | names) - contract
+        self._inline = _used_once(node for node in defined if not isinstance(node, ast.ClassDef))
         self._left_out = {id(value) for value in self._inline.values()}
 
     def statements(self) -> Iterator[_Tree]:
         """Yield every statement of the file, each without the statements inside it."""
-        for node in ast.walk(self._tree):  # a statement comes before those inside it
+        for node in self._nodes:  # a statement comes before those inside it
             if not isinstance(node, ast.stmt) or isinstance(node, (ast.Import, ast.ImportFrom, ast.Pass)):
                 continue
             if id(getattr(node, "value", None)) in self._left_out or _is_text(node):
@@ -171,7 +183,9 @@ class _Normal:
     def _Call(self, node: ast.Call) -> _Tree:  # noqa: N802
         kids = [self._write(kid) for kid in (node.func, *node.args)]
         for keyword in sorted(node.keywords, key=lambda keyword: keyword.arg or ""):
-            own = kids[0].chosen and keyword.arg in self._chosen  # F.pad(value=...) is torch's word, whatever is here
+            own = (
+                kids[0].chosen and keyword.arg in self._chosen
+            )  # F.pad(value=...) is torch's word, whatever is here
             name = _Tree(keyword.arg or "**", keyword.lineno, chosen=own)
             kids.append(_Tree("keyword", keyword.lineno, [name, self._write(keyword.value)]))
         return _Tree("Call", node.lineno, kids)
@@ -269,15 +283,10 @@ def _is_text(node: ast.stmt) -> bool:
 # --- which names are the student's
 
 
-def _definitions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return (node for node in ast.walk(tree) if isinstance(node, kinds))
-
-
-def _bound(tree: ast.Module) -> set[str]:
-    """Return every name that is set, taken as an argument, or defined."""
-    found = {node.name for node in _definitions(tree)}
-    for node in ast.walk(tree):
+def _bound(nodes: Iterable[ast.AST]) -> set[str]:
+    """Return every name that is set, or taken as an argument."""
+    found = set()
+    for node in nodes:
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             found.add(node.id)
         elif isinstance(node, ast.arg):
@@ -285,21 +294,17 @@ def _bound(tree: ast.Module) -> set[str]:
     return found
 
 
-def _own_attributes(tree: ast.Module) -> set[str]:
-    """Return the names of methods, and of attributes that are set."""
-    found = {node.name for node in _definitions(tree)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            found.add(node.attr)
-    return found
+def _set_attributes(nodes: Iterable[ast.AST]) -> set[str]:
+    return {
+        node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    }
 
 
-def _used_once(tree: ast.Module) -> dict[int, ast.expr]:
+def _used_once(functions: Iterable[ast.AST]) -> dict[int, ast.expr]:
     """Return for uses of names, by id of the node, the values of those that their function sets once and uses once."""
     found: dict[int, ast.expr] = {}
-    for function in _definitions(tree):
-        if not isinstance(function, ast.ClassDef):
-            found |= _used_once_in(function)
+    for function in functions:
+        found |= _used_once_in(function)
     return found
 
 

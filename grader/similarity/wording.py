@@ -9,8 +9,10 @@ import io
 import math
 import re
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+
+from grader.similarity.cutting import File
 
 _WORD = re.compile(r"[^\W\d_]+")
 _MIN_WORDS = 3  # a comment of two words, as `# output size`, is anybody's
@@ -27,16 +29,16 @@ class Phrase(NamedTuple):
     weight: int
 
 
-def phrases(trees: Iterable[tuple[str, ast.Module]], sources: Mapping[str, str]) -> set[Phrase]:
+def phrases(files: Iterable[File]) -> set[Phrase]:
     """Return what files say."""
     found: set[Phrase] = set()
-    for path, tree in trees:
-        for kind, text in [*_comments(sources[path]), *_texts(tree)]:
+    for file in files:
+        for kind, text in [*_comments(file.text), *_texts(file.nodes)]:
             words = _WORD.findall(text.casefold())
             if len(words) >= _MIN_WORDS:
                 found.add(Phrase(kind, " ".join(words)[:_MAX_CHARACTERS], min(len(words), _MAX_WORDS)))
-        found |= {Phrase("name", name, 1) for name in _names(tree) if len(name) >= _MIN_LETTERS}
-        found |= {Phrase("number", number, 1) for number in _numbers(tree)}
+        found |= {Phrase("name", name, 1) for name in _names(file.nodes) if len(name) >= _MIN_LETTERS}
+        found |= {Phrase("number", number, 1) for number in _numbers(file.nodes)}
     return found
 
 
@@ -49,22 +51,22 @@ def _comments(text: str) -> Iterator[tuple[str, str]]:
         return  # it could be parsed: what was read up to here is enough
 
 
-def _texts(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(tree):
+def _texts(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield "text", node.value
 
 
-def _names(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _names(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             yield node.name
 
 
-def _numbers(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _numbers(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if (
             isinstance(node, ast.Constant)
             and isinstance(node.value, (int, float))
