@@ -2,7 +2,7 @@
 
 import ast
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 
 def parse(text: str) -> ast.Module | None:
@@ -20,17 +20,29 @@ def trees(sources: Mapping[str, str], module: str) -> Iterator[tuple[str, ast.Mo
 
     What cannot be parsed is left out: it does not run either, and its check says so.
     """
+    found: dict[str, ast.Module] = {}
+
+    def imported(path: str) -> Iterator[str]:
+        tree = parse(sources[path])
+        if tree is not None:
+            found[path] = tree
+            yield from (name for name, _, _ in imports(ast.walk(tree)))
+
+    for path in reached(sources, module, imported):
+        if path in found:
+            yield path, found.pop(path)
+
+
+def reached(sources: Collection[str], module: str, imported: Callable[[str], Iterable[str]]) -> Iterator[str]:
+    """Yield the path of the module, and of every file it imports, however far; `imported` says what a file imports."""
     waiting, seen = [module], set()
     while waiting:
         stem = waiting.pop(0).replace(".", "/")
         for path in (f"{stem}.py", f"{stem}/__init__.py"):
             if path in sources and path not in seen:
                 seen.add(path)
-                tree = parse(sources[path])
-                if tree is None:
-                    continue
-                yield path, tree
-                waiting += [name for name, _, _ in imports(ast.walk(tree))]
+                waiting += imported(path)
+                yield path
 
 
 def imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str, int]]:

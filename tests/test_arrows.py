@@ -56,11 +56,12 @@ ARROWS = {
         "attempt", "catalog", "errors", "fingerprint", "gradebook", "handed_in", "host", "jobs", "model", "scoring",
         "submission",
     },
-    "statistics": {"catalog", "errors", "gradebook", "mistakes", "model", "policy"},
-    "class_report": {"model", "policy", "report", "safetext", "statistics"},
+    "similarity": {"gradebook", "handed_in", "model", "source", "submission"},
+    "statistics": {"catalog", "errors", "gradebook", "mistakes", "model", "policy", "similarity"},
+    "class_report": {"model", "policy", "report", "safetext", "similarity", "statistics"},
     "cli": {
         "attempt", "batch", "catalog", "class_report", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook",
-        "handed_in", "hints", "model", "policy", "quiz", "report", "safetext", "scoring", "statistics",
+        "handed_in", "hints", "model", "policy", "quiz", "report", "safetext", "scoring", "similarity", "statistics",
         "submission", "workspace",
     },
 }  # fmt: skip

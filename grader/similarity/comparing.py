@@ -7,10 +7,10 @@ operator for similarity joins"). So nothing is missed, and the work is in what i
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from grader.similarity.cutting import Piece, Place
+from grader.similarity.cutting import Piece
 from grader.similarity.records import Work
 from grader.similarity.wording import Phrase
 
@@ -18,6 +18,7 @@ FLOOR = 40.0  # a solution with less of its own than so many nodes counts as if 
 _FEW = 6  # in a small class, what fewer than so many have is never everybody's
 
 Item = Piece | Phrase
+Place = tuple[str, int]  # file and line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +121,3 @@ def owner(work: Work) -> str:
 
 def _comparable(one: Work, other: Work) -> bool:
     return owner(one) != owner(other) and not (one.outside and other.outside)
-
-
-def without(solution: Solution, known: Iterable[Solution]) -> Solution:
-    """Return a solution without what known ones have."""
-    pieces = {piece for one in known for piece in one.code}
-    words = {phrase for one in known for phrase in one.words}
-    return Solution(
-        work=solution.work,
-        code={piece: places for piece, places in solution.code.items() if piece not in pieces},
-        words=solution.words - words,
-    )

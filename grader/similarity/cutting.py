@@ -27,30 +27,12 @@ _SYMMETRIC = ("Is", "Eq")
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
-Place = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file of a solution; `nodes` are those of its syntax tree, an outer one before those in it."""
-
-    path: str
-    text: str
-    nodes: Sequence[ast.AST]
-
 
 class Piece(NamedTuple):
     """What equal pieces have in common: a fingerprint, and the number of nodes that no smaller piece holds."""
 
     key: bytes
     weight: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A solution in pieces: for each the places, file and line, of those nodes of it that no smaller piece holds."""
-
-    places: dict[Piece, set[Place]] = field(default_factory=lambda: defaultdict(set))
 
 
 @dataclass(slots=True)
@@ -63,27 +45,32 @@ class _Tree:
     chosen: bool = False
 
 
-def cut(files: Iterable[File], contract: Set[str]) -> Cut:
-    """Return the pieces of files. `contract` are the words of the stub: names among them are the course's."""
-    found = Cut()
-    for file in files:
-        for statement in _Normal(file, contract).statements():
-            _collect(statement, file.path, found)
+Pieces = dict[Piece, set[int]]  # for each the lines of those nodes of it that no smaller piece holds
+
+
+def cut(nodes: Sequence[ast.AST], contract: Set[str]) -> Pieces:
+    """Return the pieces of a file, given as the nodes of its tree, an outer one before those in it.
+
+    `contract` are the words of the stub: names among them are the course's. Raises RecursionError.
+    """
+    found: Pieces = defaultdict(set)
+    for statement in _Normal(nodes, contract).statements():
+        _collect(statement, found)
     return found
 
 
-def _collect(tree: _Tree, path: str, found: Cut) -> tuple[list[_Tree], set[int], int]:
+def _collect(tree: _Tree, found: Pieces) -> tuple[list[_Tree], set[int], int]:
     """Add the pieces of a statement; return its nodes in order, and the lines and number of those in no piece yet."""
     nodes, lines, loose = [tree], {tree.line}, 1
     for kid in tree.kids:
-        inner, further, count = _collect(kid, path, found)
+        inner, further, count = _collect(kid, found)
         if len(nodes) <= _MAX_NODES:
             nodes += inner
         lines |= further
         loose += count
     if not MIN_NODES <= len(nodes) <= _MAX_NODES:
         return nodes, lines, loose
-    found.places[Piece(_fingerprint(nodes), loose)].update((path, line) for line in lines)
+    found[Piece(_fingerprint(nodes), loose)] |= lines
     return nodes, set(), 0
 
 
@@ -99,13 +86,13 @@ def _fingerprint(nodes: Iterable[_Tree]) -> bytes:
 class _Normal:
     """Writes the statements of one file as normalised trees."""
 
-    def __init__(self, file: File, contract: Set[str]) -> None:
-        self._nodes = file.nodes
-        self._imported = {here: full for full, here, _ in source.imports(file.nodes) if here}
-        defined = [node for node in file.nodes if isinstance(node, _DEFINITIONS)]
+    def __init__(self, nodes: Sequence[ast.AST], contract: Set[str]) -> None:
+        self._nodes = nodes
+        self._imported = {here: full for full, here, _ in source.imports(nodes) if here}
+        defined = [node for node in nodes if isinstance(node, _DEFINITIONS)]
         names = {node.name for node in defined}
-        self._chosen = (_bound(file.nodes) | names) - set(self._imported) - (names & contract)
-        self._attributes = (_set_attributes(file.nodes) | names) - contract
+        self._chosen = (_bound(nodes) | names) - set(self._imported) - (names & contract)
+        self._attributes = (_set_attributes(nodes) | names) - contract
         self._inline = _used_once(node for node in defined if not isinstance(node, ast.ClassDef))
         self._left_out = {id(value) for value in self._inline.values()}
 
@@ -119,7 +106,7 @@ class _Normal:
             yield self._chosen_value(node) or self._write(node)
 
     def _chosen_value(self, node: ast.stmt) -> _Tree | None:
-        """Write `if a: x = 1`, with or without `else: x = 2`, as `x = 1 if a else 2`: what is in it stands there then."""
+        """Write `if a: x = 1`, with or without `else: x = 2`, as `x = 1 if a else 2`."""
         if not isinstance(node, ast.If) or len(node.body) != 1 or len(node.orelse) > 1:
             return None
         (yes, *rest) = (*node.body, *node.orelse)
@@ -131,7 +118,7 @@ class _Normal:
             if not isinstance(other, ast.Assign) or getattr(_target(other), "id", None) != target.id:
                 return None
             no = other.value
-        self._left_out |= {id(yes.value), id(no)}
+        self._left_out |= {id(yes.value), id(no)}  # they stand here now
         choice = self._choice(node.test, yes.value, no, node.lineno)
         return _Tree("Assign", node.lineno, [self._write(target), choice])
 
@@ -175,7 +162,10 @@ class _Normal:
     def _Constant(self, node: ast.Constant) -> _Tree:  # noqa: N802
         if isinstance(node.value, (str, bytes)) and len(node.value.split()) != 1:
             return _Tree("text", node.lineno)  # what a message says is wording, and is looked at as that
-        return _Tree(repr(node.value)[:80], node.lineno)
+        value = (
+            hex(node.value) if isinstance(node.value, int) else repr(node.value)
+        )  # repr refuses long numbers
+        return _Tree(value[:80], node.lineno)
 
     def _FormattedValue(self, node: ast.FormattedValue) -> _Tree:  # noqa: N802
         return self._write(node.value)

@@ -4,8 +4,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from grader.similarity.comparing import Index, Match
-from grader.similarity.cutting import Piece, Place
+from grader.similarity.comparing import Index, Match, Place
+from grader.similarity.cutting import Piece
 from grader.similarity.records import Block, Excerpt, Pair, Side, Work
 from grader.similarity.wording import Phrase
 

@@ -23,6 +23,14 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What everybody may have: the text of the stub, and of our own solutions."""
+
+    stub: str
+    solutions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
     """Whose solution it is, and which attempt of theirs."""
 

@@ -9,16 +9,17 @@ import io
 import math
 import re
 import tokenize
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
-
-from grader.similarity.cutting import File
 
 _WORD = re.compile(r"[^\W\d_]+")
 _MIN_WORDS = 3  # a comment of two words, as `# output size`, is anybody's
 _MAX_WORDS = 12  # what a longer one counts for
 _MIN_LETTERS = 4  # a shorter name, as `out`, is anybody's
 _MAX_CHARACTERS = 200
+
+_PLAIN = {0.0, 0.5, 1.0, 2.0, 0.1, 0.01, 0.001, 1e-5, 1e-6, 1e-8}
+_PLAIN_BELOW = 130
 
 
 class Phrase(NamedTuple):
@@ -29,20 +30,20 @@ class Phrase(NamedTuple):
     weight: int
 
 
-def phrases(files: Iterable[File]) -> set[Phrase]:
-    """Return what files say."""
-    found: set[Phrase] = set()
-    for file in files:
-        for kind, text in [*_comments(file.text), *_texts(file.nodes)]:
-            words = _WORD.findall(text.casefold())
-            if len(words) >= _MIN_WORDS:
-                found.add(Phrase(kind, " ".join(words)[:_MAX_CHARACTERS], min(len(words), _MAX_WORDS)))
-        found |= {Phrase("name", name, 1) for name in _names(file.nodes) if len(name) >= _MIN_LETTERS}
-        found |= {Phrase("number", number, 1) for number in _numbers(file.nodes)}
+def phrases(text: str, nodes: Sequence[ast.AST]) -> set[Phrase]:
+    """Return what a file says, given as its text and the nodes of its tree."""
+    found = {Phrase("name", name, 1) for name in _names(nodes) if len(name) >= _MIN_LETTERS}
+    found |= {Phrase("number", number, 1) for number in _numbers(nodes)}
+    for kind, said in [*_comments(text), *_texts(nodes)]:
+        words = _WORD.findall(said[:_MAX_CHARACTERS].casefold())
+        if len(words) >= _MIN_WORDS:
+            found.add(Phrase(kind, " ".join(words), min(len(words), _MAX_WORDS)))
     return found
 
 
 def _comments(text: str) -> Iterator[tuple[str, str]]:
+    if "#" not in text:
+        return
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type == tokenize.COMMENT:
@@ -67,16 +68,8 @@ def _names(nodes: Iterable[ast.AST]) -> Iterator[str]:
 
 def _numbers(nodes: Iterable[ast.AST]) -> Iterator[str]:
     for node in nodes:
-        if (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, (int, float))
-            and not _is_plain(node.value)
-        ):
-            yield repr(node.value)[:40]
-
-
-def _is_plain(value: float) -> bool:
-    """Tell whether a number is anybody's: True, a small whole number, infinity, 0.5 and powers of ten."""
-    if isinstance(value, bool) or not math.isfinite(value):
-        return True
-    return (value == int(value) and value < 130) or value in (0.5, 0.1, 0.01, 0.001, 1e-5, 1e-6, 1e-8)
+        if isinstance(node, ast.Constant) and isinstance(node.value, float) and math.isfinite(node.value):
+            if node.value not in _PLAIN:
+                yield repr(node.value)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value >= _PLAIN_BELOW:
+            yield hex(node.value)[:40] if node.value >= 2**64 else str(node.value)  # str refuses long numbers

@@ -1,0 +1,103 @@
+"""Prepares solutions to be compared: reads their files into pieces and phrases, within bounds, each text once."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from grader import source
+from grader.similarity.comparing import Place, Solution
+from grader.similarity.cutting import Piece, Pieces, cut
+from grader.similarity.records import Published, Work
+from grader.similarity.wording import Phrase, phrases
+
+MAX_CHARACTERS = 100_000  # of all files of a solution; an honest one has 10,000
+_TOO_LARGE = "it is larger than any honest solution"
+_NO_PYTHON = "it is not Python that can be read"
+
+
+class Unreadable(Exception):
+    """The message says why a solution is not compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What one text holds, and what it imports; `problem` says why it could not be read."""
+
+    pieces: Pieces
+    words: frozenset[Phrase] = frozenset()
+    imported: frozenset[str] = frozenset()
+    problem: str = ""
+
+
+class Preparation:
+    """Prepares solutions of one exercise: what is published is nobody's own, and is left out of them."""
+
+    def __init__(self, published: Published) -> None:
+        self._contract = frozenset(re.findall(r"[^\W\d]\w*", published.stub))
+        self._files: dict[str, _File] = {}  # many hand in the same text: the stub, or what they had before
+        ours = [self._file(text) for text in (published.stub, *published.solutions)]
+        self._pieces = {piece for file in ours for piece in file.pieces}
+        self._words = {phrase for file in ours for phrase in file.words}
+
+    def solution(self, work: Work) -> Solution:
+        """Return a solution without what is published. Raises Unreadable."""
+        code: dict[Piece, set[Place]] = defaultdict(set)
+        words: set[Phrase] = set()
+        found = list(self._reached(work))
+        if work.module not in {_module(path) for path, _ in found}:
+            raise Unreadable(_NO_PYTHON)
+        for path, file in found:
+            if file.problem:
+                raise Unreadable(file.problem)
+            words |= file.words - self._words
+            for piece, lines in file.pieces.items():
+                if piece not in self._pieces:
+                    code[piece] |= {(path, line) for line in lines}
+        return Solution(work=work, code=code, words=words)
+
+    def _reached(self, work: Work) -> Iterator[tuple[str, _File]]:
+        """Yield the files that make up a solution, each with its path. Raises Unreadable beyond MAX_CHARACTERS."""
+        read = 0
+        for path in source.reached(
+            work.sources, work.module, lambda path: self._file(work.sources[path]).imported
+        ):
+            read += len(work.sources[path])
+            if read > MAX_CHARACTERS:
+                raise Unreadable(_TOO_LARGE)
+            yield path, self._file(work.sources[path])
+
+    def _file(self, text: str) -> _File:
+        if text not in self._files:
+            self._files[text] = _read(text, self._contract)
+        return self._files[text]
+
+
+def _read(text: str, contract: frozenset[str]) -> _File:
+    if len(text) > MAX_CHARACTERS:
+        return _File({}, problem=_TOO_LARGE)
+    tree = source.parse(text)
+    if tree is None:
+        return _File({}, problem=_NO_PYTHON)
+    nodes = list(ast.walk(tree))
+    try:
+        pieces = cut(nodes, contract)
+    except RecursionError:
+        return _File({}, problem="it is nested too deeply")
+    names = frozenset(name for name, _, _ in source.imports(nodes))
+    return _File(pieces, frozenset(phrases(text, nodes)), names)
+
+
+def _module(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def changed(solutions: Iterable[Solution]) -> Iterator[Solution]:
+    """Yield solutions without those that are, piece for piece, an earlier one of the same student's."""
+    seen: set[tuple[str, bool, frozenset[Piece], frozenset[Phrase]]] = set()
+    for one in solutions:
+        key = (one.work.student, one.work.outside, frozenset(one.code), frozenset(one.words))
+        if key not in seen:
+            seen.add(key)
+            yield one
