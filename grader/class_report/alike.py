@@ -1,6 +1,7 @@
 """Solutions that are alike, as text and as a JSON document. Every rendering says that it is a lead, not a verdict."""
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -23,9 +24,11 @@ SCORE = (
 )
 _SMALL = 10
 _PAIRS = 10
-_LINES = 8
+_IN_SHORT = 6
+_LINES = 10
 _BLOCKS = 2
 _UNREAD = 6
+_SOMEBODY = "somebody"
 
 
 def small_class(students: int) -> str:
@@ -62,11 +65,11 @@ def common(pair: Pair) -> str:
 def handed_in(pair: Pair) -> str:
     """Say which attempts these are, and when they were handed in; "" where nobody knows."""
     told = [
-        f"{side.student}'s attempt {side.number}, {moment(side.submitted_at)}"
+        f"by {side.student} {moment(side.submitted_at)} (attempt {side.number})"
         for side in (pair.first, pair.second)
         if side.submitted_at is not None
     ]
-    return f"Handed in: {'; '.join(told)}." if told else ""
+    return f"Handed in {', '.join(told)}." if told else ""
 
 
 def wording(pair: Pair) -> str:
@@ -82,16 +85,30 @@ def where(excerpt: Excerpt) -> str:
     return f"{excerpt.path}, {lines}"
 
 
+def code(excerpt: Excerpt) -> list[str]:
+    """Return the lines of an excerpt, without the indent that all of them have."""
+    return (
+        textwrap.dedent("\n".join(line.replace("\n", " ") for line in excerpt.text)).split("\n")
+        if excerpt.text
+        else []
+    )
+
+
 # --- as text
 
 
 def similar_text(
-    title: str, found: Sequence[Comparison], minimum: float, style: Style, *, all_of_it: bool = False
+    title: str,
+    students: int,
+    found: Sequence[Comparison],
+    minimum: float,
+    style: Style,
+    *,
+    all_of_it: bool = False,
 ) -> str:
     """Return the pairs, the most alike first: all, or the first ten with the most telling lines of each."""
     pairs = sorted((pair for one in found for pair in one.pairs), key=lambda pair: -pair.score)
     total = sum(one.found for one in found)
-    students = max((one.students for one in found), default=0)
     shown = pairs if all_of_it else pairs[:_PAIRS]
     lines = [_title(title, students, style), *paragraph(ADVICE, style, indent=0)]
     lines += [*paragraph(f"{SCORE} {small_class(students)}", style, indent=0)]
@@ -110,6 +127,17 @@ def _title(title: str, students: int, style: Style) -> str:
     count = counted(students, "student")
     shown = cut(f"Similar solutions in {style.clean_line(title)}", style.width - len(count) - 2, style)
     return style.paint(shown, bold=True) + count.rjust(style.width - columns(shown))
+
+
+def similar_lines(pairs: Sequence[Pair], style: Style) -> Iterator[str]:
+    """Say in a few lines that there are pairs."""
+    if not pairs:
+        return
+    told = f"{CAUTION}: `grade similar FILE.db` shows the lines, and who else has them."
+    yield from paragraph(told, style, indent=2)
+    yield from (head(pair, style) for pair in pairs[:_IN_SHORT])
+    if len(pairs) > _IN_SHORT:
+        yield from paragraph(f"and {len(pairs) - _IN_SHORT} more.", style, indent=2, dim=True)
 
 
 def head(pair: Pair, style: Style) -> str:
@@ -134,11 +162,11 @@ def _pair(pair: Pair, style: Style, *, all_of_it: bool) -> Iterator[str]:
 
 def _block(pair: Pair, block: Block, style: Style, most: int) -> Iterator[str]:
     for side, excerpt in ((pair.first, block.first), (pair.second, block.second)):
-        yield from paragraph(f"{side.student}: {where(excerpt)}", style, colour="cyan")
-        text = [style.clean(line) for line in excerpt.text[:most]]
-        yield from quoted(text, style, indent=BODY)
-        if (left := excerpt.last - excerpt.first + 1 - len(text)) > 0 and text:
-            yield from paragraph(f"({counted(left, 'more line')})", style, indent=BODY + 2, dim=True)
+        text = code(excerpt)[:most]
+        left = excerpt.last - excerpt.first + 1 - len(text)
+        cut_off = f", of which the first {len(text)}" if text and left > 0 else ""
+        yield from paragraph(f"{side.student}: {where(excerpt)}{cut_off}", style, colour="cyan")
+        yield from quoted((style.clean(line) for line in text), style, indent=BODY)
 
 
 def _rest(pairs: Sequence[Pair], unexplained: int, style: Style) -> Iterator[str]:
@@ -180,25 +208,20 @@ def similar_json(title: str, found: Sequence[Comparison], minimum: float) -> str
 
 
 def unnamed(found: Sequence[Comparison], names: Mapping[str, str]) -> list[Comparison]:
-    """Return comparisons with other names, and without a student's words: code and comments can name who wrote them."""
+    """Return comparisons with other names, and without what tells who it is: code, words, and when it came."""
     return [
         replace(
             one,
             pairs=tuple(_unnamed(pair, names) for pair in one.pairs),
-            unread=tuple(replace(gone, student=names.get(gone.student, "somebody")) for gone in one.unread),
+            unread=tuple(replace(gone, student=names.get(gone.student, _SOMEBODY)) for gone in one.unread),
         )
         for one in found
     ]
 
 
 def _unnamed(pair: Pair, names: Mapping[str, str]) -> Pair:
-    def side(one: Side) -> Side:
-        return replace(one, student="somebody" if one.outside else names[one.student])
-
-    def excerpt(one: Excerpt) -> Excerpt:
-        return replace(one, path="", text=())
-
-    blocks = (
-        replace(block, first=excerpt(block.first), second=excerpt(block.second)) for block in pair.blocks
+    first, second = (
+        replace(side, student=_SOMEBODY if side.outside else names[side.student], submitted_at=None)
+        for side in (pair.first, pair.second)
     )
-    return replace(pair, first=side(pair.first), second=side(pair.second), wording=(), blocks=tuple(blocks))
+    return replace(pair, first=first, second=second, wording=(), blocks=())

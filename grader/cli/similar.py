@@ -68,7 +68,8 @@ def similar_command(
     course = catalog.load(catalog.find_root())
     chosen = choose(course, exercises)
     with Gradebook(gradebook) as book:
-        if not book.arrivals():
+        students = book.students()
+        if not students:
             message = (
                 f"{gradebook.stem} holds no attempt. `grade class SUBMISSIONS --gradebook FILE` adds them."
             )
@@ -80,7 +81,10 @@ def similar_command(
         write(class_report.similar_json(gradebook.stem, found, minimum), output)
         return 0
     style = Style(colour=colour(output), width=width(), unicode=has_unicode())
-    write(class_report.similar_text(gradebook.stem, found, minimum, style, all_of_it=everything), output)
+    told = class_report.similar_text(
+        gradebook.stem, len(students), found, minimum, style, all_of_it=everything
+    )
+    write(told, output)
     return 0
 
 
