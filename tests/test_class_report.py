@@ -29,6 +29,7 @@ from grader.gradebook import Gradebook
 from grader.model import Argument, Counterexample, Outcome
 from grader.policy import Keep
 from grader.report import Style
+from grader.similarity import Block, Excerpt, Pair, Side
 from grader.statistics import (
     CheckSummary,
     ClassSummary,
@@ -131,6 +132,37 @@ SHORT = replace(
     together=0,
     example=PLAIN,
 )
+
+
+def excerpt(path: str, first: int, *text: str) -> Excerpt:
+    return Excerpt(path=path, first=first, last=first + len(text) - 1, text=text)
+
+
+def side(name: str, **others: object) -> Side:
+    return Side(**{"student": name, "number": 2, "submitted_at": NOON, "outside": False} | others)
+
+
+ALIKE = Pair(
+    exercise="pooling",
+    first=side("ada"),
+    second=side("bob", number=1),
+    score=0.857,
+    pieces=31,
+    alone=27,
+    others=1,
+    wording=("comment: pad it so that nothing wins", "name: piece"),
+    blocks=(
+        Block(
+            first=excerpt("exercises/pooling.py", 12, "    for a in range(k):", "        best = f(a)"),
+            second=excerpt("pooling.py", 30, "  for b in range(k):", "    top = f(b)"),
+            weight=20.0,
+        ),
+        Block(first=excerpt("a.py", 1, "x" * 200), second=excerpt("a.py", 2, "y"), weight=1.0),
+    ),
+)
+LAST_YEAR = replace(
+    ALIKE, second=side("zoe", number=0, submitted_at=None, outside=True), others=0, wording=(), blocks=()
+)
 SUMMARY = ClassSummary(
     title="week4",
     keep=Keep.BEST,
@@ -157,6 +189,7 @@ SUMMARY = ClassSummary(
         )
         for name in ("zero-padding", *(f"belief-{n}" for n in range(20)))
     ),
+    similar=(ALIKE, LAST_YEAR),
 )
 
 
@@ -204,6 +237,10 @@ SAID = [
     "An earlier attempt counts: the last was not graded in full, through a fault of ours; `grade regrade` tries again: cem",
     "Exercises with a fault of ours: pooling relu",
     "Handed in, and nothing begun: ada",
+    "A lead to look at, not a verdict",
+    "ada and bob",
+    "ada and zoe (outside the class)",
+    "0.85",
 ]
 
 

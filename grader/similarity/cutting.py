@@ -94,33 +94,27 @@ class _Normal:
         self._chosen = (_bound(nodes) | names) - set(self._imported) - (names & contract)
         self._attributes = (_set_attributes(nodes) | names) - contract
         self._inline = _used_once(node for node in defined if not isinstance(node, ast.ClassDef))
-        self._left_out = {id(value) for value in self._inline.values()}
+        self._left_out = {id(setting.statement) for setting in self._inline.values()}
 
     def statements(self) -> Iterator[_Tree]:
         """Yield every statement of the file, each without the statements inside it."""
         for node in self._nodes:  # a statement comes before those inside it
             if not isinstance(node, ast.stmt) or isinstance(node, (ast.Import, ast.ImportFrom, ast.Pass)):
                 continue
-            if id(getattr(node, "value", None)) in self._left_out or _is_text(node):
-                continue
-            yield self._chosen_value(node) or self._write(node)
+            if id(node) not in self._left_out and not _is_text(node):
+                yield self._alternative(node) or self._write(node)
 
-    def _chosen_value(self, node: ast.stmt) -> _Tree | None:
+    def _alternative(self, node: ast.stmt) -> _Tree | None:
         """Write `if a: x = 1`, with or without `else: x = 2`, as `x = 1 if a else 2`."""
         if not isinstance(node, ast.If) or len(node.body) != 1 or len(node.orelse) > 1:
             return None
-        (yes, *rest) = (*node.body, *node.orelse)
-        target = _target(yes)
-        if target is None or not isinstance(yes, ast.Assign):
+        settings = [_setting(inner) for inner in (*node.body, *node.orelse)]
+        yes, no = settings[0], settings[-1]
+        if yes is None or no is None or yes.target.id != no.target.id:
             return None
-        no: ast.expr = target
-        for other in rest:
-            if not isinstance(other, ast.Assign) or getattr(_target(other), "id", None) != target.id:
-                return None
-            no = other.value
-        self._left_out |= {id(yes.value), id(no)}  # they stand here now
-        choice = self._choice(node.test, yes.value, no, node.lineno)
-        return _Tree("Assign", node.lineno, [self._write(target), choice])
+        self._left_out |= {id(inner) for inner in (*node.body, *node.orelse)}  # they stand here now
+        choice = self._choice(node.test, yes.value, no.value if node.orelse else yes.target, node.lineno)
+        return _Tree("Assign", node.lineno, [self._write(yes.target), choice])
 
     # --- one way to write each thing
 
@@ -149,8 +143,8 @@ class _Normal:
         return tree
 
     def _Name(self, node: ast.Name) -> _Tree:  # noqa: N802 - named as ast names its nodes, here and below
-        if value := self._inline.get(id(node)):
-            return self._write(value)
+        if setting := self._inline.get(id(node)):
+            return self._write(setting.value)
         return _Tree(self._imported.get(node.id, node.id), node.lineno, chosen=node.id in self._chosen)
 
     def _Attribute(self, node: ast.Attribute) -> _Tree:  # noqa: N802
@@ -181,13 +175,10 @@ class _Normal:
         return _Tree("Call", node.lineno, kids)
 
     def _BinOp(self, node: ast.BinOp) -> _Tree:  # noqa: N802
-        return self._operation(type(node.op), node.left, node.right, node.lineno)
-
-    def _operation(self, operator: type[ast.operator], left: ast.AST, right: ast.AST, line: int) -> _Tree:
-        kids = [self._write(left), self._write(right)]
-        if issubclass(operator, _COMMUTING):
+        kids = [self._write(node.left), self._write(node.right)]
+        if isinstance(node.op, _COMMUTING):
             kids.sort(key=_order)
-        return _Tree(operator.__name__, line, kids)
+        return _Tree(type(node.op).__name__, node.lineno, kids)
 
     def _BoolOp(self, node: ast.BoolOp) -> _Tree:  # noqa: N802
         return _Tree(type(node.op).__name__, node.lineno, [self._write(value) for value in node.values])
@@ -241,8 +232,7 @@ class _Normal:
         return _Tree("Assign", node.lineno, [self._write(kid) for kid in kids])
 
     def _AugAssign(self, node: ast.AugAssign) -> _Tree:  # noqa: N802
-        value = self._operation(type(node.op), node.target, node.value, node.lineno)
-        return _Tree("Assign", node.lineno, [self._write(node.target), value])
+        return _Tree("Assign", node.lineno, [self._write(node.target), self._write(_sum(node))])
 
     def _arg(self, node: ast.arg) -> _Tree:
         return _Tree(node.arg, node.lineno, chosen=True)
@@ -258,12 +248,27 @@ def _order(tree: _Tree) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _target(node: ast.stmt) -> ast.Name | None:
-    """Return the name that a statement sets, if it sets one and does nothing else."""
+class _Setting(NamedTuple):
+    """A statement that sets one name, and does nothing else."""
+
+    statement: ast.stmt
+    target: ast.Name
+    value: ast.expr
+
+
+def _setting(node: ast.stmt) -> _Setting | None:
     match node:
-        case ast.Assign(targets=[ast.Name() as name]):
-            return name
+        case ast.Assign(targets=[ast.Name() as name], value=value):
+            return _Setting(node, name, value)
+        case ast.AnnAssign(target=ast.Name() as name, value=ast.expr() as value):
+            return _Setting(node, name, value)
+        case ast.AugAssign(target=ast.Name() as name):
+            return _Setting(node, name, _sum(node))
     return None
+
+
+def _sum(node: ast.AugAssign) -> ast.BinOp:
+    return ast.copy_location(ast.BinOp(node.target, node.op, node.value), node)
 
 
 def _is_text(node: ast.stmt) -> bool:
@@ -290,34 +295,32 @@ def _set_attributes(nodes: Iterable[ast.AST]) -> set[str]:
     }
 
 
-def _used_once(functions: Iterable[ast.AST]) -> dict[int, ast.expr]:
-    """Return for uses of names, by id of the node, the values of those that their function sets once and uses once."""
-    found: dict[int, ast.expr] = {}
+def _used_once(functions: Iterable[ast.AST]) -> dict[int, _Setting]:
+    """Return for uses of names, by id of the node, where the name is set: if once in its function, and used once."""
+    found: dict[int, _Setting] = {}
     for function in functions:
         found |= _used_once_in(function)
     return found
 
 
-def _used_once_in(function: ast.AST) -> dict[int, ast.expr]:
+def _used_once_in(function: ast.AST) -> dict[int, _Setting]:
     """Look in one function. The use comes after the value, so that no value holds itself, by however many others."""
-    values: dict[str, ast.expr] = {}
+    settings: dict[str, _Setting] = {}
     stored: Counter[str] = Counter()
     uses: dict[str, list[ast.Name]] = defaultdict(list)
     for node in ast.walk(function):
-        match node:
-            case (
-                ast.Assign(targets=[ast.Name(id=name)], value=ast.expr() as value)
-                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
-            ):
-                values[name] = value
-            case ast.Name(id=name, ctx=ast.Load()):
-                uses[name].append(node)
-            case ast.Name(id=name) | ast.arg(arg=name):
-                stored[name] += 1
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and (setting := _setting(node)):
+            settings[setting.target.id] = setting
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            uses[node.id].append(node)
+        elif isinstance(node, ast.Name):
+            stored[node.id] += 1
+        elif isinstance(node, ast.arg):
+            stored[node.arg] += 1
     return {
-        id(uses[name][0]): value
-        for name, value in values.items()
-        if stored[name] == 1 and len(uses[name]) == 1 and _start(uses[name][0]) > _end(value)
+        id(uses[name][0]): setting
+        for name, setting in settings.items()
+        if stored[name] == 1 and len(uses[name]) == 1 and _start(uses[name][0]) > _end(setting.value)
     }
 
 
