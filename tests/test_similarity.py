@@ -3,6 +3,7 @@
 import ast
 import itertools
 import textwrap
+import zipfile
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -394,14 +395,18 @@ def test_equal_monsters_are_compared_within_bounds():
 def test_the_folder_of_one_solution_and_of_several(tmp_path):
     (tmp_path / "one" / "exercises").mkdir(parents=True)
     (tmp_path / "one" / "exercises" / "pooling.py").write_text(EDNA, "utf-8")
-    (alone,) = similarity.of_folder(tmp_path / "one", "pooling")
-    (among,) = similarity.of_folder(tmp_path, "pooling")
-    assert (alone.student, alone.outside, alone.root) == ("one", True, "exercises/")
-    assert among == alone
-    assert not list(similarity.of_folder(tmp_path, "relu"))
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="no submission"):
-        list(similarity.of_folder(tmp_path / "empty", "relu"))
+    alone = similarity.of_folder(tmp_path / "one", ["relu", "pooling"])
+    assert [(one.student, one.outside, one.root) for one in alone["pooling"]] == [("one", True, "exercises/")]
+    assert alone["relu"] == []
+    assert similarity.of_folder(tmp_path, ["relu", "pooling"]) == alone
+    with pytest.raises(UsageError, match="holds no solution of relu"):
+        similarity.of_folder(tmp_path, ["relu"])
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as made:
+        made.writestr("exercises/pooling.py", EDNA)
+    assert [one.student for one in similarity.of_folder(tmp_path, ["pooling"])["pooling"]] == ["one", "two"]
+    assert len(similarity.of_folder(tmp_path / "two.zip", ["pooling"])["pooling"]) == 1
+    with pytest.raises(UsageError, match="holds no solution of relu"):
+        similarity.of_folder(tmp_path / "two.zip", ["relu"])
 
 
 def test_work_that_was_graded_twice_is_one_hand_in(tmp_path):

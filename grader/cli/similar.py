@@ -1,5 +1,7 @@
 """`grade similar`: which solutions in a gradebook are alike beyond what the exercise makes alike, and where."""
 
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -11,7 +13,7 @@ from grader.errors import UsageError
 from grader.gradebook import Gradebook
 from grader.model import Exercise
 from grader.report import Style
-from grader.similarity import Comparison
+from grader.similarity import Comparison, Work
 
 
 @click.command("similar", short_help="Which solutions of a class are alike (for instructors).")
@@ -74,7 +76,8 @@ def similar_command(
                 f"{gradebook.stem} holds no attempt. `grade class SUBMISSIONS --gradebook FILE` adds them."
             )
             raise UsageError(message)
-        found = [_compare(book, exercise, against, minimum) for exercise in chosen]
+        others = [similarity.of_folder(folder, [exercise.id for exercise in chosen]) for folder in against]
+        found = [_compare(book, exercise, others, minimum) for exercise in chosen]
         if anonymous:
             found = class_report.unnamed(found, statistics.pseudonyms(book))
     if form == "json":
@@ -88,8 +91,8 @@ def similar_command(
     return 0
 
 
-def _compare(book: Gradebook, exercise: Exercise, against: tuple[Path, ...], minimum: float) -> Comparison:
-    works = [*similarity.of_class(book, exercise.id)]
-    for folder in against:
-        works += similarity.of_folder(folder, exercise.id)
+def _compare(
+    book: Gradebook, exercise: Exercise, others: Sequence[Mapping[str, list[Work]]], minimum: float
+) -> Comparison:
+    works = chain(similarity.of_class(book, exercise.id), *(folder[exercise.id] for folder in others))
     return similarity.compare(exercise.id, works, similarity.published(exercise), minimum=minimum)

@@ -124,9 +124,9 @@ class _Normal:
         tree: _Tree = special(node) if special else self._plain(node)
         return tree
 
-    def _plain(self, node: ast.AST, label: str = "") -> _Tree:
+    def _plain(self, node: ast.AST) -> _Tree:
         """Write a node as its kind, and below it what it holds: no statements, no annotations."""
-        tree = _Tree(label or type(node).__name__, getattr(node, "lineno", 0))
+        tree = _Tree(type(node).__name__, getattr(node, "lineno", 0))
         for name, value in ast.iter_fields(node):
             if name in ("ctx", "annotation", "returns", "type_comment", "kind", "type_params"):
                 continue
@@ -156,10 +156,9 @@ class _Normal:
     def _Constant(self, node: ast.Constant) -> _Tree:  # noqa: N802
         if isinstance(node.value, (str, bytes)) and len(node.value.split()) != 1:
             return _Tree("text", node.lineno)  # what a message says is wording, and is looked at as that
-        value = (
-            hex(node.value) if isinstance(node.value, int) else repr(node.value)
-        )  # repr refuses long numbers
-        return _Tree(value[:80], node.lineno)
+        if isinstance(node.value, int):
+            return _Tree(hex(node.value)[:80], node.lineno)  # repr refuses what has more than 4,300 digits
+        return _Tree(repr(node.value)[:80], node.lineno)
 
     def _FormattedValue(self, node: ast.FormattedValue) -> _Tree:  # noqa: N802
         return self._write(node.value)
@@ -167,9 +166,8 @@ class _Normal:
     def _Call(self, node: ast.Call) -> _Tree:  # noqa: N802
         kids = [self._write(kid) for kid in (node.func, *node.args)]
         for keyword in sorted(node.keywords, key=lambda keyword: keyword.arg or ""):
-            own = (
-                kids[0].chosen and keyword.arg in self._chosen
-            )  # F.pad(value=...) is torch's word, whatever is here
+            # The word of F.pad(value=...) is torch's, whatever else is named `value` here.
+            own = kids[0].chosen and keyword.arg in self._chosen
             name = _Tree(keyword.arg or "**", keyword.lineno, chosen=own)
             kids.append(_Tree("keyword", keyword.lineno, [name, self._write(keyword.value)]))
         return _Tree("Call", node.lineno, kids)

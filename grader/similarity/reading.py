@@ -1,13 +1,14 @@
 """Reads what is compared: every attempt in a gradebook, a folder of other people's solutions, and what is published."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from grader import handed_in
+from grader.errors import UsageError
 from grader.gradebook import Gradebook
 from grader.model import Exercise
 from grader.similarity.records import Published, Work
-from grader.submission import Snapshot, Stored, Submission, Unreadable, open_submission
+from grader.submission import Snapshot, Stored, Submission, open_submission
 
 _OURS = ("reference.py", "mistakes.py", "fixtures.py")
 
@@ -39,17 +40,24 @@ def of_class(book: Gradebook, exercise: str) -> Iterator[Work]:
             )
 
 
-def of_folder(folder: Path, exercise: str) -> Iterator[Work]:
-    """Yield what a folder holds for an exercise: one solution, or one folder or zip for each of several people.
+def of_folder(folder: Path, exercises: Collection[str]) -> dict[str, list[Work]]:
+    """Return what a folder or zip holds for each exercise: one person's solutions, or those of one folder for each.
 
-    Raises UsageError where it holds none that can be read.
+    Raises UsageError where it holds none, or one that cannot be read.
     """
-    alone = open_submission(folder).snapshot(exercise)
-    found: list[tuple[str, Snapshot | Unreadable]] = [(folder.resolve().name, alone)]
-    if not isinstance(alone, Snapshot):
-        found = [(one.student, one.open().snapshot(exercise)) for one in handed_in.find(folder)]
-    for name, snapshot in found:
-        if isinstance(snapshot, Snapshot):
-            yield Work(
-                student=name, module=exercise, sources=snapshot.sources, root=snapshot.root, outside=True
-            )
+    found = _solutions(folder.resolve().name, open_submission(folder), exercises)
+    if not found and folder.is_dir():
+        for one in handed_in.find(folder):
+            found += _solutions(one.student, one.open(), exercises)
+    if not found:
+        raise UsageError(f"{folder} holds no solution of {', '.join(exercises)}. Name another folder.")
+    return {exercise: [work for work in found if work.module == exercise] for exercise in exercises}
+
+
+def _solutions(name: str, submission: Submission, exercises: Collection[str]) -> list[Work]:
+    snapshots = ((exercise, submission.snapshot(exercise)) for exercise in exercises)
+    return [
+        Work(student=name, module=exercise, sources=snapshot.sources, root=snapshot.root, outside=True)
+        for exercise, snapshot in snapshots
+        if isinstance(snapshot, Snapshot)
+    ]
