@@ -106,7 +106,7 @@ def test_a_folder_can_be_compared_with(gradebook, tmp_path):
     published.mkdir()
     (published / "pooling.py").write_text(SOLUTIONS["gus"], "utf-8")
     assert "gus and published (outside the class)" in run(gradebook, "--against", published)
-    with pytest.raises(UsageError, match="holds no solution of relu"):
+    with pytest.raises(UsageError, match="There is no submission in"):
         run(gradebook, "relu", "--against", published)
     with pytest.raises(click.BadParameter, match="does not exist"):
         run(gradebook, "--against", tmp_path / "gone")
