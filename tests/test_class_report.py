@@ -150,7 +150,7 @@ ALIKE = Pair(
     pieces=31,
     alone=27,
     others=1,
-    wording=("comment: pad it so that nothing wins", "name: piece"),
+    wording=('comment "pad it so that nothing wins"', 'name "piece"'),
     blocks=(
         Block(
             first=excerpt("exercises/pooling.py", 12, "    for a in range(k):", "        best = f(a)"),

@@ -113,10 +113,10 @@ def test_in_a_class_of_sixty_the_copies_come_first():
     assert len(found) <= 6  # of 1,700 honest pairs
 
 
-def test_few_of_half_a_million_honest_pairs_are_a_lead():
-    works = [work(f"s{n}", imagined_class.pooling(n)) for n in range(300)]
+def test_few_honest_pairs_of_a_large_class_are_a_lead():
+    works = [work(f"s{n}", imagined_class.pooling(n)) for n in range(200)]
     found = compare("pooling", works, published("pooling"))
-    assert found.found <= 20  # of 44,850, all of them made of the same few choices
+    assert found.found <= 12  # of 19,900, all of them made of the same few choices
     assert imagined_class.possible() > 10**6
 
 
@@ -310,8 +310,8 @@ def test_a_pair_is_explained_line_by_line():
     assert pair.score > 0.99
     assert pair.alone > pair.pieces / 2
     assert pair.others == 0
-    assert pair.wording[0] == "comment: recieve a tensor and tell me"
-    assert {"name: shape_of", "number: 1234.5"} <= set(pair.wording)
+    assert pair.wording[0] == 'comment "recieve a tensor and tell me"'
+    assert {'name "shape_of"', 'number "1234.5"'} <= set(pair.wording)
     assert [block.weight for block in pair.blocks] == sorted((b.weight for b in pair.blocks), reverse=True)
     (best,) = (block for block in pair.blocks if "torch.maximum" in "".join(block.first.text))
     lines = mine.split("\n")

@@ -53,11 +53,12 @@ def name(side: Side) -> str:
 
 def common(pair: Pair) -> str:
     """Say what two solutions have in common, and how many others have it."""
-    others = "no other student has" if not pair.others else f"{counted(pair.others, 'other student')} "
-    if pair.others:
-        others += "has" if pair.others == 1 else "have"
+    others = f"{counted(pair.others, 'other student')} {'has' if pair.others == 1 else 'have'}"
+    if not pair.others:
+        others = "no other student has"
+    alone = {0: "none", pair.pieces: "all"}.get(pair.alone, str(pair.alone))
     return (
-        f"{counted(pair.pieces, 'piece')} of unusual code in common, {pair.alone} of them in nobody else's work; "
+        f"{counted(pair.pieces, 'piece')} of unusual code in common, {alone} of them in nobody else's work; "
         f"{others} half of it."
     )
 
@@ -74,7 +75,7 @@ def handed_in(pair: Pair) -> str:
 
 def wording(pair: Pair) -> str:
     """Say which words these two alone have."""
-    return f"In nobody else's work either: {'; '.join(pair.wording)}." if pair.wording else ""
+    return f"Also in nobody else's work: {'; '.join(pair.wording)}." if pair.wording else ""
 
 
 def where(excerpt: Excerpt) -> str:

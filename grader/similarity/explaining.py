@@ -45,7 +45,7 @@ def explain(exercise: str, index: Index, match: Match) -> Pair:
         pieces=len(pieces),
         alone=sum(len(index.holders[piece]) <= _RARE for piece in pieces),
         others=index.others(match.first, match.second),
-        wording=tuple(f"{item.kind}: {item.text}" for item in words[:MAX_WORDING]),
+        wording=tuple(f'{item.kind} "{item.text}"' for item in words[:MAX_WORDING]),
         blocks=tuple(_blocks(votes, first.work, second.work))[:MAX_BLOCKS],
     )
 

@@ -51,7 +51,7 @@ class Preparation:
         for path, file in found:
             if file.problem:
                 raise Unreadable(file.problem)
-            words |= file.words - self._words
+            words |= {phrase for phrase in file.words - self._words if phrase.text not in self._contract}
             for piece, lines in file.pieces.items():
                 if piece not in self._pieces:
                     code[piece] |= {(path, line) for line in lines}
