@@ -56,7 +56,7 @@ ARROWS = {
         "attempt", "catalog", "errors", "fingerprint", "gradebook", "handed_in", "host", "jobs", "model", "scoring",
         "submission",
     },
-    "similarity": {"errors", "gradebook", "handed_in", "model", "source", "submission"},
+    "similarity": {"errors", "fingerprint", "gradebook", "handed_in", "model", "source", "submission"},
     "statistics": {"catalog", "errors", "gradebook", "mistakes", "model", "policy", "similarity"},
     "class_report": {"model", "policy", "report", "safetext", "similarity", "statistics"},
     "cli": {

@@ -418,5 +418,16 @@ def test_work_that_was_graded_twice_is_one_hand_in(tmp_path):
         assert [(one.student, one.number) for one in book.hand_ins()] == [("ada", 1), ("ada", 3)]
 
 
+def test_what_was_read_once_is_kept_in_the_gradebook(tmp_path, monkeypatch):
+    works = [*OTHERS, work("edna", EDNA), work("zed", disguised(EDNA)), work("mal", "def (")]
+    with Gradebook(tmp_path / "book.db") as book:
+        first = compare("pooling", works, published("pooling"), cache=book)
+        monkeypatch.setattr(preparing, "_read", None)  # whoever reads again raises
+        assert compare("pooling", works, published("pooling"), cache=book) == first
+        monkeypatch.undo()
+    assert compare("pooling", works, published("pooling")) == first
+    assert {"edna", "zed"} in pairs(first)
+
+
 def test_the_minimum_lies_between_honest_work_and_copies():
     assert 0.5 < MINIMUM <= 0.7

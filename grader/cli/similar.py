@@ -95,4 +95,4 @@ def _compare(
     book: Gradebook, exercise: Exercise, others: Sequence[Mapping[str, list[Work]]], minimum: float
 ) -> Comparison:
     works = chain(similarity.of_class(book, exercise.id), *(folder[exercise.id] for folder in others))
-    return similarity.compare(exercise.id, works, similarity.published(exercise), minimum=minimum)
+    return similarity.compare(exercise.id, works, similarity.published(exercise), minimum=minimum, cache=book)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from grader.similarity.comparing import Index
 from grader.similarity.explaining import explain
-from grader.similarity.preparing import Preparation, Unreadable, changed
+from grader.similarity.preparing import Cache, Preparation, Unreadable, changed
 from grader.similarity.reading import of_class, of_folder, published
 from grader.similarity.records import Block, Comparison, Excerpt, Pair, Published, Side, Unread, Work
 
@@ -27,13 +27,14 @@ def compare(
     *,
     minimum: float = MINIMUM,
     most: int = MAX_PAIRS,
+    cache: Cache | None = None,
 ) -> Comparison:
     """Compare all solutions of an exercise.
 
     Several attempts of a student are several solutions; they are not compared with each other, and of those that make
     a pair with another student's the most alike are reported. At most `most` pairs are explained.
     """
-    preparation = Preparation(published)
+    preparation = Preparation(published, cache)
     solutions, unread = [], []
     for work in works:
         try:
@@ -42,6 +43,7 @@ def compare(
             unread.append(
                 Unread(exercise=exercise, student=work.student, number=work.number, reason=str(problem))
             )
+    preparation.keep()
     index = Index(list(changed(solutions)))
     found = sorted(index.matches(minimum), key=lambda match: -match.score)
     pairs = [explain(exercise, index, match) for match in found[:most]]

@@ -3,12 +3,15 @@
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from grader import source
+import msgspec
+
+from grader import fingerprint, source
 from grader.similarity.comparing import Place, Solution
-from grader.similarity.cutting import Piece, Pieces, cut
+from grader.similarity.cutting import Piece, cut
 from grader.similarity.records import Published, Work
 from grader.similarity.wording import Phrase, phrases
 
@@ -21,11 +24,21 @@ class Unreadable(Exception):
     """The message says why a solution is not compared."""
 
 
+class Cache(Protocol):
+    """Where what was read of a text is kept: a gradebook is one."""
+
+    def cached(self, key: str) -> bytes | None:
+        """Return what is kept under a key."""
+
+    def keep(self, results: Mapping[str, bytes]) -> None:
+        """Keep something under its key."""
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     """What one text holds, and what it imports; `problem` says why it could not be read."""
 
-    pieces: Pieces
+    pieces: list[tuple[Piece, frozenset[int]]]
     words: frozenset[Phrase] = frozenset()
     imported: frozenset[str] = frozenset()
     problem: str = ""
@@ -34,11 +47,13 @@ class _File:
 class Preparation:
     """Prepares solutions of one exercise: what is published is nobody's own, and is left out of them."""
 
-    def __init__(self, published: Published) -> None:
+    def __init__(self, published: Published, cache: Cache | None = None) -> None:
+        self._stub, self._cache = published.stub, cache
         self._contract = frozenset(re.findall(r"[^\W\d]\w*", published.stub))
         self._files: dict[str, _File] = {}  # many hand in the same text: the stub, or what they had before
+        self._fresh: dict[str, bytes] = {}
         ours = [self._file(text) for text in (published.stub, *published.solutions)]
-        self._pieces = {piece for file in ours for piece in file.pieces}
+        self._pieces = {piece for file in ours for piece, _ in file.pieces}
         self._words = {phrase for file in ours for phrase in file.words}
 
     def solution(self, work: Work) -> Solution:
@@ -52,7 +67,7 @@ class Preparation:
             if file.problem:
                 raise Unreadable(file.problem)
             words |= {phrase for phrase in file.words - self._words if phrase.text not in self._contract}
-            for piece, lines in file.pieces.items():
+            for piece, lines in file.pieces:
                 if piece not in self._pieces:
                     code[piece] |= {(path, line) for line in lines}
         return Solution(work=work, code=code, words=words)
@@ -68,23 +83,37 @@ class Preparation:
                 raise Unreadable(_TOO_LARGE)
             yield path, self._file(work.sources[path])
 
+    def keep(self) -> None:
+        """Keep what was read for the first time, so that nobody waits for it again."""
+        if self._cache is not None:
+            self._cache.keep(self._fresh)
+
     def _file(self, text: str) -> _File:
         if text not in self._files:
-            self._files[text] = _read(text, self._contract)
+            self._files[text] = self._cached(text) if self._cache is not None else _read(text, self._contract)
         return self._files[text]
+
+    def _cached(self, text: str) -> _File:
+        assert self._cache is not None
+        key = fingerprint.of("similarity", fingerprint.engine(), self._stub, text)
+        if (data := self._cache.cached(key)) is not None:
+            return msgspec.msgpack.decode(data, type=_File)
+        file = _read(text, self._contract)
+        self._fresh[key] = msgspec.msgpack.encode(file)
+        return file
 
 
 def _read(text: str, contract: frozenset[str]) -> _File:
     if len(text) > MAX_CHARACTERS:
-        return _File({}, problem=_TOO_LARGE)
+        return _File([], problem=_TOO_LARGE)
     tree = source.parse(text)
     if tree is None:
-        return _File({}, problem=_NO_PYTHON)
+        return _File([], problem=_NO_PYTHON)
     nodes = list(ast.walk(tree))
     try:
-        pieces = cut(nodes, contract)
+        pieces = [(piece, frozenset(lines)) for piece, lines in cut(nodes, contract).items()]
     except RecursionError:
-        return _File({}, problem="it is nested too deeply")
+        return _File([], problem="it is nested too deeply")
     names = frozenset(name for name, _, _ in source.imports(nodes))
     return _File(pieces, frozenset(phrases(text, nodes)), names)
 

@@ -21,6 +21,7 @@ def with_similar(
             similarity.of_class(book, exercise.id),
             similarity.published(exercise),
             most=MAX_SIMILAR,
+            cache=book,
         )
         for exercise in course.exercises
         if not chosen or exercise.id in chosen
