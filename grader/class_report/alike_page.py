@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 
 from grader.class_report.alike import ADVICE, SCORE, code, common, handed_in, name, score, where, wording
+from grader.class_report.wording import counted
 from grader.report.frame import NOTHING, opening
 from grader.report.markup import Markup, inline, joined, preformatted, tag
 from grader.similarity import Block, Pair
 
 
 def alike(pairs: Sequence[Pair]) -> Markup:
-    """Return the pairs as a table, and for each what a reader opens: both excerpts of every place."""
+    """Return the pairs, closed: names in a table, and for each what a reader opens, both excerpts of every place.
+
+    Whoever shows the page to others shows no name here without meaning to.
+    """
     if not pairs:
         return NOTHING
     heads = ("Students", "Exercise", "Score")
@@ -21,7 +25,9 @@ def alike(pairs: Sequence[Pair]) -> Markup:
         tag("tbody", *map(_row, pairs)),
         class_="parts class",
     )
-    return tag("article", tag("p", ADVICE), tag("p", SCORE, class_="aside"), table, *map(_pair, pairs), "\n")
+    lead = tag("span", f"{counted(len(pairs), 'pair')}, for your desk and not for a lecture", class_="title")
+    told = opening(lead, tag("p", SCORE, class_="aside"), table, *map(_pair, pairs))
+    return tag("article", tag("p", ADVICE), told, "\n")
 
 
 def _side(text: str) -> str | None:

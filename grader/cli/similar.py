@@ -1,6 +1,7 @@
 """`grade similar`: which solutions in a gradebook are alike beyond what the exercise makes alike, and where."""
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from grader.gradebook import Gradebook
 from grader.model import Exercise
 from grader.report import Style
 from grader.similarity import Comparison, Work
+
+_LINE = 40
 
 
 @click.command("similar", short_help="Which solutions of a class are alike (for instructors).")
@@ -77,7 +80,7 @@ def similar_command(
             )
             raise UsageError(message)
         others = [similarity.of_folder(folder, [exercise.id for exercise in chosen]) for folder in against]
-        found = [_compare(book, exercise, others, minimum) for exercise in chosen]
+        found = [_compare(book, exercise, others, minimum) for exercise in _watched(chosen)]
         if anonymous:
             found = class_report.unnamed(found, statistics.pseudonyms(book))
     if form == "json":
@@ -89,6 +92,16 @@ def similar_command(
     )
     write(told, output)
     return 0
+
+
+def _watched(exercises: Sequence[Exercise]) -> Iterator[Exercise]:
+    """Say on a terminal's error stream how far it is: the first time takes a large class a minute."""
+    for n, exercise in enumerate(exercises, 1):
+        if sys.stderr.isatty():
+            click.echo(f"\r{n} of {len(exercises)}, {exercise.id} …".ljust(_LINE), err=True, nl=False)
+        yield exercise
+    if sys.stderr.isatty():
+        click.echo("\r" + " " * _LINE + "\r", err=True, nl=False)
 
 
 def _compare(
