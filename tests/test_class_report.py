@@ -338,6 +338,14 @@ def test_a_hostile_class_changes_no_element_of_the_page():
             assert attributes.get("href", "#").startswith("#")
 
 
+def test_no_pair_is_named_before_somebody_opens_it():
+    section = to_html(SUMMARY).split('<section aria-labelledby="alike">')[1]
+    shown, opened = section.split("<details>", 1)
+    assert "A lead to look at, not a verdict" in shown
+    assert not re.search(r"\bada\b|\bbob\b", shown)
+    assert "ada and bob" in opened
+
+
 def test_every_chart_is_told_in_words_and_as_a_table():
     page = Page(
         str(
