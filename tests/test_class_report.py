@@ -147,6 +147,7 @@ ALIKE = Pair(
     first=side("ada"),
     second=side("bob", number=1),
     score=0.857,
+    function="max_pool2d",
     pieces=31,
     alone=27,
     others=1,
@@ -161,7 +162,12 @@ ALIKE = Pair(
     ),
 )
 LAST_YEAR = replace(
-    ALIKE, second=side("zoe", number=0, submitted_at=None, outside=True), others=0, wording=(), blocks=()
+    ALIKE,
+    second=side("zoe", number=0, submitted_at=None, outside=True),
+    function="",
+    others=0,
+    wording=(),
+    blocks=(),
 )
 SUMMARY = ClassSummary(
     title="week4",

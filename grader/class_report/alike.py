@@ -19,10 +19,10 @@ ADVICE = (
     "same machine. Look at the lines, and ask both before you judge."
 )
 SCORE = (
-    "The score is the share of the shorter solution's own code that the other has too, equal wording counted with it. "
+    "The score is the share of own code, of the shorter solution or of one function in it, that the other has too. "
     "Own is what neither the course nor a third of the class has."
 )
-_SMALL = 10
+_SMALL = 20
 _PAIRS = 10
 _IN_SHORT = 6
 _LINES = 10
@@ -57,9 +57,10 @@ def common(pair: Pair) -> str:
     if not pair.others:
         others = "no other student has"
     alone = {0: "none", pair.pieces: "all"}.get(pair.alone, str(pair.alone))
+    most = f" Most alike: {' '.join(pair.function.replace('`', ' ').split())}." if pair.function else ""
     return (
         f"{counted(pair.pieces, 'piece')} of unusual code in common, {alone} of them in nobody else's work; "
-        f"{others} half of it."
+        f"{others} half of it.{most}"
     )
 
 

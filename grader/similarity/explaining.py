@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from grader.similarity.comparing import Index, Match, Place
 from grader.similarity.cutting import Piece
@@ -25,7 +26,7 @@ def explain(exercise: str, index: Index, match: Match) -> Pair:
     """Return a pair with everything there is to say about it."""
     first, second = index.solutions[match.first], index.solutions[match.second]
     if _rank(first.work) > _rank(second.work):
-        return explain(exercise, index, Match(first=match.second, second=match.first, score=match.score))
+        return explain(exercise, index, replace(match, first=match.second, second=match.first))
     shared = index.shared(match.first, match.second)
     pieces = [item for item in shared if isinstance(item, Piece)]
     words = sorted(
@@ -42,6 +43,7 @@ def explain(exercise: str, index: Index, match: Match) -> Pair:
         first=_side(first.work),
         second=_side(second.work),
         score=match.score,
+        function=match.function,
         pieces=len(pieces),
         alone=sum(len(index.holders[piece]) <= _RARE for piece in pieces),
         others=index.others(match.first, match.second),

@@ -4,7 +4,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -36,11 +36,15 @@ class Cache(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """What one text holds, and what it imports; `problem` says why it could not be read."""
+    """What one text holds, what it imports, and the first and last line of each function.
+
+    `problem` says why it could not be read.
+    """
 
     pieces: list[tuple[Piece, frozenset[int]]]
     words: frozenset[Phrase] = frozenset()
     imported: frozenset[str] = frozenset()
+    functions: dict[str, tuple[int, int]] = field(default_factory=dict)
     problem: str = ""
 
 
@@ -60,6 +64,7 @@ class Preparation:
         """Return a solution without what is published. Raises Unreadable."""
         code: dict[Piece, set[Place]] = defaultdict(set)
         words: set[Phrase] = set()
+        functions: dict[str, set[Piece]] = defaultdict(set)
         found = list(self._reached(work))
         if work.module not in {_module(path) for path, _ in found}:
             raise Unreadable(_NO_PYTHON)
@@ -70,7 +75,10 @@ class Preparation:
             for piece, lines in file.pieces:
                 if piece not in self._pieces:
                     code[piece] |= {(path, line) for line in lines}
-        return Solution(work=work, code=code, words=words)
+                    for name, (first, last) in file.functions.items():
+                        if any(first <= line <= last for line in lines):
+                            functions[name].add(piece)
+        return Solution(work=work, code=code, words=words, functions=functions)
 
     def _reached(self, work: Work) -> Iterator[tuple[str, _File]]:
         """Yield the files that make up a solution, each with its path. Raises Unreadable beyond MAX_CHARACTERS."""
@@ -115,7 +123,15 @@ def _read(text: str, contract: frozenset[str]) -> _File:
     except RecursionError:
         return _File([], problem="it is nested too deeply")
     names = frozenset(name for name, _, _ in source.imports(nodes))
-    return _File(pieces, frozenset(phrases(text, nodes)), names)
+    return _File(pieces, frozenset(phrases(text, nodes)), names, dict(_functions(tree)))
+
+
+def _functions(tree: ast.Module) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Yield the functions of a file and the methods of its classes, but none inside another."""
+    for node in tree.body:
+        for one in node.body if isinstance(node, ast.ClassDef) else [node]:
+            if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                yield one.name, (one.lineno, one.end_lineno or one.lineno)
 
 
 def _module(path: str) -> str:

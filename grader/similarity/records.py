@@ -65,6 +65,7 @@ class Pair:
 
     `score`, in [0, 1], is the share of the shorter one's own code that the other has too, equal wording counted with
     it; own is what neither the course nor a third of the class has, and each piece counts the less the more have it.
+    Where one `function` of them is more alike than the whole, it is the score of that.
     `pieces` is how many pieces of such code both have, `alone` how many of these nobody else has, and `others` how many
     other students have half of them or more. `wording` are comments, texts, names and numbers that hardly anybody else
     has. `blocks` come with the most telling first.
@@ -74,6 +75,7 @@ class Pair:
     first: Side
     second: Side
     score: float
+    function: str
     pieces: int
     alone: int
     others: int
