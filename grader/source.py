@@ -4,6 +4,8 @@ import ast
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+_QUALIFIERS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
+
 
 def parse(text: str) -> ast.Module | None:
     """Return the tree of a file; None for what Python cannot parse, or what is nested beyond reason."""
@@ -43,6 +45,22 @@ def reached(sources: Collection[str], module: str, imported: Callable[[str], Ite
                 seen.add(path)
                 waiting += imported(path)
                 yield path
+
+
+def nodes(tree: ast.AST) -> list[ast.AST]:
+    """Return the nodes of a tree, an outer one before those in it, as ast.walk does in twice the time.
+
+    Left out are those that only qualify another: ctx and operators.
+    """
+    found = [tree]
+    for node in found:  # it grows on the way
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                found += [part for part in value if isinstance(part, ast.AST)]
+            elif isinstance(value, ast.AST) and not isinstance(value, _QUALIFIERS):
+                found.append(value)
+    return found
 
 
 def imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str, int]]:

@@ -306,7 +306,7 @@ def _used_once_in(function: ast.AST) -> dict[int, _Setting]:
     settings: dict[str, _Setting] = {}
     stored: Counter[str] = Counter()
     uses: dict[str, list[ast.Name]] = defaultdict(list)
-    for node in ast.walk(function):
+    for node in source.nodes(function):
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and (setting := _setting(node)):
             settings[setting.target.id] = setting
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):

@@ -117,7 +117,7 @@ def _read(text: str, contract: frozenset[str]) -> _File:
     tree = source.parse(text)
     if tree is None:
         return _File([], problem=_NO_PYTHON)
-    nodes = list(ast.walk(tree))
+    nodes = source.nodes(tree)
     try:
         pieces = [(piece, frozenset(lines)) for piece, lines in cut(nodes, contract).items()]
     except RecursionError:
