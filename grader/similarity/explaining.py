@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import product
 
 from grader.similarity.comparing import Index, Match, Place
 from grader.similarity.cutting import Piece
@@ -15,6 +16,7 @@ MAX_WORDING = 8
 _MAX_LINES = 30
 _MAX_CHARACTERS = 200
 _GAP = 4  # lines between two that match: blank, a comment, or what everybody writes
+_MOST_COUPLES = 400
 _RARE = 2  # wording is told where these two alone have it
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")  # what ends a line for Python's parser, and for nothing else
@@ -36,7 +38,7 @@ def explain(exercise: str, index: Index, match: Match) -> Pair:
     votes: dict[Lines, float] = defaultdict(float)
     for piece in pieces:
         here, there = first.code[piece], second.code[piece]
-        for lines in ((a, b) for a in here for b in there):
+        for lines in _couples(sorted(here), sorted(there)):
             votes[lines] += shared[piece] / (len(here) * len(there))
     return Pair(
         exercise=exercise,
@@ -50,6 +52,11 @@ def explain(exercise: str, index: Index, match: Match) -> Pair:
         wording=tuple(f'{item.kind} "{item.text}"' for item in words[:MAX_WORDING]),
         blocks=tuple(_blocks(votes, first.work, second.work))[:MAX_BLOCKS],
     )
+
+
+def _couples(here: Sequence[Place], there: Sequence[Place]) -> Iterable[Lines]:
+    """Return which lines may belong together: each with each, or of many the n-th with the n-th."""
+    return product(here, there) if len(here) * len(there) <= _MOST_COUPLES else zip(here, there, strict=False)
 
 
 def _rank(work: Work) -> tuple[bool, str]:
