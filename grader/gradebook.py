@@ -94,6 +94,16 @@ class Attempt:
     report: Report
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandIn:
+    """What a student handed in once, packed; `number` is that of the first attempt that graded it."""
+
+    student: str
+    number: int
+    submitted_at: datetime
+    content: bytes
+
+
 class Gradebook:
     """An open gradebook. Use it as a context manager, and in one thread."""
 
@@ -263,6 +273,16 @@ class Gradebook:
         query = "SELECT content FROM contents WHERE submission = ?"
         (found,) = self._db.execute(query, (attempt.submission,)).fetchone()
         return bytes(found)
+
+    def hand_ins(self) -> Iterator[HandIn]:
+        """Yield everything that was handed in, by student and number; the same work once."""
+        query = (
+            "SELECT student, number, submitted_at, content FROM attempts JOIN contents USING (submission) "
+            "WHERE id IN (SELECT min(id) FROM attempts GROUP BY student, submission) ORDER BY student, number"
+        )
+        for student, number, submitted, content in self._db.execute(query):
+            at = datetime.fromisoformat(submitted)
+            yield HandIn(student=student, number=number, submitted_at=at, content=content)
 
     def students(self) -> list[str]:
         """Return who has an attempt."""

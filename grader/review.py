@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from grader.model import Flag
 from grader.safetext import one_line
+from grader.source import dotted, imports, trees
 
 MAX_FLAGS = 20
 
@@ -76,45 +77,12 @@ def flags(sources: Mapping[str, str], module: str, *, root: str = "", bans: bool
     `root` is the folder of the sources inside the submission; `bans` tells that the exercise switches operators off.
     """
     found: dict[tuple[str, str], Flag] = {}
-    for path, tree in _trees(sources, module):
+    for path, tree in trees(sources, module):
         for name, line, reason in _leads(tree, bans=bans):
             found.setdefault(
                 (path, name), Flag(path=one_line(root + path), line=line, name=one_line(name), reason=reason)
             )
     return tuple(found.values())[:MAX_FLAGS]
-
-
-def _trees(sources: Mapping[str, str], module: str) -> Iterator[tuple[str, ast.Module]]:
-    """Yield the parsed file of the module, and of every file it imports, however far away."""
-    waiting, seen = [module], set()
-    while waiting:
-        stem = waiting.pop(0).replace(".", "/")
-        for path in (f"{stem}.py", f"{stem}/__init__.py"):
-            if path in sources and path not in seen:
-                seen.add(path)
-                try:
-                    tree = ast.parse(sources[path])
-                except (SyntaxError, ValueError, RecursionError, MemoryError):
-                    continue  # it does not run either, and its check says so
-                yield path, tree
-                waiting += [name for name, _, _ in _imports(tree)]
-
-
-def _imports(tree: ast.Module) -> Iterator[tuple[str, str, int]]:
-    """Yield for each import what it imports in full, the name it gets here, and the line."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                shown = alias.asname or alias.name.split(".")[0]
-                yield alias.name, shown, node.lineno
-                if not alias.asname:
-                    yield shown, shown, node.lineno
-        elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                source = f"{node.module}." if node.module else ""
-                yield f"{source}{alias.name}", alias.asname or alias.name, node.lineno
-                if node.module:
-                    yield node.module, "", node.lineno
 
 
 def _leads(tree: ast.Module, *, bans: bool) -> list[tuple[str, int, str]]:
@@ -142,27 +110,15 @@ def _attributes(tree: ast.Module) -> Iterator[tuple[str, int]]:
 def _uses(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Yield the full name of everything that is imported, or used by a name of the top."""
     known: dict[str, str] = {"__builtins__": "builtins"}
-    for full, here, line in _imports(tree):
+    for full, here, line in imports(ast.walk(tree)):
         yield full, line
         if here:
             known[here] = full
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             yield known.get(node.id, node.id), node.lineno
-        elif isinstance(node, ast.Attribute) and (dotted := _dotted(node, known)):
-            yield dotted, node.lineno
-
-
-def _dotted(node: ast.Attribute, known: Mapping[str, str]) -> str:
-    """Return `torch.nn.functional.relu` for `F.relu`; "" for what does not start at a name that was imported."""
-    parts: list[str] = []
-    inner: ast.expr = node
-    while isinstance(inner, ast.Attribute):
-        parts.append(inner.attr)
-        inner = inner.value
-    if not isinstance(inner, ast.Name) or inner.id not in known:
-        return ""
-    return ".".join([known[inner.id], *reversed(parts)])
+        elif isinstance(node, ast.Attribute) and (full := dotted(node, known)):
+            yield full, node.lineno
 
 
 def _prefixes(full: str) -> Iterable[str]:

@@ -105,13 +105,13 @@ class _Hosts:
                 return
         if host is not None:
             host.close()  # it ends when it has no order left
-        host = self._start(order)
+        host = self._start(order, descriptors)
         with contextlib.suppress(
             OSError
         ):  # it died at once: the job's channel closes, and the command sees it
             socket.send_fds(host, [data], descriptors)
 
-    def _start(self, order: GradeOrder) -> socket.socket:
+    def _start(self, order: GradeOrder, descriptors: list[int]) -> socket.socket:
         self._running.pop(order.suite, None)
         if len(self._running) >= MAX_HOSTS:
             _, oldest = self._running.pop(next(iter(self._running)))
@@ -122,6 +122,8 @@ class _Hosts:
             ours.close()
             self._control.close()
             self.close()
+            for descriptor in descriptors:  # what another holds open, the command cannot see end
+                os.close(descriptor)
             _become("grade host", partial(_host, theirs, order), parent=here)
         theirs.close()
         self._running[order.suite] = (order.version, ours)

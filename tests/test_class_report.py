@@ -29,6 +29,7 @@ from grader.gradebook import Gradebook
 from grader.model import Argument, Counterexample, Outcome
 from grader.policy import Keep
 from grader.report import Style
+from grader.similarity import Block, Excerpt, Pair, Side
 from grader.statistics import (
     CheckSummary,
     ClassSummary,
@@ -131,6 +132,43 @@ SHORT = replace(
     together=0,
     example=PLAIN,
 )
+
+
+def excerpt(path: str, first: int, *text: str) -> Excerpt:
+    return Excerpt(path=path, first=first, last=first + len(text) - 1, text=text)
+
+
+def side(name: str, **others: object) -> Side:
+    return Side(**{"student": name, "number": 2, "submitted_at": NOON, "outside": False} | others)
+
+
+ALIKE = Pair(
+    exercise="pooling",
+    first=side("ada"),
+    second=side("bob", number=1),
+    score=0.857,
+    function="max_pool2d",
+    pieces=31,
+    alone=27,
+    others=1,
+    wording=('comment "pad it so that nothing wins"', 'name "piece"'),
+    blocks=(
+        Block(
+            first=excerpt("exercises/pooling.py", 12, "    for a in range(k):", "        best = f(a)"),
+            second=excerpt("pooling.py", 30, "  for b in range(k):", "    top = f(b)"),
+            weight=20.0,
+        ),
+        Block(first=excerpt("a.py", 1, "x" * 200), second=excerpt("a.py", 2, "y"), weight=1.0),
+    ),
+)
+LAST_YEAR = replace(
+    ALIKE,
+    second=side("zoe", number=0, submitted_at=None, outside=True),
+    function="",
+    others=0,
+    wording=(),
+    blocks=(),
+)
 SUMMARY = ClassSummary(
     title="week4",
     keep=Keep.BEST,
@@ -157,6 +195,7 @@ SUMMARY = ClassSummary(
         )
         for name in ("zero-padding", *(f"belief-{n}" for n in range(20)))
     ),
+    similar=(ALIKE, LAST_YEAR),
 )
 
 
@@ -204,6 +243,10 @@ SAID = [
     "An earlier attempt counts: the last was not graded in full, through a fault of ours; `grade regrade` tries again: cem",
     "Exercises with a fault of ours: pooling relu",
     "Handed in, and nothing begun: ada",
+    "A lead to look at, not a verdict",
+    "ada and bob",
+    "ada and zoe (outside the class)",
+    "0.85",
 ]
 
 
@@ -299,6 +342,14 @@ def test_a_hostile_class_changes_no_element_of_the_page():
         for _, attributes in page.elements:
             assert set(attributes.get("style", "")) <= set("width: 0123456789.%")
             assert attributes.get("href", "#").startswith("#")
+
+
+def test_no_pair_is_named_before_somebody_opens_it():
+    section = to_html(SUMMARY).split('<section aria-labelledby="alike">')[1]
+    shown, opened = section.split("<details>", 1)
+    assert "A lead to look at, not a verdict" in shown
+    assert not re.search(r"\bada\b|\bbob\b", shown)
+    assert "ada and bob" in opened
 
 
 def test_every_chart_is_told_in_words_and_as_a_table():

@@ -232,6 +232,23 @@ def test_a_host_that_is_killed_is_replaced(copied):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_grading_process_that_is_killed_is_missed_at_once_whoever_was_forked_with_it(copied):
+    _, job = copied
+    slow = structs.replace(job, sources={"scaling.py": "import time\ntime.sleep(1.9)"})
+    with Dispatcher() as dispatcher:
+        ended = []
+        thread = threading.Thread(target=lambda: ended.extend(dispatcher.grade([slow])))
+        thread.start()
+        deadline = time.monotonic() + 20
+        while not (grading := named(os.getpid()).get("grade suite")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        for pid in grading:
+            os.kill(pid, signal.SIGKILL)
+        thread.join(timeout=10)
+        assert ended == [NotGraded(reason="the grading process died")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_no_worker_comes_from_a_process_that_holds_course_content(copied):
     _, job = copied
     spinning = structs.replace(job, sources={"scaling.py": "import time\ntime.sleep(1.5)"})

@@ -24,6 +24,7 @@ from grader.model import (
 from grader.policy import Keep, Policy
 from grader.statistics import ClassSummary, Share, Tally, numbers
 from grader.statistics.pseudonyms import _numbered
+from grader.submission import Stored
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 O = Outcome  # noqa: E741 - short in the tables below
@@ -95,7 +96,10 @@ def quiz(*items: ItemResult) -> QuizResult:
     )
 
 
-def add(book: Gradebook, student: str, graded: Report, hours: float = 0.0, content: bytes = b"work") -> None:
+EMPTY = Stored().pack()
+
+
+def add(book: Gradebook, student: str, graded: Report, hours: float = 0.0, content: bytes = EMPTY) -> None:
     kinds = [(e.id, "exercise") for e in graded.exercises] + [(q.id, "quiz") for q in graded.quizzes]
     book.add(
         student,

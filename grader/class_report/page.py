@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from grader.class_report import chart
+from grader.class_report.alike_page import alike
 from grader.class_report.wording import (
     counted,
     hand_in_sentences,
@@ -58,6 +59,7 @@ def _sections(summary: ClassSummary) -> Iterator[Section]:
     yield "misconceptions", "What the answers get wrong", _misconceptions(summary)
     yield "hand-ins", "Hand-ins", _hand_ins(summary)
     yield "to-look-at", "To look at", _matters(summary)
+    yield "alike", "Solutions that are alike", alike(summary.similar)
 
 
 def _header(summary: ClassSummary) -> Markup:

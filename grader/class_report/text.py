@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from grader.class_report.alike import similar_lines
 from grader.class_report.wording import (
     Matter,
     counted,
@@ -38,6 +39,7 @@ def to_text(summary: ClassSummary, style: Style, *, all_of_it: bool = False) -> 
         ("What its answers get wrong", _misconceptions(summary, style, all_of_it)),
         ("Hand-ins", _hand_ins(summary, style)),
         ("To look at", _matters(matters(summary), style)),
+        ("Solutions that are alike", similar_lines(summary.similar, style)),
     ]
     lines = [_title(summary, style), *paragraph(rule(summary), style, indent=0)]
     for title, body in sections:

@@ -20,6 +20,7 @@ _COMMANDS = {
     "class": "grader.cli.classes:class_command",
     "regrade": "grader.cli.regrade:regrade_command",
     "stats": "grader.cli.stats:stats_command",
+    "similar": "grader.cli.similar:similar_command",
     "report": "grader.cli.report:report_command",
     "export": "grader.cli.export:export_command",
     "check": "grader.cli.check:check_command",

@@ -33,7 +33,9 @@ _FORMATS: dict[str, Callable[[ClassSummary, Style, bool], str]] = {
 )
 @options.output("Write it to FILE instead of the terminal.")
 @click.option("--all", "everything", is_flag=True, help="As text: every check and every mistake.")
-@click.option("--anonymous", is_flag=True, help="Numbers for names, to show it in a lecture.")
+@click.option(
+    "--anonymous", is_flag=True, help="Numbers for names and no pairs that are alike: for a lecture."
+)
 @options.late_policy
 @options.course
 def stats_command(
@@ -60,6 +62,8 @@ def stats_command(
         summary = statistics.summarize(book, course, policy, title=gradebook.stem, chosen=exercises)
         if anonymous:
             summary = statistics.anonymous(summary, statistics.pseudonyms(book))
+        else:
+            summary = statistics.with_similar(summary, book, course, exercises)
     style = Style(colour=colour(output), width=width(), unicode=has_unicode())
     write(_FORMATS[form](summary, style, everything or bool(exercises)), output)
     return 0

@@ -15,6 +15,7 @@ from grader.statistics.records import (
     Tally,
     VoidSummary,
 )
+from grader.statistics.similar import with_similar
 from grader.statistics.summary import summarize
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "anonymous",
     "pseudonyms",
     "summarize",
+    "with_similar",
 ]

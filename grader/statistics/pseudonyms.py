@@ -39,11 +39,12 @@ def _numbered(arrivals: Iterable[str], secret: bytes) -> dict[str, str]:
 
 
 def anonymous(summary: ClassSummary, names: Mapping[str, str]) -> ClassSummary:
-    """Return a summary with pseudonyms for names, in their order."""
+    """Return a summary with pseudonyms for names, in their order, and without pairs that are alike."""
     students = [replace(student, student=names[student.student]) for student in summary.students]
     void = [replace(student, student=names[student.student]) for student in summary.void]
     return replace(
         summary,
         students=tuple(sorted(students, key=lambda student: student.student)),
         void=tuple(sorted(void, key=lambda student: student.student)),
+        similar=(),  # a student knows their own code again, and a lecture is no place to ask
     )

@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from grader.model import Counterexample, Outcome
 from grader.policy import Keep
+from grader.similarity import Pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +173,7 @@ class ClassSummary:
     `scores` and `histogram` are of marks in [0, 1]. `hand_ins` holds pairs: a number of hand-ins, and how many students
     have so many; grading the same work once more is none. `seconds` is what grading one student's attempt took.
     `mistakes` and `misconceptions` come most frequent first.
+    `similar` are pairs of solutions that are alike, the most alike first: leads, not verdicts; none where nobody asked.
     """
 
     title: str
@@ -188,3 +190,4 @@ class ClassSummary:
     exercises: tuple[ExerciseSummary, ...]
     mistakes: tuple[MistakeSummary, ...]
     misconceptions: tuple[MisconceptionSummary, ...]
+    similar: tuple[Pair, ...] = ()

@@ -1,0 +1,111 @@
+"""`grade similar`: which solutions in a gradebook are alike beyond what the exercise makes alike, and where."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+
+import click
+
+from grader import catalog, class_report, similarity, statistics
+from grader.cli import options
+from grader.cli.run import choose, colour, has_unicode, width, write
+from grader.errors import UsageError
+from grader.gradebook import Gradebook
+from grader.model import Exercise
+from grader.report import Style
+from grader.similarity import Comparison, Work
+
+_LINE = 40
+
+
+@click.command("similar", short_help="Which solutions of a class are alike (for instructors).")
+@options.gradebook
+@click.argument("exercises", nargs=-1, metavar="[EXERCISE]...")
+@click.option(
+    "--minimum",
+    type=click.FloatRange(0.1, 1),
+    default=similarity.MINIMUM,
+    show_default=True,
+    metavar="SCORE",
+    help="Leave out pairs below this score.",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, exists=True),
+    multiple=True,
+    metavar="FOLDER",
+    help="Compare with these too: last year's hand-ins, or one published solution. May be given again.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to write it.",
+)
+@options.output("Write it to FILE instead of the terminal.")
+@click.option("--all", "everything", is_flag=True, help="As text: every pair with all its lines.")
+@click.option("--anonymous", is_flag=True, help="Numbers for names, and no line of anybody's code.")
+def similar_command(
+    gradebook: Path,
+    exercises: tuple[str, ...],
+    minimum: float,
+    against: tuple[Path, ...],
+    form: str,
+    output: Path | None,
+    everything: bool,
+    anonymous: bool,
+) -> int:
+    """Look for pairs of students in FILE.db whose code is alike beyond what stub, course and class have in common.
+
+    A lead to look at, not a verdict: it says which lines match and who else has them, and never who copied. Every
+    attempt is compared, not only those that count. Names, order, formatting, comments and temporaries do not matter;
+    code that a third of the class has counts nothing. Nothing is run, and nothing leaves this machine.
+
+    \b
+    grade similar course.db
+    grade similar course.db pooling batchnorm --minimum 0.5
+    grade similar course.db --against last-year --against published-solution
+    grade similar course.db --format json --output similar.json
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    course = catalog.load(catalog.find_root())
+    chosen = choose(course, exercises)
+    with Gradebook(gradebook) as book:
+        students = book.students()
+        if not students:
+            message = (
+                f"{gradebook.stem} holds no attempt. `grade class SUBMISSIONS --gradebook FILE` adds them."
+            )
+            raise UsageError(message)
+        others = [similarity.of_folder(folder, [exercise.id for exercise in chosen]) for folder in against]
+        found = [_compare(book, exercise, others, minimum) for exercise in _watched(chosen)]
+        if anonymous:
+            found = class_report.unnamed(found, statistics.pseudonyms(book))
+    if form == "json":
+        write(class_report.similar_json(gradebook.stem, found, minimum), output)
+        return 0
+    style = Style(colour=colour(output), width=width(), unicode=has_unicode())
+    told = class_report.similar_text(
+        gradebook.stem, len(students), found, minimum, style, all_of_it=everything
+    )
+    write(told, output)
+    return 0
+
+
+def _watched(exercises: Sequence[Exercise]) -> Iterator[Exercise]:
+    """Say on a terminal's error stream how far it is: the first time takes a large class a minute."""
+    for n, exercise in enumerate(exercises, 1):
+        if sys.stderr.isatty():
+            click.echo(f"\r{n} of {len(exercises)}, {exercise.id} …".ljust(_LINE), err=True, nl=False)
+        yield exercise
+    if sys.stderr.isatty():
+        click.echo("\r" + " " * _LINE + "\r", err=True, nl=False)
+
+
+def _compare(
+    book: Gradebook, exercise: Exercise, others: Sequence[Mapping[str, list[Work]]], minimum: float
+) -> Comparison:
+    works = chain(similarity.of_class(book, exercise.id), *(folder[exercise.id] for folder in others))
+    return similarity.compare(exercise.id, works, similarity.published(exercise), minimum=minimum, cache=book)

@@ -1,0 +1,92 @@
+"""Reads a student's Python as syntax trees: a module and what it imports. Nothing is run."""
+
+import ast
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+_QUALIFIERS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
+
+
+def parse(text: str) -> ast.Module | None:
+    """Return the tree of a file; None for what Python cannot parse, or what is nested beyond reason."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python would print what it thinks of a student's "\\d"
+            return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def trees(sources: Mapping[str, str], module: str) -> Iterator[tuple[str, ast.Module]]:
+    """Yield the parsed file of the module, and of every file it imports, however far away.
+
+    What cannot be parsed is left out: it does not run either, and its check says so.
+    """
+    found: dict[str, ast.Module] = {}
+
+    def imported(path: str) -> Iterator[str]:
+        tree = parse(sources[path])
+        if tree is not None:
+            found[path] = tree
+            yield from (name for name, _, _ in imports(ast.walk(tree)))
+
+    for path in reached(sources, module, imported):
+        if path in found:
+            yield path, found.pop(path)
+
+
+def reached(sources: Collection[str], module: str, imported: Callable[[str], Iterable[str]]) -> Iterator[str]:
+    """Yield the path of the module, and of every file it imports, however far; `imported` says what a file imports."""
+    waiting, seen = [module], set()
+    while waiting:
+        stem = waiting.pop(0).replace(".", "/")
+        for path in (f"{stem}.py", f"{stem}/__init__.py"):
+            if path in sources and path not in seen:
+                seen.add(path)
+                waiting += imported(path)
+                yield path
+
+
+def nodes(tree: ast.AST) -> list[ast.AST]:
+    """Return the nodes of a tree, an outer one before those in it, as ast.walk does in twice the time.
+
+    Left out are those that only qualify another: ctx and operators.
+    """
+    found = [tree]
+    for node in found:  # it grows on the way
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                found += [part for part in value if isinstance(part, ast.AST)]
+            elif isinstance(value, ast.AST) and not isinstance(value, _QUALIFIERS):
+                found.append(value)
+    return found
+
+
+def imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str, int]]:
+    """Yield for each import among the nodes what it imports in full, the name it gets here, and the line."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                shown = alias.asname or alias.name.split(".")[0]
+                yield alias.name, shown, node.lineno
+                if not alias.asname:
+                    yield shown, shown, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                source = f"{node.module}." if node.module else ""
+                yield f"{source}{alias.name}", alias.asname or alias.name, node.lineno
+                if node.module:
+                    yield node.module, "", node.lineno
+
+
+def dotted(node: ast.Attribute, known: Mapping[str, str]) -> str:
+    """Return `torch.nn.functional.relu` for `F.relu`; "" for what does not start at a name that was imported."""
+    parts: list[str] = []
+    inner: ast.expr = node
+    while isinstance(inner, ast.Attribute):
+        parts.append(inner.attr)
+        inner = inner.value
+    if not isinstance(inner, ast.Name) or inner.id not in known:
+        return ""
+    return ".".join([known[inner.id], *reversed(parts)])

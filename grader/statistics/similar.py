@@ -1,0 +1,30 @@
+"""Adds to a summary which solutions are alike."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from grader import similarity
+from grader.catalog import Course
+from grader.gradebook import Gradebook
+from grader.statistics.records import ClassSummary
+
+MAX_SIMILAR = 20
+
+
+def with_similar(
+    summary: ClassSummary, book: Gradebook, course: Course, chosen: Collection[str] = ()
+) -> ClassSummary:
+    """Return a summary with the pairs of solutions that are most alike, of all exercises or of the chosen ones."""
+    found = [
+        similarity.compare(
+            exercise.id,
+            similarity.of_class(book, exercise.id),
+            similarity.published(exercise),
+            most=MAX_SIMILAR,
+            cache=book,
+        )
+        for exercise in course.exercises
+        if not chosen or exercise.id in chosen
+    ]
+    pairs = sorted((pair for one in found for pair in one.pairs), key=lambda pair: -pair.score)
+    return replace(summary, similar=tuple(pairs[:MAX_SIMILAR]))

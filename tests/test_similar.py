@@ -1,0 +1,180 @@
+"""`grade similar`: what an instructor reads of pairs, whoever wrote them."""
+
+import json
+import re
+import subprocess
+import sys
+import unicodedata
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import imagined_class
+import pytest
+from click.testing import CliRunner
+from test_class_report import ALIKE, LAST_YEAR
+from test_page import ATTACKS
+from test_report import STYLES, poisoned
+from test_similarity import EDNA, disguised, people
+from test_statistics import RIGHT, add, report
+
+from grader.class_report import similar_json, similar_text
+from grader.cli.similar import similar_command
+from grader.errors import UsageError
+from grader.gradebook import Gradebook
+from grader.report import Style
+from grader.similarity import Comparison, Unread
+from grader.submission import Stored
+
+FOUND = Comparison(
+    exercise="pooling",
+    students=12,
+    found=40,
+    pairs=(ALIKE, LAST_YEAR, *(replace(ALIKE, score=0.7 + n / 1000) for n in range(37))),
+    unread=tuple(
+        Unread(exercise="pooling", student=f"mal{n}", number=n, reason="it is odd") for n in range(9)
+    ),
+)
+SOLUTIONS = {
+    "edna <b>": EDNA,
+    "zed\x1b[31m": disguised(EDNA),
+    "dan": Path(__file__).parents[1].joinpath("exercises", "pooling.py").read_text("utf-8"),
+    "mal": "def (",
+    **{name: text for name, text in people("pooling").items() if name != "edna"},
+    **{f"s{n}": imagined_class.pooling(n) for n in range(6)},
+}
+
+
+@pytest.fixture
+def gradebook(tmp_path):
+    path = tmp_path / "week4.db"
+    with Gradebook(path) as book:
+        for name, text in SOLUTIONS.items():
+            content = Stored({"exercises/pooling.py": text.encode()}).pack()
+            add(book, name, report(RIGHT), content=content)
+    return path
+
+
+def run(*arguments: object) -> str:
+    found = CliRunner().invoke(
+        similar_command, [str(argument) for argument in arguments], standalone_mode=False
+    )
+    if found.exception is not None:
+        raise found.exception
+    assert found.return_value == 0
+    return found.output
+
+
+def test_the_pair_is_shown_with_its_lines(gradebook):
+    told = run(gradebook)
+    assert told.startswith("Similar solutions in week4" + " " * 43 + "19 students\n")
+    assert "A lead to look at, not a verdict" in told
+    assert "  1.00  pooling  edna <b> and zed\\x1b[31m\n" in told
+    assert "best = shifted if best is None else torch.maximum(best, shifted)" in told
+    assert "in nobody else's work; no other student has half of it." in " ".join(told.split())
+    assert "mal, attempt 1, pooling: it is not Python that can be read." in " ".join(told.split())
+    assert "dan" not in told
+
+
+def test_the_document_holds_everything(gradebook):
+    document = json.loads(run(gradebook, "pooling", "--format", "json"))
+    assert document["format"] == "convgrader/similar/1"
+    assert document["note"] == "A lead to look at, not a verdict."
+    (found,) = document["exercises"]
+    (pair,) = found["pairs"]
+    assert pair["first"]["student"] == "edna <b>"
+    assert pair["blocks"][0]["first"]["text"]
+    assert found["students"] == len(SOLUTIONS) - 1
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_anonymous_pairs_hold_no_name_and_no_code(gradebook, form):
+    told = run(gradebook, "--anonymous", "--format", form)
+    assert len(set(re.findall(r"student \d{4}", told))) == 3  # the pair, and whose work cannot be read
+    assert not re.search(r"edna|zed|\bmal\b|shifted|2026", told)
+
+
+def test_the_minimum_decides(gradebook):
+    assert "No two solutions reach 0.7 (relu). `--minimum` looks lower." in run(gradebook, "relu")
+    wide = json.loads(run(gradebook, "pooling", "--minimum", "0.3", "--format", "json"))["exercises"][0]
+    assert wide["found"] > 1
+    assert all(pair["score"] >= 0.3 for pair in wide["pairs"])
+
+
+def test_a_folder_can_be_compared_with(gradebook, tmp_path):
+    published = tmp_path / "published"
+    published.mkdir()
+    (published / "pooling.py").write_text(SOLUTIONS["gus"], "utf-8")
+    assert "gus and published (outside the class)" in run(gradebook, "--against", published)
+    with pytest.raises(UsageError, match="There is no submission in"):
+        run(gradebook, "relu", "--against", published)
+    with pytest.raises(click.BadParameter, match="does not exist"):
+        run(gradebook, "--against", tmp_path / "gone")
+
+
+def test_what_cannot_be_done_is_said(gradebook, tmp_path):
+    with pytest.raises(UsageError, match=r'no exercise "poolin"\. Did you mean "pooling"'):
+        run(gradebook, "poolin")
+    with Gradebook(tmp_path / "new.db"):
+        pass
+    with pytest.raises(UsageError, match="new holds no attempt"):
+        run(tmp_path / "new.db")
+
+
+def test_it_is_written_to_a_file(gradebook, tmp_path):
+    assert run(gradebook, "--output", tmp_path / "similar.txt") == ""
+    assert "edna <b> and zed" in (tmp_path / "similar.txt").read_text("utf-8")
+
+
+def test_in_a_small_class_it_says_what_that_is_worth():
+    assert "In a class of 3 nobody can tell what is unusual" in " ".join(
+        similar_text("week4", 3, [FOUND], 0.7, Style()).split()
+    )
+    assert "nobody can tell" not in similar_text("week4", 30, [FOUND], 0.7, Style())
+
+
+def test_the_terminal_shows_the_first_pairs_and_counts_the_others():
+    short, full = (
+        similar_text("w", 12, [FOUND], 0.7, Style(), all_of_it=everything) for everything in (False, True)
+    )
+    assert short.count("exercises/pooling.py, lines 12-13") == 9
+    assert full.count("exercises/pooling.py, lines 12-13") == 38
+    assert len(re.findall(r"^  0\.\d\d  pooling", short, re.MULTILINE)) == 30
+    assert "And 10 pairs less alike." in short
+    assert "And 1 pair less alike." in full
+    assert "and 3 more." in short
+
+
+@pytest.mark.parametrize("style", STYLES, ids=str)
+@pytest.mark.parametrize("everything", [False, True])
+def test_no_line_is_wider_than_asked_for_whoever_wrote_it(style, everything):
+    fewer = replace(FOUND, pairs=FOUND.pairs[:12])
+    for found in (fewer, *(poisoned(fewer, text) for text in ATTACKS)):
+        for line in similar_text(found.exercise, 12, [found], 0.7, style, all_of_it=everything).split("\n"):
+            plain = click.unstyle(line)
+            assert sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in plain) <= style.width, (
+                line
+            )
+            assert style.unicode or line.isascii()
+            assert not [
+                c for c in plain if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+            ]
+            assert not re.match(r"\s*::", plain)
+            assert "##[" not in plain
+
+
+def test_json_of_hostile_pairs_is_ascii_and_can_be_read():
+    for text in (*ATTACKS, "\ud800"):
+        told = similar_json(text, [poisoned(FOUND, text)], 0.7)
+        assert told.isascii()
+        assert json.loads(told)["format"] == "convgrader/similar/1"
+
+
+def test_the_command_never_imports_torch(gradebook):
+    code = (
+        "import sys\n"
+        "from grader.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "finally:\n    assert 'torch' not in sys.modules and 'hypothesis' not in sys.modules, 'paid for torch'\n"
+    )
+    subprocess.run([sys.executable, "-c", code, "similar", str(gradebook)], check=True, capture_output=True)

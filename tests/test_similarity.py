@@ -1,0 +1,452 @@
+"""Which solutions are alike: disguises fall away, honest work stays apart, and nothing of a student's breaks it."""
+
+import ast
+import itertools
+import textwrap
+import zipfile
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import imagined_class
+import pytest
+
+from grader import catalog, similarity
+from grader.errors import UsageError
+from grader.gradebook import Gradebook
+from grader.similarity import MINIMUM, Comparison, Published, Work, compare, preparing
+from grader.similarity.comparing import Index
+from grader.similarity.cutting import cut
+from grader.similarity.preparing import Preparation
+from grader.source import parse
+
+ROOT = Path(__file__).parents[1]
+PEOPLE = Path(__file__).parent / "people"
+COURSE = catalog.load(ROOT)
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NOTHING = Published(stub="")
+
+
+def work(student: str, text: str, *, number: int = 1, module: str = "pooling", **others: object) -> Work:
+    return Work(student=student, module=module, sources={f"{module}.py": text}, number=number, **others)
+
+
+@cache
+def published(exercise: str) -> Published:
+    return similarity.published(COURSE.exercise(exercise))
+
+
+@cache
+def people(exercise: str) -> dict[str, str]:
+    return {path.stem: path.read_text("utf-8") for path in sorted((PEOPLE / exercise).glob("*.txt"))}
+
+
+@cache
+def copies(exercise: str) -> dict[str, str]:
+    found = sorted((PEOPLE / "copies").glob(f"{exercise}-of-*.txt"))
+    return {path.stem.removeprefix(f"{exercise}-of-"): path.read_text("utf-8") for path in found}
+
+
+def scores(works: list[Work], published: Published) -> dict[frozenset[str], float]:
+    """The score of every pair, without the index."""
+    preparation = Preparation(published)
+    index = Index([preparation.solution(one) for one in works])
+    return {
+        frozenset((works[a].student, works[b].student)): index.match(a, b).score
+        for a, b in itertools.combinations(range(len(works)), 2)
+    }
+
+
+def pairs(found: Comparison) -> list[set[str]]:
+    return [{pair.first.student, pair.second.student} for pair in found.pairs]
+
+
+def disguised(text: str) -> str:
+    """Rename everything that may be renamed, put the functions in another order, and format anew."""
+    tree = ast.parse(text)
+    names = {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)} - {"self"}
+    fresh = {name: f"v{n}" for n, name in enumerate(sorted(names))}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = fresh.get(node.id, node.id)
+        elif isinstance(node, ast.arg):
+            node.arg = fresh.get(node.arg, node.arg)
+    imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    tree.body = imports + [node for node in tree.body if node not in imports][::-1]
+    return ast.unparse(tree)
+
+
+# --- honest work, and copies of it
+
+
+@pytest.mark.parametrize("exercise", ["pooling", "batchnorm"])
+def test_independent_solutions_are_no_lead_and_copies_are(exercise):
+    honest = [work(name, text) for name, text in people(exercise).items()]
+    highest = max(scores(honest, published(exercise)).values())
+    assert highest < 0.55
+    assert len(copies(exercise)) == 2
+    for name, text in copies(exercise).items():
+        found = scores([*honest, work("copy", text)], published(exercise))
+        lowest = found.pop(frozenset((name, "copy")))
+        assert lowest > max(*found.values(), highest) + 0.15
+        assert pairs(compare(exercise, [*honest, work("copy", text)], published(exercise))) == [
+            {name, "copy"}
+        ]
+
+
+@pytest.mark.parametrize(("exercise", "name"), [(e, n) for e in ("pooling", "batchnorm") for n in people(e)])
+def test_another_name_for_everything_in_another_order_changes_nothing(exercise, name):
+    honest = [work(one, text) for one, text in people(exercise).items()]
+    found = scores([*honest, work("copy", disguised(people(exercise)[name]))], published(exercise))
+    assert found[frozenset((name, "copy"))] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("thief", "victim"), [("hal", "edna"), ("bea", "ines"), ("cleo", "dov"), ("finn", "jun")]
+)
+def test_one_function_that_was_taken_is_a_lead(thief, victim):
+    def halves(text: str) -> tuple[str, str]:
+        start = text.index("def max_pool2d")
+        end = text.find("\ndef ", start)
+        return text[start : end if end > 0 else len(text)], text[:start] + text[end:] * (end > 0)
+
+    taken, _ = halves(disguised(people("pooling")[victim]))
+    _, own = halves(people("pooling")[thief])
+    imports = "import torch\nimport torch.nn.functional as F\n"
+    works = [work(name, text) for name, text in people("pooling").items() if name != thief]
+    found = compare("pooling", [*works, work("thief", imports + own + taken)], published("pooling"))
+    (pair,) = found.pairs
+    assert {pair.first.student, pair.second.student} == {"thief", victim}
+    assert pair.function == "max_pool2d"
+
+
+def test_in_a_class_of_sixty_the_copies_come_first():
+    chosen = (3, 17, 29)
+    works = [work(f"s{n}", imagined_class.pooling(n)) for n in range(57)]
+    works += [work(f"s{n} too", disguised(imagined_class.pooling(n))) for n in chosen]
+    found = pairs(compare("pooling", works, published("pooling")))
+    assert sorted(map(sorted, found[:3])) == sorted([f"s{n}", f"s{n} too"] for n in chosen)
+    assert len(found) <= 6  # of 1,700 honest pairs
+
+
+def test_few_honest_pairs_of_a_large_class_are_a_lead():
+    works = [work(f"s{n}", imagined_class.pooling(n)) for n in range(200)]
+    found = compare("pooling", works, published("pooling"))
+    assert found.found <= 12  # of 19,900, all of them made of the same few choices
+    assert imagined_class.possible() > 10**6
+
+
+# --- what does not matter, and what does
+
+PLAIN = """
+    import torch
+    import torch.nn.functional as F
+
+    def pool(x, kernel_size, stride=None):
+        if stride is None:
+            stride = kernel_size
+        padded = F.pad(x, (1, 1, 1, 1), mode="constant", value=0.5)
+        total = 0
+        for row in range(kernel_size):
+            if row != stride * 2:
+                total = total + padded[:, :, row::stride] * row
+            else:
+                total = total - padded.amax(dim=(2, 3), keepdim=True)
+        return total / (kernel_size + stride)
+"""
+SWAPPED = [
+    ("total = total + padded[:, :, row::stride] * row", "(yes)"),
+    (
+        "total = total - padded.amax(dim=(2, 3), keepdim=True)",
+        "total = total + padded[:, :, row::stride] * row",
+    ),
+    ("(yes)", "total = total - padded.amax(dim=(2, 3), keepdim=True)"),
+]
+SAME = {
+    "names": [("row", "a"), ("total", "acc"), ("padded", "wide"), ("kernel_size", "k")],
+    "comments": [("total = 0", "total = 0  # the sum")],
+    "a docstring": [("        if stride is None", '        """Pool."""\n        if stride is None')],
+    "annotations": [("x, kernel_size,", "x: torch.Tensor, kernel_size: int,"), ("total = 0", "total: float = 0")],
+    "order of keywords": [('mode="constant", value=0.5', 'value=0.5, mode="constant"')],
+    "formatting": [("range(kernel_size)", "range(\n    kernel_size,\n        )")],
+    "imports": [("import torch.nn.functional as F", "from torch.nn.functional import pad"), ("F.pad", "pad")],
+    "another import": [("import torch.nn.functional as F", "from torch.nn import functional"), ("F.pad", "functional.pad")],
+    "a conditional expression": [("if stride is None:\n            stride = kernel_size", "stride = kernel_size if stride is None else stride")],
+    "its opposite": [("if stride is None:\n            stride = kernel_size", "stride = stride if stride is not None else kernel_size")],
+    "an else": [("if stride is None:\n            stride = kernel_size", "if stride is None:\n            stride = kernel_size\n        else:\n            stride = stride")],
+    "swapped branches": [("row != stride * 2", "row == stride * 2"), *SWAPPED],
+    "not": [("row != stride * 2", "not row != stride * 2"), *SWAPPED],
+    "sides of !=": [("row != stride * 2", "2 * stride != row")],
+    "augmented assignment": [("total = total + padded", "total += padded")],
+    "sides of + and *": [("stride * 2", "2 * stride"), ("kernel_size + stride", "stride + kernel_size")],
+    "a temporary": [("return total / (kernel_size + stride)", "result = total / (kernel_size + stride)\n        return result")],
+    "an annotated temporary": [("return total / (kernel_size + stride)", "result: float = total / (kernel_size + stride)\n        return result")],
+    "two temporaries": [("return total / (kernel_size + stride)", "size = kernel_size + stride\n        result = total / size\n        return result")],
+}  # fmt: skip
+OTHER = {
+    "a number": ("0.5", "0.25"),
+    "a method": ("amax", "amin"),
+    "an argument": ("keepdim=True", "keepdim=False"),
+    "which variable": ("* row", "* stride"),
+    "the order of -": ("total - padded", "padded - total"),
+}
+
+
+def pieces(text: str) -> set[object]:
+    tree = parse(textwrap.dedent(text))
+    return set(cut(list(ast.walk(tree)), frozenset()))
+
+
+def replaced(changes: list[tuple[str, str]]) -> str:
+    text = PLAIN
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.mark.parametrize("changes", SAME.values(), ids=SAME.keys())
+def test_a_disguise_leaves_every_piece_as_it_was(changes):
+    assert pieces(replaced(changes)) == pieces(PLAIN)
+
+
+@pytest.mark.parametrize("change", OTHER.values(), ids=OTHER.keys())
+def test_another_meaning_is_another_piece(change):
+    assert pieces(replaced([change])) - pieces(PLAIN)
+    assert pieces(PLAIN) - pieces(replaced([change]))
+
+
+def test_a_word_of_a_library_is_no_name_of_the_students():
+    def uses(word: str) -> set[object]:
+        return pieces(f"import torch\ndef f(x, {word}):\n    return torch.clamp(x * x, min={word} + 1)")
+
+    assert uses("low") == uses("floor")
+    assert uses("low") != pieces("import torch\ndef f(x, low):\n    return torch.clamp(x * x, max=low + 1)")
+
+
+def test_values_that_hold_each_other_end():
+    text = "def f():\n    a = g(b, 1, 2, 3, 4)\n    b = g(a, 1, 2, 3, 4)\n    c = c + g(1, 2, 3, 4)\n"
+    assert pieces(text)
+
+
+# --- what is nobody's own
+
+
+@pytest.mark.parametrize("exercise", COURSE.exercises, ids=lambda exercise: exercise.id)
+def test_stubs_and_our_own_solutions_are_no_lead(exercise):
+    ours = [exercise.stub, exercise.folder / "reference.py", exercise.folder / "mistakes.py"]
+    works = [
+        work(f"{path.stem}{n}", path.read_text("utf-8"), module=exercise.id)
+        for path in ours
+        for n in range(2)
+    ]
+    found = compare(exercise.id, works, similarity.published(exercise), minimum=0.1)
+    assert (found.students, found.found) == (6, 0)
+
+
+@pytest.mark.parametrize(("holders", "expected"), [(2, 1), (5, 10), (10, 0), (12, 0)])
+def test_what_a_third_of_the_class_has_is_no_lead(holders, expected):
+    honest = [work(f"s{n}", imagined_class.pooling(n)) for n in range(30 - holders)]
+    ring = [work(f"r{n}", people("pooling")["edna"]) for n in range(holders)]
+    found = compare("pooling", [*honest, *ring], published("pooling"))
+    assert len([pair for pair in found.pairs if pair.first.student[0] == "r"]) == expected
+
+
+def test_little_proves_little():
+    text = "def f(x):\n    return x.clamp(min=0).pow(3).sum(dim=1) / 7\n"
+    assert not compare("relu", [work("ada", text), work("bob", text)], NOTHING).pairs
+
+
+# --- the index
+
+
+@pytest.mark.parametrize("minimum", [0.2, 0.5, 0.8])
+def test_the_index_misses_nothing(minimum):
+    works = [work(f"s{n}", imagined_class.pooling(n)) for n in range(40)]
+    works += [work(name, text) for name, text in people("pooling").items()]
+    works += [work(f"{name} too", text) for name, text in copies("pooling").items()]
+    expected = {
+        pair: score for pair, score in scores(works, published("pooling")).items() if score >= minimum
+    }
+    found = compare("pooling", works, published("pooling"), minimum=minimum, most=10**6)
+    assert {frozenset((p.first.student, p.second.student)): p.score for p in found.pairs} == expected
+    assert found.found == len(expected)
+
+
+def test_most_pairs_are_never_compared(monkeypatch):
+    compared = []
+    match = Index.match
+    monkeypatch.setattr(Index, "match", lambda self, a, b: compared.append((a, b)) or match(self, a, b))
+    compare("pooling", [work(f"s{n}", imagined_class.pooling(n)) for n in range(300)], published("pooling"))
+    assert 0 < len(compared) < 300 * 299 / 2 / 4
+
+
+# --- attempts, and people outside the class
+
+EDNA = people("pooling")["edna"]
+OTHERS = [work(name, text) for name, text in people("pooling").items() if name != "edna"]
+
+
+def test_an_earlier_attempt_counts_and_is_named():
+    works = [
+        *OTHERS, work("edna", EDNA, number=1, submitted_at=NOON), work("edna", people("pooling")["abe"], number=2),
+        work("zed", disguised(EDNA), number=3), work("zed", disguised(EDNA) + "\n# at last\n", number=4),
+    ]  # fmt: skip
+    found = compare("pooling", works, published("pooling"))
+    (pair,) = (pair for pair in found.pairs if "zed" in (pair.first.student, pair.second.student))
+    assert (pair.first.student, pair.first.number, pair.first.submitted_at) == ("edna", 1, NOON)
+    assert (pair.second.student, pair.second.number) == ("zed", 3)  # piece for piece, 4 is 3
+
+
+def test_a_students_own_attempts_are_no_pair_and_are_one_holder():
+    works = [work("edna", EDNA + f"x{n} = 1\n", number=n) for n in range(30)]
+    assert not compare("pooling", works, published("pooling")).found
+    found = compare("pooling", [*works, work("zed", EDNA)], published("pooling"))
+    assert pairs(found) == [{"edna", "zed"}]
+
+
+def test_people_outside_are_compared_with_the_class_and_not_with_each_other():
+    outside = [work(name, EDNA, number=0, outside=True) for name in ("edna", "gone")]
+    found = compare("pooling", [*OTHERS, work("edna", EDNA), *outside], published("pooling"))
+    assert sorted((p.first.student, p.second.student, p.second.outside) for p in found.pairs) == [
+        ("edna", "edna", True),
+        ("edna", "gone", True),
+    ]
+    assert found.students == 10
+
+
+# --- the explanation
+
+
+def test_a_pair_is_explained_line_by_line():
+    extra = "\n\ndef shape_of(x):  # recieve a tensor and tell me\n    return x.shape[0] * 1234.5\n"
+    mine, yours = EDNA + extra, "# one\x0cline\n\n" + disguised(EDNA) + extra
+    found = compare("pooling", [*OTHERS, work("edna", mine), work("zed", yours)], published("pooling"))
+    (pair,) = found.pairs
+    assert pair.score > 0.99
+    assert pair.alone > pair.pieces / 2
+    assert pair.others == 0
+    assert pair.wording[0] == 'comment "recieve a tensor and tell me"'
+    assert {'name "shape_of"', 'number "1234.5"'} <= set(pair.wording)
+    assert [block.weight for block in pair.blocks] == sorted((b.weight for b in pair.blocks), reverse=True)
+    (best,) = (block for block in pair.blocks if "torch.maximum" in "".join(block.first.text))
+    lines = mine.split("\n")
+    assert list(best.first.text) == [line.rstrip() for line in lines[best.first.first - 1 : best.first.last]]
+    assert "torch.maximum" in "".join(best.second.text)
+
+
+def test_how_many_others_have_it_is_said():
+    ring = [work(f"r{n}", EDNA) for n in range(4)]
+    found = compare("pooling", [*OTHERS, *(work(f"s{n}", imagined_class.pooling(n)) for n in range(20)), *ring],
+                    published("pooling"))  # fmt: skip
+    assert [pair.others for pair in found.pairs if pair.first.student[0] == "r"] == [2] * 6
+
+
+def test_helpers_that_are_imported_belong_to_a_solution():
+    main = "from helper.parts import *\n"
+    one, two = (
+        Work(
+            student=name,
+            module="pooling",
+            sources={"pooling.py": main, "helper/parts.py": EDNA, "other.py": "("},
+        )
+        for name in ("edna", "zed")
+    )
+    (pair,) = compare("pooling", [*OTHERS, one, two], published("pooling")).pairs
+    assert {block.first.path for block in pair.blocks} == {"helper/parts.py"}
+
+
+# --- hostile work
+
+DEEP = "x = " + "(" * 150 + "1" + ")" * 150
+HOSTILE = {
+    "a syntax error": ("def f(:", "not Python"),
+    "a null byte": ("x = 1\0", "not Python"),
+    "brackets": ("x = " + "[" * 5000, "not Python"),
+    "a long sum": ("x = " + "+".join("a" * 20_000), ""),
+    "a deep attribute": ("x = a" + ".b" * 20_000, ""),
+    "a deep tree": ("x = " + "-" * 900 + "1", ""),
+    "too much": ("x = 1\n" * 100_000, "larger than"),
+    "a lone surrogate": ("x = '\\ud800' + f(1, 2, 3, 4)  # \\ud800", None),
+    "a long number": (f"x = f(0x{'f' * 20_000}, 1, 2, 3, 4)", None),
+    "an endless name": ("x" * 50_000 + " = f(1, 2, 3, 4, 5)", None),
+    "unicode": ("\N{GREEK SMALL LETTER ALPHA} = f(1, 2, 3, 4, '\N{RIGHT-TO-LEFT OVERRIDE}')", None),
+    "a bad escape": ("x = '\\d' + f(1, 2, 3, 4)", None),
+    "depth": (DEEP, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "problem"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_what_cannot_be_compared_is_named_and_hurts_nobody(text, problem):
+    works = [*OTHERS, work("edna", EDNA), work("zed", disguised(EDNA)), work("mal", text)]
+    found = compare("pooling", works, published("pooling"))
+    assert {"edna", "zed"} in pairs(found)
+    unread = [(one.student, one.number) for one in found.unread]
+    assert unread == ([] if problem is None else [("mal", 1)])
+    assert not problem or problem in found.unread[0].reason
+
+
+def test_a_solution_of_many_files_has_a_bound():
+    files = {f"m{n}.py": "y = 1\n" * 5000 for n in range(9)}
+    main = "".join(f"import m{n}\n" for n in range(9))
+    mal = Work(student="mal", module="pooling", sources={"pooling.py": main, **files})
+    (unread,) = compare("pooling", [mal], NOTHING).unread
+    assert "larger than" in unread.reason
+    assert sum(map(len, files.values())) > preparing.MAX_CHARACTERS
+
+
+def test_equal_monsters_are_compared_within_bounds():
+    text = "\n".join(
+        f"def f{n}(x):\n    return g(x, {n}, h(x + {n}, {n}), k[{n} : {n}])" for n in range(1400)
+    )
+    assert len(text) < preparing.MAX_CHARACTERS
+    (pair,) = compare("pooling", [work("a", text), work("b", text)], NOTHING).pairs
+    assert len(pair.blocks) <= 6
+    assert all(len(block.first.text) <= 30 for block in pair.blocks)
+
+
+# --- reading
+
+
+def test_the_folder_of_one_solution_and_of_several(tmp_path):
+    (tmp_path / "one" / "exercises").mkdir(parents=True)
+    (tmp_path / "one" / "exercises" / "pooling.py").write_text(EDNA, "utf-8")
+    alone = similarity.of_folder(tmp_path / "one", ["relu", "pooling"])
+    assert [(one.student, one.outside, one.root) for one in alone["pooling"]] == [("one", True, "exercises/")]
+    assert alone["relu"] == []
+    assert similarity.of_folder(tmp_path, ["relu", "pooling"]) == alone
+    with pytest.raises(UsageError, match="holds no solution of relu"):
+        similarity.of_folder(tmp_path, ["relu"])
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as made:
+        made.writestr("exercises/pooling.py", EDNA)
+    assert [one.student for one in similarity.of_folder(tmp_path, ["pooling"])["pooling"]] == ["one", "two"]
+    assert len(similarity.of_folder(tmp_path / "two.zip", ["pooling"])["pooling"]) == 1
+    with pytest.raises(UsageError, match="holds no solution of relu"):
+        similarity.of_folder(tmp_path / "two.zip", ["relu"])
+
+
+def test_work_that_was_graded_twice_is_one_hand_in(tmp_path):
+    from test_statistics import RIGHT, add, report
+
+    with Gradebook(tmp_path / "book.db") as book:
+        for hours in (0, 0, 1):
+            add(book, "ada", report(RIGHT), hours)
+        assert [(one.student, one.number) for one in book.hand_ins()] == [("ada", 1), ("ada", 3)]
+
+
+def test_what_was_read_once_is_kept_in_the_gradebook(tmp_path, monkeypatch):
+    works = [*OTHERS, work("edna", EDNA), work("zed", disguised(EDNA)), work("mal", "def (")]
+    with Gradebook(tmp_path / "book.db") as book:
+        first = compare("pooling", works, published("pooling"), cache=book)
+        monkeypatch.setattr(preparing, "_read", None)  # whoever reads again raises
+        assert compare("pooling", works, published("pooling"), cache=book) == first
+        monkeypatch.undo()
+    assert compare("pooling", works, published("pooling")) == first
+    assert {"edna", "zed"} in pairs(first)
+
+
+def test_the_minimum_lies_between_honest_work_and_copies():
+    assert 0.6 < MINIMUM <= 0.74
