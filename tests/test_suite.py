@@ -1,6 +1,7 @@
 """The suite room: comparisons that say where, checks with points, seeds that repeat."""
 
 import itertools
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from grader.proxy import Conversation
 from grader.suite import assert_matches
 from grader.suite.comparison import Mismatch
 from grader.suite.headroom import measuring
-from grader.suite.plugin import SuitePlugin, run_suite, seed_of
+from grader.suite.plugin import SuitePlugin, run_suite, seed_of, warm
 
 
 def mismatch(got, expected, **options):
@@ -148,6 +149,34 @@ def run(tmp_path: Path, text: str, **options: bool):
     start = lambda _: Conversation(backend=None)  # noqa: E731
     run_suite(path, SuitePlugin(seed=0, start=start, report=report, **options))
     return runs
+
+
+def test_nothing_beside_or_above_the_folder_of_a_suite_is_looked_at(tmp_path):
+    looked_at = []
+
+    class Watching(SuitePlugin):
+        def pytest_ignore_collect(self, collection_path):
+            looked_at.append(collection_path)
+
+    folder = tmp_path / "a_suite"
+    folder.mkdir()
+    (tmp_path / "another_suite").mkdir()
+    (folder / "reference.py").touch()
+    path = folder / "test_of_a_folder.py"
+    path.write_text(
+        "import pytest\n@pytest.mark.points(1)\ndef test_a(student):\n    'A'\n", encoding="utf-8"
+    )
+    start = lambda _: Conversation(backend=None)  # noqa: E731
+    run_suite(path, Watching(seed=0, start=start, report=lambda _: True))
+    assert looked_at == [folder / "reference.py"]
+
+
+def test_warming_pytest_leaves_no_trace(capfd):
+    before = list(sys.path)
+    warm()
+    assert sys.path == before
+    assert capfd.readouterr() == ("", "")
+    assert "_pytest.skipping" in sys.modules
 
 
 def test_a_check_waits_for_the_checks_it_requires(tmp_path):
