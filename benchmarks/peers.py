@@ -1,12 +1,13 @@
-"""Other graders on the same submissions and checks: gradescope-utils and otter-grader, where they are installed.
+"""Other graders on the same submissions and checks, where they are installed: gradescope-utils, check50, otter-grader.
 
 They get our suite through a wrapper each: every check calls the same test function with the student's module, in a
-fresh process for each submission, as they do by themselves. Diagnosis, isolation and the smallest failing call have no
-like there.
+fresh process for each submission (check50: for each check), as they do by themselves. Diagnosis, isolation and the
+smallest failing call have no like there. nbgrader is left out: it grades cells of notebooks, and our checks would have
+to be written anew.
 
     python -m venv peers
     peers/bin/pip install -c constraints.txt torch pytest hypothesis msgspec pydantic pyyaml gradescope-utils \
-        otter-grader ipykernel
+        check50 otter-grader ipykernel
     python benchmarks/class.py --peers --peer-python peers/bin/python
 """
 
@@ -16,7 +17,7 @@ import shutil
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,18 @@ METHOD = """
     def {test}(self):
         run("{test}", self.student)
 """
+CHECK50 = """
+import check50
+from call import run
+"""
+CHECK = """
+
+@check50.check(timeout=600)
+def {test}():
+    \"\"\"{test}\"\"\"
+    import {exercise}
+    run("{test}", {exercise})
+"""
 OTTER = """
 import sys
 import types
@@ -94,47 +107,87 @@ def {test}(env):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Another grader: what it is called, the module that tells it is there, and what grades a folder."""
+    """Another grader: the module that tells it is there, what sets a folder up for it, and what grades that folder.
+
+    `passed` is what its results.json says once for each check that passed.
+    """
 
     name: str
     module: str
-    command: tuple[str, ...]
+    prepare: Callable[[Path, Exercise, list[str], Path], None]
+    command: Callable[[Path, Exercise], list[str]]
+    passed: str
+
+
+def _gradescope(folder: Path, exercise: Exercise, tests: list[str], _: Path) -> None:
+    methods = "".join(METHOD.format(test=test) for test in tests)
+    text = GRADESCOPE.format(exercise=exercise.id, methods=methods)
+    (folder / "autograde.py").write_text(text, encoding="utf-8")
+
+
+def _check50(folder: Path, exercise: Exercise, tests: list[str], _: Path) -> None:
+    checks = folder / "checks"
+    checks.mkdir()
+    (checks / ".cs50.yml").write_text('check50:\n  files:\n    - !include "*.py"\n', encoding="utf-8")
+    text = CHECK50 + "".join(CHECK.format(test=test, exercise=exercise.id) for test in tests)
+    (checks / "__init__.py").write_text(text, encoding="utf-8")
+
+
+def _otter(folder: Path, exercise: Exercise, tests: list[str], python: Path) -> None:
+    cases = "".join(CASE.format(test=test) for test in tests)
+    text = OTTER.format(exercise=exercise.id, path=[str(folder)], count=len(tests), cases=cases)
+    (folder / "tests").mkdir()
+    (folder / "tests" / "q.py").write_text(text, encoding="utf-8")
+    make = [str(python), "-m", "otter", "generate", "-t", "tests", "-o", "autograder.zip"]
+    subprocess.run(make, cwd=folder, check=True, capture_output=True)
+
+
+PEERS = (
+    Peer(
+        name="gradescope-utils",
+        module="gradescope_utils",
+        prepare=_gradescope,
+        command=lambda python, _: [str(python), "autograde.py"],
+        passed='"status": "passed"',
+    ),
+    Peer(
+        name="check50",
+        module="check50",
+        prepare=_check50,
+        command=lambda python, _: [
+            str(python.with_name("check50")), "--dev", "-o", "json", "--output-file", "results.json", "checks",
+        ],
+        passed='"passed": true',
+    ),
+    Peer(
+        name="otter-grader",
+        module="otter",
+        prepare=_otter,
+        command=lambda python, exercise: [
+            str(python), "-m", "otter", "run", "--no-logo", "-a", "autograder.zip", f"{exercise.id}.py",
+        ],
+        passed="All test cases passed",
+    ),
+)  # fmt: skip
 
 
 def peer_rows(
     exercise: Exercise, submissions: Sequence[Path], folder: Path, python: Path, jobs: int, rounds: int
 ) -> Iterator[str]:
     """Yield a row for each peer: one submission cold, and the seconds of each of a class, `jobs` at once."""
-    peers = (
-        Peer(name="gradescope-utils", module="gradescope_utils", command=(str(python), "autograde.py")),
-        Peer(
-            name="otter-grader",
-            module="otter",
-            command=(
-                str(python),
-                "-m",
-                "otter",
-                "run",
-                "--no-logo",
-                "-a",
-                "autograder.zip",
-                f"{exercise.id}.py",
-            ),
-        ),
-    )
-    for peer in peers:
-        if subprocess.run(
-            [str(python), "-c", f"import {peer.module}"], check=False, capture_output=True
-        ).returncode:
+    for peer in PEERS:
+        known = [str(python), "-c", f"import {peer.module}"]
+        if subprocess.run(known, check=False, capture_output=True).returncode:
             yield f"| {peer.name} | is not installed in {python} | |"
             continue
         graded = [
             _prepared(peer, exercise, one, folder / peer.name / one.name, python) for one in submissions
         ]
+        command = peer.command(python, exercise)
         cold, each = [], []
         for _ in range(rounds):
-            cold.append(_seconds(peer, graded[:1], 1))
-            each.append(_seconds(peer, graded, jobs) / len(graded))
+            cold.append(_seconds(peer, command, graded[:1], 1))
+            each.append(_seconds(peer, command, graded, jobs) / len(graded))
         yield f"| {peer.name} | {statistics.median(cold):.3g} s | {statistics.median(each) * 1000:.4g} ms |"
 
 
@@ -142,35 +195,23 @@ def _prepared(peer: Peer, exercise: Exercise, submission: Path, folder: Path, py
     """Return a folder that holds a submission and what the peer grades it with."""
     shutil.copytree(submission, folder)
     suite = f"test_{exercise.id}"
-    shutil.copyfile(exercise.folder / f"{suite}.py", folder / f"{suite}.py")
+    text = (exercise.folder / f"{suite}.py").read_text(encoding="utf-8")
+    (folder / f"{suite}.py").write_text(text, encoding="utf-8")
     (folder / "call.py").write_text(CALL.format(suite=suite), encoding="utf-8")
-    tree = ast.parse((folder / f"{suite}.py").read_text(encoding="utf-8"))
-    tests = [
-        node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    ]
-    if peer.module == "gradescope_utils":
-        methods = "".join(METHOD.format(test=test) for test in tests)
-        (folder / "autograde.py").write_text(
-            GRADESCOPE.format(exercise=exercise.id, methods=methods), encoding="utf-8"
-        )
-    else:
-        cases = "".join(CASE.format(test=test) for test in tests)
-        text = OTTER.format(exercise=exercise.id, path=[str(folder)], count=len(tests), cases=cases)
-        (folder / "tests").mkdir()
-        (folder / "tests" / "q.py").write_text(text, encoding="utf-8")
-        make = [str(python), "-m", "otter", "generate", "-t", "tests", "-o", "autograder.zip"]
-        subprocess.run(make, cwd=folder, check=True, capture_output=True)
+    functions = [node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    peer.prepare(folder, exercise, [name for name in functions if name.startswith("test_")], python)
     return folder
 
 
-def _seconds(peer: Peer, folders: Sequence[Path], jobs: int) -> float:
-    """Return the seconds that a peer takes for these submissions. Raises where it leaves no results."""
+def _seconds(peer: Peer, command: Sequence[str], folders: Sequence[Path], jobs: int) -> float:
+    """Return the seconds that a peer takes for these right submissions. Raises where it passes no check of one."""
 
     def run(folder: Path) -> None:
-        (folder / "results.json").unlink(missing_ok=True)
+        results = folder / "results.json"
+        results.unlink(missing_ok=True)
         environment = os.environ | ONE_THREAD | {"PYTHONPATH": f"{ROOT}:{folder}"}
-        done = subprocess.run(peer.command, cwd=folder, env=environment, check=False, capture_output=True)
-        if done.returncode or not (folder / "results.json").is_file():
+        done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True)
+        if done.returncode or not results.is_file() or peer.passed not in results.read_text(encoding="utf-8"):
             raise RuntimeError(f"{peer.name} did not grade {folder}: {done.stdout!r} {done.stderr!r}")
 
     started = time.perf_counter()

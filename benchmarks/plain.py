@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -122,7 +123,10 @@ def _child(name: str, folder: str, suite: ModuleType) -> None:
             if test.startswith("test_"):
                 _call(test, function, student)
         status = 0
+    except BaseException:  # noqa: BLE001 - a child must never return into the warm process's loop
+        traceback.print_exc()
     finally:
+        sys.stderr.flush()
         os._exit(status)
 
 

@@ -292,6 +292,7 @@ class _Spawner:
         )
         self._missing = tuple(Missing(layer=layer, reason=reason) for layer in LAYERS)
         self._running: list[subprocess.Popen[bytes]] = []
+        self._lock = threading.Lock()
 
     def ready(self) -> Ready:
         """Tell what there is: a process, deadlines and limits."""
@@ -317,7 +318,9 @@ class _Spawner:
             cwd=Path(sys.executable).anchor,
             env=clean_environment(),
         )
-        self._running.append(process)
+        with self._lock:
+            # Who has ended is let go here, or a class would leave a dead process for each grading.
+            self._running = [one for one in self._running if one.poll() is None] + [process]
         assert process.stdin is not None
         assert process.stdout is not None
         return PipeChannel(process.stdout, process.stdin)

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from grader import batch, host, jobs, report
+from grader import batch, host, jobs, quiz, report
 from grader.batch import Batch
 from grader.cli.classes import class_command
 from grader.cli.regrade import regrade_command
@@ -250,6 +250,45 @@ def test_work_meant_for_another_version_is_refused_and_costs_nobody_points(
     (result,) = ended.report.exercises
     assert (result.outcome, result.max_points) == ("internal_error", 0.0)
     assert "another version of scaling" in result.message
+
+
+def test_the_quizzes_are_read_once_for_a_class(grade_class, handed_in, monkeypatch):
+    read = []
+    original = quiz.load_banks
+    monkeypatch.setattr(quiz, "load_banks", lambda folder: read.append(folder) or original(folder))
+    done = grade_class(handed_in)
+    assert "2 of 3 submissions graded" in done.output
+    assert read == [COURSE / "quizzes"]
+
+
+def test_where_nothing_is_wrong_no_mistake_is_read(own_course, handed_in, tmp_path):
+    mistakes = own_course / "solutions" / "scaling" / "mistakes.py"
+    mistakes.write_text("raise ValueError('read')\n", encoding="utf-8")
+    module = tmp_path / "handed-in" / "dan" / "scaling.py"
+    module.parent.mkdir()
+    module.write_text(f"{REFERENCE}\n\ndef double(x):\n    return x * x\n", encoding="utf-8")
+    run = [str(handed_in), "--reports", str(tmp_path / "reports")]
+    CliRunner().invoke(class_command, run, standalone_mode=False)
+    told = {
+        path.stem: report.from_json(path.read_text("utf-8")).exercises[0].message
+        for path in (tmp_path / "reports").iterdir()
+    }
+    assert told["ada"] == ""
+    assert "ValueError: read" in told["dan"]
+
+
+def test_without_a_warm_process_none_is_left_dead(monkeypatch, handed_in, tmp_path, course):
+    monkeypatch.setenv(MAX_LEVEL_VARIABLE, "0")
+    with Gradebook(tmp_path / "course.db") as book, open_executor("local", 1) as (pool, width, slots):
+        run = Batch(
+            course=course, gradebook=book, executor=pool, seed=0, width=width, slots=slots, required_level=0
+        )
+        for n in range(4):
+            module = handed_in / "ada" / "exercises" / "scaling.py"
+            module.write_text(f"{REFERENCE}\n# {n}\n", encoding="utf-8")
+            (ended,) = run.grade([HandedIn(student="ada", path=handed_in / "ada")])
+            assert ended.report.points == 13.0
+        assert len(host._dispatcher._starter._running) <= 2  # the one before the last may be ending just now
 
 
 # --- grading again

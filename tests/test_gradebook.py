@@ -53,7 +53,7 @@ def path(tmp_path):
     return tmp_path / "course.db"
 
 
-def add(book: Gradebook, student: str = "ada", report: Report = REPORT, conditions: str = "c") -> int:
+def add(book: Gradebook, student: str = "ada", report: Report = REPORT, conditions: str = "c", **more) -> int:
     return book.add(
         student,
         report,
@@ -62,6 +62,7 @@ def add(book: Gradebook, student: str = "ada", report: Report = REPORT, conditio
         conditions=conditions,
         submitted_at=NOW,
         parts=PARTS,
+        **more,
     )
 
 
@@ -149,6 +150,17 @@ def test_results_are_kept_under_their_keys_and_the_first_stays(path):
         book.keep({"k": b"other"})
     with Gradebook(path) as book:
         assert (book.cached("k"), book.cached("l")) == (b"one", b"two")
+
+
+def test_results_are_kept_with_their_attempt_or_not_at_all(path):
+    results = {"key": b"result"}
+    twice = replace(REPORT, exercises=(replace(EXERCISE, checks=(CHECK, CHECK)),))
+    with Gradebook(path) as book:
+        with pytest.raises(sqlite3.IntegrityError):
+            add(book, report=twice, results=results)
+        assert book.cached("key") is None
+        add(book, results=results)
+        assert book.cached("key") == b"result"
 
 
 def test_many_writers_lose_nothing(path):

@@ -186,6 +186,16 @@ def test_numbers_texts_and_hints_are_drawn_together(tmp_path):
         assert item.prompt.endswith("{braces}")
 
 
+def test_who_changes_a_sheet_changes_no_other(tmp_path):
+    bank = load(tmp_path)
+    first = bank.sheet()
+    expected = list(first)
+    first.clear()
+    assert bank.sheet() == expected == load(tmp_path).sheet()
+    assert bank.sheet(1) == load(tmp_path).sheet(1) != expected
+    assert bank.sheet() == expected
+
+
 def test_options_are_shuffled_and_keep_their_letters(tmp_path):
     bank = load(tmp_path)
     orders = {"".join(bank.sheet(seed)[2].options) for seed in range(50)}

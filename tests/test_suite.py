@@ -8,7 +8,7 @@ import torch
 
 from grader.errors import DocumentError
 from grader.proxy import Conversation
-from grader.suite import assert_matches
+from grader.suite import assert_matches, plugin
 from grader.suite.comparison import Mismatch
 from grader.suite.headroom import measuring
 from grader.suite.plugin import collect, run_checks, seed_of
@@ -148,6 +148,26 @@ def run(tmp_path: Path, text: str, **options: bool):
     start = lambda _: Conversation(backend=None)  # noqa: E731
     run_checks(collect(path), seed=0, start=start, report=report, **options)
     return runs
+
+
+def test_nothing_beside_or_above_the_folder_of_a_suite_is_looked_at(tmp_path, monkeypatch):
+    looked_at = []
+
+    class Watching(plugin._Collector):
+        def pytest_ignore_collect(self, collection_path):
+            looked_at.append(collection_path)
+
+    folder = tmp_path / "a_suite"
+    folder.mkdir()
+    (tmp_path / "another_suite").mkdir()
+    (folder / "reference.py").touch()
+    path = folder / "test_of_a_folder.py"
+    path.write_text(
+        "import pytest\n@pytest.mark.points(1)\ndef test_a(student):\n    'A'\n", encoding="utf-8"
+    )
+    monkeypatch.setattr(plugin, "_Collector", Watching)
+    assert [check.spec.id for check in collect(path)] == ["test_a"]
+    assert looked_at == [folder / "reference.py"]
 
 
 def test_a_check_waits_for_the_checks_it_requires(tmp_path):
