@@ -24,8 +24,11 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
+from grader import catalog
+from grader.attempt import grade_exercises
 from grader.cli import main, run
 from grader.dispatch import MAX_LEVEL_VARIABLE, Dispatcher
+from grader.submission import open_submission
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")
 
@@ -161,13 +164,20 @@ def surroundings(tmp_path_factory) -> Iterator[Surroundings]:
 
 
 @pytest.fixture(scope="module")
-def dispatchers() -> Iterator[dict[int, Dispatcher]]:
-    """One warm grader for each level, for all cases: what one leaves behind, the next would find."""
+def dispatchers(tmp_path_factory) -> Iterator[dict[int, Dispatcher]]:
+    """One warm grader for each level, for all cases: what one leaves behind, the next would find.
+
+    Each has graded an honest submission: the hosts of the exercises are there, and no case may add a process.
+    """
+    honest = tmp_path_factory.mktemp("honest")
+    (honest / "halving.py").write_text(HONEST, encoding="utf-8")
+    (honest / "shifting.py").write_text(HONEST_SHIFTING, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
         made = {}
         for level in (3, 2, 0):
             patch.setenv(MAX_LEVEL_VARIABLE, str(level))
             made[level] = stack.enter_context(Dispatcher())
+            list(grade_exercises(made[level], open_submission(honest), catalog.load(COURSE).exercises, 0))
         yield made
 
 
