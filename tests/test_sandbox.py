@@ -184,10 +184,10 @@ def copied(course, tmp_path):
     return folder, Job(exercise=exercise, module="scaling", sources=sources, seed=0)
 
 
-def named(root: int) -> dict[str, list[int]]:
-    """Return the descendants of a process by name."""
+def named(dispatcher: Dispatcher) -> dict[str, list[int]]:
+    """Return what was forked from a dispatcher's warm process, by name: other tests have dispatchers too."""
     found: dict[str, list[int]] = {}
-    for pid in descendants(root):
+    for pid in descendants(dispatcher._starter._process.pid):
         with contextlib.suppress(OSError):
             found.setdefault(Path(f"/proc/{pid}/comm").read_text().strip(), []).append(pid)
     return found
@@ -214,7 +214,7 @@ def test_an_exercise_is_imported_once_and_again_only_when_it_has_changed(copied)
         )
         assert points(dispatcher, job) == 14.0
         assert marks.read_text() == "xx"
-        assert len(named(os.getpid())["grade host"]) == 1, "the host of the older version has ended"
+        assert len(named(dispatcher)["grade host"]) == 1, "the host of the older version has ended"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -222,13 +222,13 @@ def test_a_host_that_is_killed_is_replaced(copied):
     _, job = copied
     with Dispatcher() as dispatcher:
         assert points(dispatcher, job) == 13.0
-        before = named(os.getpid())["grade host"]
+        before = named(dispatcher)["grade host"]
         for pid in before:
             os.kill(pid, signal.SIGKILL)
         while any(alive(pid) for pid in before):
             time.sleep(0.01)
         assert points(dispatcher, job) == 13.0
-        assert not set(named(os.getpid())["grade host"]) & set(before)
+        assert not set(named(dispatcher)["grade host"]) & set(before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -240,7 +240,7 @@ def test_a_grading_process_that_is_killed_is_missed_at_once_whoever_was_forked_w
         thread = threading.Thread(target=lambda: ended.extend(dispatcher.grade([slow])))
         thread.start()
         deadline = time.monotonic() + 20
-        while not (grading := named(os.getpid()).get("grade suite")) and time.monotonic() < deadline:
+        while not (grading := named(dispatcher).get("grade suite")) and time.monotonic() < deadline:
             time.sleep(0.01)
         for pid in grading:
             os.kill(pid, signal.SIGKILL)
@@ -256,10 +256,10 @@ def test_no_worker_comes_from_a_process_that_holds_course_content(copied):
         thread = threading.Thread(target=lambda: list(dispatcher.grade([spinning])))
         thread.start()
         deadline = time.monotonic() + 20
-        while not (workers := named(os.getpid()).get("grade worker")) and time.monotonic() < deadline:
+        while not (workers := named(dispatcher).get("grade worker")) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert workers
-        hosts = named(os.getpid())["grade host"]
+        hosts = named(dispatcher)["grade host"]
         assert not set(workers) & {pid for host in hosts for pid in descendants(host)}
         thread.join()
 
