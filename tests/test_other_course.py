@@ -1,14 +1,17 @@
 """Another course, written by this test far from the repository: everything works with `--course DIR`."""
 
+import inspect
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
+from grader import cli
 from grader.catalog import COURSE_VARIABLE
 
 FILES = {
@@ -149,6 +152,7 @@ def test_a_class_is_graded_with_it_wherever_the_work_goes(grade, other, tmp_path
     command = ("class", "handed-in", "--gradebook", "course.db", "--executor", executor, "--course", other)
     assert "2 of 3" in grade(*command)
     assert "1 student" in grade("stats", "course.db", "--course", other)
+    assert "No two solutions reach" in grade("similar", "course.db", "--course", other)
     assert "0 of 1 students would change" in grade("regrade", "course.db", "--dry-run", "--course", other)
 
 
@@ -168,3 +172,22 @@ def test_the_environment_is_as_before_after_a_command_in_the_same_process(other,
             main(["list", "--course", str(other)])
         assert "halving" in capsys.readouterr().out
         assert os.environ.get(COURSE_VARIABLE) == before
+
+
+def leaves(command, name="grade"):
+    """Yield every command below one that has none below itself, with its name."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for word in command.list_commands(context):
+            yield from leaves(command.get_command(context, word), f"{name} {word}")
+    else:
+        yield name, command
+
+
+def test_every_command_that_reads_a_course_takes_it_as_an_option():
+    found = dict(leaves(cli.grade))
+    reading = {
+        name for name, one in found.items() if "find_root" in inspect.getsource(inspect.unwrap(one.callback))
+    }
+    assert {"grade list", "grade similar", "grade export quizzes"} <= reading
+    assert reading == {name for name, one in found.items() if any(p.name == "course" for p in one.params)}

@@ -48,6 +48,7 @@ _LINE = 40
 @options.output("Write it to FILE instead of the terminal.")
 @click.option("--all", "everything", is_flag=True, help="As text: every pair with all its lines.")
 @click.option("--anonymous", is_flag=True, help="Numbers for names, and no line of anybody's code.")
+@options.course
 def similar_command(
     gradebook: Path,
     exercises: tuple[str, ...],
