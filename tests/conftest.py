@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,6 +69,23 @@ def check() -> Callable[[ExerciseResult, str], CheckResult]:
         return next(check for check in result.checks if check.id == name)
 
     return find
+
+
+@pytest.fixture
+def run_without_torch() -> Callable[..., None]:
+    """Run `grade` with these words in a process of its own, which fails where it imports torch or Hypothesis."""
+    code = (
+        "import sys\n"
+        "from grader.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "finally:\n    assert 'torch' not in sys.modules and 'hypothesis' not in sys.modules, 'paid for torch'\n"
+    )
+
+    def run(*words: object) -> None:
+        command = [sys.executable, "-c", code, *map(str, words)]
+        subprocess.run(command, check=True, capture_output=True)
+
+    return run
 
 
 @pytest.fixture(scope="session")

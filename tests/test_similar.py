@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
@@ -170,11 +168,5 @@ def test_json_of_hostile_pairs_is_ascii_and_can_be_read():
         assert json.loads(told)["format"] == "convgrader/similar/1"
 
 
-def test_the_command_never_imports_torch(gradebook):
-    code = (
-        "import sys\n"
-        "from grader.cli import main\n"
-        "try:\n    main(sys.argv[1:])\n"
-        "finally:\n    assert 'torch' not in sys.modules and 'hypothesis' not in sys.modules, 'paid for torch'\n"
-    )
-    subprocess.run([sys.executable, "-c", code, "similar", str(gradebook)], check=True, capture_output=True)
+def test_the_command_never_imports_torch(run_without_torch, gradebook):
+    run_without_torch("similar", gradebook)

@@ -1,10 +1,8 @@
 """What students receive, as files and as a zip; and a search through it for what they must not."""
 
 import ast
-import io
 import re
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from grader import quiz, workspace
@@ -12,9 +10,9 @@ from grader.catalog import Course
 from grader.content.tree import shown
 from grader.errors import Problem
 from grader.model import Exercise
+from grader.packing import FILE, pack
 from grader.quiz.sheet import question
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same files make the same zip
 _LEAST_CODE = (
     60  # shorter statements stand in many programs: `x = torch.tensor([1.0, 2.0], requires_grad=True)`
 )
@@ -40,14 +38,7 @@ def files(course: Course, seed: int) -> dict[str, bytes]:
 
 def archive(released: Mapping[str, bytes]) -> bytes:
     """Return a zip of files. The same files give the same bytes."""
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as file:
-        for name in sorted(released):
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.external_attr = 0o100644 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            file.writestr(entry, released[name])
-    return written.getvalue()
+    return pack((name, released[name], FILE) for name in sorted(released))
 
 
 def _hints(exercise: Exercise) -> str:
@@ -117,16 +108,28 @@ def _secrets(course: Course, seed: int) -> Iterator[tuple[str, str]]:
 
 def _statements(path: Path) -> set[str]:
     """Return the statements within the functions of a file that hold no others, each in one line."""
-    source = path.read_text(encoding="utf-8")
-    tree = ast.parse(source)
-    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    source = path.read_bytes()
+    functions = (
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
     simple = (
         node
         for function in functions
         for node in ast.walk(function)
         if isinstance(node, ast.stmt) and not hasattr(node, "body")
     )
-    return {_plain(ast.get_source_segment(source, node) or "") for node in simple}
+    lines = source.split(b"\n")
+    return {_plain(_segment(lines, node)) for node in simple}
+
+
+def _segment(lines: Sequence[bytes], node: ast.stmt) -> str:
+    """Return the text of a node, as ast.get_source_segment does, which splits the whole file for each."""
+    taken = list(lines[node.lineno - 1 : node.end_lineno])
+    taken[-1] = taken[-1][: node.end_col_offset]  # columns count bytes
+    taken[0] = taken[0][node.col_offset :]
+    return b"\n".join(taken).decode("utf-8")
 
 
 def _told(value: object, key: str = "") -> Iterator[str]:

@@ -1,39 +1,29 @@
 """A zip for Gradescope's autograder: two scripts, the engine, the course, and what pip installs for them."""
 
-import io
 import re
 import shlex
-import zipfile
 from collections.abc import Iterator, Sequence
 from importlib.metadata import requires, version
 from pathlib import Path
 
 from grader.export.ci import TEMPLATES
+from grader.packing import FILE, SCRIPT, pack
 
 _ENGINE = Path(__file__).parent.parent
 _COURSE = ("exercises", "solutions", "quizzes")
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content makes the same zip
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-_SCRIPT, _FILE = 0o100755, 0o100644
 
 
 def autograder(course: Path, exercises: Sequence[str], *, level: int, seed: int) -> bytes:
     """Return the zip. It grades these exercises, or everything, and refuses below an isolation level."""
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data, mode in _files(course, exercises, level, seed):
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.external_attr = mode << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, data)
-    return written.getvalue()
+    return pack(_files(course, exercises, level, seed))
 
 
 def _files(course: Path, exercises: Sequence[str], level: int, seed: int) -> Iterator[tuple[str, bytes, int]]:
     wanted = requirements()
     torch = next(line for line in wanted if line.startswith("torch=="))
     setup = (TEMPLATES / "setup.sh").read_text(encoding="utf-8").replace("@TORCH@", torch)
-    yield "setup.sh", setup.encode(), _SCRIPT
+    yield "setup.sh", setup.encode(), SCRIPT
     script = (TEMPLATES / "run_autograder").read_text(encoding="utf-8")
     for place, value in (
         ("@LEVEL@", str(level)),
@@ -41,14 +31,14 @@ def _files(course: Path, exercises: Sequence[str], level: int, seed: int) -> Ite
         ("@EXERCISES@", shlex.join(exercises)),
     ):
         script = script.replace(place, value)
-    yield "run_autograder", script.encode(), _SCRIPT
-    yield "requirements.txt", "".join(f"{line}\n" for line in wanted).encode(), _FILE
+    yield "run_autograder", script.encode(), SCRIPT
+    yield "requirements.txt", "".join(f"{line}\n" for line in wanted).encode(), FILE
     for path in _below(_ENGINE):
         if path.relative_to(_ENGINE).parts[0] != "course":
-            yield f"grader/{path.relative_to(_ENGINE).as_posix()}", path.read_bytes(), _FILE
+            yield f"grader/{path.relative_to(_ENGINE).as_posix()}", path.read_bytes(), FILE
     for folder in _COURSE:  # where the engine looks for a course that travels with it
         for path in _below(course / folder):
-            yield f"grader/course/{path.relative_to(course).as_posix()}", path.read_bytes(), _FILE
+            yield f"grader/course/{path.relative_to(course).as_posix()}", path.read_bytes(), FILE
 
 
 def requirements() -> list[str]:

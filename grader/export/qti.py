@@ -1,16 +1,14 @@
 """Quizzes as QTI 1.2 in a zip, as Canvas imports them: one assessment for each bank."""
 
-import io
-import zipfile
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from grader.export.questions import Answer, Kind, Question
+from grader.packing import pack
 from grader.safetext import printable
 
 QTI = "http://www.imsglobal.org/xsd/ims_qtiasiv1p2"
 PACKAGE = "http://www.imsglobal.org/xsd/imsccv1p1/imscp_v1p1"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 _TYPES = {
     Kind.SINGLE: "multiple_choice_question",
     Kind.MULTI: "multiple_answers_question",
@@ -24,13 +22,13 @@ def to_qti_zip(quizzes: Sequence[tuple[str, str, Sequence[Question]]]) -> bytes:
     """Return the zip of these quizzes: id, title and questions of each. The same quizzes make the same zip."""
     files = {f"{name}/{name}.xml": _assessment(name, title, questions) for name, title, questions in quizzes}
     files["imsmanifest.xml"] = _manifest([name for name, _, _ in quizzes])
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w") as archive:
-        for name, element in sorted(files.items()):
-            ET.indent(element)
-            data = ET.tostring(element, encoding="utf-8", xml_declaration=True)
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
-    return written.getvalue()
+    return pack((name, _xml(element), 0) for name, element in sorted(files.items()))
+
+
+def _xml(element: ET.Element) -> bytes:
+    ET.indent(element)
+    written: bytes = ET.tostring(element, encoding="utf-8", xml_declaration=True)
+    return written
 
 
 def _manifest(names: Sequence[str]) -> ET.Element:
