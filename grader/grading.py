@@ -38,25 +38,21 @@ MAX_RATIONALE = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """What is the same for every submission of an exercise, imported: reference, fixtures and checks.
-
-    `fixture_source` is the text of the fixtures, for the worker.
-    """
+    """What is the same for every submission of an exercise, imported: reference, fixtures and checks."""
 
     reference: ModuleType
     fixtures: Mapping[str, object]
-    fixture_source: str
     checks: tuple[Check, ...]
 
 
 def prepare(suite: Path) -> Prepared:
     """Import an exercise, given the path of its suite. Raises DocumentError for a suite that cannot be run."""
     sys.path.insert(0, str(suite.parent))
-    source = _fixture_source(suite.parent)
     return Prepared(
         reference=importlib.import_module("reference"),
-        fixtures=vars(importlib.import_module("fixtures")) if source else {},
-        fixture_source=source,
+        fixtures=vars(importlib.import_module("fixtures"))
+        if (suite.parent / "fixtures.py").is_file()
+        else {},
         checks=collect(suite),
     )
 

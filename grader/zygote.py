@@ -106,9 +106,8 @@ class _Hosts:
         if host is not None:
             host.close()  # it ends when it has no order left
         host = self._start(order, descriptors)
-        with contextlib.suppress(
-            OSError
-        ):  # it died at once: the job's channel closes, and the command sees it
+        with contextlib.suppress(OSError):
+            # Where it died at once, the job's channel closes, and the command sees it.
             socket.send_fds(host, [data], descriptors)
 
     def _start(self, order: GradeOrder, descriptors: list[int]) -> socket.socket:
@@ -199,9 +198,8 @@ def _monitor(order: ForkOrder, descriptors: list[int], confinement: lockdown.Con
 
 def _grade(order: GradeOrder, descriptors: list[int], prepared: grading.Prepared | NotGraded) -> None:
     first, second = descriptors
-    signal.alarm(
-        order.wall_limit_s
-    )  # even a suite that hangs inside C ends here; the command sees the channel close
+    # Even a suite that hangs inside C ends here; the command sees the channel close.
+    signal.alarm(order.wall_limit_s)
     core = _core(order.slot)
     os.sched_setaffinity(0, os.sched_getaffinity(0) - {core} or {core})
     channel, zygote = SocketChannel(socket.socket(fileno=first)), socket.socket(fileno=second)

@@ -104,18 +104,19 @@ def collect(path: Path) -> tuple[Check, ...]:
     sys.dont_write_bytecode = True  # the course may lie where nobody may write
     collector = _Collector()
     with _kept_output() as printed:
-        code = pytest.main([*_arguments(path)], plugins=[collector])
+        code = pytest.main(list(_arguments(path)), plugins=[collector])
     if collector.errors or code is not pytest.ExitCode.OK or not collector.items:
         reason = (
             "\n".join(collector.errors)
             or f"pytest ended with exit code {int(code)}: {printed.getvalue()[-500:]}"
         )
         raise DocumentError([Problem(path=path.name, message=f"the suite cannot be run: {reason}")])
-    return tuple(
-        Check(spec=_spec(item), test=item.obj)
-        for item in collector.items
-        if isinstance(item, pytest.Function)
-    )
+    return tuple(map(_check, collector.items))
+
+
+def _check(item: pytest.Item) -> Check:
+    assert isinstance(item, pytest.Function)
+    return Check(spec=_spec(item), test=item.obj)
 
 
 def _arguments(path: Path) -> Iterator[str]:
