@@ -55,7 +55,7 @@ ARROWS = {
         "attempt", "catalog", "errors", "fingerprint", "gradebook", "handed_in", "host", "jobs", "model", "scoring",
         "submission",
     },
-    "statistics": {"catalog", "errors", "gradebook", "mistakes", "model", "policy"},
+    "statistics": {"catalog", "errors", "fingerprint", "gradebook", "mistakes", "model", "policy", "quiz"},
     "class_report": {"model", "policy", "report", "safetext", "statistics"},
     "cli": {
         "attempt", "batch", "catalog", "class_report", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook",

@@ -1,19 +1,27 @@
-"""What a gradebook says about a class: scores, exercises and checks, mistakes by frequency, times. Never torch."""
+"""What a gradebook says about a class: scores, exercises and checks, mistakes, quiz items, times. Never torch."""
 
 from grader.statistics.pseudonyms import anonymous, pseudonyms
 from grader.statistics.records import (
     Bin,
     CheckSummary,
     ClassSummary,
+    Concern,
     Day,
+    Estimate,
     ExerciseSummary,
+    Interval,
+    ItemSummary,
     MisconceptionSummary,
     MistakeSummary,
+    OptionSummary,
+    QuizSummary,
     Share,
     Spread,
     StudentSummary,
     Tally,
+    Variants,
     VoidSummary,
+    WrongResponse,
 )
 from grader.statistics.summary import summarize
 
@@ -21,15 +29,23 @@ __all__ = [
     "Bin",
     "CheckSummary",
     "ClassSummary",
+    "Concern",
     "Day",
+    "Estimate",
     "ExerciseSummary",
+    "Interval",
+    "ItemSummary",
     "MisconceptionSummary",
     "MistakeSummary",
+    "OptionSummary",
+    "QuizSummary",
     "Share",
     "Spread",
     "StudentSummary",
     "Tally",
+    "Variants",
     "VoidSummary",
+    "WrongResponse",
     "anonymous",
     "pseudonyms",
     "summarize",
