@@ -43,14 +43,17 @@ def overview(quizzes: Sequence[QuizSummary], style: Style) -> Iterator[str]:
 
 def _remarked(quizzes: Sequence[QuizSummary], style: Style) -> Iterator[str]:
     found = [(quiz, item) for quiz in quizzes for item in quiz.items if remarks(item)]
-    found.sort(key=lambda pair: gravity(pair[1]))
+    found.sort(key=lambda pair: (gravity(pair[1]), value(pair[1].rest) or 0.0))
     for quiz, item in found[:_REMARKED]:
         yield ""
         yield from _told(item, f"{quiz.id}  ", style, everything=False)
     more = len(found) - _REMARKED
     lead = f"{counted(more, 'more item')} with remarks. " if more > 0 else ""
     yield ""
-    text = f"{lead}`--quiz {quizzes[0].id}` shows every item of that quiz, and so does the page of `--format html`."
+    named = found[0][0] if found else quizzes[0]
+    text = (
+        f"{lead}`--quiz {named.id}` shows every item of that quiz, and so does the page of `--format html`."
+    )
     yield from paragraph(text, style, indent=2, dim=True)
 
 
@@ -139,7 +142,9 @@ def _wrong(found: WrongResponse, style: Style) -> str:
     text, betrays = wrong_response(found)
     told = style.clean_line(f"{text}  ({betrays})" if betrays else text)
     count = f"{of(found.given)} wrote"
-    return f"{' ' * BODY}{count:>16}  {cut(told, style.width - BODY - 18, style)}"
+    if not found.text:
+        told, count = style.clean_line(betrays), f"{of(found.given)} betray"
+    return f"{' ' * BODY}{count:>17}  {cut(told, style.width - BODY - 19, style)}"
 
 
 def chosen(quizzes: Sequence[QuizSummary], names: Collection[str]) -> list[QuizSummary]:

@@ -7,6 +7,7 @@ from grader.class_report.remarks import (
     between,
     cautions,
     figure,
+    gravity,
     option_figures,
     percent_between,
     reliability,
@@ -38,7 +39,7 @@ def _quiz(place: int, quiz: QuizSummary) -> Markup:
     anchor = f"quiz-{place}"
     heading = tag("h3", tag("code", quiz.id), quiz.title, id=anchor)
     count = tag("span", counted(quiz.students, "student"), class_="amount")
-    told = [item for item in quiz.items if remarks(item)]
+    told = sorted((item for item in quiz.items if remarks(item)), key=gravity)
     answers = [item for item in quiz.items if item.options or item.wrong or variants(item)]
     return tag(
         "article",
@@ -55,7 +56,7 @@ def _quiz(place: int, quiz: QuizSummary) -> Markup:
 
 def _remarks(items: Sequence[ItemSummary]) -> Markup:
     rows = [
-        tag("li", tag("code", item.id), " ", *(joined([inline(text), " "]) for text in remarks(item)))
+        tag("li", tag("b", item.id), tag("br"), *(joined([inline(text), " "]) for text in remarks(item)))
         for item in items
     ]
     return tag("ul", *rows, class_="remarks") if rows else NOTHING
@@ -63,7 +64,7 @@ def _remarks(items: Sequence[ItemSummary]) -> Markup:
 
 def _items(quiz: QuizSummary) -> Markup:
     heads = [tag("th", name, scope="col", class_="amount", title=meaning) for name, meaning in _HEADS]
-    caption = tag("caption", f"Items of {quiz.id}, with intervals of 95 %")
+    caption = tag("caption", f"Items of {quiz.id}, with 95 % intervals")
     return tag(
         "table",
         caption,

@@ -133,4 +133,4 @@ def option_figures(option: OptionSummary) -> tuple[str, str, str, str]:
 
 def wrong_response(found: WrongResponse) -> tuple[str, str]:
     """Return a wrong response and what it betrays."""
-    return found.text or "(numbers are drawn)", ", ".join(found.misconceptions)
+    return found.text or "(the numbers are drawn)", ", ".join(found.misconceptions)

@@ -1,5 +1,6 @@
 """What a class chose and wrote: the options of an item, and the wrong responses that several gave."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -99,14 +100,17 @@ def _option(
 def _concern(option: OptionSummary, key: float | None, *, single: bool) -> Concern | None:
     """Return what is strange about an option.
 
-    Few students make a difference between two groups by chance: the groups and the correlation of all must agree.
+    A student or two make a difference between two groups: the correlation of all must say the same, and be as large as
+    chance makes it once in six times (its standard error where there is none).
     """
     if option.r is None or option.strong is None or option.weak is None:
         return Concern.UNCHOSEN if not option.chosen.count and not option.correct else None
+    by_chance = 1 / math.sqrt(option.chosen.of - 1)
     if option.correct:
-        avoided = not single and option.r < 0 and option.strong < option.weak
+        avoided = not single and option.r < -by_chance and option.strong < option.weak
         return Concern.AVOIDED if avoided else None
-    if option.r <= 0 or option.strong <= option.weak or (option.chosen.value or 0.0) < FUNCTIONAL:
+    rare = option.chosen.count < FUNCTIONAL * option.chosen.of
+    if option.r < by_chance or option.strong <= option.weak or rare:
         return None
     return Concern.RIVAL if single and (key is None or option.r > key) else Concern.STRONG
 
@@ -115,7 +119,7 @@ def _concern(option: OptionSummary, key: float | None, *, single: bool) -> Conce
 
 
 def wrong(item: Item | None, asked: Sequence[Asked], *, drawn: bool) -> tuple[WrongResponse, ...]:
-    """Return the wrong responses that most gave, of at least two students each.
+    """Return the wrong responses that most gave: each at least two students, and one in twenty.
 
     Where the numbers are `drawn` for each student, equal responses mean different things: what they betray is counted.
     """
@@ -139,7 +143,7 @@ def wrong(item: Item | None, asked: Sequence[Asked], *, drawn: bool) -> tuple[Wr
             given=Share(count=given[key], of=len(asked)),
         )
         for key in frequent
-        if given[key] >= _FEWEST
+        if given[key] >= max(_FEWEST, FUNCTIONAL * len(asked))
     )
 
 
@@ -149,6 +153,8 @@ def _same(item: Item | None, response: str) -> str:
         value = read(item, response) if item is not None else response
     except ResponseError:
         value = response
+    if isinstance(value, dict):
+        value = sorted(value.items())
     return normal(value) if isinstance(value, str) else repr(value)
 
 

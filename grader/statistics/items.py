@@ -211,7 +211,8 @@ def _item(name: str, whole: _Class, item: Item | None) -> ItemSummary:
         wrong=() if _has_options(item) else wrong(item, asked, drawn=len(prompts) > 1),
         concerns=(),
     )
-    return replace(found, concerns=tuple(_concerns(found, credit, whole.alpha)))
+    error = math.sqrt(psychometrics.variance([one.credit for one in asked]) / len(asked))
+    return replace(found, concerns=tuple(_concerns(found, credit, error, whole.alpha)))
 
 
 def _discrimination(asked: Sequence[Asked]) -> float | None:
@@ -242,13 +243,13 @@ def _has_options(item: Item | None) -> bool:
     return isinstance(item, (SingleItem, MultiItem, TrueFalseItem))
 
 
-def _concerns(item: ItemSummary, credit: float, alpha: float | None) -> Iterator[Concern]:
-    """Yield why an item should be looked at, the gravest first."""
+def _concerns(item: ItemSummary, credit: float, error: float, alpha: float | None) -> Iterator[Concern]:
+    """Yield why an item should be looked at. `error` is the standard error of its mean credit."""
     n, d, r = item.omitted.of, item.discrimination, item.rest
     if n < ENOUGH:
         return
     reversed_ = d is not None and d < 0 and r is not None and r.value < 0
-    guessed = item.chance is not None and credit < _significant(item.chance, n)
+    guessed = item.chance is not None and credit < item.chance + psychometrics.Z * error
     if reversed_:
         yield Concern.REVERSED
     if r is None and alpha is not None:  # the students differ, and not in this item
@@ -264,8 +265,3 @@ def _concerns(item: ItemSummary, credit: float, alpha: float | None) -> Iterator
     without = item.alpha_without
     if alpha is not None and without is not None and without > alpha + _SEEN and not reversed_:
         yield Concern.LOWERS_ALPHA
-
-
-def _significant(chance: float, n: int) -> float:
-    """Return the mean credit that guessing alone does not reach in 39 of 40 classes."""
-    return chance + psychometrics.Z * math.sqrt(chance * (1 - chance) / n)

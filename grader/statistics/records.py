@@ -191,8 +191,8 @@ class Concern(StrEnum):
     None is raised where fewer than 30 were asked.
     """
 
-    REVERSED = "reversed"  # weak students do better on the item than strong ones
     RIVAL = "rival"  # a wrong option goes with a good result more than the key does
+    REVERSED = "reversed"  # weak students do better on the item than strong ones
     STRONG = "strong"  # more strong than weak students chose a wrong option
     AVOIDED = "avoided"  # more weak than strong students chose a right option
     GUESSED = "guessed"  # no better than guessing
