@@ -84,7 +84,7 @@ def _quiz(quiz: QuizSummary, style: Style) -> Iterator[str]:
 
 def _figures(item: ItemSummary) -> str:
     if item.void:
-        return VOID.get(item.void, item.void).rjust(sum(_FIGURES))
+        return VOID[item.void].rjust(sum(_FIGURES))
     shown = (
         percent(item.omitted.value),
         percent(value(item.difficulty)),

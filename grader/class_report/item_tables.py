@@ -77,9 +77,7 @@ def _items(quiz: QuizSummary) -> Markup:
 def _row(item: ItemSummary) -> Markup:
     name = tag("th", item.id, scope="row")
     if item.void:
-        return tag(
-            "tr", name, tag("td", VOID.get(item.void, item.void), class_="amount", colspan=len(_HEADS)), "\n"
-        )
+        return tag("tr", name, tag("td", VOID[item.void], class_="amount", colspan=len(_HEADS)), "\n")
     cells = (
         (percent(item.omitted.value), ""),
         (percent(value(item.difficulty)), percent_between(item.difficulty)),

@@ -4,18 +4,19 @@ from collections.abc import Callable
 
 from grader.class_report.wording import counted, of, percent
 from grader.statistics import (
+    ENOUGH,
     Concern,
     Estimate,
     Interval,
     ItemSummary,
     OptionSummary,
     QuizSummary,
+    Void,
     WrongResponse,
 )
 
-SHAKY = 30  # students: with fewer, no item is remarked on
 CAUTIOUS = 100
-VOID = {"drop": "withdrawn", "full": "points to all"}
+VOID = {Void.DROP: "withdrawn", Void.FULL: "points to all"}
 
 _ITEM: dict[Concern, Callable[[ItemSummary], str]] = {
     Concern.REVERSED: lambda _: "Weak students do better on it than strong ones: check the key.",
@@ -108,8 +109,8 @@ def cautions(quiz: QuizSummary) -> list[str]:
         told.append(
             "What graded these answers is not the version of the quiz that the course has now: `grade regrade`."
         )
-    if quiz.students < SHAKY:
-        told.append(f"Fewer than {SHAKY} students: the figures are shaky, and no item is remarked on.")
+    if quiz.students < ENOUGH:
+        told.append(f"Fewer than {ENOUGH} students: the figures are shaky, and no item is remarked on.")
     elif quiz.students < CAUTIOUS:
         told.append(f"Fewer than {CAUTIOUS} students: look at the intervals before you look at a figure.")
     return told

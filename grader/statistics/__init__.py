@@ -1,5 +1,6 @@
 """What a gradebook says about a class: scores, exercises and checks, mistakes, quiz items, times. Never torch."""
 
+from grader.statistics.choices import ENOUGH
 from grader.statistics.pseudonyms import anonymous, pseudonyms
 from grader.statistics.records import (
     Bin,
@@ -20,12 +21,14 @@ from grader.statistics.records import (
     StudentSummary,
     Tally,
     Variants,
+    Void,
     VoidSummary,
     WrongResponse,
 )
 from grader.statistics.summary import summarize
 
 __all__ = [
+    "ENOUGH",
     "Bin",
     "CheckSummary",
     "ClassSummary",
@@ -44,6 +47,7 @@ __all__ = [
     "StudentSummary",
     "Tally",
     "Variants",
+    "Void",
     "VoidSummary",
     "WrongResponse",
     "anonymous",

@@ -19,7 +19,7 @@ from grader.statistics import psychometrics
 from grader.statistics.choices import ENOUGH, Asked, options, wrong
 from grader.statistics.gathering import Gathered
 from grader.statistics.numbers import spread
-from grader.statistics.records import Concern, Estimate, ItemSummary, QuizSummary, Share, Variants
+from grader.statistics.records import Concern, Estimate, ItemSummary, QuizSummary, Share, Variants, Void
 
 _EASY, _HARD = 0.9, 0.3
 _FLAT = 0.2  # Ebel and Frisbie (1991): .40 and more very good, from .30 good, from .20 marginal, below poor
@@ -119,7 +119,7 @@ def _quiz(found: Sequence[tuple[str, QuizResult]], bank: Bank | None, current: s
     )
 
 
-def _class(results: Sequence[QuizResult], void: Mapping[str, str]) -> _Class:
+def _class(results: Sequence[QuizResult], void: Mapping[str, Void]) -> _Class:
     sheets = [_sheet(result, void) for result in results]
     counting = [name for name in _names(results) if name not in void]
     same = all(len(sheet.credits) == len(counting) for sheet in sheets)
@@ -147,21 +147,21 @@ def _names(results: Sequence[QuizResult]) -> list[str]:
     return list(dict.fromkeys(item.id for result in results for item in result.items))
 
 
-def _void(results: Sequence[QuizResult], bank: Bank | None) -> dict[str, str]:
+def _void(results: Sequence[QuizResult], bank: Bank | None) -> dict[str, Void]:
     """Return the items that do not count: withdrawn ones can earn nothing, given ones earn without an answer.
 
     What results do not show, as everybody answered or another version graded them, the bank says.
     """
-    found: dict[str, str] = {item.id: item.void for item in bank.items if item.void} if bank else {}
+    found = {item.id: Void(item.void) for item in bank.items if item.void} if bank else {}
     for item in (item for result in results for item in result.items):
         if not item.max_points:
-            found[item.id] = "drop"
+            found[item.id] = Void.DROP
         elif item.points and not item.answered:
-            found[item.id] = "full"
+            found[item.id] = Void.FULL
     return found
 
 
-def _sheet(result: QuizResult, void: Mapping[str, str]) -> _Sheet:
+def _sheet(result: QuizResult, void: Mapping[str, Void]) -> _Sheet:
     return _Sheet(
         results={item.id: item for item in result.items},
         credits={item.id: item.points / item.max_points for item in result.items if item.id not in void},
@@ -171,7 +171,7 @@ def _sheet(result: QuizResult, void: Mapping[str, str]) -> _Sheet:
 # --- one item
 
 
-def _void_item(name: str, void: str, results: Sequence[QuizResult]) -> ItemSummary:
+def _void_item(name: str, void: Void, results: Sequence[QuizResult]) -> ItemSummary:
     asked = [item for result in results for item in result.items if item.id == name]
     return ItemSummary(
         id=name,
@@ -199,7 +199,7 @@ def _item(name: str, whole: _Class, item: Item | None) -> ItemSummary:
         id=name,
         type=asked[0].result.type,
         prompt=asked[0].result.prompt,
-        void="",
+        void=None,
         omitted=Share(count=sum(not one.result.answered for one in asked), of=len(asked)),
         difficulty=Estimate(value=credit, interval=psychometrics.wilson(credit, len(asked))),
         chance=chance(item) if item else None,

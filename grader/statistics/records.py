@@ -185,6 +185,13 @@ class Estimate:
     interval: Interval | None
 
 
+class Void(StrEnum):
+    """Why an item counts in no figure: it was withdrawn, or everybody gets its points."""
+
+    DROP = "drop"
+    FULL = "full"
+
+
 class Concern(StrEnum):
     """Why an item, or an option of it, should be looked at; the gravest first.
 
@@ -249,14 +256,14 @@ class ItemSummary:
 
     `difficulty` is the mean credit, as the share of the points; `chance` what guessing earns. `discrimination` is the
     mean credit of the strongest 27 % of students less that of the weakest (D27), `rest` the item's correlation with the
-    rest of the quiz. `alpha_without` is Cronbach's alpha of the other items. An item that is `void` ("drop" or
-    "full", as its bank says) has no figures and counts in no other.
+    rest of the quiz. `alpha_without` is Cronbach's alpha of the other items. An item that is `void` has no figures
+    and counts in no other.
     """
 
     id: str
     type: str
     prompt: str
-    void: str
+    void: Void | None
     omitted: Share
     difficulty: Estimate | None
     chance: float | None
