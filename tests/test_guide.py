@@ -136,7 +136,9 @@ def ran(tmp_path_factory) -> list[Ran]:
 def comparable(command: str, lines: tuple[str, ...]) -> list[str]:
     """Return lines without times; words of statistics; those of a class in an order of their own, as students end in any."""
     if command.startswith("grade stats"):  # times are of any length, and so lines break anywhere
-        text = re.sub(r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d|[\d.]+ (s|min|h)\b", "TIME", " ".join(" ".join(lines).split()))
+        text = re.sub(
+            r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d|[\d.]+ (s|min|h)\b", "TIME", " ".join(" ".join(lines).split())
+        )
         return text.split()
     timeless = [re.sub(r"\d+ (s\.|days late)", r"N \1", line) for line in lines]
     return sorted(timeless) if command.startswith(("grade class", "grade regrade")) else timeless

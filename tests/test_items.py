@@ -433,6 +433,13 @@ def test_items_that_are_hard_flat_left_out_or_in_the_way_are_remarked(folder):
     assert concerned(folder, [float(n >= 20) for n in range(40)], *ramp) == (Concern.REVERSED,)
 
 
+def test_an_item_that_nearly_everybody_has_right_need_not_tell_anybody_apart(folder):
+    ramp = [[float(n < k) for n in range(40)] for k in (4, 10, 16, 22, 28, 34)]
+    easy = [float(n not in (18, 20)) for n in range(40)]
+    assert Concern.FLAT not in concerned(folder, easy, *ramp)
+    assert Concern.FLAT in concerned(folder, [float(n not in range(14, 20)) for n in range(40)], *ramp)
+
+
 def test_no_better_than_guessing(folder):
     item = analysed(folder, picks("a" * 10 + "b" * 20 + "c" * 10)).items[0]
     assert item.concerns == (Concern.GUESSED,)
