@@ -104,6 +104,15 @@ class HandIn:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grading:
+    """What one attempt graded: the fingerprints of what was handed in, and of each quiz."""
+
+    number: int
+    submission: str
+    quizzes: Mapping[str, str]
+
+
 class Gradebook:
     """An open gradebook. Use it as a context manager, and in one thread."""
 
@@ -283,6 +292,19 @@ class Gradebook:
         for student, number, submitted, content in self._db.execute(query):
             at = datetime.fromisoformat(submitted)
             yield HandIn(student=student, number=number, submitted_at=at, content=content)
+
+    def gradings(self, student: str) -> list[Grading]:
+        """Return what was graded of a student, by number, without the reports."""
+        query = (
+            "SELECT number, submission, part, fingerprint FROM attempts "
+            "LEFT JOIN parts ON attempt = id AND kind = 'quiz' WHERE student = ? ORDER BY number"
+        )
+        submissions: dict[int, str] = {}
+        quizzes: dict[int, dict[str, str]] = {}
+        for number, submission, quiz, fingerprint in self._db.execute(query, (student,)):
+            submissions[number] = submission
+            quizzes.setdefault(number, {}).update({quiz: fingerprint} if quiz is not None else {})
+        return [Grading(number=n, submission=found, quizzes=quizzes[n]) for n, found in submissions.items()]
 
     def students(self) -> list[str]:
         """Return who has an attempt."""

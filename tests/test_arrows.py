@@ -56,7 +56,7 @@ ARROWS = {
         "submission",
     },
     "similarity": {"errors", "fingerprint", "gradebook", "handed_in", "model", "source", "submission"},
-    "statistics": {"catalog", "errors", "gradebook", "mistakes", "model", "policy", "similarity"},
+    "statistics": {"catalog", "errors", "fingerprint", "gradebook", "mistakes", "model", "policy", "quiz", "similarity"},
     "class_report": {"model", "policy", "report", "safetext", "similarity", "statistics"},
     "cli": {
         "attempt", "batch", "catalog", "class_report", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook",

@@ -20,6 +20,7 @@ from grader import statistics
 from grader.class_report import to_html, to_json, to_text
 from grader.class_report.chart import Column, columns
 from grader.class_report.page import _spans
+from grader.class_report.remarks import figure
 from grader.class_report.wording import lecture, moment, percent, seconds
 from grader.cli.stats import stats_command
 from grader.errors import UsageError
@@ -31,14 +32,23 @@ from grader.similarity import Block, Excerpt, Pair, Side
 from grader.statistics import (
     CheckSummary,
     ClassSummary,
+    Concern,
     Day,
+    Estimate,
     ExerciseSummary,
+    Interval,
+    ItemSummary,
     MisconceptionSummary,
     MistakeSummary,
+    OptionSummary,
+    QuizSummary,
     Share,
     StudentSummary,
     Tally,
+    Variants,
+    Void,
     VoidSummary,
+    WrongResponse,
     numbers,
 )
 
@@ -167,6 +177,71 @@ LAST_YEAR = replace(
     wording=(),
     blocks=(),
 )
+PICKED = ItemSummary(
+    id="default-stride",
+    type="single",
+    prompt="Which stride does this use?\n\n    nn.MaxPool2d(3)",
+    void=None,
+    omitted=Share(count=12, of=40),
+    difficulty=Estimate(value=0.2, interval=Interval(low=0.105, high=0.348)),
+    chance=0.25,
+    discrimination=-0.301,
+    rest=Estimate(value=-0.25, interval=Interval(low=-0.521, high=0.0041)),
+    alpha_without=0.7234,
+    variants=None,
+    options=(
+        OptionSummary(id="a", text="`1`, as always", correct=False, chosen=Share(count=20, of=40), strong=0.8, weak=0.3, r=0.4,
+            concern=Concern.RIVAL),
+        OptionSummary(id="b", text="3", correct=True, chosen=Share(count=8, of=40), strong=0.1, weak=0.4, r=-0.25),
+        *(OptionSummary(id=name, text="it must be given", correct=False, chosen=Share(count=0, of=40), strong=0.0, weak=0.0, r=None,
+            concern=Concern.UNCHOSEN) for name in "cd"),
+    ),
+    wrong=(),
+    concerns=(Concern.REVERSED, Concern.GUESSED, Concern.OMITTED, Concern.LOWERS_ALPHA),
+)  # fmt: skip
+WRITTEN = replace(
+    PICKED,
+    id="parameters-of-a-convolution-with-groups",
+    type="numeric",
+    omitted=Share(count=0, of=40),
+    difficulty=Estimate(value=0.99, interval=Interval(low=0.97, high=1.0)),
+    chance=None,
+    rest=Estimate(value=-0.001, interval=None),
+    alpha_without=None,
+    variants=Variants(count=3, hardest=0.3, easiest=1.0),
+    options=(),
+    wrong=(
+        WrongResponse(text="27", misconceptions=("off-by-one", "no-bias"), given=Share(count=9, of=40)),
+        WrongResponse(text="", misconceptions=("floor-vs-ceil",), given=Share(count=3, of=40)),
+    ),
+    concerns=(),
+)
+GIVEN = replace(
+    PICKED, id="withdrawn-one", void=Void.DROP, difficulty=None, discrimination=None, rest=None, alpha_without=None, options=(), concerns=(),
+)  # fmt: skip
+ASKED = QuizSummary(
+    id="pooling",
+    title="Pooling, and what it is for",
+    students=40,
+    outdated=2,
+    current=True,
+    group=11,
+    scores=numbers.spread((0.25, 0.5, 0.75)),
+    alpha=Estimate(value=0.612, interval=Interval(low=0.4, high=0.756)),
+    error=0.118,
+    items=(PICKED, WRITTEN, GIVEN),
+)
+FEW = replace(
+    ASKED,
+    id="relu",
+    students=5,
+    outdated=0,
+    current=False,
+    scores=None,
+    alpha=None,
+    error=None,
+    items=(GIVEN,),
+)
 SUMMARY = ClassSummary(
     title="week4",
     keep=Keep.BEST,
@@ -194,6 +269,7 @@ SUMMARY = ClassSummary(
         for name in ("zero-padding", *(f"belief-{n}" for n in range(20)))
     ),
     similar=(ALIKE, LAST_YEAR),
+    quizzes=(ASKED, FEW),
 )
 
 
@@ -206,10 +282,12 @@ def hostile() -> list[ClassSummary]:
 
 
 @pytest.mark.parametrize("style", STYLES, ids=str)
-@pytest.mark.parametrize("everything", [False, True])
-def test_no_line_is_wider_than_asked_for_whoever_wrote_it(style, everything):
+@pytest.mark.parametrize(
+    "asked", [{}, {"all_of_it": True}, {"quizzes": ["pooling", "relu"]}], ids=["short", "all", "quizzes"]
+)
+def test_no_line_is_wider_than_asked_for_whoever_wrote_it(style, asked):
     for summary in (SUMMARY, *hostile()):
-        for line in to_text(summary, style, all_of_it=everything).split("\n"):
+        for line in to_text(summary, style, **asked).split("\n"):
             plain = click.unstyle(line)
             wide = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in plain)
             assert wide <= style.width, line
@@ -236,6 +314,17 @@ SAID = [
     "Each filter has `one` bias. In code, 2 of 4 made it too (pooling).",
     "Students by number of hand-ins: 4 once, 1 twice.",
     "3 of 6 hand-ins came late.",
+    "2 students whose first answers another version of this quiz graded are left out.",
+    "What graded these answers is not the version of the quiz that the course has now: `grade regrade`.",
+    "Fewer than 30 students: the figures are shaky, and no item is remarked on.",
+    "Fewer than 100 students: look at the intervals before you look at a figure.",
+    "`a` goes with a good result in the rest of the quiz, more than the key does: check the key.",
+    "Weak students do better on it than strong ones: check the key.",
+    "No better than guessing, which earns 25 %.",
+    "12 of 40 left it out: is it clear what it asks for?",
+    "The quiz measures better without it: alpha would be 0.72.",
+    "Nobody chose `c` or `d`.",
+    "0.40 to 0.76",
     "Grading took 4.0 s for the median student, 3 min for the slowest, 5 min for all.",
     "Not graded yet, and counted nowhere here, through a fault of ours; `grade regrade` tries again: zoe",
     "An earlier attempt counts: the last was not graded in full, through a fault of ours; `grade regrade` tries again: cem",
@@ -272,6 +361,54 @@ def test_a_long_value_is_cut_and_says_so():
     tall = replace(TENSORS, got="\n".join(map(str, range(100))), expected="word " * 400)
     text = to_text(replace(SUMMARY, mistakes=(replace(ZERO, example=tall),)), Style())
     assert text.count("(and more)") == 2
+
+
+IN_FULL = [
+    "Cronbach's alpha 0.61 (95 %: 0.40 to 0.76). A student's score in this quiz is known to about 12 percentage points (standard error of measurement).",
+    "Cronbach's alpha: n/a. It needs two items and two totals, and the same items for everybody.",
+    "-0.52 to 0.00",
+    "10 to 35 %",
+    "Of 3 draws the hardest earned 30 %, the easiest 100 %.",
+    "`1`, as always",
+    "off-by-one, no-bias",
+    "floor-vs-ceil",
+    "parameters-of-a-convolution-with-groups",
+    "withdrawn",
+]
+
+
+@pytest.mark.parametrize("words", IN_FULL)
+def test_a_quiz_in_full_is_the_same_in_text_and_on_the_page(words):
+    text = " ".join(to_text(SUMMARY, Style(), quizzes=["pooling", "relu"]).split())
+    assert words in text
+    assert words in " ".join(to_text(SUMMARY, Style(), all_of_it=True).split())
+    page = re.sub(r"\s+([.,:;)])", r"\1", Page(to_html(SUMMARY)).text)
+    assert words.replace("`", "") in " ".join(page.split())
+
+
+def test_one_quiz_alone_is_shown_alone():
+    text = to_text(SUMMARY, Style(), quizzes=["relu"])
+    assert "withdrawn-one" in text
+    assert "default-stride" not in text
+    assert "Hand-ins" not in text
+
+
+def test_what_to_check_first_comes_first_and_the_rest_is_counted():
+    mild = [replace(PICKED, id=f"mild-{n}", concerns=(Concern.HARD,), options=()) for n in range(9)]
+    text = to_text(replace(SUMMARY, quizzes=(replace(ASKED, items=(*mild, PICKED)),)), Style())
+    assert text.index("default-stride") < text.index("mild-0")
+    assert "mild-7" not in text
+    assert "2 more items with remarks. `--quiz pooling` shows every item" in " ".join(text.split())
+
+
+def test_figures_have_two_decimals_and_no_minus_before_nothing():
+    assert [figure(number) for number in (-0.001, 0.0, 0.996, -1.0, None)] == [
+        "0.00",
+        "0.00",
+        "1.00",
+        "-1.00",
+        "n/a",
+    ]
 
 
 # --- the words
@@ -427,12 +564,12 @@ def test_json_holds_every_field_and_times_by_iso_8601():
 
 @pytest.fixture
 def gradebook(tmp_path, monkeypatch):
-    from test_statistics import RIGHT, SQUARED, add, report
+    from test_statistics import RIGHT, SQUARED, add, item, quiz, report
 
     monkeypatch.setenv("CONVGRADER_COURSE", str(COURSE))
     path = tmp_path / "week4.db"
     with Gradebook(path) as book:
-        add(book, "ada <b>", report(SQUARED), -2)
+        add(book, "ada <b>", report(SQUARED, quiz(item("a", points=1.0), item("b"))), -2)
         add(book, "bob\x1b[31m", report(RIGHT), 2)
     return path
 
@@ -463,6 +600,12 @@ def test_the_command_takes_the_policy_of_exports(gradebook):
 @pytest.mark.parametrize("form", ["text", "html", "json"])
 def test_anonymous_output_holds_no_name(gradebook, form):
     assert not re.search(r"\bada\b|\bbob\b", run(gradebook, "--format", form, "--anonymous"))
+
+
+def test_a_quiz_nobody_answered_is_refused(gradebook):
+    with pytest.raises(UsageError, match=r'answered a quiz "poolin"\. Answered were: first'):
+        run(gradebook, "--quiz", "poolin")
+    assert "first: First" in run(gradebook, "--quiz", "first")
 
 
 def test_an_exercise_nobody_knows_is_refused(gradebook):

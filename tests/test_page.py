@@ -319,6 +319,9 @@ def test_text_is_escaped_unless_it_is_markup_already():
     assert inline("use `x < 1`, not `y`") == "use <code>x &lt; 1</code>, not <code>y</code>"
     assert inline("a ` alone") == "a ` alone"
     assert preformatted("\n  a\n b \n") == '<pre tabindex="0">  a\n b</pre>'
+    assert prose("What is printed?\n\n    x = 1\n      <y>\n") == tag("p", "What is printed?") + preformatted(
+        "x = 1\n  <y>"
+    )
     assert prose("One\ntwo\n\n```python\n  <x>\n```\nThree") == (
         '<p>One two</p><pre tabindex="0">  &lt;x&gt;</pre><p>Three</p>'
     )

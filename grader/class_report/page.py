@@ -6,6 +6,7 @@ from pathlib import Path
 
 from grader.class_report import chart
 from grader.class_report.alike_page import alike
+from grader.class_report.item_tables import quizzes
 from grader.class_report.wording import (
     counted,
     hand_in_sentences,
@@ -57,6 +58,7 @@ def _sections(summary: ClassSummary) -> Iterator[Section]:
     yield "exercises", "Exercises", _exercises(summary.exercises)
     yield "mistakes", "What the code gets wrong", _mistakes(summary)
     yield "misconceptions", "What the answers get wrong", _misconceptions(summary)
+    yield "items", "Quiz items", quizzes(summary.quizzes)
     yield "hand-ins", "Hand-ins", _hand_ins(summary)
     yield "to-look-at", "To look at", _matters(summary)
     yield "alike", "Solutions that are alike", alike(summary.similar)

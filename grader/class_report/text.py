@@ -1,8 +1,9 @@
 """A report on a class as text: what an instructor reads in a terminal before the lecture. Pure functions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from grader.class_report.alike import similar_lines
+from grader.class_report.item_lines import chosen, in_full, overview
 from grader.class_report.wording import (
     Matter,
     counted,
@@ -29,14 +30,20 @@ _SHARE = 10  # columns of "123 of 456"
 _PERCENT = 6
 
 
-def to_text(summary: ClassSummary, style: Style, *, all_of_it: bool = False) -> str:
-    """Return the report: the hardest checks and the most frequent mistakes, or all of them."""
+def to_text(
+    summary: ClassSummary, style: Style, *, all_of_it: bool = False, quizzes: Collection[str] = ()
+) -> str:
+    """Return the report: the hardest checks and the most frequent mistakes, or all of them; or the items of quizzes."""
+    if quizzes:
+        found = chosen(summary.quizzes, quizzes)
+        return finished([_title(summary, style), "", *in_full(found, style)], style)
     sections = [
         ("Scores", _scores(summary, style)),
         ("Exercises", _exercises(summary.exercises, style)),
         _checks(summary, style, all_of_it),
         ("What the code of this class gets wrong", _mistakes(summary, style, all_of_it)),
         ("What its answers get wrong", _misconceptions(summary, style, all_of_it)),
+        ("Quiz items", _items(summary, style, all_of_it)),
         ("Hand-ins", _hand_ins(summary, style)),
         ("To look at", _matters(matters(summary), style)),
         ("Solutions that are alike", similar_lines(summary.similar, style)),
@@ -167,6 +174,11 @@ def _more(count: int, noun: str, style: Style) -> Iterator[str]:
         yield ""
         text = f"{counted(count, f'more {noun}')}: `--all` shows everything, and so does the page of `--format html`."
         yield from paragraph(text, style, indent=2, dim=True)
+
+
+def _items(summary: ClassSummary, style: Style, all_of_it: bool) -> Iterator[str]:
+    if summary.quizzes:
+        yield from (in_full if all_of_it else overview)(summary.quizzes, style)
 
 
 # --- the rest

@@ -1,6 +1,6 @@
 """`grade stats`: what a gradebook says about a class, for the instructor and for the lecture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -8,15 +8,15 @@ import click
 from grader import catalog, class_report, statistics
 from grader.cli import options
 from grader.cli.run import choose, colour, has_unicode, width, write
+from grader.errors import UsageError
 from grader.gradebook import Gradebook
 from grader.policy import Policy
 from grader.report import Style
 from grader.statistics import ClassSummary
 
-_FORMATS: dict[str, Callable[[ClassSummary, Style, bool], str]] = {
-    "text": lambda summary, style, everything: class_report.to_text(summary, style, all_of_it=everything),
-    "html": lambda summary, _, __: class_report.to_html(summary),
-    "json": lambda summary, _, __: class_report.to_json(summary),
+_FORMATS: dict[str, Callable[[ClassSummary], str]] = {
+    "html": class_report.to_html,
+    "json": class_report.to_json,
 }
 
 
@@ -26,13 +26,20 @@ _FORMATS: dict[str, Callable[[ClassSummary, Style, bool], str]] = {
 @click.option(
     "--format",
     "form",
-    type=click.Choice(list(_FORMATS)),
+    type=click.Choice(["text", *_FORMATS]),
     default="text",
     show_default=True,
     help="How to write it: html is one page that needs no network.",
 )
 @options.output("Write it to FILE instead of the terminal.")
 @click.option("--all", "everything", is_flag=True, help="As text: every check and every mistake.")
+@click.option(
+    "--quiz",
+    "quizzes",
+    multiple=True,
+    metavar="QUIZ",
+    help="As text: only this quiz, with every item, its options and what was written.",
+)
 @click.option(
     "--anonymous", is_flag=True, help="Numbers for names and no pairs that are alike: for a lecture."
 )
@@ -44,16 +51,18 @@ def stats_command(
     form: str,
     output: Path | None,
     everything: bool,
+    quizzes: tuple[str, ...],
     anonymous: bool,
     policy: Policy,
 ) -> int:
-    """Sum up FILE.db: scores, what each exercise and check came to, what this class misunderstood, who handed in when.
+    """Sum up FILE.db: scores, exercises and checks, what this class misunderstood, its quizzes item by item, hand-ins.
 
     With exercises named, only these count, and each is told in full.
 
     \b
     grade stats course.db
     grade stats course.db pooling relu --keep last
+    grade stats course.db --quiz pooling
     grade stats course.db --format html --output class.html --anonymous
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     course = catalog.load(catalog.find_root())
@@ -64,6 +73,22 @@ def stats_command(
             summary = statistics.anonymous(summary, statistics.pseudonyms(book))
         else:
             summary = statistics.with_similar(summary, book, course, exercises)
+    _refuse_unanswered(quizzes, summary)
     style = Style(colour=colour(output), width=width(), unicode=has_unicode())
-    write(_FORMATS[form](summary, style, everything or bool(exercises)), output)
+    full = everything or bool(exercises)
+    text = (
+        _FORMATS[form](summary)
+        if form in _FORMATS
+        else class_report.to_text(summary, style, all_of_it=full, quizzes=quizzes)
+    )
+    write(text, output)
     return 0
+
+
+def _refuse_unanswered(quizzes: Sequence[str], summary: ClassSummary) -> None:
+    answered = [quiz.id for quiz in summary.quizzes]
+    for wanted in quizzes:
+        if wanted not in answered:
+            raise UsageError(
+                f'Nobody here answered a quiz "{wanted}". Answered were: {", ".join(answered) or "none"}.'
+            )

@@ -2,6 +2,7 @@
 
 import html
 import re
+import textwrap
 from collections.abc import Iterable
 
 from grader.safetext import printable
@@ -48,7 +49,7 @@ def inline(value: str) -> Markup:
 
 
 def prose(value: str) -> Markup:
-    """Return text of several paragraphs, parted by blank lines; what is fenced by backticks keeps its lines."""
+    """Return text of several paragraphs, parted by blank lines; what is fenced or indented as code keeps its lines."""
     parts: list[Markup] = []
     end = 0
     for fence in _FENCE.finditer(value):
@@ -58,7 +59,14 @@ def prose(value: str) -> Markup:
 
 
 def _paragraphs(value: str) -> list[Markup]:
-    return [tag("p", inline(part)) for part in re.split(r"\n\s*\n", value) if part.strip()]
+    return [_paragraph(part) for part in re.split(r"\n[^\S\n]*\n", value) if part.strip()]
+
+
+def _paragraph(value: str) -> Markup:
+    lines = value.strip("\n").split("\n")
+    if all(line.startswith("    ") for line in lines):
+        return preformatted(textwrap.dedent("\n".join(lines)))
+    return tag("p", inline(value))
 
 
 def preformatted(value: str, **attributes: str | None) -> Markup:

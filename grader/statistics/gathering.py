@@ -1,6 +1,6 @@
 """Reads of a gradebook what a summary is made of: of each student the attempt that counts, and the first answers."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,7 +15,9 @@ class Gathered:
     """One student: when they handed in, the mark, the exercises of the attempt that counts, and their first answers.
 
     `quizzes` holds each quiz as it was in the first attempt that answered anything of it: later ones were made with
-    feedback, and say less about the items. `answered` tells whether the attempt that counts answers any.
+    feedback, and say less about the items. Where the same work was graded once more, that grading is taken: it knows a
+    better key. `versions` are the fingerprints of the quizzes that graded them. `answered` tells whether the attempt
+    that counts answers any.
     """
 
     student: str
@@ -23,6 +25,7 @@ class Gathered:
     mark: Mark
     exercises: tuple[ExerciseResult, ...]
     quizzes: tuple[QuizResult, ...]
+    versions: Mapping[str, str]
     answered: bool
 
 
@@ -53,27 +56,52 @@ def _void(book: Gradebook, score: Score, marked: bool) -> VoidSummary:
 def _gathered(book: Gradebook, mark: Mark, times: tuple[datetime, ...], chosen: Collection[str]) -> Gathered:
     exercises: tuple[ExerciseResult, ...] | None = None
     answered = False
-    first: dict[str, QuizResult] = {}
+    first: dict[str, int] = {}
+    found: dict[str, QuizResult] = {}
     for attempt in book.attempts(mark.student):
         report = attempt.report
         quizzes = () if chosen else report.quizzes
         begun = [quiz for quiz in quizzes if any(item.answered for item in quiz.items)]
         for quiz in begun:
-            first.setdefault(quiz.id, quiz)
+            if quiz.id not in first:
+                first[quiz.id], found[quiz.id] = attempt.number, quiz
         if attempt.number == mark.number:
             exercises = tuple(_slim(report.exercises, chosen))
             answered = bool(begun)
         if exercises is not None and len(first) == len(quizzes):
             break
-    quizzes = tuple(first.values())
+    regraded, versions = _regraded(book, mark.student, first)
     return Gathered(
         student=mark.student,
         times=times,
         mark=mark,
         exercises=exercises or (),
-        quizzes=quizzes,
+        quizzes=tuple(regraded.get(name, quiz) for name, quiz in found.items()),
+        versions=versions,
         answered=answered,
     )
+
+
+def _regraded(
+    book: Gradebook, student: str, first: Mapping[str, int]
+) -> tuple[dict[str, QuizResult], dict[str, str]]:
+    """Return the quizzes whose work was graded again after these attempts, as last graded; and all their versions."""
+    if not first:
+        return {}, {}
+    gradings = {grading.number: grading for grading in book.gradings(student)}
+    last: dict[str, int] = {}
+    for name, number in first.items():
+        same = gradings[number].submission
+        last[name] = max(n for n, g in gradings.items() if g.submission == same and name in g.quizzes)
+    numbers = {last[name] for name, number in first.items() if last[name] != number}
+    reports = {number: book.attempt(student, number).report for number in numbers}
+    again = {
+        quiz.id: quiz
+        for n in numbers
+        for quiz in reports[n].quizzes
+        if last.get(quiz.id) == n != first[quiz.id]
+    }
+    return again, {name: gradings[number].quizzes[name] for name, number in last.items()}
 
 
 def _slim(results: Sequence[ExerciseResult], chosen: Collection[str]) -> Iterator[ExerciseResult]:

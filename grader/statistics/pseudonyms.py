@@ -2,13 +2,15 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
 from grader.gradebook import Gradebook
-from grader.statistics.records import ClassSummary
+from grader.statistics.records import ClassSummary, QuizSummary
 
 _FIRST, _COUNT = 1000, 9000  # four digits
+_FEWEST = 5  # what fewer wrote may tell who wrote it
 
 
 def pseudonyms(book: Gradebook) -> dict[str, str]:
@@ -39,7 +41,8 @@ def _numbered(arrivals: Iterable[str], secret: bytes) -> dict[str, str]:
 
 
 def anonymous(summary: ClassSummary, names: Mapping[str, str]) -> ClassSummary:
-    """Return a summary with pseudonyms for names, in their order, and without pairs that are alike."""
+    """Return a summary with pseudonyms for names, in their order, without pairs and without rare responses."""
+    parts = {part for name in names for part in _words(name)}
     students = [replace(student, student=names[student.student]) for student in summary.students]
     void = [replace(student, student=names[student.student]) for student in summary.void]
     return replace(
@@ -47,4 +50,25 @@ def anonymous(summary: ClassSummary, names: Mapping[str, str]) -> ClassSummary:
         students=tuple(sorted(students, key=lambda student: student.student)),
         void=tuple(sorted(void, key=lambda student: student.student)),
         similar=(),  # a student knows their own code again, and a lecture is no place to ask
+        quizzes=tuple(_impersonal(quiz, parts) for quiz in summary.quizzes),
     )
+
+
+def _impersonal(quiz: QuizSummary, parts: Set[str]) -> QuizSummary:
+    """Return a quiz without the wrong responses that fewer than five students wrote, or that hold a part of a name."""
+    items = [
+        replace(
+            item,
+            wrong=tuple(
+                found
+                for found in item.wrong
+                if found.given.count >= _FEWEST and parts.isdisjoint(_words(found.text))
+            ),
+        )
+        for item in quiz.items
+    ]
+    return replace(quiz, items=tuple(items))
+
+
+def _words(text: str) -> set[str]:
+    return {word for word in re.findall(r"[^\W_]+", text.casefold()) if not word.isdigit()}

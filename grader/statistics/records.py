@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 
 from grader.model import Counterexample, Outcome
 from grader.policy import Keep
@@ -166,6 +167,138 @@ class Day:
     late: int
 
 
+# --- quizzes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """Where a figure of all who might be asked lies, with a confidence of 95 %."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A figure and its interval; None where too few were asked for one."""
+
+    value: float
+    interval: Interval | None
+
+
+class Void(StrEnum):
+    """Why an item counts in no figure: it was withdrawn, or everybody gets its points."""
+
+    DROP = "drop"
+    FULL = "full"
+
+
+class Concern(StrEnum):
+    """Why an item, or an option of it, should be looked at; the gravest first.
+
+    None is raised where fewer than 30 were asked.
+    """
+
+    RIVAL = "rival"  # a wrong option goes with a good result more than the key does
+    REVERSED = "reversed"  # weak students do better on the item than strong ones
+    STRONG = "strong"  # more strong than weak students chose a wrong option
+    AVOIDED = "avoided"  # more weak than strong students chose a right option
+    GUESSED = "guessed"  # no better than guessing
+    HARD = "hard"  # little credit
+    OMITTED = "omitted"  # many left it out
+    SAME = "same"  # everybody has the same credit
+    FLAT = "flat"  # it hardly tells strong from weak
+    LOWERS_ALPHA = "lowers_alpha"  # the quiz measures better without it
+    UNCHOSEN = "unchosen"  # nobody chose a wrong option
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionSummary:
+    """One option of an item: how many chose it, which share of the strongest and of the weakest 27 % of students.
+
+    `r` is the point-biserial correlation of choosing it with the result in the rest of the quiz.
+    """
+
+    id: str
+    text: str
+    correct: bool
+    chosen: Share
+    strong: float | None
+    weak: float | None
+    r: float | None
+    concern: Concern | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongResponse:
+    """A wrong response that several may have given, as one of them wrote it, and what it betrays.
+
+    `text` is "" where the item asks everybody for another number: there those are counted whose responses betray the
+    same.
+    """
+
+    text: str
+    misconceptions: tuple[str, ...]
+    given: Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variants:
+    """How many draws of an item's numbers enough students had, and the mean credits of the hardest and the easiest."""
+
+    count: int
+    hardest: float
+    easiest: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemSummary:
+    """One item of a quiz. What was left out, or could not be read, has the credit 0; `omitted.of` students were asked.
+
+    `difficulty` is the mean credit, as the share of the points; `chance` what guessing earns. `discrimination` is the
+    mean credit of the strongest 27 % of students less that of the weakest (D27), `rest` the item's correlation with the
+    rest of the quiz. `alpha_without` is Cronbach's alpha of the other items. An item that is `void` has no figures
+    and counts in no other.
+    """
+
+    id: str
+    type: str
+    prompt: str
+    void: Void | None
+    omitted: Share
+    difficulty: Estimate | None
+    chance: float | None
+    discrimination: float | None
+    rest: Estimate | None
+    alpha_without: float | None
+    variants: Variants | None
+    options: tuple[OptionSummary, ...]
+    wrong: tuple[WrongResponse, ...]
+    concerns: tuple[Concern, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuizSummary:
+    """One quiz, by the first answers of each student who gave any, graded by one version of the quiz.
+
+    `outdated` students were graded by another version, and count nowhere here; `current` tells whether the version is
+    that of the course. `scores` are the mean credits of its items, in [0, 1], each item counted alike. `alpha` is
+    Cronbach's, `error` the standard error of measurement, in the same [0, 1]. `group` is the size of the strongest and
+    of the weakest 27 %.
+    """
+
+    id: str
+    title: str
+    students: int
+    outdated: int
+    current: bool
+    group: int
+    scores: Spread | None
+    alpha: Estimate | None
+    error: float | None
+    items: tuple[ItemSummary, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassSummary:
     """Everything a gradebook says about a class, by the attempt of each student that counts.
@@ -191,3 +324,4 @@ class ClassSummary:
     mistakes: tuple[MistakeSummary, ...]
     misconceptions: tuple[MisconceptionSummary, ...]
     similar: tuple[Pair, ...] = ()
+    quizzes: tuple[QuizSummary, ...] = ()

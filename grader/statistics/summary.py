@@ -11,6 +11,7 @@ from grader.gradebook import Gradebook
 from grader.policy import Policy
 from grader.statistics.exercises import exercises
 from grader.statistics.gathering import Gathered, attempted, gather
+from grader.statistics.items import quizzes
 from grader.statistics.mistakes import misconceptions, mistakes
 from grader.statistics.numbers import histogram, spread
 from grader.statistics.records import ClassSummary, Day, StudentSummary
@@ -55,6 +56,7 @@ def summarize(
         exercises=exercises(found, course),
         mistakes=mistakes(found, course),
         misconceptions=misconceptions(found),
+        quizzes=quizzes(found, course),
     )
 
 
