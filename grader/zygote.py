@@ -1,17 +1,19 @@
 """The warm process: imports torch, pytest and the engine once, then forks grading processes and workers.
 
-Started as `python -P -m grader.zygote FD [MAX_LEVEL]` with a clean environment in `/`. It never learns of a course or a
-submission: all it reads are orders of a few bytes with descriptors attached. Linux only.
+Started as `python -P -m grader.zygote FD MAX_LEVEL [MODULE ...]` with a clean environment in `/`. It never learns
+of a course or a submission: all it reads are orders of a few bytes with descriptors attached. Linux only.
 """
 
 import array
 import gc
+import importlib
 import os
 import platform
 import signal
 import socket
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,14 +33,16 @@ MAX_ORDER_BYTES = 64 * 1024
 _orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 
 
-def main(control_fd: int, max_level: int = 3) -> None:
-    """Warm up, say so, and serve orders until nobody is left who could send one."""
+def main(control_fd: int, max_level: int, ahead: Sequence[str]) -> None:
+    """Warm up, import modules `ahead` of need, say so, and serve orders until nobody is left who could send one."""
     linux.die_with_parent()
     import torch  # noqa: PLC0415
 
     torch.set_num_threads(1)
     seed_everything()  # imports numpy.random, once for all children
     plugin.warm()
+    for module in ahead:  # before the size is taken that limits of memory start from
+        importlib.import_module(module)
     confinement = lockdown.prepare(max_level=max_level)
     control = socket.socket(fileno=control_fd)
     threads = len(list(Path("/proc/self/task").iterdir()))
@@ -138,4 +142,4 @@ def _first_optimizer_step() -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
