@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from latency import call, cold_run, median, write_submission
 from memory import pss_bytes_below
-from plain import exercise_of, write_plain_suite
+from plain import PYTEST, exercise_of, write_plain_suite
 
 from grader.attempt import grade_exercises
 from grader.dispatch import MAX_LEVEL_VARIABLE, Dispatcher
@@ -74,7 +74,7 @@ def main() -> None:
 
 def plain_pytest(folder: Path) -> float:
     """Return the seconds of one cold run of the plain suite."""
-    return cold_run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], folder)
+    return cold_run(PYTEST, folder)
 
 
 def measure(level: int, submission: Path) -> tuple[str, float, float, float, str] | None:

@@ -39,6 +39,8 @@ def rng(request):
     return torch.Generator().manual_seed(seed_of(0, request.node.name))
 """
 INI = "[pytest]\nmarkers =\n  points\n  requires\n  reveal\n"
+# Without the plugins that happen to be installed here: Hypothesis's alone takes a second, and nobody needs it.
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--disable-plugin-autoload"]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -61,11 +63,10 @@ def write_plain_suite(folder: Path, exercise: Exercise) -> None:
 
 def pytest_each(folders: Sequence[Path], jobs: int) -> float:
     """Return the seconds of a fresh pytest for each folder, `jobs` at once."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 
     def run(folder: Path) -> None:
         done = subprocess.run(
-            command, check=False, cwd=folder, env=os.environ | ONE_THREAD, capture_output=True
+            PYTEST, check=False, cwd=folder, env=os.environ | ONE_THREAD, capture_output=True
         )
         if done.returncode not in (0, 1):  # all passed, some failed
             raise RuntimeError(f"The plain suite did not run in {folder}: {done.stdout!r} {done.stderr!r}")

@@ -62,12 +62,17 @@ class _Starter(Protocol):
 class Dispatcher:
     """Grades jobs, a few at a time. Use it as a context manager: leaving it ends every process."""
 
-    def __init__(self, jobs: int | None = None) -> None:
-        """`jobs` are graded side by side; as many as there are cores unless given."""
+    def __init__(self, jobs: int | None = None, ahead: Sequence[str] = ()) -> None:
+        """`jobs` are graded side by side; as many as there are cores unless given.
+
+        The modules named in `ahead` are imported once, in the warm process, rather than where each is needed.
+        """
         level = _max_level()
         self._jobs = jobs or cores()
         self._slots = _Slots(self._jobs)
-        self._starter: _Starter = _Zygote(level) if sys.platform == "linux" and level > 0 else _Spawner(level)
+        self._starter: _Starter = (
+            _Zygote(level, ahead) if sys.platform == "linux" and level > 0 else _Spawner(level)
+        )
         self._ready: Ready | None = None
         self._starting = threading.Lock()
 
@@ -203,12 +208,12 @@ def _max_level() -> int:
 class _Zygote:
     """The warm process, and grading processes forked from it."""
 
-    def __init__(self, max_level: int) -> None:
+    def __init__(self, max_level: int, ahead: Sequence[str]) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "grader.zygote", str(theirs.fileno()), str(max_level)],
+                [sys.executable, "-P", "-m", "grader.zygote", str(theirs.fileno()), str(max_level), *ahead],
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,
                 stderr=self._errors,

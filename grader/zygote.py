@@ -1,20 +1,21 @@
 """The warm process: imports torch, pytest and the engine once, then forks hosts and workers.
 
-Started as `python -P -m grader.zygote FD [MAX_LEVEL]` with a clean environment in `/`. It reads no course and no
-submission, only orders of a few bytes with descriptors attached. A host is forked from it for each exercise and imports
-that; grading processes are forked from hosts, workers from the warm process alone. Linux only.
+Started as `python -P -m grader.zygote FD MAX_LEVEL [MODULE ...]` with a clean environment in `/`. It reads no course
+and no submission, only orders of a few bytes with descriptors attached. A host is forked from it for each exercise and
+imports that; grading processes are forked from hosts, workers from the warm process alone. Linux only.
 """
 
 import array
 import contextlib
 import gc
+import importlib
 import os
 import platform
 import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -36,13 +37,15 @@ MAX_HOSTS = 32  # exercises held at once; each costs a few MB
 _orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 
 
-def main(control_fd: int, max_level: int = 3) -> None:
-    """Warm up, say so, and serve orders until nobody is left who could send one."""
+def main(control_fd: int, max_level: int, ahead: Sequence[str]) -> None:
+    """Warm up, import modules `ahead` of need, say so, and serve orders until nobody is left who could send one."""
     linux.die_with_parent()
     import torch  # noqa: PLC0415
 
     torch.set_num_threads(1)
     seed_everything()  # imports numpy.random, once for all children
+    for module in ahead:  # before the size is taken that limits of memory start from
+        importlib.import_module(module)
     confinement = lockdown.prepare(max_level=max_level)
     control = socket.socket(fileno=control_fd)
     if (threads := _threads()) != 1:
@@ -239,4 +242,4 @@ def _first_optimizer_step() -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from grader import batch, host, jobs, quiz, report
+from grader import attempt, batch, host, jobs, quiz, report, scoring
 from grader.batch import Batch
 from grader.cli.classes import class_command
 from grader.cli.regrade import regrade_command
@@ -23,6 +24,7 @@ from grader.gradebook import Gradebook
 from grader.handed_in import HandedIn
 from grader.host import Work
 from grader.model import CheckResult, ExerciseResult, Isolation, Outcome, Report, Versions
+from grader.submission import open_submission
 
 COURSE = Path(__file__).parent / "course"
 HOSTILE_COURSE = Path(__file__).parent / "hostile_course"
@@ -259,6 +261,17 @@ def test_the_quizzes_are_read_once_for_a_class(grade_class, handed_in, monkeypat
     done = grade_class(handed_in)
     assert "2 of 3 submissions graded" in done.output
     assert read == [COURSE / "quizzes"]
+
+
+def test_in_a_class_as_alone_the_same_example_is_found(grade_class, handed_in, tmp_path, dispatcher, course):
+    module = handed_in / "ada" / "exercises" / "scaling.py"
+    module.write_text(f"{REFERENCE}\n\ndef double(x):\n    return x * x\n", encoding="utf-8")
+    grade_class(handed_in, "--reports", tmp_path / "reports")
+    in_class = report.from_json((tmp_path / "reports" / "ada.json").read_text("utf-8"))
+    (alone,) = attempt.grade_exercises(dispatcher, open_submission(handed_in / "ada"), course.exercises, 0)
+    assert any(check.counterexample and check.counterexample.smallest for check in alone.checks)
+    whole = replace(in_class, exercises=(alone,))
+    assert scoring.without_times(in_class).exercises == scoring.without_times(whole).exercises
 
 
 def test_where_nothing_is_wrong_no_mistake_is_read(own_course, handed_in, tmp_path):
