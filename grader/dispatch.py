@@ -62,16 +62,16 @@ class _Starter(Protocol):
 class Dispatcher:
     """Grades jobs, a few at a time. Use it as a context manager: leaving it ends every process."""
 
-    def __init__(self, jobs: int | None = None, ahead: Sequence[str] = ()) -> None:
+    def __init__(self, jobs: int | None = None, *, many: bool = False) -> None:
         """`jobs` are graded side by side; as many as there are cores unless given.
 
-        The modules named in `ahead` are imported once, in the warm process, rather than where each is needed.
+        Where `many` submissions are to come, the start takes longer, and each of them less.
         """
         level = _max_level()
         self._jobs = jobs or cores()
         self._slots = _Slots(self._jobs)
         self._starter: _Starter = (
-            _Zygote(level, ahead) if sys.platform == "linux" and level > 0 else _Spawner(level)
+            _Zygote(level, many=many) if sys.platform == "linux" and level > 0 else _Spawner(level)
         )
         self._ready: Ready | None = None
         self._starting = threading.Lock()
@@ -208,12 +208,20 @@ def _max_level() -> int:
 class _Zygote:
     """The warm process, and grading processes forked from it."""
 
-    def __init__(self, max_level: int, ahead: Sequence[str]) -> None:
+    def __init__(self, max_level: int, *, many: bool) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "grader.zygote", str(theirs.fileno()), str(max_level), *ahead],
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "grader.zygote",
+                    str(theirs.fileno()),
+                    str(max_level),
+                    str(int(many)),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,
                 stderr=self._errors,

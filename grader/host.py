@@ -39,8 +39,6 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
         return Versions(grader=grader, torch=self.torch_version, python=self.python_version)
 
 
-# The search for the smallest failing call: a quarter of a second, which in a class somebody always needs.
-_AHEAD = ("hypothesis",)
 _LOCK = threading.Lock()
 _dispatcher: Dispatcher | None = None
 
@@ -79,7 +77,7 @@ def _warm(slots: int) -> Dispatcher:
             _dispatcher.stop()
             _dispatcher = None
         if _dispatcher is None:
-            _dispatcher = Dispatcher(slots, ahead=_AHEAD)
+            _dispatcher = Dispatcher(slots, many=True)
             atexit.register(stop)
         return _dispatcher
 

@@ -5,11 +5,11 @@ process it runs in. A detour that hides well enough is not found.
 """
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from grader.model import Flag
 from grader.safetext import one_line
-from grader.source import dotted, imports, trees
+from grader.source import dotted, imports, nodes, trees
 
 MAX_FLAGS = 20
 
@@ -78,43 +78,43 @@ def flags(sources: Mapping[str, str], module: str, *, root: str = "", bans: bool
     """
     found: dict[tuple[str, str], Flag] = {}
     for path, tree in trees(sources, module):
-        for name, line, reason in _leads(tree, bans=bans):
+        for name, line, reason in _leads(nodes(tree), bans=bans):
             found.setdefault(
                 (path, name), Flag(path=one_line(root + path), line=line, name=one_line(name), reason=reason)
             )
     return tuple(found.values())[:MAX_FLAGS]
 
 
-def _leads(tree: ast.Module, *, bans: bool) -> list[tuple[str, int, str]]:
+def _leads(found: Sequence[ast.AST], *, bans: bool) -> list[tuple[str, int, str]]:
     """Return name, line and reason of everything that is worth a look, in the order of the lines."""
     names = _ANYWHERE | (_WHERE_OPERATORS_ARE_BANNED if bans else {})
     attributes = _ATTRIBUTES_ANYWHERE | (_ATTRIBUTES_WHERE_OPERATORS_ARE_BANNED if bans else {})
-    found = [(name, line, attributes[name]) for name, line in _attributes(tree) if name in attributes]
-    for full, line in _uses(tree):
+    leads = [(name, line, attributes[name]) for name, line in _attributes(found) if name in attributes]
+    for full, line in _uses(found):
         if name := next((prefix for prefix in _prefixes(full) if prefix in names), ""):
-            found.append((name, line, names[name]))
+            leads.append((name, line, names[name]))
         elif bans and (name := _private_torch(full)):
-            found.append((name, line, _KERNELS))
-    return sorted(found, key=lambda lead: lead[1])
+            leads.append((name, line, _KERNELS))
+    return sorted(leads, key=lambda lead: lead[1])
 
 
-def _attributes(tree: ast.Module) -> Iterator[tuple[str, int]]:
+def _attributes(found: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
     """Yield every attribute's name, and every text that looks like the name of one of Python's own."""
-    for node in ast.walk(tree):
+    for node in found:
         if isinstance(node, ast.Attribute):
             yield node.attr, node.lineno
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("__"):
             yield node.value, node.lineno
 
 
-def _uses(tree: ast.Module) -> Iterator[tuple[str, int]]:
+def _uses(found: Sequence[ast.AST]) -> Iterator[tuple[str, int]]:
     """Yield the full name of everything that is imported, or used by a name of the top."""
     known: dict[str, str] = {"__builtins__": "builtins"}
-    for full, here, line in imports(ast.walk(tree)):
+    for full, here, line in imports(found):
         yield full, line
         if here:
             known[here] = full
-    for node in ast.walk(tree):
+    for node in found:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             yield known.get(node.id, node.id), node.lineno
         elif isinstance(node, ast.Attribute) and (full := dotted(node, known)):

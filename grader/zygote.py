@@ -1,21 +1,22 @@
 """The warm process: imports torch, pytest and the engine once, then forks hosts and workers.
 
-Started as `python -P -m grader.zygote FD MAX_LEVEL [MODULE ...]` with a clean environment in `/`. It reads no course
-and no submission, only orders of a few bytes with descriptors attached. A host is forked from it for each exercise and
-imports that; grading processes are forked from hosts, workers from the warm process alone. Linux only.
+Started as `python -P -m grader.zygote FD MAX_LEVEL MANY` with a clean environment in `/`. It reads no course and no
+submission, only orders of a few bytes with descriptors attached. Hosts are forked from it: one for each exercise, which
+imports that and forks grading processes; one for each set of banned operators, which bans them, knows no exercise, and
+forks workers. Where nothing is banned, workers are forked from the warm process itself. Linux only.
 """
 
 import array
 import contextlib
 import gc
-import importlib
 import os
 import platform
 import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -27,25 +28,28 @@ from grader.jobs import NotGraded
 from grader.service import seed_everything
 from grader.wire.frames import SocketChannel
 from grader.wire.orders import ForkOrder, GradeOrder, Order, Ready
-from grader.worker import linux, lockdown
+from grader.worker import linux, lockdown, operators
 from grader.worker.process import run_monitor
 
 MAX_ORDER_BYTES = 64 * 1024
-MAX_HOSTS = 32  # exercises held at once; each costs a few MB
+MAX_HOSTS = 64  # hosts at once, at most two for each exercise; each costs a few MB
 
 
 _orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 
 
-def main(control_fd: int, max_level: int, ahead: Sequence[str]) -> None:
-    """Warm up, import modules `ahead` of need, say so, and serve orders until nobody is left who could send one."""
+def main(control_fd: int, max_level: int, *, many: bool) -> None:
+    """Warm up, say so, and serve orders until nobody is left who could send one.
+
+    Where `many` submissions are to come, what makes each of them cheaper is done first, in a third of a second.
+    """
     linux.die_with_parent()
     import torch  # noqa: PLC0415
 
     torch.set_num_threads(1)
     seed_everything()  # imports numpy.random, once for all children
-    for module in ahead:  # before the size is taken that limits of memory start from
-        importlib.import_module(module)
+    if many:  # before the size is taken that limits of memory start from
+        import hypothesis  # noqa: F401, PLC0415 - the search for the smallest failing call: somebody will need it
     confinement = lockdown.prepare(max_level=max_level)
     control = socket.socket(fileno=control_fd)
     if (threads := _threads()) != 1:
@@ -53,6 +57,8 @@ def main(control_fd: int, max_level: int, ahead: Sequence[str]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
+    if many:
+        linux.use_huge_pages()
     control.send(
         msgspec.msgpack.encode(
             Ready(
@@ -64,10 +70,10 @@ def main(control_fd: int, max_level: int, ahead: Sequence[str]) -> None:
             )
         )
     )
-    serve(control, confinement)
+    serve(control, confinement, many=many)
 
 
-def serve(control: socket.socket, confinement: lockdown.Confinement) -> None:
+def serve(control: socket.socket, confinement: lockdown.Confinement, *, many: bool) -> None:
     """Carry out orders until the last holder of the other end is gone."""
     hosts = _Hosts(control)
     while True:
@@ -77,44 +83,60 @@ def serve(control: socket.socket, confinement: lockdown.Confinement) -> None:
         order = _orders.decode(data)
         if isinstance(order, GradeOrder):
             _warm(order.warm)
-            hosts.pass_on(order, data, descriptors)
+            hosts.pass_on(_exercise_host(order, many=many), data, descriptors)
+        elif order.worker.banned_operators:
+            hosts.pass_on(_bans_host(order, confinement), data, descriptors)
         else:
             here = os.getpid()
             if os.fork() == 0:
                 control.close()
                 hosts.close()
-                _become("grade monitor", partial(_monitor, order, descriptors, confinement), parent=here)
+                _become(
+                    "grade monitor",
+                    partial(_monitor, order, descriptors, confinement=confinement),
+                    parent=here,
+                )
         for descriptor in descriptors:
             os.close(descriptor)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Host:
+    """What a host holds, in which version, and what it does with its end of the connection. `name` is the process's."""
+
+    name: str
+    holds: str
+    version: str
+    live: Callable[[socket.socket], None]
+
+
 class _Hosts:
-    """The processes that hold an exercise each: suite and reference imported, ready to be forked for a submission.
+    """The processes that hold what many gradings share, ready to be forked.
 
     They are forked from here when they are first wanted, and know nothing of each other. Workers never are forked from
-    them: what a worker inherits holds no course content.
+    one that holds an exercise: what a worker inherits holds no course content.
     """
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._running: dict[str, tuple[str, socket.socket]] = {}
+        self._running: dict[tuple[str, str], tuple[str, socket.socket]] = {}
 
-    def pass_on(self, order: GradeOrder, data: bytes, descriptors: list[int]) -> None:
-        """Hand an order to the host of its suite. One that has died, or holds an older version, is replaced."""
-        version, host = self._running.get(order.suite, ("", None))
-        if host is not None and version == order.version:
+    def pass_on(self, wanted: _Host, data: bytes, descriptors: list[int]) -> None:
+        """Hand an order to a host. One that has died, or holds another version, is replaced."""
+        version, host = self._running.get((wanted.name, wanted.holds), ("", None))
+        if host is not None and version == wanted.version:
             with contextlib.suppress(OSError):
                 socket.send_fds(host, [data], descriptors)
                 return
         if host is not None:
             host.close()  # it ends when it has no order left
-        host = self._start(order, descriptors)
+        host = self._start(wanted, descriptors)
         with contextlib.suppress(OSError):
             # Where it died at once, the job's channel closes, and the command sees it.
             socket.send_fds(host, [data], descriptors)
 
-    def _start(self, order: GradeOrder, descriptors: list[int]) -> socket.socket:
-        self._running.pop(order.suite, None)
+    def _start(self, wanted: _Host, descriptors: list[int]) -> socket.socket:
+        self._running.pop((wanted.name, wanted.holds), None)
         if len(self._running) >= MAX_HOSTS:
             _, oldest = self._running.pop(next(iter(self._running)))
             oldest.close()
@@ -126,9 +148,9 @@ class _Hosts:
             self.close()
             for descriptor in descriptors:  # what another holds open, the command cannot see end
                 os.close(descriptor)
-            _become("grade host", partial(_host, theirs, order), parent=here)
+            _become(wanted.name, partial(wanted.live, theirs), parent=here)
         theirs.close()
-        self._running[order.suite] = (order.version, ours)
+        self._running[wanted.name, wanted.holds] = (wanted.version, ours)
         return ours
 
     def close(self) -> None:
@@ -137,16 +159,44 @@ class _Hosts:
             host.close()
 
 
-def _host(control: socket.socket, first: GradeOrder) -> None:
-    """Hold an exercise, and fork a grading process for every order until the zygote lets go."""
-    signal.alarm(first.wall_limit_s)  # even a reference that never ends being imported
-    prepared = grading.prepare_or_tell(Path(first.suite))
+def _exercise_host(order: GradeOrder, *, many: bool) -> _Host:
+    live = partial(_hold_exercise, order=order, many=many)
+    return _Host(name="grade host", holds=order.suite, version=order.version, live=live)
+
+
+def _bans_host(order: ForkOrder, confinement: lockdown.Confinement) -> _Host:
+    live = partial(_hold_bans, banned=order.worker.banned_operators, confinement=confinement)
+    banned = " ".join(order.worker.banned_operators)
+    # What has been warmed here since is warm in a new one only.
+    return _Host(name="grade bans", holds=banned, version=" ".join(sorted(_WARMED)), live=live)
+
+
+def _hold_exercise(control: socket.socket, *, order: GradeOrder, many: bool) -> None:
+    """Import an exercise, and fork a grading process for every order."""
+    signal.alarm(order.wall_limit_s)  # even a reference that never ends being imported
+    prepared = grading.prepare_or_tell(Path(order.suite))
+    if many and isinstance(prepared, grading.Prepared):
+        grading.rehearse(prepared)
     signal.alarm(0)
     if _threads() != 1:
         reason = (
-            f"{first.suite} or what it imports starts threads; no process with threads can be forked safely"
+            f"{order.suite} or what it imports starts threads; no process with threads can be forked safely"
         )
         prepared = NotGraded(reason=reason)
+    _fork_for_each(control, "grade suite", partial(_grade, prepared=prepared))
+
+
+def _hold_bans(control: socket.socket, *, banned: tuple[str, ...], confinement: lockdown.Confinement) -> None:
+    """Ban operators, and fork a monitor for every order: to ban them anew takes a fifth of a worker's time."""
+    try:
+        operators.ban(banned)
+    except ValueError:
+        banned = ()  # a worker that is to ban them itself tells why it cannot
+    _fork_for_each(control, "grade monitor", partial(_monitor, confinement=confinement, banned=banned))
+
+
+def _fork_for_each(control: socket.socket, name: str, carry_out: Callable[[Order, list[int]], None]) -> None:
+    """Be a host: fork for every order until the zygote lets go."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
@@ -157,11 +207,9 @@ def _host(control: socket.socket, first: GradeOrder) -> None:
             with contextlib.suppress(ChildProcessError):
                 os.wait()  # for all: what is being graded would die with us
             return
-        order = _orders.decode(data)
-        assert isinstance(order, GradeOrder)
         if os.fork() == 0:
             control.close()
-            _become("grade suite", partial(_grade, order, descriptors, prepared), parent=here)
+            _become(name, partial(carry_out, _orders.decode(data), descriptors), parent=here)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -194,17 +242,23 @@ def _become(name: str, what: Callable[[], None], *, parent: int) -> NoReturn:
         os._exit(status)
 
 
-def _monitor(order: ForkOrder, descriptors: list[int], confinement: lockdown.Confinement) -> None:
+def _monitor(
+    order: Order, descriptors: list[int], *, confinement: lockdown.Confinement, banned: tuple[str, ...] = ()
+) -> None:
+    """Run the monitor of a worker, in a process in which these operators are banned already."""
+    assert isinstance(order, ForkOrder)
     call, control = descriptors
-    run_monitor(order.worker, call, control, _core(order.slot), confinement)
+    worker = order.worker
+    if banned == worker.banned_operators:
+        worker = msgspec.structs.replace(worker, banned_operators=())
+    run_monitor(worker, call, control, _core(order.slot), confinement)
 
 
-def _grade(order: GradeOrder, descriptors: list[int], prepared: grading.Prepared | NotGraded) -> None:
+def _grade(order: Order, descriptors: list[int], *, prepared: grading.Prepared | NotGraded) -> None:
+    assert isinstance(order, GradeOrder)
     first, second = descriptors
     # Even a suite that hangs inside C ends here; the command sees the channel close.
     signal.alarm(order.wall_limit_s)
-    core = _core(order.slot)
-    os.sched_setaffinity(0, os.sched_getaffinity(0) - {core} or {core})
     channel, zygote = SocketChannel(socket.socket(fileno=first)), socket.socket(fileno=second)
     grading.run_forked(channel, zygote, order.slot, prepared)
 
@@ -242,4 +296,4 @@ def _first_optimizer_step() -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    main(int(sys.argv[1]), int(sys.argv[2]), many=sys.argv[3] == "1")

@@ -22,8 +22,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 COURSE = Path(__file__).parent / "hostile_course"
 RUNS = int(os.environ.get("CONVGRADER_CHAOS_RUNS", "24"))
-VICTIMS = ("worker", "monitor", "grading", "zygote", "cli", "host")
-NAMES = {"grade worker": "worker", "grade monitor": "monitor", "grade suite": "grading", "grade host": "host"}
+VICTIMS = ("worker", "monitor", "grading", "zygote", "cli", "host", "bans")
+NAMES = {
+    "grade worker": "worker", "grade monitor": "monitor", "grade suite": "grading", "grade host": "host", "grade bans": "bans",
+}  # fmt: skip
 SUBMISSION = {
     # Slow enough to be hit, right and wrong in parts.
     "halving.py": """
@@ -107,7 +109,15 @@ def kill_one(role: str, cli: "subprocess.Popen[str]", dice: random.Random) -> se
         if roles(members, cli.pid)[role]:
             break
         time.sleep(0.01)
-    longest = {"cli": 4.0, "zygote": 4.0, "grading": 0.8, "host": 1.0, "monitor": 0.6, "worker": 0.6}[role]
+    longest = {
+        "cli": 4.0,
+        "zygote": 4.0,
+        "grading": 0.8,
+        "host": 1.0,
+        "bans": 1.0,
+        "monitor": 0.6,
+        "worker": 0.6,
+    }[role]
     time.sleep(dice.uniform(0, longest))
     members = family(cli.pid)
     candidates = roles(members, cli.pid)[role]

@@ -264,6 +264,30 @@ def test_no_worker_comes_from_a_process_that_holds_course_content(copied):
         thread.join()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_operators_are_banned_once_and_anew_where_who_held_the_bans_is_gone(copied):
+    _, job = copied
+    banned = structs.replace(
+        job, sources={"scaling.py": "import torch\n\ndef double(x):\n    return torch.addcmul(x, x, x)"}
+    )
+    with Dispatcher() as dispatcher:
+        assert points(dispatcher, job) == 13.0
+        (holder,) = named(dispatcher)["grade bans"]
+        (graded,) = dispatcher.grade([banned])
+        assert "addcmul" in str(graded)
+        assert "switched off" in str(graded)
+        assert named(dispatcher)["grade bans"] == [holder]
+        os.kill(holder, signal.SIGKILL)
+        while alive(holder):
+            time.sleep(0.01)
+        assert points(dispatcher, job) == 13.0
+        (graded,) = dispatcher.grade([banned])
+        assert "switched off" in str(graded)
+        free = replace(banned.exercise, banned_operators=())
+        (graded,) = dispatcher.grade([structs.replace(banned, exercise=free)])
+        assert "switched off" not in str(graded)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="forks")
 @pytest.mark.parametrize(
     ("broken", "words"),

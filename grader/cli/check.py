@@ -47,7 +47,7 @@ def check_command(
     """
     problems: list[Problem] = []
     unexplained = 0
-    with Dispatcher() as dispatcher:
+    with Dispatcher(many=True) as dispatcher:
         course = catalog.load(catalog.find_root())
         chosen = choose(course, exercises)
         if mutants:

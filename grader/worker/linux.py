@@ -16,6 +16,9 @@ _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _LAST_CAPABILITY = 63
 
+_MADV_COLLAPSE = 25
+_HUGE = 2 * 2**20
+
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC = 0x10000000, 0x20000000, 0x40000000, 0x08000000
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -88,6 +91,20 @@ def virtual_memory_bytes() -> int:
     """Return the size of this process's address space."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     return pages * resource.getpagesize()
+
+
+def use_huge_pages() -> None:
+    """Put this process's own memory into pages of 2 MiB where the kernel can (Linux 6.1): forking it is faster then.
+
+    A child has an entry of 2 MiB to copy, and at its end to free, instead of 512; what it writes is still copied in
+    pages of 4 KiB. Where the kernel cannot, nothing changes.
+    """
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
+        span, mode, _, _, inode, *name = line.split(maxsplit=5)
+        if mode == "rw-p" and inode == "0" and name in ([], ["[heap]"]):
+            first, last = (int(end, 16) for end in span.split("-"))
+            for page in range(-(-first // _HUGE) * _HUGE, last - _HUGE + 1, _HUGE):
+                libc.madvise(ctypes.c_void_p(page), ctypes.c_size_t(_HUGE), _MADV_COLLAPSE)
 
 
 def close_all_but(kept: set[int]) -> None:
