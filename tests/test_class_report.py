@@ -315,7 +315,7 @@ SAID = [
     "Students by number of hand-ins: 4 once, 1 twice.",
     "3 of 6 hand-ins came late.",
     "2 students whose first answers another version of this quiz graded are left out.",
-    "What graded these answers is not the version of the quiz that the course has now: `grade regrade`.",
+    "What graded these answers is not the version of the quiz that the course has now, whose key is shown: `grade regrade`.",
     "Fewer than 30 students: the figures are shaky, and no item is remarked on.",
     "Fewer than 100 students: look at the intervals before you look at a figure.",
     "`a` goes with a good result in the rest of the quiz, more than the key does: check the key.",

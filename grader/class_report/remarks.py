@@ -107,7 +107,8 @@ def cautions(quiz: QuizSummary) -> list[str]:
         )
     if not quiz.current:
         told.append(
-            "What graded these answers is not the version of the quiz that the course has now: `grade regrade`."
+            "What graded these answers is not the version of the quiz that the course has now, whose key is shown: "
+            "`grade regrade`."
         )
     if quiz.students < ENOUGH:
         told.append(f"Fewer than {ENOUGH} students: the figures are shaky, and no item is remarked on.")
