@@ -9,7 +9,7 @@ from datetime import datetime
 
 import click
 
-from grader.model import ExerciseResult, QuizResult
+from grader.model import ExerciseResult
 from grader.report import Style, exercise_text, list_text, quizzes_text
 from grader.watch import Ended
 
@@ -82,15 +82,11 @@ def verdict_text(ended: Ended, focus: str | None, style: Style) -> str:
     return "\n\n".join(blocks)
 
 
-def to_work_on(
-    results: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], before: str | None
-) -> str | None:
-    """Return the exercise to work on after these results: that of before if it is among what is left."""
-    if not results:
-        return before if quizzes else None
+def to_work_on(results: Sequence[ExerciseResult], before: str | None) -> str | None:
+    """Return the exercise to work on after these results: the one that was saved, else that of before if it is left."""
+    if len(results) == 1:
+        return results[0].id
     left = [result for result in results if result.points < result.max_points]
-    if len(results) == 1 or not left:
-        return results[0].id if len(results) == 1 else before
-    if any(result.id == before for result in left):
+    if not left or any(result.id == before for result in left):
         return before
     return max(left, key=lambda result: result.points > 0).id

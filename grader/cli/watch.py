@@ -181,7 +181,7 @@ class _Watching:
         current = self._session.take(ended)
         if not current.exercises and not current.quizzes:
             return  # something newer is being graded
-        self._focus = to_work_on(current.exercises, current.quizzes, self._focus)
+        self._focus = to_work_on(current.exercises, self._focus)
         self._asked = None
         self._screen.verdict(verdict_text(current, self._focus, self._style), _why(current))
         self._show_keys()

@@ -26,6 +26,7 @@ class Look:
     """A submission at one moment, every file read once: what to grade, and the files that each part relies on."""
 
     submission: Submission
+    read: Mapping[str, bytes | Unreadable]
     plan: attempt.Plan
     exercises: Mapping[str, _Files]
     quizzes: Mapping[str, _Files]
@@ -45,7 +46,8 @@ class Changes:
 
 def look(folder: Path, exercises: Sequence[Exercise], quizzes: Collection[str], seed: int) -> Look:
     """Read what is to be graded of a submission."""
-    submission = Submission(Recording(Folder(folder)))
+    tree = Recording(Folder(folder))
+    submission = Submission(tree)
     plan = attempt.plan(submission, exercises, seed)
     files = {name: relied_on(job) for name, job in plan.jobs.items()}
     files |= {name: {f"exercises/{name}.py": result.message} for name, result in plan.refused.items()}
@@ -54,6 +56,7 @@ def look(folder: Path, exercises: Sequence[Exercise], quizzes: Collection[str], 
         plan=plan,
         exercises={exercise.id: files[exercise.id] for exercise in exercises},
         quizzes={quiz: _answers(submission, quiz) for quiz in quizzes},
+        read=tree.kept.files,
     )
 
 
@@ -65,8 +68,9 @@ def changes(before: Look | None, now: Look) -> Changes:
     quizzes = tuple(name for name in now.quizzes if now.quizzes[name] != before.quizzes[name])
     pairs = [(before.exercises[name], now.exercises[name]) for name in exercises]
     pairs += [(before.quizzes[name], now.quizzes[name]) for name in quizzes]
-    files = {path for old, new in pairs for path in {*old, *new} if old.get(path) != new.get(path)}
-    return Changes(exercises=exercises, quizzes=quizzes, files=tuple(sorted(files)))
+    paths = {path for old, new in pairs for path in {*old, *new}}
+    files = sorted(path for path in paths if before.read.get(path) != now.read.get(path))
+    return Changes(exercises=exercises, quizzes=quizzes, files=tuple(files))
 
 
 def relied_on(job: Job) -> dict[str, str]:
