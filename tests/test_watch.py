@@ -25,7 +25,7 @@ COURSE = Path(__file__).parent / "course"
 REAL_COURSE = catalog.load(Path(__file__).parents[1])
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
 WRONG = f"{REFERENCE}\n\ndef double(x):\n    return x * x\n"
-LIMIT_S = 60.0
+LIMIT_S = 40.0
 BANK = """\
 title: Firsts
 section: "1"
@@ -401,35 +401,49 @@ class Output:
             return before + words
 
 
+@pytest.fixture
+def piped(workspace) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start `grade watch` in a pipe."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "grader", "watch", *options]
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started.append(subprocess.Popen(command, cwd=workspace, **streams))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
 @pytest.mark.parametrize("options", [[], ["--poll"]], ids=["events", "polling"])
-def test_in_a_pipe_blocks_of_plain_text_follow_each_other(workspace, options):
-    command = [sys.executable, "-m", "grader", "watch", *options]
-    with subprocess.Popen(
-        command, cwd=workspace, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        output = Output(process.stdout.fileno())
-        first = output.wait_for("checks pass.")
-        assert first.startswith(f"Watching {workspace}: ")
-        assert "everything\n" in first
-        assert "quiz first" in first
-        assert "known mistake" in first
-        write(workspace, exercises__scaling__py=REFERENCE)
-        second = output.wait_for("checks pass.")
-        assert "exercises/scaling.py\n" in second
-        assert "13/13" in second
-        write(workspace, answers__first__yaml="quiz: first\nanswers: {how-many: 41}\n")
-        third = output.wait_for("Your answer: 41")
-        assert "answers/first.yaml\n" in third
-        assert "scaling" not in third
-        os.utime(workspace / "exercises" / "scaling.py")
-        write(workspace, exercises__scaling__py="def double(:\n")
-        fourth = output.wait_for("as soon as the file loads.")
-        assert "Python cannot read your file" in fourth
-        assert fourth.count("exercises/scaling.py\n") == 1, "a touch is not graded"
-        assert "\x1b" not in first + second + third + fourth
-        process.send_signal(signal.SIGINT)
-        assert process.wait(LIMIT_S) == 130
-        assert process.stderr.read().strip() == b"Interrupted."
+def test_in_a_pipe_blocks_of_plain_text_follow_each_other(piped, workspace, options):
+    process = piped(*options)
+    output = Output(os.dup(process.stdout.fileno()))
+    first = output.wait_for("checks pass.")
+    assert first.startswith(f"Watching {workspace}: ")
+    assert "everything\n" in first
+    assert "quiz first" in first
+    assert "known mistake" in first
+    write(workspace, exercises__scaling__py=REFERENCE)
+    second = output.wait_for("13/13")
+    assert "exercises/scaling.py\n" in second
+    output.wait_for("checks pass.")
+    write(workspace, answers__first__yaml="quiz: first\nanswers: {how-many: 41}\n")
+    third = output.wait_for("Your answer: 41")
+    assert "answers/first.yaml\n" in third
+    assert "quiz first" in third
+    os.utime(workspace / "exercises" / "scaling.py")
+    write(workspace, exercises__scaling__py="def double(:\n")
+    fourth = output.wait_for("as soon as the file loads.")
+    assert "Python cannot read your file" in fourth
+    assert fourth.count("exercises/scaling.py\n") == 1, "a touch is not graded"
+    assert "\x1b" not in first + second + third + fourth
+    process.send_signal(signal.SIGINT)
+    assert process.wait(LIMIT_S) == 130
+    assert process.stderr.read().strip() == b"Interrupted."
 
 
 class Terminal:
@@ -483,8 +497,7 @@ def test_in_a_terminal_keys_help_and_q_leaves_everything_as_it_was(terminal, wor
     assert terminal.settings() != terminal.before
     terminal.press("h")
     assert "A nudge" in terminal.see(KEYS)
-    terminal.press("\x1b[A")  # an arrow, and no `a`
-    terminal.press("l")
+    terminal.press("\x1b[A\x1bOA\x1b[1;5Al")  # three arrows, and no `a`
     assert "everything" not in terminal.see(KEYS)
     write(workspace, exercises__scaling__py=REFERENCE)
     shown = terminal.see(KEYS)

@@ -6,6 +6,7 @@ What only one kind of system has is imported where it is known which this is.
 import contextlib
 import importlib
 import os
+import re
 import select
 import signal
 import sys
@@ -16,7 +17,7 @@ from types import FrameType
 
 END = "\x04"  # Ctrl-D; and what is told when the terminal is gone
 INTERRUPT = "\x03"  # Ctrl-C where it arrives as a key: on Windows
-_ESCAPE = b"\x1b"
+_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)  # an arrow, F1, Alt and a key, Escape
 _PAUSE_S = 0.05
 
 Tell = Callable[[str], None]
@@ -101,7 +102,7 @@ def _listen(terminal: int, woken: int, tell: Tell) -> None:
             data = os.read(terminal, 1024)
         except OSError:
             data = b""  # the terminal is gone
-        for key in data.decode("utf-8", "ignore") if not data.startswith(_ESCAPE) else "":
+        for key in _SEQUENCE.sub("", data.decode("utf-8", "ignore")):
             tell(key)
         if not data:
             tell(END)
