@@ -62,7 +62,9 @@ def watch_command(
         refuse_empty(course, open_submission(submission), submission)
         quizzes = None if exercises else attempt.Quizzes(course)
         refuse_below(require_isolation, dispatcher)
-        work = _Work(course=course, chosen=chosen, quizzes=quizzes, folder=submission, seed=seed, poll=poll)
+        work = _Work(
+            course=course, chosen=chosen, quizzes=quizzes, folder=submission, seed=seed, poll=poll, jobs=jobs
+        )
         try:
             _Watching(work, dispatcher).run()
         except BrokenPipeError:  # who read along has left: `grade watch | head`
@@ -80,6 +82,7 @@ class _Work:
     folder: Path
     seed: int
     poll: bool
+    jobs: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class _Watching:
             seed=work.seed,
             tell=self._events.put,
             dispatcher=dispatcher,
+            jobs=work.jobs,
         )
         self._focus: str | None = work.chosen[0].id if len(work.chosen) == 1 else None
         self._running: list[Batch] = []

@@ -50,6 +50,7 @@ class Session:
     seed: int
     tell: Callable[[Ended], None]
     dispatcher: Dispatcher
+    jobs: int | None = None  # of a dispatcher that takes the place of one that died
     results: dict[str, ExerciseResult] = field(default_factory=dict)
     _last: Look | None = None
     _stopped: bool = False
@@ -107,7 +108,7 @@ class Session:
     def _begin(self, now: Look, found: Changes) -> Batch:
         if not self.dispatcher.is_alive():  # out of memory, say: the next save finds a new one
             self.dispatcher.stop()
-            self.dispatcher = Dispatcher()
+            self.dispatcher = Dispatcher(self.jobs)
         self._last = now
         batch = Batch(look=now, changes=found)
         threading.Thread(target=self._grade, args=[batch, self.dispatcher], daemon=True).start()
