@@ -1,7 +1,7 @@
 """One attempt: grades the exercises and quizzes of one submission, and adds them up to a report."""
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -48,8 +48,16 @@ def grade_exercises(
     watch: Watch = ignore,
 ) -> Iterator[ExerciseResult]:
     """Grade the exercises side by side; yield the results in their order, and tell `watch` of each check."""
-    planned = plan(submission, exercises, seed)
-    graded = dispatcher.grade(list(planned.jobs.values()), watch)
+    yield from carry_out(dispatcher, plan(submission, exercises, seed), exercises, watch)
+
+
+def carry_out(
+    dispatcher: Dispatcher, planned: Plan, exercises: Sequence[Exercise], watch: Watch = ignore
+) -> Iterator[ExerciseResult]:
+    """Grade exercises of a plan side by side; yield the results in their order."""
+    graded = dispatcher.grade(
+        [planned.jobs[exercise.id] for exercise in exercises if exercise.id in planned.jobs], watch
+    )
     for exercise in exercises:
         refused = planned.refused.get(exercise.id)
         yield refused or result_of(exercise, next(graded))
@@ -73,9 +81,16 @@ class Quizzes:
         self._banks = quiz.load_banks(course.quizzes)
         self._unanswered: dict[str, QuizResult] = {}
 
-    def grade(self, submission: Submission) -> Iterator[QuizResult]:
-        """Grade the answers to every quiz of the course."""
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the quizzes."""
+        return tuple(bank.id for bank in self._banks)
+
+    def grade(self, submission: Submission, wanted: Collection[str] | None = None) -> Iterator[QuizResult]:
+        """Grade the answers to every quiz of the course, or to those that are wanted."""
         for bank in self._banks:
+            if wanted is not None and bank.id not in wanted:
+                continue
             answers = submission.answers(bank.id)
             if isinstance(answers, Text):
                 yield quiz.grade(bank, answers.text, shown=answers.name)

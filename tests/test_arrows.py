@@ -39,10 +39,11 @@ ARROWS = {
     "quiz": {"document", "errors", "model", "safetext"},
     "doctor": {"model", "wire"},
     "hints": {"errors", "model"},
-    "workspace": {"catalog", "quiz"},
+    "workspace": {"catalog", "errors", "model", "quiz"},
     "report": {"model", "safetext"},
     "content": {"catalog", "dispatch", "document", "errors", "jobs", "mistakes", "model", "packing", "quiz", "workspace"},
     "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
+    "watch": {"attempt", "catalog", "dispatch", "jobs", "model", "source", "submission"},
     "checkout": {"submission"},
     "handed_in": {"checkout", "errors", "submission"},
     "fingerprint": {"model"},
@@ -61,7 +62,7 @@ ARROWS = {
     "cli": {
         "attempt", "batch", "catalog", "class_report", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook",
         "handed_in", "hints", "model", "policy", "quiz", "report", "safetext", "scoring", "similarity", "statistics",
-        "submission", "workspace",
+        "submission", "watch", "workspace",
     },
 }  # fmt: skip
 

@@ -12,8 +12,10 @@ from grader.errors import GraderError
 
 _COMMANDS = {
     "list": "grader.cli.course:list_command",
+    "watch": "grader.cli.watch:watch_command",
     "hint": "grader.cli.help:hint_command",
     "solution": "grader.cli.help:solution_command",
+    "reset": "grader.cli.reset:reset_command",
     "init": "grader.cli.course:init_command",
     "quiz": "grader.cli.course:quiz_command",
     "release": "grader.cli.release:release_command",

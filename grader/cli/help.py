@@ -34,20 +34,25 @@ def hint_command(exercise: str, number: int | None, submission: Path) -> int:
     grade hint pooling 1
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     found = choose_one(catalog.load(catalog.find_root()), exercise)
-    hints, count = OpenedHints(submission), len(found.hints)
-    number = number or min(hints.count(found) + 1, count)
-    hints.open(found, number)
-    click.echo(click.wrap_text(found.hints[number - 1], width=_WIDTH, preserve_paragraphs=True))
+    click.echo(next_hint(found, submission, number))
+    return 0
+
+
+def next_hint(exercise: Exercise, folder: Path, number: int | None = None) -> str:
+    """Open the next hint in the workspace `folder`, or the one of that number; return it, and how to get on."""
+    hints, count = OpenedHints(folder), len(exercise.hints)
+    number = number or min(hints.count(exercise) + 1, count)
+    hints.open(exercise, number)
+    hint = click.wrap_text(exercise.hints[number - 1], width=_WIDTH, preserve_paragraphs=True)
     if number == count:
-        more = f"That was the last of {count}; `grade hint {exercise} 1` shows the first again."
-    elif hints.is_kept(found):
-        more = f"Hint {number} of {count}. Not enough? `grade hint {exercise}` opens the next."
+        more = f"That was the last of {count}; `grade hint {exercise.id} 1` shows the first again."
+    elif hints.is_kept(exercise):
+        more = f"Hint {number} of {count}. Not enough? `grade hint {exercise.id}` opens the next."
     else:
         more = (
             f"Hint {number} of {count}. The next opens in your workspace, the folder that holds exercises/."
         )
-    click.echo(f"\n{more}")
-    return 0
+    return f"{hint}\n\n{more}"
 
 
 @click.command("solution", short_help="Show our solution of an exercise, after full marks.")

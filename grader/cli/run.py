@@ -52,7 +52,7 @@ def run_command(
         chosen = choose(course, exercises)
         handed_in = open_submission(submission)
         if not exercises:
-            _refuse_empty(course, handed_in, submission)
+            refuse_empty(course, handed_in, submission)
         style = Style(colour=colour(output), width=width(), unicode=has_unicode())
         setting = Setting(style=style, submission=submission)
         streams = form == "text" and output is None
@@ -60,8 +60,7 @@ def run_command(
             # First of all: whatever ends this run, no older report can be taken for its result.
             write(FORMATS[form](attempt.not_graded(chosen, seed), setting), output)
         results: list[ExerciseResult] = []
-        if require_isolation and (level := dispatcher.isolation()).level < require_isolation:
-            raise IsolationRefused(level=level.level, required=require_isolation, missing=level.missing)
+        refuse_below(require_isolation, dispatcher)
         progress = _Progress(streams)
         for result in attempt.grade_exercises(dispatcher, handed_in, chosen, seed, progress.check_ended):
             results.append(result)
@@ -117,7 +116,13 @@ def choose(course: Course, ids: Sequence[str]) -> list[Exercise]:
     return [exercise for exercise in course.exercises if not ids or exercise.id in ids]
 
 
-def _refuse_empty(course: Course, submission: Submission, path: Path) -> None:
+def refuse_below(required: int, dispatcher: Dispatcher) -> None:
+    """Raise IsolationRefused where this machine isolates less than is required."""
+    if required and (found := dispatcher.isolation()).level < required:
+        raise IsolationRefused(level=found.level, required=required, missing=found.missing)
+
+
+def refuse_empty(course: Course, submission: Submission, path: Path) -> None:
     """Refuse a submission that holds neither a stub nor answers: most likely the wrong folder."""
     found = [exercise for exercise in course.exercises if _has_module(submission, exercise.id)]
     if not found and not submission.tree.has_folder("answers"):

@@ -8,7 +8,7 @@ from grader.report.gradescope import Handed, read_metadata, to_gradescope
 from grader.report.junit import to_junit
 from grader.report.layout import Style
 from grader.report.page import to_html
-from grader.report.text import exercise_text, quizzes_text, summary_text, to_text
+from grader.report.text import exercise_text, list_text, quizzes_text, summary_text, to_text
 
 __all__ = [
     "FORMAT",
@@ -20,6 +20,7 @@ __all__ = [
     "changes",
     "exercise_text",
     "from_json",
+    "list_text",
     "quizzes_text",
     "read_metadata",
     "summary_text",

@@ -266,7 +266,7 @@ def summary_text(report: Report, style: Style) -> str:
     """Return a table of all parts, the total, the isolation level, and what to do next."""
     lines = [style.paint(style.pick("─", "-") * style.width, dim=True)]
     if len(report.exercises) + len(report.quizzes) > 1:
-        lines += [*_table(report, style), ""]
+        lines += [*_table(report.exercises, report.quizzes, style), ""]
     percent = f"{number(report.score * 100)} %"
     lines += [header("Total", percent, report.points, report.max_points, style), ""]
     lines += paragraph(isolation(report), style, indent=0, dim=True)
@@ -274,9 +274,14 @@ def summary_text(report: Report, style: Style) -> str:
     return finished(lines, style)
 
 
-def _table(report: Report, style: Style) -> Iterator[str]:
-    names = [exercise.id for exercise in report.exercises] + [f"quiz {quiz.id}" for quiz in report.quizzes]
+def list_text(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], style: Style) -> str:
+    """Return a line for each exercise and quiz: its name, its title, and what it earned."""
+    return finished(_table(exercises, quizzes, style), style)
+
+
+def _table(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], style: Style) -> Iterator[str]:
+    names = [exercise.id for exercise in exercises] + [f"quiz {quiz.id}" for quiz in quizzes]
     room = max(columns(style.clean(name)) for name in names)
-    parts: list[ExerciseResult | QuizResult] = [*report.exercises, *report.quizzes]
+    parts: list[ExerciseResult | QuizResult] = [*exercises, *quizzes]
     for name, part in zip(names, parts, strict=True):
         yield header(name.ljust(room), part.title, part.points, part.max_points, style)

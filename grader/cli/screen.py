@@ -1,0 +1,92 @@
+"""What `grade watch` shows.
+
+On a terminal each verdict has the screen to itself, above one line of keys; anywhere else blocks of plain text follow
+each other.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
+
+from grader.model import ExerciseResult
+from grader.report import Style, exercise_text, list_text, quizzes_text
+from grader.watch import Ended
+
+_CLEAR = "\x1b[H\x1b[2J"  # what was there stays in the terminal's history
+_CLEAR_LINE = "\r\x1b[K"
+
+
+class Screen:
+    """Prints. The line of keys stands at the end, without a line break, and is taken away before anything else."""
+
+    def __init__(self, style: Style, *, is_terminal: bool, has_keys: bool) -> None:
+        self._style, self._is_terminal, self._has_keys = style, is_terminal, has_keys
+        self._last_line = False
+
+    def verdict(self, text: str, why: str) -> None:
+        """Show a verdict, headed by the time and why it was graded."""
+        heading = self._style.paint(f"{datetime.now():%H:%M:%S}  {self._style.clean_line(why)}", dim=True)
+        self._take_line_away()
+        click.echo((_CLEAR if self._is_terminal else "") + f"{heading}\n\n{text.rstrip()}\n")
+
+    def below(self, text: str) -> None:
+        """Show something below what is there."""
+        self._take_line_away()
+        click.echo(f"{text.rstrip()}\n")
+
+    def status(self, text: str) -> None:
+        """Say in one line what goes on; on a terminal only."""
+        if self._is_terminal:
+            self._line(self._style.paint(self._cut(text), dim=True))
+
+    def keys(self, focus: str | None, following: str | None) -> None:
+        """Show what can be pressed."""
+        if not self._has_keys:
+            return
+        keys = [("n", f"next ({following})")] if following is not None else []
+        keys += [("h", f"hint for {focus}"), ("r", "reset it")] if focus is not None else []
+        keys += [("l", "list"), ("a", "all again"), ("q", "quit")]
+        if len("   ".join(f"{key} {what}" for key, what in keys)) >= self._style.width:
+            keys = [(key, what.split()[0]) for key, what in keys]
+        self._line("   ".join(f"{self._style.paint(key, bold=True)} {what}" for key, what in keys))
+
+    def leave(self) -> None:
+        """Take the last line away: the prompt of the shell comes there."""
+        self._take_line_away()
+
+    def _line(self, text: str) -> None:
+        self._take_line_away()
+        click.echo(text, nl=False)
+        self._last_line = True
+
+    def _take_line_away(self) -> None:
+        if self._last_line:
+            click.echo(_CLEAR_LINE, nl=False)
+            self._last_line = False
+
+    def _cut(self, text: str) -> str:
+        return self._style.clean_line(text)[: self._style.width - 1]
+
+
+def verdict_text(ended: Ended, focus: str | None, style: Style) -> str:
+    """Return what became of a batch: one part in full, several as a list above the one to work on."""
+    if len(ended.exercises) == 1 and not ended.quizzes:
+        return exercise_text(ended.exercises[0], style)
+    if not ended.exercises:
+        return quizzes_text(ended.quizzes, style)
+    shown = next((result for result in ended.exercises if result.id == focus), None)
+    blocks = [list_text(ended.exercises, ended.quizzes, style)]
+    if shown is not None and shown.points < shown.max_points:
+        blocks.append(exercise_text(shown, style))
+    return "\n\n".join(blocks)
+
+
+def to_work_on(results: Sequence[ExerciseResult], before: str | None) -> str | None:
+    """Return the exercise to work on after these results: the one that was saved, else that of before if it is left."""
+    if len(results) == 1:
+        return results[0].id
+    left = [result for result in results if result.points < result.max_points]
+    if not left or any(result.id == before for result in left):
+        return before
+    return max(left, key=lambda result: result.points > 0).id
