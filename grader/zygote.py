@@ -54,9 +54,7 @@ def main(control_fd: int, max_level: int, *, many: bool) -> None:
     control = socket.socket(fileno=control_fd)
     if (threads := _threads()) != 1:
         raise SystemExit(f"The zygote has {threads} threads; forking it would deadlock its children.")
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    gc.collect()
-    gc.freeze()
+    _settle()
     if many:
         linux.use_huge_pages()
     control.send(
@@ -174,16 +172,29 @@ def _bans_host(order: ForkOrder, confinement: lockdown.Confinement) -> _Host:
 def _hold_exercise(control: socket.socket, *, order: GradeOrder, many: bool) -> None:
     """Import an exercise, and fork a grading process for every order."""
     signal.alarm(order.wall_limit_s)  # even a reference that never ends being imported
-    prepared = grading.prepare_or_tell(Path(order.suite))
-    if many and isinstance(prepared, grading.Prepared):
-        grading.rehearse(prepared)
+    prepared = _unless_threads(order.suite, grading.prepare_or_tell(Path(order.suite)))
     signal.alarm(0)
-    if _threads() != 1:
-        reason = (
-            f"{order.suite} or what it imports starts threads; no process with threads can be forked safely"
-        )
-        prepared = NotGraded(reason=reason)
-    _fork_for_each(control, "grade suite", partial(_grade, prepared=prepared))
+    _settle()
+    if many and isinstance(prepared, grading.Prepared):
+        if not _fork_for_next(control, "grade suite", partial(_grade, prepared=prepared)):
+            return
+        signal.alarm(order.wall_limit_s)
+        grading.rehearse(
+            prepared
+        )  # the second grading and all further ones are cheaper; the first does not wait for it
+        prepared = _unless_threads(order.suite, prepared)
+        signal.alarm(0)
+        _settle()
+    while _fork_for_next(control, "grade suite", partial(_grade, prepared=prepared)):
+        pass
+
+
+def _unless_threads(path: str, prepared: grading.Prepared | NotGraded) -> grading.Prepared | NotGraded:
+    if _threads() == 1:
+        return prepared
+    return NotGraded(
+        reason=f"{path} or what it imports starts threads; no process with threads can be forked safely"
+    )
 
 
 def _hold_bans(control: socket.socket, *, banned: tuple[str, ...], confinement: lockdown.Confinement) -> None:
@@ -192,26 +203,33 @@ def _hold_bans(control: socket.socket, *, banned: tuple[str, ...], confinement: 
         operators.ban(banned)
     except ValueError:
         banned = ()  # a worker that is to ban them itself tells why it cannot
-    _fork_for_each(control, "grade monitor", partial(_monitor, confinement=confinement, banned=banned))
+    _settle()
+    monitor = partial(_monitor, confinement=confinement, banned=banned)
+    while _fork_for_next(control, "grade monitor", monitor):
+        pass
 
 
-def _fork_for_each(control: socket.socket, name: str, carry_out: Callable[[Order, list[int]], None]) -> None:
-    """Be a host: fork for every order until the zygote lets go."""
+def _settle() -> None:
+    """Keep what is here as it is, to be shared by everything that is forked from now on."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
+
+
+def _fork_for_next(control: socket.socket, name: str, carry_out: Callable[[Order, list[int]], None]) -> bool:
+    """Wait for an order, and fork for it. Where the zygote lets go, wait until all that was forked has ended."""
+    data, descriptors = _receive(control)
+    if not data:
+        with contextlib.suppress(ChildProcessError):
+            os.wait()  # for all: what is being graded would die with us
+        return False
     here = os.getpid()
-    while True:
-        data, descriptors = _receive(control)
-        if not data:
-            with contextlib.suppress(ChildProcessError):
-                os.wait()  # for all: what is being graded would die with us
-            return
-        if os.fork() == 0:
-            control.close()
-            _become(name, partial(carry_out, _orders.decode(data), descriptors), parent=here)
-        for descriptor in descriptors:
-            os.close(descriptor)
+    if os.fork() == 0:
+        control.close()
+        _become(name, partial(carry_out, _orders.decode(data), descriptors), parent=here)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return True
 
 
 def _receive(control: socket.socket) -> tuple[bytes, list[int]]:

@@ -142,7 +142,9 @@ def comparable(command: str, lines: tuple[str, ...]) -> list[str]:
         return text.split()
     timeless = [re.sub(r"\d+ (s\.|days late)", r"N \1", line) for line in lines]
     timeless = [re.sub(r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d UTC", "then", line) for line in timeless]
-    timeless = [re.sub(r"\d+\.\d MiB", "N MiB", line) for line in timeless]  # every line of ours makes it larger
+    timeless = [
+        re.sub(r"\d+\.\d MiB", "N MiB", line) for line in timeless
+    ]  # every line of ours makes it larger
     return sorted(timeless) if command.startswith(("grade class", "grade regrade")) else timeless
 
 

@@ -56,7 +56,9 @@ def watch_command(
     grade watch pooling              this exercise, and no quiz
     grade watch --poll               on a network drive that tells of no changes
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    with Dispatcher(jobs) as dispatcher:  # first, so that torch is imported while we read the course
+    with Dispatcher(
+        jobs, many=True
+    ) as dispatcher:  # first, so that torch is imported while we read the course
         course = catalog.load(catalog.find_root())
         chosen = choose(course, exercises)
         refuse_empty(course, open_submission(submission), submission)

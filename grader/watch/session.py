@@ -108,7 +108,7 @@ class Session:
     def _begin(self, now: Look, found: Changes) -> Batch:
         if not self.dispatcher.is_alive():  # out of memory, say: the next save finds a new one
             self.dispatcher.stop()
-            self.dispatcher = Dispatcher(self.jobs)
+            self.dispatcher = Dispatcher(self.jobs, many=True)
         self._last = now
         batch = Batch(look=now, changes=found)
         threading.Thread(target=self._grade, args=[batch, self.dispatcher], daemon=True).start()
