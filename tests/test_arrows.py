@@ -41,6 +41,7 @@ ARROWS = {
     "hints": {"errors", "model"},
     "workspace": {"catalog", "errors", "model", "quiz"},
     "report": {"model", "safetext"},
+    "quiz_page": {"quiz", "report"},
     "content": {"catalog", "dispatch", "document", "errors", "jobs", "mistakes", "model", "packing", "quiz", "workspace"},
     "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
     "watch": {"attempt", "catalog", "dispatch", "jobs", "model", "source", "submission"},
@@ -61,7 +62,7 @@ ARROWS = {
     "class_report": {"model", "policy", "report", "safetext", "similarity", "statistics"},
     "cli": {
         "attempt", "batch", "catalog", "class_report", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook",
-        "handed_in", "hints", "model", "policy", "quiz", "report", "safetext", "scoring", "similarity", "statistics",
+        "handed_in", "hints", "model", "policy", "quiz", "quiz_page", "report", "safetext", "scoring", "similarity", "statistics",
         "submission", "watch", "workspace",
     },
 }  # fmt: skip

@@ -84,18 +84,33 @@ def _init_ci(folder: Path, service: str, requirement: str | None, fail_under: fl
     return 0
 
 
-@click.command("quiz", short_help="Answer a quiz in the terminal.")
+@click.command("quiz", short_help="Answer a quiz in the terminal, or as a page.")
 @click.argument("section")
+@click.option("--html", "page", is_flag=True, help="Write the quiz as a page to answer in a browser.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where the page goes; SECTION.html beside answers/ unless given.",
+)
 @options.submission("Where answers/ is.")
 @_sheet_seed
 @options.course
-def quiz_command(section: str, submission: Path, seed: int | None) -> int:
-    """Ask the items of the quiz SECTION one by one, and keep the answers in answers/SECTION.yaml.
+def quiz_command(section: str, submission: Path, seed: int | None, *, page: bool, output: Path | None) -> int:
+    r"""Ask the items of the quiz SECTION one by one, and keep the answers in answers/SECTION.yaml.
 
-    Example: grade quiz pooling
+    With --html the same questions become one page without keys, filled with the answers given so far.
+    What it downloads takes the place of answers/SECTION.yaml, where the terminal can go on.
+
+    \b
+    Examples:
+    grade quiz pooling
+    grade quiz pooling --html
     """
-    from grader.cli.quiz import ask  # noqa: PLC0415 - `grade list` needs none of it
+    from grader.cli.quiz import ask, write_page  # noqa: PLC0415 - `grade list` needs none of it
 
+    if output is not None and not page:
+        raise UsageError("--output is where a page goes: write --html too.")
     course = catalog.load(catalog.find_root())
     banks = {bank.id: bank for bank in quiz.load_banks(course.quizzes)}
     if section not in banks:
@@ -106,5 +121,9 @@ def quiz_command(section: str, submission: Path, seed: int | None) -> int:
             f"{submission} is not a folder. Name the folder to keep answers in: --submission DIR."
         )
     files = [submission / "answers" / f"{section}{ending}" for ending in (".yaml", ".yml")]
-    ask(banks[section], next((file for file in files if file.exists()), files[0]), seed)
+    answers = next((file for file in files if file.exists()), files[0])
+    if page:
+        write_page(banks[section], answers, output or submission / f"{section}.html", seed)
+    else:
+        ask(banks[section], answers, seed)
     return 0

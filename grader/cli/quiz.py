@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from grader import quiz
+from grader.errors import UsageError
 from grader.quiz.answers import Responses, read_answers_file
 from grader.quiz.bank import Bank
 from grader.quiz.items import Item
@@ -51,6 +52,28 @@ def ask(bank: Bank, answers: Path, seed: int | None = None) -> None:
         if typed is None:
             break
     _say_what_is_left(items, given, answers)
+
+
+def write_page(bank: Bank, answers: Path, page: Path, seed: int | None = None) -> None:
+    """Write a quiz as a page, filled with `answers`; where there are none yet, write the sheet, which keeps the seed.
+
+    Raises DocumentError where an answers file is there and cannot be read, UsageError where nothing can be written.
+    """
+    from grader.quiz_page import to_html  # noqa: PLC0415 - the terminal needs none of it
+
+    try:
+        if not answers.exists():
+            _save(answers, quiz.template(bank, quiz.new_seed() if seed is None else seed))
+        responses = read_answers_file(bank, answers)
+        _save(page, to_html(bank, responses))
+    except OSError as error:
+        raise UsageError(f"{error.filename or page} cannot be written: {error.strerror}.") from None
+    for problem in responses.problems:
+        click.echo(f"Not kept: {one_line(str(problem))}")
+    click.echo(
+        f"{page} written, with {len(responses.given)} answers. Open it in a browser, download your answers there,\n"
+        f"and put the file in place of {answers}."
+    )
 
 
 def _say_what_is_left(items: Iterable[Item], given: Iterable[str], answers: Path) -> None:

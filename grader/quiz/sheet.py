@@ -44,6 +44,18 @@ def filled(
     bank: Bank, given: Mapping[str, object], *, seed: int = 0, hints: Mapping[str, int] | None = None
 ) -> str:
     """Return an answers file with these responses filled in, and the hints that were opened."""
+    lines = head(bank, seed)
+    if opened := {item: count for item, count in (hints or {}).items() if count}:
+        lines.append(f"hints: {as_yaml(opened)}")
+    lines.append("answers:")
+    for item in bank.sheet(seed):
+        *asked, last = entry(item)
+        lines += [*asked, f"{last} {as_yaml(given[item.id]) if item.id in given else ''}".rstrip()]
+    return "\n".join(lines) + "\n"
+
+
+def head(bank: Bank, seed: int) -> list[str]:
+    """Return the first lines of an answers file: whose it is, and the seed where anything is drawn from it."""
     lines = [
         f"# {bank.title} (notes, section {bank.section}).",
         f"# Fill in by hand, or with `grade quiz {bank.id}`.",
@@ -54,15 +66,13 @@ def filled(
             "# Your numbers are drawn from this seed. Leave it as it is: it belongs to your answers.",
             f"seed: {seed}",
         ]
-    if opened := {item: count for item, count in (hints or {}).items() if count}:
-        lines.append(f"hints: {_yaml(opened)}")
-    lines.append("answers:")
-    for item in bank.sheet(seed):
-        lines.append("")
-        lines += [f"  # {line}".rstrip() for line in question(item)]
-        lines.append(f"  # Write {form(item)}")
-        lines.append(f"  {item.id}: {_yaml(given[item.id]) if item.id in given else ''}".rstrip())
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def entry(item: Item) -> list[str]:
+    """Return the lines of one item in an answers file: its question as comments, and its id."""
+    asked = [f"  # {line}".rstrip() for line in question(item)]
+    return ["", *asked, f"  # Write {form(item)}", f"  {item.id}:"]
 
 
 def question(item: Item) -> list[str]:
@@ -206,6 +216,7 @@ def _(item: GridItem) -> str:
     return f"a matrix, row by row: 1 2; 3 4 or [[1, 2], [3, 4]]{_told(item.tolerance)}"
 
 
-def _yaml(value: object) -> str:
+def as_yaml(value: object) -> str:
+    """Return a response as it stands in an answers file, on one line."""
     text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
     return text.removesuffix("\n").removesuffix("...").strip()

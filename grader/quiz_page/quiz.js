@@ -1,0 +1,162 @@
+"use strict";
+// Keeps what is chosen and typed, and writes the answers file. It knows no key: there is none in the page.
+const quiz = JSON.parse(document.getElementById("quiz").textContent);
+const fieldsets = new Map([...document.querySelectorAll("fieldset")].map(set => [set.dataset.item, set]));
+const state = document.getElementById("state");
+const opened = new Map(Object.entries(quiz.hints));
+let keeps = true, unsaved = false;
+
+const controls = set => [...set.querySelectorAll("[data-part]")];
+const chooses = control => control.type === "radio" || control.type === "checkbox";
+
+function partsOf(set) {
+  const parts = {};
+  for (const control of controls(set)) {
+    const value = chooses(control) ? (control.checked ? control.value : "") : control.value.trim();
+    if (value) parts[control.dataset.part] = value;
+  }
+  return parts;
+}
+
+function fill(set, parts) {
+  for (const control of controls(set)) {
+    const value = Object.hasOwn(parts, control.dataset.part) ? parts[control.dataset.part] : "";
+    if (chooses(control)) control.checked = control.value === value;
+    else control.value = value;
+  }
+}
+
+// A response of the parts of an item: the response, or undefined, and what is still to do, if anything is.
+const responses = {
+  one: parts => [parts.choice],
+  text: parts => [parts.text],
+  several: parts => [Object.keys(parts).sort().join(", ") || undefined],
+  verdict: parts => parts.verdict && parts.reason ? [`${parts.verdict}, ${parts.reason}`]
+    : [undefined, parts.verdict ? "Now choose a reason." : parts.reason ? "Now choose true or false." : ""],
+  match: parts => [Object.entries(parts).map(([row, letter]) => row + letter).join(" ") || undefined],
+  cloze: parts => [Object.keys(parts).length ? parts : undefined],
+  order: (parts, set) => {
+    const letters = controls(set).map(control => parts[control.dataset.part]);
+    const chosen = letters.filter(Boolean);
+    if (new Set(chosen).size < chosen.length) return [undefined, "Each part has one place: one is chosen twice."];
+    return chosen.length === letters.length ? [letters.join(", ")]
+      : [undefined, chosen.length ? "Choose a part for every place." : ""];
+  },
+};
+
+const same = (one, other) => {
+  const names = Object.keys(one);
+  return names.length === Object.keys(other).length && names.every(name => one[name] === other[name]);
+};
+
+// JSON is YAML, once what YAML allows in no file is spelled out, and half a character is replaced.
+const spelled = text => "\\u" + text.charCodeAt(0).toString(16).padStart(4, "0");
+const quoted = text => JSON.stringify(text.replace(/\p{Surrogate}/gu, "\uFFFD"))
+  .replace(/[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g, spelled);
+const yaml = value => typeof value === "string" ? quoted(value)
+  : "{" + Object.entries(value).map(([name, part]) => `${quoted(name)}: ${quoted(part)}`).join(", ") + "}";
+
+function answersFile() {
+  const counts = [...opened].filter(([, count]) => count).sort(([one], [other]) => one < other ? -1 : 1);
+  const hints = counts.map(([id, count]) => `${quoted(id)}: ${count}`).join(", ");
+  const lines = [quiz.head, ...(hints ? [`hints: {${hints}}`] : []), "answers:"];
+  for (const item of quiz.items) {
+    const set = fieldsets.get(item.id);
+    let written = item.written;
+    if (set) {
+      const parts = partsOf(set);
+      if (!same(parts, item.parts)) {
+        const [response] = responses[set.dataset.kind](parts, set);
+        written = response === undefined ? "" : yaml(response);
+      }
+    }
+    lines.push(written ? `${item.entry} ${written}` : item.entry);
+  }
+  return lines.join("\n") + "\n";
+}
+
+// What is kept says which answers file it was typed over: an item that has changed there since wins.
+function keep() {
+  const items = {};
+  for (const item of quiz.items) {
+    const set = fieldsets.get(item.id);
+    if (set) items[item.id] = {parts: partsOf(set), over: item.written};
+  }
+  try {
+    localStorage.setItem(quiz.keep, JSON.stringify({items, hints: Object.fromEntries(opened)}));
+  } catch {
+    keeps = false;
+  }
+}
+
+function kept() {
+  try {
+    return JSON.parse(localStorage.getItem(quiz.keep)) || {};
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) keeps = false;
+    return {};
+  }
+}
+
+function tell() {
+  let answered = 0;
+  for (const set of fieldsets.values()) {
+    const [response, open] = responses[set.dataset.kind](partsOf(set), set);
+    const said = set.querySelector(".said");
+    answered += response !== undefined;
+    set.classList.toggle("done", response !== undefined);
+    if (said.textContent !== (open || "")) said.textContent = open || "";
+  }
+  const words = `${answered} of ${fieldsets.size} answered. ` + (keeps ? "Kept in this browser."
+    : "This browser keeps nothing: download your answers before you leave.");
+  if (state.textContent !== words) state.textContent = words;
+}
+
+function showHints() {
+  for (const [id, set] of fieldsets) {
+    const count = opened.get(id) || 0;
+    set.querySelectorAll(".hints p").forEach((hint, n) => { hint.hidden = n >= count; });
+    set.querySelectorAll(".hints button").forEach((button, n) => { button.hidden = n !== count; });
+  }
+}
+
+function changed() {
+  unsaved = true;
+  keep();
+  tell();
+}
+
+const before = kept();
+for (const item of quiz.items) {
+  const set = fieldsets.get(item.id);
+  const found = before.items?.[item.id];
+  if (set) fill(set, found && found.over === item.written ? found.parts : item.parts);
+  const hints = before.hints?.[item.id];
+  if (hints > (opened.get(item.id) || 0)) opened.set(item.id, hints);
+}
+showHints();
+keep();
+tell();
+
+document.addEventListener("input", changed);
+document.addEventListener("change", changed);
+document.addEventListener("click", event => {
+  const button = event.target.closest("[data-hint]");
+  if (!button) return;
+  const set = button.closest("fieldset");
+  opened.set(set.dataset.item, Number(button.dataset.hint));
+  showHints();
+  changed();
+  (set.querySelector(".hints button:not([hidden])") || set.querySelector("[data-part]")).focus();
+});
+document.getElementById("download").addEventListener("click", () => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([answersFile()], {type: "application/yaml"}));
+  link.download = quiz.file;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  unsaved = false;
+});
+addEventListener("beforeunload", event => {
+  if (unsaved && !keeps) event.preventDefault();
+});
