@@ -1,17 +1,14 @@
-"""The quiz room: banks, responses, credit, answers files, computed keys, and the quiz in the terminal."""
+"""The quiz room: banks, responses, credit, answers files, computed keys."""
 
-import re
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import yaml
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grader import catalog, content, quiz
-from grader.cli import grade as command
 from grader.errors import DocumentError
 from grader.quiz.bank import load_banks
 from grader.quiz.credit import Rule, choice_credit
@@ -319,132 +316,6 @@ def test_every_key_that_can_be_computed_is_what_torch_computes(course):
     computed, problems = content.check_quizzes(course)
     assert problems == []
     assert computed > 35
-
-
-# --- in the terminal
-
-
-@pytest.fixture
-def terminal(tmp_path, monkeypatch):
-    """Run `grade quiz first` on a course of one bank, with lines typed into it."""
-    root = tmp_path / "course"
-    (root / "solutions").mkdir(parents=True)
-    (root / "quizzes").mkdir()
-    (root / "quizzes" / "first.yaml").write_text(BANK, encoding="utf-8")
-    monkeypatch.setenv("CONVGRADER_COURSE", str(root))
-    monkeypatch.chdir(tmp_path)
-
-    def run(typed: str, *options: str):
-        return CliRunner().invoke(command, ["quiz", "first", *options], input=typed)
-
-    return run
-
-
-def test_answers_typed_are_written_and_graded(terminal, bank, tmp_path):
-    done = terminal("b\na, c\n42\n(2, 3)\n")
-    assert done.exit_code == 0, done.output
-    assert "All answered" in done.output
-    assert (
-        quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text(), shown="first.yaml").points == 5.0
-    )
-
-
-def test_a_response_of_the_wrong_form_is_asked_again(terminal):
-    done = terminal("z\nb\nq\n")
-    assert '"z" is none of the options; they are a, b.' in done.output
-    assert "3 of 4 still open" in done.output
-
-
-def test_a_quiz_goes_on_where_it_stopped(terminal, bank, tmp_path):
-    terminal("b\nq\n")
-    done = terminal("\na, c\n")
-    assert "Your answer [b]:" in done.output
-    assert (
-        quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text(), shown="first.yaml").points == 3.0
-    )
-
-
-def test_the_end_of_a_pipe_keeps_what_was_answered(terminal, bank, tmp_path):
-    assert terminal("b\n").exit_code == 0
-    assert (
-        quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text(), shown="first.yaml").points == 1.0
-    )
-
-
-def test_a_sheet_that_cannot_be_read_is_left_as_it_is(terminal, tmp_path):
-    sheet = tmp_path / "answers" / "first.yaml"
-    sheet.parent.mkdir()
-    sheet.write_text("quiz: first\nanswers: [oops\n", encoding="utf-8")
-    done = terminal("b\n")
-    assert isinstance(done.exception, DocumentError)
-    assert sheet.read_text(encoding="utf-8") == "quiz: first\nanswers: [oops\n"
-
-
-def test_no_line_of_a_quiz_is_wider_than_a_terminal(terminal):
-    assert max(map(len, terminal("q\n").output.splitlines())) <= 80
-
-
-def test_hints_open_one_by_one_and_are_written_down(terminal, tmp_path):
-    path = tmp_path / "course" / "quizzes" / "first.yaml"
-    hints = "    key: 42\n    hints: [A nudge., {text: Six times seven., cost: 0.25}]\n"
-    path.write_text(BANK.replace("    key: 42\n", hints), encoding="utf-8")
-    done = terminal("?\nb\n\n?\nhint\n?\n42\nq\n")
-    assert "? opens a hint." in done.output
-    assert "  There is no hint for this one.\n" in done.output
-    assert "  Hint 1 of 2: A nudge.\n  The next one costs 0.25 of the points.\n" in done.output
-    assert "  Hint 2 of 2, 0.25 of the points: Six times seven.\n" in done.output
-    assert "  There is no further hint.\n" in done.output
-    sheet = (tmp_path / "answers" / "first.yaml").read_text()
-    assert "\nhints: {how-many: 2}\n" in sheet
-    assert quiz.grade(quiz.load_bank(path), sheet).points == 1.75
-    assert "Hint 1 of 2" not in terminal("?\n\n\n?\nq\n").output  # they are open already
-    assert "\nhints: {how-many: 2}\n" in (tmp_path / "answers" / "first.yaml").read_text()
-
-
-def test_a_new_sheet_gets_a_seed_and_keeps_it(terminal, tmp_path):
-    path = tmp_path / "course" / "quizzes" / "first.yaml"
-    path.write_text(BANK.replace("prompt: Which?", "prompt: Which?\n    shuffle: true"), encoding="utf-8")
-    assert terminal("b\nq\n", "--seed", "17").exit_code == 0
-    sheet = tmp_path / "answers" / "first.yaml"
-    assert "\nseed: 17\n" in sheet.read_text()
-    terminal("\na, c\nq\n", "--seed", "18")
-    assert "\nseed: 17\n" in sheet.read_text()
-    sheet.unlink()
-    terminal("b\nq\n")
-    assert re.search(r"\nseed: \d+\n", sheet.read_text())
-
-
-def test_every_type_is_asked_in_plain_lines(tmp_path, monkeypatch):
-    """The examples of the documentation, answered through a pipe."""
-    page = (Path(__file__).parent.parent / "docs" / "quizzes.md").read_text(encoding="utf-8")
-    items = [b for b in re.findall(r"^```yaml\n(.*?)^```", page, re.S | re.M) if b.startswith("- id:")]
-    root = tmp_path / "course"
-    (root / "solutions").mkdir(parents=True)
-    (root / "quizzes").mkdir()
-    text = "".join(f"  {line}\n" for block in items for line in block.splitlines())
-    (root / "quizzes" / "first.yaml").write_text(f'title: T\nsection: "1"\nitems:\n{text}', encoding="utf-8")
-    bank = quiz.load_bank(root / "quizzes" / "first.yaml")
-    monkeypatch.setenv("CONVGRADER_COURSE", str(root))
-    monkeypatch.chdir(tmp_path)
-    typed = [
-        "b", "a, c", "false, b", "32", "32 KiB", "97.6%", "N x 64 x 112 x 112", "relu", "[[0, .5, 2]]", "6 8; 3 4", "1c 2b 3a",
-        "b d a c", "20x28x28; 15680; shrinks", str(key_response(bank.sheet(3)[-1])),
-    ]  # fmt: skip
-    done = CliRunner().invoke(command, ["quiz", "first", "--seed", "3"], input="\n".join(typed) + "\n")
-    assert "  write the unit too, one of B, KiB, MiB, GiB, kB, MB, GB.\n" in done.output
-    assert "All answered" in done.output
-    assert max(map(len, done.output.splitlines())) <= 80
-    result = quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text())
-    assert (result.points, result.problems) == (bank.max_points, ())
-
-
-def test_nothing_in_a_sheet_steers_the_terminal(terminal, tmp_path):
-    sheet = tmp_path / "answers" / "first.yaml"
-    sheet.parent.mkdir()
-    sheet.write_text('quiz: first\nanswers:\n  one: "\\e[31m"\n  how-many: "4\\a2"\n', encoding="utf-8")
-    done = terminal("q\n")
-    assert "Not kept" in done.output
-    assert not {"\x1b", "\a"} & set(done.output)
 
 
 @given(

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from terminals import LIMIT_S, Output, Terminal
 
 from grader import attempt, catalog
 from grader.cli import keys
@@ -25,7 +26,6 @@ COURSE = Path(__file__).parent / "course"
 REAL_COURSE = catalog.load(Path(__file__).parents[1])
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
 WRONG = f"{REFERENCE}\n\ndef double(x):\n    return x * x\n"
-LIMIT_S = 40.0
 BANK = """\
 title: Firsts
 section: "1"
@@ -368,39 +368,6 @@ def workspace(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-class Output:
-    """What a process writes to a descriptor, as it comes."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.text = ""
-        self._descriptor = descriptor
-        self._more = threading.Condition()
-        self._ended = False
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        while True:
-            try:
-                data = os.read(self._descriptor, 65536)
-            except OSError:  # the far end of a terminal is closed
-                data = b""
-            with self._more:
-                self.text += data.decode("utf-8", "replace")
-                self._ended = not data
-                self._more.notify_all()
-            if not data:
-                return
-
-    def wait_for(self, words: str) -> str:
-        """Return what came up to these words, and forget it."""
-        with self._more:
-            found = self._more.wait_for(lambda: words in self.text or self._ended, LIMIT_S)
-            assert found, f"{words!r} did not come, but {self.text!r}"
-            assert words in self.text, f"it ended before {words!r}: {self.text!r}"
-            before, _, self.text = self.text.partition(words)
-            return before + words
-
-
 @pytest.fixture
 def piped(workspace) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start `grade watch` in a pipe."""
@@ -446,45 +413,11 @@ def test_in_a_pipe_blocks_of_plain_text_follow_each_other(piped, workspace, opti
     assert process.stderr.read().strip() == b"Interrupted."
 
 
-class Terminal:
-    """`grade watch` in a terminal of its own."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        import pty
-        import termios
-
-        self._ours, self._theirs = pty.openpty()
-        termios.tcsetwinsize(self._theirs, (40, 80))
-        self.before = self.settings()
-        code = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code, sys.executable, "-m", "grader", "watch", *options],
-            cwd=folder, stdin=self._theirs, stdout=self._theirs, stderr=self._theirs, start_new_session=True,
-        )  # fmt: skip
-        self.output = Output(self._ours)
-
-    def settings(self) -> list[object]:
-        import termios
-
-        return termios.tcgetattr(self._theirs)
-
-    def press(self, key: str) -> None:
-        os.write(self._ours, key.encode())
-
-    def see(self, words: str) -> str:
-        return self.output.wait_for(words)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._theirs)
-
-
 @pytest.fixture
 def terminal(workspace) -> Iterator[Terminal]:
     if sys.platform == "win32":
         pytest.skip("there are no pseudo-terminals")
-    opened = Terminal(workspace)
+    opened = Terminal(workspace, "watch")
     yield opened
     opened.close()
 
@@ -553,7 +486,7 @@ def test_before_anything_is_warm_it_can_be_left_too(terminal):
 
 
 def test_an_error_leaves_the_terminal_as_it_was(workspace):
-    opened = Terminal(workspace)
+    opened = Terminal(workspace, "watch")
     try:
         opened.see(KEYS)
         shutil.rmtree(workspace.parent / "course" / "exercises")

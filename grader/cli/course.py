@@ -93,24 +93,33 @@ def _init_ci(folder: Path, service: str, requirement: str | None, fail_under: fl
     metavar="FILE",
     help="Where the page goes; SECTION.html beside answers/ unless given.",
 )
+@click.option("--feedback", is_flag=True, help="At the end, show what `grade` says of the answers.")
 @options.submission("Where answers/ is.")
 @_sheet_seed
 @options.course
-def quiz_command(section: str, submission: Path, seed: int | None, *, page: bool, output: Path | None) -> int:
+def quiz_command(
+    section: str, submission: Path, seed: int | None, *, page: bool, output: Path | None, feedback: bool
+) -> int:
     r"""Ask the items of the quiz SECTION one by one, and keep the answers in answers/SECTION.yaml.
 
-    With --html the same questions become one page without keys, filled with the answers given so far.
-    What it downloads takes the place of answers/SECTION.yaml, where the terminal can go on.
+    Stop at any time and go on later; < goes back to change an answer. With --html the same questions become one page
+    without keys, filled with the answers given so far. What it downloads takes the place of answers/SECTION.yaml, where
+    the terminal can go on.
 
     \b
     Examples:
-    grade quiz pooling
-    grade quiz pooling --html
+    grade quiz pooling                 in the terminal
+    grade quiz pooling --feedback      and at the end, what it earns
+    grade quiz pooling --html          as a page to answer in a browser
     """
     from grader.cli.quiz import ask, write_page  # noqa: PLC0415 - `grade list` needs none of it
 
     if output is not None and not page:
         raise UsageError("--output is where a page goes: write --html too.")
+    if feedback and page:
+        raise UsageError(
+            "--feedback is for the terminal; a page holds no key. Grade the answers it downloads."
+        )
     course = catalog.load(catalog.find_root())
     banks = {bank.id: bank for bank in quiz.load_banks(course.quizzes)}
     if section not in banks:
@@ -125,5 +134,5 @@ def quiz_command(section: str, submission: Path, seed: int | None, *, page: bool
     if page:
         write_page(banks[section], answers, output or submission / f"{section}.html", seed)
     else:
-        ask(banks[section], answers, seed)
+        ask(banks[section], answers, seed, feedback=feedback)
     return 0

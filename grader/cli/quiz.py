@@ -1,28 +1,32 @@
 """`grade quiz`: asks the items of a quiz one by one, in plain lines that a pipe and a screen reader can follow."""
 
 import os
+import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
 from grader import quiz
+from grader.cli.run import colour, has_unicode, width
 from grader.errors import UsageError
 from grader.quiz.answers import Responses, read_answers_file
 from grader.quiz.bank import Bank
 from grader.quiz.items import Item
-from grader.quiz.responses import ResponseError, read, shown
-from grader.quiz.sheet import filled, form, question
+from grader.quiz.responses import ResponseError, shown
+from grader.quiz.session import Session
+from grader.quiz.sheet import form, question
+from grader.report import Style, quizzes_text
 from grader.safetext import one_line
 
 _WIDTH = 78
-_HELP = {"?", "hint"}
+_CODE = re.compile(r"`[^`]+`")
+_JUMP = re.compile(r"#\s*(\d{1,3})")
 
 
-def ask(bank: Bank, answers: Path, seed: int | None = None) -> None:
-    """Ask every item; write `answers` after each response. Enter keeps what is there, q stops, ? opens a hint.
+def ask(bank: Bank, answers: Path, seed: int | None = None, *, feedback: bool = False) -> None:
+    """Ask item after item; write `answers` after each response. With `feedback`, tell at the end what they earn.
 
     A quiz that goes on keeps its seed. Raises DocumentError where an answers file is there and cannot be read: it
     is left as it is.
@@ -30,28 +34,171 @@ def ask(bank: Bank, answers: Path, seed: int | None = None) -> None:
     responses = Responses(seed=quiz.new_seed() if seed is None else seed)
     if answers.exists():
         responses = read_answers_file(bank, answers)
-    given, hints = dict(responses.given), dict(responses.hints)
-    items = [item for item in bank.sheet(responses.seed) if item.void is None]
-    keys = "Enter keeps or skips, q stops" + (", ? opens a hint." if any(i.hints for i in items) else ".")
-    click.echo(f"{bank.title} (section {bank.section}), {len(items)} items. {keys}")
+    asking = _Asking(Session.begin(bank, responses), answers)
+    asking.greet()
     for problem in responses.problems:
         click.echo(f"Not kept: {one_line(str(problem))}")
+    asking.run()
+    asking.say_what_is_left()
+    if feedback or asking.wants_feedback():
+        asking.give_feedback()
 
-    def save() -> None:
-        _save(answers, filled(bank, given, seed=responses.seed, hints=hints))
 
-    for number, item in enumerate(items, start=1):
-        click.echo(f"\n{item_text(item, number, len(items))}\n")
-        for typed in _typed(item, given.get(item.id)):
-            if typed in _HELP:
-                hints[item.id] = _open_hint(item, hints.get(item.id, 0))
-            elif typed:
-                given[item.id] = typed
-            if typed:
-                save()
-        if typed is None:
-            break
-    _say_what_is_left(items, given, answers)
+class _Asking:
+    """Prints what a session asks, and reads what is typed."""
+
+    def __init__(self, session: Session, answers: Path) -> None:
+        self._session, self._answers = session, answers
+        self._style = Style(colour=colour(None), width=width(), unicode=has_unicode())
+        self._is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+
+    def greet(self) -> None:
+        """Say what this is, what can be typed, and where it goes on."""
+        session, bank = self._session, self._session.bank
+        count = len(session.items)
+        click.echo(self._style.paint(f"{bank.title} (section {bank.section}), {count} items.", bold=True))
+        hint = ", ? opens a hint" if any(item.hints for item in session.items) else ""
+        click.echo(_wrapped(f"Enter keeps or skips, < goes back, #3 goes to item 3{hint}, q stops."))
+        if session.place:
+            left = count - len(list(session.still_open()))
+            click.echo(_wrapped(f"{left} of {count} are answered; we go on with item {session.place + 1}."))
+
+    def run(self) -> None:
+        """Ask until the student is through, or stops."""
+        while self._session.item is not None or self._wants_to_go_back():
+            if not self._ask_one():
+                return
+
+    def _ask_one(self) -> bool:
+        """Ask the item that is on until the student moves; tell whether to go on."""
+        session = self._session
+        item, here = session.item, session.place
+        assert item is not None
+        click.echo(f"\n{self._item_text(item)}\n")
+        cost = item.hints[0].cost if item.hints and not session.hints.get(item.id) else 0
+        click.echo(_wrapped(f"Write {form(item)}" + (f" (? costs {cost:g} of the points)" if cost else "")))
+        while session.place == here:
+            typed = self._prompt(item)
+            if typed is None or typed.lower() == "q":
+                return False
+            if not typed:
+                session.go_on()
+            elif typed == "<":
+                session.go_back()
+                if not here:
+                    click.echo("  This is the first.")
+            elif jump := _JUMP.fullmatch(typed):
+                if session.go_to(int(jump[1])):
+                    return True
+                click.echo(f"  There are items 1 to {len(session.items)}.")
+            elif typed.lower() in ("?", "hint"):
+                self._open_hint(item)
+            else:
+                self._take(typed)
+        return True
+
+    def _take(self, typed: str) -> None:
+        try:
+            self._session.answer(typed)
+        except ResponseError as error:
+            click.echo(_wrapped(one_line(f"{error}."), "  "))
+        else:
+            self._save()
+
+    def _prompt(self, item: Item) -> str | None:
+        """Return what is typed; None at the end of the input, and where Ctrl-C asks to stop."""
+        current = self._session.given.get(item.id)
+        default = f" [{one_line(shown(current), limit=60)}]" if current is not None else ""
+        try:
+            text = click.prompt(f"Your answer{default}", default="", show_default=False, prompt_suffix=": ")
+        except click.Abort:
+            click.echo()
+            return None
+        if not sys.stdin.isatty():
+            click.echo()  # nobody's Enter ended the line
+        return str(text).strip()
+
+    def _open_hint(self, item: Item) -> None:
+        hint = self._session.open_hint()
+        if hint is None:
+            click.echo("  There is no further hint." if item.hints else "  There is no hint for this one.")
+            return
+        self._save()
+        opened = self._session.hints[item.id]
+        cost = f", {hint.cost:g} of the points" if hint.cost else ""
+        click.echo(_wrapped(f"Hint {opened} of {len(item.hints)}{cost}: {hint.text}", "  "))
+        if opened < len(item.hints) and item.hints[opened].cost:
+            click.echo(f"  The next one costs {item.hints[opened].cost:g} of the points.")
+
+    def _item_text(self, item: Item) -> str:
+        """Return one item as text: its number and points, its prompt, its options."""
+        count = len(self._session.items)
+        points = f"{item.points:g} point{'s' if item.points != 1 else ''}"
+        lines = [self._style.paint(f"{self._session.place + 1} of {count}, {points}", bold=True)]
+        code = False
+        for line in question(item):
+            hang = "   " if line[1:3] == ") " else ""
+            code = line.startswith(("    ", "\t")) or line.lstrip().startswith("|")
+            set_ = [line] if code else textwrap.wrap(line, _WIDTH, subsequent_indent=hang) or [""]
+            lines.append(self._coloured("\n".join(set_)) if not code else self._style.paint(line, "cyan"))
+        return "\n".join(lines)
+
+    def _coloured(self, text: str) -> str:
+        """Return text with its code in a colour of its own; without colour the backticks show what is code."""
+        if not self._style.colour:
+            return text
+        return _CODE.sub(lambda found: self._style.paint(found[0].strip("`"), "cyan"), text)
+
+    # --- the end
+
+    def _wants_to_go_back(self) -> bool:
+        """Offer what is open, once the student is through; tell whether they go to one of these."""
+        left = list(self._session.still_open())
+        if not (left and self._is_terminal):
+            return False
+        click.echo("\n" + _wrapped(f"Still open: {_listed(left)}."))
+        while True:
+            try:
+                typed = click.prompt(
+                    "#N goes to item N, Enter ends", default="", show_default=False, prompt_suffix=": "
+                )
+            except click.Abort:
+                click.echo()
+                return False
+            jump = _JUMP.fullmatch(typed.strip()) or re.fullmatch(r"(\d{1,3})", typed.strip())
+            if not typed.strip() or typed.strip().lower() == "q":
+                return False
+            if jump and self._session.go_to(int(jump[1])):
+                return True
+            click.echo(f"  There are items 1 to {len(self._session.items)}.")
+
+    def say_what_is_left(self) -> None:
+        """Say what is open, and where the answers are."""
+        left, count = list(self._session.still_open()), len(self._session.items)
+        state = f"{len(left)} of {count} still open: {_listed(left)}" if left else "All answered"
+        click.echo("\n" + _wrapped(f"{state}. Your answers are in {self._answers}; `grade` grades them."))
+
+    def wants_feedback(self) -> bool:
+        """Ask a student who has answered everything whether they want to see now what it earns."""
+        if not self._is_terminal or any(self._session.still_open()):
+            return False
+        try:
+            return click.confirm("See now how you did?", default=False)
+        except click.Abort:
+            click.echo()
+            return False
+
+    def give_feedback(self) -> None:
+        """Show what `grade` says of these answers."""
+        result = quiz.grade(self._session.bank, self._session.sheet(), shown=str(self._answers))
+        click.echo("\n" + quizzes_text([result], self._style))
+
+    def _save(self) -> None:
+        _save(self._answers, self._session.sheet())
+
+
+def _listed(left: list[tuple[int, Item]]) -> str:
+    return ", ".join(f"{number} ({item.id})" for number, item in left)
 
 
 def write_page(bank: Bank, answers: Path, page: Path, seed: int | None = None) -> None:
@@ -74,67 +221,6 @@ def write_page(bank: Bank, answers: Path, page: Path, seed: int | None = None) -
         f"{page} written, with {len(responses.given)} answers. Open it in a browser, download your answers there,\n"
         f"and put the file in place of {answers}."
     )
-
-
-def _say_what_is_left(items: Iterable[Item], given: Iterable[str], answers: Path) -> None:
-    wanted = [item.id for item in items]
-    left = len(set(wanted) - set(given))
-    state = "all answered" if not left else f"{left} of {len(wanted)} still open"
-    click.echo("\n" + _wrapped(f"{state.capitalize()}. Your answers are in {answers}; `grade` grades them."))
-
-
-def item_text(item: Item, number: int, count: int) -> str:
-    """Return one item as text: its number and points, its prompt, its options."""
-    lines = [f"{number} of {count}, {item.points:g} point{'s' if item.points != 1 else ''}"]
-    for line in question(item):
-        hang = "   " if line[1:3] == ") " else ""
-        code = line.startswith(("    ", "\t"))
-        lines += [line] if code else textwrap.wrap(line, _WIDTH, subsequent_indent=hang) or [""]
-    return "\n".join(lines)
-
-
-def _open_hint(item: Item, opened: int) -> int:
-    """Show the next hint of an item; return how many are open now."""
-    if opened >= len(item.hints):
-        click.echo("  There is no further hint." if item.hints else "  There is no hint for this one.")
-        return opened
-    hint = item.hints[opened]
-    cost = f", {hint.cost:g} of the points" if hint.cost else ""
-    text = f"Hint {opened + 1} of {len(item.hints)}{cost}: {hint.text}"
-    click.echo(_wrapped(text, "  "))
-    if opened + 1 < len(item.hints) and item.hints[opened + 1].cost:
-        click.echo(f"  The next one costs {item.hints[opened + 1].cost:g} of the points.")
-    return opened + 1
-
-
-def _typed(item: Item, current: object) -> Iterator[str | None]:
-    """Ask until the response can be read; yield each "?" on the way, then it: "" keeps what is there, None stops."""
-    default = f" [{one_line(shown(current), limit=60)}]" if current is not None else ""
-    cost = item.hints[0].cost if item.hints else 0
-    click.echo(_wrapped(f"Write {form(item)}" + (f" (? costs {cost:g} of the points)" if cost else "")))
-    while True:
-        try:
-            text = click.prompt(f"Your answer{default}", default="", show_default=False, prompt_suffix=": ")
-        except click.Abort:
-            click.echo()
-            yield None
-            return
-        if not sys.stdin.isatty():
-            click.echo()  # nobody's Enter ended the line
-        text = text.strip()
-        if text.lower() in _HELP:
-            yield "?"
-            continue
-        if not text or text.lower() == "q":
-            yield "" if not text else None
-            return
-        try:
-            read(item, text)
-        except ResponseError as error:
-            click.echo(_wrapped(one_line(f"{error}."), "  "))
-        else:
-            yield text
-            return
 
 
 def _wrapped(text: str, indent: str = "") -> str:

@@ -1,0 +1,84 @@
+"""One student at a quiz: which item is on, what was answered, which hints are open. Knows no terminal."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from grader.quiz.answers import Responses
+from grader.quiz.bank import Bank
+from grader.quiz.items import Hint, Item
+from grader.quiz.responses import read
+from grader.quiz.sheet import filled
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """A quiz being answered. `place` counts from 0; past the last item the student is through.
+
+    Withdrawn items are not asked. What was answered for them before stays in the file.
+    """
+
+    bank: Bank
+    seed: int
+    items: tuple[Item, ...]
+    given: dict[str, object]
+    hints: dict[str, int]
+    place: int = 0
+
+    @classmethod
+    def begin(cls, bank: Bank, responses: Responses) -> Self:
+        """Go on at the first item that is open; at the first of all where none is."""
+        found = cls(
+            bank=bank,
+            seed=responses.seed,
+            items=tuple(item for item in bank.sheet(responses.seed) if item.void is None),
+            given=dict(responses.given),
+            hints=dict(responses.hints),
+        )
+        found.place = next((number - 1 for number, _ in found.still_open()), 0)
+        return found
+
+    @property
+    def item(self) -> Item | None:
+        """The item that is on; None when the student is through."""
+        return self.items[self.place] if self.place < len(self.items) else None
+
+    def answer(self, text: str) -> None:
+        """Take a response, and go on. Raises ResponseError where it cannot be read; then nothing changes."""
+        item = self.items[self.place]
+        read(item, text)
+        self.given[item.id] = text
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Go to the next item."""
+        self.place += 1
+
+    def go_back(self) -> None:
+        """Go to the item before."""
+        self.place = max(0, self.place - 1)
+
+    def go_to(self, number: int) -> bool:
+        """Go to the item of this number, counted from 1; tell whether there is one."""
+        if there := 1 <= number <= len(self.items):
+            self.place = number - 1
+        return there
+
+    def open_hint(self) -> Hint | None:
+        """Open the next hint of the item that is on; None where there is no further one."""
+        item = self.items[self.place]
+        opened = self.hints.get(item.id, 0)
+        if opened >= len(item.hints):
+            return None
+        self.hints[item.id] = opened + 1
+        return item.hints[opened]
+
+    def still_open(self) -> Iterator[tuple[int, Item]]:
+        """Yield every item without a response, and its number."""
+        for number, item in enumerate(self.items, start=1):
+            if item.id not in self.given:
+                yield number, item
+
+    def sheet(self) -> str:
+        """Return the answers file."""
+        return filled(self.bank, self.given, seed=self.seed, hints=self.hints)

@@ -1,0 +1,287 @@
+"""`grade quiz` in a terminal, in a pipe, and as a session that knows neither."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from terminals import LIMIT_S, Terminal
+from test_quiz import BANK, load
+
+from grader import quiz
+from grader.cli import grade as command
+from grader.errors import DocumentError
+from grader.quiz.answers import Responses, read_answers_file
+from grader.quiz.responses import ResponseError
+from grader.quiz.session import Session
+from grader.quiz.stress import key_response
+
+RIGHT = ["b", "a, c", "42", "(2, 3)"]
+
+# --- a session
+
+
+@pytest.fixture
+def bank(tmp_path):
+    return load(tmp_path, BANK)
+
+
+def begun(bank, **given: object) -> Session:
+    return Session.begin(
+        bank, Responses(given={name.replace("_", "-"): value for name, value in given.items()})
+    )
+
+
+def test_a_session_goes_forth_back_and_to_any_item(bank):
+    session = begun(bank)
+    assert session.item.id == "one"
+    session.go_back()
+    assert session.item.id == "one"
+    session.answer("a")
+    session.go_on()
+    assert session.item.id == "how-many"
+    assert session.go_to(1)
+    session.answer("b")
+    assert (session.given, session.item.id) == ({"one": "b"}, "some")
+    assert not session.go_to(0)
+    assert not session.go_to(5)
+    assert session.item.id == "some"
+    assert session.go_to(4)
+    session.go_on()
+    assert session.item is None
+    assert [number for number, _ in session.still_open()] == [2, 3, 4]
+
+
+def test_a_response_that_cannot_be_read_changes_nothing(bank):
+    session = begun(bank, one="a")
+    with pytest.raises(ResponseError):
+        session.answer("x, y")
+    assert (session.item.id, session.given) == ("some", {"one": "a"})
+
+
+def test_a_session_begins_at_the_first_open_item_and_at_the_first_of_all_where_none_is(bank):
+    assert begun(bank, one="a", how_many=3).place == 1
+    assert begun(bank, one="a", some="a", how_many=3, what_shape="1x1").place == 0
+
+
+def test_what_was_answered_for_a_withdrawn_item_stays(tmp_path):
+    bank = load(tmp_path, BANK.replace("    key: 42\n", "    key: 42\n    void: drop\n"))
+    session = begun(bank, how_many=41)
+    assert [item.id for item in session.items] == ["one", "some", "what-shape"]
+    session.answer("b")
+    (tmp_path / "first.yaml").write_text(session.sheet(), encoding="utf-8")
+    assert read_answers_file(bank, tmp_path / "first.yaml").given == {"one": "b", "how-many": 41}
+
+
+# --- in a pipe
+
+
+@pytest.fixture
+def terminal(tmp_path, monkeypatch):
+    """Run `grade quiz first` on a course of one bank, with lines typed into it."""
+    root = tmp_path / "course"
+    (root / "solutions").mkdir(parents=True)
+    (root / "quizzes").mkdir()
+    (root / "quizzes" / "first.yaml").write_text(BANK, encoding="utf-8")
+    monkeypatch.setenv("CONVGRADER_COURSE", str(root))
+    monkeypatch.chdir(tmp_path)
+
+    def run(typed: str, *options: str):
+        return CliRunner().invoke(command, ["quiz", "first", *options], input=typed)
+
+    return run
+
+
+def test_answers_typed_are_written_and_graded(terminal, bank, tmp_path):
+    done = terminal("b\na, c\n42\n(2, 3)\n")
+    assert done.exit_code == 0, done.output
+    assert "All answered" in done.output
+    assert (
+        quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text(), shown="first.yaml").points == 5.0
+    )
+
+
+def test_a_response_of_the_wrong_form_is_asked_again(terminal):
+    done = terminal("z\nb\nq\n")
+    assert '"z" is none of the options; they are a, b.' in done.output
+    assert "3 of 4 still open: 2 (some), 3 (how-many), 4 (what-shape)." in done.output
+
+
+def test_a_quiz_goes_on_where_it_stopped(terminal, bank, tmp_path):
+    terminal("b\nq\n")
+    done = terminal("a, c\n")
+    assert "1 of 4 are answered; we go on with item 2." in done.output
+    assert "1 of 4, 1 point" not in done.output
+    assert (
+        quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text(), shown="first.yaml").points == 3.0
+    )
+
+
+def test_the_end_of_a_pipe_keeps_what_was_answered(terminal, bank, tmp_path):
+    assert terminal("b\n").exit_code == 0
+    assert (
+        quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text(), shown="first.yaml").points == 1.0
+    )
+
+
+def test_a_sheet_that_cannot_be_read_is_left_as_it_is(terminal, tmp_path):
+    sheet = tmp_path / "answers" / "first.yaml"
+    sheet.parent.mkdir()
+    sheet.write_text("quiz: first\nanswers: [oops\n", encoding="utf-8")
+    done = terminal("b\n")
+    assert isinstance(done.exception, DocumentError)
+    assert sheet.read_text(encoding="utf-8") == "quiz: first\nanswers: [oops\n"
+
+
+def test_no_line_of_a_quiz_is_wider_than_a_terminal(terminal):
+    assert max(map(len, terminal("q\n").output.splitlines())) <= 80
+
+
+def test_hints_open_one_by_one_and_are_written_down(terminal, tmp_path):
+    path = tmp_path / "course" / "quizzes" / "first.yaml"
+    hints = "    key: 42\n    hints: [A nudge., {text: Six times seven., cost: 0.25}]\n"
+    path.write_text(BANK.replace("    key: 42\n", hints), encoding="utf-8")
+    done = terminal("?\nb\n\n?\nhint\n?\n42\nq\n")
+    assert "? opens a hint." in done.output
+    assert "  There is no hint for this one.\n" in done.output
+    assert "  Hint 1 of 2: A nudge.\n  The next one costs 0.25 of the points.\n" in done.output
+    assert "  Hint 2 of 2, 0.25 of the points: Six times seven.\n" in done.output
+    assert "  There is no further hint.\n" in done.output
+    sheet = (tmp_path / "answers" / "first.yaml").read_text()
+    assert "\nhints: {how-many: 2}\n" in sheet
+    assert quiz.grade(quiz.load_bank(path), sheet).points == 1.75
+    assert "Hint 1 of 2" not in terminal("#3\n?\nq\n").output  # they are open already
+    assert "\nhints: {how-many: 2}\n" in (tmp_path / "answers" / "first.yaml").read_text()
+
+
+def test_a_new_sheet_gets_a_seed_and_keeps_it(terminal, tmp_path):
+    path = tmp_path / "course" / "quizzes" / "first.yaml"
+    path.write_text(BANK.replace("prompt: Which?", "prompt: Which?\n    shuffle: true"), encoding="utf-8")
+    assert terminal("b\nq\n", "--seed", "17").exit_code == 0
+    sheet = tmp_path / "answers" / "first.yaml"
+    assert "\nseed: 17\n" in sheet.read_text()
+    terminal("a, c\nq\n", "--seed", "18")
+    assert "\nseed: 17\n" in sheet.read_text()
+    sheet.unlink()
+    terminal("b\nq\n")
+    assert re.search(r"\nseed: \d+\n", sheet.read_text())
+
+
+def test_every_type_is_asked_in_plain_lines(tmp_path, monkeypatch):
+    """The examples of the documentation, answered through a pipe."""
+    page = (Path(__file__).parent.parent / "docs" / "quizzes.md").read_text(encoding="utf-8")
+    items = [b for b in re.findall(r"^```yaml\n(.*?)^```", page, re.S | re.M) if b.startswith("- id:")]
+    root = tmp_path / "course"
+    (root / "solutions").mkdir(parents=True)
+    (root / "quizzes").mkdir()
+    text = "".join(f"  {line}\n" for block in items for line in block.splitlines())
+    (root / "quizzes" / "first.yaml").write_text(f'title: T\nsection: "1"\nitems:\n{text}', encoding="utf-8")
+    bank = quiz.load_bank(root / "quizzes" / "first.yaml")
+    monkeypatch.setenv("CONVGRADER_COURSE", str(root))
+    monkeypatch.chdir(tmp_path)
+    typed = [
+        "b", "a, c", "false, b", "32", "32 KiB", "97.6%", "N x 64 x 112 x 112", "relu", "[[0, .5, 2]]", "6 8; 3 4", "1c 2b 3a",
+        "b d a c", "20x28x28; 15680; shrinks", str(key_response(bank.sheet(3)[-1])),
+    ]  # fmt: skip
+    done = CliRunner().invoke(command, ["quiz", "first", "--seed", "3"], input="\n".join(typed) + "\n")
+    assert "  write the unit too, one of B, KiB, MiB, GiB, kB, MB, GB.\n" in done.output
+    assert "All answered" in done.output
+    assert max(map(len, done.output.splitlines())) <= 80
+    result = quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text())
+    assert (result.points, result.problems) == (bank.max_points, ())
+
+
+def test_nothing_in_a_sheet_steers_the_terminal(terminal, tmp_path):
+    sheet = tmp_path / "answers" / "first.yaml"
+    sheet.parent.mkdir()
+    sheet.write_text('quiz: first\nanswers:\n  one: "\\e[31m"\n  how-many: "4\\a2"\n', encoding="utf-8")
+    done = terminal("q\n")
+    assert "Not kept" in done.output
+    assert not {"\x1b", "\a"} & set(done.output)
+
+
+def test_an_answer_can_be_changed_by_going_back(terminal, bank, tmp_path):
+    done = terminal("a\n<\nb\na, c\n#9\n#1\n\n\n42\n(2, 3)\n")
+    assert "Your answer [a]: " in done.output
+    assert "  There are items 1 to 4.\n" in done.output
+    assert "All answered" in done.output
+    assert graded(bank, tmp_path) == 5.0
+
+
+def test_before_the_first_item_there_is_none(terminal):
+    assert terminal("<\nq\n").output.count("This is the first.") == 1
+
+
+def test_feedback_comes_at_the_end_and_only_where_it_is_asked_for(terminal):
+    wrong = "a\na, c\n41\n(2, 3)\n"
+    assert "No." not in terminal(wrong).output
+    done = terminal("q\n", "--feedback")
+    assert "No." in done.output
+    assert "Your answer: a" in done.output
+    assert done.output.index("All answered") < done.output.index("No.")
+    assert "See now how you did?" not in done.output
+
+
+def graded(bank, folder: Path) -> float:
+    return quiz.grade(bank, (folder / "answers" / "first.yaml").read_text(), shown="first.yaml").points
+
+
+# --- in a terminal
+
+
+@pytest.fixture
+def opened(terminal, tmp_path):
+    if sys.platform == "win32":
+        pytest.skip("there are no pseudo-terminals")
+    found: list[Terminal] = []
+
+    def open_it(**environment: str) -> Terminal:
+        found.append(Terminal(tmp_path, "quiz", "first", **environment))
+        return found[-1]
+
+    yield open_it
+    for one in found:
+        one.close()
+
+
+def test_in_a_terminal_what_is_open_is_offered_and_then_feedback(opened, tmp_path):
+    screen = opened()
+    for typed in ("b", "a, c", "", "(2, 3)"):
+        screen.see("Your answer: ")
+        screen.press(f"{typed}\n")
+    assert "Still open: 3 (how-many)." in screen.see("Enter ends: ")
+    screen.press("7\n")
+    screen.see("There are items 1 to 4.")
+    screen.see("Enter ends: ")
+    screen.press("3\n")
+    assert "\x1b[1m3 of 4" in screen.see("Your answer: ")
+    screen.press("41\n")
+    screen.see("Your answer [(2, 3)]: ")
+    screen.press("\n")
+    screen.see("All answered.")
+    screen.see("See now how you did?")
+    screen.press("y\n")
+    screen.see("Your answer: 41")
+    assert screen.process.wait(LIMIT_S) == 0
+
+
+def test_code_has_a_colour_in_a_terminal_and_backticks_without_one(opened, tmp_path):
+    path = tmp_path / "course" / "quizzes" / "first.yaml"
+    path.write_text(BANK.replace("prompt: Which?", "prompt: Which `stride`?"), encoding="utf-8")
+    coloured = opened().see("Your answer: ")
+    assert "Which \x1b[36mstride\x1b[0m?" in coloured
+    plain = opened(NO_COLOR="1").see("Your answer: ")
+    assert "Which `stride`?" in plain
+    assert "\x1b" not in plain
+
+
+def test_ctrl_c_keeps_what_was_answered(opened, tmp_path):
+    screen = opened()
+    screen.see("Your answer: ")
+    screen.press("b\n")
+    screen.see("Your answer: ")
+    screen.press("\x03")
+    screen.see("3 of 4 still open")
+    assert screen.process.wait(LIMIT_S) == 0
+    assert "  one: b\n" in (tmp_path / "answers" / "first.yaml").read_text()
