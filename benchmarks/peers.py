@@ -1,17 +1,20 @@
-"""Other graders on the same submissions and checks, where they are installed: gradescope-utils, check50, otter-grader.
+"""Other graders on the same submissions and checks, where they are installed.
+
+gradescope-utils, check50, otter-grader and nbgrader are known.
 
 They get our suite through a wrapper each: every check calls the same test function with the student's module, in a
 fresh process for each submission (check50: for each check), as they do by themselves. Diagnosis, isolation and the
-smallest failing call have no like there. nbgrader is left out: it grades cells of notebooks, and our checks would have
-to be written anew.
+smallest failing call have no like there. For nbgrader a submission is a notebook: the student's file is one cell, each
+check another; each notebook is a course of its own, so that several can be graded at once.
 
     python -m venv peers
     peers/bin/pip install -c constraints.txt torch pytest hypothesis msgspec pydantic pyyaml gradescope-utils \
-        check50 otter-grader ipykernel
+        check50 otter-grader nbgrader ipykernel
     python benchmarks/class.py --peers --peer-python peers/bin/python
 """
 
 import ast
+import json
 import os
 import shutil
 import statistics
@@ -103,13 +106,19 @@ CASE = """
 def {test}(env):
     run("{test}", types.SimpleNamespace(**env))
 """
+NBGRADER = """
+import types
+from call import run
+run("{test}", types.SimpleNamespace(**globals()))
+print("passed".upper())
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """Another grader: the module that tells it is there, what sets a folder up for it, and what grades that folder.
 
-    `passed` is what its results.json says once for each check that passed.
+    `passed` is what its `results` say once for each check that passed.
     """
 
     name: str
@@ -117,6 +126,7 @@ class Peer:
     prepare: Callable[[Path, Exercise, list[str], Path], None]
     command: Callable[[Path, Exercise], list[str]]
     passed: str
+    results: str = "results.json"
 
 
 def _gradescope(folder: Path, exercise: Exercise, tests: list[str], _: Path) -> None:
@@ -140,6 +150,34 @@ def _otter(folder: Path, exercise: Exercise, tests: list[str], python: Path) -> 
     (folder / "tests" / "q.py").write_text(text, encoding="utf-8")
     make = [str(python), "-m", "otter", "generate", "-t", "tests", "-o", "autograder.zip"]
     subprocess.run(make, cwd=folder, check=True, capture_output=True)
+
+
+def _nbgrader(folder: Path, exercise: Exercise, tests: list[str], python: Path) -> None:
+    student = (folder / f"{exercise.id}.py").read_text(encoding="utf-8")
+    cells = [_cell("solution", student, solution=True)]
+    cells += [_cell(test, NBGRADER.format(test=test), points=1) for test in tests]
+    notebook = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    for place in ("source/ps", "submitted/student/ps"):
+        (folder / place).mkdir(parents=True)
+        (folder / place / "work.ipynb").write_text(notebook, encoding="utf-8")
+    make = [str(python), "-m", "nbgrader", "generate_assignment", "ps"]
+    subprocess.run(make, cwd=folder, check=True, capture_output=True)
+
+
+def _cell(name: str, source: str, *, solution: bool = False, points: int = 0) -> dict[str, object]:
+    """Return a cell of a notebook: one that the student writes, or one that is worth points."""
+    told = {
+        "schema_version": 3,
+        "grade_id": name,
+        "solution": solution,
+        "locked": not solution,
+        "task": False,
+    }
+    told |= {"grade": not solution} | ({"points": points} if points else {})
+    return {
+        "cell_type": "code", "id": name.replace("_", "-")[:64], "metadata": {"nbgrader": told}, "source": source,
+        "outputs": [], "execution_count": None,
+    }  # fmt: skip
 
 
 PEERS = (
@@ -167,6 +205,14 @@ PEERS = (
             str(python), "-m", "otter", "run", "--no-logo", "-a", "autograder.zip", f"{exercise.id}.py",
         ],
         passed="All test cases passed",
+    ),
+    Peer(
+        name="nbgrader",
+        module="nbgrader",
+        prepare=_nbgrader,
+        command=lambda python, _: [str(python), "-m", "nbgrader", "autograde", "ps", "--force"],
+        passed='"PASSED',
+        results="autograded/student/ps/work.ipynb",
     ),
 )  # fmt: skip
 
@@ -207,7 +253,7 @@ def _seconds(peer: Peer, command: Sequence[str], folders: Sequence[Path], jobs: 
     """Return the seconds that a peer takes for these right submissions. Raises where it passes no check of one."""
 
     def run(folder: Path) -> None:
-        results = folder / "results.json"
+        results = folder / peer.results
         results.unlink(missing_ok=True)
         environment = os.environ | ONE_THREAD | {"PYTHONPATH": f"{ROOT}:{folder}"}
         done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True)

@@ -11,7 +11,7 @@ from grader.cli import options
 from grader.errors import GraderError
 
 _COMMANDS = {
-    "list": "grader.cli.course:list_command",
+    "list": "grader.cli.list:list_command",
     "watch": "grader.cli.watch:watch_command",
     "hint": "grader.cli.help:hint_command",
     "solution": "grader.cli.help:solution_command",

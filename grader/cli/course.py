@@ -1,4 +1,4 @@
-"""`grade list`, `grade init`, `grade quiz`: everything about a course but grading it and helping with it."""
+"""`grade init` and `grade quiz`: what a student starts with."""
 
 from pathlib import Path
 
@@ -10,31 +10,6 @@ from grader.errors import UsageError
 from grader.export import ci, origin
 
 _sheet_seed = options.draw_seed("Seed that a new answer sheet draws its numbers from; any unless given.")
-
-
-@click.command("list", short_help="List the exercises and quizzes of the course.")
-@options.course
-def list_command() -> int:
-    """List the exercises and quizzes of the course, in the order of the notes.
-
-    Example: grade list
-    """
-    course = catalog.load(catalog.find_root())
-    width = max(len(exercise.id) for exercise in course.exercises)
-    click.echo("Exercises\n")
-    for exercise in course.exercises:
-        click.echo(
-            f"  {exercise.id:<{width}}  {exercise.points:>4g} points  section {exercise.section:<4}  {exercise.title}"
-        )
-    click.echo("\nQuizzes\n")
-    banks = quiz.load_banks(course.quizzes)
-    width = max((len(bank.id) for bank in banks), default=0)
-    for bank in banks:
-        click.echo(
-            f"  {bank.id:<{width}}  {bank.max_points:>4g} points  section {bank.section:<4}  {bank.title}"
-        )
-    click.echo("\nStart with `grade init DIR`; then `grade`, `grade hint EXERCISE`, `grade quiz QUIZ`.")
-    return 0
 
 
 @click.command("init", short_help="Start a workspace to work in.")

@@ -1,5 +1,6 @@
 """`grade [EXERCISE]...`: grades a submission and renders the report."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from grader.cli.formats import FORMATS, Setting, add_step_summary, report_format
 from grader.dispatch import Dispatcher
 from grader.errors import IsolationRefused, UsageError
 from grader.model import CheckResult, Exercise, ExerciseResult, Report
+from grader.progress import Progress
 from grader.report import Style, exercise_text, quizzes_text, summary_text
 from grader.submission import Submission, Unreadable, open_submission
 
@@ -61,14 +63,17 @@ def run_command(
             write(FORMATS[form](attempt.not_graded(chosen, seed), setting), output)
         results: list[ExerciseResult] = []
         refuse_below(require_isolation, dispatcher)
-        progress = _Progress(streams)
-        for result in attempt.grade_exercises(dispatcher, handed_in, chosen, seed, progress.check_ended):
+        counter = _Counter(streams)
+        planned = attempt.plan(handed_in, chosen, seed)
+        for result in attempt.carry_out(dispatcher, planned, chosen, counter.check_ended):
             results.append(result)
             if streams:
-                progress.clear()
+                counter.clear()
                 click.echo(exercise_text(result, style))
         quizzes = [] if exercises else list(attempt.Quizzes(course).grade(handed_in))
         report = attempt.report(dispatcher, results, quizzes, seed)
+    if submission == Path():  # one's own work, and not what somebody handed in
+        note(submission, planned, results)
     if streams:
         click.echo(
             "\n".join(filter(None, [quizzes_text(report.quizzes, style), summary_text(report, style)]))
@@ -82,7 +87,13 @@ def run_command(
     return exit_code(report, fail_under)
 
 
-class _Progress:
+def note(workspace: Path, planned: attempt.Plan, results: Sequence[ExerciseResult]) -> None:
+    """Remember in a workspace what exercises earned, for `grade list`; where that cannot be kept, it is not."""
+    with contextlib.suppress(UsageError):
+        Progress(workspace).note(planned, results)
+
+
+class _Counter:
     """One line on a terminal's error stream that says how far grading is; nothing anywhere else."""
 
     def __init__(self, wanted: bool) -> None:

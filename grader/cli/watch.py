@@ -17,7 +17,7 @@ from grader import attempt, catalog, workspace
 from grader.catalog import Course
 from grader.cli import keys, options, reset
 from grader.cli.help import next_hint
-from grader.cli.run import choose, colour, has_unicode, refuse_below, refuse_empty, width
+from grader.cli.run import choose, colour, has_unicode, note, refuse_below, refuse_empty, width
 from grader.cli.screen import Screen, to_work_on, verdict_text
 from grader.dispatch import Dispatcher
 from grader.errors import GraderError
@@ -187,6 +187,7 @@ class _Watching:
         current = self._session.take(ended)
         if not current.exercises and not current.quizzes:
             return  # something newer is being graded
+        note(self._work.folder, ended.batch.look.plan, current.exercises)
         self._focus = to_work_on(current.exercises, self._focus)
         self._asked = None
         self._screen.verdict(verdict_text(current, self._focus, self._style), _why(current))

@@ -1,0 +1,107 @@
+"""`grade list`: what a course has, and in a workspace how far it is done and what comes next."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from grader import catalog, quiz
+from grader.cli import options
+from grader.cli.run import colour, has_unicode, width
+from grader.model import Exercise
+from grader.progress import Answered, Progress, Standing, State
+from grader.quiz import Bank
+from grader.report import Style
+from grader.report.layout import amount, columns, cut
+
+
+@click.command("list", short_help="List exercises and quizzes, what is done, and what is next.")
+@options.submission("The workspace to tell the progress of; this folder unless given.")
+@options.course
+def list_command(submission: Path) -> int:
+    """List the exercises and quizzes of the course, in the order of the notes.
+
+    In a workspace it says how far each is, and what comes next: what exercises earned when they were graded there last,
+    and how much of each quiz is answered. It grades nothing.
+
+    \b
+    grade list
+    grade list --submission my-cnn
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    course = catalog.load(catalog.find_root())
+    banks = quiz.load_banks(course.quizzes)
+    progress = Progress(submission)
+    if not progress.is_kept():
+        _list_course(course.exercises, banks)
+        return 0
+    style = Style(colour=colour(None), width=width(), unicode=has_unicode())
+    exercises, quizzes = progress.exercises(course.exercises), progress.quizzes(banks)
+    rows = [
+        (exercise.id, exercise.title, _told(exercise, exercises[exercise.id]))
+        for exercise in course.exercises
+    ]
+    click.echo("\n".join(["Exercises\n", *_rows(rows, style)]))
+    if banks:
+        rows = [(bank.id, bank.title, _answered(quizzes[bank.id])) for bank in banks]
+        click.echo("\n".join(["\nQuizzes\n", *_rows(rows, style)]))
+    click.echo(f"\n{_next(course.exercises, exercises, quizzes)}")
+    return 0
+
+
+def _list_course(exercises: Sequence[Exercise], banks: Sequence[Bank]) -> None:
+    parts = [
+        ("Exercises", [(e.id, e.points, e.section, e.title) for e in exercises]),
+        ("Quizzes", [(bank.id, bank.max_points, bank.section, bank.title) for bank in banks]),
+    ]
+    for heading, rows in parts:
+        if rows:
+            room = max(len(name) for name, *_ in rows)
+            click.echo(f"{heading}\n")
+            for name, points, section, title in rows:
+                click.echo(f"  {name:<{room}}  {points:>4g} points  section {section:<4}  {title}")
+            click.echo()
+    click.echo("Start with `grade init DIR`; then `grade`, `grade hint EXERCISE`, `grade quiz QUIZ`.")
+
+
+def _told(exercise: Exercise, standing: Standing) -> str:
+    points = f"{amount(standing.points, exercise.points)} points"
+    match standing.state:
+        case State.GRADED:
+            return f"done, {points}" if standing.is_done(exercise) else points
+        case State.CHANGED:
+            return f"changed since {points}"
+        case state:
+            return str(state)
+
+
+def _answered(found: Answered | None) -> str:
+    if found is None:
+        return "cannot be read: `grade`"
+    return f"{found.count} of {found.of} answered" if found.count else "not begun"
+
+
+def _rows(rows: Sequence[tuple[str, str, str]], style: Style) -> Iterator[str]:
+    """Yield a line for each part: name, title as far as there is room, and at the right edge where it stands."""
+    name_room = max(columns(name) for name, _, _ in rows)
+    state_room = max(columns(state) for _, _, state in rows)
+    room = style.width - name_room - state_room - 6
+    for name, title, state in rows:
+        shown = cut(style.clean_line(title), max(room, 0), style)
+        gap = " " * (max(room, 0) - columns(shown))
+        yield f"  {name}{' ' * (name_room - columns(name))}  {shown}{gap}  {state.rjust(state_room)}"
+
+
+def _next(
+    exercises: Sequence[Exercise], standings: Mapping[str, Standing], quizzes: Mapping[str, Answered | None]
+) -> str:
+    """Say what to do: go on with what is begun, then with the first that is not."""
+    left = [exercise for exercise in exercises if not standings[exercise.id].is_done(exercise)]
+    begun = [exercise for exercise in left if standings[exercise.id].state is not State.NOT_BEGUN]
+    unanswered = [name for name, found in quizzes.items() if found is None or found.count < found.of]
+    if begun:
+        return f"Next: `grade {begun[0].id}`."
+    if left:
+        return f"Next: open exercises/{left[0].id}.py, and run `grade {left[0].id}`."
+    if unanswered:
+        return f"Next: `grade quiz {unanswered[0]}`."
+    return "Everything is done. `grade` tells what it earns."

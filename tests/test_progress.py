@@ -1,0 +1,137 @@
+"""`grade list` in a workspace: what is done, what changed, and what comes next."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from grader import attempt, catalog
+from grader.cli import grade as command
+from grader.errors import UsageError
+from grader.model import ExerciseResult, Outcome
+from grader.progress import Progress, State
+from grader.submission import open_submission
+
+COURSE = Path(__file__).parent / "course"
+REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("CONVGRADER_COURSE", str(COURSE))
+    monkeypatch.chdir(tmp_path)
+    assert run("init", "work").exit_code == 0
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(command, list(arguments))
+
+
+def state(workspace: Path) -> State:
+    course = catalog.load(COURSE)
+    return Progress(workspace).exercises(course.exercises)["scaling"].state
+
+
+def note(workspace: Path, points: float, outcome: Outcome = Outcome.FAILED) -> None:
+    exercises = catalog.load(COURSE).exercises
+    result = ExerciseResult(id="scaling", title="Scaling", outcome=outcome, points=points, max_points=13.0)
+    Progress(workspace).note(attempt.plan(open_submission(workspace), exercises, 0), [result])
+
+
+def test_a_fresh_workspace_begins_with_the_first_stub(workspace):
+    told = run("list").output
+    assert "not begun\n" in told
+    assert "0 of" not in told
+    assert told.endswith("Next: open exercises/scaling.py, and run `grade scaling`.\n")
+
+
+def test_what_was_graded_is_told_until_a_file_changes_that_it_relies_on(workspace):
+    module, helper = workspace / "exercises" / "scaling.py", workspace / "exercises" / "sizes.py"
+    module.write_text(f"import sizes\n{REFERENCE}", encoding="utf-8")
+    helper.write_text("ONE = 1\n", encoding="utf-8")
+    assert state(workspace) is State.NOT_GRADED
+    note(workspace, 7.0)
+    assert "   7/13 points\n" in run("list").output
+    (workspace / "exercises" / "other.py").write_text("TWO = 2\n", encoding="utf-8")
+    assert state(workspace) is State.GRADED
+    helper.write_text("ONE = 1.0\n", encoding="utf-8")
+    told = run("list").output
+    assert "changed since 7/13 points\n" in told
+    assert "Next: `grade scaling`.\n" in told
+
+
+def test_full_marks_are_done_and_quizzes_come_next(workspace):
+    (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
+    note(workspace, 13.0, Outcome.PASSED)
+    told = run("list").output
+    assert "done, 13/13 points\n" in told
+    (bank,) = (COURSE / "quizzes").glob("*.yaml")
+    assert f"Next: `grade quiz {bank.stem}`.\n" in told
+
+
+def test_grading_is_what_notes_it(workspace):
+    (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
+    assert run("scaling").exit_code == 0
+    assert "done, 13/13 points\n" in run("list").output
+
+
+def test_who_grades_what_somebody_handed_in_leaves_nothing_there(workspace, tmp_path, monkeypatch):
+    (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert run("scaling", "--submission", "work").exit_code == 0
+    assert not (workspace / ".grade").exists()
+    assert "not graded yet\n" in run("list", "--submission", "work").output
+
+
+def test_a_fault_of_ours_is_no_progress(workspace):
+    (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
+    note(workspace, 0.0, Outcome.INTERNAL_ERROR)
+    assert state(workspace) is State.NOT_GRADED
+
+
+def test_answers_are_counted_and_a_sheet_that_cannot_be_read_says_so(workspace):
+    (bank,) = (COURSE / "quizzes").glob("*.yaml")
+    sheet = workspace / "answers" / bank.name
+    asked = sheet.read_text(encoding="utf-8")
+    assert run("quiz", bank.stem, "--seed", "1").exit_code == 0
+    first = next(
+        line.strip()[:-1] for line in asked.splitlines() if line.startswith("  ") and line.endswith(":")
+    )
+    sheet.write_text(asked.replace(f"  {first}:\n", f"  {first}: 4\n"), encoding="utf-8")
+    assert " answered\n" in run("list").output
+    sheet.write_text("answers: [", encoding="utf-8")
+    assert "cannot be read: `grade`\n" in run("list").output
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"scaling": 3}', '{"scaling": ["x", 1]}'])
+def test_a_spoilt_record_says_what_to_do(workspace, text):
+    (workspace / ".grade").mkdir()
+    (workspace / ".grade" / "progress.json").write_text(text, encoding="utf-8")
+    done = run("list")
+    assert isinstance(done.exception, UsageError)
+    assert "Delete it: `grade` finds it all out again." in str(done.exception)
+
+
+def test_a_record_that_cannot_be_written_stops_no_grading(workspace):
+    (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
+    (workspace / ".grade").write_text("in the way", encoding="utf-8")
+    assert run("scaling").exit_code == 0
+
+
+def test_a_course_without_quizzes_has_no_heading_for_them(tmp_path, monkeypatch):
+    other = tmp_path / "other"
+    shutil.copytree(COURSE, other, ignore=shutil.ignore_patterns("quizzes", "__pycache__"))
+    (other / "quizzes").mkdir()
+    monkeypatch.chdir(tmp_path)
+    told = CliRunner().invoke(command, ["list", "--course", str(other)]).output
+    assert "scaling" in told
+    assert "Quizzes" not in told
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+def test_no_line_is_wider_than_the_terminal(workspace, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert max(map(len, run("list").output.splitlines())) <= max(60, int(columns))
