@@ -43,7 +43,7 @@ ARROWS = {
     "workspace": {"catalog", "errors", "model", "quiz"},
     "report": {"model", "safetext"},
     "quiz_page": {"quiz", "report"},
-    "content": {"catalog", "dispatch", "document", "errors", "jobs", "mistakes", "model", "packing", "quiz", "workspace"},
+    "content": {"catalog", "dispatch", "document", "errors", "jobs", "mistakes", "model", "packing", "quiz", "quiz_page", "workspace"},
     "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
     "watch": {"attempt", "catalog", "dispatch", "jobs", "model", "source", "submission"},
     "progress": {"attempt", "errors", "fingerprint", "kept", "model", "quiz", "submission", "watch"},

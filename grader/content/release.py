@@ -1,6 +1,7 @@
 """What students receive, as files and as a zip; and a search through it for what they must not."""
 
 import ast
+import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,9 @@ from grader.content.tree import shown
 from grader.errors import Problem
 from grader.model import Exercise
 from grader.packing import FILE, pack
+from grader.quiz.answers import Responses
 from grader.quiz.sheet import question
+from grader.quiz_page import to_html
 
 _LEAST_CODE = (
     60  # shorter statements stand in many programs: `x = torch.tensor([1.0, 2.0], requires_grad=True)`
@@ -20,7 +23,8 @@ _LEAST_PROSE = 20  # shorter feedback may be an option's text: "Nothing changes.
 _ALSO = """
 ## Without the grader
 
-`hints/` opens the same hints one by one, `quizzes/` holds the same questions to read. What you push is graded.
+`hints/` opens the same hints one by one. `quizzes/` holds the same questions, as text and as pages: open one in a
+browser, answer, download your answers, and put the file into `answers/`. What you push is graded.
 """
 _SECRET_KEYS = {"feedback", "explanation", "verify"}
 
@@ -32,6 +36,7 @@ def files(course: Course, seed: int) -> dict[str, bytes]:
         found[f"hints/{exercise.id}.md"] = _hints(exercise).encode()
     for bank in quiz.load_banks(course.quizzes):
         found[f"quizzes/{bank.id}.md"] = _sheet(bank, seed).encode()
+        found[f"quizzes/{bank.id}.html"] = to_html(bank, Responses(seed=seed)).encode()
     found["README.md"] += _ALSO.encode()
     return found
 
@@ -73,7 +78,7 @@ def leaks(course: Course, released: Mapping[str, bytes], seed: int) -> list[Prob
     What stands in a stub is public: that it earns nothing is proven by grading it.
     """
     stubs = {f"exercises/{exercise.id}.py" for exercise in course.exercises}
-    texts = {name: _plain(data.decode("utf-8", "replace")) for name, data in released.items()}
+    texts = {name: _plain(_readable(name, data)) for name, data in released.items()}
     public = " ".join(text for name, text in texts.items() if name in stubs)
     problems = [
         Problem(path=name, message="lies among the solutions")
@@ -88,6 +93,18 @@ def leaks(course: Course, released: Mapping[str, bytes], seed: int) -> list[Prob
                 if secret in text
             ]
     return problems
+
+
+def _readable(name: str, data: bytes) -> str:
+    """Return a file as a person reads it: in a page, what is escaped counts too, in its text and in its data."""
+    text = data.decode("utf-8", "replace")
+    if not name.endswith(".html"):
+        return text
+    return html.unescape(text) + re.sub(r"\\u([0-9a-f]{4})|\\(.)", _unescaped, text)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return chr(int(found[1], 16)) if found[1] else found[2]
 
 
 def _plain(text: str) -> str:
