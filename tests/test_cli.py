@@ -1,12 +1,18 @@
 """The command: what it prints, what it writes, and how it exits."""
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import click
 import pytest
+from click.shell_completion import BashComplete
+
+from grader import cli
 
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
@@ -251,3 +257,52 @@ def copy_of_the_course(tmp_path: Path) -> Path:
     import shutil
 
     return Path(shutil.copytree(COURSE, tmp_path / "course", ignore=shutil.ignore_patterns("__pycache__")))
+
+
+# --- what a shell completes, and what help says
+
+
+def completed(*words: str) -> list[str]:
+    """Return what a shell offers for the last word."""
+    shell = BashComplete(cli.grade, {}, "grade", "_GRADE_COMPLETE")
+    return [found.value for found in shell.get_completions(list(words[:-1]), words[-1])]
+
+
+def test_a_shell_completes_exercises_quizzes_commands_and_options(monkeypatch):
+    monkeypatch.setenv("CONVGRADER_COURSE", str(COURSE))
+    assert completed("s") == ["scaling", "solution", "stats", "similar"]
+    assert completed("scaling", "s") == []
+    assert completed("run", "s") == ["scaling"]
+    assert completed("hint", "") == ["scaling"]
+    assert completed("quiz", "") == sorted(path.stem for path in (COURSE / "quizzes").glob("*.yaml"))
+    assert "--require-isolation" in completed("--re")
+    assert "--mutants" in completed("check", "--m")
+
+
+def test_a_shell_that_finds_no_course_is_told_nothing(monkeypatch, tmp_path):
+    monkeypatch.setenv("CONVGRADER_COURSE", str(tmp_path))
+    assert completed("hint", "s") == []
+
+
+def test_a_real_shell_completes(grade):
+    done = grade(_GRADE_COMPLETE="bash_complete", COMP_WORDS="grade hint sca", COMP_CWORD="2")
+    assert done.stdout.split() == ["plain,scaling"]
+
+
+def leaves(command: click.Command, name: str = "grade") -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for word in command.list_commands(context):
+            yield from leaves(command.get_command(context, word), f"{name} {word}")
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), list(leaves(cli.grade)), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_the_help_of_every_command_has_an_example(name, command):
+    told = command.get_help(click.Context(command, info_name=name, terminal_width=80, max_content_width=80))
+    examples = [line for line in told.splitlines() if re.match(rf"  (Example: )?{name}( |$)", line)]
+    if not isinstance(command, click.Group) or name == "grade":
+        assert examples, told
+    assert max(map(len, told.splitlines())) <= 80

@@ -143,7 +143,7 @@ def test_hints_open_one_by_one_and_are_written_down(terminal, tmp_path):
     hints = "    key: 42\n    hints: [A nudge., {text: Six times seven., cost: 0.25}]\n"
     path.write_text(BANK.replace("    key: 42\n", hints), encoding="utf-8")
     done = terminal("?\nb\n\n?\nhint\n?\n42\nq\n")
-    assert "? opens a hint." in done.output
+    assert "? opens a hint, q stops." in done.output
     assert "  There is no hint for this one.\n" in done.output
     assert "  Hint 1 of 2: A nudge.\n  The next one costs 0.25 of the points.\n" in done.output
     assert "  Hint 2 of 2, 0.25 of the points: Six times seven.\n" in done.output

@@ -11,7 +11,7 @@ from grader.cli import options
 from grader.errors import GraderError
 
 _COMMANDS = {
-    "list": "grader.cli.list:list_command",
+    "list": "grader.cli.listing:list_command",
     "watch": "grader.cli.watch:watch_command",
     "hint": "grader.cli.help:hint_command",
     "solution": "grader.cli.help:solution_command",
@@ -45,6 +45,7 @@ class _Grade(click.Group):
         first_word = args[before] if len(args) > before else ""
         if first_word not in {*_COMMANDS, _DEFAULT, "--help", "--version"}:
             args = [*args[:before], _DEFAULT, *args[before:]]
+            ctx.meta[options.WITHOUT_COMMAND] = True
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature

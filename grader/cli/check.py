@@ -17,7 +17,7 @@ _WIDTH = 80
 
 
 @click.command("check", short_help="Prove that exercises and quizzes are sound (for instructors).")
-@click.argument("exercises", nargs=-1, metavar="[EXERCISE]...")
+@options.exercises
 @click.option("--mutants", is_flag=True, help="Grade every mutant of the references instead.")
 @click.option(
     "--repeat",
@@ -44,7 +44,13 @@ def check_command(
     With --repeat each reference is graded with N seeds, with one thread of torch and with two, and must earn all
     each time; known mistakes must be caught with the first five seeds. The check that uses most of its tolerance
     is named, and any that uses more than half is a warning.
-    """
+
+    \b
+    grade check                     everything
+    grade check pooling -v          which check catches which mistake
+    grade check pooling --mutants
+    grade check --repeat 50
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
     problems: list[Problem] = []
     unexplained = 0
     with Dispatcher(many=True) as dispatcher:

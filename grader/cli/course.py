@@ -60,7 +60,7 @@ def _init_ci(folder: Path, service: str, requirement: str | None, fail_under: fl
 
 
 @click.command("quiz", short_help="Answer a quiz in the terminal, or as a page.")
-@click.argument("section")
+@options.section
 @click.option("--html", "page", is_flag=True, help="Write the quiz as a page to answer in a browser.")
 @click.option(
     "--output",
@@ -75,18 +75,17 @@ def _init_ci(folder: Path, service: str, requirement: str | None, fail_under: fl
 def quiz_command(
     section: str, submission: Path, seed: int | None, *, page: bool, output: Path | None, feedback: bool
 ) -> int:
-    r"""Ask the items of the quiz SECTION one by one, and keep the answers in answers/SECTION.yaml.
+    """Ask the items of the quiz SECTION one by one, and keep the answers in answers/SECTION.yaml.
 
     Stop at any time and go on later; < goes back to change an answer. With --html the same questions become one page
     without keys, filled with the answers given so far. What it downloads takes the place of answers/SECTION.yaml, where
     the terminal can go on.
 
     \b
-    Examples:
     grade quiz pooling                 in the terminal
     grade quiz pooling --feedback      and at the end, what it earns
     grade quiz pooling --html          as a page to answer in a browser
-    """
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
     from grader.cli.quiz import ask, write_page  # noqa: PLC0415 - `grade list` needs none of it
 
     if output is not None and not page:

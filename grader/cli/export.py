@@ -142,7 +142,7 @@ def canvas_command(
 
 @export_command.command("gradescope", short_help="An autograder for Gradescope.")
 @click.argument("output", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT.zip")
-@click.argument("exercises", nargs=-1, metavar="[EXERCISE]...")
+@options.exercises
 @options.require_isolation()
 @options.seed()
 @options.course

@@ -22,7 +22,7 @@ _workspace = options.submission("The workspace; this folder unless given.")
 
 
 @click.command("hint", short_help="Open the next hint for an exercise.")
-@click.argument("exercise")
+@options.exercise
 @click.argument("number", type=click.IntRange(min=1), required=False)
 @_workspace
 @options.course
@@ -56,7 +56,7 @@ def next_hint(exercise: Exercise, folder: Path, number: int | None = None) -> st
 
 
 @click.command("solution", short_help="Show our solution of an exercise, after full marks.")
-@click.argument("exercise")
+@options.exercise
 @_workspace
 @options.course
 def solution_command(exercise: str, submission: Path) -> int:

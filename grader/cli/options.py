@@ -3,17 +3,18 @@
 import functools
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
-from grader.errors import UsageError
+from grader.errors import GraderError, UsageError
 from grader.policy import Keep, Policy
 
 DEFAULT_SEED = 0
+WITHOUT_COMMAND = "grader.without_command"  # in a context: `grade` stood alone, or before an exercise
 REQUIRED_LEVEL = 2  # at level 1 a submission can read the answers, at level 0 it has the instructor's rights
 
 Command = Callable[..., Any]
@@ -53,6 +54,40 @@ course = click.option(
     callback=_use_course,
     help="The folder of the course; that of CONVGRADER_COURSE, or the one installed, unless given.",
 )
+
+# --- exercises and quizzes, which the shell completes
+
+
+def _names(pattern: str, incomplete: str, given: Collection[str] = ()) -> list[str]:
+    """Return the stems of files of the course that begin like this; nothing where there is no course."""
+    from grader.catalog import find_root  # noqa: PLC0415 - `grade --help` reads no course
+
+    try:
+        found = sorted(find_root().glob(pattern))
+    except GraderError:
+        return []  # a shell that completes has nobody to tell
+    names = [path.parent.name if path.stem == "exercise" else path.stem for path in found]
+    return [name for name in names if name.startswith(incomplete) and name not in given]
+
+
+def _exercise_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return exercises, and where `grade` has no word yet, its sub-commands."""
+    given = ctx.params.get("exercises") or ()
+    found = _names("solutions/*/exercise.yaml", incomplete, given)
+    if ctx.meta.get(WITHOUT_COMMAND) and not given:
+        from grader.cli import commands  # noqa: PLC0415 - which imports us
+
+        found += [name for name in commands() if name.startswith(incomplete)]
+    return found
+
+
+def _quiz_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    return _names("quizzes/*.yaml", incomplete)
+
+
+exercises = click.argument("exercises", nargs=-1, metavar="[EXERCISE]...", shell_complete=_exercise_names)
+exercise = click.argument("exercise", shell_complete=_exercise_names)
+section = click.argument("section", shell_complete=_quiz_names)
 
 # --- grading
 

@@ -32,7 +32,7 @@ def release_command(out: Path, seed: int, service: str, requirement: str | None,
 
     \b
     grade release week4.zip
-    grade release week4 --ci gitlab --from "convgrader @ git+https://example.org/convgrader@v1"
+    grade release week4 --ci gitlab --from "convgrader==1.0"
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     if out.exists() and (out.is_file() or any(out.iterdir())):
         raise UsageError(f"{out} is there already. Name a new folder or .zip, or move it away first.")

@@ -11,7 +11,7 @@ from grader.cli.help import choose_one
 
 
 @click.command("reset", short_help="Put the stub of an exercise back; yours is kept.")
-@click.argument("exercise")
+@options.exercise
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.submission("The workspace; this folder unless given.")
 @options.course

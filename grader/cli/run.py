@@ -21,7 +21,7 @@ from grader.submission import Submission, Unreadable, open_submission
 
 
 @click.command("run", short_help="Grade exercises and quizzes (the default).")
-@click.argument("exercises", nargs=-1, metavar="[EXERCISE]...")
+@options.exercises
 @options.submission("The folder or zip to grade; this folder unless given.", "DIR|ZIP")
 @report_format
 @options.output("Write the report to FILE instead of the terminal.")

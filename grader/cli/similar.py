@@ -21,7 +21,7 @@ _LINE = 40
 
 @click.command("similar", short_help="Which solutions of a class are alike (for instructors).")
 @options.gradebook
-@click.argument("exercises", nargs=-1, metavar="[EXERCISE]...")
+@options.exercises
 @click.option(
     "--minimum",
     type=click.FloatRange(0.1, 1),

@@ -22,7 +22,7 @@ _FORMATS: dict[str, Callable[[ClassSummary], str]] = {
 
 @click.command("stats", short_help="What a gradebook says about a class (for instructors).")
 @options.gradebook
-@click.argument("exercises", nargs=-1, metavar="[EXERCISE]...")
+@options.exercises
 @click.option(
     "--format",
     "form",

@@ -31,7 +31,7 @@ _STEP_S = 0.2  # between two looks at the clock; on Windows also at Ctrl-C
 
 
 @click.command("watch", short_help="Grade on every save, only what changed.")
-@click.argument("exercises", nargs=-1, metavar="[EXERCISE]...")
+@options.exercises
 @click.option("--poll", is_flag=True, help="Look at the files again and again, and wait for no events.")
 @options.submission("The folder to watch; this folder unless given.")
 @options.require_isolation(0)
