@@ -161,7 +161,12 @@ def _nbgrader(folder: Path, exercise: Exercise, tests: list[str], python: Path) 
         (folder / place).mkdir(parents=True)
         (folder / place / "work.ipynb").write_text(notebook, encoding="utf-8")
     make = [str(python), "-m", "nbgrader", "generate_assignment", "ps"]
-    subprocess.run(make, cwd=folder, check=True, capture_output=True)
+    subprocess.run(make, cwd=folder, check=True, capture_output=True, env=os.environ | _beside(python))
+
+
+def _beside(python: Path) -> dict[str, str]:
+    """Return a path on which the tools beside a Python are found: nbgrader calls alembic by its name."""
+    return {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def _cell(name: str, source: str, *, solution: bool = False, points: int = 0) -> dict[str, object]:
@@ -255,7 +260,7 @@ def _seconds(peer: Peer, command: Sequence[str], folders: Sequence[Path], jobs: 
     def run(folder: Path) -> None:
         results = folder / peer.results
         results.unlink(missing_ok=True)
-        environment = os.environ | ONE_THREAD | {"PYTHONPATH": f"{ROOT}:{folder}"}
+        environment = os.environ | ONE_THREAD | {"PYTHONPATH": f"{ROOT}:{folder}"} | _beside(Path(command[0]))
         done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True)
         if done.returncode or not results.is_file() or peer.passed not in results.read_text(encoding="utf-8"):
             raise RuntimeError(f"{peer.name} did not grade {folder}: {done.stdout!r} {done.stderr!r}")

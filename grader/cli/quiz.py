@@ -21,6 +21,7 @@ from grader.report import Style, quizzes_text
 from grader.safetext import one_line
 
 _WIDTH = 78
+_NAMED = 4
 _CODE = re.compile(r"`[^`]+`")
 _JUMP = re.compile(r"#\s*(\d{1,3})")
 
@@ -198,7 +199,9 @@ class _Asking:
 
 
 def _listed(left: list[tuple[int, Item]]) -> str:
-    return ", ".join(f"{number} ({item.id})" for number, item in left)
+    """Name the first few items."""
+    named = ", ".join(f"{number} ({item.id})" for number, item in left[:_NAMED])
+    return named + (f" and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
 
 
 def write_page(bank: Bank, answers: Path, page: Path, seed: int | None = None) -> None:
