@@ -276,8 +276,7 @@ class Grading:
             self.tolerance_used[run.spec.id] = max(self.shares)
             self.shares.clear()
         self.evidence.add(run, result.outcome, self.job.exercise.names)
-        if conversation.leaves_something:
-            self.sandbox.reset(len(conversation.exchanges))
+        self.sandbox.reset(len(conversation.exchanges))
         self.send(CheckEnded(result=result))
         return result.outcome is Outcome.PASSED
 

@@ -72,7 +72,6 @@ class Conversation:
     calls: list[CallRecord] = field(default_factory=list)
     changed: tuple[str, ...] = ()
     complete: bool = True
-    leaves_something: bool = False  # the other side keeps an object or a graph until it is told to forget
     _recorded_bytes: int = 0
 
     def call(
@@ -106,7 +105,6 @@ class Conversation:
             kwargs=packed_kwargs,
             record=tracks,
         )
-        self.leaves_something = self.leaves_something or tracks
         reply, data = self._exchange(label, request, packer.payload)
         self.changed = reply.changed
         (result,) = self._unpack(reply, data, lambda value: self._stand_in(root, label, value))
@@ -168,7 +166,6 @@ class Conversation:
     def _stand_in(self, origin: str, label: str, value: HandleValue | ForeignValue) -> object:
         if isinstance(value, ForeignValue):
             return ForeignResult(label, value)
-        self.leaves_something = True
         return RemoteModule(self, value, origin) if value.is_module else RemoteObject(self, value, origin)
 
 
