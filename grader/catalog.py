@@ -11,7 +11,7 @@ from grader import document
 from grader.errors import DocumentError, GraderError, Problem, UsageError
 from grader.model import Exercise, Limits, section_order
 
-PACKAGED = Path(__file__).parent / "course"
+_PACKAGED = Path(__file__).parent / "course"
 _CHECKOUT = Path(__file__).parent.parent
 COURSE_VARIABLE = "CONVGRADER_COURSE"
 
@@ -77,24 +77,16 @@ def find_root() -> Path:
         if not (Path(named) / "solutions").is_dir():
             raise UsageError(f"{COURSE_VARIABLE} names {named}, which holds no solutions/.")
         return Path(named).resolve()
-    for root in (PACKAGED, _CHECKOUT):
+    for root in (_PACKAGED, _CHECKOUT):
         if (root / "solutions").is_dir():
             return root
     raise GraderError(
-        f"No course was found: neither {PACKAGED} nor {_CHECKOUT} holds solutions/. Install again."
+        f"No course was found: neither {_PACKAGED} nor {_CHECKOUT} holds solutions/. Install again."
     )
 
 
 def load(root: Path) -> Course:
     """Read the course at `root`. Raises DocumentError with every problem of every exercise."""
-    course, problems = survey(root)
-    if problems:
-        raise DocumentError(problems)
-    return course
-
-
-def survey(root: Path) -> tuple[Course, list[Problem]]:
-    """Read what can be read of the course at `root`, and tell the problems of every exercise that cannot."""
     exercises: list[Exercise] = []
     problems: list[Problem] = []
     for folder in sorted((root / "solutions").iterdir()):
@@ -104,8 +96,10 @@ def survey(root: Path) -> tuple[Course, list[Problem]]:
             exercises.append(_exercise(root, folder))
         except DocumentError as error:
             problems += error.problems
+    if problems:
+        raise DocumentError(problems)
     exercises.sort(key=lambda exercise: (section_order(exercise.section), exercise.id))
-    return Course(root=root, exercises=tuple(exercises)), problems
+    return Course(root=root, exercises=tuple(exercises))
 
 
 def _exercise(root: Path, folder: Path) -> Exercise:

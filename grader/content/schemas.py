@@ -7,6 +7,7 @@ They lie in the course itself, so that the same relative path works in every cou
 import json
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -17,7 +18,11 @@ from grader.quiz.units import UNITS
 
 SCHEMAS_FOLDER = "schemas"
 
-_FORMULA: dict[str, Any] = {"type": "string", "minLength": 1, "description": "A formula, such as (n - k) // s + 1."}
+_FORMULA: dict[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    "description": "A formula, such as (n - k) // s + 1.",
+}
 # What the models check in Python, by the name of the function that does it.
 _PLAIN: dict[str, dict[str, Any]] = {
     "_number": {"anyOf": [{"type": "number"}, _FORMULA]},
@@ -59,8 +64,10 @@ def _called(schema: Any) -> str:
 
 def schemas() -> dict[str, str]:
     """Return the text of each schema by the name of its file."""
-    models = {"exercise.json": ExerciseDocument, "quiz.json": BankDocument}
-    return {name: _text(model.model_json_schema(schema_generator=_Generator)) for name, model in models.items()}
+    models: dict[str, type[BaseModel]] = {"exercise.json": ExerciseDocument, "quiz.json": BankDocument}
+    return {
+        name: _text(model.model_json_schema(schema_generator=_Generator)) for name, model in models.items()
+    }
 
 
 def _text(schema: dict[str, Any]) -> str:

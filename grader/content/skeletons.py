@@ -32,7 +32,19 @@ _TEMPLATES = Path(__file__).parent / "skeleton"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 # What suites, references and the `verify` of quiz items have under these names already.
-_OURS = {"reference", "mistakes", "fixtures", "grader", "torch", "nn", "data", "student", "rng", "test", "conftest"}
+_OURS = {
+    "reference",
+    "mistakes",
+    "fixtures",
+    "grader",
+    "torch",
+    "nn",
+    "data",
+    "student",
+    "rng",
+    "test",
+    "conftest",
+}
 
 
 def new_exercise(course: Course, name: str, *, title: str, section: str, words: tuple[str, ...]) -> list[str]:
@@ -41,12 +53,22 @@ def new_exercise(course: Course, name: str, *, title: str, section: str, words: 
     `words` are names that would not reach an exercise, such as sub-commands. Raises UsageError.
     """
     _refuse_name(course, name, words)
-    filled = {"name": name, "title": title, "section": section, "schema": f"../../{SCHEMAS_FOLDER}/exercise.json"}
+    filled = {
+        "name": name,
+        "title": title,
+        "section": section,
+        "schema": f"../../{SCHEMAS_FOLDER}/exercise.json",
+    }
     if '"' in section or any(mark in title for mark in ('"', ": ", " #", "\n", "\\")):
         raise UsageError('A title holds no quotes, backslash, ": " or " #", and a section no quotes.')
     folder = course.root / "solutions" / name
     stub = course.root / "exercises" / f"{name}.py"
-    files = {"exercise.yaml": "exercise", "reference.py": "reference", "mistakes.py": "mistakes", f"test_{name}.py": "suite"}
+    files = {
+        "exercise.yaml": "exercise",
+        "reference.py": "reference",
+        "mistakes.py": "mistakes",
+        f"test_{name}.py": "suite",
+    }
     with _writing(folder), tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as made:
         whole = Path(made) / name
         whole.mkdir()
@@ -71,13 +93,19 @@ def _filled(template: str, words: dict[str, str]) -> str:
 def _refuse_name(course: Course, name: str, words: tuple[str, ...]) -> None:
     """Refuse a name that is no module's, or that would hide something."""
     if not _NAME.fullmatch(name):
-        raise UsageError(f'"{name}" is no name of an exercise: write lower-case letters, digits and _, a letter first.')
+        raise UsageError(
+            f'"{name}" is no name of an exercise: write lower-case letters, digits and _, a letter first.'
+        )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or hasattr(builtins, name):
         raise UsageError(f'"{name}" is a word of Python. Choose another name.')
     if name in words:
-        raise UsageError(f'"{name}" is a command: `grade {name}` would never reach the exercise. Choose another name.')
+        raise UsageError(
+            f'"{name}" is a command: `grade {name}` would never reach the exercise. Choose another name.'
+        )
     if name in sys.stdlib_module_names or name in _OURS or name in packages_distributions():
-        raise UsageError(f'"{name}" would hide the module or name of that name. Choose another, such as {name}_layer.')
+        raise UsageError(
+            f'"{name}" would hide the module or name of that name. Choose another, such as {name}_layer.'
+        )
     for path in (course.root / "solutions" / name, course.root / "exercises" / f"{name}.py"):
         if path.exists():
             raise UsageError(f"{shown(course, path)} is there already. Choose another name.")
@@ -97,23 +125,29 @@ def _writing(path: Path) -> Iterator[None]:
 # --- a known mistake
 
 
-def new_mistake(course: Course, exercise: Exercise, name: str, *, function: str | None, sentence: str) -> Problem:
+def new_mistake(
+    course: Course, exercise: Exercise, name: str, *, function: str | None, sentence: str
+) -> Problem:
     """Append a known mistake to mistakes.py. Return where it stands. Raises UsageError and DocumentError."""
     path = exercise.folder / "mistakes.py"
     owner = function or exercise.names[0]
     if owner not in exercise.names:
         raise UsageError(f'{exercise.id} has no "{owner}".{_nearest(owner, exercise.names)}')
     if not name.isidentifier() or keyword.iskeyword(name):
-        raise UsageError(f'"{name}" is no name of a function: write letters, digits and _, such as forgets_the_bias.')
+        raise UsageError(
+            f'"{name}" is no name of a function: write letters, digits and _, such as forgets_the_bias.'
+        )
     if not sentence.strip() or '"""' in sentence or "\\" in sentence or not sentence.isprintable():
-        raise UsageError("The sentence of a mistake is one line of text, without backslashes and triple quotes.")
+        raise UsageError(
+            "The sentence of a mistake is one line of text, without backslashes and triple quotes."
+        )
     text = _python(course, path) if path.exists() else f'"""Known mistakes of `{exercise.id}`."""\n'
     tree = ast.parse(text)
     if name in _bound(tree):
         raise UsageError(f'{shown(course, path)} holds "{name}" already. Choose another name.')
     known = {listed.id for listed in read_mistakes(path)} if path.exists() else set()
     if name.lower().replace("_", "-") in known:
-        raise UsageError(f'{shown(course, path)} holds a mistake of the id {name.replace("_", "-")} already.')
+        raise UsageError(f"{shown(course, path)} holds a mistake of the id {name.replace('_', '-')} already.")
     reference = exercise.folder / "reference.py"
     lines = [*_with_imports(text, tree, owner), "", ""]
     variant = _variant(_definition(course, reference, owner), name, owner, sentence.strip())
@@ -126,7 +160,9 @@ def _python(course: Course, path: Path) -> str:
     try:
         ast.parse(text)
     except SyntaxError as error:
-        problem = Problem(path=shown(course, path), line=error.lineno or 1, column=error.offset or 1, message=error.msg)
+        problem = Problem(
+            path=shown(course, path), line=error.lineno or 1, column=error.offset or 1, message=error.msg
+        )
         raise DocumentError([problem]) from None
     return text
 
@@ -139,14 +175,18 @@ def _bound(tree: ast.Module) -> set[str]:
 
 
 def _with_imports(text: str, tree: ast.Module, owner: str) -> list[str]:
-    """Return the lines of a mistakes.py, with the imports that a mistake of `owner` needs before its first definition."""
+    """Return the lines of a mistakes.py, with the imports that a mistake of `owner` needs."""
     lines, bound = text.rstrip().splitlines(), _bound(tree)
     wanted = [] if owner in bound else [f"from reference import {owner}", ""]
     wanted += [] if "mistake" in bound else ["from grader.mistakes import mistake", ""]
     if not wanted:
         return lines
     others = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    engine = [node.lineno - 1 for node in others if isinstance(node, ast.ImportFrom) and "grader" in (node.module or "")]
+    engine = [
+        node.lineno - 1
+        for node in others
+        if isinstance(node, ast.ImportFrom) and "grader" in (node.module or "")
+    ]
     docstring = tree.body[0].end_lineno or 0 if ast.get_docstring(tree) is not None else 0
     end = max([docstring, *(node.end_lineno or 0 for node in others)])
     at = engine[0] if engine else end
@@ -202,7 +242,9 @@ def item_types() -> tuple[str, ...]:
     return tuple(re.findall(r"^    type: (\w+)$", _items(), re.MULTILINE))
 
 
-def new_item(course: Course, bank_id: str, *, kind: str, item_id: str | None, title: str | None, section: str) -> Problem:
+def new_item(
+    course: Course, bank_id: str, *, kind: str, item_id: str | None, title: str | None, section: str
+) -> Problem:
     """Append an item to a bank, and begin the bank where it has a title. Return where the item stands.
 
     Raises UsageError, and DocumentError where the bank cannot be read.
@@ -229,18 +271,27 @@ def _free(wanted: str, taken: list[str]) -> str:
     return next(name for name in names if name not in taken)
 
 
-def _begin_bank(course: Course, path: Path, kind: str, item_id: str, title: str | None, section: str) -> Problem:
+def _begin_bank(
+    course: Course, path: Path, kind: str, item_id: str, title: str | None, section: str
+) -> Problem:
     if title is None:
         known = sorted(found.stem for found in course.quizzes.glob("*.yaml"))
         near = _nearest(path.stem, known)
-        raise UsageError(f'There is no quiz "{path.stem}".{near} To begin it, say --title "What it is about".')
+        raise UsageError(
+            f'There is no quiz "{path.stem}".{near} To begin it, say --title "What it is about".'
+        )
     if not _NAME.fullmatch(path.stem):
-        raise UsageError(f'"{path.stem}" is no name of a quiz: write lower-case letters, digits and _, a letter first.')
+        raise UsageError(
+            f'"{path.stem}" is no name of a quiz: write lower-case letters, digits and _, a letter first.'
+        )
     if any('"' in word or "\\" in word or not word.isprintable() for word in (title, section)):
         raise UsageError("Titles and sections hold no quotes and no backslash.")
     head = [
-        f"# yaml-language-server: $schema=../{SCHEMAS_FOLDER}/quiz.json", f'title: "{title}"', f'section: "{section}"', "items:",
-    ]  # fmt: skip
+        f"# yaml-language-server: $schema=../{SCHEMAS_FOLDER}/quiz.json",
+        f'title: "{title}"',
+        f'section: "{section}"',
+        "items:",
+    ]
     with _writing(path):
         path.parent.mkdir(exist_ok=True)
     lines = [*head, *(f"  {line}".rstrip() for line in _item(kind, item_id))]
@@ -264,6 +315,7 @@ def _item(kind: str, item_id: str) -> list[str]:
 def _end_of_items(text: str, name: str) -> tuple[list[str], int, str]:
     """Return the lines of a bank, the number of those before a new item, and the indentation of the dashes."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert isinstance(root, yaml.MappingNode)  # it was read as a bank
     node = next(value for key, value in root.value if key.value == "items")
     if node.flow_style:
         problem = Problem(path=name, line=node.start_mark.line + 1, column=node.start_mark.column + 1,
@@ -290,7 +342,9 @@ def _replace_bank(path: Path, text: str, before: str, ids: list[str]) -> None:
         tried.write_text(text, encoding="utf-8")
         found = quiz.load_bank(tried, shown=f"{path.parent.name}/{path.name}")
     if [item.id for item in found.items] != ids:
-        raise UsageError(f"{path.name} is written in a way that nothing can be added to safely; add the item by hand.")
+        raise UsageError(
+            f"{path.name} is written in a way that nothing can be added to safely; add the item by hand."
+        )
     _replace(path, text, newline="\r\n" if "\r\n" in before else "\n")
 
 
