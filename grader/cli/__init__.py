@@ -25,6 +25,7 @@ _COMMANDS = {
     "similar": "grader.cli.similar:similar_command",
     "report": "grader.cli.report:report_command",
     "export": "grader.cli.export:export_command",
+    "new": "grader.cli.new:new_command",
     "check": "grader.cli.check:check_command",
     "doctor": "grader.cli.doctor:doctor_command",
 }

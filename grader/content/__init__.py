@@ -1,6 +1,6 @@
 """Proves that a course is sound: its exercises, their suites, the keys of its quizzes, and its tree."""
 
-from grader.content import mutants, release
+from grader.content import mutants, release, schemas, skeletons
 from grader.content.keys import check_quizzes, reference_names
 from grader.content.mutants import Mutant
 from grader.content.proofs import Proof, check_exercises
@@ -22,4 +22,6 @@ __all__ = [
     "mutants",
     "reference_names",
     "release",
+    "schemas",
+    "skeletons",
 ]

@@ -1,0 +1,244 @@
+"""`grade new`: what an author begins with is sound at once, and leaves what was there alone."""
+
+import ast
+import re
+import shutil
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from click.testing import CliRunner, Result
+from test_quiz import BANK
+
+from grader import catalog, content, quiz
+from grader.cli import grade as command
+from grader.content import skeletons
+from grader.errors import DocumentError, UsageError
+from grader.mistakes import read_mistakes
+from grader.quiz.items import Item
+
+MINIATURE = Path(__file__).parent / "course"
+TYPES = skeletons.item_types()
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch) -> Path:
+    """A copy of the miniature course, with a quiz."""
+    root = tmp_path / "course"
+    shutil.copytree(MINIATURE, root, ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "quizzes").mkdir(exist_ok=True)
+    (root / "quizzes" / "first.yaml").write_text(f"# A comment.\n{BANK}", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return root
+
+
+def new(course: Path, *words: str) -> Result:
+    return CliRunner().invoke(command, ["new", *words, "--course", str(course)])
+
+
+def everything(root: Path) -> dict[str, bytes]:
+    found = (path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
+
+
+# --- an exercise
+
+
+def test_a_new_exercise_is_sound_from_the_first_second(course):
+    before = everything(course)
+    done = new(course, "exercise", "channel_mean", "--title", "Means of channels", "--section", "4.2")
+    assert done.exit_code == 0, done.output
+    assert "channel_mean: 8 checks, 6 of 6 mistakes caught, sound." in done.output
+    written = re.findall(r"^written  (\S+)$", done.output, re.M)
+    after = everything(course)
+    assert sorted(written) == sorted(set(after) - set(before))
+    assert {name: after[name] for name in before} == before
+    found = catalog.load(course).exercise("channel_mean")
+    assert (found.title, found.section, found.points) == ("Means of channels", "4.2", 10)
+
+
+def test_every_mutant_of_a_new_exercise_is_killed(course, dispatcher):
+    skeletons.new_exercise(catalog.load(course), "means", title="Means", section="1", words=())
+    loaded = catalog.load(course)
+    (survival,) = content.check_mutants(loaded, [loaded.exercise("means")], dispatcher, 0)
+    assert survival.mutants > 5
+    assert not survival.survivors
+
+
+def test_the_first_exercise_of_a_course_needs_no_other(tmp_path):
+    (tmp_path / "solutions").mkdir()
+    skeletons.new_exercise(catalog.load(tmp_path), "means", title="Means", section="1", words=())
+    assert [exercise.id for exercise in catalog.load(tmp_path).exercises] == ["means"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("3d", "is no name of an exercise"),
+        ("Means", "is no name of an exercise"),
+        ("../means", "is no name of an exercise"),
+        ("lambda", "is a word of Python"),
+        ("print", "is a word of Python"),
+        ("random", "would hide the module"),
+        ("torch", "would hide the module"),
+        ("reference", "would hide the module"),
+        ("stats", "is a command"),
+        ("run", "is a command"),
+        ("scaling", "solutions/scaling is there already"),
+        ("double", "is a name of the exercise scaling already"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_and_nothing_is_written(course, name, words):
+    before = everything(course)
+    done = new(course, "exercise", name)
+    assert isinstance(done.exception, UsageError)
+    assert words in str(done.exception)
+    assert everything(course) == before
+
+
+def test_a_stub_in_the_way_is_left_as_it_is(course):
+    (course / "exercises" / "means.py").write_text("mine", encoding="utf-8")
+    before = everything(course)
+    assert isinstance(new(course, "exercise", "means").exception, UsageError)
+    assert everything(course) == before
+
+
+def test_a_title_is_not_taken_for_yaml(course):
+    done = new(course, "exercise", "means", "--title", "a: [b")
+    assert isinstance(done.exception, UsageError)
+    assert not (course / "solutions" / "means").exists()
+
+
+# --- a known mistake
+
+
+@pytest.mark.parametrize("function", ["double", "total", "Scale"])
+def test_a_new_mistake_is_caught_and_the_others_stay(course, function):
+    path = course / "solutions" / "scaling" / "mistakes.py"
+    before = path.read_text(encoding="utf-8")
+    done = new(
+        course, "mistake", "scaling", "adds_one", "--function", function, "--sentence", "One too many."
+    )
+    assert done.exit_code == 0, done.output
+    line = int(re.search(r"^written  solutions/scaling/mistakes.py:(\d+)$", done.output, re.M)[1])
+    text = path.read_text(encoding="utf-8")
+    assert text.splitlines()[line - 2] == f'@mistake("{function}")'
+    assert re.match(r"(def|class) adds_one\(", text.splitlines()[line - 1])
+    assert "adds-one" in {listed.id for listed in read_mistakes(path)}
+    assert [part for part in before.splitlines() if part not in text.splitlines()] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["scaling", "no-name"], "is no name of a function"),
+        (["scaling", "x", "--function", "doubel"], 'Did you mean "double"?'),
+        (["scaling", "x", "--sentence", 'a """ b'], "is one line of text"),
+        (["scalin", "x"], 'Did you mean "scaling"?'),
+    ],
+)
+def test_a_mistake_that_cannot_be_is_refused_and_nothing_is_written(course, words, told):
+    before = everything(course)
+    done = new(course, "mistake", *words)
+    assert isinstance(done.exception, UsageError)
+    assert told in str(done.exception)
+    assert everything(course) == before
+
+
+def test_a_mistake_of_that_name_is_not_written_twice(course):
+    assert new(course, "mistake", "scaling", "adds_one").exit_code == 0
+    assert "already" in str(new(course, "mistake", "scaling", "adds_one").exception)
+
+
+def test_a_file_of_mistakes_that_is_no_python_is_told_with_its_line(course):
+    path = course / "solutions" / "scaling" / "mistakes.py"
+    path.write_text("def broken(:\n", encoding="utf-8")
+    done = new(course, "mistake", "scaling", "adds_one")
+    assert isinstance(done.exception, DocumentError)
+    assert str(done.exception).startswith("solutions/scaling/mistakes.py:1:")
+
+
+def test_lines_keep_their_ends(course):
+    path = course / "solutions" / "scaling" / "mistakes.py"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    skeletons.new_mistake(
+        catalog.load(course),
+        catalog.load(course).exercise("scaling"),
+        "adds_one",
+        function=None,
+        sentence="No.",
+    )
+    data = path.read_bytes()
+    assert data.count(b"\n") == data.count(b"\r\n")
+    ast.parse(data)
+
+
+# --- an item
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_new_item_of_every_type_is_sound_and_the_others_stay_as_they_are(course, kind):
+    path = course / "quizzes" / "first.yaml"
+    before = path.read_text(encoding="utf-8")
+    place = skeletons.new_item(
+        catalog.load(course), "first", kind=kind, item_id="mine", title=None, section="1"
+    )
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith(before.rstrip("\n"))
+    assert text.splitlines()[place.line - 1].strip() == "- id: mine"
+    (item,) = [item for item in quiz.load_bank(path).items if item.id == "mine"]
+    assert item.type == kind
+    computed, problems = content.check_quizzes(catalog.load(course))
+    assert not problems
+    assert computed
+
+
+def test_there_is_a_skeleton_of_every_type_there_is():
+    found = {name for kind in get_args(Item) for name in get_args(kind.model_fields["type"].annotation)}
+    assert set(TYPES) == found
+
+
+def test_the_command_adds_an_item_and_checks_the_quizzes(course):
+    done = new(course, "item", "first", "--type", "shape")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"^written  quizzes/first.yaml:\d+$", done.output, re.M)
+    assert "keys computed, sound." in done.output
+    assert new(course, "item", "first", "--type", "shape").exit_code == 0
+    ids = [item.id for item in quiz.load_bank(course / "quizzes" / "first.yaml").items]
+    assert ids[-2:] == ["new-shape", "new-shape-2"]
+
+
+def test_a_quiz_can_be_begun_and_only_where_that_is_meant(course):
+    refused = new(course, "item", "frist")
+    assert 'Did you mean "first"?' in str(refused.exception)
+    done = new(course, "item", "sizes", "--title", "Sizes", "--section", "2.1")
+    assert done.exit_code == 0, done.output
+    bank = quiz.load_bank(course / "quizzes" / "sizes.yaml")
+    assert (bank.title, bank.section, len(bank.items)) == ("Sizes", "2.1", 1)
+
+
+def test_what_stands_after_the_items_stays_after_them(course):
+    path = course / "quizzes" / "first.yaml"
+    path.write_text(f"{BANK.rstrip()}\n\n# The end.\n", encoding="utf-8")
+    skeletons.new_item(catalog.load(course), "first", kind="single", item_id="mine", title=None, section="1")
+    text = path.read_text(encoding="utf-8")
+    assert text.endswith("\n# The end.\n")
+    assert text.count("- id: mine") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text.replace("items:\n", "items: [{id: x}]\nrest:\n"), "items"),
+        (lambda _: 'title: T\nsection: "1"\nitems: []\n', "items"),
+    ],
+)
+def test_a_bank_that_cannot_be_added_to_is_left_as_it_is(course, change, told):
+    path = course / "quizzes" / "first.yaml"
+    path.write_text(change(BANK), encoding="utf-8")
+    before = everything(course)
+    with pytest.raises((DocumentError, UsageError), match=told):
+        skeletons.new_item(
+            catalog.load(course), "first", kind="single", item_id="mine", title=None, section="1"
+        )
+    assert everything(course) == before

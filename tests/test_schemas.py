@@ -1,0 +1,87 @@
+"""The JSON Schemas that editors complete and underline with: they say what our readers say, and every file names them."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from test_quiz import BANK
+
+from grader import catalog, document
+from grader.catalog import ExerciseDocument
+from grader.content.schemas import SCHEMAS_FOLDER, schemas
+from grader.errors import DocumentError
+from grader.quiz.bank import BankDocument
+
+ROOT = Path(__file__).parents[1]
+BANKS = sorted((ROOT / "quizzes").glob("*.yaml"))
+EXERCISES = sorted((ROOT / "solutions").glob("*/exercise.yaml"))
+MODELS = {"quiz.json": BankDocument, "exercise.json": ExerciseDocument}
+EXERCISE = """\
+title: Scaling
+section: "1"
+points: 13
+names: [double]
+objectives: [say it]
+source: ours
+hints: [a, b, c]
+"""
+
+
+def validator(name: str) -> jsonschema.protocols.Validator:
+    schema = json.loads(schemas()[name])
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_files_are_those_that_the_models_give(name):
+    assert (ROOT / SCHEMAS_FOLDER / name).read_text(encoding="utf-8") == schemas()[name], (
+        "the models have changed: `grade new` writes the schemas, as `content.schemas.write_schemas` does"
+    )
+
+
+@pytest.mark.parametrize("path", [*BANKS, *EXERCISES], ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_file_names_its_schema_and_keeps_to_it(path):
+    text = path.read_text(encoding="utf-8")
+    first, _, named = text.split("\n", 1)[0].partition("$schema=")
+    assert first == "# yaml-language-server: "
+    schema = (path.parent / named).resolve()
+    assert schema.parent == ROOT / SCHEMAS_FOLDER
+    validator(schema.name).validate(yaml.safe_load(text))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "old", "new"),
+    [
+        ("quiz.json", BANK, "type: single", "type: singel"),
+        ("quiz.json", BANK, "title: A quiz", "titel: A quiz"),
+        ("quiz.json", BANK, "    explanation: Because.\n", ""),
+        ("quiz.json", BANK, "points: 2", "points: two"),
+        ("quiz.json", BANK, "objective: choose\n", "objective: choose\n    colour: red\n"),
+        ("quiz.json", BANK, "misconception: wrong-one", "misconception: Wrong one"),
+        ("exercise.json", EXERCISE, "points: 13", "points: -1"),
+        ("exercise.json", EXERCISE, "names: [double]", "names: double"),
+        ("exercise.json", EXERCISE, "names: [double]", "name: [double]"),
+        ("exercise.json", EXERCISE, "title: Scaling\n", ""),
+    ],
+)
+def test_what_our_reader_refuses_an_editor_underlines(tmp_path, name, text, old, new):
+    path = tmp_path / "some.yaml"
+    path.write_text(text, encoding="utf-8")
+    document.read(path, MODELS[name])
+    validator(name).validate(yaml.safe_load(text))
+    assert old in text
+    broken = text.replace(old, new, 1)
+    path.write_text(broken, encoding="utf-8")
+    with pytest.raises(DocumentError):
+        document.read(path, MODELS[name])
+    assert list(validator(name).iter_errors(yaml.safe_load(broken)))
+
+
+def test_the_miniature_course_of_the_tests_keeps_to_it_too():
+    for exercise in catalog.load(Path(__file__).parent / "course").exercises:
+        validator("exercise.json").validate(
+            yaml.safe_load((exercise.folder / "exercise.yaml").read_text("utf-8"))
+        )
