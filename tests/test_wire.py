@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import struct
+import threading
 import time
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from grader.errors import ProtocolError
 from grader.wire import frames, messages
-from grader.wire.frames import Closed, Overdue, PipeChannel, SocketChannel
+from grader.wire.frames import Closed, DescriptorChannel, Overdue, PipeChannel, SocketChannel
 from grader.wire.messages import EntriesValue, ForeignValue, ItemsValue, Returned, TensorValue
 from grader.wire.values import DTYPES, Packer, unpack_all
 
@@ -209,3 +210,28 @@ def test_unasked_frames_wait_outside():
         assert sent < 5
         right.shutdown(socket.SHUT_RDWR)
         channel.close()
+
+
+def test_a_descriptor_that_was_told_not_to_wait_waits_all_the_same():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        channel = DescriptorChannel(ours.fileno(), ours.fileno())
+        ours.setblocking(False)
+        frame = b"CG1\n" + struct.pack("!II", 4, 3) + b"head" + b"pay"
+        sender = threading.Timer(0.2, theirs.sendall, [frame])
+        sender.start()
+        assert channel.receive() == (b"head", bytearray(b"pay"))
+        sender.join()
+        ours.setblocking(False)
+        received = bytearray()
+        size = 8 * 2**20 + 16  # more than a socket holds
+
+        def read() -> None:
+            while len(received) < size:
+                received.extend(theirs.recv(2**20))
+
+        reader = threading.Timer(0.2, read)
+        reader.start()
+        channel.send(b"head", bytes(size - 12 - 4))
+        reader.join()
+        assert len(received) == size
