@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -26,6 +27,14 @@ BROWSER_VARIABLE = (
 )
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heeded_ctrl_c():
+    """Commands started by a test heed Ctrl-C, also where the tests run in a shell's background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

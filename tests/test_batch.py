@@ -190,19 +190,10 @@ def test_a_result_from_a_lower_level_is_not_taken_for_one_of_a_higher(
     assert lower.output.count("unchanged") == 2
 
 
-@pytest.fixture
-def heeded_ctrl_c():
-    """Commands started by a test heed Ctrl-C, also where the tests run in a shell's background, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 SLOW = "import time\n\n\ndef double(x):\n    time.sleep(0.2)\n    return 2 * x\n"
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-@pytest.mark.usefixtures("heeded_ctrl_c")
 def test_a_run_that_is_ended_loses_nothing_that_was_finished(tmp_path, monkeypatch, signal_number):
     monkeypatch.setenv("CONVGRADER_COURSE", str(COURSE))
     folder, book = tmp_path / "handed-in", tmp_path / "course.db"

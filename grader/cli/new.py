@@ -83,8 +83,8 @@ def mistake_command(exercise: str, name: str, function: str | None, sentence: st
 @new_command.command("item", short_help="Add an item to a quiz, or begin a quiz.")
 @options.section
 @click.option(
-    "--type", "kind", type=click.Choice(content.skeletons.item_types()), default="single", show_default=True,
-    help="What kind of item.",
+    "--type", "kind", type=click.Choice(content.skeletons.item_types()), default="single", metavar="TYPE",
+    help=f"What kind of item: {', '.join(content.skeletons.item_types())}; single unless given.",
 )  # fmt: skip
 @click.option("--id", "item_id", metavar="ID", help="Its id; new-TYPE unless given.")
 @click.option("--title", metavar="TEXT", help="Begin the quiz, with this title.")
