@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from grader.errors import DocumentError, Problem
+
 Variant = TypeVar("Variant", bound=Callable[..., object])
 
 
@@ -52,9 +54,12 @@ class Listed:
 
 
 def read_mistakes(path: Path) -> list[Listed]:
-    """List the functions and classes of a mistakes.py that carry `@mistake("name")`, in the order of the file."""
+    """List the functions and classes of a mistakes.py that carry `@mistake("name")`, in the order of the file.
+
+    Raises DocumentError where it cannot be read, or is not Python.
+    """
     listed = []
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in _parsed(path).body:
         if not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             continue
         for decorator in node.decorator_list:
@@ -71,6 +76,18 @@ def read_mistakes(path: Path) -> list[Listed]:
                         )
                     )
     return listed
+
+
+def _parsed(path: Path) -> ast.Module:
+    shown = "/".join(path.parts[-3:])
+    try:
+        return ast.parse(path.read_bytes())
+    except SyntaxError as error:
+        place = {"line": error.lineno or 1, "column": error.offset or 1}
+        raise DocumentError([Problem(path=shown, message=f"is not Python: {error.msg}", **place)]) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DocumentError([Problem(path=shown, message=f"cannot be read: {reason}")]) from None
 
 
 def _first_paragraph(docstring: str | None) -> str:

@@ -14,7 +14,7 @@ ARROWS = {
     "safetext": set(),
     "model": set(),
     "packing": set(),
-    "mistakes": set(),
+    "mistakes": {"errors"},
     "jobs": {"model"},
     "scoring": {"model"},
     "source": set(),
