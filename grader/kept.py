@@ -1,12 +1,12 @@
 """What a workspace remembers between commands: small JSON files in its folder `.grade`."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from grader.errors import UsageError
+from grader.writing import write_whole
 
 _FOLDER = ".grade"
 
@@ -35,9 +35,7 @@ class Kept:
         """Keep this instead of what was kept. Raises UsageError where it cannot be written."""
         try:
             self._path.parent.mkdir(exist_ok=True)
-            fresh = self._path.with_name(f".{self.name}.new")
-            fresh.write_text(json.dumps(content), encoding="utf-8")
-            os.replace(fresh, self._path)  # noqa: PTH105 - whole, or not at all
+            write_whole(self._path, json.dumps(content).encode())
         except OSError as error:
             raise UsageError(f"{self._path} cannot be written: {error.strerror}.") from None
 

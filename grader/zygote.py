@@ -179,9 +179,8 @@ def _hold_exercise(control: socket.socket, *, order: GradeOrder, many: bool) -> 
         if not _fork_for_next(control, "grade suite", partial(_grade, prepared=prepared)):
             return
         signal.alarm(order.wall_limit_s)
-        grading.rehearse(
-            prepared
-        )  # the second grading and all further ones are cheaper; the first does not wait for it
+        # The second grading and all further ones are cheaper for it, and the first does not wait.
+        grading.rehearse(prepared)
         prepared = _unless_threads(order.suite, prepared)
         signal.alarm(0)
         _settle()

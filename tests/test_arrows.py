@@ -38,7 +38,8 @@ ARROWS = {
     "catalog": {"document", "errors", "model"},
     "quiz": {"document", "errors", "model", "safetext"},
     "doctor": {"model", "wire"},
-    "kept": {"errors"},
+    "writing": set(),
+    "kept": {"errors", "writing"},
     "hints": {"errors", "kept", "model"},
     "workspace": {"catalog", "errors", "model", "quiz"},
     "report": {"model", "safetext"},
@@ -65,7 +66,7 @@ ARROWS = {
     "cli": {
         "attempt", "batch", "catalog", "class_report", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook",
         "handed_in", "hints", "model", "policy", "progress", "quiz", "quiz_page", "report", "safetext", "scoring", "similarity", "statistics",
-        "submission", "watch", "workspace",
+        "submission", "watch", "workspace", "writing",
     },
 }  # fmt: skip
 

@@ -1,6 +1,5 @@
 """`grade quiz`: asks the items of a quiz one by one, in plain lines that a pipe and a screen reader can follow."""
 
-import os
 import re
 import sys
 import textwrap
@@ -19,6 +18,7 @@ from grader.quiz.session import Session
 from grader.quiz.sheet import form, question
 from grader.report import Style, quizzes_text
 from grader.safetext import one_line
+from grader.writing import write_whole
 
 _WIDTH = 78
 _NAMED = 4
@@ -238,8 +238,6 @@ def _wrapped(text: str, indent: str = "") -> str:
 
 
 def _save(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file, and the folder it needs."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text, encoding="utf-8")
-    os.replace(fresh, path)  # noqa: PTH105 - atomic on every platform
+    write_whole(path, text.encode())

@@ -18,6 +18,7 @@ from grader.model import CheckResult, Exercise, ExerciseResult, Report
 from grader.progress import Progress
 from grader.report import Style, exercise_text, quizzes_text, summary_text
 from grader.submission import Submission, Unreadable, open_submission
+from grader.writing import write_whole
 
 
 @click.command("run", short_help="Grade exercises and quizzes (the default).")
@@ -169,10 +170,7 @@ def write_bytes(data: bytes, output: Path) -> None:
         if _is_stream(output):
             output.write_bytes(data)
             return
-        target = output.resolve()
-        fresh = target.with_name(f".{target.name}.new")
-        fresh.write_bytes(data)
-        os.replace(fresh, target)  # noqa: PTH105 - whole, or not at all
+        write_whole(output.resolve(), data)
     except OSError as error:
         raise UsageError(f"{output} cannot be written: {error.strerror}.") from None
 
