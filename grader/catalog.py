@@ -3,17 +3,18 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from grader import document
 from grader.errors import DocumentError, GraderError, Problem, UsageError
-from grader.model import Exercise, Limits, section_order
+from grader.model import Exercise, Limits, Reveal, section_order
 
 _PACKAGED = Path(__file__).parent / "course"
 _CHECKOUT = Path(__file__).parent.parent
 COURSE_VARIABLE = "CONVGRADER_COURSE"
+COURSE_FILE = "course.yaml"
 
 Sentence = Annotated[str, Field(min_length=1, max_length=600)]
 Positive = Annotated[float, Field(gt=0)]
@@ -34,6 +35,16 @@ class LimitsDocument(_Strict):
     output_limit_kib: Annotated[int, Field(gt=0)] | None = None
 
 
+RevealWord = Literal["all", "title", "nothing"]
+
+
+class CourseDocument(_Strict):
+    """A course.yaml, which a course may do without: what holds for all its exercises."""
+
+    title: Sentence | None = None
+    reveal: RevealWord = "all"
+
+
 class ExerciseDocument(_Strict):
     """An exercise.yaml."""
 
@@ -47,6 +58,7 @@ class ExerciseDocument(_Strict):
     banned_operators: list[Sentence] = []
     warm: list[Sentence] = []
     limits: LimitsDocument = LimitsDocument()
+    reveal: RevealWord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +67,7 @@ class Course:
 
     root: Path
     exercises: tuple[Exercise, ...]
+    title: str = ""
 
     @property
     def data(self) -> tuple[Path, ...]:
@@ -89,20 +102,30 @@ def load(root: Path) -> Course:
     """Read the course at `root`. Raises DocumentError with every problem of every exercise."""
     exercises: list[Exercise] = []
     problems: list[Problem] = []
+    whole = CourseDocument()
+    try:
+        whole = _whole(root)
+    except DocumentError as error:
+        problems += error.problems
     for folder in sorted((root / "solutions").iterdir()):
         if not folder.is_dir() or folder.name.startswith((".", "__")):
             continue
         try:
-            exercises.append(_exercise(root, folder))
+            exercises.append(_exercise(root, folder, Reveal(whole.reveal)))
         except DocumentError as error:
             problems += error.problems
     if problems:
         raise DocumentError(problems)
     exercises.sort(key=lambda exercise: (section_order(exercise.section), exercise.id))
-    return Course(root=root, exercises=tuple(exercises))
+    return Course(root=root, exercises=tuple(exercises), title=whole.title or "")
 
 
-def _exercise(root: Path, folder: Path) -> Exercise:
+def _whole(root: Path) -> CourseDocument:
+    path = root / COURSE_FILE
+    return document.read(path, CourseDocument, shown=COURSE_FILE).value if path.exists() else CourseDocument()
+
+
+def _exercise(root: Path, folder: Path, reveal: Reveal) -> Exercise:
     path = folder / "exercise.yaml"
     found = document.read(path, ExerciseDocument, shown=path.relative_to(root).as_posix()).value
     given = {name: value for name, value in found.limits if value is not None}
@@ -120,4 +143,5 @@ def _exercise(root: Path, folder: Path) -> Exercise:
         limits=Limits(**given),
         banned_operators=tuple(found.banned_operators),
         warm=tuple(found.warm),
+        reveal=Reveal(found.reveal) if found.reveal is not None else reveal,
     )

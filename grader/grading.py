@@ -297,8 +297,6 @@ class Grading:
             return plain
         outcome, rationale, frames = self._told(run, error)
         failed = replace(plain, outcome=outcome, points=0.0)
-        if spec.reveal == "title":
-            return replace(failed, rationale="This check keeps its details to itself.")
         example = self._example(run.conversation, error) if outcome is not Outcome.INTERNAL_ERROR else None
         rationale = one_line(rationale, limit=MAX_RATIONALE)
         shown = picture.picture(error, example.call) if example and isinstance(error, Mismatch) else None

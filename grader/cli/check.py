@@ -90,7 +90,7 @@ def _plain(
     *,
     quizzes: bool,
 ) -> list[Problem]:
-    problems = content.check_tree(course)
+    problems = [*content.check_tree(course), *content.check_reveals(course)]
     for proof in content.check_exercises(course, chosen, dispatcher, seed):
         problems += proof.problems
         _show(proof, verbose)

@@ -12,16 +12,34 @@ from grader.model import (
     ExerciseResult,
     Flag,
     Frame,
+    Hidden,
     ItemResult,
     Outcome,
     QuizResult,
     Report,
 )
 from grader.report.frame import NOTHING, bar, document, opening, skip
-from grader.report.layout import amount, number
+from grader.report.layout import amount
 from grader.report.markup import Markup, inline, joined, preformatted, prose, tag
 from grader.report.svg import figure
-from grader.report.wording import advice, begun, dedented, first_to_mend, isolation, known, next_step, reason
+from grader.report.wording import (
+    advice,
+    advice_on,
+    all_hidden,
+    begun,
+    dedented,
+    earned,
+    first_to_mend,
+    hidden_points,
+    hidden_sentence,
+    isolation,
+    known,
+    next_step,
+    not_counted,
+    passing,
+    reason,
+    share,
+)
 
 _CLASSES = {
     Outcome.PASSED: "pass",
@@ -39,26 +57,30 @@ _WORDS = {
 
 def to_html(report: Report) -> str:
     """Return the report as the text of an HTML page."""
-    earned = f"{amount(report.points, report.max_points)} points"
     parts = [_overview(report), _exercises(report.exercises), _quizzes(report.quizzes)]
     return document(
-        f"{earned} - convgrader",
+        f"{earned(report)} - convgrader",
         skip("Skip to the results", "results"),
-        _header(report, earned),
+        _header(report),
         tag("main", *parts, id="results"),
         _footer(report),
     )
 
 
-def _header(report: Report, earned: str) -> Markup:
+def _header(report: Report) -> Markup:
     step = next_step(report)
     return tag(
         "header",
         tag("p", "convgrader report", class_="brand"),
-        tag("h1", earned, tag("small", f"{number(report.score * 100)} %")),
-        bar(report.points, report.max_points),
+        tag("h1", earned(report), tag("small", share(report))),
+        bar(report.points, report.max_points + hidden_points(report.exercises)),
+        _hidden(all_hidden(report.exercises)),
         tag("p", inline(step), class_="next") if step else NOTHING,
     )
+
+
+def _hidden(hidden: Hidden | None) -> Markup:
+    return tag("p", hidden_sentence(hidden)) if hidden is not None else NOTHING
 
 
 def _footer(report: Report) -> Markup:
@@ -89,21 +111,25 @@ def _row(anchor: str, name: str, part: ExerciseResult | QuizResult) -> Markup:
         "tr",
         tag("th", tag("a", name, href=f"#{anchor}"), scope="row"),
         tag("td", part.title),
-        tag("td", bar(part.points, part.max_points), class_="how"),
+        tag("td", _bar(part), class_="how"),
         tag("td", _earned(part), class_="amount"),
         "\n",
     )
 
 
 def _earned(part: ExerciseResult | QuizResult) -> str:
-    return amount(part.points, part.max_points) if part.max_points else "not counted"
+    return amount(part.points, part.max_points) if part.max_points else not_counted(part)
+
+
+def _bar(part: ExerciseResult | QuizResult) -> Markup:
+    secret = hidden_points([part]) if isinstance(part, ExerciseResult) else 0.0
+    return bar(part.points, part.max_points + secret)
 
 
 def _article(anchor: str, part: ExerciseResult | QuizResult, *children: str) -> Markup:
     heading = tag("h3", tag("code", part.id), part.title, id=f"{anchor}-title")
     head = tag("div", heading, tag("span", _earned(part), class_="amount"), class_="head")
-    drawn = bar(part.points, part.max_points)
-    return tag("article", head, drawn, *children, "\n", id=anchor, aria_labelledby=f"{anchor}-title")
+    return tag("article", head, _bar(part), *children, "\n", id=anchor, aria_labelledby=f"{anchor}-title")
 
 
 # --- exercises
@@ -122,6 +148,7 @@ def _exercise(anchor: str, result: ExerciseResult) -> Markup:
         told = [tag("p", inline(text))]
     else:
         told = [_whole(result), _checks(result)]
+    told.append(_hidden(result.hidden))
     return _article(anchor, result, *told, _flags(result.flags), _output(result.output))
 
 
@@ -147,8 +174,7 @@ def _checks(result: ExerciseResult) -> Markup:
     if waiting:
         parts.append(_listed(f"{_checks_that(len(waiting), 'wait')} for another to pass", waiting))
     if passed:
-        count = f"{len(passed)} of {len(result.checks)}" if others else f"All {len(passed)}"
-        parts.append(_listed(f"{count} checks pass", passed, class_=" passed"))
+        parts.append(_listed(passing(result), passed, class_=" passed"))
     return joined(parts)
 
 
@@ -195,7 +221,7 @@ def _full(exercise: str, check: CheckResult, *, headed: bool) -> Markup:
         lead = tag("p", f"Your results are exactly those of {known(check.diagnosis)}:")
         parts.append(tag("div", lead, tag("p", inline(check.diagnosis.message)), class_="known"))
     if check.outcome is not Outcome.SKIPPED:
-        parts.append(tag("p", inline(advice(exercise, check.outcome)), class_="next"))
+        parts.append(tag("p", inline(advice_on(exercise, check)), class_="next"))
     return tag("div", *parts, class_=f"check {_class(check.outcome)}")
 
 

@@ -13,6 +13,7 @@ from grader.model import (
     ExerciseResult,
     Flag,
     Frame,
+    Hidden,
     ItemResult,
     Outcome,
     QuizResult,
@@ -29,13 +30,28 @@ from grader.report.layout import (
     finished,
     header,
     marked,
-    number,
     paragraph,
     quoted,
     row,
     wrap,
 )
-from grader.report.wording import advice, begun, dedented, first_to_mend, isolation, known, next_step, reason
+from grader.report.wording import (
+    advice,
+    advice_on,
+    all_hidden,
+    begun,
+    dedented,
+    first_to_mend,
+    hidden_points,
+    hidden_sentence,
+    isolation,
+    known,
+    next_step,
+    not_counted,
+    passing,
+    reason,
+    share,
+)
 
 _MAX_VALUE_LINES = 14
 _MAX_OUTPUT_LINES = 10
@@ -62,12 +78,14 @@ def to_text(report: Report, style: Style) -> str:
 
 def exercise_text(result: ExerciseResult, style: Style) -> str:
     """Return the block of one exercise, ending with a blank line."""
-    lines = [header(result.id, result.title, result.points, result.max_points, style)]
+    lines = [_header(result.id, result, style)]
     if result.outcome is Outcome.NOT_ATTEMPTED:
         lines += _not_attempted(result, style)
     else:
         lines += _whole(result, style)
         lines += _checks(result, style)
+    if result.hidden is not None:
+        lines += marked(Mark.WAITING, hidden_sentence(result.hidden), style)
     lines += _flags(result.flags, style)
     lines += _output(result.output, style)
     return finished([*lines, ""], style)
@@ -102,9 +120,9 @@ def _checks(result: ExerciseResult, style: Style) -> Iterator[str]:
         if check is not first:
             yield _brief(check, told, style)
     if passed:
-        count = f"{len(passed)} of {len(result.checks)}" if others else f"All {len(passed)}"
-        after = "" if others else f" `grade solution {result.id}` shows how we wrote it."
-        yield from marked(Mark.PASSED, f"{count} checks pass.{after}", style)
+        is_done = not others and result.hidden is None
+        after = f" `grade solution {result.id}` shows how we wrote it." if is_done else ""
+        yield from marked(Mark.PASSED, f"{passing(result)}.{after}", style)
 
 
 def _told(exercise: str, check: CheckResult, style: Style) -> Iterator[str]:
@@ -121,7 +139,7 @@ def _told(exercise: str, check: CheckResult, style: Style) -> Iterator[str]:
         yield from ("", *paragraph(lead, style))
         yield from paragraph(check.diagnosis.message, style, indent=BODY + 2, colour="cyan")
     yield ""
-    yield from _next(advice(exercise, check.outcome), style)
+    yield from _next(advice_on(exercise, check), style)
 
 
 def _mark(check: CheckResult) -> Mark:
@@ -267,16 +285,28 @@ def summary_text(report: Report, style: Style) -> str:
     lines = [style.paint(style.pick("─", "-") * style.width, dim=True)]
     if len(report.exercises) + len(report.quizzes) > 1:
         lines += [*_table(report.exercises, report.quizzes, style), ""]
-    percent = f"{number(report.score * 100)} %"
-    lines += [header("Total", percent, report.points, report.max_points, style), ""]
+    hidden = all_hidden(report.exercises)
+    lines += [_total(report, hidden, style), ""]
+    if hidden is not None:
+        lines += [*paragraph(hidden_sentence(hidden), style, indent=0), ""]
     lines += paragraph(isolation(report), style, indent=0, dim=True)
     lines += paragraph(next_step(report), style, indent=0)
     return finished(lines, style)
 
 
+def _total(report: Report, hidden: Hidden | None, style: Style) -> str:
+    percent = share(report)
+    if hidden is None:
+        return header("Total", percent, report.points, report.max_points, style)
+    secret, instead = hidden.max_points, "hidden"
+    return header("Total", percent, report.points, report.max_points, style, hidden=secret, instead=instead)
+
+
 def list_text(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], style: Style) -> str:
-    """Return a line for each exercise and quiz: its name, its title, and what it earned."""
-    return finished(_table(exercises, quizzes, style), style)
+    """Return a line for each exercise and quiz: its name, its title, and what it earned; then what is hidden."""
+    hidden = all_hidden(exercises)
+    told = ["", *paragraph(hidden_sentence(hidden), style, indent=0)] if hidden is not None else []
+    return finished([*_table(exercises, quizzes, style), *told], style)
 
 
 def _table(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], style: Style) -> Iterator[str]:
@@ -284,4 +314,10 @@ def _table(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], s
     room = max(columns(style.clean(name)) for name in names)
     parts: list[ExerciseResult | QuizResult] = [*exercises, *quizzes]
     for name, part in zip(names, parts, strict=True):
-        yield header(name.ljust(room), part.title, part.points, part.max_points, style)
+        yield _header(name.ljust(room), part, style)
+
+
+def _header(name: str, part: ExerciseResult | QuizResult, style: Style) -> str:
+    secret = hidden_points([part]) if isinstance(part, ExerciseResult) else 0.0
+    instead = not_counted(part)
+    return header(name, part.title, part.points, part.max_points, style, hidden=secret, instead=instead)

@@ -1,8 +1,11 @@
 """What every report for people says, whatever it is set in: what to mend first, why, and what to do next."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 
-from grader.model import CheckResult, Diagnosis, Outcome, QuizResult, Report
+from grader.model import CheckResult, Diagnosis, ExerciseResult, Hidden, Outcome, QuizResult, Report
+from grader.report.layout import amount, number
+from grader.report.shown import WITHHELD
 
 _TOLD_LATER = {Outcome.NOT_ATTEMPTED: 1, Outcome.INTERNAL_ERROR: 2, Outcome.SKIPPED: 3}
 
@@ -12,9 +15,20 @@ def first_to_mend(others: Sequence[CheckResult]) -> CheckResult | None:
     return min(others, key=lambda check: _TOLD_LATER.get(check.outcome, 0), default=None)
 
 
+def advice_on(exercise: str, check: CheckResult) -> str:
+    """Say how to get on with a check; one that keeps its input to itself has none to work out."""
+    if check.rationale == WITHHELD and check.outcome in (Outcome.CRASHED, Outcome.RAISED, Outcome.FAILED):
+        return f"Its title says what it asks for: try your code on such inputs. {_nudge(exercise)}"
+    return advice(exercise, check.outcome)
+
+
+def _nudge(exercise: str) -> str:
+    return f"Stuck? `grade hint {exercise}` gives a nudge."
+
+
 def advice(exercise: str, outcome: Outcome) -> str:
     """Say how to get on with a check that ended like this."""
-    nudge = f"Stuck? `grade hint {exercise}` gives a nudge."
+    nudge = _nudge(exercise)
     match outcome:
         case Outcome.INTERNAL_ERROR:
             return "Grade again; if it stays, tell your instructor. It costs you no points."
@@ -61,6 +75,78 @@ def begun(quiz: QuizResult) -> bool:
     return bool(quiz.problems) or any(item.answered for item in quiz.items)
 
 
+def all_hidden(results: Iterable[ExerciseResult]) -> Hidden | None:
+    """Return what is hidden of several exercises together; None where nothing is."""
+    return sum_hidden(result.hidden for result in results)
+
+
+def sum_hidden(parts: Iterable[Hidden | None]) -> Hidden | None:
+    """Return several hidden parts as one; None where there is none."""
+    found = [hidden for hidden in parts if hidden is not None]
+    if not found:
+        return None
+    points = math.fsum(hidden.max_points for hidden in found)
+    return Hidden(checks=sum(hidden.checks for hidden in found), max_points=points)
+
+
+def hidden_points(results: Iterable[ExerciseResult]) -> float:
+    """Return what is hidden of several exercises is worth."""
+    found = all_hidden(results)
+    return found.max_points if found is not None else 0.0
+
+
+def counted_hidden(hidden: Hidden) -> str:
+    """Return `3 checks, worth 5 points,`: what is hidden, at the beginning of a sentence."""
+    checks = f"{hidden.checks} check" if hidden.checks == 1 else f"{hidden.checks} checks"
+    points = number(hidden.max_points)
+    return f"{checks}, worth {points} {'point' if points == '1' else 'points'},"
+
+
+def hidden_sentence(hidden: Hidden) -> str:
+    """Say what is hidden, and when it counts."""
+    verb, pronoun = ("is", "it counts") if hidden.checks == 1 else ("are", "they count")
+    return (
+        f"{counted_hidden(hidden)} {verb} hidden from you: {pronoun} when your work is graded for the record."
+    )
+
+
+def passing(result: ExerciseResult) -> str:
+    """Say how many of the checks that are shown pass: `All 12 checks pass`, `9 of 12 checks pass`."""
+    passed = sum(check.outcome is Outcome.PASSED for check in result.checks)
+    which = "checks you can see" if result.hidden is not None else "checks"
+    count = f"All {passed}" if passed == len(result.checks) else f"{passed} of {len(result.checks)}"
+    return f"{count} {which} pass"
+
+
+def earned(report: Report) -> str:
+    """Return `28.5/58 points`, and of what, where not everything is shown."""
+    points = f"{amount(report.points, report.max_points)} points"
+    if all_hidden(report.exercises) is None:
+        return points
+    return f"{points} that you can see" if report.max_points else "No points that you can see"
+
+
+def share(report: Report) -> str:
+    """Return the score in percent, and of what, where not everything is shown."""
+    if all_hidden(report.exercises) is None:
+        return f"{number(report.score * 100)} %"
+    return (
+        f"{number(report.score * 100)} % of what you can see" if report.max_points else "nothing you can see"
+    )
+
+
+def not_counted(part: ExerciseResult | QuizResult) -> str:
+    """Say why a part has no points to show."""
+    return "hidden" if isinstance(part, ExerciseResult) and part.hidden is not None else "not counted"
+
+
+def nothing_left(results: Iterable[ExerciseResult]) -> str:
+    """Say that all is done, as far as that is known."""
+    if all_hidden(results) is None:
+        return "Everything passes. Well done."
+    return "Everything you can see passes. The rest counts when your work is graded for the record."
+
+
 def isolation(report: Report) -> str:
     """Say how submissions were locked in, and by which seed their inputs were drawn."""
     found = report.isolation
@@ -74,9 +160,9 @@ def next_step(report: Report) -> str:
     void = [exercise.id for exercise in report.exercises if exercise.outcome is Outcome.INTERNAL_ERROR]
     if void:
         return f"Not counted, through a fault of ours: {', '.join(void)}. Please grade again."
-    if report.points >= report.max_points:
-        return "Everything passes. Well done." if report.max_points else ""
-    unfinished = [exercise for exercise in report.exercises if exercise.points < exercise.max_points]
+    unfinished = [exercise for exercise in report.exercises if not exercise.is_full]
+    if not unfinished and report.points >= report.max_points:
+        return nothing_left(report.exercises) if report.max_points else ""
     if unfinished:
         chosen = max(unfinished, key=lambda exercise: exercise.points > 0).id
         return f"Next: change exercises/{chosen}.py, then run `grade {chosen}`."

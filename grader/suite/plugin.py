@@ -7,14 +7,16 @@ import io
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Set
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 
+from grader import reveal
 from grader.errors import DocumentError, Problem
+from grader.model import Reveal
 from grader.proxy import Conversation, Student
 
 _OFF = (
@@ -25,19 +27,22 @@ _OFF = (
 _MARKS = {
     "points(n)": "what the check is worth",
     "requires(*checks)": "earlier checks without which this one makes no sense",
-    "reveal(what)": "how much of a failure the student sees: all (default), or only the title",
+    "reveal(what)": "how much of the check students see: all, title (and the outcome), or nothing",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSpec:
-    """One check as the suite describes it. `title` is the first line of the test's docstring."""
+    """One check as the suite describes it. `title` is the first line of the test's docstring.
+
+    `reveal` is the check's own mark; what its exercise and course say is not known here, and changes no result.
+    """
 
     id: str
     title: str
     points: float
     requires: tuple[str, ...] = ()
-    reveal: str = "all"
+    reveal: Reveal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +116,13 @@ def collect(path: Path) -> tuple[Check, ...]:
             or f"pytest ended with exit code {int(code)}: {printed.getvalue()[-500:]}"
         )
         raise DocumentError([Problem(path=path.name, message=f"the suite cannot be run: {reason}")])
-    return tuple(map(_check, collector.items))
+    written = {test.id: test.reveal for test in reveal.read(path)}
+    return tuple(_check(item, written) for item in collector.items)
 
 
-def _check(item: pytest.Item) -> Check:
+def _check(item: pytest.Item, written: Mapping[str, Reveal | None]) -> Check:
     assert isinstance(item, pytest.Function)
-    return Check(spec=_spec(item), test=item.obj)
+    return Check(spec=_spec(item, written.get(item.name)), test=item.obj)
 
 
 def _arguments(path: Path) -> Iterator[str]:
@@ -170,12 +176,12 @@ def _run(check: Check, seed: int, conversation: Conversation, passed: Set[str]) 
     )
 
 
-def _spec(item: pytest.Item) -> CheckSpec:
+def _spec(item: pytest.Item, written: Reveal | None) -> CheckSpec:
     path, first_line, _ = item.location
     line = (first_line or 0) + 1
     points = item.get_closest_marker("points")
     requires = item.get_closest_marker("requires")
-    reveal = item.get_closest_marker("reveal")
+    told = item.get_closest_marker("reveal")
     title = (getattr(item, "obj", None).__doc__ or "").strip().split("\n")[0].rstrip(".")
     problems = []
     if points is None or len(points.args) != 1:
@@ -184,6 +190,10 @@ def _spec(item: pytest.Item) -> CheckSpec:
         problems.append("needs a docstring: its first line is the title that students read")
     if unknown := set(item.fixturenames) - {"student", "rng", "request"}:  # type: ignore[attr-defined]
         problems.append(f"asks for {sorted(unknown)}; a check has `student` and `rng`")
+    if told is not None and (written is None or told.args != (written,)):
+        problems.append(
+            'says what it reveals where nobody reads it: write @pytest.mark.reveal("title") above it'
+        )
     if problems:
         raise DocumentError(Problem(path=path, line=line, message=f"{item.name} {text}") for text in problems)
     assert points is not None
@@ -192,7 +202,7 @@ def _spec(item: pytest.Item) -> CheckSpec:
         title=title,
         points=float(points.args[0]),
         requires=tuple(requires.args) if requires else (),
-        reveal=str(reveal.args[0]) if reveal else "all",
+        reveal=written,
     )
 
 
