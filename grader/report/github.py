@@ -15,7 +15,7 @@ from grader.model import Outcome, Report
 from grader.report.entries import Entry, entries, worst_first
 from grader.report.layout import Style, amount
 from grader.report.text import to_text
-from grader.report.wording import all_hidden, earned, hidden_sentence, not_counted, share
+from grader.report.wording import all_hidden, earned, earned_of, hidden_sentence, share
 from grader.safetext import one_line, printable
 
 MOST_ANNOTATIONS = 10
@@ -110,13 +110,9 @@ def _heading(report: Report) -> str:
 def _table(report: Report) -> str:
     rows = ["| part | title | points |", "|---|---|---:|"]
     for exercise in report.exercises:
-        earned = (
-            amount(exercise.points, exercise.max_points) if exercise.max_points else not_counted(exercise)
-        )
-        rows.append(f"| {safe(exercise.id)} | {safe(exercise.title)} | {earned} |")
+        rows.append(f"| {safe(exercise.id)} | {safe(exercise.title)} | {earned_of(exercise)} |")
     for quiz in report.quizzes:
-        earned = amount(quiz.points, quiz.max_points) if quiz.max_points else "not counted"
-        rows.append(f"| {safe('quiz ' + quiz.id)} | {safe(quiz.title)} | {earned} |")
+        rows.append(f"| {safe('quiz ' + quiz.id)} | {safe(quiz.title)} | {earned_of(quiz)} |")
     return "\n".join(rows)
 
 

@@ -12,7 +12,6 @@ from grader.model import (
     ExerciseResult,
     Flag,
     Frame,
-    Hidden,
     ItemResult,
     Outcome,
     QuizResult,
@@ -29,13 +28,14 @@ from grader.report.wording import (
     begun,
     dedented,
     earned,
+    earned_of,
     first_to_mend,
+    hidden_of,
     hidden_points,
     hidden_sentence,
     isolation,
     known,
     next_step,
-    not_counted,
     passing,
     reason,
     share,
@@ -68,19 +68,15 @@ def to_html(report: Report) -> str:
 
 
 def _header(report: Report) -> Markup:
-    step = next_step(report)
+    step, hidden = next_step(report), all_hidden(report.exercises)
     return tag(
         "header",
         tag("p", "convgrader report", class_="brand"),
         tag("h1", earned(report), tag("small", share(report))),
         bar(report.points, report.max_points + hidden_points(report.exercises)),
-        _hidden(all_hidden(report.exercises)),
+        tag("p", hidden_sentence(hidden)) if hidden is not None else NOTHING,
         tag("p", inline(step), class_="next") if step else NOTHING,
     )
-
-
-def _hidden(hidden: Hidden | None) -> Markup:
-    return tag("p", hidden_sentence(hidden)) if hidden is not None else NOTHING
 
 
 def _footer(report: Report) -> Markup:
@@ -112,13 +108,9 @@ def _row(anchor: str, name: str, part: ExerciseResult | QuizResult) -> Markup:
         tag("th", tag("a", name, href=f"#{anchor}"), scope="row"),
         tag("td", part.title),
         tag("td", _bar(part), class_="how"),
-        tag("td", _earned(part), class_="amount"),
+        tag("td", earned_of(part), class_="amount"),
         "\n",
     )
-
-
-def _earned(part: ExerciseResult | QuizResult) -> str:
-    return amount(part.points, part.max_points) if part.max_points else not_counted(part)
 
 
 def _bar(part: ExerciseResult | QuizResult) -> Markup:
@@ -128,7 +120,7 @@ def _bar(part: ExerciseResult | QuizResult) -> Markup:
 
 def _article(anchor: str, part: ExerciseResult | QuizResult, *children: str) -> Markup:
     heading = tag("h3", tag("code", part.id), part.title, id=f"{anchor}-title")
-    head = tag("div", heading, tag("span", _earned(part), class_="amount"), class_="head")
+    head = tag("div", heading, tag("span", earned_of(part), class_="amount"), class_="head")
     return tag("article", head, _bar(part), *children, "\n", id=anchor, aria_labelledby=f"{anchor}-title")
 
 
@@ -148,7 +140,7 @@ def _exercise(anchor: str, result: ExerciseResult) -> Markup:
         told = [tag("p", inline(text))]
     else:
         told = [_whole(result), _checks(result)]
-    told.append(_hidden(result.hidden))
+    told.append(tag("p", inline(hidden_of(result))) if result.hidden is not None else NOTHING)
     return _article(anchor, result, *told, _flags(result.flags), _output(result.output))
 
 

@@ -42,6 +42,7 @@ from grader.report.wording import (
     begun,
     dedented,
     first_to_mend,
+    hidden_of,
     hidden_points,
     hidden_sentence,
     isolation,
@@ -85,7 +86,7 @@ def exercise_text(result: ExerciseResult, style: Style) -> str:
         lines += _whole(result, style)
         lines += _checks(result, style)
     if result.hidden is not None:
-        lines += marked(Mark.WAITING, hidden_sentence(result.hidden), style)
+        lines += marked(Mark.WAITING, hidden_of(result), style)
     lines += _flags(result.flags, style)
     lines += _output(result.output, style)
     return finished([*lines, ""], style)

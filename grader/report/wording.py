@@ -110,6 +110,11 @@ def hidden_sentence(hidden: Hidden) -> str:
     )
 
 
+def hidden_of(result: ExerciseResult) -> str:
+    """Say what is hidden of an exercise, and what of it is not shown therefore; "" where nothing is."""
+    return f"{hidden_sentence(result.hidden)} What your code prints is left out too." if result.hidden else ""
+
+
 def passing(result: ExerciseResult) -> str:
     """Say how many of the checks that are shown pass: `All 12 checks pass`, `9 of 12 checks pass`."""
     passed = sum(check.outcome is Outcome.PASSED for check in result.checks)
@@ -138,6 +143,14 @@ def share(report: Report) -> str:
 def not_counted(part: ExerciseResult | QuizResult) -> str:
     """Say why a part has no points to show."""
     return "hidden" if isinstance(part, ExerciseResult) and part.hidden is not None else "not counted"
+
+
+def earned_of(part: ExerciseResult | QuizResult) -> str:
+    """Return what a part earned: `3.5/10`, `3/3, 5 hidden`, or why there is nothing to tell."""
+    if not part.max_points:
+        return not_counted(part)
+    secret = hidden_points([part]) if isinstance(part, ExerciseResult) else 0.0
+    return amount(part.points, part.max_points) + (f", {number(secret)} hidden" if secret else "")
 
 
 def nothing_left(results: Iterable[ExerciseResult]) -> str:
