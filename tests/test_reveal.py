@@ -189,6 +189,8 @@ def test_what_is_shown_adds_up():
     assert exercise.outcome is Outcome.FAILED
     assert exercise.duration_s == 1.0
     assert from_json(to_json(report)) == report
+    for seen in (SEEN, ALL_HIDDEN):
+        assert shown(shown(whole(), seen), seen) == shown(whole(), seen), "to show twice changes nothing"
     assert scoring.meets(shown(whole(Outcome.CRASHED), SEEN), 100), "what is hidden fails no student's build"
     assert not scoring.meets(whole(Outcome.CRASHED), 100)
 

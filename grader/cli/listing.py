@@ -110,5 +110,5 @@ def _next(
     if unanswered:
         return f"Next: `grade quiz {unanswered[0]}`."
     if any(standing.hidden is not None for standing in standings.values()):
-        return "Everything you can see is done. `grade` tells what of it you can see earns."
+        return "Everything you can see is done. `grade` tells what it earns."
     return "Everything is done. `grade` tells what it earns."

@@ -38,7 +38,9 @@ def _with(report: Report, exercises: tuple[ExerciseResult, ...]) -> Report:
 
 
 def shown_exercise(result: ExerciseResult, seen: Seen) -> ExerciseResult:
-    """Return the result of one exercise as far as students see it."""
+    """Return the result of one exercise as far as students see it. What is shown so already stays as it is."""
+    if result.hidden is not None:
+        return result
     secret = _secret(result, seen)
     if not result.checks:
         return _without_checks(result, seen)
