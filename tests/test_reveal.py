@@ -23,7 +23,7 @@ from grader.cli.formats import FORMATS, Setting
 from grader.cli.screen import to_work_on, verdict_text
 from grader.dispatch import Dispatcher
 from grader.errors import DocumentError
-from grader.export import gradescope
+from grader.export import ci, gradescope
 from grader.model import (
     CheckResult,
     Counterexample,
@@ -270,6 +270,17 @@ def test_classroom50_has_no_way_to_hide_a_test_and_counts_what_is_shown(rendered
     document = json.loads(rendered("classroom50", whole(Outcome.FAILED)))
     assert (document["score"], document["max-score"]) == (300, 300)
     assert not all(test["passed"] for test in document["tests"])
+
+
+def test_the_line_that_classroom50_shows_says_what_is_hidden(tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    script: dict[str, object] = {"__name__": "autograder"}
+    exec(ci.workflow("classroom50", "convgrader"), script)
+    for hidden in (0, 3):
+        script["tell"]({"score": 300, "max-score": 300}, hidden)
+    all_shown, some_hidden = (tmp_path / "output").read_text(encoding="utf-8").splitlines()
+    assert all_shown == "summary=3 of 3 points"
+    assert some_hidden == "summary=3 of 3 points that are shown; 3 more checks are hidden"
 
 
 def test_junit_has_a_skipped_case_for_what_is_hidden(rendered):
