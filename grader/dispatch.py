@@ -119,6 +119,9 @@ class Dispatcher:
         self.ready()
         order = sorted(range(len(todo)), key=lambda n: bool(todo[n].exercise.warm))
         memory = _Memory(SUBMISSION_MEMORY_MIB)
+        if len(todo) == 1:
+            yield self._grade_one(todo[0], watch, memory)
+            return
         with ThreadPoolExecutor(max_workers=self._jobs) as pool:
             futures = {n: pool.submit(self._grade_one, todo[n], watch, memory) for n in order}
             try:
@@ -136,6 +139,8 @@ class Dispatcher:
     def _grade_in(self, slot: int, job: Job, watch: Watch) -> Graded | NotGraded:
         limit = job.exercise.limits.exercise_limit_s + job.exercise.limits.import_limit_s + 2 * _OWN_SLACK_S
         deadline = time.monotonic() + limit
+        if watch is ignore:
+            job = msgspec.structs.replace(job, tell_checks=False)
         try:
             channel = self._starter.open(job, slot)
             with contextlib.closing(channel):

@@ -15,6 +15,8 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Job(_Message, frozen=True, kw_only=True, tag="job"):
     """Grade one exercise: `sources` (path below `root` -> text) is the snapshot of the submission's modules.
 
+    With `tell_checks`, a CheckEnded comes as soon as a check has ended.
+
     What course checks ask for on top: `first_failure` ends the grading with the first check that fails, `threads` is
     how many torch may use in the grading process, and `measure` has it tell how much of its tolerance a check uses.
     """
@@ -24,6 +26,7 @@ class Job(_Message, frozen=True, kw_only=True, tag="job"):
     root: str = ""
     sources: dict[str, str]
     seed: int
+    tell_checks: bool = True
     explain: bool = True
     first_failure: bool = False
     threads: int = 1
