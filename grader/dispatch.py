@@ -6,13 +6,14 @@ Needs no torch, and does its own reading while the zygote imports it.
 import contextlib
 import os
 import queue
+import select
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -69,7 +70,7 @@ class Dispatcher:
         """
         level = _max_level()
         self._jobs = jobs or cores()
-        self._slots = _Slots(self._jobs)
+        self._slots = _Slots(range(self._jobs))
         self._starter: _Starter = (
             _Zygote(level, many=many) if sys.platform == "linux" and level > 0 else _Spawner(level)
         )
@@ -91,6 +92,10 @@ class Dispatcher:
     def is_alive(self) -> bool:
         """Tell whether grading processes can still be started."""
         return self._starter.is_alive()
+
+    def take_slot(self, slot: int) -> None:
+        """Grade one job at a time, in this slot: others share the warm process, forked from the one that started it."""
+        self._jobs, self._slots = 1, _Slots([slot])
 
     def ready(self) -> Ready:
         """Wait until the machine is ready to grade; tell its isolation level and versions."""
@@ -160,9 +165,9 @@ class Dispatcher:
 class _Slots:
     """The cores of this machine that are graded on; each job takes one for itself."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, slots: Iterable[int]) -> None:
         self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for slot in range(count):
+        for slot in slots:
             self._free.put(slot)
 
     @contextlib.contextmanager
@@ -283,8 +288,10 @@ class _Zygote:
         return ForkLauncher(self._control, order, slot=0)
 
     def is_alive(self) -> bool:
-        """Tell whether the warm process runs."""
-        return self._process.poll() is None
+        """Tell whether the warm process runs. Who shares it is not its parent, but sees it hang up."""
+        poller = select.poll()
+        poller.register(self._control, 0)  # hanging up is always told
+        return not poller.poll(0)
 
     def stop(self) -> None:
         """Kill the warm process; everything forked from it dies with it."""

@@ -132,10 +132,11 @@ jobs = click.option(
 
 executor = click.option(
     "--executor",
-    default="local",
+    default="processes",
     metavar="NAME",
     show_default=True,
-    help="local: one warm process; processes, loky: one for each job; dask://HOST:PORT: on every worker of a cluster.",
+    help="processes, around one warm process; local: threads around it; loky: a warm process for each job; "
+    "dask://HOST:PORT: one on every worker of a cluster.",
 )
 
 
