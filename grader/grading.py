@@ -16,7 +16,7 @@ import torch
 from grader import jobs, review, scoring
 from grader.errors import DocumentError, InternalError
 from grader.explanation import Evidence, Explanations
-from grader.feedback import picture
+from grader.feedback import counterexample, picture
 from grader.feedback.display import show, show_call
 from grader.jobs import CheckEnded, Graded, Job, NotGraded
 from grader.model import CheckResult, Counterexample, ExerciseResult, Frame, Outcome
@@ -62,7 +62,7 @@ def prepare(suite: Path) -> Prepared:
 
 
 def rehearse(prepared: Prepared) -> None:
-    """Run checks a few times on the reference: what is slow or written only at first is inherited done.
+    """Run checks a few times on the reference, and a search: what is slow or written only at first is inherited done.
 
     What a check raises here it raises in a grading too, which tells it. Of a slow suite a part will do.
     """
@@ -75,6 +75,7 @@ def rehearse(prepared: Prepared) -> None:
             report=lambda run: run.error is None and time.monotonic() < until,
             first_failure=True,
         )
+    counterexample.warm()
 
 
 def _fixture_source(folder: Path) -> str:
