@@ -1,12 +1,12 @@
 """Our pages in a real browser: light and dark, wide and narrow, by keyboard, and with what a screen reader is told."""
 
 import itertools
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from browsing import barriers, emulate, pale, requested
 from test_class_report import SUMMARY
 from test_page import ATTACKS, FULL
 from test_report import poisoned
@@ -42,10 +42,7 @@ def show(browser, files):
     """Open a page from its file, in a scheme and a width, everything that opens open; return the browser."""
 
     def run(name: str, *, scheme: str = "light", width: int = 1280, opened: bool = True):
-        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        emulate(browser, scheme=scheme, width=width)
         for kind in ("browser", "performance"):
             browser.get_log(kind)  # what earlier pages said
         browser.get(files[name].as_uri())
@@ -54,15 +51,6 @@ def show(browser, files):
         return browser
 
     return run
-
-
-def requested(browser) -> list[str]:
-    messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
-    return [
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    ]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -105,37 +93,16 @@ def test_no_text_runs_out_of_its_place(show, name, width):
     assert show(name, width=width).execute_script(OVERLAPS) == []
 
 
-# Contrast as WCAG 2.2 computes it, from the colours the browser gives to every text and to what lies behind it.
-CONTRASTS = """
-const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
-const behind = part => {
-  for (let at = part; at; at = at.parentElement) {
-    const found = numbers(getComputedStyle(at).backgroundColor);
-    if (found.length < 4 || found[3] === 1) return found.slice(0, 3);
-    if (found[3] > 0) throw new Error('half transparent: ' + at.outerHTML.slice(0, 80));
-  }
-  throw new Error('nothing behind it');
-};
-const channel = value => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-const found = [];
-while (walker.nextNode()) {
-  const part = walker.currentNode.parentElement;
-  if (!walker.currentNode.data.trim() || !part.checkVisibility()) continue;
-  const pair = [light(numbers(getComputedStyle(part).color)), light(behind(part))].sort((a, b) => b - a);
-  found.push([(pair[0] + 0.05) / (pair[1] + 0.05), part.tagName + '.' + part.className + ' ' + part.textContent.slice(0, 40)]);
-}
-return found;
-"""
-
-
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("name", OURS)
 def test_every_text_has_contrast_as_it_is_painted(show, name, scheme):
-    measured = show(name, scheme=scheme).execute_script(CONTRASTS)
-    assert len(measured) > 50
-    assert [text for ratio, text in measured if ratio < 4.5] == []
+    assert pale(show(name, scheme=scheme)) == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", OURS)
+def test_axe_finds_no_barrier(show, name, width):
+    assert barriers(show(name, width=width)) == []
 
 
 @pytest.mark.parametrize("name", OURS)
