@@ -106,6 +106,15 @@ def pale(browser: "WebDriver") -> list[str]:
     return [text for ratio, text in measured if ratio < 4.5]
 
 
+def cut_off(browser: "WebDriver") -> list[str]:
+    """Return what shows its beginning only: on paper nobody can scroll it."""
+    found: list[str] = browser.execute_script(
+        "return [...document.querySelectorAll('body *')].filter(part => part.clientWidth && part.scrollWidth > part.clientWidth + 1"
+        " && getComputedStyle(part).overflowX !== 'visible').map(part => part.outerHTML.slice(0, 100))"
+    )
+    return found
+
+
 # Whether what has the focus is seen: in the window, marked, and behind nothing that is laid over the page.
 _SEEN = """
 const part = document.activeElement, box = part.getBoundingClientRect(), style = getComputedStyle(part);

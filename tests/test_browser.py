@@ -6,16 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browsing import barriers, emulate, pale, requested
+from browsing import barriers, cut_off, emulate, pale, requested
 from test_class_report import SUMMARY
 from test_page import ATTACKS, FULL
 from test_report import poisoned
 
 from grader.class_report import to_html as class_page
+from grader.report import Hints
 from grader.report import to_html as report_page
 
+HINTS = {
+    "pooling": Hints(opened=("The largest of negative numbers is negative.", "Pad with `-inf`."), count=3)
+}
 PAGES: dict[str, Callable[[], str]] = {
-    "report": lambda: report_page(FULL),
+    "report": lambda: report_page(FULL, HINTS),
     "class": lambda: class_page(SUMMARY),
     "hostile report": lambda: report_page(poisoned(FULL, "".join(ATTACKS))),
     "hostile class": lambda: class_page(poisoned(SUMMARY, "".join(ATTACKS))),
@@ -23,6 +27,7 @@ PAGES: dict[str, Callable[[], str]] = {
 OURS = [name for name in PAGES if "hostile" not in name]
 SCHEMES = ("light", "dark")
 WIDTHS = (390, 1280)
+PAPER = 718  # A4 between margins of a centimetre
 OPEN_ALL = "document.querySelectorAll('details').forEach(part => part.open = true)"
 
 
@@ -41,8 +46,8 @@ def files(tmp_path_factory) -> dict[str, Path]:
 def show(browser, files):
     """Open a page from its file, in a scheme and a width, everything that opens open; return the browser."""
 
-    def run(name: str, *, scheme: str = "light", width: int = 1280, opened: bool = True):
-        emulate(browser, scheme=scheme, width=width)
+    def run(name: str, *, scheme: str = "light", width: int = 1280, opened: bool = True, media: str = ""):
+        emulate(browser, scheme=scheme, width=width, media=media)
         for kind in ("browser", "performance"):
             browser.get_log(kind)  # what earlier pages said
         browser.get(files[name].as_uri())
@@ -204,12 +209,18 @@ def test_a_screen_reader_is_told_names_for_pictures_parts_and_tables(show, name)
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
-def test_on_paper_everything_that_opens_is_open(show):
-    browser = show("class", opened=False)
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
-    seen = "return [...document.querySelectorAll('article details .parts tbody tr')].every(r => r.getBoundingClientRect().height > 0)"
-    assert browser.execute_script(seen)
-    assert (
-        browser.execute_script("return getComputedStyle(document.querySelector('.skip')).display") == "none"
-    )
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", OURS)
+def test_on_paper_everything_is_open_whole_and_dark_on_light(show, name, scheme):
+    browser = show(name, opened=False, scheme=scheme, width=PAPER, media="print")
+    seen = "return [...document.querySelectorAll('details .body > *')].filter(part => part.closest('details').checkVisibility())"
+    seen += ".map(part => part.getBoundingClientRect().height)"
+    heights = browser.execute_script(seen)
+    assert heights
+    assert min(heights) > 0
+    assert not browser.find_element("css selector", ".skip").is_displayed()
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= PAPER
+    assert cut_off(browser) == []
+    ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert ground == "rgb(255, 255, 255)"
+    assert pale(browser) == []

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from browsing import barriers, download, emulate, pale, requested, told, unseen_focus, wait_for
+from browsing import barriers, cut_off, download, emulate, pale, requested, told, unseen_focus, wait_for
 from test_quiz import load
 
 from grader import quiz
@@ -470,6 +470,7 @@ def test_on_paper_every_answer_is_there_whole_and_dark_on_light(show, bank, sche
     )
     assert chosen == 5
     assert browser.execute_script("return document.documentElement.scrollWidth") <= PAPER
+    assert cut_off(browser) == []
     assert [part for part in (".bottom", ".skip", ".hints button") if browser.find_element("css selector", part).is_displayed()] == []  # fmt: skip
     assert (
         browser.execute_script("return getComputedStyle(document.body).backgroundColor")
