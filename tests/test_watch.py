@@ -2,6 +2,7 @@
 
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -12,14 +13,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 from terminals import LIMIT_S, Output, Terminal
 
 from grader import attempt, catalog
 from grader.cli import keys
-from grader.cli.screen import to_work_on
+from grader.cli.screen import Screen, to_work_on
 from grader.dispatch import Dispatcher
 from grader.model import ExerciseResult, Outcome
+from grader.report import Style
 from grader.watch import Changes, Ended, Session, changes, has_events, look, notices, noticing
 
 COURSE = Path(__file__).parent / "course"
@@ -420,6 +423,19 @@ def terminal(workspace) -> Iterator[Terminal]:
     opened = Terminal(workspace, "watch")
     yield opened
     opened.close()
+
+
+@pytest.mark.parametrize("coloured", [False, True])
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_the_line_of_keys_is_one_line_and_says_how_to_leave(capsys, width, coloured):
+    """One that wraps would leave its first half on the screen for good."""
+    screen = Screen(Style(width=width, colour=coloured), is_terminal=True, has_keys=True)
+    for focus, following in (("output_size", "normalization"), ("relu", "pooling"), (None, None)):
+        screen.keys(focus, following)
+        line = click.unstyle(capsys.readouterr().out).lstrip("\r")
+        assert len(line) < width
+        assert re.search(r"\bq\b", line)
+    assert "l list" in line  # without an exercise there is room at any width
 
 
 KEYS = "\x1b[1mq\x1b[0m quit"

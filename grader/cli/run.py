@@ -200,11 +200,16 @@ def colour(output: Path | None) -> bool:
     return output is None and sys.stdout.isatty() and wanted
 
 
-def width() -> int:
+def width(least: int = 40) -> int:
     """Return how many columns a report may take."""
     import shutil  # noqa: PLC0415
 
-    return max(60, min(shutil.get_terminal_size((80, 24)).columns, 100))
+    return max(least, min(shutil.get_terminal_size((80, 24)).columns, 100))
+
+
+def prose_width() -> int:
+    """Return how many columns prose may take: beyond these the eye loses its line."""
+    return min(78, width() - 2)
 
 
 def has_unicode() -> bool:

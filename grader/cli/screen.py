@@ -11,6 +11,7 @@ import click
 
 from grader.model import ExerciseResult
 from grader.report import Style, exercise_text, list_text, quizzes_text
+from grader.report.layout import columns
 from grader.watch import Ended
 
 _CLEAR = "\x1b[H\x1b[2J"  # what was there stays in the terminal's history
@@ -47,9 +48,16 @@ class Screen:
         keys = [("n", f"next ({following})")] if following is not None else []
         keys += [("h", f"hint for {focus}"), ("r", "reset it")] if focus is not None else []
         keys += [("l", "list"), ("a", "all again"), ("q", "quit")]
-        if len("   ".join(f"{key} {what}" for key, what in keys)) >= self._style.width:
-            keys = [(key, what.split()[0]) for key, what in keys]
-        self._line("   ".join(f"{self._style.paint(key, bold=True)} {what}" for key, what in keys))
+        self._line(self._one_line(keys))
+
+    def _one_line(self, keys: Sequence[tuple[str, str]]) -> str:
+        """Return keys and what they do, as much of it as one line holds: one that wraps cannot be taken away."""
+        short = [(key, what.split()[0]) for key, what in keys]
+        for shown, gap in ((keys, "   "), (short, "   "), (short, " ")):
+            line = gap.join(f"{self._style.paint(key, bold=True)} {what}" for key, what in shown)
+            if columns(click.unstyle(line)) < self._style.width:
+                return line
+        return f"Keys: {' '.join(key for key, _ in keys)}"
 
     def leave(self) -> None:
         """Take the last line away: the prompt of the shell comes there."""
