@@ -14,7 +14,7 @@ from grader.quiz import Bank
 from grader.report import Style
 from grader.report.layout import amount, columns, cut
 
-_LEAST_TITLE = 6  # columns: less of a title says nothing
+_LEAST_TITLE = 10  # columns: less of a title says nothing
 
 
 @click.command("list", short_help="List exercises and quizzes, what is done, and what is next.")
