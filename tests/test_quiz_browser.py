@@ -477,5 +477,3 @@ def test_on_paper_every_answer_is_there_whole_and_dark_on_light(show, bank, sche
         == "rgb(255, 255, 255)"
     )
     assert pale(browser) == []
-    pages = browser.execute_cdp_cmd("Page.printToPDF", {})["data"]
-    assert len(pages) > 20_000
