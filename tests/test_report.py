@@ -29,6 +29,7 @@ from grader.model import (
 )
 from grader.report import (
     FORMAT,
+    Hints,
     Style,
     exercise_text,
     from_json,
@@ -362,6 +363,23 @@ def test_the_whole_text_is_its_blocks_as_the_command_prints_them() -> None:
     blocks += [quizzes_text(RICH.quizzes, Style()), summary_text(RICH, Style())]
     assert to_text(RICH, Style()) == "\n".join(blocks)
     assert quizzes_text((), Style()) == ""
+
+
+@pytest.mark.parametrize(
+    ("opened", "said"),
+    [
+        ((), "Stuck? `grade hint pooling` gives a nudge."),
+        (("Pad.",), "Stuck? `grade hint pooling` opens hint 2 of 2."),
+        (
+            ("Pad.", "With -inf."),
+            "Stuck? All 2 hints are open; `grade hint pooling 1` shows the first again.",
+        ),
+    ],
+)
+def test_what_is_told_says_which_hint_is_next(opened: tuple[str, ...], said: str) -> None:
+    told = to_text(RICH, Style(width=100), {"pooling": Hints(opened=opened, count=2)})
+    assert said in " ".join(told.split())
+    assert "`grade hint relu` gives a nudge." in " ".join(told.split())  # of which nothing is known
 
 
 def test_output_and_large_values_are_capped() -> None:

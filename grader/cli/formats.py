@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from grader.model import Report
 from grader.report import (
     MOST_BYTES,
     Handed,
+    Hints,
     Places,
     Release,
     Style,
@@ -38,6 +39,7 @@ class Setting:
 
     style: Style = field(default_factory=Style)
     submission: Path = Path()
+    hints: Mapping[str, Hints] = field(default_factory=dict)
 
 
 def _github(report: Report, setting: Setting) -> str:
@@ -53,10 +55,10 @@ def _classroom50(report: Report, _setting: Setting) -> str:
 
 
 FORMATS: dict[str, Callable[[Report, Setting], str]] = {
-    "text": lambda report, setting: to_text(report, setting.style),
+    "text": lambda report, setting: to_text(report, setting.style, setting.hints),
     "json": lambda report, _: to_json(report),
     "junit": lambda report, _: to_junit(report),
-    "html": lambda report, _: to_html(report),
+    "html": lambda report, setting: to_html(report, setting.hints),
     "markdown": lambda report, _: to_markdown(report),
     "github": _github,
     "gradescope": _gradescope,

@@ -10,13 +10,12 @@ import click
 from grader import attempt, catalog
 from grader.catalog import Course
 from grader.cli import nearest, options
+from grader.cli.run import prose_width
 from grader.dispatch import Dispatcher
 from grader.errors import InternalError, UsageError
 from grader.hints import OpenedHints
 from grader.model import Exercise, ExerciseResult, Outcome
 from grader.submission import open_submission
-
-_WIDTH = 78
 
 _workspace = options.submission("The workspace; this folder unless given.")
 
@@ -43,7 +42,7 @@ def next_hint(exercise: Exercise, folder: Path, number: int | None = None) -> st
     hints, count = OpenedHints(folder), len(exercise.hints)
     number = number or min(hints.count(exercise) + 1, count)
     hints.open(exercise, number)
-    hint = click.wrap_text(exercise.hints[number - 1], width=_WIDTH, preserve_paragraphs=True)
+    hint = click.wrap_text(exercise.hints[number - 1], width=prose_width(), preserve_paragraphs=True)
     if number == count:
         more = f"That was the last of {count}; `grade hint {exercise.id} 1` shows the first again."
     elif hints.is_kept(exercise):
@@ -52,7 +51,7 @@ def next_hint(exercise: Exercise, folder: Path, number: int | None = None) -> st
         more = (
             f"Hint {number} of {count}. The next opens in your workspace, the folder that holds exercises/."
         )
-    return f"{hint}\n\n{more}"
+    return f"{hint}\n\n{click.wrap_text(more, width=prose_width())}"
 
 
 @click.command("solution", short_help="Show our solution of an exercise, after full marks.")
@@ -95,7 +94,7 @@ def _closed(exercise: Exercise, result: ExerciseResult) -> str:
     return click.wrap_text(
         f"Our solution of {exercise.id} opens when yours has full marks; now {state}. "
         f"`grade {exercise.id}` says what is missing, and `grade hint {exercise.id}` gives a nudge.",
-        width=_WIDTH,
+        width=prose_width(),
     )
 
 
@@ -107,7 +106,7 @@ def _told(exercise: Exercise) -> str:
     first = tree.body[0]
     lines = source.splitlines()
     code = "\n".join(lines[first.end_lineno :] if explanation else lines).strip("\n")
-    prose = click.wrap_text(explanation, width=_WIDTH, preserve_paragraphs=True)
+    prose = click.wrap_text(explanation, width=prose_width(), preserve_paragraphs=True)
     return f"{exercise.title}\n\n{prose}\n\n{_painted(code)}\n"
 
 

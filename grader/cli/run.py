@@ -14,9 +14,10 @@ from grader.cli import commands, nearest, options
 from grader.cli.formats import FORMATS, Setting, add_step_summary, report_format
 from grader.dispatch import Dispatcher
 from grader.errors import IsolationRefused, UsageError
+from grader.hints import OpenedHints
 from grader.model import CheckResult, Exercise, ExerciseResult, Report
 from grader.progress import Progress
-from grader.report import Style, exercise_text, quizzes_text, summary_text
+from grader.report import NONE_OPENED, Hints, Style, exercise_text, quizzes_text, summary_text
 from grader.submission import Submission, Unreadable, open_submission
 from grader.writing import write_whole
 
@@ -57,7 +58,9 @@ def run_command(
         if not exercises:
             refuse_empty(course, handed_in, submission)
         style = Style(colour=colour(output), width=width(), unicode=has_unicode())
-        setting = Setting(style=style, submission=submission)
+        own = submission == Path()  # one's own work, and not what somebody handed in
+        hints = opened_hints(submission, chosen) if own else {}
+        setting = Setting(style=style, submission=submission, hints=hints)
         streams = form == "text" and output is None
         if output is not None and not _is_stream(output):
             # First of all: whatever ends this run, no older report can be taken for its result.
@@ -70,10 +73,10 @@ def run_command(
             results.append(result)
             if streams:
                 counter.clear()
-                click.echo(exercise_text(result, style))
+                click.echo(exercise_text(result, style, hints.get(result.id, NONE_OPENED)))
         quizzes = [] if exercises else list(attempt.Quizzes(course).grade(handed_in))
         report = attempt.report(dispatcher, results, quizzes, seed)
-    if submission == Path():  # one's own work, and not what somebody handed in
+    if own:
         note(submission, planned, results)
     if streams:
         click.echo(
@@ -86,6 +89,17 @@ def run_command(
         if output is not None:
             click.echo(f"Report written to {output}.", err=True)
     return exit_code(report, fail_under)
+
+
+def opened_hints(workspace: Path, exercises: Sequence[Exercise]) -> dict[str, Hints]:
+    """Return which hints have been opened in a workspace; none where that cannot be read."""
+    opened = OpenedHints(workspace)
+    with contextlib.suppress(UsageError):
+        return {
+            exercise.id: Hints(opened=exercise.hints[: opened.count(exercise)], count=len(exercise.hints))
+            for exercise in exercises
+        }
+    return {}
 
 
 def note(workspace: Path, planned: attempt.Plan, results: Sequence[ExerciseResult]) -> None:
@@ -186,11 +200,16 @@ def colour(output: Path | None) -> bool:
     return output is None and sys.stdout.isatty() and wanted
 
 
-def width() -> int:
+def width(least: int = 40) -> int:
     """Return how many columns a report may take."""
     import shutil  # noqa: PLC0415
 
-    return max(60, min(shutil.get_terminal_size((80, 24)).columns, 100))
+    return max(least, min(shutil.get_terminal_size((80, 24)).columns, 100))
+
+
+def prose_width() -> int:
+    """Return how many columns prose may take: beyond these the eye loses its line."""
+    return min(78, width() - 2)
 
 
 def has_unicode() -> bool:

@@ -87,7 +87,7 @@ def similar_command(
     if form == "json":
         write(class_report.similar_json(gradebook.stem, found, minimum), output)
         return 0
-    style = Style(colour=colour(output), width=width(), unicode=has_unicode())
+    style = Style(colour=colour(output), width=width(60), unicode=has_unicode())
     told = class_report.similar_text(
         gradebook.stem, len(students), found, minimum, style, all_of_it=everything
     )

@@ -9,11 +9,14 @@ from grader.report.junit import to_junit
 from grader.report.layout import Style
 from grader.report.page import to_html
 from grader.report.text import exercise_text, list_text, quizzes_text, summary_text, to_text
+from grader.report.wording import NONE_OPENED, Hints
 
 __all__ = [
     "FORMAT",
     "MOST_BYTES",
+    "NONE_OPENED",
     "Handed",
+    "Hints",
     "Places",
     "Release",
     "Style",

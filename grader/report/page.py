@@ -3,7 +3,7 @@
 The first failure of an exercise is told in full, every further one can be opened.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from grader.model import (
     CheckResult,
@@ -21,7 +21,20 @@ from grader.report.frame import NOTHING, bar, document, opening, skip
 from grader.report.layout import amount, number
 from grader.report.markup import Markup, inline, joined, preformatted, prose, tag
 from grader.report.svg import figure
-from grader.report.wording import advice, begun, dedented, first_to_mend, isolation, known, next_step, reason
+from grader.report.wording import (
+    NONE_OPENED,
+    NOTHING_KNOWN,
+    Hints,
+    advice,
+    begun,
+    dedented,
+    first_to_mend,
+    further,
+    isolation,
+    known,
+    next_step,
+    reason,
+)
 
 _CLASSES = {
     Outcome.PASSED: "pass",
@@ -37,10 +50,10 @@ _WORDS = {
 }
 
 
-def to_html(report: Report) -> str:
-    """Return the report as the text of an HTML page."""
+def to_html(report: Report, hints: Mapping[str, Hints] = NOTHING_KNOWN) -> str:
+    """Return the report as the text of an HTML page; `hints` says of exercises which of their hints are open."""
     earned = f"{amount(report.points, report.max_points)} points"
-    parts = [_overview(report), _exercises(report.exercises), _quizzes(report.quizzes)]
+    parts = [_overview(report), _exercises(report.exercises, hints), _quizzes(report.quizzes)]
     return document(
         f"{earned} - convgrader",
         skip("Skip to the results", "results"),
@@ -109,46 +122,53 @@ def _article(anchor: str, part: ExerciseResult | QuizResult, *children: str) -> 
 # --- exercises
 
 
-def _exercises(results: Sequence[ExerciseResult]) -> Markup:
+def _exercises(results: Sequence[ExerciseResult], hints: Mapping[str, Hints]) -> Markup:
     if not results:
         return NOTHING
-    told = [_exercise(f"exercise-{n}", result) for n, result in enumerate(results)]
+    told = [
+        _exercise(f"exercise-{n}", result, hints.get(result.id, NONE_OPENED))
+        for n, result in enumerate(results)
+    ]
     return tag("section", tag("h2", "Exercises", id="exercises"), *told, aria_labelledby="exercises")
 
 
-def _exercise(anchor: str, result: ExerciseResult) -> Markup:
+def _exercise(anchor: str, result: ExerciseResult, hints: Hints) -> Markup:
     if result.outcome is Outcome.NOT_ATTEMPTED:
         text = result.message or f"Not attempted yet: open exercises/{result.id}.py."
         told = [tag("p", inline(text))]
     else:
-        told = [_whole(result), _checks(result)]
+        told = [_whole(result, hints), _checks(result, hints)]
+    if result.points < result.max_points:
+        told.append(_hints(result.id, hints))
     return _article(anchor, result, *told, _flags(result.flags), _output(result.output))
 
 
-def _whole(result: ExerciseResult) -> Markup:
+def _whole(result: ExerciseResult, hints: Hints) -> Markup:
     """Tell what became of the exercise as a whole: most often, why no check could run."""
     if not result.message:
         return NOTHING
     loads = "The checks run as soon as the file loads." if result.outcome is Outcome.RAISED else ""
     told = [tag("p", inline(result.message), class_="why"), _trace(result.traceback)]
-    told.append(tag("p", inline(loads or advice(result.id, result.outcome)), class_="next"))
+    told.append(tag("p", inline(loads or advice(result.id, result.outcome, hints)), class_="next"))
     return tag("div", *told, class_=f"check {_class(result.outcome)}")
 
 
-def _checks(result: ExerciseResult) -> Markup:
+def _checks(result: ExerciseResult, hints: Hints) -> Markup:
     passed = [check for check in result.checks if check.outcome is Outcome.PASSED]
     others = [check for check in result.checks if check.outcome is not Outcome.PASSED]
     first = first_to_mend(others)
     told = first.diagnosis if first is not None else None
-    parts = [_full(result.id, first, headed=True)] if first is not None else []
+    parts = [_full(result.id, first, hints, headed=True)] if first is not None else []
     further = [check for check in others if check is not first]
     waiting = [check for check in further if check.outcome is Outcome.SKIPPED]
-    parts += [_further(result.id, check, told) for check in further if check not in waiting]
+    parts += [_further(result.id, check, told, hints) for check in further if check not in waiting]
     if waiting:
         parts.append(_listed(f"{_checks_that(len(waiting), 'wait')} for another to pass", waiting))
     if passed:
         count = f"{len(passed)} of {len(result.checks)}" if others else f"All {len(passed)}"
         parts.append(_listed(f"{count} checks pass", passed, class_=" passed"))
+    if passed and not others:
+        parts.append(tag("p", inline(f"`grade solution {result.id}` shows how we wrote it.")))
     return joined(parts)
 
 
@@ -172,14 +192,14 @@ def _badge(outcome: Outcome) -> Markup:
     return tag("span", _WORDS.get(outcome, outcome.replace("_", " ")), class_="badge")
 
 
-def _further(exercise: str, check: CheckResult, told: Diagnosis | None) -> Markup:
+def _further(exercise: str, check: CheckResult, told: Diagnosis | None, hints: Hints) -> Markup:
     title = tag("span", inline(check.title), tag("small", inline(reason(check, told))), class_="title")
     badges = tag("span", _badge(check.outcome), class_=_class(check.outcome))
     points = tag("span", amount(check.points, check.max_points), class_="amount")
-    return opening(joined((title, badges, points)), _full(exercise, check, headed=False))
+    return opening(joined((title, badges, points)), _full(exercise, check, hints, headed=False))
 
 
-def _full(exercise: str, check: CheckResult, *, headed: bool) -> Markup:
+def _full(exercise: str, check: CheckResult, hints: Hints, *, headed: bool) -> Markup:
     """Tell one check in full."""
     parts: list[str] = []
     if headed:
@@ -195,7 +215,7 @@ def _full(exercise: str, check: CheckResult, *, headed: bool) -> Markup:
         lead = tag("p", f"Your results are exactly those of {known(check.diagnosis)}:")
         parts.append(tag("div", lead, tag("p", inline(check.diagnosis.message)), class_="known"))
     if check.outcome is not Outcome.SKIPPED:
-        parts.append(tag("p", inline(advice(exercise, check.outcome)), class_="next"))
+        parts.append(tag("p", inline(advice(exercise, check.outcome, hints)), class_="next"))
     return tag("div", *parts, class_=f"check {_class(check.outcome)}")
 
 
@@ -236,6 +256,15 @@ def _value(value: str, kind: str) -> Markup:
     if kind == "where":
         return tag("p", inline(value))
     return preformatted(value) if "\n" in value else tag("p", value, class_="mono")
+
+
+def _hints(exercise: str, hints: Hints) -> Markup:
+    """Show again what has been opened, and say what is next."""
+    if not hints.opened:
+        return NOTHING
+    lead = f"Your hints: {len(hints.opened)} of {hints.count} open"
+    told = tag("ol", *(tag("li", inline(hint)) for hint in hints.opened))
+    return opening(tag("span", lead, class_="title"), told, tag("p", inline(further(exercise, hints))))
 
 
 def _flags(flags: Sequence[Flag]) -> Markup:

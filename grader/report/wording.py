@@ -1,10 +1,24 @@
 """What every report for people says, whatever it is set in: what to mend first, why, and what to do next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from grader.model import CheckResult, Diagnosis, Outcome, QuizResult, Report
 
 _TOLD_LATER = {Outcome.NOT_ATTEMPTED: 1, Outcome.INTERNAL_ERROR: 2, Outcome.SKIPPED: 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """The hints of an exercise that a student has opened so far, and how many there are."""
+
+    opened: tuple[str, ...] = ()
+    count: int = 0
+
+
+NONE_OPENED = Hints()
+NOTHING_KNOWN: Mapping[str, Hints] = MappingProxyType({})
 
 
 def first_to_mend(others: Sequence[CheckResult]) -> CheckResult | None:
@@ -12,9 +26,19 @@ def first_to_mend(others: Sequence[CheckResult]) -> CheckResult | None:
     return min(others, key=lambda check: _TOLD_LATER.get(check.outcome, 0), default=None)
 
 
-def advice(exercise: str, outcome: Outcome) -> str:
+def further(exercise: str, hints: Hints) -> str:
+    """Say which hint is next."""
+    opened = len(hints.opened)
+    if not opened:
+        return f"`grade hint {exercise}` gives a nudge."
+    if opened < hints.count:
+        return f"`grade hint {exercise}` opens hint {opened + 1} of {hints.count}."
+    return f"All {opened} hints are open; `grade hint {exercise} 1` shows the first again."
+
+
+def advice(exercise: str, outcome: Outcome, hints: Hints) -> str:
     """Say how to get on with a check that ended like this."""
-    nudge = f"Stuck? `grade hint {exercise}` gives a nudge."
+    nudge = f"Stuck? {further(exercise, hints)}"
     match outcome:
         case Outcome.INTERNAL_ERROR:
             return "Grade again; if it stays, tell your instructor. It costs you no points."
