@@ -51,7 +51,9 @@ def smallest(name: str, reference: Callable[..., object], conversation: Conversa
 def warm() -> None:
     """Search once for every kind of call: what that imports and builds is there for all that is forked from here."""
     for name in SMALL_INPUTS:
-        with contextlib.suppress(Exception):  # a strategy that raises is told where an example is sought with it
+        with contextlib.suppress(
+            Exception
+        ):  # a strategy that raises is told where an example is sought with it
             _find(name, lambda _: False, 2)
 
 
