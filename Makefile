@@ -17,7 +17,7 @@ test: .venv/installed
 	$(BIN)/grade check --mutants
 
 docs: .venv/installed
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs site
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet --doctree-dir build/doctrees docs site
 	@echo "Open site/index.html"
 
 .venv/installed: pyproject.toml constraints.txt
