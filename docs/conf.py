@@ -20,7 +20,12 @@ html_css_files = ["pages.css"]
 html_show_sphinx = False
 html_show_copyright = False
 html_copy_source = False
-html_theme_options = {"navigation_with_keys": True}
-# One fold of words and colours in light and dark, with enough contrast for small print.
+html_theme_options = {
+    "navigation_with_keys": True,
+    "light_css_variables": {"color-code-background": "#f6f7f8"},
+    "dark_css_variables": {"color-code-background": "#1c1f22"},
+}
+smartquotes = False  # what stands on a page can be typed as it is
+# Colours of code in light and dark, with enough contrast for everybody.
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"

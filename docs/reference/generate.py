@@ -133,7 +133,7 @@ def _section(name: str, command: click.Command) -> str:
             parts.append(_marked(" ".join(block.split())))
     if lines:
         parts.append(_fenced("sh", [_commented(line) for line in lines]))
-    parts += filter(None, [_arguments(command), _options(command)])
+    parts += filter(None, [_parameters(command)])
     return "\n\n".join(parts) + "\n"
 
 
@@ -156,75 +156,56 @@ def _marked(text: str) -> str:
     return "`".join(inside)
 
 
-def _cell(text: str) -> str:
-    return _marked(text).replace("|", "\\|")
-
-
-def _arguments(command: click.Command) -> str:
-    rows = [
-        f"`{p.make_metavar(click.Context(command))}`".replace("|", "\\|") + f" | {_needed(p)}"
-        for p in command.params
-        if isinstance(p, click.Argument)
-    ]
-    return _table("argument | ", rows)
-
-
-def _needed(parameter: click.Argument) -> str:
-    kind = parameter.type
-    if isinstance(kind, click.Choice):
-        return "one of " + ", ".join(f"`{choice}`" for choice in kind.choices)
-    number = (
-        "any number of them"
-        if parameter.nargs == -1
-        else "needed"
-        if parameter.required
-        else "may be left out"
-    )
-    return f"{number}; it must exist" if isinstance(kind, click.Path) and kind.exists else number
-
-
-def _options(command: click.Command) -> str:
+def _parameters(command: click.Command) -> str:
     context = click.Context(command)
     rows = []
-    for option in command.params:
-        if isinstance(option, click.Option) and not option.hidden and option.name != "course":
-            rows.append(f"`{_named(option, context)}` | {_default(option)} | {_cell(_told(option))}")
-    return _table("option | default | meaning", rows)
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument):
+            name = parameter.make_metavar(context).replace("|", "\\|")
+            rows.append(f"`{name}` | {_number(parameter)}")
+        elif isinstance(parameter, click.Option) and not parameter.hidden and parameter.name != "course":
+            rows.append(f"`{_named(parameter, context)}` | {_told(parameter)}")
+    return _table("|", rows)
+
+
+def _number(argument: click.Argument) -> str:
+    if argument.nargs == -1:
+        return "As many as you like, or none."
+    return "Needed." if argument.required else "May be left out."
+
+
+def _choices(parameter: click.Parameter) -> str:
+    if not isinstance(parameter.type, click.Choice) or (
+        parameter.metavar and isinstance(parameter, click.Option)
+    ):
+        return ""
+    return " One of " + ", ".join(f"`{choice}`" for choice in parameter.type.choices) + "."
 
 
 def _named(option: click.Option, context: click.Context) -> str:
     names = ", ".join(option.opts)
     if option.is_flag:
         return names
-    metavar = (
-        "NAME"
-        if isinstance(option.type, click.Choice) and not option.metavar
-        else option.make_metavar(context)
-    )
+    is_choice = isinstance(option.type, click.Choice) and not option.metavar
+    metavar = "NAME" if is_choice else option.make_metavar(context)
     return f"{names} {metavar}".replace("|", "\\|")
 
 
 def _told(option: click.Option) -> str:
-    text = option.help or ""
-    if isinstance(option.type, click.Choice) and not option.metavar:
-        text += " One of " + ", ".join(f"`{choice}`" for choice in option.type.choices) + "."
+    text = _marked(option.help or "").replace("|", "\\|") + _choices(option)
     if option.multiple:
         text += " May be given several times."
-    return text
-
-
-def _default(option: click.Option) -> str:
     if option.required:
-        return "needed"
-    if not option.show_default or option.default is None:
-        return ""
-    return f"`{_plain(option.default)}`"
+        return f"{text} Needed."
+    default = option.show_default and option.default is not None
+    return f"{text} Default: `{_plain(option.default)}`." if default else text
 
 
 def _table(head: str, rows: list[str]) -> str:
     if not rows:
         return ""
     rule = " | ".join("---" for _ in head.split("|"))
+    head = " | ".join(cell.strip() for cell in head.split("|"))
     return "\n".join(f"| {row} |" for row in [head, rule, *rows])
 
 
