@@ -204,6 +204,18 @@ def test_somebody_runs_every_block(block):
     )
 
 
+def test_the_links_of_the_readme_lead_somewhere():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)", text)
+    assert len(links) > 15
+    for target in links:
+        assert (ROOT / target).exists(), target
+    for page in (
+        path for path in PAGES if path.parent.name != "notes" and path.name not in ("README.md", "index.md")
+    ):
+        assert page.relative_to(ROOT).as_posix() in links, f"README.md does not name {page.name}"
+
+
 def test_every_runner_has_work():
     assert {runner(block) for block in BLOCKS} >= set(RUNNERS)
 
@@ -238,7 +250,7 @@ def is_there(command: str) -> None:
     assert importlib.util.find_spec(command.split()[2])
 
 
-@cheaper(r"source tools/bin/activate$", "goes with the environment that is not made")
+@cheaper(r"source (tools|\.venv)/bin/activate$", "goes with the environment that is not made")
 def is_what_venv_writes(command: str) -> None:
     source = importlib.util.find_spec("venv")
     assert source is not None
