@@ -15,8 +15,7 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -43,7 +42,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TOOL = f'#!/bin/sh\nexec "{sys.executable}" -P -m grader "$@"\n'
 QUICK = ("pooling", "relu")
-FEW = 6  # known mistakes of a quick course
+FEW = 5  # known mistakes of a quick course
 
 
 # --- what stands on the pages
@@ -321,7 +320,7 @@ CODES = {
     ("docs/exports.md", "grade export quizzes moodle quizzes.xml pooling"): (1, "the same"),
     ("docs/student-guide.md", "grade output_size"): (1, "the page: while anything is missing"),
 }
-# Pages of which each block is another person's, in a folder of its own; on all others one block goes on where the last ended.
+# Pages of which each block is another person's, in a folder of its own; elsewhere a block goes on where the last ended.
 BY_PERSON = ("README.md",)
 # Pages whose commands are about any course: two exercises and one quiz will do.
 WITH_A_QUICK_COURSE = ("README.md", "docs/exports.md")
@@ -333,7 +332,6 @@ class Ran:
     line: str
     code: int
     printed: str
-    seconds: float
 
 
 IN_A_FOLDER = threading.Lock()  # a process has one current folder
@@ -402,30 +400,34 @@ def copy_course(course: Path, *, quick: bool) -> None:
             known.write_text("".join(lines[: read_mistakes(known)[FEW].line - 2]), encoding="utf-8")
 
 
-def typed(page: str, folder: Path) -> list[Ran]:
-    shell, ran = Shell(folder, page), []
-    for block in run_by(by_bash):
-        if block.page != page:
-            continue
-        if page in BY_PERSON:
-            shell.here = shell.place
+def typed(run: Sequence[Block], folder: Path) -> list[Ran]:
+    """Type blocks of one page into one shell."""
+    shell, ran = Shell(folder, run[0].page), []
+    for block in run:
         for step in block.steps:
-            started = time.monotonic()
             code, printed = shell.step(step)
-            ran.append(Ran(step, str(block), code, printed, time.monotonic() - started))
+            ran.append(Ran(step, str(block), code, printed))
     return ran
 
 
-TYPED = sorted({block.page for block in run_by(by_bash)})
+def sessions() -> list[tuple[Block, ...]]:
+    """Return the blocks that share a shell: those of a page, or a block alone where each is for another person."""
+    found: dict[object, list[Block]] = {}
+    for block in run_by(by_bash):
+        found.setdefault(block if block.page in BY_PERSON else block.page, []).append(block)
+    return [tuple(run) for run in found.values()]
+
+
+SESSIONS = sessions()
 
 
 @pytest.fixture(scope="module")
-def sessions(tmp_path_factory) -> Iterator[dict[str, list[Ran]]]:
-    """Type all pages, two at a time."""
-    folders = {page: tmp_path_factory.mktemp("page") for page in TYPED}
+def ran(tmp_path_factory) -> list[list[Ran]]:
+    """Type all pages, two at a time, the longest first."""
+    longest = sorted(range(len(SESSIONS)), key=lambda n: -sum(len(block.steps) for block in SESSIONS[n]))
     with ThreadPoolExecutor(2) as pool:
-        started = {page: pool.submit(typed, page, folder) for page, folder in folders.items()}
-        yield {page: future.result() for page, future in started.items()}
+        started = {n: pool.submit(typed, SESSIONS[n], tmp_path_factory.mktemp("page")) for n in longest}
+    return [started[n].result() for n in range(len(SESSIONS))]
 
 
 def pattern_of(shown: str) -> str:
@@ -441,15 +443,15 @@ def pattern_of(shown: str) -> str:
     return pattern
 
 
-@pytest.mark.parametrize("page", TYPED)
-def test_a_page_is_typed_as_it_stands(sessions, page):
-    for ran in sessions[page]:
-        wanted, _ = CODES.get((page, ran.step.command), (0, ""))
-        full_marks = "Well done." in ran.step.shown
-        told = f"{ran.line}: $ {ran.step.command}\nexit code {ran.code}\n{ran.printed}"
-        assert ran.code == (0 if full_marks else wanted), told
-        if ran.step.shown:
-            assert re.fullmatch(pattern_of(ran.step.shown), ran.printed.rstrip("\n") + "\n"), told
+@pytest.mark.parametrize("n", range(len(SESSIONS)), ids=[str(run[0]) for run in SESSIONS])
+def test_a_page_is_typed_as_it_stands(ran, n):
+    for one in ran[n]:
+        wanted, _ = CODES.get((SESSIONS[n][0].page, one.step.command), (0, ""))
+        full_marks = "Well done." in one.step.shown
+        told = f"{one.line}: $ {one.step.command}\nexit code {one.code}\n{one.printed}"
+        assert one.code == (0 if full_marks else wanted), told
+        if one.step.shown:
+            assert re.fullmatch(pattern_of(one.step.shown), one.printed.rstrip("\n") + "\n"), told
 
 
 def test_nothing_is_excepted_that_is_not_there():
@@ -457,7 +459,7 @@ def test_nothing_is_excepted_that_is_not_there():
     assert {*BEFORE, *ANSWERS, *CODES} <= set(commands)
     for pattern in CHEAPER:
         assert any(re.match(pattern, command) for _, command in commands), pattern
-    assert set(WITH_A_QUICK_COURSE) | set(BY_PERSON) <= set(TYPED)
+    assert {*WITH_A_QUICK_COURSE, *BY_PERSON} <= {block.page for run in SESSIONS for block in run}
 
 
 # --- the reference
