@@ -203,6 +203,23 @@ def test_somebody_runs_every_block(block):
     )
 
 
+@pytest.mark.parametrize(
+    ("page", "language", "text"),
+    [
+        ("docs/new.md", "text", "grade relu\n"),
+        ("docs/new.md", "", "some output\n"),
+        ("docs/authoring.md", "yaml", "title: not in its test\n"),
+        ("docs/notes/04-pooling.md", "python", "print(1)\n"),
+        ("docs/instructor-guide.md", "console", "$ grade relu\n"),
+    ],
+)
+def test_a_block_that_its_test_does_not_know_is_noticed(page, language, text):
+    """What another test takes is what it really takes; what is left goes to the runners here, or to nobody."""
+    found = runner(Block(page, 1, language, text))
+    assert not found.startswith("tests/")
+    assert bool(found) == (language in ("yaml", "python", "console"))
+
+
 def test_the_links_of_the_readme_lead_somewhere():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)", text)
@@ -452,6 +469,17 @@ def test_a_page_is_typed_as_it_stands(ran, n):
         assert one.code == (0 if full_marks else wanted), told
         if one.step.shown:
             assert re.fullmatch(pattern_of(one.step.shown), one.printed.rstrip("\n") + "\n"), told
+
+
+def test_what_a_page_shows_is_compared():
+    shown = pattern_of("one\n...\nkept: ...\nIsolation level 3 of 3: all.\nend")
+    assert re.fullmatch(shown, "one\ntwo\nthree\nkept: here\nIsolation level 0 of 3: few.\nend\n")
+    for wrong in (
+        "two\nkept: here\nIsolation level 3\nend\n",
+        "one\nkept: here\nIsolation level 3 of 3.\nend\nmore\n",
+        "one\nend\n",
+    ):
+        assert not re.fullmatch(shown, wrong)
 
 
 def test_nothing_is_excepted_that_is_not_there():
