@@ -20,6 +20,9 @@ html_css_files = ["pages.css"]
 html_show_sphinx = False
 html_show_copyright = False
 html_copy_source = False
+html_show_search_summary = (
+    False  # it would fetch each page that is found, which a browser refuses for pages on a disk
+)
 html_theme_options = {
     "navigation_with_keys": True,
     "light_css_variables": {"color-code-background": "#f6f7f8"},

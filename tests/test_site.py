@@ -1,6 +1,7 @@
 """The site that `make docs` builds: strictly, without a network, with every page in its navigation; and it reads well."""
 
 import html.parser
+import json
 import re
 import shlex
 import shutil
@@ -110,6 +111,49 @@ def test_every_page_is_in_the_navigation(site):
     for page in DOCS.rglob("*.md"):
         name = page.relative_to(DOCS).with_suffix(".html").as_posix()
         assert name == "index.html" or f'href="{name}"' in sidebar[1], name
+
+
+WIDTHS = (390, 1200)
+
+
+def forget(browser) -> None:
+    """Forget what other tests' pages logged."""
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_browser_shows_every_page_without_asking_a_network_or_scrolling_sideways(site, browser, width):
+    forget(browser)
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
+    )
+    try:
+        for page in pages(site):
+            browser.get(page.as_uri())
+            wide = browser.execute_script("return document.documentElement.scrollWidth")
+            assert wide <= width, page.name
+        asked = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+        urls = [
+            one["params"]["request"]["url"] for one in asked if one["method"] == "Network.requestWillBeSent"
+        ]
+        assert len(urls) > 50
+        assert {url.partition(":")[0] for url in urls} <= {"file", "data"}
+        assert browser.get_log("browser") == []
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_search_finds_a_page_without_a_network(site, browser):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    forget(browser)
+    browser.get(f"{(site / 'search.html').as_uri()}?q=zipfile")
+    WebDriverWait(browser, 30).until(
+        lambda shown: "Your first hour" in shown.find_element("id", "search-results").text
+    )
+    assert browser.get_log("browser") == []
 
 
 def test_what_is_broken_fails_the_build(tmp_path):
