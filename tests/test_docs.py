@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -258,7 +259,11 @@ def is_a_target(command: str) -> None:
 @cheaper(r"pip install ", "needs a network and minutes; tests/test_packaging.py installs the wheel")
 def installs_this(command: str) -> None:
     (what,) = shlex.split(command, comments=True)[2:]
-    assert what in (".", "./convgrader") or re.fullmatch(r"convgrader(\[(class|watch|docs)\])?", what)
+    named = re.fullmatch(r"(?:\.|\./convgrader|convgrader)(?:\[([\w,]+)\])?", what)
+    assert named, what
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["name"] == "convgrader"
+    assert set((named[1] or "dev").split(",")) <= set(project["optional-dependencies"]), what
 
 
 @cheaper(r"python3 -m venv tools$", "is Python's own, and asks for pip; tests/test_guide.py makes one")
@@ -278,7 +283,7 @@ def is_what_venv_writes(command: str) -> None:
 @cheaper(r"grade check pooling --repeat 50$", "takes a minute; tests/test_mutants.py runs it with fewer")
 @cheaper(
     r"grade (init --ci|release) (?!.*--from )",
-    "writes down where this grader came from, another place on each machine; tests/test_origin.py has all of them",
+    "writes down where this grader came from, another place on each machine; tests/test_origin.py and test_release.py do",
 )
 @cheaper(r"grade class .*--executor dask:", "needs a cluster; tests/test_guide.py starts one")
 def parses(command: str) -> None:
