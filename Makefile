@@ -1,9 +1,9 @@
-# Two targets do everything on a fresh clone: `make demo` and `make test`. Both install into .venv.
+# On a fresh clone: `make demo`, `make test`, `make docs`. Each installs into .venv first.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test clean
+.PHONY: demo test docs clean
 
 demo: .venv/installed
 	$(BIN)/grade --submission examples/submission --fail-under 0
@@ -16,10 +16,14 @@ test: .venv/installed
 	$(BIN)/grade check
 	$(BIN)/grade check --mutants
 
+docs: .venv/installed
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet --doctree-dir build/doctrees docs site
+	@echo "Open site/index.html"
+
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache

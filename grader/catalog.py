@@ -26,27 +26,59 @@ class _Strict(BaseModel):
 class LimitsDocument(_Strict):
     """The part `limits` of an exercise.yaml: only what differs from the defaults."""
 
-    import_limit_s: Positive | None = None
-    call_limit_s: Positive | None = None
-    check_limit_s: Positive | None = None
-    exercise_limit_s: Positive | None = None
-    memory_limit_mib: Annotated[int, Field(gt=0)] | None = None
-    output_limit_kib: Annotated[int, Field(gt=0)] | None = None
+    import_limit_s: Annotated[
+        Positive | None, Field(description="Seconds until the student's module is imported.")
+    ] = None
+    call_limit_s: Annotated[Positive | None, Field(description="Seconds that one call may take.")] = None
+    check_limit_s: Annotated[Positive | None, Field(description="Seconds that one check may take.")] = None
+    exercise_limit_s: Annotated[
+        Positive | None,
+        Field(description="Seconds for all checks together, by the clock and of processor time."),
+    ] = None
+    memory_limit_mib: Annotated[
+        int | None, Field(gt=0, description="MiB that a worker may use beyond what it starts with.")
+    ] = None
+    output_limit_kib: Annotated[int | None, Field(gt=0, description="KiB that the module may print.")] = None
 
 
 class ExerciseDocument(_Strict):
     """An exercise.yaml."""
 
-    title: Sentence
-    section: Sentence
-    points: Positive
-    names: Annotated[list[Sentence], Field(min_length=1)]
-    objectives: Annotated[list[Sentence], Field(min_length=1)]
-    source: Sentence
-    hints: Annotated[list[Sentence], Field(min_length=1)]
-    banned_operators: list[Sentence] = []
-    warm: list[Sentence] = []
-    limits: LimitsDocument = LimitsDocument()
+    title: Annotated[Sentence, Field(description="What students read as its name.")]
+    section: Annotated[
+        Sentence, Field(description='The section of the notes, in quotes: "4". It orders the exercises.')
+    ]
+    points: Annotated[Positive, Field(description="The sum of what the checks of the suite are worth.")]
+    names: Annotated[
+        list[Sentence],
+        Field(
+            min_length=1,
+            description="The functions and classes to write, as the stub and the reference call them.",
+        ),
+    ]
+    objectives: Annotated[
+        list[Sentence], Field(min_length=1, description="What whoever solves it can do afterwards.")
+    ]
+    source: Annotated[Sentence, Field(description="Where it is from: a section, a paper, a year.")]
+    hints: Annotated[
+        list[Sentence],
+        Field(
+            min_length=1, description="From a nudge to almost the answer; `grade check` wants three or more."
+        ),
+    ]
+    banned_operators: Annotated[
+        list[Sentence],
+        Field(
+            description="What of torch is switched off in the student's module: a group or an operator of aten."
+        ),
+    ] = []
+    warm: Annotated[
+        list[Sentence],
+        Field(description="What is paid for once and not by each grading; `optim` is all there is."),
+    ] = []
+    limits: Annotated[LimitsDocument, Field(description="Limits that differ from the defaults.")] = (
+        LimitsDocument()
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

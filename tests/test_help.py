@@ -106,6 +106,14 @@ def test_the_solution_opens_after_full_marks_with_its_explanation(run, workspace
     assert '"""Ref' not in done.output
 
 
+def test_the_points_of_an_explanation_begin_on_lines_of_their_own():
+    first, second = "- " + "one " * 30, "- two\n  and more"
+    lines = helping._wrapped(f"{first}\n{second}").splitlines()
+    assert [line[:6] for line in lines] == ["- one ", "  one ", "- two "]
+    assert lines[-1] == "- two and more"
+    assert all(len(line) <= 78 for line in lines)
+
+
 def test_a_failure_of_ours_is_told_as_one(run, workspace, monkeypatch):
     def broken(*_: object) -> list[ExerciseResult]:
         result = ExerciseResult(

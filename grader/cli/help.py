@@ -2,7 +2,9 @@
 
 import ast
 import os
+import re
 import sys
+import textwrap
 from pathlib import Path
 
 import click
@@ -106,8 +108,17 @@ def _told(exercise: Exercise) -> str:
     first = tree.body[0]
     lines = source.splitlines()
     code = "\n".join(lines[first.end_lineno :] if explanation else lines).strip("\n")
-    prose = click.wrap_text(explanation, width=prose_width(), preserve_paragraphs=True)
+    prose = "\n\n".join(map(_wrapped, explanation.split("\n\n")))
     return f"{exercise.title}\n\n{prose}\n\n{_painted(code)}\n"
+
+
+def _wrapped(paragraph: str) -> str:
+    """Return a paragraph in lines of our width; the points of a list begin on lines of their own."""
+    points = re.split(r"\n(?=- )", paragraph)
+    return "\n".join(
+        textwrap.fill(" ".join(point.split()), prose_width(), subsequent_indent="  " * point.startswith("- "))
+        for point in points
+    )
 
 
 def _painted(code: str) -> str:

@@ -219,8 +219,9 @@ def write_page(bank: Bank, answers: Path, page: Path, seed: int | None = None) -
         raise UsageError(f"{error.filename or page} cannot be written: {error.strerror}.") from None
     for problem in responses.problems:
         click.echo(f"Not kept: {one_line(str(problem))}")
+    given = "1 answer" if len(responses.given) == 1 else f"{len(responses.given)} answers"
     click.echo(
-        f"{page} written, with {len(responses.given)} answers. Open it in a browser, download your answers there,\n"
+        f"{page} written, with {given}. Open it in a browser, download your answers there,\n"
         f"and put the file in place of {answers}."
     )
 
