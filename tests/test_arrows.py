@@ -40,6 +40,7 @@ ARROWS = {
     "doctor": {"model", "wire"},
     "writing": set(),
     "kept": {"errors", "writing"},
+    "replays": {"errors", "fingerprint", "model", "safetext", "source", "writing"},
     "hints": {"errors", "kept", "model"},
     "workspace": {"catalog", "errors", "model", "quiz"},
     "report": {"model", "safetext"},
@@ -65,7 +66,7 @@ ARROWS = {
     "class_report": {"model", "policy", "report", "safetext", "similarity", "statistics"},
     "cli": {
         "attempt", "batch", "catalog", "class_report", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook",
-        "handed_in", "hints", "model", "policy", "progress", "quiz", "quiz_page", "report", "safetext", "scoring", "similarity", "statistics",
+        "handed_in", "hints", "jobs", "model", "policy", "progress", "quiz", "quiz_page", "replays", "report", "safetext", "scoring", "similarity", "statistics",
         "submission", "watch", "workspace", "writing",
     },
 }  # fmt: skip

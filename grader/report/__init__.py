@@ -9,6 +9,7 @@ from grader.report.junit import to_junit
 from grader.report.layout import Style
 from grader.report.page import to_html
 from grader.report.text import exercise_text, list_text, quizzes_text, summary_text, to_text
+from grader.report.wording import first_to_mend
 
 __all__ = [
     "FORMAT",
@@ -19,6 +20,7 @@ __all__ = [
     "Style",
     "changes",
     "exercise_text",
+    "first_to_mend",
     "from_json",
     "list_text",
     "quizzes_text",

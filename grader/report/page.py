@@ -195,7 +195,9 @@ def _full(exercise: str, check: CheckResult, *, headed: bool) -> Markup:
         lead = tag("p", f"Your results are exactly those of {known(check.diagnosis)}:")
         parts.append(tag("div", lead, tag("p", inline(check.diagnosis.message)), class_="known"))
     if check.outcome is not Outcome.SKIPPED:
-        parts.append(tag("p", inline(advice(exercise, check.outcome)), class_="next"))
+        case = exercise if headed else f"{exercise} {check.id.removeprefix('test_')}"
+        told = advice(exercise, check.outcome, case if check.counterexample is not None else "")
+        parts.append(tag("p", inline(told), class_="next"))
     return tag("div", *parts, class_=f"check {_class(check.outcome)}")
 
 

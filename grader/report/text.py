@@ -121,7 +121,8 @@ def _told(exercise: str, check: CheckResult, style: Style) -> Iterator[str]:
         yield from ("", *paragraph(lead, style))
         yield from paragraph(check.diagnosis.message, style, indent=BODY + 2, colour="cyan")
     yield ""
-    yield from _next(advice(exercise, check.outcome), style)
+    case = exercise if check.counterexample is not None else ""
+    yield from _next(advice(exercise, check.outcome, case), style)
 
 
 def _mark(check: CheckResult) -> Mark:

@@ -12,8 +12,8 @@ def first_to_mend(others: Sequence[CheckResult]) -> CheckResult | None:
     return min(others, key=lambda check: _TOLD_LATER.get(check.outcome, 0), default=None)
 
 
-def advice(exercise: str, outcome: Outcome) -> str:
-    """Say how to get on with a check that ended like this."""
+def advice(exercise: str, outcome: Outcome, case: str = "") -> str:
+    """Say how to get on with a check that ended like this; `case` are the words by which `grade replay` knows it."""
     nudge = f"Stuck? `grade hint {exercise}` gives a nudge."
     match outcome:
         case Outcome.INTERNAL_ERROR:
@@ -21,7 +21,7 @@ def advice(exercise: str, outcome: Outcome) -> str:
         case Outcome.TAMPERING:
             return "Graded code may only compute. Take out what does more than that, then grade again."
         case Outcome.TIME_LIMIT:
-            return f"Look for a loop that never ends, or that visits every element in Python. {nudge}"
+            return f"Look for a loop that never ends, or that visits every element in Python.{_replay(case)} {nudge}"
         case Outcome.MEMORY_LIMIT:
             return f"Look for a tensor much larger than input and result together. {nudge}"
         case Outcome.OUTPUT_LIMIT:
@@ -29,9 +29,13 @@ def advice(exercise: str, outcome: Outcome) -> str:
         case Outcome.NOT_ATTEMPTED:
             return f"Open exercises/{exercise}.py and write it. {nudge}"
         case Outcome.CRASHED | Outcome.RAISED:
-            return f"Make this call work first. {nudge}"
+            return f"Make this call work first.{_replay(case)} {nudge}"
         case _:
-            return f"Work this input out by hand, then follow your code through it. {nudge}"
+            return f"Work this input out by hand, then follow your code through it.{_replay(case)} {nudge}"
+
+
+def _replay(case: str) -> str:
+    return f" `grade replay {case} --pdb` stops in it." if case else ""
 
 
 def reason(check: CheckResult, told: Diagnosis | None) -> str:
