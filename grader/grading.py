@@ -35,6 +35,8 @@ from grader.wire.orders import WorkerOrder
 MAX_OUTPUT = 4000
 UNEXPLAINED = "No diagnosis could be made, through a fault of ours"
 MAX_RATIONALE = 600
+NOT_WRITTEN = "it cannot be written down, through a fault of ours"
+MOST_SNIPPETS = 2**20  # characters of all together, as long as one more fits into a message
 _REHEARSALS, _REHEARSAL_S = (
     2,
     0.5,
@@ -303,10 +305,14 @@ class Grading:
             return Snippet(reason="the check keeps its details to itself")
         if outcome is Outcome.INTERNAL_ERROR:
             return Snippet(reason="it failed through a fault of ours")
+        if sum(len(one.code) for one in self.snippets.values()) > MOST_SNIPPETS:
+            return Snippet(reason="there are others before it, and they are large: mend those first")
         try:
             return snippet.of_check(self.job.module, run.conversation, error, vars(self.prepared.reference))
         except Unwritable as why:
             return Snippet(reason=str(why))
+        except Exception as fault:  # noqa: BLE001 - our own fault, and no reason to grade nothing
+            return Snippet(reason=f"{NOT_WRITTEN}: {_our_fault(fault)}")
 
     def _result(self, run: CheckRun) -> CheckResult:
         spec, error = run.spec, run.error

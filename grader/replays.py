@@ -62,19 +62,25 @@ class Case:
 
     def _body(self) -> str:
         code = self.snippet.code
+        standard = {"import sys": True, "import base64": "base64." in code, "import zlib": "zlib." in code}
         folder = f' / "{self.root.rstrip("/")}"' if self.root else ""
+        ending = "This case passes." if self.snippet.judges else "The check goes on from here."
         lines = [
             "",
-            *(["import base64"] if "base64." in code else []),
-            "import sys",
+            *sorted(line for line, is_needed in standard.items() if is_needed),
             "from pathlib import Path",
             "",
+            "import torch",
+            "",
+            *_WARNINGS.get(self.outcome, ()),
+            f"sys.path.insert(0, str(Path(__file__).resolve().parent.parent{folder}))",
+            f"import {self.exercise}",
+            "",
+            *([code] if code else []),
+            f'print("{ending}")',
+            "",
         ]
-        lines += ["import torch", "", *_WARNINGS.get(self.outcome, ())]
-        lines += [f"sys.path.insert(0, str(Path(__file__).resolve().parent.parent{folder}))"]
-        lines += [f"import {self.exercise}", "", *([code] if code else [])]
-        ending = "This case passes." if self.snippet.judges else "The check goes on from here."
-        return "\n".join([*lines, f'print("{ending}")', ""])
+        return "\n".join(lines)
 
 
 def write(case: Case, workspace: Path) -> tuple[Path, Path | None]:

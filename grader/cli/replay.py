@@ -101,6 +101,9 @@ def _case(
         return _Nothing(f"{what}: there is nothing to replay.", 0)
     if check.outcome is Outcome.SKIPPED:
         return _Nothing(f"{check.id} did not run. {check.rationale}", 1)
+    if check.outcome is Outcome.NOT_ATTEMPTED:
+        told = f"{check.id}: {one_line(check.rationale)} Open exercises/{result.id}.py, and write it."
+        return _Nothing(told, 1)
     snippet = snippets.get(check.id) or Snippet(reason="nothing was kept of it")
     if snippet.reason:
         return _Nothing(_no_case(result, check, snippet.reason, failed, snippets), 1)

@@ -83,7 +83,19 @@ def _same(part: object, got: object) -> Written | None:
         return None
     if isinstance(part, dict) and isinstance(got, list) and list(part) == got:
         return lambda name: f"list({name})"
-    return _itself if type(part) is type(got) and _plain(got) and part == got else None
+    return _itself if _alike(part, got) else None
+
+
+def _alike(part: object, got: object) -> bool:
+    if type(part) is not type(got):
+        return False
+    if isinstance(part, torch.Tensor) and isinstance(got, torch.Tensor):
+        return part.dtype == got.dtype and _equal(part, got.detach())
+    if isinstance(part, (list, tuple)) and isinstance(got, (list, tuple)):
+        return len(part) == len(got) and all(map(_alike, part, got))
+    if isinstance(part, dict) and isinstance(got, dict):
+        return list(part) == list(got) and all(_alike(part[key], got[key]) for key in part)
+    return _plain(part) and part == got
 
 
 def _itself(name: str) -> str:
@@ -186,10 +198,9 @@ def _of_number(result: str, got: object, expected: object) -> list[str] | None:
                     f"assert math.isclose(got, expected, rel_tol={rtol:g}, abs_tol={atol:g})",
                 ]
         return None
-    if isinstance(expected, (list, tuple)):
-        if not _plain(list(expected)) or any(isinstance(item, float) for item in expected):
-            return None
-        return [*lines, "assert list(got) == list(expected)"] if got != expected else None
-    if not _plain(expected):
+    if not _plain(got) or not _plain(expected):
         return None
+    if isinstance(expected, (list, tuple)) and isinstance(got, (list, tuple)):
+        exact = list(got) != list(expected) and not any(isinstance(item, float) for item in expected)
+        return [*lines, "assert list(got) == list(expected)"] if exact else None
     return [*lines, "assert type(got) is type(expected) and got == expected"]

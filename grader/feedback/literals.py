@@ -5,6 +5,7 @@ Nothing is pickled, and no text becomes code: a string is written as a literal, 
 
 import base64
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import torch
 
 from grader.wire.values import tensor_bytes
 
-MOST_CHARACTERS = 2**20  # of one value: a file beyond that is nothing to read or to debug
+MOST_CHARACTERS = 2**19  # of one value: a file beyond that is nothing to read or to debug
 _SPELLED = 512  # numbers of a tensor written as such; those of a larger one as their bytes
 _ROOM = 96
 _IMPLIED = {torch.float32, torch.int64, torch.bool}  # what torch.tensor makes of such numbers by itself
@@ -101,8 +102,6 @@ def _number(cell: torch.Tensor) -> str:
 
 def _bytes(tensor: torch.Tensor) -> str:
     """Write a large tensor as its bytes in row-major order: exact, and no code."""
-    text = base64.b64encode(tensor_bytes(tensor)).decode()
-    return (
-        f'torch.frombuffer(bytearray(base64.b64decode("{text}")), dtype={tensor.dtype})'
-        f".reshape({tuple(tensor.shape)})"
-    )
+    text = base64.b64encode(zlib.compress(tensor_bytes(tensor), 9)).decode()
+    data = f'bytearray(zlib.decompress(base64.b64decode("{text}")))'
+    return f"torch.frombuffer({data}, dtype={tensor.dtype}).reshape({tuple(tensor.shape)})"

@@ -31,6 +31,7 @@ from grader.wire.values import Unpacker
 
 SEED = "torch.manual_seed(0)  # as before every call while grading"
 _BREAK = "# Put `breakpoint()` here, or into your function, to look around."
+_LOST = (Outcome.TIME_LIMIT, Outcome.CRASHED, Outcome.MEMORY_LIMIT, Outcome.OUTPUT_LIMIT)
 _WITHOUT_RESULT = ("load_state_dict", "train", "eval", "zero_grad")
 _WORDS_OF_OURS = {
     "gradients": "{{name: p.grad for name, p in {owner}.named_parameters()}}",
@@ -99,10 +100,10 @@ def _of_failure(
         steps = [*steps, _Step(*conversation.unanswered, None, b"")]
     _refuse(error)
     last = steps[-1] if steps else None
-    if last is None or isinstance(last.reply, Returned):
-        raise Unwritable(
-            "the call was not made again after it had failed in an earlier check: replay that one"
-        )
+    if last is None or (error.outcome in _LOST and conversation.unanswered is None):
+        raise Unwritable("the call was not made again, after it had failed in an earlier check")
+    if isinstance(last.reply, Returned):  # and what it returned was of no use
+        return _calls_only(module, steps, reference)
     code, result, entry = _told(module, steps, reference)
     return Snippet(code=code.text([f'print("got", {result}, sep="\\n")']), entry=entry)
 
@@ -112,7 +113,7 @@ def _refuse(error: CallFailed) -> None:
     if error.outcome is Outcome.TAMPERING:
         raise Unwritable("your code did what graded code may not do, and its answer is no value to look at")
     if error.outcome is Outcome.NOT_ATTEMPTED:
-        raise Unwritable("it is not written yet")
+        raise Unwritable("the function it calls is not written yet")
     if error.cause in ("banned", "refused"):
         raise Unwritable("the call uses what is switched off while grading, and would do its work outside")
 
