@@ -458,8 +458,9 @@ pooling  Pooling by hand                                    ████░░�
     Your results are exactly those of a known mistake, zero-init:
       The maximum of negative numbers is negative: start from -inf.
 
-  → Work this input out by hand, then follow your code through it. Stuck?
-    `grade hint pooling` gives a nudge.
+  → Work this input out by hand, then follow your code through it.
+    `grade replay pooling --pdb` stops in it. Stuck? `grade hint pooling` gives
+    a nudge.
 
   ✗ Padding never wins · the same mistake                                    0/2
   ✗ Windows that stick out are dropped · a known mistake, ceil-for-floor     0/1

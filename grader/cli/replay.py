@@ -45,7 +45,7 @@ def replay_command(
     \b
     grade replay pooling                  the first check to mend
     grade replay pooling padding --pdb    stop in your function, in the debugger
-    grade replay pooling --no-run         write replays/pooling_....py, and run it yourself
+    grade replay pooling --no-run         only write the file
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     with Dispatcher() as dispatcher:
         course = catalog.load(catalog.find_root())
