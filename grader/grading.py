@@ -20,7 +20,7 @@ from grader.feedback import picture, snippet
 from grader.feedback.display import show, show_call
 from grader.feedback.literals import Unwritable
 from grader.jobs import CheckEnded, Graded, Job, NotGraded
-from grader.model import CheckResult, Counterexample, ExerciseResult, Frame, Outcome, Snippet
+from grader.model import CheckResult, Counterexample, ExerciseResult, Flag, Frame, Outcome, Snippet
 from grader.proxy import CallFailed, CallRecord, Conversation, failure
 from grader.safetext import one_line, printable
 from grader.sandbox import ForkLauncher, Launcher, LoadFailed, Sandbox, SpawnLauncher, WorkerLost
@@ -177,6 +177,8 @@ class Grading:
         # While the worker imports the submission, we read it, and import the exercise if it is not yet.
         bans = bool(self.job.exercise.banned_operators)
         flags = review.flags(self.job.sources, self.job.module, root=self.job.root, bans=bans)
+        path = f"{self.job.root}{self.job.module}.py"
+        flags += tuple(Flag(path=path, line=1, name=self.job.module, reason=note) for note in self.job.notes)
         prepared = self.prepare(self.job.exercise.suite)
         if isinstance(prepared, NotGraded):
             self.sandbox.close()

@@ -16,6 +16,8 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Job(_Message, frozen=True, kw_only=True, tag="job"):
     """Grade one exercise: `sources` (path below `root` -> text) is the snapshot of the submission's modules.
 
+    `notes` are sentences about this choice, which come back as flags.
+
     What course checks ask for on top: `first_failure` ends the grading with the first check that fails, `threads` is
     how many torch may use in the grading process, and `measure` has it tell how much of its tolerance a check uses.
     `replay` has it write each failing case as code.
@@ -25,6 +27,7 @@ class Job(_Message, frozen=True, kw_only=True, tag="job"):
     module: str
     root: str = ""
     sources: dict[str, str]
+    notes: tuple[str, ...] = ()
     seed: int
     explain: bool = True
     first_failure: bool = False

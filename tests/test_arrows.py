@@ -48,6 +48,7 @@ ARROWS = {
     "content": {"catalog", "dispatch", "document", "errors", "jobs", "mistakes", "model", "packing", "quiz", "quiz_page", "workspace"},
     "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
     "watch": {"attempt", "catalog", "dispatch", "jobs", "model", "source", "submission"},
+    "notebook": {"attempt", "catalog", "dispatch", "errors", "jobs", "model", "report", "submission"},
     "progress": {"attempt", "errors", "fingerprint", "kept", "model", "quiz", "submission", "watch"},
     "checkout": {"submission"},
     "handed_in": {"checkout", "errors", "submission"},

@@ -27,7 +27,7 @@ from grader.report import (
     to_markdown,
     to_text,
 )
-from grader.submission import Unreadable, open_submission
+from grader.submission import Snapshot, open_submission
 
 METADATA_VARIABLE = "CONVGRADER_GRADESCOPE_METADATA"
 
@@ -81,7 +81,11 @@ def _places(report: Report, path: Path) -> Places | None:
         return None
     submission = open_submission(path)
     snapshots = {exercise.id: submission.snapshot(exercise.id) for exercise in report.exercises}
-    files = {name: f"{s.root}{name}.py" for name, s in snapshots.items() if not isinstance(s, Unreadable)}
+    files = {
+        name: f"{s.root}{name}.py"
+        for name, s in snapshots.items()
+        if isinstance(s, Snapshot) and not s.root.endswith(".ipynb/")  # a cell's line is no line of its file
+    }
     below = path.resolve().relative_to(repository)
     return Places(root="" if below == Path() else f"{below.as_posix()}/", files=files)
 

@@ -50,6 +50,8 @@ def replay_command(
     with Dispatcher() as dispatcher:
         course = catalog.load(catalog.find_root())
         chosen = [choose_one(course, exercise)] if exercise is not None else list(course.exercises)
+        if not submission.is_dir():
+            raise UsageError(f"{submission} is no folder. Name your workspace: --submission DIR.")
         handed_in = Submission(Folder(submission))
         found, graded, planned = _grade(dispatcher, handed_in, chosen, seed)
     case = _case(found, graded, planned, check)
@@ -107,6 +109,11 @@ def _case(
     snippet = snippets.get(check.id) or Snippet(reason="nothing was kept of it")
     if snippet.reason:
         return _Nothing(_no_case(result, check, snippet.reason, failed, snippets), 1)
+    if planned.jobs[result.id].root.endswith(".ipynb/"):
+        raise UsageError(
+            f"{result.id} is a cell of {planned.jobs[result.id].root[:-1]}, and a case is written for a file. In the "
+            "notebook, make the call in another cell, then run %debug."
+        )
     return replays.Case(
         exercise=result.id,
         root=planned.jobs[result.id].root,

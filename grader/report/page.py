@@ -29,6 +29,7 @@ _CLASSES = {
     Outcome.NOT_ATTEMPTED: "wait",
     Outcome.INTERNAL_ERROR: "ours",
 }
+_INSIDE = "main { max-width: none; padding: 0 .25rem .25rem; } article { margin: 0; }"
 _WORDS = {
     Outcome.INTERNAL_ERROR: "our fault",
     Outcome.NOT_ATTEMPTED: "not written",
@@ -48,6 +49,12 @@ def to_html(report: Report) -> str:
         tag("main", *parts, id="results"),
         _footer(report),
     )
+
+
+def exercise_page(result: ExerciseResult) -> str:
+    """Return one exercise, a cell of a notebook, as a page to stand in another page."""
+    told = _exercise("exercise", result, is_file=False)
+    return document(f"{result.id} - convgrader", tag("main", told), style=_INSIDE)
 
 
 def _header(report: Report, earned: str) -> Markup:
@@ -116,12 +123,12 @@ def _exercises(results: Sequence[ExerciseResult]) -> Markup:
     return tag("section", tag("h2", "Exercises", id="exercises"), *told, aria_labelledby="exercises")
 
 
-def _exercise(anchor: str, result: ExerciseResult) -> Markup:
+def _exercise(anchor: str, result: ExerciseResult, *, is_file: bool = True) -> Markup:
     if result.outcome is Outcome.NOT_ATTEMPTED:
         text = result.message or f"Not attempted yet: open exercises/{result.id}.py."
         told = [tag("p", inline(text))]
     else:
-        told = [_whole(result), _checks(result)]
+        told = [_whole(result), _checks(result, is_file)]
     return _article(anchor, result, *told, _flags(result.flags), _output(result.output))
 
 
@@ -135,15 +142,15 @@ def _whole(result: ExerciseResult) -> Markup:
     return tag("div", *told, class_=f"check {_class(result.outcome)}")
 
 
-def _checks(result: ExerciseResult) -> Markup:
+def _checks(result: ExerciseResult, is_file: bool) -> Markup:
     passed = [check for check in result.checks if check.outcome is Outcome.PASSED]
     others = [check for check in result.checks if check.outcome is not Outcome.PASSED]
     first = first_to_mend(others)
     told = first.diagnosis if first is not None else None
-    parts = [_full(result.id, first, headed=True)] if first is not None else []
+    parts = [_full(result.id, first, headed=True, is_file=is_file)] if first is not None else []
     further = [check for check in others if check is not first]
     waiting = [check for check in further if check.outcome is Outcome.SKIPPED]
-    parts += [_further(result.id, check, told) for check in further if check not in waiting]
+    parts += [_further(result.id, check, told, is_file) for check in further if check not in waiting]
     if waiting:
         parts.append(_listed(f"{_checks_that(len(waiting), 'wait')} for another to pass", waiting))
     if passed:
@@ -172,14 +179,14 @@ def _badge(outcome: Outcome) -> Markup:
     return tag("span", _WORDS.get(outcome, outcome.replace("_", " ")), class_="badge")
 
 
-def _further(exercise: str, check: CheckResult, told: Diagnosis | None) -> Markup:
+def _further(exercise: str, check: CheckResult, told: Diagnosis | None, is_file: bool) -> Markup:
     title = tag("span", inline(check.title), tag("small", inline(reason(check, told))), class_="title")
     badges = tag("span", _badge(check.outcome), class_=_class(check.outcome))
     points = tag("span", amount(check.points, check.max_points), class_="amount")
-    return opening(joined((title, badges, points)), _full(exercise, check, headed=False))
+    return opening(joined((title, badges, points)), _full(exercise, check, headed=False, is_file=is_file))
 
 
-def _full(exercise: str, check: CheckResult, *, headed: bool) -> Markup:
+def _full(exercise: str, check: CheckResult, *, headed: bool, is_file: bool) -> Markup:
     """Tell one check in full."""
     parts: list[str] = []
     if headed:
@@ -196,7 +203,8 @@ def _full(exercise: str, check: CheckResult, *, headed: bool) -> Markup:
         parts.append(tag("div", lead, tag("p", inline(check.diagnosis.message)), class_="known"))
     if check.outcome is not Outcome.SKIPPED:
         case = exercise if headed else f"{exercise} {check.id.removeprefix('test_')}"
-        told = advice(exercise, check.outcome, case if check.counterexample is not None else "")
+        case = case if check.counterexample is not None else ""
+        told = advice(exercise, check.outcome, case, is_file=is_file)
         parts.append(tag("p", inline(told), class_="next"))
     return tag("div", *parts, class_=f"check {_class(check.outcome)}")
 

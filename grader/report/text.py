@@ -60,14 +60,14 @@ def to_text(report: Report, style: Style) -> str:
 # --- exercises
 
 
-def exercise_text(result: ExerciseResult, style: Style) -> str:
-    """Return the block of one exercise, ending with a blank line."""
+def exercise_text(result: ExerciseResult, style: Style, *, is_file: bool = True) -> str:
+    """Return the block of one exercise, a file or a cell of a notebook, ending with a blank line."""
     lines = [header(result.id, result.title, result.points, result.max_points, style)]
     if result.outcome is Outcome.NOT_ATTEMPTED:
         lines += _not_attempted(result, style)
     else:
         lines += _whole(result, style)
-        lines += _checks(result, style)
+        lines += _checks(result, style, is_file)
     lines += _flags(result.flags, style)
     lines += _output(result.output, style)
     return finished([*lines, ""], style)
@@ -91,12 +91,12 @@ def _whole(result: ExerciseResult, style: Style) -> Iterator[str]:
     yield from _next(loads or advice(result.id, result.outcome), style)
 
 
-def _checks(result: ExerciseResult, style: Style) -> Iterator[str]:
+def _checks(result: ExerciseResult, style: Style, is_file: bool) -> Iterator[str]:
     passed = [check for check in result.checks if check.outcome is Outcome.PASSED]
     others = [check for check in result.checks if check.outcome is not Outcome.PASSED]
     first = first_to_mend(others)
     if first is not None:
-        yield from ("", *_told(result.id, first, style), "")
+        yield from ("", *_told(result.id, first, style, is_file), "")
     told = first.diagnosis if first is not None else None
     for check in sorted(others, key=lambda check: check.outcome is Outcome.SKIPPED):
         if check is not first:
@@ -107,7 +107,7 @@ def _checks(result: ExerciseResult, style: Style) -> Iterator[str]:
         yield from marked(Mark.PASSED, f"{count} checks pass.{after}", style)
 
 
-def _told(exercise: str, check: CheckResult, style: Style) -> Iterator[str]:
+def _told(exercise: str, check: CheckResult, style: Style, is_file: bool) -> Iterator[str]:
     """Tell one check in full."""
     yield row(_mark(check), check.title, amount(check.points, check.max_points), style, bold=True)
     yield from paragraph(check.rationale, style)
@@ -122,7 +122,7 @@ def _told(exercise: str, check: CheckResult, style: Style) -> Iterator[str]:
         yield from paragraph(check.diagnosis.message, style, indent=BODY + 2, colour="cyan")
     yield ""
     case = exercise if check.counterexample is not None else ""
-    yield from _next(advice(exercise, check.outcome, case), style)
+    yield from _next(advice(exercise, check.outcome, case, is_file=is_file), style)
 
 
 def _mark(check: CheckResult) -> Mark:

@@ -12,8 +12,12 @@ def first_to_mend(others: Sequence[CheckResult]) -> CheckResult | None:
     return min(others, key=lambda check: _TOLD_LATER.get(check.outcome, 0), default=None)
 
 
-def advice(exercise: str, outcome: Outcome, case: str = "") -> str:
-    """Say how to get on with a check that ended like this; `case` are the words by which `grade replay` knows it."""
+def advice(exercise: str, outcome: Outcome, case: str = "", *, is_file: bool = True) -> str:
+    """Say how to get on with a check that ended like this; `case` are the words by which `grade replay` knows it.
+
+    A cell of a notebook is no file: there is none to open, and none to replay.
+    """
+    case = case if is_file else ""
     nudge = f"Stuck? `grade hint {exercise}` gives a nudge."
     match outcome:
         case Outcome.INTERNAL_ERROR:
@@ -27,7 +31,8 @@ def advice(exercise: str, outcome: Outcome, case: str = "") -> str:
         case Outcome.OUTPUT_LIMIT:
             return "Take out what prints, at least inside loops; then grade again."
         case Outcome.NOT_ATTEMPTED:
-            return f"Open exercises/{exercise}.py and write it. {nudge}"
+            where = f"Open exercises/{exercise}.py and write it." if is_file else "Write it in the cell."
+            return f"{where} {nudge}"
         case Outcome.CRASHED | Outcome.RAISED:
             return f"Make this call work first.{_replay(case)} {nudge}"
         case _:
