@@ -23,7 +23,7 @@ from grader.writing import write_whole
 
 @click.command("run", short_help="Grade exercises and quizzes (the default).")
 @options.exercises
-@options.submission("The folder or zip to grade; this folder unless given.", "DIR|ZIP")
+@options.submission("The folder, zip or notebook to grade; this folder unless given.", "PATH")
 @report_format
 @options.output("Write the report to FILE instead of the terminal.")
 @options.fail_under("Exit with 1 below this score.")
