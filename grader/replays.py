@@ -47,8 +47,8 @@ class Case:
     @property
     def name(self) -> str:
         """The name of its file."""
-        ending = f"_{self.check.id.removeprefix('test_')}" if self.check is not None else ""
-        return re.sub(r"\W+", "_", f"{self.exercise}{ending}").strip("_")
+        ending = self.check.id.removeprefix("test_") if self.check is not None else "import"
+        return re.sub(r"\W+", "_", f"{self.exercise}_{ending}").strip("_")  # never a module's own name
 
     def text(self) -> str:
         """Return the file."""

@@ -94,6 +94,12 @@ def _case(
     """Choose the case to replay, or tell why there is none, and what to do instead."""
     if result.outcome is Outcome.INTERNAL_ERROR:
         raise InternalError(result.message or f"{result.id} could not be graded. Please try again.")
+    job = planned.jobs.get(result.id)
+    if job is not None and job.root.endswith(".ipynb/"):
+        raise UsageError(
+            f"{result.id} is a cell of {job.root[:-1]}, and a case is written for a file. In the notebook, make the "
+            "call in another cell, then run %debug."
+        )
     if result.id in planned.refused or not result.checks:
         return _of_module(result, planned)
     failed = [check for check in result.checks if check.outcome is not Outcome.PASSED]
@@ -109,11 +115,6 @@ def _case(
     snippet = snippets.get(check.id) or Snippet(reason="nothing was kept of it")
     if snippet.reason:
         return _Nothing(_no_case(result, check, snippet.reason, failed, snippets), 1)
-    if planned.jobs[result.id].root.endswith(".ipynb/"):
-        raise UsageError(
-            f"{result.id} is a cell of {planned.jobs[result.id].root[:-1]}, and a case is written for a file. In the "
-            "notebook, make the call in another cell, then run %debug."
-        )
     return replays.Case(
         exercise=result.id,
         root=planned.jobs[result.id].root,
