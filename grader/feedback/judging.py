@@ -11,6 +11,7 @@ import torch
 from grader.feedback.display import shown_in_full
 from grader.feedback.literals import Unwritable, literal
 from grader.proxy import ForeignResult
+from grader.suite.comparison import Mismatch
 from grader.wire.messages import ForeignValue, HandleValue, Value
 from grader.wire.values import Unpacker
 
@@ -115,18 +116,32 @@ def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
 # --- what was wrong with it
 
 
-def judgement(result: str, got: object, expected: object, *, in_full: bool = False) -> list[str] | None:
+def judgement(result: str, wrong: Mismatch, *, in_full: bool = False) -> list[str] | None:
     """Return lines that print `result` beside what is expected, and assert that they agree; None where none can.
 
     They go as far as the comparison that failed: type, shape, dtype, value. `in_full`: the values are known to be right
     to compare, whatever failed.
     """
     try:
-        if isinstance(expected, torch.Tensor):
-            return _of_tensor(result, got, expected.detach(), in_full)
-        return _of_number(result, got, expected)
+        if isinstance(wrong.expected, torch.Tensor):
+            expected = wrong.expected.detach()
+            return (
+                _of_dtype(result, expected)
+                if wrong.of_dtype
+                else _of_tensor(result, wrong.got, expected, in_full)
+            )
+        return _of_number(result, wrong.got, wrong.expected)
     except Unwritable:
         return None
+
+
+def _of_dtype(result: str, expected: torch.Tensor) -> list[str]:
+    same = f"assert got.dtype == {expected.dtype}, got.dtype"
+    return [f"got = {result}", 'print("got", got, sep="\\n")', _IS_TENSOR, _same_shape(expected), same]
+
+
+def _same_shape(expected: torch.Tensor) -> str:
+    return f"assert tuple(got.shape) == {tuple(expected.shape)}, tuple(got.shape)"
 
 
 def _shown(result: str, expected: str) -> list[str]:
@@ -142,8 +157,8 @@ _IS_TENSOR = 'assert type(got) is torch.Tensor, f"got a {type(got).__name__} whe
 
 
 def _of_tensor(result: str, got: object, expected: torch.Tensor, in_full: bool) -> list[str] | None:
-    """Go down the ladder: type, shape, dtype or value."""
-    same_shape = f"assert tuple(got.shape) == {tuple(expected.shape)}, tuple(got.shape)"
+    """Go down the ladder: type, shape, value."""
+    same_shape = _same_shape(expected)
     small = shown_in_full(expected)
     if not isinstance(got, torch.Tensor) or got.shape != expected.shape:
         shown = _shown(result, literal(expected)) if small else [f"got = {result}"]
@@ -151,9 +166,7 @@ def _of_tensor(result: str, got: object, expected: torch.Tensor, in_full: bool) 
         return [*lines, _close(*_TOLERANCES[1])] if in_full and small else lines
     tolerances = _closest(got, expected)
     if tolerances is None:
-        lines = [f"got = {result}", 'print("got", got, sep="\\n")', _IS_TENSOR, same_shape]
-        wrong_dtype = [*lines, f"assert got.dtype == {expected.dtype}, got.dtype"]
-        return wrong_dtype if got.dtype != expected.dtype else None
+        return None
     if small:
         return [*_shown(result, literal(expected)), _IS_TENSOR, same_shape, _close(*tolerances)]
     return [f"got = {result}", _IS_TENSOR, same_shape, *_first_wrong(got, expected, tolerances)]

@@ -55,7 +55,7 @@ def of_call(
     if isinstance(wrong.got, CallFailed):
         _refuse(wrong.got)
         return Snippet(code=code.text([f'print("got", {result}, sep="\\n")']), entry=name)
-    judged = judgement(result, wrong.got, wrong.expected, in_full=True)
+    judged = judgement(result, wrong, in_full=True)
     if judged is None:
         raise Unwritable("its result cannot be compared outside the grader")
     return Snippet(code=code.text(judged), entry=name)
@@ -77,7 +77,7 @@ def of_check(
         return _calls_only(module, steps, reference)
     number, written = found
     code, result, entry = _told(module, steps[: number + 1], reference)
-    judged = judgement(written(result), error.got, error.expected)
+    judged = judgement(written(result), error)
     if judged is None:
         return _calls_only(module, steps, reference)
     return Snippet(code=code.text(judged), entry=entry)
