@@ -491,7 +491,8 @@ relu  ReLU and its relatives                                ████░░�
       expected  tensor of shape (1,)
                 0
 
-  → Make this call work first. Stuck? `grade hint relu` gives a nudge.
+  → Make this call work first. `grade replay relu --pdb` stops in it. Stuck?
+    `grade hint relu` gives a nudge.
 
   ✓ 1 of 2 checks pass.
 
