@@ -139,7 +139,7 @@ class Batch:
         planned = attempt.plan(submission, self.course.exercises, self.seed)
         prints = self._prints
         keys = {
-            name: fingerprint.result(prints[f"exercise {name}"], job.root, job.sources, self.seed)
+            name: fingerprint.result(prints[f"exercise {name}"], job.root, job.sources, self.seed, job.notes)
             for name, job in planned.jobs.items()
         }
         quizzes = list(self._quizzes.grade(submission))

@@ -7,7 +7,7 @@ own source, torch and Python. It does not depend on the isolation level, which o
 import functools
 import hashlib
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -43,10 +43,12 @@ def engine() -> str:
     return of(*_files(Path(__file__).parent, "*.py"), version("torch"), platform.python_version())
 
 
-def result(exercise_print: str, root: str, sources: Mapping[str, str], seed: int) -> str:
+def result(
+    exercise_print: str, root: str, sources: Mapping[str, str], seed: int, notes: Sequence[str] = ()
+) -> str:
     """Return the fingerprint of one exercise's result: the key of the result cache."""
     named = [text for name in sorted(sources) for text in (name, sources[name])]
-    return of(engine(), exercise_print, str(seed), root, *named)
+    return of(engine(), exercise_print, str(seed), root, *named, *notes)
 
 
 def versions(grader: str) -> Versions:

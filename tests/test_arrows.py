@@ -40,6 +40,7 @@ ARROWS = {
     "doctor": {"model", "wire"},
     "writing": set(),
     "kept": {"errors", "writing"},
+    "replays": {"errors", "fingerprint", "model", "safetext", "source", "writing"},
     "hints": {"errors", "kept", "model"},
     "workspace": {"catalog", "errors", "model", "quiz"},
     "report": {"model", "safetext"},
@@ -47,6 +48,7 @@ ARROWS = {
     "content": {"catalog", "dispatch", "document", "errors", "jobs", "mistakes", "model", "packing", "quiz", "quiz_page", "workspace"},
     "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
     "watch": {"attempt", "catalog", "dispatch", "jobs", "model", "source", "submission"},
+    "notebook": {"attempt", "catalog", "dispatch", "errors", "jobs", "model", "report", "submission"},
     "progress": {"attempt", "errors", "fingerprint", "kept", "model", "quiz", "submission", "watch"},
     "checkout": {"submission"},
     "handed_in": {"checkout", "errors", "submission"},
@@ -65,7 +67,7 @@ ARROWS = {
     "class_report": {"model", "policy", "report", "safetext", "similarity", "statistics"},
     "cli": {
         "attempt", "batch", "catalog", "class_report", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook",
-        "handed_in", "hints", "model", "policy", "progress", "quiz", "quiz_page", "report", "safetext", "scoring", "similarity", "statistics",
+        "handed_in", "hints", "jobs", "model", "policy", "progress", "quiz", "quiz_page", "replays", "report", "safetext", "scoring", "similarity", "statistics",
         "submission", "watch", "workspace", "writing",
     },
 }  # fmt: skip

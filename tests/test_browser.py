@@ -12,11 +12,11 @@ from test_page import ATTACKS, FULL
 from test_report import poisoned
 
 from grader.class_report import to_html as class_page
-from grader.report import Hints
+from grader.report import Help
 from grader.report import to_html as report_page
 
 HINTS = {
-    "pooling": Hints(opened=("The largest of negative numbers is negative.", "Pad with `-inf`."), count=3)
+    "pooling": Help(opened=("The largest of negative numbers is negative.", "Pad with `-inf`."), count=3)
 }
 PAGES: dict[str, Callable[[], str]] = {
     "report": lambda: report_page(FULL, HINTS),

@@ -12,7 +12,7 @@ from grader.cli import help as helping
 from grader.cli.run import opened_hints
 from grader.errors import GraderError, InternalError, UsageError
 from grader.model import ExerciseResult, Outcome
-from grader.report import Hints
+from grader.report import Help
 
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
@@ -163,6 +163,6 @@ def test_hints_that_cannot_be_read_keep_nobody_from_a_report(workspace):
     (workspace / ".grade").mkdir()
     kept = workspace / ".grade" / "hints.json"
     kept.write_text('{"scaling": 2}', encoding="utf-8")
-    assert opened_hints(workspace, exercises) == {"scaling": Hints(opened=("A nudge", "More"), count=3)}
+    assert opened_hints(workspace, exercises) == {"scaling": Help(opened=("A nudge", "More"), count=3)}
     kept.write_text("[]", encoding="utf-8")
     assert opened_hints(workspace, exercises) == {}

@@ -13,7 +13,7 @@ from test_report import HOSTILE, PICTURE, POOLING, QUIZZES, RICH, TRAINING, chec
 
 import grader.report
 from grader.model import Flag, Outcome, Report
-from grader.report import Hints, to_html
+from grader.report import Help, to_html
 from grader.report.markup import inline, preformatted, prose, tag
 from grader.report.scale import LEVELS
 from grader.report.svg import figure
@@ -278,8 +278,8 @@ def test_the_page_says_what_the_text_says(words):
 
 def test_hints_that_are_open_stand_there_and_the_next_is_named():
     opened = {
-        "pooling": Hints(opened=("Pad with `-inf`.", "<b>"), count=3),
-        "batchnorm": Hints(opened=("A secret.",), count=3),
+        "pooling": Help(opened=("Pad with `-inf`.", "<b>"), count=3),
+        "batchnorm": Help(opened=("A secret.",), count=3),
     }
     shown = Page(to_html(FULL, opened))
     assert not shown.problems

@@ -13,6 +13,7 @@ from grader.errors import GraderError
 _COMMANDS = {
     "list": "grader.cli.listing:list_command",
     "watch": "grader.cli.watch:watch_command",
+    "replay": "grader.cli.replay:replay_command",
     "hint": "grader.cli.help:hint_command",
     "solution": "grader.cli.help:solution_command",
     "reset": "grader.cli.reset:reset_command",

@@ -14,7 +14,7 @@ from grader.model import Report
 from grader.report import (
     MOST_BYTES,
     Handed,
-    Hints,
+    Help,
     Places,
     Release,
     Style,
@@ -28,7 +28,7 @@ from grader.report import (
     to_markdown,
     to_text,
 )
-from grader.submission import Unreadable, open_submission
+from grader.submission import Snapshot, open_submission
 
 METADATA_VARIABLE = "CONVGRADER_GRADESCOPE_METADATA"
 
@@ -39,7 +39,7 @@ class Setting:
 
     style: Style = field(default_factory=Style)
     submission: Path = Path()
-    hints: Mapping[str, Hints] = field(default_factory=dict)
+    hints: Mapping[str, Help] = field(default_factory=dict)
 
 
 def _github(report: Report, setting: Setting) -> str:
@@ -83,7 +83,11 @@ def _places(report: Report, path: Path) -> Places | None:
         return None
     submission = open_submission(path)
     snapshots = {exercise.id: submission.snapshot(exercise.id) for exercise in report.exercises}
-    files = {name: f"{s.root}{name}.py" for name, s in snapshots.items() if not isinstance(s, Unreadable)}
+    files = {
+        name: f"{s.root}{name}.py"
+        for name, s in snapshots.items()
+        if isinstance(s, Snapshot) and not s.root.endswith(".ipynb/")  # a cell's line is no line of its file
+    }
     below = path.resolve().relative_to(repository)
     return Places(root="" if below == Path() else f"{below.as_posix()}/", files=files)
 

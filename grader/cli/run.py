@@ -17,14 +17,14 @@ from grader.errors import IsolationRefused, UsageError
 from grader.hints import OpenedHints
 from grader.model import CheckResult, Exercise, ExerciseResult, Report
 from grader.progress import Progress
-from grader.report import NONE_OPENED, Hints, Style, exercise_text, quizzes_text, summary_text
+from grader.report import NONE_OPENED, Help, Style, exercise_text, quizzes_text, summary_text
 from grader.submission import Submission, Unreadable, open_submission
 from grader.writing import write_whole
 
 
 @click.command("run", short_help="Grade exercises and quizzes (the default).")
 @options.exercises
-@options.submission("The folder or zip to grade; this folder unless given.", "DIR|ZIP")
+@options.submission("The folder, zip or notebook to grade; this folder unless given.", "PATH")
 @report_format
 @options.output("Write the report to FILE instead of the terminal.")
 @options.fail_under("Exit with 1 below this score.")
@@ -91,12 +91,12 @@ def run_command(
     return exit_code(report, fail_under)
 
 
-def opened_hints(workspace: Path, exercises: Sequence[Exercise]) -> dict[str, Hints]:
+def opened_hints(workspace: Path, exercises: Sequence[Exercise]) -> dict[str, Help]:
     """Return which hints have been opened in a workspace; none where that cannot be read."""
     opened = OpenedHints(workspace)
     with contextlib.suppress(UsageError):
         return {
-            exercise.id: Hints(opened=exercise.hints[: opened.count(exercise)], count=len(exercise.hints))
+            exercise.id: Help(opened=exercise.hints[: opened.count(exercise)], count=len(exercise.hints))
             for exercise in exercises
         }
     return {}

@@ -10,7 +10,7 @@ from datetime import datetime
 import click
 
 from grader.model import ExerciseResult
-from grader.report import NONE_OPENED, Hints, Style, exercise_text, list_text, quizzes_text
+from grader.report import NONE_OPENED, Help, Style, exercise_text, list_text, quizzes_text
 from grader.report.layout import columns
 from grader.watch import Ended
 
@@ -77,7 +77,7 @@ class Screen:
         return self._style.clean_line(text)[: self._style.width - 1]
 
 
-def verdict_text(ended: Ended, focus: str | None, style: Style, hints: Mapping[str, Hints]) -> str:
+def verdict_text(ended: Ended, focus: str | None, style: Style, hints: Mapping[str, Help]) -> str:
     """Return what became of a batch: one part in full, several as a list above the one to work on."""
     if len(ended.exercises) == 1 and not ended.quizzes:
         (result,) = ended.exercises

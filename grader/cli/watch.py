@@ -22,7 +22,7 @@ from grader.cli.screen import Screen, to_work_on, verdict_text
 from grader.dispatch import Dispatcher
 from grader.errors import GraderError
 from grader.model import Exercise
-from grader.report import NONE_OPENED, Hints, Style, exercise_text, list_text
+from grader.report import NONE_OPENED, Help, Style, exercise_text, list_text
 from grader.submission import open_submission
 from grader.watch import Batch, Ended, Session, has_events, notices
 
@@ -228,7 +228,7 @@ class _Watching:
             self._screen.verdict(exercise_text(result, self._style, hints), f"next: {following}")
         self._show_keys()
 
-    def _hints(self) -> dict[str, Hints]:
+    def _hints(self) -> dict[str, Help]:
         return opened_hints(self._work.folder, self._work.chosen)
 
     def _list(self) -> str:

@@ -30,6 +30,10 @@ class Found:
 
     example: Counterexample
     rationale: str
+    name: str
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
+    mismatch: Mismatch
 
 
 def smallest(name: str, reference: Callable[..., object], conversation: Conversation) -> Found | None:
@@ -176,4 +180,11 @@ class _Search:
             where=mismatch.where,
             smallest=True,
         )
-        return Found(example=example, rationale=one_line(mismatch.rationale, limit=600))
+        return Found(
+            example=example,
+            rationale=one_line(mismatch.rationale, limit=600),
+            name=self._name,
+            args=args,
+            kwargs=kwargs,
+            mismatch=mismatch,
+        )

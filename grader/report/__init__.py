@@ -7,21 +7,23 @@ from grader.report.github import MOST_BYTES, Places, to_github, to_markdown
 from grader.report.gradescope import Handed, read_metadata, to_gradescope
 from grader.report.junit import to_junit
 from grader.report.layout import Style
-from grader.report.page import to_html
+from grader.report.page import exercise_page, to_html
 from grader.report.text import exercise_text, list_text, quizzes_text, summary_text, to_text
-from grader.report.wording import NONE_OPENED, Hints
+from grader.report.wording import NONE_OPENED, Help, first_to_mend
 
 __all__ = [
     "FORMAT",
     "MOST_BYTES",
     "NONE_OPENED",
     "Handed",
-    "Hints",
+    "Help",
     "Places",
     "Release",
     "Style",
     "changes",
+    "exercise_page",
     "exercise_text",
+    "first_to_mend",
     "from_json",
     "list_text",
     "quizzes_text",

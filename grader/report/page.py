@@ -24,7 +24,7 @@ from grader.report.svg import figure
 from grader.report.wording import (
     NONE_OPENED,
     NOTHING_KNOWN,
-    Hints,
+    Help,
     advice,
     begun,
     dedented,
@@ -42,6 +42,7 @@ _CLASSES = {
     Outcome.NOT_ATTEMPTED: "wait",
     Outcome.INTERNAL_ERROR: "ours",
 }
+_INSIDE = "main { max-width: none; padding: 0 .25rem .25rem; } article { margin: 0; }"
 _WORDS = {
     Outcome.INTERNAL_ERROR: "our fault",
     Outcome.NOT_ATTEMPTED: "not written",
@@ -50,7 +51,7 @@ _WORDS = {
 }
 
 
-def to_html(report: Report, hints: Mapping[str, Hints] = NOTHING_KNOWN) -> str:
+def to_html(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
     """Return the report as the text of an HTML page; `hints` says of exercises which of their hints are open."""
     earned = f"{amount(report.points, report.max_points)} points"
     parts = [_overview(report), _exercises(report.exercises, hints), _quizzes(report.quizzes)]
@@ -61,6 +62,12 @@ def to_html(report: Report, hints: Mapping[str, Hints] = NOTHING_KNOWN) -> str:
         tag("main", *parts, id="results"),
         _footer(report),
     )
+
+
+def exercise_page(result: ExerciseResult) -> str:
+    """Return one exercise, a cell of a notebook, as a page to stand in another page."""
+    told = _exercise("exercise", result, Help(is_file=False))
+    return document(f"{result.id} - convgrader", tag("main", told), style=_INSIDE)
 
 
 def _header(report: Report, earned: str) -> Markup:
@@ -122,7 +129,7 @@ def _article(anchor: str, part: ExerciseResult | QuizResult, *children: str) -> 
 # --- exercises
 
 
-def _exercises(results: Sequence[ExerciseResult], hints: Mapping[str, Hints]) -> Markup:
+def _exercises(results: Sequence[ExerciseResult], hints: Mapping[str, Help]) -> Markup:
     if not results:
         return NOTHING
     told = [
@@ -132,7 +139,7 @@ def _exercises(results: Sequence[ExerciseResult], hints: Mapping[str, Hints]) ->
     return tag("section", tag("h2", "Exercises", id="exercises"), *told, aria_labelledby="exercises")
 
 
-def _exercise(anchor: str, result: ExerciseResult, hints: Hints) -> Markup:
+def _exercise(anchor: str, result: ExerciseResult, hints: Help) -> Markup:
     if result.outcome is Outcome.NOT_ATTEMPTED:
         text = result.message or f"Not attempted yet: open exercises/{result.id}.py."
         told = [tag("p", inline(text))]
@@ -143,7 +150,7 @@ def _exercise(anchor: str, result: ExerciseResult, hints: Hints) -> Markup:
     return _article(anchor, result, *told, _flags(result.flags), _output(result.output))
 
 
-def _whole(result: ExerciseResult, hints: Hints) -> Markup:
+def _whole(result: ExerciseResult, hints: Help) -> Markup:
     """Tell what became of the exercise as a whole: most often, why no check could run."""
     if not result.message:
         return NOTHING
@@ -153,7 +160,7 @@ def _whole(result: ExerciseResult, hints: Hints) -> Markup:
     return tag("div", *told, class_=f"check {_class(result.outcome)}")
 
 
-def _checks(result: ExerciseResult, hints: Hints) -> Markup:
+def _checks(result: ExerciseResult, hints: Help) -> Markup:
     passed = [check for check in result.checks if check.outcome is Outcome.PASSED]
     others = [check for check in result.checks if check.outcome is not Outcome.PASSED]
     first = first_to_mend(others)
@@ -192,14 +199,14 @@ def _badge(outcome: Outcome) -> Markup:
     return tag("span", _WORDS.get(outcome, outcome.replace("_", " ")), class_="badge")
 
 
-def _further(exercise: str, check: CheckResult, told: Diagnosis | None, hints: Hints) -> Markup:
+def _further(exercise: str, check: CheckResult, told: Diagnosis | None, hints: Help) -> Markup:
     title = tag("span", inline(check.title), tag("small", inline(reason(check, told))), class_="title")
     badges = tag("span", _badge(check.outcome), class_=_class(check.outcome))
     points = tag("span", amount(check.points, check.max_points), class_="amount")
     return opening(joined((title, badges, points)), _full(exercise, check, hints, headed=False))
 
 
-def _full(exercise: str, check: CheckResult, hints: Hints, *, headed: bool) -> Markup:
+def _full(exercise: str, check: CheckResult, hints: Help, *, headed: bool) -> Markup:
     """Tell one check in full."""
     parts: list[str] = []
     if headed:
@@ -215,7 +222,9 @@ def _full(exercise: str, check: CheckResult, hints: Hints, *, headed: bool) -> M
         lead = tag("p", f"Your results are exactly those of {known(check.diagnosis)}:")
         parts.append(tag("div", lead, tag("p", inline(check.diagnosis.message)), class_="known"))
     if check.outcome is not Outcome.SKIPPED:
-        parts.append(tag("p", inline(advice(exercise, check.outcome, hints)), class_="next"))
+        case = exercise if headed else f"{exercise} {check.id.removeprefix('test_')}"
+        case = case if check.counterexample is not None else ""
+        parts.append(tag("p", inline(advice(exercise, check.outcome, hints, case)), class_="next"))
     return tag("div", *parts, class_=f"check {_class(check.outcome)}")
 
 
@@ -258,7 +267,7 @@ def _value(value: str, kind: str) -> Markup:
     return preformatted(value) if "\n" in value else tag("p", value, class_="mono")
 
 
-def _hints(exercise: str, hints: Hints) -> Markup:
+def _hints(exercise: str, hints: Help) -> Markup:
     """Show again what has been opened, and say what is next."""
     if not hints.opened:
         return NOTHING

@@ -38,7 +38,7 @@ from grader.report.layout import (
 from grader.report.wording import (
     NONE_OPENED,
     NOTHING_KNOWN,
-    Hints,
+    Help,
     advice,
     begun,
     dedented,
@@ -62,7 +62,7 @@ _MARKS = {
 }
 
 
-def to_text(report: Report, style: Style, hints: Mapping[str, Hints] = NOTHING_KNOWN) -> str:
+def to_text(report: Report, style: Style, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
     """Return the whole report; `hints` says of exercises, by id, which of their hints are open."""
     blocks = [
         exercise_text(exercise, style, hints.get(exercise.id, NONE_OPENED)) for exercise in report.exercises
@@ -74,7 +74,7 @@ def to_text(report: Report, style: Style, hints: Mapping[str, Hints] = NOTHING_K
 # --- exercises
 
 
-def exercise_text(result: ExerciseResult, style: Style, hints: Hints = NONE_OPENED) -> str:
+def exercise_text(result: ExerciseResult, style: Style, hints: Help = NONE_OPENED) -> str:
     """Return the block of one exercise, ending with a blank line."""
     lines = [header(result.id, result.title, result.points, result.max_points, style)]
     if result.outcome is Outcome.NOT_ATTEMPTED:
@@ -92,7 +92,7 @@ def _not_attempted(result: ExerciseResult, style: Style) -> Iterator[str]:
     yield from marked(Mark.WAITING, text, style)
 
 
-def _whole(result: ExerciseResult, style: Style, hints: Hints) -> Iterator[str]:
+def _whole(result: ExerciseResult, style: Style, hints: Help) -> Iterator[str]:
     """Tell what became of the exercise as a whole: most often, why no check could run."""
     if not result.message:
         return
@@ -105,7 +105,7 @@ def _whole(result: ExerciseResult, style: Style, hints: Hints) -> Iterator[str]:
     yield from _next(loads or advice(result.id, result.outcome, hints), style)
 
 
-def _checks(result: ExerciseResult, style: Style, hints: Hints) -> Iterator[str]:
+def _checks(result: ExerciseResult, style: Style, hints: Help) -> Iterator[str]:
     passed = [check for check in result.checks if check.outcome is Outcome.PASSED]
     others = [check for check in result.checks if check.outcome is not Outcome.PASSED]
     first = first_to_mend(others)
@@ -121,7 +121,7 @@ def _checks(result: ExerciseResult, style: Style, hints: Hints) -> Iterator[str]
         yield from marked(Mark.PASSED, f"{count} checks pass.{after}", style)
 
 
-def _told(exercise: str, check: CheckResult, style: Style, hints: Hints) -> Iterator[str]:
+def _told(exercise: str, check: CheckResult, style: Style, hints: Help) -> Iterator[str]:
     """Tell one check in full."""
     yield row(_mark(check), check.title, amount(check.points, check.max_points), style, bold=True)
     yield from paragraph(check.rationale, style)
@@ -135,7 +135,8 @@ def _told(exercise: str, check: CheckResult, style: Style, hints: Hints) -> Iter
         yield from ("", *paragraph(lead, style))
         yield from paragraph(check.diagnosis.message, style, indent=BODY + 2, colour="cyan")
     yield ""
-    yield from _next(advice(exercise, check.outcome, hints), style)
+    case = exercise if check.counterexample is not None else ""
+    yield from _next(advice(exercise, check.outcome, hints, case), style)
 
 
 def _mark(check: CheckResult) -> Mark:

@@ -10,15 +10,16 @@ _TOLD_LATER = {Outcome.NOT_ATTEMPTED: 1, Outcome.INTERNAL_ERROR: 2, Outcome.SKIP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hints:
-    """The hints of an exercise that a student has opened so far, and how many there are."""
+class Help:
+    """What there is to go on with: hints opened so far, of how many, and a file to open and to replay, or a cell."""
 
     opened: tuple[str, ...] = ()
     count: int = 0
+    is_file: bool = True
 
 
-NONE_OPENED = Hints()
-NOTHING_KNOWN: Mapping[str, Hints] = MappingProxyType({})
+NONE_OPENED = Help()
+NOTHING_KNOWN: Mapping[str, Help] = MappingProxyType({})
 
 
 def first_to_mend(others: Sequence[CheckResult]) -> CheckResult | None:
@@ -26,7 +27,7 @@ def first_to_mend(others: Sequence[CheckResult]) -> CheckResult | None:
     return min(others, key=lambda check: _TOLD_LATER.get(check.outcome, 0), default=None)
 
 
-def further(exercise: str, hints: Hints) -> str:
+def further(exercise: str, hints: Help) -> str:
     """Say which hint is next."""
     opened = len(hints.opened)
     if not opened:
@@ -36,8 +37,12 @@ def further(exercise: str, hints: Hints) -> str:
     return f"All {opened} hints are open; `grade hint {exercise} 1` shows the first again."
 
 
-def advice(exercise: str, outcome: Outcome, hints: Hints) -> str:
-    """Say how to get on with a check that ended like this."""
+def advice(exercise: str, outcome: Outcome, hints: Help, case: str = "") -> str:
+    """Say how to get on with a check that ended like this; `case` are the words by which `grade replay` knows it.
+
+    A cell of a notebook is no file: there is none to open, and none to replay.
+    """
+    case = case if hints.is_file else ""
     nudge = f"Stuck? {further(exercise, hints)}"
     match outcome:
         case Outcome.INTERNAL_ERROR:
@@ -45,17 +50,24 @@ def advice(exercise: str, outcome: Outcome, hints: Hints) -> str:
         case Outcome.TAMPERING:
             return "Graded code may only compute. Take out what does more than that, then grade again."
         case Outcome.TIME_LIMIT:
-            return f"Look for a loop that never ends, or that visits every element in Python. {nudge}"
+            return f"Look for a loop that never ends, or that visits every element in Python.{_replay(case)} {nudge}"
         case Outcome.MEMORY_LIMIT:
             return f"Look for a tensor much larger than input and result together. {nudge}"
         case Outcome.OUTPUT_LIMIT:
             return "Take out what prints, at least inside loops; then grade again."
         case Outcome.NOT_ATTEMPTED:
-            return f"Open exercises/{exercise}.py and write it. {nudge}"
+            where = (
+                f"Open exercises/{exercise}.py and write it." if hints.is_file else "Write it in the cell."
+            )
+            return f"{where} {nudge}"
         case Outcome.CRASHED | Outcome.RAISED:
-            return f"Make this call work first. {nudge}"
+            return f"Make this call work first.{_replay(case)} {nudge}"
         case _:
-            return f"Work this input out by hand, then follow your code through it. {nudge}"
+            return f"Work this input out by hand, then follow your code through it.{_replay(case)} {nudge}"
+
+
+def _replay(case: str) -> str:
+    return f" `grade replay {case} --pdb` stops in it." if case else ""
 
 
 def reason(check: CheckResult, told: Diagnosis | None) -> str:
