@@ -13,8 +13,8 @@ test: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
-	$(BIN)/grade check
-	$(BIN)/grade check --mutants
+	$(BIN)/grade check --fresh
+	$(BIN)/grade check --mutants --fresh
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -48,7 +48,7 @@ ARROWS = {
     "quiz_page": {"quiz", "report"},
     "content": {
         "blame", "catalog", "dispatch", "document", "errors", "fingerprint", "jobs", "mistakes", "model", "packing", "quiz", "quiz_page",
-        "source", "spelling", "workspace", "writing",
+        "safetext", "source", "spelling", "workspace", "writing",
     },
     "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
     "watch": {"attempt", "catalog", "dispatch", "jobs", "model", "source", "submission"},

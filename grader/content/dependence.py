@@ -81,7 +81,9 @@ def _mentioned(text: str) -> frozenset[str] | None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose
     )
     imported = (part for name, _, _ in source.imports(nodes) for part in name.split("."))
-    return frozenset(imported) | {part.split(".")[0] for string in strings for part in _SEPARATOR.split(string)}
+    return frozenset(imported) | {
+        part.split(".")[0] for string in strings for part in _SEPARATOR.split(string)
+    }
 
 
 def _is_open(node: ast.AST) -> bool:

@@ -3,6 +3,7 @@
 All three are graded through the real boundary, as submissions.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,6 @@ from grader.catalog import Course
 from grader.content.sources import check_sources, in_yaml, places
 from grader.content.submissions import (
     blamed,
-    known_mistakes,
     mistaken,
     place_of,
     reference_of,
@@ -27,6 +27,7 @@ from grader.mistakes import Listed, read_mistakes
 from grader.model import CheckResult, Exercise, Outcome
 from grader.safetext import one_line
 
+_IMPORT_RAISED = re.compile(r"^`import \w+` raised (\w+): (.*?)\.?$")
 MIN_MISTAKES, MIN_HINTS, MIN_CHECKS, MAX_CHECKS = 5, 3, 8, 20
 
 
@@ -56,12 +57,12 @@ def check_exercises(
     An exercise whose files cannot be read is not graded, and hides no other's problems.
     """
     sources = {exercise.id: check_sources(course, exercise) for exercise in exercises}
-    graded = [exercise for exercise in exercises if sources[exercise.id].gradable]
-    mistakes = {exercise.id: known_mistakes(exercise) for exercise in graded}
+    graded = [exercise for exercise in exercises if not sources[exercise.id]]
+    mistakes = {exercise.id: read_mistakes(exercise.folder / "mistakes.py") for exercise in graded}
     todo = [job for exercise in graded for job in _jobs(course, exercise, mistakes[exercise.id], seed)]
     endings = dispatcher.grade(todo)
     for exercise in exercises:
-        read = (*sources[exercise.id].problems, *check_equivalents(course, exercise))
+        read = (*sources[exercise.id], *check_equivalents(course, exercise))
         if exercise in graded:
             stub, reference = next(endings), next(endings)
             variants = [(mistake, next(endings)) for mistake in mistakes[exercise.id]]
@@ -109,7 +110,7 @@ def _prove(
             problem = ""
         if problem:
             found.append(Problem(path=known, line=mistake.line, column=1, message=problem))
-    found += _too_few(course, exercise, known)
+    found += _too_few(course, exercise, len(variants))
     checks_run = len(reference.result.checks) if isinstance(reference, Graded) else 0
     problems = tuple(dict.fromkeys(found))
     return Proof(exercise=exercise.id, checks=checks_run, caught=caught, problems=problems)
@@ -127,15 +128,15 @@ def _unloaded(course: Course, exercise: Exercise, ending: Graded, own: Path | No
     for frame in reversed(ending.result.traceback):
         place = place_of(course, exercise, frame, own=own)
         if place is not None:
-            return replace(place, message=f"cannot be imported: {ending.result.message}")
+            said = _IMPORT_RAISED.sub(r"raises \1 while it is imported: \2", ending.result.message)
+            return replace(place, message=said)
     return None
 
 
-def _too_few(course: Course, exercise: Exercise, known: str) -> Iterator[Problem]:
-    count = len(read_mistakes(exercise.folder / "mistakes.py"))
+def _too_few(course: Course, exercise: Exercise, count: int) -> Iterator[Problem]:
     if count < MIN_MISTAKES:
         message = f"holds {count} known mistakes, and at least {MIN_MISTAKES} are wanted"
-        yield Problem(path=known, message=message)
+        yield Problem(path=shown(course, exercise.folder / "mistakes.py"), message=message)
     if len(exercise.hints) < MIN_HINTS:
         message = f"holds {len(exercise.hints)} hints, and at least {MIN_HINTS} are wanted"
         yield in_yaml(course, exercise, ("hints",), message)
@@ -189,6 +190,8 @@ def _caught(mistake: Listed, ending: Graded | NotGraded) -> tuple[tuple[str, ...
         reason = ending.result.message or "every check passes"
         return checks, f"{mistake.id} is missed: {reason}"
     explained = ending.explained_by.get(mistake.name, ())
+    if mistake.id not in explained and ending.result.message:
+        return checks, f"{mistake.id} is caught by {checks[0]}. {ending.result.message}"
     if mistake.id not in explained:
         return (
             checks,

@@ -4,6 +4,7 @@ It lies in the user's cache folder, and whoever can write there can write anythi
 ours, whole, and about exactly what is asked. Whatever else happens, things are checked as if there were none.
 """
 
+import contextlib
 import os
 import stat
 import sys
@@ -53,10 +54,11 @@ class Sound:
             if head.decode("ascii") != _seal(key, kind, body):
                 return None
             found = msgspec.json.decode(body, type=kind)
-            os.utime(self._folder / key)  # it is of use: keep it
         except (OSError, ValueError, msgspec.MsgspecError):
             return None
-        return found
+        with contextlib.suppress(OSError):
+            os.utime(self._folder / key)  # it is of use: keep it
+        return found if found.is_sound else None
 
     def write(self, key: str, found: Provable) -> None:
         """Remember what was found; where that cannot be, it is found again the next time."""

@@ -2,7 +2,7 @@
 
 import ast
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +17,6 @@ from grader.source import bound_names
 from grader.spelling import suggestion
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
-    """What is wrong with the files of an exercise as texts, and whether it can be graded all the same."""
-
-    problems: tuple[Problem, ...]
-    gradable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +48,31 @@ def in_yaml(course: Course, exercise: Exercise, location: Location, message: str
         return Problem(path=shown(course, path), message=message)
 
 
-def check_sources(course: Course, exercise: Exercise) -> Sources:
-    """Find files that are missing or no Python, and names that are asked for and nobody has."""
+def check_sources(course: Course, exercise: Exercise) -> list[Problem]:
+    """Find files that are missing or no Python, and names that are asked for and nobody has.
+
+    An exercise with such a problem is not graded: grading would say the same later, less clearly, and many times.
+    """
     trees, problems = _trees(course, exercise.id)
-    gradable = not problems
-    problems += _undefined(course, exercise, trees)
+    undefined = _undefined(course, exercise, trees)
+    names = list(exercise.names)
+    if undefined and "reference" in trees:
+        names += sorted(
+            bound_names(trees["reference"]) - set(names)
+        )  # exercise.yaml is wrong, and not who knows better
+    problems += undefined
     if "mistakes" in trees:
         path = shown(course, exercise.folder / "mistakes.py")
-        problems += _mistakes(exercise, path, trees["mistakes"])
+        problems += _unknown(path, trees["mistakes"], "mistake", exercise.id, names)
+        problems += _hidden(path, trees["mistakes"], _mistaken(trees["mistakes"]), "mistake")
     if "suite" in trees:
         path, suite = shown(course, exercise.suite), trees["suite"]
-        lost = list(_requirements(path, suite))
-        gradable = gradable and not lost  # who waits for a check that never comes ends every grading
-        problems += [*lost, *_named_inputs(exercise, path, suite), *_hidden(path, suite)]
-    return Sources(problems=tuple(problems), gradable=gradable)
+        problems += _unknown(path, suite, "small_inputs", exercise.id, names)
+        problems += _requirements(path, suite)
+        problems += _hidden(
+            path, suite, {name for name in bound_names(suite) if name.startswith("test_")}, "check"
+        )
+    return problems
 
 
 def check_files(course: Course, exercise_id: str) -> list[Problem]:
@@ -135,21 +138,20 @@ def _undefined(course: Course, exercise: Exercise, trees: Mapping[str, ast.Modul
     return found
 
 
-def _mistakes(exercise: Exercise, path: str, tree: ast.Module) -> Iterator[Problem]:
-    """Yield mistakes of names that the exercise does not have, and mistakes that hide one before them."""
-    seen: dict[str, int] = {}
+def _unknown(
+    path: str, tree: ast.Module, mark: str, exercise_id: str, names: Sequence[str]
+) -> Iterator[Problem]:
+    """Yield the names given to a mark that the exercise does not have."""
     for node in _definitions(tree):
-        named = list(_named(node.decorator_list, "mistake"))
-        for name, place in named:
-            if name not in exercise.names:
-                yield _at(
-                    path, place, f'"{name}" is no name of {exercise.id}{suggestion(name, exercise.names)}'
-                )
-        if node.name in seen:
-            message = f'"{node.name}" is defined in line {seen[node.name]} already, and hides that mistake'
-            yield _at(path, node, message)
-        if named:
-            seen.setdefault(node.name, node.lineno)
+        for name, place in _named(node.decorator_list, mark):
+            if name not in names:
+                message = f'"{name}" is no name of {exercise_id}{suggestion(name, names)}'
+                yield _at(path, place, message)
+
+
+def _mistaken(tree: ast.Module) -> set[str]:
+    """Return the names of the known mistakes of a file."""
+    return {node.name for node in _definitions(tree) if [*_named(node.decorator_list, "mistake")]}
 
 
 def _requirements(path: str, tree: ast.Module) -> Iterator[Problem]:
@@ -174,23 +176,13 @@ def _bound_in_order(tree: ast.Module) -> list[str]:
     return [*sorted(bound_names(tree) - set(defined)), *dict.fromkeys(defined)]
 
 
-def _named_inputs(exercise: Exercise, path: str, tree: ast.Module) -> Iterator[Problem]:
-    """Yield small inputs for names that the exercise does not have."""
-    for node in _definitions(tree):
-        for name, place in _named(node.decorator_list, "small_inputs"):
-            if name not in exercise.names:
-                yield _at(
-                    path, place, f'"{name}" is no name of {exercise.id}{suggestion(name, exercise.names)}'
-                )
-
-
-def _hidden(path: str, tree: ast.Module) -> Iterator[Problem]:
-    """Yield checks that hide an earlier one of the same name."""
+def _hidden(path: str, tree: ast.Module, names: Collection[str], what: str) -> Iterator[Problem]:
+    """Yield definitions that hide an earlier one of these names."""
     seen: dict[str, Definition] = {}
     for node in _definitions(tree):
         first = seen.setdefault(node.name, node)
-        if first is not node and node.name.startswith("test_"):
-            message = f'"{node.name}" is defined in line {first.lineno} already, and hides that check'
+        if first is not node and node.name in names:
+            message = f'"{node.name}" is defined in line {first.lineno} already, and hides that {what}'
             yield _at(path, node, message)
 
 

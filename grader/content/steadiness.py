@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from grader.catalog import Course
 from grader.content.sources import check_sources, places
-from grader.content.submissions import blamed, known_mistakes, mistaken, reference_of, solved
+from grader.content.submissions import blamed, mistaken, reference_of, solved
 from grader.content.tree import shown
 from grader.dispatch import Dispatcher
 from grader.errors import Problem
 from grader.jobs import Graded, Job, NotGraded
-from grader.mistakes import Listed
+from grader.mistakes import Listed, read_mistakes
 from grader.model import Exercise, Outcome
 
 # Of torch, on both sides. With two, sums are added in another order, and differ in their last digits.
@@ -65,8 +65,11 @@ def check_repeatedly(
     runs = [_Run(seed + n, threads) for threads in THREADS for n in range(times)]
     seeds = range(seed, seed + min(times, MISTAKE_SEEDS))
     sources = {exercise.id: check_sources(course, exercise) for exercise in exercises}
-    graded = [exercise for exercise in exercises if sources[exercise.id].gradable]
-    mistakes = {exercise.id: [(m, s) for m in known_mistakes(exercise) for s in seeds] for exercise in graded}
+    graded = [exercise for exercise in exercises if not sources[exercise.id]]
+    mistakes = {
+        exercise.id: [(m, s) for m in read_mistakes(exercise.folder / "mistakes.py") for s in seeds]
+        for exercise in graded
+    }
     beside = solved(course)
     todo: list[Job] = []
     for exercise in graded:
@@ -74,14 +77,15 @@ def check_repeatedly(
         todo += (_mistaken_job(beside, exercise, *pair) for pair in mistakes[exercise.id])
     endings = dispatcher.grade(todo)
     for exercise in exercises:
-        read = sources[exercise.id].problems
         if exercise not in graded:
-            yield Steadiness(exercise=exercise.id, gradings=0, mistaken=0, tolerance_used={}, problems=read)
+            problems = tuple(sources[exercise.id])
+            yield Steadiness(
+                exercise=exercise.id, gradings=0, mistaken=0, tolerance_used={}, problems=problems
+            )
             continue
         ended = [(run, next(endings)) for run in runs]
         caught = [(mistake, n, next(endings)) for mistake, n in mistakes[exercise.id]]
-        found = _steadiness(course, exercise, ended, caught)
-        yield replace(found, problems=(*read, *found.problems))
+        yield _steadiness(course, exercise, ended, caught)
 
 
 def _job(beside: Mapping[str, str], exercise: Exercise, run: _Run) -> Job:

@@ -8,7 +8,7 @@ from grader.catalog import Course
 from grader.content.tree import shown
 from grader.errors import Problem
 from grader.jobs import NotGraded
-from grader.mistakes import Listed, read_mistakes
+from grader.mistakes import Listed
 from grader.model import Exercise, Frame
 
 
@@ -36,11 +36,6 @@ def course_references(course: Course) -> dict[str, str]:
         except (OSError, UnicodeDecodeError):
             continue
     return found
-
-
-def known_mistakes(exercise: Exercise) -> list[Listed]:
-    """Return the known mistakes that can be graded: those of a name that the exercise has."""
-    return [found for found in read_mistakes(exercise.folder / "mistakes.py") if found.name in exercise.names]
 
 
 def mistaken(exercise: Exercise, mistake: Listed) -> dict[str, str]:

@@ -73,8 +73,12 @@ def check_mutants(
 
     An exercise whose files cannot be read is not graded, and hides no other's problems.
     """
-    read = {exercise.id: _read(course, exercise) for exercise in exercises}
-    gradable = [exercise for exercise in exercises if read[exercise.id].gradable]
+    read = {
+        exercise.id: (*check_sources(course, exercise), *check_equivalents(course, exercise))
+        for exercise in exercises
+    }
+    gradable = [exercise for exercise in exercises if not read[exercise.id]]
+    known = {exercise.id: read_equivalents(course, exercise) for exercise in gradable}
     beside = solved(course)
     made = {exercise.id: mutants(reference_of(exercise)) for exercise in gradable}
     todo: list[Job] = []
@@ -86,24 +90,13 @@ def check_mutants(
         )
     graded = dispatcher.grade(todo)
     for exercise in exercises:
-        found = read[exercise.id]
         if exercise not in gradable:
-            yield _unread(course, exercise, found.problems)
+            yield _unread(course, exercise, read[exercise.id])
             continue
         reference = next(graded)
         ended = [(mutant, next(graded)) for mutant in made[exercise.id]]
         ended = _with_patience(dispatcher, exercise, beside, seed, ended)
-        survival = _survival(course, exercise, found.equivalents, reference, ended)
-        yield replace(survival, problems=(*found.problems, *survival.problems))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """The files of an exercise as texts: what is wrong with them, and the mutants its author explains."""
-
-    problems: tuple[Problem, ...]
-    equivalents: Document[EquivalentsDocument] | None
-    gradable: bool
+        yield _survival(course, exercise, known[exercise.id], reference, ended)
 
 
 def check_equivalents(course: Course, exercise: Exercise) -> tuple[Problem, ...]:
@@ -113,15 +106,6 @@ def check_equivalents(course: Course, exercise: Exercise) -> tuple[Problem, ...]
     except DocumentError as error:
         return error.problems
     return ()
-
-
-def _read(course: Course, exercise: Exercise) -> _Read:
-    sources = check_sources(course, exercise)
-    try:
-        known = read_equivalents(course, exercise)
-    except DocumentError as error:
-        return _Read(problems=(*sources.problems, *error.problems), equivalents=None, gradable=False)
-    return _Read(problems=sources.problems, equivalents=known, gradable=sources.gradable)
 
 
 def _unread(course: Course, exercise: Exercise, problems: tuple[Problem, ...]) -> Survival:
