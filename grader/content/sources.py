@@ -57,9 +57,8 @@ def check_sources(course: Course, exercise: Exercise) -> list[Problem]:
     undefined = _undefined(course, exercise, trees)
     names = list(exercise.names)
     if undefined and "reference" in trees:
-        names += sorted(
-            bound_names(trees["reference"]) - set(names)
-        )  # exercise.yaml is wrong, and not who knows better
+        # exercise.yaml is what is wrong, and not who uses the right names
+        names += sorted(bound_names(trees["reference"]) - set(names))
     problems += undefined
     if "mistakes" in trees:
         path = shown(course, exercise.folder / "mistakes.py")
