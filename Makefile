@@ -13,8 +13,8 @@ test: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
-	$(BIN)/grade check
-	$(BIN)/grade check --mutants
+	$(BIN)/grade check --fresh
+	$(BIN)/grade check --mutants --fresh
 
 docs: .venv/installed
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet --doctree-dir build/doctrees docs site

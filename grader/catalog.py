@@ -94,6 +94,17 @@ class Course:
         return tuple(sorted(path for path in (self.root / "exercises" / "data").glob("*") if path.is_file()))
 
     @property
+    def folders(self) -> list[Path]:
+        """The folders of all exercises in the order of their names, also of those that cannot be read."""
+        return _folders(self.root)
+
+    @property
+    def references(self) -> dict[str, Path]:
+        """The references by exercise, also of exercises that cannot be read: others may build on them."""
+        found = {folder.name: folder / "reference.py" for folder in self.folders}
+        return {name: path for name, path in found.items() if path.is_file()}
+
+    @property
     def quizzes(self) -> Path:
         """The folder of the quiz banks."""
         return self.root / "quizzes"
@@ -119,19 +130,29 @@ def find_root() -> Path:
 
 def load(root: Path) -> Course:
     """Read the course at `root`. Raises DocumentError with every problem of every exercise."""
+    course, broken = survey(root)
+    if broken:
+        raise DocumentError(problem for problems in broken.values() for problem in problems)
+    return course
+
+
+def survey(root: Path) -> tuple[Course, dict[str, tuple[Problem, ...]]]:
+    """Read what can be read of the course at `root`; return it, and the problems of each exercise that cannot."""
     exercises: list[Exercise] = []
-    problems: list[Problem] = []
-    for folder in sorted((root / "solutions").iterdir()):
-        if not folder.is_dir() or folder.name.startswith((".", "__")):
-            continue
+    broken: dict[str, tuple[Problem, ...]] = {}
+    for folder in _folders(root):
         try:
             exercises.append(_exercise(root, folder))
         except DocumentError as error:
-            problems += error.problems
-    if problems:
-        raise DocumentError(problems)
+            broken[folder.name] = error.problems
     exercises.sort(key=lambda exercise: (section_order(exercise.section), exercise.id))
-    return Course(root=root, exercises=tuple(exercises))
+    return Course(root=root, exercises=tuple(exercises)), broken
+
+
+def _folders(root: Path) -> list[Path]:
+    """Return the folders of the exercises, in the order of their names."""
+    found = sorted((root / "solutions").iterdir())
+    return [path for path in found if path.is_dir() and not path.name.startswith((".", "__"))]
 
 
 def _exercise(root: Path, folder: Path) -> Exercise:

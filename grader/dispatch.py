@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -63,17 +64,16 @@ class _Starter(Protocol):
 class Dispatcher:
     """Grades jobs, a few at a time. Use it as a context manager: leaving it ends every process."""
 
-    def __init__(self, jobs: int | None = None, *, many: bool = False) -> None:
+    def __init__(self, jobs: int | None = None, *, many: bool = False, lazy: bool = False) -> None:
         """`jobs` are graded side by side; as many as there are cores unless given.
 
-        Where `many` submissions are to come, the start takes longer, and each of them less.
+        Where `many` submissions are to come, the start takes longer, and each of them less. A `lazy` one starts when
+        something is graded, for who may find that there is nothing.
         """
-        level = _max_level()
+        start = partial(_start, _max_level(), many=many)
         self._jobs = jobs or cores()
         self._slots = _Slots(range(self._jobs))
-        self._starter: _Starter = (
-            _Zygote(level, many=many) if sys.platform == "linux" and level > 0 else _Spawner(level)
-        )
+        self._starter: _Starter = _Later(start) if lazy else start()
         self._ready: Ready | None = None
         self._starting = threading.Lock()
 
@@ -121,6 +121,8 @@ class Dispatcher:
         side have a core each, and those of one submission may use SUBMISSION_MEMORY_MIB together. Several threads may
         call this at once, each for a submission of its own: they share the cores.
         """
+        if not todo:
+            return
         self.ready()
         order = sorted(range(len(todo)), key=lambda n: bool(todo[n].exercise.warm))
         memory = _Memory(SUBMISSION_MEMORY_MIB)
@@ -215,6 +217,42 @@ def _max_level() -> int:
     return int(value)
 
 
+def _start(level: int, *, many: bool) -> _Starter:
+    return _Zygote(level, many=many) if sys.platform == "linux" and level > 0 else _Spawner(level)
+
+
+class _Later:
+    """Starts another starter when it is first needed; to be asked whether it is ready comes before all else."""
+
+    def __init__(self, start: Callable[[], _Starter]) -> None:
+        self._start = start
+        self._started: _Starter | None = None
+
+    def ready(self) -> Ready:
+        """Start, and wait until grading processes can be started."""
+        self._started = self._start()
+        return self._started.ready()
+
+    def open(self, job: Job, slot: int) -> Channel:
+        """Start the grading process of one job and return the channel to it."""
+        assert self._started is not None
+        return self._started.open(job, slot)
+
+    def launcher(self, order: WorkerOrder) -> Launcher:
+        """Return what starts workers without a grading process."""
+        assert self._started is not None
+        return self._started.launcher(order)
+
+    def is_alive(self) -> bool:
+        """Tell whether grading processes can be started, or could be."""
+        return self._started is None or self._started.is_alive()
+
+    def stop(self) -> None:
+        """End everything that was started."""
+        if self._started is not None:
+            self._started.stop()
+
+
 class _Zygote:
     """The warm process, and grading processes forked from it."""
 
@@ -289,6 +327,8 @@ class _Zygote:
 
     def is_alive(self) -> bool:
         """Tell whether the warm process runs. Who shares it is not its parent, but sees it hang up."""
+        if self._control.fileno() < 0:
+            return False  # it was stopped
         poller = select.poll()
         poller.register(self._control, 0)  # hanging up is always told
         return not poller.poll(0)

@@ -40,6 +40,11 @@ def bank(path: Path) -> str:
 @functools.cache
 def engine() -> str:
     """Return the fingerprint of what grades: the grader's source, torch and Python."""
+    return engine_now()
+
+
+def engine_now() -> str:
+    """Return it as it is at this moment: its authors run it while they write it."""
     return of(*_files(Path(__file__).parent, "*.py"), version("torch"), platform.python_version())
 
 

@@ -14,7 +14,8 @@ from types import ModuleType
 import torch
 
 from grader import jobs, review, scoring
-from grader.errors import DocumentError, InternalError
+from grader.blame import blame
+from grader.errors import DocumentError, InternalError, Problem
 from grader.explanation import Evidence, Explanations
 from grader.feedback import counterexample, picture, snippet
 from grader.feedback.display import show, show_call
@@ -53,15 +54,39 @@ class Prepared:
 
 
 def prepare(suite: Path) -> Prepared:
-    """Import an exercise, given the path of its suite. Raises DocumentError for a suite that cannot be run."""
+    """Import an exercise, given the path of its suite.
+
+    Raises DocumentError with what each file raises that cannot be imported, and for a suite that cannot be run.
+    """
     sys.path.insert(0, str(suite.parent))
+    problems: list[Problem] = []
+    modules = {
+        name: _imported(name, suite.parent, problems)
+        for name in ("reference", "fixtures")
+        if name == "reference" or (suite.parent / f"{name}.py").is_file()
+    }
+    checks: tuple[Check, ...] = ()
+    try:
+        checks = collect(suite)
+    except DocumentError as error:
+        problems += error.problems
+    if problems:
+        raise DocumentError(dict.fromkeys(problems))
     return Prepared(
-        reference=importlib.import_module("reference"),
-        fixtures=vars(importlib.import_module("fixtures"))
-        if (suite.parent / "fixtures.py").is_file()
-        else {},
-        checks=collect(suite),
+        reference=modules["reference"],
+        fixtures=vars(modules["fixtures"]) if "fixtures" in modules else {},
+        checks=checks,
     )
+
+
+def _imported(name: str, folder: Path, problems: list[Problem]) -> ModuleType:
+    """Import a file of an exercise, or note why it cannot be."""
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - our own fault, whatever it is: its author must know
+        unplaced = Problem(path=f"{name}.py", message=f"cannot be imported: {_our_fault(error)}")
+        problems.append(blame(error, folder) or unplaced)
+        return ModuleType(name)
 
 
 def rehearse(prepared: Prepared) -> None:
@@ -91,7 +116,7 @@ def prepare_or_tell(suite: Path) -> Prepared | NotGraded:
     try:
         return prepare(suite)
     except DocumentError as error:
-        return NotGraded(reason=str(error))
+        return NotGraded(reason=str(error), problems=error.problems)
     except Exception as error:  # noqa: BLE001 - our own fault, whatever it is: say so, take no points
         return NotGraded(reason=_our_fault(error))
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import msgspec.structs
 
+from grader.errors import Problem
 from grader.model import CheckResult, Exercise, ExerciseResult, Snippet
 
 
@@ -62,9 +63,13 @@ class Graded(_Message, frozen=True, kw_only=True, tag="graded"):
 
 
 class NotGraded(_Message, frozen=True, kw_only=True, tag="not_graded"):
-    """Our own fault: the exercise could not be graded."""
+    """Our own fault: the exercise could not be graded.
+
+    `problems` are the lines of the exercise that are to blame, as far as that is known, their paths from its folder.
+    """
 
     reason: str
+    problems: tuple[Problem, ...] = ()
 
 
 Message = Job | CheckEnded | Graded | NotGraded

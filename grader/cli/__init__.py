@@ -1,6 +1,5 @@
 """The command `grade`: parses, calls, renders. The only room that prints or exits."""
 
-import difflib
 import sys
 from collections.abc import Sequence
 
@@ -81,12 +80,6 @@ def grade() -> None:
     grade --submission DIR     the submission in DIR
     grade run --help           all options of grading
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """Return ` Did you mean "pooling"?` for the nearest known word, or nothing."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f' Did you mean "{close[0]}"?' if close else ""
 
 
 def commands() -> tuple[str, ...]:

@@ -11,12 +11,13 @@ import click
 
 from grader import attempt, catalog
 from grader.catalog import Course
-from grader.cli import nearest, options
+from grader.cli import options
 from grader.cli.run import prose_width
 from grader.dispatch import Dispatcher
 from grader.errors import InternalError, UsageError
 from grader.hints import OpenedHints
 from grader.model import Exercise, ExerciseResult, Outcome
+from grader.spelling import question
 from grader.submission import open_submission
 
 _workspace = options.submission("The workspace; this folder unless given.")
@@ -86,7 +87,7 @@ def choose_one(course: Course, wanted: str) -> Exercise:
     found = course.exercise(wanted)
     if found is None:
         known = [exercise.id for exercise in course.exercises]
-        raise UsageError(f'There is no exercise "{wanted}".{nearest(wanted, known) or " See `grade list`."}')
+        raise UsageError(f'There is no exercise "{wanted}".{question(wanted, known) or " See `grade list`."}')
     return found
 
 

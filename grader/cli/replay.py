@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from grader import attempt, catalog, replays
-from grader.cli import nearest, options
+from grader.cli import options
 from grader.cli.help import choose_one
 from grader.dispatch import Dispatcher
 from grader.errors import InternalError, UsageError
@@ -20,6 +20,7 @@ from grader.jobs import Graded
 from grader.model import CheckResult, Exercise, ExerciseResult, Outcome, Snippet
 from grader.report import first_to_mend
 from grader.safetext import one_line
+from grader.spelling import question
 from grader.submission import Folder, Submission
 
 _LOADS_NOT = (Outcome.RAISED, Outcome.CRASHED, Outcome.TIME_LIMIT)
@@ -136,7 +137,7 @@ def _named(result: ExerciseResult, wanted: str) -> CheckResult:
     names = {check.id.removeprefix("test_"): check for check in result.checks}
     found = names.get(wanted.removeprefix("test_"))
     if found is None:
-        hint = nearest(wanted, list(names)) or f" There are: {', '.join(names)}."
+        hint = question(wanted, names) or f" There are: {', '.join(names)}."
         raise UsageError(f'{result.id} has no check "{wanted}".{hint}')
     return found
 

@@ -10,7 +10,7 @@ import click
 
 from grader import attempt, catalog, scoring
 from grader.catalog import Course
-from grader.cli import commands, nearest, options
+from grader.cli import commands, options
 from grader.cli.formats import FORMATS, Setting, add_step_summary, report_format
 from grader.dispatch import Dispatcher
 from grader.errors import IsolationRefused, UsageError
@@ -18,6 +18,7 @@ from grader.hints import OpenedHints
 from grader.model import CheckResult, Exercise, ExerciseResult, Report
 from grader.progress import Progress
 from grader.report import NONE_OPENED, Help, Style, exercise_text, quizzes_text, summary_text
+from grader.spelling import question
 from grader.submission import Submission, Unreadable, open_submission
 from grader.writing import write_whole
 
@@ -128,8 +129,12 @@ class _Counter:
 
 
 def choose(course: Course, ids: Sequence[str]) -> list[Exercise]:
-    """Return the exercises of these ids, or all; raise UsageError for an id nobody knows."""
+    """Return the exercises of these ids, or all; raise UsageError for an id nobody knows.
+
+    An id of an exercise that cannot be read is known, and left out.
+    """
     known = [exercise.id for exercise in course.exercises]
+    known += [folder.name for folder in course.folders if folder.name not in known]
     for wanted in ids:
         if wanted in known:
             continue
@@ -137,7 +142,7 @@ def choose(course: Course, ids: Sequence[str]) -> list[Exercise]:
             raise UsageError(
                 f'"{wanted}" is a quiz. Answer it with `grade quiz {wanted}`; `grade` without names grades it.'
             )
-        hint = nearest(wanted, [*known, *commands()]) or f" There are: {', '.join(known)}."
+        hint = question(wanted, [*known, *commands()]) or f" There are: {', '.join(known)}."
         raise UsageError(f'There is no exercise "{wanted}".{hint}')
     return [exercise for exercise in course.exercises if not ids or exercise.id in ids]
 

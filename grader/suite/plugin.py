@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from grader.blame import blame
 from grader.errors import DocumentError, Problem
 from grader.proxy import Conversation, Student
 
@@ -79,6 +80,7 @@ class _Collector:
     def __init__(self) -> None:
         self.items: list[pytest.Item] = []
         self.errors: list[str] = []
+        self.raised: list[BaseException] = []
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Declare the marks."""
@@ -89,6 +91,17 @@ class _Collector:
         """Remember why a suite could not be read."""
         if report.failed:
             self.errors.append(str(report.longrepr))
+
+    def pytest_exception_interact(self, call: pytest.CallInfo[object]) -> None:
+        """Remember what a suite raised; pytest puts an error of its own before what an import raised."""
+        if call.excinfo is not None:
+            error = call.excinfo.value
+            wrapped = isinstance(error, pytest.Collector.CollectError)
+            self.raised.append(error.__cause__ or error if wrapped else error)
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Remember what ended pytest itself: a suite that leaves with sys.exit."""
+        self.raised.append(excinfo.value)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Keep the tests in the order of the file."""
@@ -105,18 +118,19 @@ def collect(path: Path) -> tuple[Check, ...]:
     collector = _Collector()
     with _kept_output() as printed:
         code = pytest.main(list(_arguments(path)), plugins=[collector])
+    places = [found for error in collector.raised if (found := blame(error, path.parent))]
+    if places:
+        raise DocumentError(places)
     if collector.errors or code is not pytest.ExitCode.OK or not collector.items:
         reason = (
             "\n".join(collector.errors)
             or f"pytest ended with exit code {int(code)}: {printed.getvalue()[-500:]}"
         )
         raise DocumentError([Problem(path=path.name, message=f"the suite cannot be run: {reason}")])
-    return tuple(map(_check, collector.items))
-
-
-def _check(item: pytest.Item) -> Check:
-    assert isinstance(item, pytest.Function)
-    return Check(spec=_spec(item), test=item.obj)
+    tests = [item for item in collector.items if isinstance(item, pytest.Function)]
+    if problems := [problem for test in tests for problem in _problems(test)]:
+        raise DocumentError(problems)
+    return tuple(Check(spec=_spec(test), test=test.obj) for test in tests)
 
 
 def _arguments(path: Path) -> Iterator[str]:
@@ -170,26 +184,33 @@ def _run(check: Check, seed: int, conversation: Conversation, passed: Set[str]) 
     )
 
 
-def _spec(item: pytest.Item) -> CheckSpec:
+def _problems(item: pytest.Function) -> Iterator[Problem]:
+    """Yield what keeps a test from being a check."""
     path, first_line, _ = item.location
-    line = (first_line or 0) + 1
+    place = {"line": (first_line or 0) + 1, "column": 1}
+    points = item.get_closest_marker("points")
+    if points is None or len(points.args) != 1:
+        yield Problem(path=path, message=f"{item.name} needs its points: @pytest.mark.points(2)", **place)
+    if not _title(item):
+        message = f"{item.name} needs a docstring: its first line is the title that students read"
+        yield Problem(path=path, message=message, **place)
+    if unknown := set(item.fixturenames) - {"student", "rng", "request"}:
+        message = f"{item.name} asks for {sorted(unknown)}; a check has `student` and `rng`"
+        yield Problem(path=path, message=message, **place)
+
+
+def _title(item: pytest.Function) -> str:
+    return (item.obj.__doc__ or "").strip().split("\n")[0].rstrip(".")
+
+
+def _spec(item: pytest.Function) -> CheckSpec:
     points = item.get_closest_marker("points")
     requires = item.get_closest_marker("requires")
     reveal = item.get_closest_marker("reveal")
-    title = (getattr(item, "obj", None).__doc__ or "").strip().split("\n")[0].rstrip(".")
-    problems = []
-    if points is None or len(points.args) != 1:
-        problems.append("needs its points: @pytest.mark.points(2)")
-    if not title:
-        problems.append("needs a docstring: its first line is the title that students read")
-    if unknown := set(item.fixturenames) - {"student", "rng", "request"}:  # type: ignore[attr-defined]
-        problems.append(f"asks for {sorted(unknown)}; a check has `student` and `rng`")
-    if problems:
-        raise DocumentError(Problem(path=path, line=line, message=f"{item.name} {text}") for text in problems)
     assert points is not None
     return CheckSpec(
         id=item.name,
-        title=title,
+        title=_title(item),
         points=float(points.args[0]),
         requires=tuple(requires.args) if requires else (),
         reveal=str(reveal.args[0]) if reveal else "all",
