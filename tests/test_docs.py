@@ -26,6 +26,7 @@ import click
 import pytest
 import test_authoring
 import test_guide
+import test_notebook
 import test_notes
 import test_quiz_docs
 from markdown_it import MarkdownIt
@@ -130,6 +131,10 @@ def by_quiz_docs(block: Block) -> bool:
     return block.page == "docs/quizzes.md" and (head or block.text in test_quiz_docs.EXAMPLES)
 
 
+def by_notebook(block: Block) -> bool:
+    return block.page == "docs/notebooks.md" and block.text in test_notebook.SHOWN_CELLS
+
+
 def by_site(block: Block) -> bool:
     return block.language == "{toctree}"
 
@@ -174,6 +179,7 @@ RUNNERS: dict[str, Callable[[Block], bool]] = {
     "tests/test_guide.py": by_guide,
     "tests/test_notes.py": by_notes,
     "tests/test_quiz_docs.py": by_quiz_docs,
+    "tests/test_notebook.py": by_notebook,
     "tests/test_site.py": by_site,
     "test_the_generated_pages_are_up_to_date": by_generator,
     "test_an_example_of_help_is_a_command": by_click,

@@ -22,6 +22,8 @@ from grader.submission import Recording, Snapshot, Stored, Submission, Unreadabl
 from grader.submission.notebook import MAX_CELLS, MAX_NOTEBOOK_BYTES
 
 ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "notebooks.md").read_text(encoding="utf-8")
+SHOWN_CELLS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
 STUB = (COURSE / "exercises" / "scaling.py").read_text(encoding="utf-8")
@@ -432,12 +434,10 @@ def test_a_replay_of_a_cell_says_what_to_do_instead(tmp_path):
 
 
 def test_the_page_does_what_it_shows(tmp_path):
-    text = (ROOT / "docs" / "notebooks.md").read_text(encoding="utf-8")
-    cells = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    first, graded_cell, listing = run(*(source.rstrip("\n") for source in cells), course=ROOT)
+    first, graded_cell, listing = run(*(source.rstrip("\n") for source in SHOWN_CELLS), course=ROOT)
     assert first == []
     assert "pooling  Pooling by hand" in shown(graded_cell)
     assert "`max_pool2d` is not defined in this module" in shown(graded_cell)
     assert shown(listing).startswith("pooling  Pooling by hand")
     known = {exercise.id for exercise in catalog.load(ROOT).exercises}
-    assert set(re.findall(r"(?:%%grade|grade:|hint) ?([a-z_]+)\b", text)) <= known
+    assert set(re.findall(r"(?:%%grade|grade:|hint) ?([a-z_]+)\b", PAGE)) <= known
