@@ -1,9 +1,9 @@
-# Two targets do everything on a fresh clone: `make demo` and `make test`. Both install into .venv.
+# On a fresh clone: `make demo`, `make test`, `make docs`. Each installs into .venv first.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test clean
+.PHONY: demo test docs clean
 
 demo: .venv/installed
 	$(BIN)/grade --submission examples/submission --fail-under 0
@@ -13,8 +13,12 @@ test: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
-	$(BIN)/grade check
-	$(BIN)/grade check --mutants
+	$(BIN)/grade check --fresh
+	$(BIN)/grade check --mutants --fresh
+
+docs: .venv/installed
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet --doctree-dir build/doctrees docs site
+	@echo "Open site/index.html"
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -22,4 +26,4 @@ test: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache

@@ -54,7 +54,7 @@ def main() -> None:
     print(f"torch {torch.__version__}; medians of {rounds} cold runs and of 30 warm ones.\n")
     print("| what | median | ratio to the baseline |\n|---|---:|---:|")
     for name, seconds, ratio in rows:
-        print(f"| {name} | {seconds * 1000:.3g} ms | {ratio:.3g} |")
+        print(f"| {name} | {seconds * 1000:.4g} ms | {ratio:.3g} |")
 
 
 def write_submission(folder: Path) -> None:

@@ -28,14 +28,19 @@ def plan(submission: Submission, exercises: Sequence[Exercise], seed: int) -> Pl
     """Read a submission, and decide what is to be graded."""
     found = Plan(jobs={}, refused={})
     for exercise in exercises:
-        snapshot = submission.snapshot(exercise.id)
+        snapshot = submission.snapshot(exercise.id, exercise.stub.read_text(encoding="utf-8"))
         if isinstance(snapshot, Unreadable):
             outcome = Outcome.RAISED if snapshot.attempted else Outcome.NOT_ATTEMPTED
             result = scoring.exercise_result(exercise, (), outcome=outcome, message=snapshot.sentence)
             found.refused[exercise.id] = result
         else:
             found.jobs[exercise.id] = Job(
-                exercise=exercise, module=exercise.id, root=snapshot.root, sources=snapshot.sources, seed=seed
+                exercise=exercise,
+                module=exercise.id,
+                root=snapshot.root,
+                sources=snapshot.sources,
+                notes=snapshot.notes,
+                seed=seed,
             )
     return found
 

@@ -5,7 +5,7 @@ it was working on, and the next run goes on from there. What has not changed is 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,7 +14,7 @@ import msgspec
 from grader import __version__, attempt, fingerprint, jobs, scoring
 from grader.attempt import Plan
 from grader.catalog import Course
-from grader.errors import IsolationRefused, UsageError
+from grader.errors import GraderError, IsolationRefused, UsageError
 from grader.gradebook import Attempt, Gradebook
 from grader.handed_in import HandedIn, Moment
 from grader.host import Done, Work, perform
@@ -116,6 +116,11 @@ class Batch:
                     yield from self._some(under_way)
             while under_way:
                 yield from self._some(under_way)
+        except BrokenExecutor:
+            raise GraderError(
+                "A process that was grading is gone: killed from outside, or this machine is out of memory. "
+                "What had ended is kept; the same command goes on from there."
+            ) from None
         finally:
             for future in under_way:
                 future.cancel()
@@ -134,7 +139,7 @@ class Batch:
         planned = attempt.plan(submission, self.course.exercises, self.seed)
         prints = self._prints
         keys = {
-            name: fingerprint.result(prints[f"exercise {name}"], job.root, job.sources, self.seed)
+            name: fingerprint.result(prints[f"exercise {name}"], job.root, job.sources, self.seed, job.notes)
             for name, job in planned.jobs.items()
         }
         quizzes = list(self._quizzes.grade(submission))

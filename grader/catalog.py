@@ -27,12 +27,19 @@ class _Strict(BaseModel):
 class LimitsDocument(_Strict):
     """The part `limits` of an exercise.yaml: only what differs from the defaults."""
 
-    import_limit_s: Positive | None = None
-    call_limit_s: Positive | None = None
-    check_limit_s: Positive | None = None
-    exercise_limit_s: Positive | None = None
-    memory_limit_mib: Annotated[int, Field(gt=0)] | None = None
-    output_limit_kib: Annotated[int, Field(gt=0)] | None = None
+    import_limit_s: Annotated[
+        Positive | None, Field(description="Seconds until the student's module is imported.")
+    ] = None
+    call_limit_s: Annotated[Positive | None, Field(description="Seconds that one call may take.")] = None
+    check_limit_s: Annotated[Positive | None, Field(description="Seconds that one check may take.")] = None
+    exercise_limit_s: Annotated[
+        Positive | None,
+        Field(description="Seconds for all checks together, by the clock and of processor time."),
+    ] = None
+    memory_limit_mib: Annotated[
+        int | None, Field(gt=0, description="MiB that a worker may use beyond what it starts with.")
+    ] = None
+    output_limit_kib: Annotated[int | None, Field(gt=0, description="KiB that the module may print.")] = None
 
 
 RevealWord = Literal["all", "title", "nothing"]
@@ -41,24 +48,56 @@ RevealWord = Literal["all", "title", "nothing"]
 class CourseDocument(_Strict):
     """A course.yaml, which a course may do without: what holds for all its exercises."""
 
-    title: Sentence | None = None
-    reveal: RevealWord = "all"
+    title: Annotated[Sentence | None, Field(description="The name of the course.")] = None
+    reveal: Annotated[
+        RevealWord, Field(description="How much of its checks students see: `all`, `title` or `nothing`.")
+    ] = "all"
 
 
 class ExerciseDocument(_Strict):
     """An exercise.yaml."""
 
-    title: Sentence
-    section: Sentence
-    points: Positive
-    names: Annotated[list[Sentence], Field(min_length=1)]
-    objectives: Annotated[list[Sentence], Field(min_length=1)]
-    source: Sentence
-    hints: Annotated[list[Sentence], Field(min_length=1)]
-    banned_operators: list[Sentence] = []
-    warm: list[Sentence] = []
-    limits: LimitsDocument = LimitsDocument()
-    reveal: RevealWord | None = None
+    title: Annotated[Sentence, Field(description="What students read as its name.")]
+    section: Annotated[
+        Sentence, Field(description='The section of the notes, in quotes: "4". It orders the exercises.')
+    ]
+    points: Annotated[Positive, Field(description="The sum of what the checks of the suite are worth.")]
+    names: Annotated[
+        list[Sentence],
+        Field(
+            min_length=1,
+            description="The functions and classes to write, as the stub and the reference call them.",
+        ),
+    ]
+    objectives: Annotated[
+        list[Sentence], Field(min_length=1, description="What whoever solves it can do afterwards.")
+    ]
+    source: Annotated[Sentence, Field(description="Where it is from: a section, a paper, a year.")]
+    hints: Annotated[
+        list[Sentence],
+        Field(
+            min_length=1, description="From a nudge to almost the answer; `grade check` wants three or more."
+        ),
+    ]
+    banned_operators: Annotated[
+        list[Sentence],
+        Field(
+            description="What of torch is switched off in the student's module: a group or an operator of aten."
+        ),
+    ] = []
+    warm: Annotated[
+        list[Sentence],
+        Field(description="What is paid for once and not by each grading; `optim` is all there is."),
+    ] = []
+    limits: Annotated[LimitsDocument, Field(description="Limits that differ from the defaults.")] = (
+        LimitsDocument()
+    )
+    reveal: Annotated[
+        RevealWord | None,
+        Field(
+            description="How much of its checks students see: `all`, `title` or `nothing`; else as course.yaml says."
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +112,17 @@ class Course:
     def data(self) -> tuple[Path, ...]:
         """The data files that students receive beside their stubs: what lies in exercises/data."""
         return tuple(sorted(path for path in (self.root / "exercises" / "data").glob("*") if path.is_file()))
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders of all exercises in the order of their names, also of those that cannot be read."""
+        return _folders(self.root)
+
+    @property
+    def references(self) -> dict[str, Path]:
+        """The references by exercise, also of exercises that cannot be read: others may build on them."""
+        found = {folder.name: folder / "reference.py" for folder in self.folders}
+        return {name: path for name, path in found.items() if path.is_file()}
 
     @property
     def quizzes(self) -> Path:
@@ -100,24 +150,34 @@ def find_root() -> Path:
 
 def load(root: Path) -> Course:
     """Read the course at `root`. Raises DocumentError with every problem of every exercise."""
+    course, broken = survey(root)
+    if broken:
+        raise DocumentError(problem for problems in broken.values() for problem in problems)
+    return course
+
+
+def survey(root: Path) -> tuple[Course, dict[str, tuple[Problem, ...]]]:
+    """Read what can be read of the course at `root`; return it, and the problems of each exercise that cannot."""
     exercises: list[Exercise] = []
-    problems: list[Problem] = []
+    broken: dict[str, tuple[Problem, ...]] = {}
     whole = CourseDocument()
     try:
         whole = _whole(root)
     except DocumentError as error:
-        problems += error.problems
-    for folder in sorted((root / "solutions").iterdir()):
-        if not folder.is_dir() or folder.name.startswith((".", "__")):
-            continue
+        broken[COURSE_FILE] = error.problems
+    for folder in _folders(root):
         try:
             exercises.append(_exercise(root, folder, Reveal(whole.reveal)))
         except DocumentError as error:
-            problems += error.problems
-    if problems:
-        raise DocumentError(problems)
+            broken[folder.name] = error.problems
     exercises.sort(key=lambda exercise: (section_order(exercise.section), exercise.id))
-    return Course(root=root, exercises=tuple(exercises), title=whole.title or "")
+    return Course(root=root, exercises=tuple(exercises), title=whole.title or ""), broken
+
+
+def _folders(root: Path) -> list[Path]:
+    """Return the folders of the exercises, in the order of their names."""
+    found = sorted((root / "solutions").iterdir())
+    return [path for path in found if path.is_dir() and not path.name.startswith((".", "__"))]
 
 
 def _whole(root: Path) -> CourseDocument:

@@ -6,14 +6,16 @@ Needs no torch, and does its own reading while the zygote imports it.
 import contextlib
 import os
 import queue
+import select
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -62,17 +64,16 @@ class _Starter(Protocol):
 class Dispatcher:
     """Grades jobs, a few at a time. Use it as a context manager: leaving it ends every process."""
 
-    def __init__(self, jobs: int | None = None, *, many: bool = False) -> None:
+    def __init__(self, jobs: int | None = None, *, many: bool = False, lazy: bool = False) -> None:
         """`jobs` are graded side by side; as many as there are cores unless given.
 
-        Where `many` submissions are to come, the start takes longer, and each of them less.
+        Where `many` submissions are to come, the start takes longer, and each of them less. A `lazy` one starts when
+        something is graded, for who may find that there is nothing.
         """
-        level = _max_level()
+        start = partial(_start, _max_level(), many=many)
         self._jobs = jobs or cores()
-        self._slots = _Slots(self._jobs)
-        self._starter: _Starter = (
-            _Zygote(level, many=many) if sys.platform == "linux" and level > 0 else _Spawner(level)
-        )
+        self._slots = _Slots(range(self._jobs))
+        self._starter: _Starter = _Later(start) if lazy else start()
         self._ready: Ready | None = None
         self._starting = threading.Lock()
 
@@ -91,6 +92,10 @@ class Dispatcher:
     def is_alive(self) -> bool:
         """Tell whether grading processes can still be started."""
         return self._starter.is_alive()
+
+    def take_slot(self, slot: int) -> None:
+        """Grade one job at a time, in this slot: others share the warm process, forked from the one that started it."""
+        self._jobs, self._slots = 1, _Slots([slot])
 
     def ready(self) -> Ready:
         """Wait until the machine is ready to grade; tell its isolation level and versions."""
@@ -116,9 +121,14 @@ class Dispatcher:
         side have a core each, and those of one submission may use SUBMISSION_MEMORY_MIB together. Several threads may
         call this at once, each for a submission of its own: they share the cores.
         """
+        if not todo:
+            return
         self.ready()
         order = sorted(range(len(todo)), key=lambda n: bool(todo[n].exercise.warm))
         memory = _Memory(SUBMISSION_MEMORY_MIB)
+        if len(todo) == 1:
+            yield self._grade_one(todo[0], watch, memory)
+            return
         with ThreadPoolExecutor(max_workers=self._jobs) as pool:
             futures = {n: pool.submit(self._grade_one, todo[n], watch, memory) for n in order}
             try:
@@ -136,6 +146,8 @@ class Dispatcher:
     def _grade_in(self, slot: int, job: Job, watch: Watch) -> Graded | NotGraded:
         limit = job.exercise.limits.exercise_limit_s + job.exercise.limits.import_limit_s + 2 * _OWN_SLACK_S
         deadline = time.monotonic() + limit
+        if watch is ignore:
+            job = msgspec.structs.replace(job, tell_checks=False)
         try:
             channel = self._starter.open(job, slot)
             with contextlib.closing(channel):
@@ -155,9 +167,9 @@ class Dispatcher:
 class _Slots:
     """The cores of this machine that are graded on; each job takes one for itself."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, slots: Iterable[int]) -> None:
         self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for slot in range(count):
+        for slot in slots:
             self._free.put(slot)
 
     @contextlib.contextmanager
@@ -203,6 +215,42 @@ def _max_level() -> int:
     if value not in ("0", "1", "2", "3"):
         raise UsageError(f"{MAX_LEVEL_VARIABLE} is {value!r}, and must be 0, 1, 2 or 3.")
     return int(value)
+
+
+def _start(level: int, *, many: bool) -> _Starter:
+    return _Zygote(level, many=many) if sys.platform == "linux" and level > 0 else _Spawner(level)
+
+
+class _Later:
+    """Starts another starter when it is first needed; to be asked whether it is ready comes before all else."""
+
+    def __init__(self, start: Callable[[], _Starter]) -> None:
+        self._start = start
+        self._started: _Starter | None = None
+
+    def ready(self) -> Ready:
+        """Start, and wait until grading processes can be started."""
+        self._started = self._start()
+        return self._started.ready()
+
+    def open(self, job: Job, slot: int) -> Channel:
+        """Start the grading process of one job and return the channel to it."""
+        assert self._started is not None
+        return self._started.open(job, slot)
+
+    def launcher(self, order: WorkerOrder) -> Launcher:
+        """Return what starts workers without a grading process."""
+        assert self._started is not None
+        return self._started.launcher(order)
+
+    def is_alive(self) -> bool:
+        """Tell whether grading processes can be started, or could be."""
+        return self._started is None or self._started.is_alive()
+
+    def stop(self) -> None:
+        """End everything that was started."""
+        if self._started is not None:
+            self._started.stop()
 
 
 class _Zygote:
@@ -278,8 +326,12 @@ class _Zygote:
         return ForkLauncher(self._control, order, slot=0)
 
     def is_alive(self) -> bool:
-        """Tell whether the warm process runs."""
-        return self._process.poll() is None
+        """Tell whether the warm process runs. Who shares it is not its parent, but sees it hang up."""
+        if self._control.fileno() < 0:
+            return False  # it was stopped
+        poller = select.poll()
+        poller.register(self._control, 0)  # hanging up is always told
+        return not poller.poll(0)
 
     def stop(self) -> None:
         """Kill the warm process; everything forked from it dies with it."""

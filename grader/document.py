@@ -4,7 +4,6 @@ The resolver is that of YAML 1.2's JSON schema: `no` and `on` are text, 1:30 is 
 keys, aliases and tags are refused: none of them is what a person meant to write here.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from grader.errors import DocumentError, Problem
 from grader.safetext import one_line
+from grader.spelling import nearest, suggestion
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
@@ -204,12 +204,11 @@ def _translated(
     for error in errors:
         location = error["loc"]
         if error["type"] == "extra_forbidden":
-            known = sorted(_keys_at(schema, location[:-1]))
-            near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-            answered |= {(*location[:-1], name) for name in near}
-            hint = f'; did you mean "{near[0]}"?' if near else ""
+            given, known = str(location[-1]), sorted(_keys_at(schema, location[:-1]))
+            if near := nearest(given, known):
+                answered.add((*location[:-1], near))
             line, column = _key_place(root, location)
-            message = f'the key "{one_line(str(location[-1]))}" is not known here{hint}'
+            message = f'the key "{one_line(given)}" is not known here{suggestion(given, known)}'
             yield Problem(path=shown, message=message, line=line, column=column)
     for error in errors:
         if error["type"] == "extra_forbidden" or tuple(error["loc"]) in answered:
@@ -265,8 +264,6 @@ def _sentence(error: ErrorDetails) -> str:
         expected = str(context.get("expected_tags", context.get("expected", "")))
         given = str(context.get("tag", error["input"]))
         choices = re.findall(r"'([^']*)'", expected)
-        near = difflib.get_close_matches(given, choices, n=1)
-        hint = f'; did you mean "{near[0]}"?' if near else ""
-        return f'"{one_line(given, limit=60)}" is none of {", ".join(choices)}{hint}'
+        return f'"{one_line(given, limit=60)}" is none of {", ".join(choices)}{suggestion(given, choices)}'
     message = error["msg"].removeprefix("Value error, ")
     return f'"{name}": {message[:1].lower()}{message[1:]}'

@@ -2,9 +2,11 @@
 
 import contextlib
 import importlib
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from typing import Any
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
 
 from grader import host
 from grader.errors import GraderError, UsageError
@@ -12,15 +14,18 @@ from grader.safetext import one_line
 
 _DASK = "dask://"
 _WORKER_WAIT_S = 30.0
-_NAMES = ("local", "processes", "loky")
+_NAMES = ("processes", "local", "loky")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 @contextlib.contextmanager
 def open_executor(name: str, width: int) -> Iterator[tuple[Executor, int, int]]:
     """Give an executor, how much it does at once, and how many jobs each of its processes grades side by side.
 
-    `local` grades in this process's own warm process, `width` jobs at a time; `processes` and `loky` start `width`
-    processes; `dask://HOST:PORT` takes every worker of a cluster. Raises UsageError for what is none of these.
+    `processes` starts `width` processes that share one warm process; `local` is as many threads around it; `loky`
+    starts `width` processes with a warm process each; `dask://HOST:PORT` takes every worker of a cluster. Raises
+    UsageError for what is none of these.
     """
     with contextlib.ExitStack() as stack:
         stack.callback(host.stop)
@@ -28,7 +33,7 @@ def open_executor(name: str, width: int) -> Iterator[tuple[Executor, int, int]]:
         if name == "local":
             made: Executor = ThreadPoolExecutor(width)
         elif name == "processes":
-            made = ProcessPoolExecutor(width)
+            made = _Processes(width)
         elif name == "loky":
             made = _extra("loky").ProcessPoolExecutor(max_workers=width)
         elif name.startswith(_DASK):
@@ -41,10 +46,45 @@ def open_executor(name: str, width: int) -> Iterator[tuple[Executor, int, int]]:
         try:
             yield made, width, slots
         except BaseException:
-            host.stop()  # what is being graded here ends, and whoever waits for it
             made.shutdown(wait=False, cancel_futures=True)
+            host.stop()  # what is being graded here ends, and whoever waits for it
             raise
         made.shutdown()
+
+
+class _Processes(Executor):
+    """A pool of processes that share one warm process. All of it starts with the first work: there may be none."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._pool: ProcessPoolExecutor | None = None
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> "Future[_T]":
+        """Hand out work."""
+        self._pool = self._pool or self._start()
+        return self._pool.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the processes; without `wait` in the middle of their work."""
+        if self._pool is None:
+            return
+        self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+        if not wait:
+            for process in multiprocessing.active_children():
+                process.kill()
+
+    def _start(self) -> ProcessPoolExecutor:
+        method = "spawn"
+        if sys.platform == "linux":
+            host.share(
+                self._width
+            )  # in this process, so that it ends with it; a process of the pool may be lost
+            method = "fork"
+        context = multiprocessing.get_context(method)
+        slots = context.SimpleQueue()
+        for slot in range(self._width):
+            slots.put(slot)
+        return ProcessPoolExecutor(self._width, context, host.join, (slots,))
 
 
 def _extra(name: str) -> Any:

@@ -58,6 +58,7 @@ class Explanations:
     fixtures: Mapping[str, object]
     sandbox: Sandbox
     lost: dict[str, WorkerLost]
+    found: dict[str, counterexample.Found] = field(default_factory=dict)  # by check, where one was
 
     def add(self) -> dict[str, tuple[str, ...]]:
         """Diagnose every failed check, and look for the smallest failing call of functions.
@@ -102,6 +103,7 @@ class Explanations:
             if found is not None:
                 shown = replace(self.results[check], rationale=found.rationale, counterexample=found.example)
                 self.results[check] = shown
+                self.found[check] = found
         self.sandbox.close()
         del self.sandbox.output[printed:]
 

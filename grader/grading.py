@@ -14,12 +14,14 @@ from types import ModuleType
 import torch
 
 from grader import jobs, review, scoring
-from grader.errors import DocumentError, InternalError
+from grader.blame import blame
+from grader.errors import DocumentError, InternalError, Problem
 from grader.explanation import Evidence, Explanations
-from grader.feedback import picture
+from grader.feedback import counterexample, picture, snippet
 from grader.feedback.display import show, show_call
+from grader.feedback.literals import Unwritable
 from grader.jobs import CheckEnded, Graded, Job, NotGraded
-from grader.model import CheckResult, Counterexample, ExerciseResult, Frame, Outcome
+from grader.model import CheckResult, Counterexample, ExerciseResult, Flag, Frame, Outcome, Snippet
 from grader.proxy import CallFailed, CallRecord, Conversation, failure
 from grader.safetext import one_line, printable
 from grader.sandbox import ForkLauncher, Launcher, LoadFailed, Sandbox, SpawnLauncher, WorkerLost
@@ -34,6 +36,8 @@ from grader.wire.orders import WorkerOrder
 MAX_OUTPUT = 4000
 UNEXPLAINED = "No diagnosis could be made, through a fault of ours"
 MAX_RATIONALE = 600
+NOT_WRITTEN = "it cannot be written down, through a fault of ours"
+MOST_SNIPPETS = 2**20  # characters of all together, as long as one more fits into a message
 _REHEARSALS, _REHEARSAL_S = (
     2,
     0.5,
@@ -50,19 +54,43 @@ class Prepared:
 
 
 def prepare(suite: Path) -> Prepared:
-    """Import an exercise, given the path of its suite. Raises DocumentError for a suite that cannot be run."""
+    """Import an exercise, given the path of its suite.
+
+    Raises DocumentError with what each file raises that cannot be imported, and for a suite that cannot be run.
+    """
     sys.path.insert(0, str(suite.parent))
+    problems: list[Problem] = []
+    modules = {
+        name: _imported(name, suite.parent, problems)
+        for name in ("reference", "fixtures")
+        if name == "reference" or (suite.parent / f"{name}.py").is_file()
+    }
+    checks: tuple[Check, ...] = ()
+    try:
+        checks = collect(suite)
+    except DocumentError as error:
+        problems += error.problems
+    if problems:
+        raise DocumentError(dict.fromkeys(problems))
     return Prepared(
-        reference=importlib.import_module("reference"),
-        fixtures=vars(importlib.import_module("fixtures"))
-        if (suite.parent / "fixtures.py").is_file()
-        else {},
-        checks=collect(suite),
+        reference=modules["reference"],
+        fixtures=vars(modules["fixtures"]) if "fixtures" in modules else {},
+        checks=checks,
     )
 
 
+def _imported(name: str, folder: Path, problems: list[Problem]) -> ModuleType:
+    """Import a file of an exercise, or note why it cannot be."""
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - our own fault, whatever it is: its author must know
+        unplaced = Problem(path=f"{name}.py", message=f"cannot be imported: {_our_fault(error)}")
+        problems.append(blame(error, folder) or unplaced)
+        return ModuleType(name)
+
+
 def rehearse(prepared: Prepared) -> None:
-    """Run checks a few times on the reference: what is slow or written only at first is inherited done.
+    """Run checks a few times on the reference, and a search: what is slow or written only at first is inherited done.
 
     What a check raises here it raises in a grading too, which tells it. Of a slow suite a part will do.
     """
@@ -75,6 +103,7 @@ def rehearse(prepared: Prepared) -> None:
             report=lambda run: run.error is None and time.monotonic() < until,
             first_failure=True,
         )
+    counterexample.warm()
 
 
 def _fixture_source(folder: Path) -> str:
@@ -87,7 +116,7 @@ def prepare_or_tell(suite: Path) -> Prepared | NotGraded:
     try:
         return prepare(suite)
     except DocumentError as error:
-        return NotGraded(reason=str(error))
+        return NotGraded(reason=str(error), problems=error.problems)
     except Exception as error:  # noqa: BLE001 - our own fault, whatever it is: say so, take no points
         return NotGraded(reason=_our_fault(error))
 
@@ -163,6 +192,7 @@ class Grading:
     lost: dict[str, WorkerLost] = field(default_factory=dict)
     shares: list[float] = field(default_factory=list)
     tolerance_used: dict[str, float] = field(default_factory=dict)
+    snippets: dict[str, Snippet] = field(default_factory=dict)
     prepared: Prepared = field(init=False)
     sandbox: Sandbox = field(init=False)
 
@@ -173,6 +203,8 @@ class Grading:
         # While the worker imports the submission, we read it, and import the exercise if it is not yet.
         bans = bool(self.job.exercise.banned_operators)
         flags = review.flags(self.job.sources, self.job.module, root=self.job.root, bans=bans)
+        path = f"{self.job.root}{self.job.module}.py"
+        flags += tuple(Flag(path=path, line=1, name=self.job.module, reason=note) for note in self.job.notes)
         prepared = self.prepare(self.job.exercise.suite)
         if isinstance(prepared, NotGraded):
             self.sandbox.close()
@@ -180,7 +212,12 @@ class Grading:
         self.prepared = prepared
         graded = self._grade(started)
         result = replace(graded.result, flags=flags)
-        return Graded(result=result, explained_by=graded.explained_by, tolerance_used=self.tolerance_used)
+        return Graded(
+            result=result,
+            explained_by=graded.explained_by,
+            tolerance_used=self.tolerance_used,
+            snippets=self.snippets,
+        )
 
     def _start_worker(self) -> None:
         exercise = self.job.exercise
@@ -221,14 +258,22 @@ class Grading:
         return Graded(result=result, explained_by=explained)
 
     def _explain(self) -> dict[str, tuple[str, ...]]:
-        return Explanations(
+        explanations = Explanations(
             evidence=self.evidence,
             results=self.results,
             reference=self.prepared.reference,
             fixtures=self.prepared.fixtures,
             sandbox=self.sandbox,
             lost=self.lost,
-        ).add()
+        )
+        explained = explanations.add()
+        for check, found in explanations.found.items() if self.job.replay else ():
+            reference = getattr(self.prepared.reference, found.name)
+            with contextlib.suppress(Unwritable):  # then the check's own call stays
+                self.snippets[check] = snippet.of_call(
+                    self.job.module, found.name, found.args, found.kwargs, found.mismatch, reference
+                )
+        return explained
 
     # --- the module as a whole
 
@@ -276,9 +321,25 @@ class Grading:
             self.tolerance_used[run.spec.id] = max(self.shares)
             self.shares.clear()
         self.evidence.add(run, result.outcome, self.job.exercise.names)
+        if self.job.replay and run.error is not None:
+            self.snippets[run.spec.id] = self._snippet(run, run.error, result.outcome)
         self.sandbox.reset(len(conversation.exchanges))
-        self.send(CheckEnded(result=result))
+        if self.job.tell_checks:
+            self.send(CheckEnded(result=result))
         return result.outcome is Outcome.PASSED
+
+    def _snippet(self, run: CheckRun, error: BaseException, outcome: Outcome) -> Snippet:
+        """Write what the check asked as code, or why that cannot be done."""
+        if outcome is Outcome.INTERNAL_ERROR:
+            return Snippet(reason="it failed through a fault of ours")
+        if sum(len(one.code) for one in self.snippets.values()) > MOST_SNIPPETS:
+            return Snippet(reason="there are others before it, and they are large: mend those first")
+        try:
+            return snippet.of_check(self.job.module, run.conversation, error, vars(self.prepared.reference))
+        except Unwritable as why:
+            return Snippet(reason=str(why))
+        except Exception as fault:  # noqa: BLE001 - our own fault, and no reason to grade nothing
+            return Snippet(reason=f"{NOT_WRITTEN}: {_our_fault(fault)}")
 
     def _result(self, run: CheckRun) -> CheckResult:
         spec, error = run.spec, run.error

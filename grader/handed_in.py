@@ -134,7 +134,7 @@ def _repository(folder: Path) -> Path | None:
 
 
 def _is_submission(folder: Path) -> bool:
-    return _holds_parts(folder) or any(folder.glob("*.py"))
+    return _holds_parts(folder) or any(folder.glob("*.py")) or any(folder.glob("*.ipynb"))
 
 
 def _holds_parts(folder: Path) -> bool:

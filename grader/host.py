@@ -5,7 +5,12 @@ another one. So the work says which engine and which exercises it means, and wor
 """
 
 import atexit
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
 import threading
+from multiprocessing.queues import SimpleQueue
 
 import msgspec
 
@@ -58,6 +63,26 @@ def perform(data: bytes) -> bytes:
         refused=refused,
     )
     return msgspec.msgpack.encode(done)
+
+
+def share(slots: int) -> None:
+    """Start the warm process, and wait for it: those that are forked from this process share it."""
+    _warm(slots).ready()
+
+
+def join(slots: "SimpleQueue[int]") -> None:
+    """Begin a process of a pool: it ends with the owner, and has a slot for itself where it shares a warm process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
+    threading.Thread(target=_end_with_owner, daemon=True).start()
+    if _dispatcher is not None:
+        _dispatcher.take_slot(slots.get())
+
+
+def _end_with_owner() -> None:
+    owner = multiprocessing.parent_process()
+    assert owner is not None
+    multiprocessing.connection.wait([owner.sentinel])
+    os._exit(1)
 
 
 def stop() -> None:

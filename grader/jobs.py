@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import msgspec.structs
 
-from grader.model import CheckResult, Exercise, ExerciseResult
+from grader.errors import Problem
+from grader.model import CheckResult, Exercise, ExerciseResult, Snippet
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -15,19 +17,30 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Job(_Message, frozen=True, kw_only=True, tag="job"):
     """Grade one exercise: `sources` (path below `root` -> text) is the snapshot of the submission's modules.
 
+    `notes` are sentences about this choice, which come back as flags. With `tell_checks`, a CheckEnded comes as soon
+    as a check has ended.
+
     What course checks ask for on top: `first_failure` ends the grading with the first check that fails, `threads` is
     how many torch may use in the grading process, and `measure` has it tell how much of its tolerance a check uses.
+    `replay` has it write each failing case as code.
     """
 
     exercise: Exercise
     module: str
     root: str = ""
     sources: dict[str, str]
+    notes: tuple[str, ...] = ()
     seed: int
+    tell_checks: bool = True
     explain: bool = True
     first_failure: bool = False
     threads: int = 1
     measure: bool = False
+    replay: bool = False
+
+    def with_replay(self) -> "Job":
+        """Return the same job, with its failing cases as code."""
+        return msgspec.structs.replace(self, replay=True)
 
 
 class CheckEnded(_Message, frozen=True, kw_only=True, tag="check"):
@@ -40,17 +53,23 @@ class Graded(_Message, frozen=True, kw_only=True, tag="graded"):
     """The exercise is graded. `explained_by` lists, for each name, the known mistakes that explain its results.
 
     `tolerance_used` tells, for each check with a tolerance, the largest |got - expected| as a share of what is allowed.
+    `snippets` are failing cases as code, by check.
     """
 
     result: ExerciseResult
     explained_by: dict[str, tuple[str, ...]] = {}
     tolerance_used: dict[str, float] = {}
+    snippets: dict[str, Snippet] = {}
 
 
 class NotGraded(_Message, frozen=True, kw_only=True, tag="not_graded"):
-    """Our own fault: the exercise could not be graded."""
+    """Our own fault: the exercise could not be graded.
+
+    `problems` are the lines of the exercise that are to blame, as far as that is known, their paths from its folder.
+    """
 
     reason: str
+    problems: tuple[Problem, ...] = ()
 
 
 Message = Job | CheckEnded | Graded | NotGraded

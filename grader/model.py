@@ -119,6 +119,20 @@ Plane = tuple[tuple[float | None, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Snippet:
+    """A failing case as code to run without the grader, behind its imports; or the `reason` why there is none.
+
+    `entry` is what of the student's it calls last: `LeNet.forward`. `judges` tells whether it fails where the
+    check does, and not later.
+    """
+
+    code: str = ""
+    entry: str = ""
+    judges: bool = True
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """One plane of a wrong result beside the expected one, row by row; None stands for NaN or an infinity.
 

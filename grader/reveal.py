@@ -6,7 +6,6 @@ check; the plugin that collects a suite refuses one that stands elsewhere.
 """
 
 import ast
-import difflib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from grader.errors import DocumentError, Problem
 from grader.model import Exercise, Hidden, Reveal, Seen
+from grader.spelling import suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +124,4 @@ def _known(word: object) -> Reveal | None:
 def _unknown(word: object) -> str:
     if word is None:
         return 'reveal takes one word: @pytest.mark.reveal("title")'
-    near = difflib.get_close_matches(str(word), list(Reveal), n=1)
-    hint = f'; did you mean "{near[0]}"?' if near else ""
-    return f"reveal({word!r}) is none of {', '.join(Reveal)}{hint}"
+    return f"reveal({word!r}) is none of {', '.join(Reveal)}{suggestion(str(word), Reveal)}"

@@ -210,11 +210,11 @@ class ForkLauncher:
     def start(self, cpu_limit_s: int) -> WorkerProcess:
         """Fork one fresh worker."""
         call, worker_call = socket.socketpair()
-        control, monitor_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with worker_call, monitor_control:
+        control, keeper_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with worker_call, keeper_control:
             worker = msgspec.structs.replace(self.order, cpu_limit_s=cpu_limit_s)
             order = msgspec.msgpack.encode(ForkOrder(worker=worker, slot=self.slot))
-            socket.send_fds(self.zygote, [order], [worker_call.fileno(), monitor_control.fileno()])
+            socket.send_fds(self.zygote, [order], [worker_call.fileno(), keeper_control.fileno()])
         return _ForkedWorker(SocketChannel(call), control)
 
 
@@ -224,7 +224,7 @@ class _ForkedWorker:
     control: socket.socket
 
     def end(self, patience_s: float = 0.0) -> Ending:
-        """Hang up on the monitor, which kills the worker and tells how it ended."""
+        """Hang up on the keeper, which kills the worker and tells how it ended."""
         self.channel.close()
         with self.control, contextlib.suppress(OSError):
             if patience_s:
@@ -233,7 +233,7 @@ class _ForkedWorker:
             self.control.settimeout(_ENDING_WAIT_S)
             if data := self.control.recv(2**20):
                 return msgspec.msgpack.decode(data, type=Ending)
-        raise InternalError("The monitor of a worker died. Please grade again; no points were taken.")
+        raise InternalError("The keeper of a worker died. Please grade again; no points were taken.")
 
 
 # --- the way that works everywhere: a process of its own

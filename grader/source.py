@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 _QUALIFIERS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
+_IMPORTS_WHILE_RUNNING = {"__import__", "eval", "exec", "importlib", "imp", "pkgutil", "runpy"}
 
 
 def parse(text: str) -> ast.Module | None:
@@ -78,6 +79,35 @@ def imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str, int]]:
                 yield f"{source}{alias.name}", alias.asname or alias.name, node.lineno
                 if node.module:
                     yield node.module, "", node.lineno
+
+
+def hides_imports(node: ast.AST) -> bool:
+    """Tell whether a node imports in a way that cannot be read: by name while it runs, relative, or with a star."""
+    if isinstance(node, ast.ImportFrom):
+        first = (node.module or "").split(".")[0]
+        everything = any(alias.name == "*" for alias in node.names)
+        return node.level > 0 or everything or first in _IMPORTS_WHILE_RUNNING
+    if isinstance(node, ast.Import):
+        return any(alias.name.split(".")[0] in _IMPORTS_WHILE_RUNNING for alias in node.names)
+    return isinstance(node, ast.Name) and node.id in _IMPORTS_WHILE_RUNNING
+
+
+def bound_names(tree: ast.Module) -> set[str]:
+    """Return the names that a module binds at its top, in branches too; "*" among them where it imports with a star."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(node.name)
+            continue  # what it binds inside is its own
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        if not isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            waiting += ast.iter_child_nodes(node)
+    return found
 
 
 def dotted(node: ast.Attribute, known: Mapping[str, str]) -> str:

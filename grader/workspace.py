@@ -22,6 +22,7 @@ Fill the stubs in `exercises/`, answer the quizzes in `answers/`, and run `grade
     grade                 everything
     grade relu            one exercise
     grade hint relu       a nudge; again, and the next hint opens
+    grade replay relu     the failing case as a file of its own; --pdb stops in it
     grade quiz pooling    answer a quiz in the terminal, or edit answers/pooling.yaml
     grade watch           grade on every save, only what changed
     grade reset relu      back to the stub; yours is kept in backups/

@@ -3,10 +3,9 @@
 Started as `python -P -m grader.zygote FD MAX_LEVEL MANY` with a clean environment in `/`. It reads no course and no
 submission, only orders of a few bytes with descriptors attached. Hosts are forked from it: one for each exercise, which
 imports that and forks grading processes; one for each set of banned operators, which bans them, knows no exercise, and
-forks workers. Where nothing is banned, workers are forked from the warm process itself. Linux only.
+keeps workers. Linux only.
 """
 
-import array
 import contextlib
 import gc
 import os
@@ -27,11 +26,10 @@ from grader import grading, mistakes, suite  # noqa: F401 - imported for the pro
 from grader.jobs import NotGraded
 from grader.service import seed_everything
 from grader.wire.frames import SocketChannel
-from grader.wire.orders import ForkOrder, GradeOrder, Order, Ready
+from grader.wire.orders import DESCRIPTORS, MAX_ORDER_BYTES, ForkOrder, GradeOrder, Order, Ready
 from grader.worker import linux, lockdown, operators
-from grader.worker.process import run_monitor
+from grader.worker.keeper import keep_workers
 
-MAX_ORDER_BYTES = 64 * 1024
 MAX_HOSTS = 64  # hosts at once, at most two for each exercise; each costs a few MB
 
 
@@ -82,18 +80,8 @@ def serve(control: socket.socket, confinement: lockdown.Confinement, *, many: bo
         if isinstance(order, GradeOrder):
             _warm(order.warm)
             hosts.pass_on(_exercise_host(order, many=many), data, descriptors)
-        elif order.worker.banned_operators:
-            hosts.pass_on(_bans_host(order, confinement), data, descriptors)
         else:
-            here = os.getpid()
-            if os.fork() == 0:
-                control.close()
-                hosts.close()
-                _become(
-                    "grade monitor",
-                    partial(_monitor, order, descriptors, confinement=confinement),
-                    parent=here,
-                )
+            hosts.pass_on(_bans_host(order, confinement), data, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -197,15 +185,13 @@ def _unless_threads(path: str, prepared: grading.Prepared | NotGraded) -> gradin
 
 
 def _hold_bans(control: socket.socket, *, banned: tuple[str, ...], confinement: lockdown.Confinement) -> None:
-    """Ban operators, and fork a monitor for every order: to ban them anew takes a fifth of a worker's time."""
+    """Ban operators once, for all workers to come."""
     try:
         operators.ban(banned)
     except ValueError:
         banned = ()  # a worker that is to ban them itself tells why it cannot
     _settle()
-    monitor = partial(_monitor, confinement=confinement, banned=banned)
-    while _fork_for_next(control, "grade monitor", monitor):
-        pass
+    keep_workers(control, banned, confinement)
 
 
 def _settle() -> None:
@@ -232,12 +218,8 @@ def _fork_for_next(control: socket.socket, name: str, carry_out: Callable[[Order
 
 
 def _receive(control: socket.socket) -> tuple[bytes, list[int]]:
-    descriptors = array.array("i")
-    data, ancillary, _, _ = control.recvmsg(MAX_ORDER_BYTES, socket.CMSG_LEN(4 * descriptors.itemsize))
-    for level, kind, content in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
-    return data, list(descriptors)
+    data, descriptors, _, _ = socket.recv_fds(control, MAX_ORDER_BYTES, DESCRIPTORS)
+    return data, descriptors
 
 
 def _become(name: str, what: Callable[[], None], *, parent: int) -> NoReturn:
@@ -259,18 +241,6 @@ def _become(name: str, what: Callable[[], None], *, parent: int) -> NoReturn:
         os._exit(status)
 
 
-def _monitor(
-    order: Order, descriptors: list[int], *, confinement: lockdown.Confinement, banned: tuple[str, ...] = ()
-) -> None:
-    """Run the monitor of a worker, in a process in which these operators are banned already."""
-    assert isinstance(order, ForkOrder)
-    call, control = descriptors
-    worker = order.worker
-    if banned == worker.banned_operators:
-        worker = msgspec.structs.replace(worker, banned_operators=())
-    run_monitor(worker, call, control, _core(order.slot), confinement)
-
-
 def _grade(order: Order, descriptors: list[int], *, prepared: grading.Prepared | NotGraded) -> None:
     assert isinstance(order, GradeOrder)
     first, second = descriptors
@@ -278,12 +248,6 @@ def _grade(order: Order, descriptors: list[int], *, prepared: grading.Prepared |
     signal.alarm(order.wall_limit_s)
     channel, zygote = SocketChannel(socket.socket(fileno=first)), socket.socket(fileno=second)
     grading.run_forked(channel, zygote, order.slot, prepared)
-
-
-def _core(slot: int) -> int:
-    """Return the core that the workers of a slot run on."""
-    cores = sorted(os.sched_getaffinity(0))
-    return cores[slot % len(cores)]
 
 
 def _threads() -> int:

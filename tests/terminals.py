@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 LIMIT_S = 40.0
@@ -66,6 +67,18 @@ class Terminal:
 
     def press(self, key: str) -> None:
         os.write(self._ours, key.encode())
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C once the process waits for a key.
+
+        One that comes between a prompt and the wait behind it is noted by Python, and heeded only at the next key.
+        """
+        state = Path(f"/proc/{self.process.pid}/stat")
+        deadline = time.monotonic() + LIMIT_S
+        while state.exists() and state.read_text().rpartition(")")[2].split()[0] != "S":
+            assert time.monotonic() < deadline, "it does not come to rest"
+            time.sleep(0.01)
+        self.press("\x03")
 
     def see(self, words: str) -> str:
         return self.output.wait_for(words)

@@ -164,7 +164,13 @@ def test_a_changed_suite_grades_its_exercise_anew_and_no_other(tmp_path, monkeyp
         return original(data)
 
     monkeypatch.setattr(batch, "perform", watched)
-    run = [str(handed_in), "--gradebook", str(tmp_path / "course.db")]
+    run = [
+        str(handed_in),
+        "--gradebook",
+        str(tmp_path / "course.db"),
+        "--executor",
+        "local",
+    ]  # so that we see it
     assert CliRunner().invoke(class_command, run, standalone_mode=False).return_value == 0
     # Both handed in the same: with one at a time, the second is not graded at all.
     assert sorted(set(graded)) == ["halving", "shifting"]
@@ -218,8 +224,9 @@ def test_a_run_that_is_ended_loses_nothing_that_was_finished(tmp_path, monkeypat
     assert attempts(book) == [(f"student{n:02}", 1, 13.0) for n in range(12)]
 
 
-def test_a_warm_process_that_dies_costs_only_what_it_was_doing(handed_in, tmp_path, course):
-    with Gradebook(tmp_path / "course.db") as book, open_executor("local", 1) as (pool, width, slots):
+@pytest.mark.parametrize("executor", ["processes", "local"])
+def test_a_warm_process_that_dies_costs_only_what_it_was_doing(handed_in, tmp_path, course, executor):
+    with Gradebook(tmp_path / "course.db") as book, open_executor(executor, 1) as (pool, width, slots):
         run = Batch(
             course=course, gradebook=book, executor=pool, seed=0, width=width, slots=slots, required_level=0
         )

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 COURSE = Path(__file__).parent / "hostile_course"
 RUNS = int(os.environ.get("CONVGRADER_CHAOS_RUNS", "24"))
-VICTIMS = ("worker", "monitor", "grading", "zygote", "cli", "host", "bans")
+VICTIMS = ("worker", "keeper", "grading", "zygote", "cli", "host", "bans")
 NAMES = {
-    "grade worker": "worker", "grade monitor": "monitor", "grade suite": "grading", "grade host": "host", "grade bans": "bans",
+    "grade worker": "worker", "grade keeper": "keeper", "grade suite": "grading", "grade host": "host", "grade bans": "bans",
 }  # fmt: skip
 SUBMISSION = {
     # Slow enough to be hit, right and wrong in parts.
@@ -115,7 +115,7 @@ def kill_one(role: str, cli: "subprocess.Popen[str]", dice: random.Random) -> se
         "grading": 0.8,
         "host": 1.0,
         "bans": 1.0,
-        "monitor": 0.6,
+        "keeper": 0.6,
         "worker": 0.6,
     }[role]
     time.sleep(dice.uniform(0, longest))

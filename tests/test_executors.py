@@ -1,11 +1,14 @@
 """Executors: the same results on every one, and a worker of a cluster that dies costs nobody anything."""
 
+import contextlib
+import multiprocessing
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from grader import scoring
-from grader.batch import Batch
+from grader.batch import Batch, Ended
 from grader.errors import GraderError, UsageError
 from grader.executors import open_executor
 from grader.gradebook import Gradebook
@@ -145,6 +148,69 @@ def test_nothing_is_left_running(course, handed_in):
     assert left == set()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+def test_processes_share_one_warm_process(course, handed_in):
+    before, most, done = _warm_processes(), 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal most
+        while not done.is_set():
+            most = max(most, len(_sessions(_warm_processes() - before)))
+            time.sleep(0.02)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    results(course, handed_in, "processes")
+    done.set()
+    watcher.join()
+    assert most == 1
+
+
+def test_a_process_that_is_killed_ends_the_run_and_the_next_goes_on(course, handed_in):
+    with Gradebook(Path(":memory:")) as book:
+        with open_executor("processes", 2) as (pool, width, slots):
+            run = Batch(
+                course=course,
+                gradebook=book,
+                executor=pool,
+                seed=0,
+                width=width,
+                slots=slots,
+                required_level=0,
+            )
+            ended = []
+
+            def end(one: Ended) -> None:
+                ended.append(one.student)
+                for process in multiprocessing.active_children():
+                    process.kill()
+
+            with pytest.raises(GraderError, match="the same command goes on from there"):
+                list(map(end, run.grade(handed_in)))
+        assert 1 <= len(ended) < len(handed_in)
+        with open_executor("processes", 2) as (pool, width, slots):
+            run = Batch(
+                course=course,
+                gradebook=book,
+                executor=pool,
+                seed=0,
+                width=width,
+                slots=slots,
+                required_level=0,
+            )
+            assert {one.student for one in run.grade(handed_in) if one.again} >= set(ended)
+        assert len(list(book.attempts())) == len(handed_in)
+
+
+def _sessions(processes: set[str]) -> set[str]:
+    """Return the sessions of processes: a warm process begins one, and all that are forked from it are in it."""
+    sessions = set()
+    for process in processes:
+        with contextlib.suppress(OSError):
+            sessions.add(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[3])
+    return sessions
+
+
 def _warm_processes() -> set[str]:
     """Return the numbers of all warm processes that run with this interpreter, whoever their parent is by now."""
     found = set()
@@ -160,7 +226,7 @@ def _warm_processes() -> set[str]:
 
 def test_an_executor_nobody_knows_is_refused():
     with (
-        pytest.raises(UsageError, match="There are: local, processes, loky, dask://HOST:PORT"),
+        pytest.raises(UsageError, match="There are: processes, local, loky, dask://HOST:PORT"),
         open_executor("threads", 1),
     ):
         pass

@@ -3,11 +3,12 @@
 import pytest
 import torch
 
+from grader.feedback import counterexample
 from grader.feedback.display import show, show_call
 from grader.grading import _compared
 from grader.model import Outcome
 from grader.proxy import CallRecord
-from grader.suite import Mismatch
+from grader.suite import SMALL_INPUTS, Mismatch
 
 MISTAKES = [
     # code a student wrote, the check that fails, the known mistake that explains it
@@ -67,6 +68,23 @@ def test_the_same_submission_always_gets_the_same_counterexample(grade, check):
     source = "def double(x): return x * x"
     first, second = (check(grade(source), "test_values").counterexample for _ in range(2))
     assert first == second
+
+
+def test_examples_are_not_drawn_from_the_sources_that_happen_to_be_loaded(monkeypatch):
+    # Hypothesis would take constants from every module outside of site-packages: ours, where we are installed to edit.
+    from hypothesis import strategies
+    from hypothesis.internal.conjecture import providers
+
+    read: list[object] = []
+    monkeypatch.setattr(
+        providers, "constants_from_module", lambda module: read.append(module) or providers.Constants()
+    )
+    monkeypatch.setattr(providers, "_sys_modules_len", None)
+    monkeypatch.setattr(providers, "_seen_modules", set())
+    numbers = strategies.tuples(strategies.integers(), strategies.floats())
+    monkeypatch.setitem(SMALL_INPUTS, "f", lambda: strategies.tuples(numbers, strategies.just({})))
+    assert counterexample._find("f", lambda _: False, 200) is None
+    assert read == []
 
 
 def test_a_function_that_hangs_on_small_inputs_only_does_not_hang_the_search(grade, check):

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from grader import catalog
+from grader.cli import grade
 from grader.cli import help as helping
+from grader.cli.run import opened_hints
 from grader.errors import GraderError, InternalError, UsageError
 from grader.model import ExerciseResult, Outcome
+from grader.report import Help
 
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
@@ -102,6 +106,14 @@ def test_the_solution_opens_after_full_marks_with_its_explanation(run, workspace
     assert '"""Ref' not in done.output
 
 
+def test_the_points_of_an_explanation_begin_on_lines_of_their_own():
+    first, second = "- " + "one " * 30, "- two\n  and more"
+    lines = helping._wrapped(f"{first}\n{second}").splitlines()
+    assert [line[:6] for line in lines] == ["- one ", "  one ", "- two "]
+    assert lines[-1] == "- two and more"
+    assert all(len(line) <= 78 for line in lines)
+
+
 def test_a_failure_of_ours_is_told_as_one(run, workspace, monkeypatch):
     def broken(*_: object) -> list[ExerciseResult]:
         result = ExerciseResult(
@@ -123,3 +135,34 @@ def test_code_is_painted_on_a_terminal_only(monkeypatch):
     assert "\x1b[" in helping._painted("def f(): return 1")
     monkeypatch.setenv("NO_COLOR", "1")
     assert helping._painted("def f(): return 1") == "def f(): return 1"
+
+
+def test_the_page_of_a_report_shows_the_hints_that_are_open_and_says_which_is_next(
+    run, workspace, monkeypatch
+):
+    source = REFERENCE.replace("self.factor * x", "self.factor + x")
+    assert source != REFERENCE
+    (workspace / "exercises" / "scaling.py").write_text(source, encoding="utf-8")
+    run("hint", "scaling")
+    monkeypatch.chdir(workspace)
+
+    def page(*arguments: str) -> str:
+        done = CliRunner().invoke(grade, ["scaling", "--format", "html", *arguments])
+        assert done.exception is None, done.output
+        return done.output
+
+    own = page()
+    assert "Your hints: 1 of 3 open" in own
+    assert "<li>A nudge</li>" in own
+    assert "<code>grade hint scaling</code> opens hint 2 of 3." in own
+    assert "Your hints" not in page("--submission", str(workspace))  # who knows whose it is
+
+
+def test_hints_that_cannot_be_read_keep_nobody_from_a_report(workspace):
+    exercises = catalog.load(COURSE).exercises
+    (workspace / ".grade").mkdir()
+    kept = workspace / ".grade" / "hints.json"
+    kept.write_text('{"scaling": 2}', encoding="utf-8")
+    assert opened_hints(workspace, exercises) == {"scaling": Help(opened=("A nudge", "More"), count=3)}
+    kept.write_text("[]", encoding="utf-8")
+    assert opened_hints(workspace, exercises) == {}

@@ -285,7 +285,7 @@ def test_a_check_that_passes_for_some_seeds_only_is_found(copied, dispatcher):
     )
     found = steadiness(copied("test_scaling.py", lucky), dispatcher, 4)
     (problem,) = (str(problem) for problem in found.problems)
-    assert problem.startswith("solutions/scaling/test_scaling.py: test_shape fails in ")
+    assert problem.startswith("solutions/scaling/test_scaling.py:16:1: test_shape fails in ")
     count = int(problem.split(" fails in ")[1].split()[0])
     assert 0 < count < 8
     assert problem.count("(2 threads)") * 2 == count  # the same seeds fail with more threads

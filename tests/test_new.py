@@ -246,11 +246,11 @@ def test_a_bank_that_cannot_be_added_to_is_left_as_it_is(course, change, told):
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("def broken(:\n", "mistakes.py:1:12: is not Python"), (None, "mistakes.py: cannot be read")],
+    [("def broken(:\n", "mistakes.py:1:12: is not Python"), (None, "mistakes.py:1:1: is missing")],
 )
 def test_mistakes_that_cannot_be_read_are_a_problem_with_its_place(course, text, told):
     path = course / "solutions" / "scaling" / "mistakes.py"
     path.unlink() if text is None else path.write_text(text, encoding="utf-8")
     done = CliRunner().invoke(command, ["check", "scaling", "--course", str(course)])
-    assert isinstance(done.exception, DocumentError)
-    assert str(done.exception).startswith(f"solutions/scaling/{told}")
+    assert done.exit_code == 0, "it is the command's return value that counts"
+    assert f"solutions/scaling/{told}" in done.output

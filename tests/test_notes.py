@@ -6,6 +6,7 @@ import io
 import itertools
 import re
 import sys
+import textwrap
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,110 @@ def test_no_text_block_stands_without_its_program(page):
     assert text.count("```text\n") == len(promised)
     assert all(promised)
     assert {language for language, _ in FENCE.findall(text)} <= {"python", "text"}
+
+
+# Formulas and sums that stand in a block indented by four spaces: each is computed as it stands there.
+
+INDENTED = re.compile(r"(?<=\n\n)(?:    .*\n)+(?=\n)")
+SUM = re.compile(r"([\d(][\d\s.()·+/*-]*?) = (-?[\d.]+)")
+
+
+def worked(page: Path) -> list[str]:
+    """Return the indented blocks of a page that lie outside of its programs."""
+    return [
+        textwrap.dedent(block) for block in INDENTED.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
+    ]
+
+
+WORKED = [(page.stem, block) for page in PAGES for block in worked(page)]
+
+
+def the_right_side(block: str, **names: object) -> object:
+    """Compute what stands to the right of `=` in the first line of a block, up to a wide gap."""
+    formula = re.split(r"\s{3,}", block.splitlines()[0].split(" = ", 1)[1])[0]
+    if " sum over " in formula:
+        begin, over, term = re.fullmatch(r"(.*) sum over ([\w, ]+) of +(.*)", formula).groups()
+        formula = f"{begin} sum({term} {' '.join(f'for {name} in range({name.upper()})' for name in over.split(', '))})"
+    return eval(formula, {"sqrt": torch.sqrt, **names})
+
+
+def size(block: str) -> bool:
+    settings = itertools.product((7, 10), (1, 2, 3), (1, 2), (0, 1, 2))
+    return all(
+        the_right_side(block, size=n, K=k, S=s, P=p)
+        == torch.nn.functional.conv1d(torch.zeros(1, 1, n), torch.zeros(1, 1, k), stride=s, padding=p).shape[
+            -1
+        ]
+        for n, k, s, p in settings
+    )
+
+
+def convolution(block: str) -> bool:
+    x, w, b = torch.randn(1, 2, 6, 6), torch.randn(3, 2, 3, 3), torch.randn(3)
+    expected = torch.nn.functional.conv2d(x, w, b, stride=2)
+    assert "top = i * stride - padding" in block
+    assert "left = j * stride - padding" in block
+    names = {"x": x, "w": w, "b": b, "n": 0, "C": 2, "U": 3, "V": 3}
+    return all(
+        torch.isclose(
+            the_right_side(block, **names, o=o, top=2 * i, left=2 * j), expected[0, o, i, j], atol=1e-5
+        )
+        for o, i, j in itertools.product(range(3), range(2), range(2))
+    )
+
+
+def normalised(block: str) -> bool:
+    x, weight, bias = torch.randn(8), torch.tensor(2.0), torch.tensor(-1.0)
+    got = the_right_side(
+        block, x=x, weight=weight, bias=bias, mean=x.mean(), var=x.var(correction=0), eps=1e-5
+    )
+    return torch.allclose(got, torch.nn.functional.layer_norm(x, (8,)) * weight + bias, atol=1e-5)
+
+
+def running(block: str) -> bool:
+    assert block.rstrip().endswith("momentum is 0.1")
+    layer, x = torch.nn.BatchNorm1d(1), torch.randn(5, 1)
+    layer(x)
+    return torch.allclose(
+        the_right_side(block, running=0.0, momentum=0.1, batch=x.mean()), layer.running_mean
+    )
+
+
+def gradients(block: str) -> bool:
+    rows = [re.split(r"\s{2,}", line) for line in block.splitlines()]
+    x, y, slope, coming, going = (torch.tensor(list(map(float, row[1:]))) for row in rows)
+    leaf = x.clone().requires_grad_()
+    torch.relu(leaf).backward(coming)
+    return (
+        torch.equal(torch.relu(x), y) and torch.equal(leaf.grad, going) and torch.equal(slope * coming, going)
+    )
+
+
+COMPUTED = {
+    "size' =": size,
+    "y[n, o, i, j] =": convolution,
+    "y = weight": normalised,
+    "running =": running,
+    "x   ": gradients,
+}
+
+
+@pytest.mark.parametrize(("page", "block"), WORKED, ids=[page for page, _ in WORKED])
+def test_what_is_worked_by_hand_is_right(page, block):
+    torch.manual_seed(0)
+    check = next((check for start, check in COMPUTED.items() if block.startswith(start)), None)
+    if check is not None:
+        assert check(block)
+        return
+    sums = [
+        found
+        for line in block.splitlines()
+        for part in re.split(r":|\s{3,}", line)
+        for found in SUM.findall(part.strip())
+    ]
+    assert sums, f"nothing in it can be computed: give it a check in COMPUTED\n{block}"
+    for left, right in sums:
+        assert eval(left.replace("·", "*")) == pytest.approx(float(right)), f"{left} = {right}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

@@ -13,7 +13,7 @@ from test_report import HOSTILE, PICTURE, POOLING, QUIZZES, RICH, TRAINING, chec
 
 import grader.report
 from grader.model import Flag, Outcome, Report
-from grader.report import to_html
+from grader.report import Help, to_html
 from grader.report.markup import inline, preformatted, prose, tag
 from grader.report.scale import LEVELS
 from grader.report.svg import figure
@@ -274,6 +274,24 @@ SAID = [
 @pytest.mark.parametrize("words", SAID)
 def test_the_page_says_what_the_text_says(words):
     assert words in page().text
+
+
+def test_hints_that_are_open_stand_there_and_the_next_is_named():
+    opened = {
+        "pooling": Help(opened=("Pad with `-inf`.", "<b>"), count=3),
+        "batchnorm": Help(opened=("A secret.",), count=3),
+    }
+    shown = Page(to_html(FULL, opened))
+    assert not shown.problems
+    assert "Your hints: 2 of 3 open Pad with -inf . <b> grade hint pooling opens hint 3 of 3." in shown.text
+    assert "A secret." not in shown.text  # nothing is left to earn there
+    assert "Your hints" not in page().text
+
+
+def test_full_marks_lead_to_our_solution():
+    assert "All 2 checks pass Batches are normalised" in page().text
+    assert page().text.count("grade solution") == 1
+    assert "grade solution batchnorm shows how we wrote it." in page().text
 
 
 def test_only_the_first_failure_stands_open():

@@ -2,10 +2,10 @@
 
 import json
 import re
-import time
 from pathlib import Path
 
 import pytest
+from browsing import download, emulate
 from click.testing import CliRunner
 
 from grader import quiz
@@ -81,21 +81,12 @@ def answer(browser, tmp_path):
     def run(bank, responses: Responses, script: str = "") -> str:
         page = tmp_path / f"{bank.id}.html"
         page.write_text(to_html(bank, responses), encoding="utf-8")
-        folder = tmp_path / "downloads"
-        browser.execute_cdp_cmd(
-            "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)}
-        )
         browser.get_log("browser")
         browser.get(page.as_uri())
         if script:
             browser.execute_script(script)
-        browser.find_element("id", "download").click()
-        path = folder / f"{bank.id}.yaml"
-        deadline = time.monotonic() + 20
-        while not path.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        text = path.read_text(encoding="utf-8")
-        path.unlink()
+        path = tmp_path / "downloads" / f"{bank.id}.yaml"
+        text = download(browser, path, browser.find_element("id", "download").click)
         assert browser.get_log("browser") == []
         return text
 
@@ -150,8 +141,7 @@ def test_what_was_chosen_is_there_again_and_hints_are_recorded(answer, browser):
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("bank", BANKS, ids=lambda bank: bank.id)
 def test_no_page_scrolls_sideways(answer, browser, bank, width):
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    emulate(browser, width=width)
     answer(bank, Responses(seed=11))
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 

@@ -209,6 +209,17 @@ def test_an_answer_can_be_changed_by_going_back(terminal, bank, tmp_path):
     assert graded(bank, tmp_path) == 5.0
 
 
+@pytest.mark.parametrize("columns", [40, 80])
+def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(terminal, tmp_path, monkeypatch, columns):
+    long = "Which of all the strides that a window can move by leaves none of the pixels out?"
+    path = tmp_path / "course" / "quizzes" / "first.yaml"
+    path.write_text(BANK.replace("prompt: Which?", f"prompt: {long}"), encoding="utf-8")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = terminal("?\nz\na\nq\n", "--feedback").output
+    assert max(map(len, shown.splitlines())) <= columns
+    assert long in " ".join(shown.split())
+
+
 def test_before_the_first_item_there_is_none(terminal):
     assert terminal("<\nq\n").output.count("This is the first.") == 1
 
@@ -281,7 +292,7 @@ def test_ctrl_c_keeps_what_was_answered(opened, tmp_path):
     screen.see("Your answer: ")
     screen.press("b\n")
     screen.see("Your answer: ")
-    screen.press("\x03")
+    screen.interrupt()
     screen.see("3 of 4 still open")
     assert screen.process.wait(LIMIT_S) == 0
     assert "  one: b\n" in (tmp_path / "answers" / "first.yaml").read_text()

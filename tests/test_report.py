@@ -29,6 +29,7 @@ from grader.model import (
 )
 from grader.report import (
     FORMAT,
+    Help,
     Style,
     exercise_text,
     from_json,
@@ -364,6 +365,23 @@ def test_the_whole_text_is_its_blocks_as_the_command_prints_them() -> None:
     assert quizzes_text((), Style()) == ""
 
 
+@pytest.mark.parametrize(
+    ("opened", "said"),
+    [
+        ((), "Stuck? `grade hint pooling` gives a nudge."),
+        (("Pad.",), "Stuck? `grade hint pooling` opens hint 2 of 2."),
+        (
+            ("Pad.", "With -inf."),
+            "Stuck? All 2 hints are open; `grade hint pooling 1` shows the first again.",
+        ),
+    ],
+)
+def test_what_is_told_says_which_hint_is_next(opened: tuple[str, ...], said: str) -> None:
+    told = to_text(RICH, Style(width=100), {"pooling": Help(opened=opened, count=2)})
+    assert said in " ".join(told.split())
+    assert "`grade hint relu` gives a nudge." in " ".join(told.split())  # of which nothing is known
+
+
 def test_output_and_large_values_are_capped() -> None:
     lines = "\n".join(f"line {n}" for n in range(500))
     shown = exercise_text(replace(BATCHNORM, output=lines), Style()).splitlines()
@@ -458,8 +476,9 @@ pooling  Pooling by hand                                    ████░░�
     Your results are exactly those of a known mistake, zero-init:
       The maximum of negative numbers is negative: start from -inf.
 
-  → Work this input out by hand, then follow your code through it. Stuck?
-    `grade hint pooling` gives a nudge.
+  → Work this input out by hand, then follow your code through it.
+    `grade replay pooling --pdb` stops in it. Stuck? `grade hint pooling` gives
+    a nudge.
 
   ✗ Padding never wins · the same mistake                                    0/2
   ✗ Windows that stick out are dropped · a known mistake, ceil-for-floor     0/1
@@ -490,7 +509,8 @@ relu  ReLU and its relatives                                ████░░�
       expected  tensor of shape (1,)
                 0
 
-  → Make this call work first. Stuck? `grade hint relu` gives a nudge.
+  → Make this call work first. `grade replay relu --pdb` stops in it. Stuck?
+    `grade hint relu` gives a nudge.
 
   ✓ 1 of 2 checks pass.
 

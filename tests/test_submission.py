@@ -70,7 +70,7 @@ def test_a_module_that_cannot_be_read_says_why(tmp_path, make, words):
 
 
 def test_a_folder_that_is_none_is_a_usage_error(tmp_path):
-    with pytest.raises(UsageError, match="not a folder and not a zip"):
+    with pytest.raises(UsageError, match="not a folder, not a zip and no notebook"):
         open_submission(tmp_path / "nowhere")
 
 

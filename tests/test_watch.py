@@ -2,6 +2,7 @@
 
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -12,14 +13,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 from terminals import LIMIT_S, Output, Terminal
 
 from grader import attempt, catalog
 from grader.cli import keys
-from grader.cli.screen import to_work_on
+from grader.cli.screen import Screen, to_work_on
 from grader.dispatch import Dispatcher
 from grader.model import ExerciseResult, Outcome
+from grader.report import Style
 from grader.watch import Changes, Ended, Session, changes, has_events, look, notices, noticing
 
 COURSE = Path(__file__).parent / "course"
@@ -422,6 +425,19 @@ def terminal(workspace) -> Iterator[Terminal]:
     opened.close()
 
 
+@pytest.mark.parametrize("coloured", [False, True])
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_the_line_of_keys_is_one_line_and_says_how_to_leave(capsys, width, coloured):
+    """One that wraps would leave its first half on the screen for good."""
+    screen = Screen(Style(width=width, colour=coloured), is_terminal=True, has_keys=True)
+    for focus, following in (("output_size", "normalization"), ("relu", "pooling"), (None, None)):
+        screen.keys(focus, following)
+        line = click.unstyle(capsys.readouterr().out).lstrip("\r")
+        assert len(line) < width
+        assert re.search(r"\bq\b", line)
+    assert "l list" in line  # without an exercise there is room at any width
+
+
 KEYS = "\x1b[1mq\x1b[0m quit"
 
 
@@ -430,6 +446,8 @@ def test_in_a_terminal_keys_help_and_q_leaves_everything_as_it_was(terminal, wor
     assert terminal.settings() != terminal.before
     terminal.press("h")
     assert "A nudge" in terminal.see(KEYS)
+    terminal.press("a")
+    assert "opens hint 2 of 3." in terminal.see(KEYS)
     terminal.press("\x1b[A\x1bOA\x1b[1;5Al")  # three arrows, and no `a`
     assert "everything" not in terminal.see(KEYS)
     write(workspace, exercises__scaling__py=REFERENCE)

@@ -151,6 +151,8 @@ def _exercise(anchor: str, exercise: ExerciseSummary) -> Markup:
 
 def _endings(exercise: ExerciseSummary) -> str:
     """Say how the exercise ended for the class."""
+    if not exercise.graded:
+        return "No work on it could be graded."
     told = [f"Of {counted(exercise.graded, 'student')}: {_tallied(exercise.tallies)}."]
     if exercise.unexplained.count:
         told.append(f"For {of(exercise.unexplained)} what is wrong is no mistake that we know.")

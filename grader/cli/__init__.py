@@ -1,6 +1,5 @@
 """The command `grade`: parses, calls, renders. The only room that prints or exits."""
 
-import difflib
 import sys
 from collections.abc import Sequence
 
@@ -13,6 +12,7 @@ from grader.errors import GraderError
 _COMMANDS = {
     "list": "grader.cli.listing:list_command",
     "watch": "grader.cli.watch:watch_command",
+    "replay": "grader.cli.replay:replay_command",
     "hint": "grader.cli.help:hint_command",
     "solution": "grader.cli.help:solution_command",
     "reset": "grader.cli.reset:reset_command",
@@ -80,12 +80,6 @@ def grade() -> None:
     grade --submission DIR     the submission in DIR
     grade run --help           all options of grading
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """Return ` Did you mean "pooling"?` for the nearest known word, or nothing."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f' Did you mean "{close[0]}"?' if close else ""
 
 
 def commands() -> tuple[str, ...]:

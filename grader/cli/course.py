@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from grader import catalog, quiz, workspace
-from grader.cli import nearest, options
+from grader.cli import options
 from grader.errors import UsageError
 from grader.export import ci, origin
+from grader.spelling import question
 
 _sheet_seed = options.draw_seed("Seed that a new answer sheet draws its numbers from; any unless given.")
 
@@ -97,7 +98,7 @@ def quiz_command(
     course = catalog.load(catalog.find_root())
     banks = {bank.id: bank for bank in quiz.load_banks(course.quizzes)}
     if section not in banks:
-        hint = nearest(section, list(banks)) or f" There are: {', '.join(banks) or 'none'}."
+        hint = question(section, list(banks)) or f" There are: {', '.join(banks) or 'none'}."
         raise UsageError(f'There is no quiz "{section}".{hint}')
     if not submission.is_dir():
         raise UsageError(

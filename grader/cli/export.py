@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from grader import catalog, quiz
-from grader.cli import nearest, options
+from grader.cli import options
 from grader.cli.run import choose, write_bytes
 from grader.errors import InternalError, UsageError
 from grader.export import canvas, gradescope, marks, moodle, qti, questions
@@ -13,6 +13,7 @@ from grader.gradebook import Gradebook
 from grader.model import Mark
 from grader.policy import Policy
 from grader.safetext import one_line
+from grader.spelling import question
 
 
 @click.group("export", short_help="Take marks and quizzes to other systems (for instructors).")
@@ -182,7 +183,7 @@ def quizzes_command(target: str, output: Path, names: tuple[str, ...], seed: int
     banks = {bank.id: bank for bank in quiz.load_banks(catalog.load(catalog.find_root()).quizzes)}
     for name in names:
         if name not in banks:
-            raise UsageError(f'There is no quiz "{name}".{nearest(name, list(banks))}')
+            raise UsageError(f'There is no quiz "{name}".{question(name, list(banks))}')
     chosen = [bank for bank in banks.values() if not names or bank.id in names]
     made = [(bank, *questions.questions(bank, seed)) for bank in chosen]
     if target == "canvas":

@@ -14,6 +14,7 @@ from grader.model import Report, Seen
 from grader.report import (
     MOST_BYTES,
     Handed,
+    Help,
     Places,
     Release,
     Style,
@@ -28,7 +29,7 @@ from grader.report import (
     to_markdown,
     to_text,
 )
-from grader.submission import Unreadable, open_submission
+from grader.submission import Snapshot, open_submission
 
 METADATA_VARIABLE = "CONVGRADER_GRADESCOPE_METADATA"
 
@@ -39,6 +40,7 @@ class Setting:
 
     style: Style = field(default_factory=Style)
     submission: Path = Path()
+    hints: Mapping[str, Help] = field(default_factory=dict)
     seen: Mapping[str, Seen] = field(default_factory=dict)
 
 
@@ -63,10 +65,10 @@ def _as_seen(form: Form) -> Form:
 
 # Each takes the whole report. Gradescope alone can keep a test from a student and show it to an instructor.
 FORMATS: dict[str, Form] = {
-    "text": _as_seen(lambda report, setting: to_text(report, setting.style)),
+    "text": _as_seen(lambda report, setting: to_text(report, setting.style, setting.hints)),
     "json": _as_seen(lambda report, _: to_json(report)),
     "junit": _as_seen(lambda report, _: to_junit(report)),
-    "html": _as_seen(lambda report, _: to_html(report)),
+    "html": _as_seen(lambda report, setting: to_html(report, setting.hints)),
     "markdown": _as_seen(lambda report, _: to_markdown(report)),
     "github": _as_seen(_github),
     "gradescope": _gradescope,
@@ -91,7 +93,11 @@ def _places(report: Report, path: Path) -> Places | None:
         return None
     submission = open_submission(path)
     snapshots = {exercise.id: submission.snapshot(exercise.id) for exercise in report.exercises}
-    files = {name: f"{s.root}{name}.py" for name, s in snapshots.items() if not isinstance(s, Unreadable)}
+    files = {
+        name: f"{s.root}{name}.py"
+        for name, s in snapshots.items()
+        if isinstance(s, Snapshot) and not s.root.endswith(".ipynb/")  # a cell's line is no line of its file
+    }
     below = path.resolve().relative_to(repository)
     return Places(root="" if below == Path() else f"{below.as_posix()}/", files=files)
 

@@ -2,23 +2,25 @@
 
 import ast
 import os
+import re
 import sys
+import textwrap
 from pathlib import Path
 
 import click
 
 from grader import attempt, catalog
 from grader.catalog import Course
-from grader.cli import nearest, options
+from grader.cli import options
+from grader.cli.run import prose_width
 from grader.dispatch import Dispatcher
 from grader.errors import InternalError, UsageError
 from grader.hints import OpenedHints
 from grader.model import Exercise, ExerciseResult, Hidden, Outcome
 from grader.report import hidden_sentence
 from grader.reveal import seen as seen_of
+from grader.spelling import question
 from grader.submission import open_submission
-
-_WIDTH = 78
 
 _workspace = options.submission("The workspace; this folder unless given.")
 
@@ -45,7 +47,7 @@ def next_hint(exercise: Exercise, folder: Path, number: int | None = None) -> st
     hints, count = OpenedHints(folder), len(exercise.hints)
     number = number or min(hints.count(exercise) + 1, count)
     hints.open(exercise, number)
-    hint = click.wrap_text(exercise.hints[number - 1], width=_WIDTH, preserve_paragraphs=True)
+    hint = click.wrap_text(exercise.hints[number - 1], width=prose_width(), preserve_paragraphs=True)
     if number == count:
         more = f"That was the last of {count}; `grade hint {exercise.id} 1` shows the first again."
     elif hints.is_kept(exercise):
@@ -54,7 +56,7 @@ def next_hint(exercise: Exercise, folder: Path, number: int | None = None) -> st
         more = (
             f"Hint {number} of {count}. The next opens in your workspace, the folder that holds exercises/."
         )
-    return f"{hint}\n\n{more}"
+    return f"{hint}\n\n{click.wrap_text(more, width=prose_width())}"
 
 
 @click.command("solution", short_help="Show our solution of an exercise, after full marks.")
@@ -91,7 +93,7 @@ def choose_one(course: Course, wanted: str) -> Exercise:
     found = course.exercise(wanted)
     if found is None:
         known = [exercise.id for exercise in course.exercises]
-        raise UsageError(f'There is no exercise "{wanted}".{nearest(wanted, known) or " See `grade list`."}')
+        raise UsageError(f'There is no exercise "{wanted}".{question(wanted, known) or " See `grade list`."}')
     return found
 
 
@@ -101,7 +103,7 @@ def _closed(exercise: Exercise, result: ExerciseResult) -> str:
     return click.wrap_text(
         f"Our solution of {exercise.id} opens when yours has full marks; now {state}. "
         f"`grade {exercise.id}` says what is missing, and `grade hint {exercise.id}` gives a nudge.",
-        width=_WIDTH,
+        width=prose_width(),
     )
 
 
@@ -109,7 +111,7 @@ def _kept_closed(exercise: Exercise, hidden: Hidden) -> str:
     return click.wrap_text(
         f"Our solution of {exercise.id} stays closed for now. {hidden_sentence(hidden)} "
         f"`grade hint {exercise.id}` gives a nudge.",
-        width=_WIDTH,
+        width=prose_width(),
     )
 
 
@@ -121,8 +123,17 @@ def _told(exercise: Exercise) -> str:
     first = tree.body[0]
     lines = source.splitlines()
     code = "\n".join(lines[first.end_lineno :] if explanation else lines).strip("\n")
-    prose = click.wrap_text(explanation, width=_WIDTH, preserve_paragraphs=True)
+    prose = "\n\n".join(map(_wrapped, explanation.split("\n\n")))
     return f"{exercise.title}\n\n{prose}\n\n{_painted(code)}\n"
+
+
+def _wrapped(paragraph: str) -> str:
+    """Return a paragraph in lines of our width; the points of a list begin on lines of their own."""
+    points = re.split(r"\n(?=- )", paragraph)
+    return "\n".join(
+        textwrap.fill(" ".join(point.split()), prose_width(), subsequent_indent="  " * point.startswith("- "))
+        for point in points
+    )
 
 
 def _painted(code: str) -> str:

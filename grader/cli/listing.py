@@ -14,6 +14,8 @@ from grader.quiz import Bank
 from grader.report import Style, hidden_sentence, sum_hidden
 from grader.report.layout import amount, columns, cut, number
 
+_LEAST_TITLE = 10  # columns: less of a title says nothing
+
 
 @click.command("list", short_help="List exercises and quizzes, what is done, and what is next.")
 @options.submission("The workspace to tell the progress of; this folder unless given.")
@@ -46,7 +48,8 @@ def list_command(submission: Path) -> int:
     hidden = sum_hidden(standing.hidden for standing in exercises.values())
     if hidden is not None:
         click.echo("\n" + click.wrap_text(hidden_sentence(hidden), width=style.width))
-    click.echo(f"\n{_next(course.exercises, exercises, quizzes)}")
+    following = _next(course.exercises, exercises, quizzes)
+    click.echo("\n" + click.wrap_text(following, width=style.width))
     return 0
 
 
@@ -91,9 +94,9 @@ def _rows(rows: Sequence[tuple[str, str, str]], style: Style) -> Iterator[str]:
     state_room = max(columns(state) for _, _, state in rows)
     room = style.width - name_room - state_room - 6
     for name, title, state in rows:
-        shown = cut(style.clean_line(title), max(room, 0), style)
-        gap = " " * (max(room, 0) - columns(shown))
-        yield f"  {name}{' ' * (name_room - columns(name))}  {shown}{gap}  {state.rjust(state_room)}"
+        shown = cut(style.clean_line(title), room, style) if room > _LEAST_TITLE else ""
+        gap = " " * (room - columns(shown) + 2 if room > _LEAST_TITLE else 0)
+        yield f"  {name}{' ' * (name_room - columns(name))}  {shown}{gap}{state.rjust(state_room)}"
 
 
 def _next(

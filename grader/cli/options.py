@@ -82,12 +82,27 @@ def _exercise_names(ctx: click.Context, _param: click.Parameter, incomplete: str
     return found
 
 
+def _check_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the checks of the exercise before; read, and not imported."""
+    from grader.catalog import find_root  # noqa: PLC0415 - `grade --help` reads no course
+
+    name = ctx.params.get("exercise")
+    try:
+        suite = find_root() / "solutions" / f"{name}" / f"test_{name}.py"
+        found = re.findall(r"^def test_(\w+)\(", suite.read_text(encoding="utf-8"), re.MULTILINE)
+    except (GraderError, OSError, ValueError):
+        return []  # a shell that completes has nobody to tell
+    return [check for check in found if check.startswith(incomplete)]
+
+
 def _quiz_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     return _names("quizzes/*.yaml", incomplete)
 
 
 exercises = click.argument("exercises", nargs=-1, metavar="[EXERCISE]...", shell_complete=_exercise_names)
 exercise = click.argument("exercise", shell_complete=_exercise_names)
+one_exercise = click.argument("exercise", required=False, shell_complete=_exercise_names)
+check = click.argument("check", required=False, shell_complete=_check_names)
 section = click.argument("section", shell_complete=_quiz_names)
 
 # --- grading
@@ -133,10 +148,11 @@ jobs = click.option(
 
 executor = click.option(
     "--executor",
-    default="local",
+    default="processes",
     metavar="NAME",
     show_default=True,
-    help="local: one warm process; processes, loky: one for each job; dask://HOST:PORT: on every worker of a cluster.",
+    help="processes, around one warm process; local: threads around it; loky: a warm process for each job; "
+    "dask://HOST:PORT: one on every worker of a cluster.",
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from grader import quiz
-from grader.cli.run import colour, has_unicode, width
+from grader.cli.run import colour, has_unicode, prose_width, width
 from grader.errors import UsageError
 from grader.quiz.answers import Responses, read_answers_file
 from grader.quiz.bank import Bank
@@ -20,7 +20,6 @@ from grader.report import Style, quizzes_text
 from grader.safetext import one_line
 from grader.writing import write_whole
 
-_WIDTH = 78
 _NAMED = 4
 _CODE = re.compile(r"`[^`]+`")
 _JUMP = re.compile(r"#\s*(\d{1,3})")
@@ -140,7 +139,7 @@ class _Asking:
         for line in question(item):
             hang = "   " if line[1:3] == ") " else ""
             code = line.startswith(("    ", "\t")) or line.lstrip().startswith("|")
-            set_ = [line] if code else textwrap.wrap(line, _WIDTH, subsequent_indent=hang) or [""]
+            set_ = [line] if code else textwrap.wrap(line, prose_width(), subsequent_indent=hang) or [""]
             lines.append(self._coloured("\n".join(set_)) if not code else self._style.paint(line, "cyan"))
         return "\n".join(lines)
 
@@ -220,8 +219,9 @@ def write_page(bank: Bank, answers: Path, page: Path, seed: int | None = None) -
         raise UsageError(f"{error.filename or page} cannot be written: {error.strerror}.") from None
     for problem in responses.problems:
         click.echo(f"Not kept: {one_line(str(problem))}")
+    given = "1 answer" if len(responses.given) == 1 else f"{len(responses.given)} answers"
     click.echo(
-        f"{page} written, with {len(responses.given)} answers. Open it in a browser, download your answers there,\n"
+        f"{page} written, with {given}. Open it in a browser, download your answers there,\n"
         f"and put the file in place of {answers}."
     )
 
@@ -229,7 +229,7 @@ def write_page(bank: Bank, answers: Path, page: Path, seed: int | None = None) -
 def _wrapped(text: str, indent: str = "") -> str:
     return textwrap.fill(
         text,
-        _WIDTH,
+        prose_width(),
         initial_indent=indent,
         subsequent_indent=indent,
         break_long_words=False,  # a path can be copied

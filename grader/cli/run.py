@@ -10,21 +10,32 @@ import click
 
 from grader import attempt, catalog, scoring
 from grader.catalog import Course
-from grader.cli import commands, nearest, options
+from grader.cli import commands, options
 from grader.cli.formats import FORMATS, Setting, add_step_summary, report_format
 from grader.dispatch import Dispatcher
 from grader.errors import IsolationRefused, UsageError
+from grader.hints import OpenedHints
 from grader.model import CheckResult, Exercise, ExerciseResult, Report, Reveal
 from grader.progress import Progress
-from grader.report import Style, exercise_text, quizzes_text, shown, shown_exercise, summary_text
+from grader.report import (
+    NONE_OPENED,
+    Help,
+    Style,
+    exercise_text,
+    quizzes_text,
+    shown,
+    shown_exercise,
+    summary_text,
+)
 from grader.reveal import seen as seen_of
+from grader.spelling import question
 from grader.submission import Submission, Unreadable, open_submission
 from grader.writing import write_whole
 
 
 @click.command("run", short_help="Grade exercises and quizzes (the default).")
 @options.exercises
-@options.submission("The folder or zip to grade; this folder unless given.", "DIR|ZIP")
+@options.submission("The folder, zip or notebook to grade; this folder unless given.", "PATH")
 @report_format
 @options.output("Write the report to FILE instead of the terminal.")
 @options.fail_under("Exit with 1 below this score.")
@@ -65,7 +76,9 @@ def run_command(
             refuse_empty(course, handed_in, submission)
         style = Style(colour=colour(output), width=width(), unicode=has_unicode())
         seen = {exercise.id: seen_of(exercise, reveal) for exercise in chosen}
-        setting = Setting(style=style, submission=submission, seen=seen)
+        own = submission == Path()  # one's own work, and not what somebody handed in
+        hints = opened_hints(submission, chosen) if own else {}
+        setting = Setting(style=style, submission=submission, hints=hints, seen=seen)
         streams = form == "text" and output is None
         if output is not None and not _is_stream(output):
             # First of all: whatever ends this run, no older report can be taken for its result.
@@ -78,10 +91,11 @@ def run_command(
             results.append(result)
             if streams:
                 counter.clear()
-                click.echo(exercise_text(shown_exercise(result, seen[result.id]), style))
+                part = shown_exercise(result, seen[result.id])
+                click.echo(exercise_text(part, style, hints.get(result.id, NONE_OPENED)))
         quizzes = [] if exercises else list(attempt.Quizzes(course).grade(handed_in))
         report = attempt.report(dispatcher, results, quizzes, seed)
-    if submission == Path():  # one's own work, and not what somebody handed in
+    if own:
         note(submission, planned, chosen, results)
     told = shown(report, seen)
     if streams:
@@ -93,6 +107,17 @@ def run_command(
         if output is not None:
             click.echo(f"Report written to {output}.", err=True)
     return exit_code(told, fail_under)
+
+
+def opened_hints(workspace: Path, exercises: Sequence[Exercise]) -> dict[str, Help]:
+    """Return which hints have been opened in a workspace; none where that cannot be read."""
+    opened = OpenedHints(workspace)
+    with contextlib.suppress(UsageError):
+        return {
+            exercise.id: Help(opened=exercise.hints[: opened.count(exercise)], count=len(exercise.hints))
+            for exercise in exercises
+        }
+    return {}
 
 
 def note(
@@ -127,8 +152,12 @@ class _Counter:
 
 
 def choose(course: Course, ids: Sequence[str]) -> list[Exercise]:
-    """Return the exercises of these ids, or all; raise UsageError for an id nobody knows."""
+    """Return the exercises of these ids, or all; raise UsageError for an id nobody knows.
+
+    An id of an exercise that cannot be read is known, and left out.
+    """
     known = [exercise.id for exercise in course.exercises]
+    known += [folder.name for folder in course.folders if folder.name not in known]
     for wanted in ids:
         if wanted in known:
             continue
@@ -136,7 +165,7 @@ def choose(course: Course, ids: Sequence[str]) -> list[Exercise]:
             raise UsageError(
                 f'"{wanted}" is a quiz. Answer it with `grade quiz {wanted}`; `grade` without names grades it.'
             )
-        hint = nearest(wanted, [*known, *commands()]) or f" There are: {', '.join(known)}."
+        hint = question(wanted, [*known, *commands()]) or f" There are: {', '.join(known)}."
         raise UsageError(f'There is no exercise "{wanted}".{hint}')
     return [exercise for exercise in course.exercises if not ids or exercise.id in ids]
 
@@ -199,11 +228,16 @@ def colour(output: Path | None) -> bool:
     return output is None and sys.stdout.isatty() and wanted
 
 
-def width() -> int:
+def width(least: int = 40) -> int:
     """Return how many columns a report may take."""
     import shutil  # noqa: PLC0415
 
-    return max(60, min(shutil.get_terminal_size((80, 24)).columns, 100))
+    return max(least, min(shutil.get_terminal_size((80, 24)).columns, 100))
+
+
+def prose_width() -> int:
+    """Return how many columns prose may take: beyond these the eye loses its line."""
+    return min(78, width() - 2)
 
 
 def has_unicode() -> bool:

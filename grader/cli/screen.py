@@ -4,13 +4,14 @@ On a terminal each verdict has the screen to itself, above one line of keys; any
 each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import click
 
 from grader.model import ExerciseResult
-from grader.report import Style, exercise_text, list_text, quizzes_text
+from grader.report import NONE_OPENED, Help, Style, exercise_text, list_text, quizzes_text
+from grader.report.layout import columns
 from grader.watch import Ended
 
 _CLEAR = "\x1b[H\x1b[2J"  # what was there stays in the terminal's history
@@ -47,9 +48,16 @@ class Screen:
         keys = [("n", f"next ({following})")] if following is not None else []
         keys += [("h", f"hint for {focus}"), ("r", "reset it")] if focus is not None else []
         keys += [("l", "list"), ("a", "all again"), ("q", "quit")]
-        if len("   ".join(f"{key} {what}" for key, what in keys)) >= self._style.width:
-            keys = [(key, what.split()[0]) for key, what in keys]
-        self._line("   ".join(f"{self._style.paint(key, bold=True)} {what}" for key, what in keys))
+        self._line(self._one_line(keys))
+
+    def _one_line(self, keys: Sequence[tuple[str, str]]) -> str:
+        """Return keys and what they do, as much of it as one line holds: one that wraps cannot be taken away."""
+        short = [(key, what.split()[0]) for key, what in keys]
+        for shown, gap in ((keys, "   "), (short, "   "), (short, " ")):
+            line = gap.join(f"{self._style.paint(key, bold=True)} {what}" for key, what in shown)
+            if columns(click.unstyle(line)) < self._style.width:
+                return line
+        return f"Keys: {' '.join(key for key, _ in keys)}"
 
     def leave(self) -> None:
         """Take the last line away: the prompt of the shell comes there."""
@@ -69,16 +77,17 @@ class Screen:
         return self._style.clean_line(text)[: self._style.width - 1]
 
 
-def verdict_text(ended: Ended, focus: str | None, style: Style) -> str:
+def verdict_text(ended: Ended, focus: str | None, style: Style, hints: Mapping[str, Help]) -> str:
     """Return what became of a batch: one part in full, several as a list above the one to work on."""
     if len(ended.exercises) == 1 and not ended.quizzes:
-        return exercise_text(ended.exercises[0], style)
+        (result,) = ended.exercises
+        return exercise_text(result, style, hints.get(result.id, NONE_OPENED))
     if not ended.exercises:
         return quizzes_text(ended.quizzes, style)
     shown = next((result for result in ended.exercises if result.id == focus), None)
     blocks = [list_text(ended.exercises, ended.quizzes, style)]
     if shown is not None and not shown.is_full:
-        blocks.append(exercise_text(shown, style))
+        blocks.append(exercise_text(shown, style, hints.get(shown.id, NONE_OPENED)))
     return "\n\n".join(blocks)
 
 

@@ -87,7 +87,7 @@ def similar_command(
     if form == "json":
         write(class_report.similar_json(gradebook.stem, found, minimum), output)
         return 0
-    style = Style(colour=colour(output), width=width(), unicode=has_unicode())
+    style = Style(colour=colour(output), width=width(60), unicode=has_unicode())
     told = class_report.similar_text(
         gradebook.stem, len(students), found, minimum, style, all_of_it=everything
     )
@@ -108,5 +108,8 @@ def _watched(exercises: Sequence[Exercise]) -> Iterator[Exercise]:
 def _compare(
     book: Gradebook, exercise: Exercise, others: Sequence[Mapping[str, list[Work]]], minimum: float
 ) -> Comparison:
-    works = chain(similarity.of_class(book, exercise.id), *(folder[exercise.id] for folder in others))
+    works = chain(
+        similarity.of_class(book, exercise.id, exercise.stub.read_text(encoding="utf-8")),
+        *(folder[exercise.id] for folder in others),
+    )
     return similarity.compare(exercise.id, works, similarity.published(exercise), minimum=minimum, cache=book)

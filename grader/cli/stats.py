@@ -74,7 +74,7 @@ def stats_command(
         else:
             summary = statistics.with_similar(summary, book, course, exercises)
     _refuse_unanswered(quizzes, summary)
-    style = Style(colour=colour(output), width=width(), unicode=has_unicode())
+    style = Style(colour=colour(output), width=width(60), unicode=has_unicode())
     full = everything or bool(exercises)
     text = (
         _FORMATS[form](summary)

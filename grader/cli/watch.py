@@ -17,12 +17,20 @@ from grader import attempt, catalog, workspace
 from grader.catalog import Course
 from grader.cli import keys, options, reset
 from grader.cli.help import next_hint
-from grader.cli.run import choose, colour, has_unicode, note, refuse_below, refuse_empty, width
+from grader.cli.run import choose, colour, has_unicode, note, opened_hints, refuse_below, refuse_empty, width
 from grader.cli.screen import Screen, to_work_on, verdict_text
 from grader.dispatch import Dispatcher
 from grader.errors import GraderError
 from grader.model import Exercise
-from grader.report import Style, exercise_text, list_text, nothing_left, shown_exercise
+from grader.report import (
+    NONE_OPENED,
+    Help,
+    Style,
+    exercise_text,
+    list_text,
+    nothing_left,
+    shown_exercise,
+)
 from grader.reveal import seen as seen_of
 from grader.submission import open_submission
 from grader.watch import Batch, Ended, Session, has_events, notices
@@ -193,7 +201,8 @@ class _Watching:
         note(self._work.folder, ended.batch.look.plan, self._work.chosen, current.exercises)
         self._focus = to_work_on(current.exercises, self._focus)
         self._asked = None
-        self._screen.verdict(verdict_text(current, self._focus, self._style), _why(current))
+        told = verdict_text(current, self._focus, self._style, self._hints())
+        self._screen.verdict(told, _why(current))
         self._show_keys()
 
     def _pressed(self, key: str) -> bool:
@@ -226,8 +235,12 @@ class _Watching:
         self._focus = following
         result = self._session.results.get(following)
         if result is not None:
-            self._screen.verdict(exercise_text(result, self._style), f"next: {following}")
+            hints = self._hints().get(following, NONE_OPENED)
+            self._screen.verdict(exercise_text(result, self._style, hints), f"next: {following}")
         self._show_keys()
+
+    def _hints(self) -> dict[str, Help]:
+        return opened_hints(self._work.folder, self._work.chosen)
 
     def _list(self) -> str:
         results = self._session.results

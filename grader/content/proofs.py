@@ -3,49 +3,78 @@
 All three are graded through the real boundary, as submissions.
 """
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from grader.catalog import Course
-from grader.content.submissions import mistaken, reference_of, solved
+from grader.content.sources import check_sources, in_yaml, places
+from grader.content.submissions import (
+    blamed,
+    mistaken,
+    place_of,
+    reference_of,
+    solved,
+    text_of,
+)
+from grader.content.survivors import check_equivalents
 from grader.content.tree import shown
 from grader.dispatch import Dispatcher
 from grader.errors import Problem
 from grader.jobs import Graded, Job, NotGraded
 from grader.mistakes import Listed, read_mistakes
 from grader.model import CheckResult, Exercise, Outcome
+from grader.safetext import one_line
 
+_IMPORT_RAISED = re.compile(r"^`import \w+` raised (\w+): (.*?)\.?$")
 MIN_MISTAKES, MIN_HINTS, MIN_CHECKS, MAX_CHECKS = 5, 3, 8, 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What one exercise's check found. `caught` maps each known mistake to the checks that catch it."""
+    """What one exercise's check found. `caught` maps each known mistake to the checks that catch it.
+
+    Where there are no `checks`, nothing was graded.
+    """
 
     exercise: str
     checks: int
     caught: dict[str, tuple[str, ...]]
     problems: tuple[Problem, ...]
 
+    @property
+    def is_sound(self) -> bool:
+        """Tell whether nothing is wrong."""
+        return not self.problems
+
 
 def check_exercises(
     course: Course, exercises: Sequence[Exercise], dispatcher: Dispatcher, seed: int
 ) -> Iterator[Proof]:
-    """Grade stub, reference and every known mistake of each exercise; yield one proof per exercise, in order."""
-    listed = {exercise.id: read_mistakes(exercise.folder / "mistakes.py") for exercise in exercises}
-    todo = [job for exercise in exercises for job in _jobs(course, exercise, listed[exercise.id], seed)]
-    graded = dispatcher.grade(todo)
+    """Grade stub, reference and every known mistake of each exercise; yield one proof per exercise, in order.
+
+    An exercise whose files cannot be read is not graded, and hides no other's problems.
+    """
+    sources = {exercise.id: check_sources(course, exercise) for exercise in exercises}
+    graded = [exercise for exercise in exercises if not sources[exercise.id]]
+    mistakes = {exercise.id: read_mistakes(exercise.folder / "mistakes.py") for exercise in graded}
+    todo = [job for exercise in graded for job in _jobs(course, exercise, mistakes[exercise.id], seed)]
+    endings = dispatcher.grade(todo)
     for exercise in exercises:
-        mistakes = listed[exercise.id]
-        stub, reference = next(graded), next(graded)
-        variants = [next(graded) for _ in mistakes]
-        yield _prove(course, exercise, stub, reference, list(zip(mistakes, variants, strict=True)))
+        read = (*sources[exercise.id], *check_equivalents(course, exercise))
+        if exercise in graded:
+            stub, reference = next(endings), next(endings)
+            variants = [(mistake, next(endings)) for mistake in mistakes[exercise.id]]
+            proof = _prove(course, exercise, stub, reference, variants)
+            yield replace(proof, problems=(*read, *proof.problems))
+        else:
+            yield Proof(exercise=exercise.id, checks=0, caught={}, problems=read)
 
 
 def _jobs(course: Course, exercise: Exercise, mistakes: Sequence[Listed], seed: int) -> Iterator[Job]:
-    stub = exercise.stub.read_text(encoding="utf-8")
     beside = solved(course)
-    for source in (stub, reference_of(exercise)):
+    for source in (text_of(exercise.stub), reference_of(exercise)):
         sources = beside | {f"{exercise.id}.py": source}
         yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed, explain=False)
     for mistake in mistakes:
@@ -60,61 +89,100 @@ def _prove(
     reference: Graded | NotGraded,
     variants: Sequence[tuple[Listed, Graded | NotGraded]],
 ) -> Proof:
-    suite = shown(course, exercise.folder / f"test_{exercise.id}.py")
-    known = shown(course, exercise.folder / "mistakes.py")
     found: list[Problem] = []
-    found += (Problem(path=shown(course, exercise.stub), message=text) for text in _stub_problems(stub))
-    found += (Problem(path=suite, message=text) for text in _reference_problems(exercise, reference))
+    for ending in (stub, reference):
+        if isinstance(ending, NotGraded):
+            found += _ungraded(course, exercise, ending)
+    if isinstance(stub, Graded):
+        found += _stub_problems(course, exercise, stub)
+    if isinstance(reference, Graded):
+        found += _reference_problems(course, exercise, reference)
+    told = {ending.reason for ending in (stub, reference) if isinstance(ending, NotGraded)}
+    known = shown(course, exercise.folder / "mistakes.py")
     caught: dict[str, tuple[str, ...]] = {}
     for mistake, ending in variants:
-        checks, problem = _caught(mistake, ending)
-        caught[mistake.id] = checks
+        caught[mistake.id], problem = _caught(mistake, ending)
+        if isinstance(ending, Graded) and not ending.result.checks:
+            unloaded = _unloaded(course, exercise, ending, None)
+            found += [unloaded] if unloaded else []  # the same for all of them, and told once
+            problem = "" if unloaded else problem
+        elif isinstance(ending, NotGraded) and ending.reason in told:
+            problem = ""
         if problem:
             found.append(Problem(path=known, line=mistake.line, column=1, message=problem))
-    if len(variants) < MIN_MISTAKES:
-        message = f"holds {len(variants)} known mistakes, and at least {MIN_MISTAKES} are wanted"
-        found.append(Problem(path=known, message=message))
+    found += _too_few(course, exercise, len(variants))
+    checks_run = len(reference.result.checks) if isinstance(reference, Graded) else 0
+    problems = tuple(dict.fromkeys(found))
+    return Proof(exercise=exercise.id, checks=checks_run, caught=caught, problems=problems)
+
+
+def _ungraded(course: Course, exercise: Exercise, ending: NotGraded) -> Iterator[Problem]:
+    """Yield the lines that kept a submission from being graded; where they are not known, the reason."""
+    message = f"the exercise could not be graded: {one_line(ending.reason, limit=400)}"
+    unplaced = Problem(path=shown(course, exercise.suite), message=message)
+    yield from list(blamed(course, exercise, ending)) or [unplaced]
+
+
+def _unloaded(course: Course, exercise: Exercise, ending: Graded, own: Path | None) -> Problem | None:
+    """Return why a module did not load, at the line of the course's that raised."""
+    for frame in reversed(ending.result.traceback):
+        place = place_of(course, exercise, frame, own=own)
+        if place is not None:
+            said = _IMPORT_RAISED.sub(r"raises \1 while it is imported: \2", ending.result.message)
+            return replace(place, message=said)
+    return None
+
+
+def _too_few(course: Course, exercise: Exercise, count: int) -> Iterator[Problem]:
+    if count < MIN_MISTAKES:
+        message = f"holds {count} known mistakes, and at least {MIN_MISTAKES} are wanted"
+        yield Problem(path=shown(course, exercise.folder / "mistakes.py"), message=message)
     if len(exercise.hints) < MIN_HINTS:
         message = f"holds {len(exercise.hints)} hints, and at least {MIN_HINTS} are wanted"
-        found.append(Problem(path=shown(course, exercise.folder / "exercise.yaml"), message=message))
-    checks_run = len(reference.result.checks) if isinstance(reference, Graded) else 0
-    return Proof(exercise=exercise.id, checks=checks_run, caught=caught, problems=tuple(found))
+        yield in_yaml(course, exercise, ("hints",), message)
 
 
-def _stub_problems(ending: Graded | NotGraded) -> Iterator[str]:
-    if isinstance(ending, NotGraded):
-        yield f"the stub could not be graded: {ending.reason}"
-        return
-    result = ending.result
+def _stub_problems(course: Course, exercise: Exercise, ending: Graded) -> Iterator[Problem]:
+    result, path = ending.result, shown(course, exercise.stub)
     if result.points:
-        yield f"the stub earns {result.points:g} points, and must earn none"
-    if result.outcome is not Outcome.NOT_ATTEMPTED:
+        message = f"the stub earns {result.points:g} points, and must earn none"
+        yield Problem(path=path, message=message)
+    if unloaded := not result.checks and _unloaded(course, exercise, ending, exercise.stub):
+        yield unloaded
+    elif result.outcome is not Outcome.NOT_ATTEMPTED:
         reason = _first_failure(result.checks) or result.message
-        yield f'the stub is "{result.outcome}" and must be "not_attempted": {reason}'
+        message = f'the stub is "{result.outcome}" and must be "not_attempted": {reason}'
+        yield Problem(path=path, message=message)
 
 
-def _reference_problems(exercise: Exercise, ending: Graded | NotGraded) -> Iterator[str]:
-    if isinstance(ending, NotGraded):
-        yield f"the reference could not be graded: {ending.reason}"
+def _reference_problems(course: Course, exercise: Exercise, ending: Graded) -> Iterator[Problem]:
+    result, suite = ending.result, places(course, exercise.suite)
+    own = exercise.folder / "reference.py"
+    if not result.checks:
+        yield _unloaded(course, exercise, ending, own) or Problem(
+            path=shown(course, own), message=f"the reference does not load: {result.message}"
+        )
         return
-    result = ending.result
     if result.outcome is not Outcome.PASSED:
-        yield f"the reference does not pass: {_first_failure(result.checks) or result.message}"
+        message = f"the reference does not pass: {_first_failure(result.checks) or result.message}"
+        yield suite.problem(message, _failing(result.checks)[0] if _failing(result.checks) else "")
     total = sum(check.max_points for check in result.checks)
     if total != exercise.points:
-        yield f"the checks add up to {total:g} points, but exercise.yaml says {exercise.points:g}"
+        message = f"the checks add up to {total:g} points, but exercise.yaml says {exercise.points:g}"
+        yield in_yaml(course, exercise, ("points",), message)
     if not MIN_CHECKS <= len(result.checks) <= MAX_CHECKS:
-        yield f"the suite has {len(result.checks)} checks, and {MIN_CHECKS} to {MAX_CHECKS} are wanted"
-    for title in {check.title for check in result.checks}:
+        message = f"the suite has {len(result.checks)} checks, and {MIN_CHECKS} to {MAX_CHECKS} are wanted"
+        yield suite.problem(message)
+    for title in dict.fromkeys(check.title for check in result.checks):
         same = [check.id for check in result.checks if check.title == title]
         if len(same) > 1:
-            yield f"{' and '.join(same)} share the title {title!r}"
+            yield suite.problem(f"{' and '.join(same)} share the title {title!r}", same[1])
 
 
 def _caught(mistake: Listed, ending: Graded | NotGraded) -> tuple[tuple[str, ...], str]:
     """Return the checks that catch a mistake, and what is wrong with it, if anything."""
     if isinstance(ending, NotGraded):
-        return (), f"{mistake.id} could not be graded: {ending.reason}"
+        return (), f"{mistake.id} could not be graded: {one_line(ending.reason, limit=400)}"
     checks = tuple(
         check.id for check in ending.result.checks if check.outcome not in (Outcome.PASSED, Outcome.SKIPPED)
     )
@@ -122,6 +190,8 @@ def _caught(mistake: Listed, ending: Graded | NotGraded) -> tuple[tuple[str, ...
         reason = ending.result.message or "every check passes"
         return checks, f"{mistake.id} is missed: {reason}"
     explained = ending.explained_by.get(mistake.name, ())
+    if mistake.id not in explained and ending.result.message:
+        return checks, f"{mistake.id} is caught by {checks[0]}. {ending.result.message}"
     if mistake.id not in explained:
         return (
             checks,
@@ -137,4 +207,11 @@ def _caught(mistake: Listed, ending: Graded | NotGraded) -> tuple[tuple[str, ...
 
 
 def _first_failure(checks: Sequence[CheckResult]) -> str:
-    return next((f"{c.id}: {c.rationale}" for c in checks if c.outcome is not Outcome.PASSED), "")
+    """Tell the first check that does not pass, and how many more; those that only wait for another do not count."""
+    failing = _failing(checks)
+    more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
+    return next((f"{c.id}: {c.rationale}{more}" for c in checks if c.id in failing), "")
+
+
+def _failing(checks: Sequence[CheckResult]) -> list[str]:
+    return [check.id for check in checks if check.outcome not in (Outcome.PASSED, Outcome.SKIPPED)]

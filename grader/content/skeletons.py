@@ -5,7 +5,6 @@ A text that is added to a file leaves every other line as it is. Everything is w
 
 import ast
 import builtins
-import difflib
 import keyword
 import os
 import re
@@ -27,6 +26,8 @@ from grader.content.tree import shown
 from grader.errors import DocumentError, Problem, UsageError
 from grader.mistakes import read_mistakes
 from grader.model import Exercise
+from grader.source import bound_names
+from grader.spelling import question
 
 _TEMPLATES = Path(__file__).parent / "skeleton"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
@@ -143,7 +144,7 @@ def new_mistake(
         )
     text = _python(course, path) if path.exists() else f'"""Known mistakes of `{exercise.id}`."""\n'
     tree = ast.parse(text)
-    if name in _bound(tree):
+    if name in bound_names(tree):
         raise UsageError(f'{shown(course, path)} holds "{name}" already. Choose another name.')
     known = {listed.id for listed in read_mistakes(path)} if path.exists() else set()
     if name.lower().replace("_", "-") in known:
@@ -167,16 +168,9 @@ def _python(course: Course, path: Path) -> str:
     return text
 
 
-def _bound(tree: ast.Module) -> set[str]:
-    """Return the names that a module binds by definitions and imports."""
-    found = {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    imports = (node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom)))
-    return found | {alias.asname or alias.name for node in imports for alias in node.names}
-
-
 def _with_imports(text: str, tree: ast.Module, owner: str) -> list[str]:
     """Return the lines of a mistakes.py, with the imports that a mistake of `owner` needs."""
-    lines, bound = text.rstrip().splitlines(), _bound(tree)
+    lines, bound = text.rstrip().splitlines(), bound_names(tree)
     wanted = [] if owner in bound else [f"from reference import {owner}", ""]
     wanted += [] if "mistake" in bound else ["from grader.mistakes import mistake", ""]
     if not wanted:
@@ -369,5 +363,4 @@ def _replace(path: Path, text: str, *, newline: str) -> None:
 
 
 def _nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f' Did you mean "{close[0]}"?' if close else f" There are: {', '.join(known)}." if known else ""
+    return question(word, known) or (f" There are: {', '.join(known)}." if known else "")

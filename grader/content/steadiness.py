@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from grader.catalog import Course
-from grader.content.submissions import mistaken, reference_of, solved
+from grader.content.sources import check_sources, places
+from grader.content.submissions import blamed, mistaken, reference_of, solved
 from grader.content.tree import shown
 from grader.dispatch import Dispatcher
 from grader.errors import Problem
@@ -35,6 +36,11 @@ class Steadiness:
     problems: tuple[Problem, ...]
 
     @property
+    def is_sound(self) -> bool:
+        """Tell whether nothing is wrong."""
+        return not self.problems
+
+    @property
     def tight(self) -> dict[str, float]:
         """The checks that use more than TIGHT of their tolerance."""
         return {check: share for check, share in self.tolerance_used.items() if share > TIGHT}
@@ -58,19 +64,27 @@ def check_repeatedly(
     """
     runs = [_Run(seed + n, threads) for threads in THREADS for n in range(times)]
     seeds = range(seed, seed + min(times, MISTAKE_SEEDS))
+    sources = {exercise.id: check_sources(course, exercise) for exercise in exercises}
+    graded = [exercise for exercise in exercises if not sources[exercise.id]]
     mistakes = {
         exercise.id: [(m, s) for m in read_mistakes(exercise.folder / "mistakes.py") for s in seeds]
-        for exercise in exercises
+        for exercise in graded
     }
     beside = solved(course)
     todo: list[Job] = []
-    for exercise in exercises:
+    for exercise in graded:
         todo += (_job(beside, exercise, run) for run in runs)
         todo += (_mistaken_job(beside, exercise, *pair) for pair in mistakes[exercise.id])
-    graded = dispatcher.grade(todo)
+    endings = dispatcher.grade(todo)
     for exercise in exercises:
-        ended = [(run, next(graded)) for run in runs]
-        caught = [(mistake, n, next(graded)) for mistake, n in mistakes[exercise.id]]
+        if exercise not in graded:
+            problems = tuple(sources[exercise.id])
+            yield Steadiness(
+                exercise=exercise.id, gradings=0, mistaken=0, tolerance_used={}, problems=problems
+            )
+            continue
+        ended = [(run, next(endings)) for run in runs]
+        caught = [(mistake, n, next(endings)) for mistake, n in mistakes[exercise.id]]
         yield _steadiness(course, exercise, ended, caught)
 
 
@@ -118,8 +132,12 @@ def _steadiness(
         if isinstance(ending, Graded):
             for check, share in ending.tolerance_used.items():
                 used[check] = max(share, used.get(check, 0.0))
-    path = shown(course, exercise.folder / f"test_{exercise.id}.py")
-    problems = [Problem(path=path, message=_told(*item, len(ended))) for item in failed.items()]
+    suite = places(course, exercise.suite)
+    problems = _blamed(course, exercise, ended) or [
+        suite.problem(_told(check, failures, len(ended)), check) for check, failures in failed.items()
+    ]
+    if not any(isinstance(ending, Graded) for _, ending in ended):
+        tried = []  # what keeps the reference from being graded keeps them from it too
     return Steadiness(
         exercise=exercise.id,
         gradings=len(ended),
@@ -127,6 +145,14 @@ def _steadiness(
         tolerance_used=used,
         problems=(*problems, *_missed(shown(course, exercise.folder / "mistakes.py"), tried)),
     )
+
+
+def _blamed(
+    course: Course, exercise: Exercise, ended: Sequence[tuple[_Run, Graded | NotGraded]]
+) -> list[Problem]:
+    """Return the lines of the exercise that kept its reference from being graded at all."""
+    told = [blamed(course, exercise, ending) for _, ending in ended if isinstance(ending, NotGraded)]
+    return list(dict.fromkeys(problem for problems in told for problem in problems))
 
 
 def _missed(path: str, tried: Sequence[tuple[Listed, int, Graded | NotGraded]]) -> Iterator[Problem]:

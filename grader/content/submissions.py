@@ -1,18 +1,41 @@
 """Submissions that a course makes of its own code, to prove itself: all solved, or solved but for one mistake."""
 
+import linecache
+from collections.abc import Iterator
+from pathlib import Path
+
 from grader.catalog import Course
+from grader.content.tree import shown
+from grader.errors import Problem
+from grader.jobs import NotGraded
 from grader.mistakes import Listed
-from grader.model import Exercise
+from grader.model import Exercise, Frame
 
 
 def reference_of(exercise: Exercise) -> str:
     """Return the text of an exercise's reference."""
-    return (exercise.folder / "reference.py").read_text(encoding="utf-8")
+    return text_of(exercise.folder / "reference.py")
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a file of the course, without the mark that some editors begin files with."""
+    return path.read_text(encoding="utf-8-sig")
 
 
 def solved(course: Course) -> dict[str, str]:
     """Return every exercise solved: one may build on what the student wrote for another."""
-    return {f"{exercise.id}.py": reference_of(exercise) for exercise in course.exercises}
+    return {f"{name}.py": text for name, text in course_references(course).items()}
+
+
+def course_references(course: Course) -> dict[str, str]:
+    """Return the text of every reference that is text, by exercise; the others are told where they are checked."""
+    found: dict[str, str] = {}
+    for name, path in course.references.items():
+        try:
+            found[name] = text_of(path)
+        except (OSError, UnicodeDecodeError):
+            continue
+    return found
 
 
 def mistaken(exercise: Exercise, mistake: Listed) -> dict[str, str]:
@@ -23,5 +46,29 @@ def mistaken(exercise: Exercise, mistake: Listed) -> dict[str, str]:
         f"{mistake.name} = mistakes.{mistake.attribute}",
     )
     names = ("reference.py", "mistakes.py")
-    own = {name: (exercise.folder / name).read_text(encoding="utf-8") for name in names}
+    own = {name: text_of(exercise.folder / name) for name in names}
     return {f"{exercise.id}.py": "\n".join(lines)} | own
+
+
+# --- where what went wrong with them stands in the course
+
+
+def blamed(course: Course, exercise: Exercise, ending: NotGraded) -> Iterator[Problem]:
+    """Yield the lines of an exercise that kept it from being graded; nothing where none is known."""
+    for found in ending.problems:
+        path = shown(course, exercise.folder / found.path)
+        yield Problem(path=path, message=found.message, line=found.line, column=found.column)
+
+
+def place_of(course: Course, exercise: Exercise, frame: Frame, *, own: Path | None) -> Problem | None:
+    """Return where in the course a line of a made submission stands; `own` is what its module was read from."""
+    name = Path(frame.path).name
+    paths = {"reference.py": exercise.folder / "reference.py", "mistakes.py": exercise.folder / "mistakes.py"}
+    paths |= {f"{other}.py": path for other, path in course.references.items() if other != exercise.id}
+    if own is not None:
+        paths[f"{exercise.id}.py"] = own
+    if name not in paths or not frame.line:
+        return None
+    line = linecache.getline(str(paths[name]), frame.line)
+    column = len(line) - len(line.lstrip()) + 1
+    return Problem(path=shown(course, paths[name]), message="", line=frame.line, column=column)

@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from grader import document
 from grader.catalog import Course
 from grader.content.mutants import Mutant, mutants
-from grader.content.submissions import reference_of, solved
+from grader.content.sources import check_sources
+from grader.content.submissions import blamed, reference_of, solved
 from grader.content.tree import shown
 from grader.dispatch import Dispatcher
 from grader.document import Document
-from grader.errors import Problem
+from grader.errors import DocumentError, Problem
 from grader.jobs import Graded, Job, NotGraded
 from grader.model import Exercise, Limits, Outcome
 
@@ -59,19 +60,29 @@ class Survival:
     survivors: tuple[Mutant, ...]
     problems: tuple[Problem, ...]
 
+    @property
+    def is_sound(self) -> bool:
+        """Tell whether nothing is wrong."""
+        return not self.problems and not self.survivors
+
 
 def check_mutants(
     course: Course, exercises: Sequence[Exercise], dispatcher: Dispatcher, seed: int
 ) -> Iterator[Survival]:
     """Grade every mutant of every reference; yield what survived, per exercise, in order.
 
-    Raises DocumentError where an equivalents.yaml cannot be read.
+    An exercise whose files cannot be read is not graded, and hides no other's problems.
     """
-    known = {exercise.id: read_equivalents(course, exercise) for exercise in exercises}
+    read = {
+        exercise.id: (*check_sources(course, exercise), *check_equivalents(course, exercise))
+        for exercise in exercises
+    }
+    gradable = [exercise for exercise in exercises if not read[exercise.id]]
+    known = {exercise.id: read_equivalents(course, exercise) for exercise in gradable}
     beside = solved(course)
-    made = {exercise.id: mutants(reference_of(exercise)) for exercise in exercises}
+    made = {exercise.id: mutants(reference_of(exercise)) for exercise in gradable}
     todo: list[Job] = []
-    for exercise in exercises:
+    for exercise in gradable:
         todo.append(_job(exercise, beside, seed))
         hasty = replace(exercise, limits=_tight(exercise.limits))
         todo += (
@@ -79,10 +90,35 @@ def check_mutants(
         )
     graded = dispatcher.grade(todo)
     for exercise in exercises:
+        if exercise not in gradable:
+            yield _unread(course, exercise, read[exercise.id])
+            continue
         reference = next(graded)
         ended = [(mutant, next(graded)) for mutant in made[exercise.id]]
         ended = _with_patience(dispatcher, exercise, beside, seed, ended)
         yield _survival(course, exercise, known[exercise.id], reference, ended)
+
+
+def check_equivalents(course: Course, exercise: Exercise) -> tuple[Problem, ...]:
+    """Return what keeps an equivalents.yaml from being read."""
+    try:
+        read_equivalents(course, exercise)
+    except DocumentError as error:
+        return error.problems
+    return ()
+
+
+def _unread(course: Course, exercise: Exercise, problems: tuple[Problem, ...]) -> Survival:
+    return Survival(
+        exercise=exercise.id,
+        reference=shown(course, exercise.folder / "reference.py"),
+        mutants=0,
+        killed=0,
+        overdue=0,
+        explained=0,
+        survivors=(),
+        problems=problems,
+    )
 
 
 _Ended = list[tuple[Mutant, Graded | NotGraded]]
@@ -135,13 +171,15 @@ def _survival(
     ended: Sequence[tuple[Mutant, Graded | NotGraded]],
 ) -> Survival:
     path = shown(course, exercise.folder / "reference.py")
+    problems = list(blamed(course, exercise, reference)) if isinstance(reference, NotGraded) else []
+    if problems:
+        ended, known = [], None  # what keeps the reference from being graded keeps its mutants from it
+    elif _outcome(reference) is not Outcome.PASSED:
+        message = "does not earn full marks itself, so its mutants prove nothing; run `grade check`"
+        problems.append(Problem(path=path, message=message))
     outcomes = {mutant.id: _outcome(ending) for mutant, ending in ended}
     alive = [mutant for mutant, _ in ended if outcomes[mutant.id] is Outcome.PASSED]
     listed = {_key(entry) for entry in known.value.equivalents} if known else set()
-    problems = []
-    if _outcome(reference) is not Outcome.PASSED:
-        message = "does not earn full marks itself, so its mutants prove nothing; run `grade check`"
-        problems.append(Problem(path=path, message=message))
     for mutant, ending in ended:
         if fault := _our_fault(ending):
             message = f"{mutant.id} could not be graded: {fault}"

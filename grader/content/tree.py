@@ -1,35 +1,31 @@
-"""Looks at the tree of a course: what is missing, and what belongs nowhere."""
+"""Looks at the tree of a course: what belongs nowhere."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from grader.catalog import Course
 from grader.errors import Problem
+from grader.spelling import suggestion
 
 _SOLUTION_FILES = {"exercise.yaml", "reference.py", "mistakes.py", "fixtures.py", "equivalents.yaml"}
 
 
 def check_tree(course: Course) -> list[Problem]:
-    """Look for stubs without a solution, solutions without their files, and files that belong nowhere.
+    """Look for stubs without a solution, and files that belong nowhere.
 
     Data belong to the course in exercises/data, with a README.md that says where they are from.
     """
     problems: list[Problem] = []
-    ids = {exercise.id for exercise in course.exercises}
-    for exercise in course.exercises:
-        wanted = {"reference.py", "mistakes.py", f"test_{exercise.id}.py"}
-        present = {path.name for path in exercise.folder.iterdir() if path.name != "__pycache__"}
-        for name in sorted(wanted - present):
-            problems.append(Problem(path=shown(course, exercise.folder / name), message="is missing"))
-        for name in sorted(present - wanted - _SOLUTION_FILES):
-            problems.append(
-                Problem(path=shown(course, exercise.folder / name), message="belongs to no exercise")
-            )
-        if not exercise.stub.is_file():
-            problems.append(Problem(path=shown(course, exercise.stub), message="is missing"))
+    folders = course.folders
+    for folder in folders:
+        for path in _entries(folder):
+            if path.name not in {*_SOLUTION_FILES, f"test_{folder.name}.py", "__pycache__"}:
+                problems.append(Problem(path=shown(course, path), message="belongs to no exercise"))
+    ids = [folder.name for folder in folders]
     for path in _entries(course.root / "exercises"):
         if path.name not in ("__pycache__", "data") and path.stem not in ids:
-            problems.append(Problem(path=shown(course, path), message="is the stub of no exercise"))
+            message = f"is the stub of no exercise{suggestion(path.stem, ids)}"
+            problems.append(Problem(path=shown(course, path), message=message))
     problems += _data_problems(course)
     for path in _entries(course.quizzes):
         if path.suffix != ".yaml":

@@ -30,6 +30,10 @@ class Found:
 
     example: Counterexample
     rationale: str
+    name: str
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
+    mismatch: Mismatch
 
 
 def smallest(name: str, reference: Callable[..., object], conversation: Conversation) -> Found | None:
@@ -46,6 +50,15 @@ def smallest(name: str, reference: Callable[..., object], conversation: Conversa
     except (Flaky, _Over):  # flaky: the student's function gives now this, now that
         return search.best  # the smallest so far
     return search.best
+
+
+def warm() -> None:
+    """Search once for every kind of call: what that imports and builds is there for all that is forked from here."""
+    for name in SMALL_INPUTS:
+        with contextlib.suppress(
+            Exception
+        ):  # a strategy that raises is told where an example is sought with it
+            _find(name, lambda _: False, 2)
 
 
 def probe(name: str, reference: Callable[..., object], conversation: Conversation) -> None:
@@ -78,6 +91,7 @@ def _find(name: str, wanted: Callable[[PackedCall], bool], tries: int) -> Packed
     from hypothesis import HealthCheck, Phase, find, settings  # noqa: PLC0415 - 0.3 s, paid only on failure
     from hypothesis.errors import NoSuchExample  # noqa: PLC0415
 
+    _draw_nothing_from_sources()
     strategy: Any = SMALL_INPUTS[name]()
     quiet = settings(
         max_examples=tries,
@@ -91,6 +105,18 @@ def _find(name: str, wanted: Callable[[PackedCall], bool], tries: int) -> Packed
         return find(strategy, wanted, settings=quiet, random=random.Random(0))  # type: ignore[no-any-return]  # noqa: S311 - reproducible on purpose
     except NoSuchExample:
         return None
+
+
+def _draw_nothing_from_sources() -> None:
+    """Keep Hypothesis from drawing constants that it finds in modules outside of site-packages.
+
+    It would parse the grader's own sources and the suite in every process that searches, which takes longer than the
+    search, and find other calls where the grader is installed in another way. There is no setting for it.
+    """
+    from hypothesis.internal.conjecture import providers  # noqa: PLC0415
+
+    if (none := getattr(providers, "_local_constants", None)) is not None:
+        providers._get_local_constants = lambda: none  # noqa: SLF001
 
 
 class _Search:
@@ -154,4 +180,11 @@ class _Search:
             where=mismatch.where,
             smallest=True,
         )
-        return Found(example=example, rationale=one_line(mismatch.rationale, limit=600))
+        return Found(
+            example=example,
+            rationale=one_line(mismatch.rationale, limit=600),
+            name=self._name,
+            args=args,
+            kwargs=kwargs,
+            mismatch=mismatch,
+        )

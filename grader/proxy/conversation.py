@@ -72,6 +72,7 @@ class Conversation:
     calls: list[CallRecord] = field(default_factory=list)
     changed: tuple[str, ...] = ()
     complete: bool = True
+    unanswered: tuple[Question, bytes] | None = None  # what was asked when the worker was lost
     _recorded_bytes: int = 0
 
     def call(
@@ -134,6 +135,7 @@ class Conversation:
             reply, data = self.backend.ask(request, payload, what=what, deadline=self.deadline)
         except WorkerLost as lost:
             self.complete = False
+            self.unanswered = (request, payload)
             self.lost[label] = lost
             raise CallFailed(lost.outcome, sentence_of(lost.message)) from None
         except LoadFailed as failed:

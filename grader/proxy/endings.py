@@ -20,11 +20,18 @@ _OUTCOMES: dict[Cause, Outcome] = {
 class CallFailed(Exception):
     """A call ended otherwise than with a value. `sentence` is student-safe apart from the student's own text."""
 
-    def __init__(self, outcome: Outcome, sentence: str, traceback: tuple[Frame, ...] = ()) -> None:
+    def __init__(
+        self,
+        outcome: Outcome,
+        sentence: str,
+        traceback: tuple[Frame, ...] = (),
+        cause: Cause | None = None,
+    ) -> None:
         super().__init__(sentence)
         self.outcome = outcome
         self.sentence = sentence
         self.traceback = traceback
+        self.cause = cause
         self.where = ""  # what a suite can add: the step of a model at which its shapes go wrong
 
 
@@ -43,7 +50,8 @@ def failure(label: str, reply: Raised) -> CallFailed:
         "exit": f"`{label}` called {message}: a function returns its result, and never ends the program.",
         "detached": f"`{label}`: {message} Keep to torch operations, without .detach(), .item() or numpy.",
     }
-    return CallFailed(_OUTCOMES[reply.cause], sentence_of(sentences[reply.cause]), frames(reply.places))
+    sentence = sentence_of(sentences[reply.cause])
+    return CallFailed(_OUTCOMES[reply.cause], sentence, frames(reply.places), reply.cause)
 
 
 def frames(places: tuple[Place, ...]) -> tuple[Frame, ...]:

@@ -1,6 +1,5 @@
 """Answers files: reading them, and what they earn."""
 
-import difflib
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from grader.model import QuizResult
 from grader.quiz.bank import Bank
 from grader.quiz.marking import grade_item
 from grader.quiz.responses import ResponseError, is_empty, read
+from grader.spelling import suggestion
 
 
 class AnswersDocument(BaseModel):
@@ -89,8 +89,7 @@ def _checked(bank: Bank, source: Document[AnswersDocument]) -> Responses:
 
 
 def _unknown(bank: Bank, item_id: str) -> str:
-    near = difflib.get_close_matches(item_id, [item.id for item in bank.items], n=1, cutoff=0.5)
-    hint = f'; did you mean "{near[0]}"?' if near else ""
+    hint = suggestion(item_id, [item.id for item in bank.items])
     return f'the quiz "{bank.id}" has no item "{item_id}"{hint}'
 
 

@@ -4,7 +4,7 @@ const quiz = JSON.parse(document.getElementById("quiz").textContent);
 const fieldsets = new Map([...document.querySelectorAll("fieldset")].map(set => [set.dataset.item, set]));
 const state = document.getElementById("state");
 const opened = new Map(Object.entries(quiz.hints));
-let keeps = true, unsaved = false;
+let keeps = true, unsaved = false, downloaded = false;
 
 const controls = set => [...set.querySelectorAll("[data-part]")];
 const chooses = control => control.type === "radio" || control.type === "checkbox";
@@ -98,18 +98,31 @@ function kept() {
   }
 }
 
+// What is said again is not announced again.
+const say = (part, words) => { if (part.textContent !== words) part.textContent = words; };
+
 function tell() {
-  let answered = 0;
-  for (const set of fieldsets.values()) {
-    const [response, open] = responses[set.dataset.kind](partsOf(set), set);
-    const said = set.querySelector(".said");
-    answered += response !== undefined;
+  const open = [];
+  [...fieldsets.values()].forEach((set, n) => {
+    const [response, todo] = responses[set.dataset.kind](partsOf(set), set);
+    if (response === undefined) open.push(n + 1);
     set.classList.toggle("done", response !== undefined);
-    if (said.textContent !== (open || "")) said.textContent = open || "";
+    say(set.querySelector(".said"), todo || "");
+    show(set);
+  });
+  const count = fieldsets.size - open.length;
+  const few = open.length && count && open.length <= 5 ? `, not yet ${open.join(", ")}` : "";
+  say(state, `${count} of ${fieldsets.size} answered${few}. ` + (downloaded ? `${quiz.file} is downloaded.`
+    : keeps ? "Kept in this browser." : "This browser keeps nothing: download your answers before you leave."));
+}
+
+// On paper a field is its text, however long: a box would show its beginning.
+function show(set) {
+  for (const control of controls(set)) {
+    if (chooses(control)) continue;
+    const chosen = control.value && control.selectedOptions?.[0].text;
+    control.parentElement.dataset.shown = chosen || control.value;
   }
-  const words = `${answered} of ${fieldsets.size} answered. ` + (keeps ? "Kept in this browser."
-    : "This browser keeps nothing: download your answers before you leave.");
-  if (state.textContent !== words) state.textContent = words;
 }
 
 function showHints() {
@@ -122,6 +135,7 @@ function showHints() {
 
 function changed() {
   unsaved = true;
+  downloaded = false;
   keep();
   tell();
 }
@@ -156,7 +170,13 @@ document.getElementById("download").addEventListener("click", () => {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   unsaved = false;
+  downloaded = true;
+  tell();
 });
+// What the keyboard reaches is never behind the bar, however high its text makes it.
+new ResizeObserver(([bar]) => {
+  document.documentElement.style.scrollPaddingBottom = `${bar.target.offsetHeight + 16}px`;
+}).observe(document.querySelector(".bottom"));
 addEventListener("beforeunload", event => {
   if (unsaved && !keeps) event.preventDefault();
 });

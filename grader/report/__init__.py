@@ -7,20 +7,24 @@ from grader.report.github import MOST_BYTES, Places, to_github, to_markdown
 from grader.report.gradescope import Handed, read_metadata, to_gradescope
 from grader.report.junit import to_junit
 from grader.report.layout import Style
-from grader.report.page import to_html
+from grader.report.page import exercise_page, to_html
 from grader.report.shown import shown, shown_exercise
 from grader.report.text import exercise_text, list_text, quizzes_text, summary_text, to_text
-from grader.report.wording import hidden_sentence, nothing_left, sum_hidden
+from grader.report.wording import NONE_OPENED, Help, first_to_mend, hidden_sentence, nothing_left, sum_hidden
 
 __all__ = [
     "FORMAT",
     "MOST_BYTES",
+    "NONE_OPENED",
     "Handed",
+    "Help",
     "Places",
     "Release",
     "Style",
     "changes",
+    "exercise_page",
     "exercise_text",
+    "first_to_mend",
     "from_json",
     "hidden_sentence",
     "list_text",

@@ -3,7 +3,7 @@
 The first failure of an exercise is told in full, every further one can be opened.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from grader.model import (
     CheckResult,
@@ -22,6 +22,9 @@ from grader.report.layout import amount
 from grader.report.markup import Markup, inline, joined, preformatted, prose, tag
 from grader.report.svg import figure
 from grader.report.wording import (
+    NONE_OPENED,
+    NOTHING_KNOWN,
+    Help,
     advice,
     advice_on,
     all_hidden,
@@ -30,6 +33,7 @@ from grader.report.wording import (
     earned,
     earned_of,
     first_to_mend,
+    further,
     hidden_of,
     hidden_points,
     hidden_sentence,
@@ -47,6 +51,7 @@ _CLASSES = {
     Outcome.NOT_ATTEMPTED: "wait",
     Outcome.INTERNAL_ERROR: "ours",
 }
+_INSIDE = "main { max-width: none; padding: 0 .25rem .25rem; } article { margin: 0; }"
 _WORDS = {
     Outcome.INTERNAL_ERROR: "our fault",
     Outcome.NOT_ATTEMPTED: "not written",
@@ -55,9 +60,9 @@ _WORDS = {
 }
 
 
-def to_html(report: Report) -> str:
-    """Return the report as the text of an HTML page."""
-    parts = [_overview(report), _exercises(report.exercises), _quizzes(report.quizzes)]
+def to_html(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
+    """Return the report as the text of an HTML page; `hints` says of exercises which of their hints are open."""
+    parts = [_overview(report), _exercises(report.exercises, hints), _quizzes(report.quizzes)]
     return document(
         f"{earned(report)} - convgrader",
         skip("Skip to the results", "results"),
@@ -65,6 +70,12 @@ def to_html(report: Report) -> str:
         tag("main", *parts, id="results"),
         _footer(report),
     )
+
+
+def exercise_page(result: ExerciseResult) -> str:
+    """Return one exercise, a cell of a notebook, as a page to stand in another page."""
+    told = _exercise("exercise", result, Help(is_file=False))
+    return document(f"{result.id} - convgrader", tag("main", told), style=_INSIDE)
 
 
 def _header(report: Report) -> Markup:
@@ -127,46 +138,53 @@ def _article(anchor: str, part: ExerciseResult | QuizResult, *children: str) -> 
 # --- exercises
 
 
-def _exercises(results: Sequence[ExerciseResult]) -> Markup:
+def _exercises(results: Sequence[ExerciseResult], hints: Mapping[str, Help]) -> Markup:
     if not results:
         return NOTHING
-    told = [_exercise(f"exercise-{n}", result) for n, result in enumerate(results)]
+    told = [
+        _exercise(f"exercise-{n}", result, hints.get(result.id, NONE_OPENED))
+        for n, result in enumerate(results)
+    ]
     return tag("section", tag("h2", "Exercises", id="exercises"), *told, aria_labelledby="exercises")
 
 
-def _exercise(anchor: str, result: ExerciseResult) -> Markup:
+def _exercise(anchor: str, result: ExerciseResult, hints: Help) -> Markup:
     if result.outcome is Outcome.NOT_ATTEMPTED:
         text = result.message or f"Not attempted yet: open exercises/{result.id}.py."
         told = [tag("p", inline(text))]
     else:
-        told = [_whole(result), _checks(result)]
+        told = [_whole(result, hints), _checks(result, hints)]
     told.append(tag("p", inline(hidden_of(result))) if result.hidden is not None else NOTHING)
+    if result.points < result.max_points:
+        told.append(_hints(result.id, hints))
     return _article(anchor, result, *told, _flags(result.flags), _output(result.output))
 
 
-def _whole(result: ExerciseResult) -> Markup:
+def _whole(result: ExerciseResult, hints: Help) -> Markup:
     """Tell what became of the exercise as a whole: most often, why no check could run."""
     if not result.message:
         return NOTHING
     loads = "The checks run as soon as the file loads." if result.outcome is Outcome.RAISED else ""
     told = [tag("p", inline(result.message), class_="why"), _trace(result.traceback)]
-    told.append(tag("p", inline(loads or advice(result.id, result.outcome)), class_="next"))
+    told.append(tag("p", inline(loads or advice(result.id, result.outcome, hints)), class_="next"))
     return tag("div", *told, class_=f"check {_class(result.outcome)}")
 
 
-def _checks(result: ExerciseResult) -> Markup:
+def _checks(result: ExerciseResult, hints: Help) -> Markup:
     passed = [check for check in result.checks if check.outcome is Outcome.PASSED]
     others = [check for check in result.checks if check.outcome is not Outcome.PASSED]
     first = first_to_mend(others)
     told = first.diagnosis if first is not None else None
-    parts = [_full(result.id, first, headed=True)] if first is not None else []
+    parts = [_full(result.id, first, hints, headed=True)] if first is not None else []
     further = [check for check in others if check is not first]
     waiting = [check for check in further if check.outcome is Outcome.SKIPPED]
-    parts += [_further(result.id, check, told) for check in further if check not in waiting]
+    parts += [_further(result.id, check, told, hints) for check in further if check not in waiting]
     if waiting:
         parts.append(_listed(f"{_checks_that(len(waiting), 'wait')} for another to pass", waiting))
     if passed:
         parts.append(_listed(passing(result), passed, class_=" passed"))
+    if passed and not others and result.hidden is None:
+        parts.append(tag("p", inline(f"`grade solution {result.id}` shows how we wrote it.")))
     return joined(parts)
 
 
@@ -190,14 +208,14 @@ def _badge(outcome: Outcome) -> Markup:
     return tag("span", _WORDS.get(outcome, outcome.replace("_", " ")), class_="badge")
 
 
-def _further(exercise: str, check: CheckResult, told: Diagnosis | None) -> Markup:
+def _further(exercise: str, check: CheckResult, told: Diagnosis | None, hints: Help) -> Markup:
     title = tag("span", inline(check.title), tag("small", inline(reason(check, told))), class_="title")
     badges = tag("span", _badge(check.outcome), class_=_class(check.outcome))
     points = tag("span", amount(check.points, check.max_points), class_="amount")
-    return opening(joined((title, badges, points)), _full(exercise, check, headed=False))
+    return opening(joined((title, badges, points)), _full(exercise, check, hints, headed=False))
 
 
-def _full(exercise: str, check: CheckResult, *, headed: bool) -> Markup:
+def _full(exercise: str, check: CheckResult, hints: Help, *, headed: bool) -> Markup:
     """Tell one check in full."""
     parts: list[str] = []
     if headed:
@@ -213,7 +231,9 @@ def _full(exercise: str, check: CheckResult, *, headed: bool) -> Markup:
         lead = tag("p", f"Your results are exactly those of {known(check.diagnosis)}:")
         parts.append(tag("div", lead, tag("p", inline(check.diagnosis.message)), class_="known"))
     if check.outcome is not Outcome.SKIPPED:
-        parts.append(tag("p", inline(advice_on(exercise, check)), class_="next"))
+        case = exercise if headed else f"{exercise} {check.id.removeprefix('test_')}"
+        case = case if check.counterexample is not None else ""
+        parts.append(tag("p", inline(advice_on(exercise, check, hints, case)), class_="next"))
     return tag("div", *parts, class_=f"check {_class(check.outcome)}")
 
 
@@ -254,6 +274,15 @@ def _value(value: str, kind: str) -> Markup:
     if kind == "where":
         return tag("p", inline(value))
     return preformatted(value) if "\n" in value else tag("p", value, class_="mono")
+
+
+def _hints(exercise: str, hints: Help) -> Markup:
+    """Show again what has been opened, and say what is next."""
+    if not hints.opened:
+        return NOTHING
+    lead = f"Your hints: {len(hints.opened)} of {hints.count} open"
+    told = tag("ol", *(tag("li", inline(hint)) for hint in hints.opened))
+    return opening(tag("span", lead, class_="title"), told, tag("p", inline(further(exercise, hints))))
 
 
 def _flags(flags: Sequence[Flag]) -> Markup:

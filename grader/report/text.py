@@ -3,7 +3,7 @@
 The first failure of an exercise is told in full, every further one in a line: one thing to mend at a time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
 from grader.model import (
@@ -36,6 +36,9 @@ from grader.report.layout import (
     wrap,
 )
 from grader.report.wording import (
+    NONE_OPENED,
+    NOTHING_KNOWN,
+    Help,
     advice,
     advice_on,
     all_hidden,
@@ -67,9 +70,11 @@ _MARKS = {
 }
 
 
-def to_text(report: Report, style: Style) -> str:
-    """Return the whole report."""
-    blocks = [exercise_text(exercise, style) for exercise in report.exercises]
+def to_text(report: Report, style: Style, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
+    """Return the whole report; `hints` says of exercises, by id, which of their hints are open."""
+    blocks = [
+        exercise_text(exercise, style, hints.get(exercise.id, NONE_OPENED)) for exercise in report.exercises
+    ]
     blocks += [quizzes_text(report.quizzes, style), summary_text(report, style)]
     return "\n".join(block for block in blocks if block)
 
@@ -77,14 +82,14 @@ def to_text(report: Report, style: Style) -> str:
 # --- exercises
 
 
-def exercise_text(result: ExerciseResult, style: Style) -> str:
+def exercise_text(result: ExerciseResult, style: Style, hints: Help = NONE_OPENED) -> str:
     """Return the block of one exercise, ending with a blank line."""
     lines = [_header(result.id, result, style)]
     if result.outcome is Outcome.NOT_ATTEMPTED:
         lines += _not_attempted(result, style)
     else:
-        lines += _whole(result, style)
-        lines += _checks(result, style)
+        lines += _whole(result, style, hints)
+        lines += _checks(result, style, hints)
     if result.hidden is not None:
         lines += marked(Mark.WAITING, hidden_of(result), style)
     lines += _flags(result.flags, style)
@@ -97,7 +102,7 @@ def _not_attempted(result: ExerciseResult, style: Style) -> Iterator[str]:
     yield from marked(Mark.WAITING, text, style)
 
 
-def _whole(result: ExerciseResult, style: Style) -> Iterator[str]:
+def _whole(result: ExerciseResult, style: Style, hints: Help) -> Iterator[str]:
     """Tell what became of the exercise as a whole: most often, why no check could run."""
     if not result.message:
         return
@@ -107,15 +112,15 @@ def _whole(result: ExerciseResult, style: Style) -> Iterator[str]:
     yield from _frames(result.traceback, style)
     yield ""
     loads = "The checks run as soon as the file loads." if result.outcome is Outcome.RAISED else ""
-    yield from _next(loads or advice(result.id, result.outcome), style)
+    yield from _next(loads or advice(result.id, result.outcome, hints), style)
 
 
-def _checks(result: ExerciseResult, style: Style) -> Iterator[str]:
+def _checks(result: ExerciseResult, style: Style, hints: Help) -> Iterator[str]:
     passed = [check for check in result.checks if check.outcome is Outcome.PASSED]
     others = [check for check in result.checks if check.outcome is not Outcome.PASSED]
     first = first_to_mend(others)
     if first is not None:
-        yield from ("", *_told(result.id, first, style), "")
+        yield from ("", *_told(result.id, first, style, hints), "")
     told = first.diagnosis if first is not None else None
     for check in sorted(others, key=lambda check: check.outcome is Outcome.SKIPPED):
         if check is not first:
@@ -126,7 +131,7 @@ def _checks(result: ExerciseResult, style: Style) -> Iterator[str]:
         yield from marked(Mark.PASSED, f"{passing(result)}.{after}", style)
 
 
-def _told(exercise: str, check: CheckResult, style: Style) -> Iterator[str]:
+def _told(exercise: str, check: CheckResult, style: Style, hints: Help) -> Iterator[str]:
     """Tell one check in full."""
     yield row(_mark(check), check.title, amount(check.points, check.max_points), style, bold=True)
     yield from paragraph(check.rationale, style)
@@ -140,7 +145,8 @@ def _told(exercise: str, check: CheckResult, style: Style) -> Iterator[str]:
         yield from ("", *paragraph(lead, style))
         yield from paragraph(check.diagnosis.message, style, indent=BODY + 2, colour="cyan")
     yield ""
-    yield from _next(advice_on(exercise, check), style)
+    case = exercise if check.counterexample is not None else ""
+    yield from _next(advice_on(exercise, check, hints, case), style)
 
 
 def _mark(check: CheckResult) -> Mark:

@@ -1,7 +1,9 @@
 """What every report for people says, whatever it is set in: what to mend first, why, and what to do next."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from grader.model import CheckResult, Diagnosis, ExerciseResult, Hidden, Outcome, QuizResult, Report
 from grader.report.layout import amount, number
@@ -10,42 +12,72 @@ from grader.report.shown import WITHHELD
 _TOLD_LATER = {Outcome.NOT_ATTEMPTED: 1, Outcome.INTERNAL_ERROR: 2, Outcome.SKIPPED: 3}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Help:
+    """What there is to go on with: hints opened so far, of how many, and a file to open and to replay, or a cell."""
+
+    opened: tuple[str, ...] = ()
+    count: int = 0
+    is_file: bool = True
+
+
+NONE_OPENED = Help()
+NOTHING_KNOWN: Mapping[str, Help] = MappingProxyType({})
+
+
 def first_to_mend(others: Sequence[CheckResult]) -> CheckResult | None:
     """Return the first check that went wrong; else the first not yet written, or broken by us."""
     return min(others, key=lambda check: _TOLD_LATER.get(check.outcome, 0), default=None)
 
 
-def advice_on(exercise: str, check: CheckResult) -> str:
+def further(exercise: str, hints: Help) -> str:
+    """Say which hint is next."""
+    opened = len(hints.opened)
+    if not opened:
+        return f"`grade hint {exercise}` gives a nudge."
+    if opened < hints.count:
+        return f"`grade hint {exercise}` opens hint {opened + 1} of {hints.count}."
+    return f"All {opened} hints are open; `grade hint {exercise} 1` shows the first again."
+
+
+def advice_on(exercise: str, check: CheckResult, hints: Help, case: str) -> str:
     """Say how to get on with a check; one that keeps its input to itself has none to work out."""
     if check.rationale == WITHHELD and check.outcome in (Outcome.CRASHED, Outcome.RAISED, Outcome.FAILED):
-        return f"Its title says what it asks for: try your code on such inputs. {_nudge(exercise)}"
-    return advice(exercise, check.outcome)
+        return f"Its title says what it asks for: try your code on such inputs. Stuck? {further(exercise, hints)}"
+    return advice(exercise, check.outcome, hints, case)
 
 
-def _nudge(exercise: str) -> str:
-    return f"Stuck? `grade hint {exercise}` gives a nudge."
+def advice(exercise: str, outcome: Outcome, hints: Help, case: str = "") -> str:
+    """Say how to get on with a check that ended like this; `case` are the words by which `grade replay` knows it.
 
-
-def advice(exercise: str, outcome: Outcome) -> str:
-    """Say how to get on with a check that ended like this."""
-    nudge = _nudge(exercise)
+    A cell of a notebook is no file: there is none to open, and none to replay.
+    """
+    case = case if hints.is_file else ""
+    nudge = f"Stuck? {further(exercise, hints)}"
     match outcome:
         case Outcome.INTERNAL_ERROR:
             return "Grade again; if it stays, tell your instructor. It costs you no points."
         case Outcome.TAMPERING:
             return "Graded code may only compute. Take out what does more than that, then grade again."
         case Outcome.TIME_LIMIT:
-            return f"Look for a loop that never ends, or that visits every element in Python. {nudge}"
+            return f"Look for a loop that never ends, or that visits every element in Python.{_replay(case)} {nudge}"
         case Outcome.MEMORY_LIMIT:
             return f"Look for a tensor much larger than input and result together. {nudge}"
         case Outcome.OUTPUT_LIMIT:
             return "Take out what prints, at least inside loops; then grade again."
         case Outcome.NOT_ATTEMPTED:
-            return f"Open exercises/{exercise}.py and write it. {nudge}"
+            where = (
+                f"Open exercises/{exercise}.py and write it." if hints.is_file else "Write it in the cell."
+            )
+            return f"{where} {nudge}"
         case Outcome.CRASHED | Outcome.RAISED:
-            return f"Make this call work first. {nudge}"
+            return f"Make this call work first.{_replay(case)} {nudge}"
         case _:
-            return f"Work this input out by hand, then follow your code through it. {nudge}"
+            return f"Work this input out by hand, then follow your code through it.{_replay(case)} {nudge}"
+
+
+def _replay(case: str) -> str:
+    return f" `grade replay {case} --pdb` stops in it." if case else ""
 
 
 def reason(check: CheckResult, told: Diagnosis | None) -> str:

@@ -22,13 +22,13 @@ def published(exercise: Exercise) -> Published:
     )
 
 
-def of_class(book: Gradebook, exercise: str) -> Iterator[Work]:
-    """Yield what each student ever handed in for an exercise, by student and attempt.
+def of_class(book: Gradebook, exercise: str, stub: str | None = None) -> Iterator[Work]:
+    """Yield what each student ever handed in for an exercise, by student and attempt; its `stub` is no work.
 
     Work that was graded several times is one hand-in, and has the number of the first attempt.
     """
     for one in book.hand_ins():
-        snapshot = Submission(Stored.unpack(one.content)).snapshot(exercise)
+        snapshot = Submission(Stored.unpack(one.content)).snapshot(exercise, stub)
         if isinstance(snapshot, Snapshot):
             yield Work(
                 student=one.student,

@@ -18,7 +18,7 @@ def with_similar(
     found = [
         similarity.compare(
             exercise.id,
-            similarity.of_class(book, exercise.id),
+            similarity.of_class(book, exercise.id, exercise.stub.read_text(encoding="utf-8")),
             similarity.published(exercise),
             most=MAX_SIMILAR,
             cache=book,

@@ -1,15 +1,27 @@
 """Reads what a student hands in, a folder or a zip: each file once, into memory, within bounds, nothing unpacked."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.errors import UsageError
 from grader.submission.archive import Archive
-from grader.submission.folder import Folder
+from grader.submission.folder import Folder, Single
+from grader.submission.notebook import ENDING, MAX_NOTEBOOK_BYTES, Cell, python_of, read_cells
 from grader.submission.stored import Recording, Stored
 from grader.submission.tree import Tree, Unreadable, decode
 
-__all__ = ["Folder", "Recording", "Snapshot", "Stored", "Submission", "Text", "Unreadable", "open_submission"]
+__all__ = [
+    "Folder",
+    "Recording",
+    "Snapshot",
+    "Stored",
+    "Submission",
+    "Text",
+    "Unreadable",
+    "open_submission",
+    "python_of",
+]
 
 MAX_MODULE_BYTES = 2**20
 MAX_ANSWERS_BYTES = 2**18
@@ -18,10 +30,15 @@ _MODULE_FOLDERS = ("exercises/", "")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The modules of one exercise: the text of every Python file beside it, by path below `root`."""
+    """The modules of one exercise: the text of every Python file beside it, by path below `root`.
+
+    `root` of a notebook is its name, as of a folder that holds a module for each cell. `notes` are sentences on what
+    else could have been meant.
+    """
 
     root: str
     sources: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +64,59 @@ class Submission:
                 return text if isinstance(text, Unreadable) else Text(name=name, text=text)
         return None
 
-    def snapshot(self, exercise: str) -> Snapshot | Unreadable:
-        """Read the module `<exercise>.py` and the Python files beside it."""
+    def snapshot(self, exercise: str, stub: str | None = None) -> Snapshot | Unreadable:
+        """Read the module `<exercise>.py` and the Python files beside it; else the cell of that name in a notebook.
+
+        A file that is the `stub` still is none where there is a cell.
+        """
+        file, cell = self._file(exercise), self._cell(exercise)
+        begun = file.attempted if isinstance(file, Unreadable) else file.sources[f"{exercise}.py"] != stub
+        match file, cell:
+            case Snapshot(), Unreadable():
+                return replace(file, notes=(f"{cell.sentence} The file was graded.",))
+            case Snapshot(), Snapshot() if begun:
+                note = f"{cell.root[:-1]} has a cell for {exercise} too; the file {file.root}{exercise}.py was graded."
+                return replace(file, notes=(note,))
+        return file if begun or cell is None else cell
+
+    def _cell(self, exercise: str) -> Snapshot | Unreadable | None:
+        """Return the last cell named after an exercise, as a module beside those of other cells."""
+        found: Snapshot | Unreadable | None = None
+        for notebook in self.tree.notebooks():
+            cells = self._cells(notebook)
+            if isinstance(cells, Unreadable):
+                found = found or cells
+            elif exercise in cells:
+                found = self._module_of(notebook, exercise, cells, found)
+        return found
+
+    def _cells(self, notebook: str) -> dict[str, Cell] | Unreadable:
+        data = self.tree.read(notebook, MAX_NOTEBOOK_BYTES)
+        if isinstance(data, Unreadable):
+            return data
+        return read_cells(data or b"", notebook)
+
+    def _module_of(
+        self, notebook: str, exercise: str, cells: dict[str, Cell], before: Snapshot | Unreadable | None
+    ) -> Snapshot | Unreadable:
+        cell = cells[exercise]
+        if not any(line.strip() and not line.lstrip().startswith("#") for line in cell.text.splitlines()):
+            return Unreadable(
+                name=f"The cell {exercise} of {notebook}", reason="is empty. Write it.", attempted=False
+            )
+        folder = notebook[: notebook.rfind("/") + 1]
+        sources = dict(self._beside(folder, f"{folder}{exercise}.py"))
+        sources |= {f"{name}.py": other.text for name, other in cells.items()}
+        notes = (
+            [f"{notebook} has {cell.others + 1} cells for {exercise}; the last was graded."]
+            if cell.others
+            else []
+        )
+        if isinstance(before, Snapshot):
+            notes.append(f"{before.root[:-1]} has a cell for {exercise} too; that of {notebook} was graded.")
+        return Snapshot(root=f"{notebook}/", sources=sources, notes=tuple(notes))
+
+    def _file(self, exercise: str) -> Snapshot | Unreadable:
         for root in _MODULE_FOLDERS:
             name = f"{root}{exercise}.py"
             data = self.tree.read(name, MAX_MODULE_BYTES)
@@ -63,24 +131,30 @@ class Submission:
         if not main.strip():
             reason = "is empty. Put the stub back with `grade init`, or write it."
             return Unreadable(name=name, reason=reason, attempted=False)
-        sources = {name.removeprefix(root): main}
+        sources = {name.removeprefix(root): main} | dict(self._beside(root, name))
+        return Snapshot(root=root, sources=sources)
+
+    def _beside(self, root: str, name: str) -> Iterator[tuple[str, str]]:
+        """Yield the Python files beside a module, and their text."""
         for helper in self.tree.modules(root):
             data = self.tree.read(helper, MAX_MODULE_BYTES) if helper != name else None
             if data is not None:
                 text = decode(data, helper)
                 # A helper that cannot be read matters to those who import it, and says so to them.
-                sources[helper.removeprefix(root)] = (
-                    text if isinstance(text, str) else f"raise ImportError({text.sentence!r})"
+                yield (
+                    helper.removeprefix(root),
+                    text if isinstance(text, str) else f"raise ImportError({text.sentence!r})",
                 )
-        return Snapshot(root=root, sources=sources)
 
 
 def open_submission(path: Path) -> Submission:
     """Return the submission at `path`, a folder or a zip; raise UsageError where there is none."""
     if path.is_dir():
         return Submission(Folder(path))
+    if path.is_file() and path.suffix.lower() == ENDING:
+        return Submission(Single(path))
     if path.is_file():
         return Submission(Archive.open(path))
     raise UsageError(
-        f"{path} is not a folder and not a zip. Name the folder of the submission: --submission DIR."
+        f"{path} is not a folder, not a zip and no notebook. Name the folder of the submission: --submission DIR."
     )

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from grader.errors import UsageError
-from grader.submission.tree import MAX_TOTAL_BYTES, Tree, Unreadable, first, python_files, too_large
+from grader.submission.tree import (
+    MAX_TOTAL_BYTES,
+    Tree,
+    Unreadable,
+    first,
+    notebook_files,
+    python_files,
+    too_large,
+)
 
 MAX_ARCHIVE_BYTES = 64 * 2**20
 MAX_MEMBERS = 5_000
@@ -75,6 +83,10 @@ class Archive(Tree):
         """Return the paths of Python files below `folder`."""
         names = (name.removeprefix(self.top) for name in self.members if name.startswith(self.top))
         return first(python_files(names, folder))
+
+    def notebooks(self) -> list[str]:
+        """Return the paths of notebooks at the top or in exercises/."""
+        return notebook_files(n.removeprefix(self.top) for n in self.members if n.startswith(self.top))
 
     def has_folder(self, name: str) -> bool:
         """Tell whether there is a folder of that name at the top."""

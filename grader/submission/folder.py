@@ -1,12 +1,21 @@
 """A submission that is a folder. Links are followed inside it only; what is no plain file is not opened to be read."""
 
+import itertools
 import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.submission.tree import Tree, Unreadable, first, is_foreign, python_files, too_large
+from grader.submission.tree import (
+    Tree,
+    Unreadable,
+    first,
+    is_foreign,
+    notebook_files,
+    python_files,
+    too_large,
+)
 
 MAX_ENTRIES = 5_000  # looked at; beyond them a folder is not the one of a submission
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
@@ -39,9 +48,21 @@ class Folder(Tree):
         """Return the paths of Python files below `folder`."""
         return first(python_files(self._names(folder), folder))
 
+    def notebooks(self) -> list[str]:
+        """Return the paths of notebooks at the top or in exercises/."""
+        return notebook_files(name for folder in ("", "exercises/") for name in self._directly_in(folder))
+
     def has_folder(self, name: str) -> bool:
         """Tell whether there is a folder of that name at the top."""
         return (self.path / name).is_dir()
+
+    def _directly_in(self, folder: str) -> Iterator[str]:
+        try:
+            with os.scandir(self.path / folder) as entries:
+                for entry in itertools.islice(entries, MAX_ENTRIES):
+                    yield f"{folder}{entry.name}"
+        except OSError:
+            return  # no such folder
 
     def _names(self, folder: str) -> Iterator[str]:
         seen = 0
@@ -52,6 +73,29 @@ class Folder(Tree):
             seen += len(folders) + len(files)
             if seen > MAX_ENTRIES:
                 return
+
+
+@dataclass(frozen=True, slots=True)
+class Single(Tree):
+    """One file on this machine, a notebook, and nothing beside it."""
+
+    path: Path
+
+    def read(self, name: str, limit: int) -> bytes | Unreadable | None:
+        """Return the bytes of the file, or why it is not read."""
+        return Folder(self.path.parent).read(name, limit) if name == self.path.name else None
+
+    def modules(self, folder: str) -> list[str]:  # noqa: ARG002 - there are none anywhere
+        """Return nothing."""
+        return []
+
+    def notebooks(self) -> list[str]:
+        """Return the file itself."""
+        return [self.path.name]
+
+    def has_folder(self, name: str) -> bool:  # noqa: ARG002
+        """Tell that there is none."""
+        return False
 
 
 def _resolved(path: Path) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from grader.submission.tree import MAX_TOTAL_BYTES, Tree, Unreadable, first, python_files
+from grader.submission.tree import MAX_TOTAL_BYTES, Tree, Unreadable, first, notebook_files, python_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,10 @@ class Stored(Tree):
     def modules(self, folder: str) -> list[str]:
         """Return the paths of Python files below `folder`."""
         return first(python_files(self.files, folder))
+
+    def notebooks(self) -> list[str]:
+        """Return the paths of notebooks at the top or in exercises/."""
+        return notebook_files(self.files)
 
     def has_folder(self, name: str) -> bool:
         """Tell whether there is a folder of that name at the top."""
@@ -57,6 +61,10 @@ class Recording(Tree):
     def modules(self, folder: str) -> list[str]:
         """Return the paths of Python files below `folder`."""
         return self.tree.modules(folder)
+
+    def notebooks(self) -> list[str]:
+        """Return the paths of notebooks at the top or in exercises/."""
+        return self.tree.notebooks()
 
     def has_folder(self, name: str) -> bool:
         """Tell whether there is a folder of that name at the top."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 MAX_MODULES = 200
+MAX_NOTEBOOKS = 10
 MAX_TOTAL_BYTES = 16 * 2**20
 # Folders that are no part of what a student wrote.
 _FOREIGN = {"__pycache__", "__MACOSX", "node_modules", "site-packages", "venv", "env"}
@@ -32,6 +33,9 @@ class Tree(Protocol):
 
     def modules(self, folder: str) -> list[str]:
         """Return the paths of the first MAX_MODULES Python files below `folder` ("" or one that ends in a slash)."""
+
+    def notebooks(self) -> list[str]:
+        """Return the paths of the first MAX_NOTEBOOKS notebooks at the top or in exercises/."""
 
     def has_folder(self, name: str) -> bool:
         """Tell whether there is a folder of that name at the top."""
@@ -76,3 +80,14 @@ def python_files(names: Iterable[str], folder: str) -> Iterator[str]:
         parts = name.removeprefix(folder).split("/")
         if name.startswith(folder) and name.endswith(".py") and not any(map(is_foreign, parts)):
             yield name
+
+
+def notebook_files(names: Iterable[str]) -> list[str]:
+    """Return those names that are notebooks at the top or in exercises/: the first MAX_NOTEBOOKS of them, sorted."""
+    found = (name for name in names if name.removeprefix("exercises/").endswith(".ipynb"))
+    own = (
+        name
+        for name in found
+        if "/" not in name.removeprefix("exercises/") and not is_foreign(name.split("/")[-1])
+    )
+    return sorted(own)[:MAX_NOTEBOOKS]

@@ -29,7 +29,8 @@ _WHOLE_ADVICE = "whole numbers have no fractions; make new tensors with dtype=x.
 class Mismatch(AssertionError):
     """A value differs from the expected one. `rationale` is one student-safe sentence, `where` may be empty.
 
-    `axes` names the axes of `got` and `expected`, where both are tensors of one shape.
+    `axes` names the axes of `got` and `expected`, where both are tensors of one shape; `of_dtype` tells that only their
+    dtypes were compared, and not yet their values.
     The place is looked for when it is asked for: a search for the smallest example asks only once.
     """
 
@@ -41,8 +42,10 @@ class Mismatch(AssertionError):
         expected: object,
         where: str | Callable[[], str] = "",
         axes: tuple[str, ...] = (),
+        of_dtype: bool = False,
     ) -> None:
         super().__init__(rationale)
+        self.of_dtype = of_dtype
         self.rationale = rationale
         self.got = got
         self.expected = expected
@@ -249,7 +252,7 @@ def _tensors(got: object, expected: torch.Tensor, rules: _Rules) -> None:
         )
     if rules.check_dtype and got.dtype != expected.dtype:
         rationale = f"{rules.start} has the dtype {_dtype(got)}, not {_dtype(expected)}{_dtype_advice(got)}."
-        raise Mismatch(rationale, got=got, expected=expected)
+        raise Mismatch(rationale, got=got, expected=expected, of_dtype=True)
     if got.device != expected.device:
         rationale = (
             f"{rules.start} lies on {got.device}, not on {expected.device}: make it with device=x.device."

@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Generator, Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from grader import reveal
+from grader.blame import blame
 from grader.errors import DocumentError, Problem
 from grader.model import Reveal
 from grader.proxy import Conversation, Student
@@ -84,6 +85,7 @@ class _Collector:
     def __init__(self) -> None:
         self.items: list[pytest.Item] = []
         self.errors: list[str] = []
+        self.raised: list[BaseException] = []
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Declare the marks."""
@@ -94,6 +96,17 @@ class _Collector:
         """Remember why a suite could not be read."""
         if report.failed:
             self.errors.append(str(report.longrepr))
+
+    def pytest_exception_interact(self, call: pytest.CallInfo[object]) -> None:
+        """Remember what a suite raised; pytest puts an error of its own before what an import raised."""
+        if call.excinfo is not None:
+            error = call.excinfo.value
+            wrapped = isinstance(error, pytest.Collector.CollectError)
+            self.raised.append(error.__cause__ or error if wrapped else error)
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Remember what ended pytest itself: a suite that leaves with sys.exit."""
+        self.raised.append(excinfo.value)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Keep the tests in the order of the file."""
@@ -110,6 +123,9 @@ def collect(path: Path) -> tuple[Check, ...]:
     collector = _Collector()
     with _kept_output() as printed:
         code = pytest.main(list(_arguments(path)), plugins=[collector])
+    places = [found for error in collector.raised if (found := blame(error, path.parent))]
+    if places:
+        raise DocumentError(places)
     if collector.errors or code is not pytest.ExitCode.OK or not collector.items:
         reason = (
             "\n".join(collector.errors)
@@ -117,12 +133,10 @@ def collect(path: Path) -> tuple[Check, ...]:
         )
         raise DocumentError([Problem(path=path.name, message=f"the suite cannot be run: {reason}")])
     written = {test.id: test.reveal for test in reveal.read(path)}
-    return tuple(_check(item, written) for item in collector.items)
-
-
-def _check(item: pytest.Item, written: Mapping[str, Reveal | None]) -> Check:
-    assert isinstance(item, pytest.Function)
-    return Check(spec=_spec(item, written.get(item.name)), test=item.obj)
+    tests = [item for item in collector.items if isinstance(item, pytest.Function)]
+    if problems := [problem for test in tests for problem in _problems(test, written.get(test.name))]:
+        raise DocumentError(problems)
+    return tuple(Check(spec=_spec(test, written.get(test.name)), test=test.obj) for test in tests)
 
 
 def _arguments(path: Path) -> Iterator[str]:
@@ -176,30 +190,36 @@ def _run(check: Check, seed: int, conversation: Conversation, passed: Set[str]) 
     )
 
 
-def _spec(item: pytest.Item, written: Reveal | None) -> CheckSpec:
+def _problems(item: pytest.Function, written: Reveal | None) -> Iterator[Problem]:
+    """Yield what keeps a test from being a check."""
     path, first_line, _ = item.location
-    line = (first_line or 0) + 1
+    place = {"line": (first_line or 0) + 1, "column": 1}
+    points = item.get_closest_marker("points")
+    if points is None or len(points.args) != 1:
+        yield Problem(path=path, message=f"{item.name} needs its points: @pytest.mark.points(2)", **place)
+    if not _title(item):
+        message = f"{item.name} needs a docstring: its first line is the title that students read"
+        yield Problem(path=path, message=message, **place)
+    if unknown := set(item.fixturenames) - {"student", "rng", "request"}:
+        message = f"{item.name} asks for {sorted(unknown)}; a check has `student` and `rng`"
+        yield Problem(path=path, message=message, **place)
+    told = item.get_closest_marker("reveal")
+    if told is not None and (written is None or told.args != (written,)):
+        message = 'says what it reveals where nobody reads it: write @pytest.mark.reveal("title") above it'
+        yield Problem(path=path, message=f"{item.name} {message}", **place)
+
+
+def _title(item: pytest.Function) -> str:
+    return (item.obj.__doc__ or "").strip().split("\n")[0].rstrip(".")
+
+
+def _spec(item: pytest.Function, written: Reveal | None) -> CheckSpec:
     points = item.get_closest_marker("points")
     requires = item.get_closest_marker("requires")
-    told = item.get_closest_marker("reveal")
-    title = (getattr(item, "obj", None).__doc__ or "").strip().split("\n")[0].rstrip(".")
-    problems = []
-    if points is None or len(points.args) != 1:
-        problems.append("needs its points: @pytest.mark.points(2)")
-    if not title:
-        problems.append("needs a docstring: its first line is the title that students read")
-    if unknown := set(item.fixturenames) - {"student", "rng", "request"}:  # type: ignore[attr-defined]
-        problems.append(f"asks for {sorted(unknown)}; a check has `student` and `rng`")
-    if told is not None and (written is None or told.args != (written,)):
-        problems.append(
-            'says what it reveals where nobody reads it: write @pytest.mark.reveal("title") above it'
-        )
-    if problems:
-        raise DocumentError(Problem(path=path, line=line, message=f"{item.name} {text}") for text in problems)
     assert points is not None
     return CheckSpec(
         id=item.name,
-        title=title,
+        title=_title(item),
         points=float(points.args[0]),
         requires=tuple(requires.args) if requires else (),
         reveal=written,

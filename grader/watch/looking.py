@@ -6,7 +6,6 @@ in a way that cannot be read (by name while it runs, relative to a package, ever
 every file beside it.
 """
 
-import ast
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,7 +17,6 @@ from grader.model import Exercise
 from grader.submission import Folder, Recording, Submission, Text, Unreadable
 
 _Files = Mapping[str, str]  # path in the submission -> text; for what cannot be read, the reason
-_IMPORTS_WHILE_RUNNING = {"__import__", "eval", "exec", "importlib", "imp", "pkgutil", "runpy"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +93,7 @@ def _read(text: str) -> _Imports:
         return _Imports((), certain=True)  # nothing of it runs
     nodes = source.nodes(tree)
     names = {part for name, _, _ in source.imports(nodes) for part in _with_parents(name)}
-    return _Imports(tuple(sorted(names)), certain=not any(map(_hides_imports, nodes)))
+    return _Imports(tuple(sorted(names)), certain=not any(map(source.hides_imports, nodes)))
 
 
 def _with_parents(name: str) -> Iterator[str]:
@@ -103,16 +101,6 @@ def _with_parents(name: str) -> Iterator[str]:
     parts = name.split(".")
     for count in range(1, len(parts) + 1):
         yield ".".join(parts[:count])
-
-
-def _hides_imports(node: ast.AST) -> bool:
-    if isinstance(node, ast.ImportFrom):
-        first = (node.module or "").split(".")[0]
-        everything = any(alias.name == "*" for alias in node.names)
-        return node.level > 0 or everything or first in _IMPORTS_WHILE_RUNNING
-    if isinstance(node, ast.Import):
-        return any(alias.name.split(".")[0] in _IMPORTS_WHILE_RUNNING for alias in node.names)
-    return isinstance(node, ast.Name) and node.id in _IMPORTS_WHILE_RUNNING
 
 
 def _answers(submission: Submission, quiz: str) -> _Files:

@@ -1,9 +1,11 @@
-"""What is said to the zygote and to a monitor: a few bytes each, naming no submission."""
+"""What is said to the zygote and to keepers: a few bytes each, naming no submission."""
 
 from typing import Literal
 
 import msgspec
 
+MAX_ORDER_BYTES = 64 * 1024
+DESCRIPTORS = 2  # that come with each order
 LAYERS = ("seccomp", "Landlock", "namespaces")  # what levels 1, 2 and 3 add
 
 
@@ -35,7 +37,7 @@ class GradeOrder(_Message, frozen=True, kw_only=True, tag="grade"):
 
 
 class ForkOrder(_Message, frozen=True, kw_only=True, tag="fork"):
-    """Fork a monitor and its worker; descriptors: the call channel, and the monitor's control channel."""
+    """Fork a worker; descriptors: its call channel, and a control channel, on which its keeper tells how it ended."""
 
     worker: WorkerOrder
     slot: int = 0
@@ -66,7 +68,7 @@ class Ready(_Message, frozen=True, kw_only=True):
 
 
 class Ending(_Message, frozen=True, kw_only=True):
-    """How a worker ended, as its monitor saw it: by whom, an exit status or a signal, and what it printed.
+    """How a worker ended, as its keeper saw it: by whom, an exit status or a signal, and what it printed.
 
     `cause` is "outside" for a SIGKILL that is neither ours nor the processor time limit's: a locked-down worker
     cannot send itself one.

@@ -74,6 +74,11 @@ def unshare(flags: int) -> None:
     check(libc.unshare(flags), "unshare")
 
 
+def enter_namespace(process_fd: int, kind: int) -> None:
+    """Enter a namespace of the process that a pidfd stands for."""
+    check(libc.setns(process_fd, kind), "setns")
+
+
 def map_identity(user: int, group: int) -> None:
     """Be the same user inside a new user namespace, where the kernel allows writing the map."""
     for name, text in (

@@ -14,7 +14,8 @@ import msgspec
 from grader.wire.orders import LAYERS, Missing
 from grader.worker import landlock, linux, seccomp
 
-_NAMESPACES = linux.CLONE_NEWUSER | linux.CLONE_NEWPID | linux.CLONE_NEWNET | linux.CLONE_NEWIPC
+_ONCE = linux.CLONE_NEWUSER | linux.CLONE_NEWPID | linux.CLONE_NEWNET  # for a keeper and all its workers
+_EACH = linux.CLONE_NEWPID | linux.CLONE_NEWIPC  # for every worker
 SECCOMP, LANDLOCK, NAMESPACES = LAYERS
 
 
@@ -100,7 +101,7 @@ def _try_layers(confinement: Confinement, kept: int) -> dict[str, Missing]:
     landlock_fd = confinement.landlock_fd
     refusals: dict[str, Missing] = {}
     if confinement.level >= 3:
-        _try(refusals, NAMESPACES, lambda: enter_namespaces(confinement), lambda: "")
+        _try(refusals, NAMESPACES, lambda: _try_namespaces(confinement), lambda: "")
     linux.close_all_but({0, 1, 2, kept} | ({landlock_fd} if landlock_fd is not None else set()))
     linux.drop_capabilities()
     linux.forbid_new_privileges()
@@ -153,12 +154,59 @@ def _unfiltered() -> str:
 
 
 def enter_namespaces(confinement: Confinement) -> None:
-    """Leave the host's processes, network and shared memory. The next child is the first of a new process space."""
+    """Leave the machine's network. The next child leaves its processes: it is the first of a new process space."""
     if confinement.level < 3:
         return
     user, group = os.getuid(), os.getgid()
-    linux.unshare(_NAMESPACES)
+    linux.unshare(_ONCE)
     linux.map_identity(user, group)
+
+
+def fork_alone(home: int, confinement: Confinement) -> int:
+    """Fork a child into a process space and shared memory of its own; return its process id, or 0 in the child.
+
+    For a child of a process that called `enter_namespaces`; `home` is its own pidfd.
+    """
+    if confinement.level >= 3:
+        _leave_for_next_child(home)
+    return os.fork()
+
+
+def _leave_for_next_child(home: int) -> None:
+    """Have the next child be the first of a new process space. A second one cannot be made without coming home."""
+    linux.enter_namespace(home, linux.CLONE_NEWPID)
+    linux.unshare(_EACH)
+
+
+def _try_namespaces(confinement: Confinement) -> None:
+    """Do in two children what keepers do. Raises OSError for what this machine does not let them do."""
+
+    def keep() -> None:
+        home = os.pidfd_open(os.getpid())
+        for _ in range(2):
+            _leave_for_next_child(home)
+
+    def hold() -> None:
+        enter_namespaces(confinement)
+        _in_child(keep)
+
+    _in_child(hold)
+
+
+def _in_child(action: Callable[[], None]) -> None:
+    """Run an action in a child. Raises the OSError that it raises."""
+    child = os.fork()
+    if child == 0:
+        code = errno.EIO
+        try:
+            action()
+            code = 0
+        except OSError as error:
+            code = error.errno or code
+        finally:
+            os._exit(code)
+    if code := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        raise OSError(abs(code), os.strerror(abs(code)))
 
 
 def lock_down(

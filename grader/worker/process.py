@@ -1,46 +1,21 @@
-"""The two untrusted processes of the warm path: the monitor, and the worker it forks, watches and reaps."""
+"""What a fresh child of a keeper does: it becomes a worker, locked in, and serves calls."""
 
 import os
 import select
-import signal
 import sys
 import traceback
-from typing import Literal, NoReturn
-
-import msgspec
+from typing import NoReturn
 
 from grader.wire.frames import DescriptorChannel
-from grader.wire.orders import Ending, WorkerOrder
+from grader.wire.orders import WorkerOrder
 from grader.worker import linux, lockdown, operators
 from grader.worker.server import serve
 
-KEPT_OUTPUT_BYTES = 64 * 1024
 
-
-def run_monitor(
-    order: WorkerOrder, call_fd: int, control_fd: int, cpu: int, confinement: lockdown.Confinement
-) -> NoReturn:
-    """Fork a worker on `call_fd`, pinned to `cpu`; watch it until it ends or the grader closes `control_fd`."""
-    lockdown.enter_namespaces(confinement)
-    reading, writing = os.pipe()
-    worker = os.fork()
-    if worker == 0:
-        os.close(reading)
-        os.close(control_fd)
-        _become_worker(order, call_fd, writing, cpu, confinement)
-    os.close(call_fd)
-    os.close(writing)
-    ending = _watch(worker, reading, control_fd, order)
-    try:
-        os.write(control_fd, msgspec.msgpack.encode(ending))
-    except BrokenPipeError:
-        os._exit(0)  # the grader is gone; so is everybody who could read this
-    os._exit(0)
-
-
-def _become_worker(
+def become_worker(
     order: WorkerOrder, call_fd: int, output_fd: int, cpu: int, confinement: lockdown.Confinement
 ) -> NoReturn:
+    """Lock this process in, pinned to `cpu`, and serve calls on `call_fd`. What it prints goes to `output_fd`."""
     status = 1
     try:
         null = os.open(os.devnull, os.O_RDONLY)
@@ -59,62 +34,13 @@ def _become_worker(
             cpu=cpu,
         )
         if not _read_by_somebody(1):
-            os._exit(status)  # the monitor ended before we asked to end with it
+            os._exit(status)  # the keeper ended before we asked to end with it
         serve(DescriptorChannel(call_fd, call_fd))
         status = 0
-    except BaseException:  # noqa: BLE001 - a child must never return into the zygote's loop
+    except BaseException:  # noqa: BLE001 - a child must never return into the keeper's loop
         traceback.print_exc()
     finally:
         os._exit(status)
-
-
-def _watch(worker: int, output_fd: int, control_fd: int, order: WorkerOrder) -> Ending:
-    """Drain the worker's output until it ends; kill it when the grader hangs up or the output floods."""
-    output = bytearray()
-    printed, alive = 0, True
-    killed_for: Literal["grader", "output_limit"] | None = None
-    ended = os.pidfd_open(worker)
-    os.set_blocking(output_fd, False)
-    poller = select.poll()
-    for descriptor in (ended, output_fd, control_fd):
-        poller.register(descriptor, select.POLLIN)
-    while alive:
-        ready = {descriptor for descriptor, _ in poller.poll()}
-        alive = ended not in ready
-        if control_fd in ready:
-            poller.unregister(control_fd)
-            killed_for = killed_for or "grader"
-            os.kill(worker, signal.SIGKILL)
-        while data := _read_some(output_fd):
-            printed += len(data)
-            output += data[: max(0, KEPT_OUTPUT_BYTES - len(output))]
-            if printed > order.output_limit_kib * 1024:
-                killed_for = "output_limit"
-                os.kill(worker, signal.SIGKILL)
-                break
-        if data == b"" and output_fd in ready:
-            poller.unregister(output_fd)  # the worker closed its output, which it may
-    _, status, used = os.wait4(worker, 0)
-    cpu_s = used.ru_utime + used.ru_stime
-    return Ending(
-        cause=_cause(status, killed_for, out_of_time=cpu_s >= order.cpu_limit_s),
-        exit_status=os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0,
-        signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
-        output=bytes(output),
-        printed_bytes=printed,
-        cpu_s=cpu_s,
-    )
-
-
-def _cause(
-    status: int, killed_for: Literal["grader", "output_limit"] | None, *, out_of_time: bool
-) -> Literal["itself", "grader", "output_limit", "cpu_limit", "outside"]:
-    """Tell by whom a worker ended. A worker cannot send itself SIGKILL where seccomp holds."""
-    if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
-        return "output_limit" if killed_for == "output_limit" else "itself"
-    if killed_for:
-        return killed_for
-    return "cpu_limit" if out_of_time else "outside"
 
 
 def _read_by_somebody(pipe: int) -> bool:
@@ -122,11 +48,3 @@ def _read_by_somebody(pipe: int) -> bool:
     poller = select.poll()
     poller.register(pipe, 0)  # errors are always told
     return not poller.poll(0)
-
-
-def _read_some(descriptor: int) -> bytes | None:
-    """Return what can be read at once: b"" at the end, None when there is nothing yet."""
-    try:
-        return os.read(descriptor, 65536)
-    except BlockingIOError:
-        return None

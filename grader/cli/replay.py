@@ -1,0 +1,236 @@
+"""`grade replay [EXERCISE] [CHECK]`: a failing case as a file of its own, run in a Python of the student's."""
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from grader import attempt, catalog, replays
+from grader.cli import options
+from grader.cli.help import choose_one
+from grader.dispatch import Dispatcher
+from grader.errors import InternalError, UsageError
+from grader.jobs import Graded
+from grader.model import CheckResult, Exercise, ExerciseResult, Outcome, Reveal, Snippet
+from grader.report import first_to_mend, shown_exercise
+from grader.reveal import seen as seen_of
+from grader.safetext import one_line
+from grader.spelling import question
+from grader.submission import Folder, Submission
+
+_LOADS_NOT = (Outcome.RAISED, Outcome.CRASHED, Outcome.TIME_LIMIT)
+
+
+@click.command("replay", short_help="Run a failing case by itself, in a debugger if you like.")
+@options.one_exercise
+@options.check
+@click.option("--pdb", "debug", is_flag=True, help="Stop in your function, in Python's debugger.")
+@click.option("--no-run", is_flag=True, help="Only write the file.")
+@options.submission("The workspace; this folder unless given.")
+@options.seed("Seed of the inputs; the course's own unless given.")
+@options.course
+def replay_command(
+    exercise: str | None, check: str | None, submission: Path, seed: int, *, debug: bool, no_run: bool
+) -> int:
+    """Grade EXERCISE, write a case that fails as a small Python file in replays/, and run that file.
+
+    It is the smallest input that fails, of CHECK or of the first check to mend. The file needs no grader: it imports
+    your module, makes the call, and prints what came beside what was expected. A file that you have changed is never
+    written over. Exits with 0 where nothing fails any more, with 1 where the case fails.
+
+    \b
+    grade replay pooling                  the first check to mend
+    grade replay pooling padding --pdb    stop in your function, in the debugger
+    grade replay pooling --no-run         only write the file
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    with Dispatcher() as dispatcher:
+        course = catalog.load(catalog.find_root())
+        chosen = [choose_one(course, exercise)] if exercise is not None else list(course.exercises)
+        if not submission.is_dir():
+            raise UsageError(f"{submission} is no folder. Name your workspace: --submission DIR.")
+        handed_in = Submission(Folder(submission))
+        found, graded, planned = _grade(dispatcher, handed_in, chosen, seed)
+    case = _case(found, graded, planned, check)
+    if isinstance(case, _Nothing):
+        click.echo(case.text)
+        return case.code
+    path, kept = replays.write(case, submission)
+    if kept is not None:
+        click.echo(f"{kept} has changes of yours, and stays. The case is in {path}.")
+    else:
+        click.echo(f"{path} written.")
+    return 0 if no_run else _run(case, path, planned, submission, debug=debug)
+
+
+class _Nothing:
+    """There is no case to write: what to say instead, and the exit code."""
+
+    def __init__(self, text: str, code: int) -> None:
+        self.text, self.code = text, code
+
+
+def _grade(
+    dispatcher: Dispatcher, handed_in: Submission, chosen: Sequence[Exercise], seed: int
+) -> tuple[ExerciseResult, dict[str, Snippet], attempt.Plan]:
+    """Grade exercises with their cases; return the one to work on, as `grade` names it next."""
+    planned = attempt.plan(handed_in, chosen, seed)
+    endings = dict(
+        zip(planned.jobs, dispatcher.grade([job.with_replay() for job in planned.jobs.values()]), strict=True)
+    )
+    seen = {one.id: seen_of(one) for one in chosen}
+    results = [
+        shown_exercise(planned.refused.get(one.id) or attempt.result_of(one, endings[one.id]), seen[one.id])
+        for one in chosen
+    ]
+    unfinished = [result for result in results if result.points < result.max_points]
+    found = max(unfinished or results, key=lambda result: result.points > 0)
+    ending = endings.get(found.id)
+    written = ending.snippets if isinstance(ending, Graded) else {}
+    kept_back = Snippet(reason="the check keeps its details to itself")
+    of = seen[found.id].of
+    snippets = {check: one if of(check) is Reveal.ALL else kept_back for check, one in written.items()}
+    return found, snippets, planned
+
+
+def _case(
+    result: ExerciseResult, snippets: dict[str, Snippet], planned: attempt.Plan, wanted: str | None
+) -> replays.Case | _Nothing:
+    """Choose the case to replay, or tell why there is none, and what to do instead."""
+    if result.outcome is Outcome.INTERNAL_ERROR:
+        raise InternalError(result.message or f"{result.id} could not be graded. Please try again.")
+    job = planned.jobs.get(result.id)
+    if job is not None and job.root.endswith(".ipynb/"):
+        raise UsageError(
+            f"{result.id} is a cell of {job.root[:-1]}, and a case is written for a file. In the notebook, make the "
+            "call in another cell, then run %debug."
+        )
+    if result.id in planned.refused or not result.checks:
+        return _of_module(result, planned)
+    failed = [check for check in result.checks if check.outcome is not Outcome.PASSED]
+    check = _named(result, wanted) if wanted is not None else first_to_mend(failed)
+    if check is None or check.outcome is Outcome.PASSED:
+        every = f"All checks of {result.id} pass"
+        if result.hidden is not None:
+            every = f"No check of {result.id} that you can see fails"
+        what = f"“{check.title}” passes" if check is not None else every
+        return _Nothing(f"{what}: there is nothing to replay.", 0)
+    if check.outcome is Outcome.SKIPPED:
+        return _Nothing(f"{check.id} did not run. {check.rationale}", 1)
+    if check.outcome is Outcome.NOT_ATTEMPTED:
+        told = f"{check.id}: {one_line(check.rationale)} Open exercises/{result.id}.py, and write it."
+        return _Nothing(told, 1)
+    snippet = snippets.get(check.id) or Snippet(reason="nothing was kept of it")
+    if snippet.reason:
+        return _Nothing(_no_case(result, check, snippet.reason, failed, snippets), 1)
+    return replays.Case(
+        exercise=result.id,
+        root=planned.jobs[result.id].root,
+        snippet=snippet,
+        check=check,
+        outcome=check.outcome,
+    )
+
+
+def _of_module(result: ExerciseResult, planned: attempt.Plan) -> replays.Case | _Nothing:
+    """Replay the import of a module that does not load."""
+    if result.id in planned.refused or result.outcome not in _LOADS_NOT:
+        return _Nothing(result.message or f"Not attempted yet: open exercises/{result.id}.py.", 1)
+    job = planned.jobs[result.id]
+    return replays.Case(exercise=result.id, root=job.root, snippet=Snippet(), outcome=result.outcome)
+
+
+def _named(result: ExerciseResult, wanted: str) -> CheckResult:
+    names = {check.id.removeprefix("test_"): check for check in result.checks}
+    found = names.get(wanted.removeprefix("test_"))
+    if found is None:
+        hint = question(wanted, names) or f" There are: {', '.join(names)}."
+        raise UsageError(f'{result.id} has no check "{wanted}".{hint}')
+    return found
+
+
+def _no_case(
+    result: ExerciseResult,
+    check: CheckResult,
+    reason: str,
+    failed: Sequence[CheckResult],
+    snippets: dict[str, Snippet],
+) -> str:
+    others = [c.id.removeprefix("test_") for c in failed if c.id in snippets and not snippets[c.id].reason]
+    instead = (
+        f"Replay another: grade replay {result.id} {others[0]}"
+        if others
+        else f"Put a call of your own below your code in exercises/{result.id}.py, and run that file."
+    )
+    return f"{check.id}: {one_line(check.rationale, limit=600)}\nIt cannot be replayed: {reason}.\n{instead}"
+
+
+# --- running it
+
+
+def _run(case: replays.Case, path: Path, planned: attempt.Plan, workspace: Path, *, debug: bool) -> int:
+    """Run the file as the student would, with the terminal as it is; return the exit code."""
+    if case.outcome is Outcome.MEMORY_LIMIT and not debug:
+        click.echo("It is not run: while grading, this call took more memory than it may. Run it yourself:")
+        click.echo(f"  {shlex.join(['python', str(path)])}")
+        return 1
+    file = os.path.relpath(path, workspace)
+    words = [*_debugger(case, planned, workspace), file] if debug else [file]
+    click.echo(f"$ {shlex.join(['python', *words])}")
+    sys.stdout.flush()
+    with _ctrl_c_is_the_childs():
+        code = subprocess.call([sys.executable, *words], cwd=workspace)
+    if code in (-signal.SIGINT, 130):
+        raise KeyboardInterrupt
+    if debug:
+        return 1  # how a debugger ended says nothing of the case, and it failed when it was graded
+    if code == 0:
+        return _told_of_end(case)
+    if code < 0:
+        click.echo(f"Python was ended by {signal.Signals(-code).name}.", err=True)
+    return 1
+
+
+def _told_of_end(case: replays.Case) -> int:
+    if case.snippet.judges:
+        click.echo(
+            "The case passes here, and failed when it was graded. What differs there: no files, no network, one "
+            "thread, and the calls that the check made before.",
+            err=True,
+        )
+        return 0
+    assert case.check is not None
+    click.echo(
+        f"The check still fails, in what it does with this: {one_line(case.check.rationale, limit=600)}"
+    )
+    return 1
+
+
+def _debugger(case: replays.Case, planned: attempt.Plan, workspace: Path) -> list[str]:
+    """Return the words that start the debugger, and let it run up to the student's function.
+
+    Where a call raises, it runs on: the debugger stops by itself at the line that raised.
+    """
+    job = planned.jobs[case.exercise]
+    line = replays.first_line(job.sources[f"{case.exercise}.py"], case.snippet.entry)
+    module = (workspace / job.root / f"{case.exercise}.py").resolve()
+    stops = case.outcome is not Outcome.RAISED and line is not None and "," not in str(module)
+    commands = [*([f"tbreak {module}:{line}"] if stops else []), "continue"]
+    return ["-m", "pdb", *(word for command in commands for word in ("-c", command))]
+
+
+@contextlib.contextmanager
+def _ctrl_c_is_the_childs() -> Iterator[None]:
+    """Let Ctrl-C reach the file that runs, or its debugger, and not end us before it."""
+    before = signal.signal(
+        signal.SIGINT, lambda *_: None
+    )  # a handler, not SIG_IGN, which the child would inherit
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

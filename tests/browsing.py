@@ -1,0 +1,140 @@
+"""What tests ask of a page in a real browser: what is seen, what is in the way, what a screen reader is told."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from selenium.webdriver.chrome.webdriver import WebDriver
+
+LIMIT_S = 20.0
+
+
+def emulate(browser: "WebDriver", *, scheme: str = "light", width: int = 1280, media: str = "") -> None:
+    """Set what every page from now on is shown on."""
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def wait_for(found: Callable[[], object]) -> None:
+    """Wait until what is looked for is there."""
+    deadline = time.monotonic() + LIMIT_S
+    while not found():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.01)
+
+
+def download(browser: "WebDriver", path: Path, ask: Callable[[], object]) -> str:
+    """Return the text of the file that comes when it is asked for, and take it away."""
+    folder = {"behavior": "allow", "downloadPath": str(path.parent)}
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", folder)
+    ask()
+    wait_for(path.exists)  # it is renamed to this when it is whole
+    text = path.read_text(encoding="utf-8")
+    path.unlink()
+    return text
+
+
+def requested(browser: "WebDriver") -> list[str]:
+    """Return every address that was asked for since this was last read."""
+    messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+    return [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+
+
+def barriers(browser: "WebDriver") -> list[str]:
+    """Return what axe finds wrong with the page: every rule that it has, also those of good practice."""
+    from axe_core_python.base import AXE_SCRIPT
+
+    browser.execute_script(AXE_SCRIPT)
+    run = "const done = arguments[0]; axe.run({resultTypes: ['violations']}).then(done, fault => done(String(fault)))"
+    found: Any = browser.execute_async_script(run)
+    assert isinstance(found, dict), found
+    assert len(found["passes"]) > 10  # it did look
+    return [f"{rule['id']}: {node['html'][:100]}" for rule in found["violations"] for node in rule["nodes"]]
+
+
+def told(browser: "WebDriver") -> list[tuple[str, str]]:
+    """Return role and name of everything that a screen reader is told of."""
+    nodes: Any = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    return [
+        (node["role"]["value"], node.get("name", {}).get("value", ""))
+        for node in nodes
+        if not node["ignored"]
+    ]
+
+
+# Contrast as WCAG 2.2 computes it, from the colours the browser gives to every text and to what lies behind it.
+CONTRASTS = """
+const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+const behind = part => {
+  for (let at = part; at; at = at.parentElement) {
+    const found = numbers(getComputedStyle(at).backgroundColor);
+    if (found.length < 4 || found[3] === 1) return found.slice(0, 3);
+    if (found[3] > 0) throw new Error('half transparent: ' + at.outerHTML.slice(0, 80));
+  }
+  throw new Error('nothing behind it');
+};
+const channel = value => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+const found = [];
+const measure = (part, text) => {
+  const pair = [light(numbers(getComputedStyle(part).color)), light(behind(part))].sort((a, b) => b - a);
+  found.push([(pair[0] + 0.05) / (pair[1] + 0.05), part.tagName + '.' + part.className + ' ' + text.slice(0, 40)]);
+};
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const part = walker.currentNode.parentElement;
+  if (walker.currentNode.data.trim() && part.checkVisibility()) measure(part, part.textContent);
+}
+for (const part of document.querySelectorAll('input[type=text], textarea')) measure(part, part.value);
+return found;
+"""
+
+
+def pale(browser: "WebDriver") -> list[str]:
+    """Return the texts that do not stand out from their ground."""
+    measured: list[tuple[float, str]] = browser.execute_script(CONTRASTS)
+    assert len(measured) > 50
+    return [text for ratio, text in measured if ratio < 4.5]
+
+
+def cut_off(browser: "WebDriver") -> list[str]:
+    """Return what shows its beginning only: on paper nobody can scroll it."""
+    found: list[str] = browser.execute_script(
+        "return [...document.querySelectorAll('body *')].filter(part => part.clientWidth && part.scrollWidth > part.clientWidth + 1"
+        " && getComputedStyle(part).overflowX !== 'visible').map(part => part.outerHTML.slice(0, 100))"
+    )
+    return found
+
+
+# Whether what has the focus is seen: in the window, marked, and behind nothing that is laid over the page.
+_SEEN = """
+const part = document.activeElement, box = part.getBoundingClientRect(), style = getComputedStyle(part);
+if (part === document.body) return 'nothing has the focus';
+if (!part.matches(':focus-visible') || style.outlineStyle === 'none' || parseFloat(style.outlineWidth) < 2)
+  return 'it is not marked';
+const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
+if (box.top < 0 || box.bottom > innerHeight || box.left < 0 || box.right > innerWidth)
+  return `it is outside: ${box.top} to ${box.bottom} of ${innerHeight}`;
+for (const at of [box.top + 1, y, box.bottom - 1]) {
+  const top = document.elementFromPoint(x, at);
+  if (!part.contains(top)) return `it is behind ${top.outerHTML.slice(0, 60)}`;
+}
+return '';
+"""
+
+
+def unseen_focus(browser: "WebDriver") -> str:
+    """Say what hides the focus from who works by keyboard; "" where nothing does."""
+    hidden = browser.execute_script(_SEEN)
+    if not hidden:
+        return ""
+    return f"{hidden}: {browser.execute_script('return document.activeElement.outerHTML.slice(0, 100)')}"

@@ -1,0 +1,443 @@
+"""Notebooks: cells graded where they stand, in a real kernel, and notebooks that are handed in."""
+
+import html
+import json
+import os
+import re
+import subprocess
+import sys
+import warnings
+import zipfile
+from pathlib import Path
+
+import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, writes
+from selenium.webdriver.support.ui import WebDriverWait
+
+from grader import attempt, catalog
+from grader.gradebook import Gradebook
+from grader.model import Outcome
+from grader.submission import Recording, Snapshot, Stored, Submission, Unreadable, open_submission, python_of
+from grader.submission.notebook import MAX_CELLS, MAX_NOTEBOOK_BYTES
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "notebooks.md").read_text(encoding="utf-8")
+SHOWN_CELLS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+COURSE = Path(__file__).parent / "course"
+REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
+STUB = (COURSE / "exercises" / "scaling.py").read_text(encoding="utf-8")
+WRONG = REFERENCE.replace("return 2 * x", "return 2 * x + (x > 0)")
+ATTACK = "</iframe><script>parent.document.title = 'forged'</script>\\x1b[31m25/25"
+CHEAT = REFERENCE.replace("    return 2 * x", f'    raise ValueError("{ATTACK}")')
+
+
+# --- in a kernel
+
+
+def run(*cells, course=COURSE):
+    """Run cells in a kernel of their own; return their outputs."""
+    notebook = new_notebook(cells=[new_code_cell(source) for source in cells])
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what jupyter's own libraries think of each other is not ours
+        patch.setenv("CONVGRADER_COURSE", str(course))
+        client.execute()
+    return [cell.outputs for cell in notebook.cells]
+
+
+CELLS = {
+    "load": "%load_ext grader",
+    "other": "import math\nhelper = lambda x: 2 * x",
+    "honest": f"%%grade scaling\n{REFERENCE}",
+    "used": "double(torch.ones(1)).item()",
+    "mistake": f"%%grade scaling\n{WRONG}",
+    "cheat": f"%%grade scaling\n{CHEAT}",
+    "alone": f"%%grade scaling --seed 3\n{REFERENCE.replace('return 2 * x', 'return helper(x)')}",
+    "syntax": "%%grade scaling\ndef double(x)\n    return x",
+    "unknown": "%%grade scalin\nwas_run = True",
+    "not run": "was_run",
+    "list": "%grade",
+    "again": "%grade scaling",
+    "none": "%%grade\nx = 1",
+    "option": "%%grade scaling --fast\nx = 1",
+    "shell": f"%%grade scaling\n!echo from the shell\n%time 1\n{REFERENCE}",
+    "raises": f"%%grade scaling\n{REFERENCE}\n1 / 0",
+    "unloaded": "pid = get_ipython().grader_session.warm()._starter._process.pid\n%unload_ext grader\npid",
+    "gone": "%grade",
+    "process": "%load_ext grader\nget_ipython().grader_session.warm()._starter._process.pid",
+}
+
+
+@pytest.fixture(scope="module")
+def outputs():
+    """What each cell gave, by its name."""
+    return dict(zip(CELLS, run(*CELLS.values()), strict=True))
+
+
+def shown(outputs, form="text/plain"):
+    return "\n".join(output.data[form] for output in outputs if form in output.get("data", {}))
+
+
+def said(outputs):
+    return "".join(output.text for output in outputs if output.output_type == "stream")
+
+
+def test_an_honest_cell_earns_everything_and_can_be_used_further(outputs):
+    assert "13/13" in shown(outputs["honest"]).replace(" ", "")
+    assert "All 8 checks pass" in shown(outputs["honest"])
+    assert shown(outputs["used"]) == "2.0"
+
+
+def test_a_mistake_is_shown_with_its_smallest_input_and_nothing_that_needs_a_file(outputs):
+    text = shown(outputs["mistake"])
+    assert "call      double(x)" in text
+    assert "grade hint scaling" in text
+    assert "grade replay" not in text
+    assert "Next:" not in text
+    assert "grade replay" not in shown(outputs["mistake"], "text/html")
+
+
+def test_an_attack_is_text_within_a_frame_that_runs_nothing(outputs):
+    page = shown(outputs["cheat"], "text/html")
+    (frame,) = re.findall(r"<iframe[^>]*>", page)  # quotes and angles in an attribute are escaped
+    assert page == f"{frame}</iframe>"
+    assert 'sandbox="allow-same-origin"' in frame
+    inner = html.unescape(re.search(r'srcdoc="([^"]*)"', frame)[1])
+    assert "<script" not in inner
+    assert "&lt;/iframe&gt;&lt;script&gt;parent" in inner
+    assert "\x1b" not in shown(outputs["cheat"])
+    assert "13/13" not in shown(outputs["cheat"])
+
+
+def test_a_name_of_another_cell_is_told(outputs):
+    assert "`helper`: your notebook knows it from another cell." in shown(outputs["alone"])
+    assert "<p>`helper`: your notebook knows it" in shown(outputs["alone"], "text/html")
+    assert "your notebook knows it" not in shown(outputs["mistake"])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("unknown", 'UsageError: There is no exercise "scalin". Did you mean "scaling"?'),
+        ("none", "UsageError: A cell is graded as one exercise."),
+        ("option", "UsageError: %%grade has one option, --seed N."),
+    ],
+)
+def test_a_wrong_word_is_told_without_a_traceback(outputs, name, words):
+    assert said(outputs[name]).startswith(words)
+    assert not any("Traceback" in line for output in outputs[name] for line in output.get("traceback", []))
+
+
+def test_a_cell_under_a_wrong_name_is_not_run(outputs):
+    assert outputs["not run"][0].ename == "NameError"
+
+
+def test_a_syntax_error_is_told_by_the_report_alone(outputs):
+    assert len(outputs["syntax"]) == 1
+    assert "Python cannot read your file: expected ':'." in shown(outputs["syntax"])
+    assert "scaling.py:2" in shown(outputs["syntax"])
+
+
+def test_what_a_cell_raises_when_it_runs_is_shown_and_graded(outputs):
+    assert [output.ename for output in outputs["raises"] if output.output_type == "error"] == [
+        "ZeroDivisionError"
+    ]
+    assert "ZeroDivisionError" in shown(outputs["raises"])
+
+
+def test_the_line_magic_lists_and_grades_again(outputs):
+    assert shown(outputs["list"]).startswith("scaling")
+    assert "Python cannot read your file" in shown(outputs["again"])
+
+
+def test_magics_and_shell_lines_run_in_the_notebook_and_are_passed_over_in_grading(outputs):
+    assert "from the shell" in said(outputs["shell"])
+    assert "All 8 checks pass" in shown(outputs["shell"])
+
+
+def test_one_warm_process_is_kept_and_ends_with_the_kernel(outputs):
+    pids = [int(shown(outputs[name])) for name in ("unloaded", "process")]
+    assert pids[0] != pids[1]
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    assert "`%grade` not found" in said(outputs["gone"]) + shown(outputs["gone"])
+
+
+def test_a_terminal_gets_text():
+    code = f"get_ipython().run_cell_magic('grade', 'scaling', {REFERENCE!r})"
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", "--ext=grader", "--colors=NoColor", "--HistoryManager.enabled=False", "-c", code],
+        check=False, capture_output=True, text=True, env={**os.environ, "CONVGRADER_COURSE": str(COURSE)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "All 8 checks pass" in done.stdout
+    assert "<iframe" not in done.stdout
+
+
+def test_to_import_the_grader_imports_no_ipython():
+    code = "import sys, grader, grader.cli; assert not {'IPython', 'torch', 'grader.notebook'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def page_of(outputs, folder, theme):
+    """Write a page around a report, as a notebook has it, with a style that would spoil it."""
+    path = folder / "notebook.html"
+    body = shown(outputs, "text/html")
+    path.write_text(
+        f"<!doctype html><meta charset=utf-8><title>mine</title><style>p, h3, td {{ color: red !important; font-size: 40px }}</style>"
+        f"<body data-jp-theme-light={theme}><p id=host>host</p>{body}</body>",
+        encoding="utf-8",
+    )
+    return path.as_uri()
+
+
+@pytest.mark.parametrize(("theme", "ground"), [("true", 200), ("false", 60)])
+def test_the_frame_fits_keeps_to_itself_and_follows_the_theme(outputs, browser, tmp_path, theme, ground):
+    browser.get(page_of(outputs["mistake"], tmp_path, theme))
+    inside = """
+        const f = document.querySelector('iframe'), d = f.contentDocument, css = e => d.defaultView.getComputedStyle(e)
+        const open = d.querySelector('details')
+        const before = f.clientHeight
+        if (arguments[0]) open.open = true
+        return [before, d.documentElement.scrollHeight, css(d.body).backgroundColor, css(d.querySelector('h3')).fontSize,
+                getComputedStyle(document.getElementById('host')).color, getComputedStyle(document.body).backgroundColor]
+    """
+    height, needed, colour, size, host, behind = browser.execute_script(inside, False)
+    assert height == needed
+    assert (int(re.findall(r"\d+", colour)[0]) > 128) == (ground > 128)
+    assert size != "40px"
+    assert (host, behind) == ("rgb(255, 0, 0)", "rgba(0, 0, 0, 0)")
+    browser.execute_script(inside, True)
+    grown = WebDriverWait(browser, 5).until(
+        lambda b: b.execute_script(
+            "const f = document.querySelector('iframe'); return f.clientHeight > arguments[0]", height
+        )
+    )
+    assert grown
+
+
+def test_an_attack_does_nothing_in_a_browser(outputs, browser, tmp_path):
+    browser.get(page_of(outputs["cheat"], tmp_path, "true"))
+    assert browser.title == "mine"
+    assert len(browser.execute_script("return [...document.querySelectorAll('script')]")) == 0
+
+
+# --- handed in
+
+
+def cell(source, *tags):
+    return new_code_cell(source, metadata={"tags": list(tags)} if tags else {})
+
+
+def notebook(*cells):
+    return writes(new_notebook(cells=list(cells)))
+
+
+def hand_in(folder, *cells, name="work.ipynb", **files):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(notebook(*cells), encoding="utf-8")
+    for file, text in files.items():
+        path = folder / file.replace("__", "/")
+        path.with_suffix(".py").parent.mkdir(exist_ok=True)
+        path.with_suffix(".py").write_text(text, encoding="utf-8")
+    return folder
+
+
+def graded(dispatcher, course, path):
+    (result,) = attempt.grade_exercises(dispatcher, open_submission(path), course.exercises, seed=0)
+    return result
+
+
+NAMED = [
+    cell(f"%%grade scaling\n{REFERENCE}"),
+    cell(REFERENCE, "other", "grade:scaling"),
+    cell(f"\n%%grade  scaling --seed 2\n{REFERENCE}"),
+]
+
+
+@pytest.mark.parametrize("named", NAMED, ids=["line", "tag", "blank line"])
+@pytest.mark.parametrize("form", ["file", "folder", "exercises", "zip"])
+def test_a_named_cell_is_graded_wherever_the_notebook_is(dispatcher, course, tmp_path, named, form):
+    folder = hand_in(
+        tmp_path / "ada", new_markdown_cell("%%grade scaling"), cell("%load_ext grader\n1/0"), named
+    )
+    path = folder
+    if form == "file":
+        path = folder / "work.ipynb"
+    elif form == "exercises":
+        (folder / "exercises").mkdir()
+        (folder / "work.ipynb").rename(folder / "exercises" / "work.ipynb")
+    elif form == "zip":
+        path = tmp_path / "ada.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.write(folder / "work.ipynb", "ada/work.ipynb")
+    result = graded(dispatcher, course, path)
+    assert (result.outcome, result.points) == (Outcome.PASSED, 13.0), result
+
+
+def test_lines_are_those_of_the_cell_and_the_notebook_is_named(dispatcher, course, tmp_path):
+    hand_in(tmp_path, cell("%%grade scaling\nimport torch\n\ndef double(x):\n    raise ValueError('no')\n"))
+    result = graded(dispatcher, course, tmp_path)
+    frame = next(check.traceback[-1] for check in result.checks if check.traceback)
+    assert (frame.path, frame.line) == ("work.ipynb/scaling.py", 5)
+
+
+def test_cells_import_each_other_and_files_beside(tmp_path):
+    first, second = cell("from other import f\nimport beside", "grade:scaling"), cell("f = 1", "grade:other")
+    found = open_submission(hand_in(tmp_path, first, second, beside="x = 1")).snapshot("scaling")
+    assert found.sources == {
+        "scaling.py": "from other import f\nimport beside",
+        "other.py": "f = 1",
+        "beside.py": "x = 1",
+    }
+
+
+def test_the_last_cell_of_a_name_counts_and_the_others_are_told(dispatcher, course, tmp_path):
+    hand_in(tmp_path, cell(WRONG, "grade:scaling"), cell(REFERENCE, "grade:scaling"))
+    result = graded(dispatcher, course, tmp_path)
+    assert result.outcome is Outcome.PASSED
+    assert [flag.reason for flag in result.flags] == [
+        "work.ipynb has 2 cells for scaling; the last was graded."
+    ]
+
+
+def test_a_stub_gives_way_to_a_cell_and_a_file_with_work_in_it_does_not(dispatcher, course, tmp_path):
+    hand_in(tmp_path, cell(REFERENCE, "grade:scaling"), exercises__scaling=STUB)
+    assert graded(dispatcher, course, tmp_path).outcome is Outcome.PASSED
+    hand_in(tmp_path, cell(REFERENCE, "grade:scaling"), exercises__scaling=WRONG)
+    result = graded(dispatcher, course, tmp_path)
+    assert result.outcome is Outcome.FAILED
+    told = "work.ipynb has a cell for scaling too; the file exercises/scaling.py was graded."
+    assert [flag.reason for flag in result.flags] == [told]
+
+
+def test_nothing_of_a_notebook_is_run_on_the_way(tmp_path):
+    mark = tmp_path / "ran"
+    attack = f"__import__('pathlib').Path({str(mark)!r}).touch()"
+    hand_in(
+        tmp_path / "ada",
+        cell(f"%%grade scaling\n!touch {mark}\n{attack}\n%system touch {mark}"),
+        cell(attack),
+    )
+    found = open_submission(tmp_path / "ada").snapshot("scaling")
+    assert found.sources["scaling.py"].splitlines()[1] == f"pass  # !touch {mark}"
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "python"),
+    [
+        ("%%grade scaling\nx = 1", "# %%grade scaling\nx = 1"),
+        ("if a:\n    %timeit f(x)\n    !ls\n", "if a:\n    pass  # %timeit f(x)\n    pass  # !ls\n"),
+        ("x = (5\n% 2)", "x = (5\n% 2)"),
+        ('"""\n!kept\n"""', '"""\n!kept\n"""'),
+        ("torch.nn?\nx = 1", "pass  # torch.nn?\nx = 1"),
+        ("files = !ls", "files = !ls"),
+    ],
+)
+def test_what_only_ipython_understands_is_passed_over(source, python):
+    assert python_of(source) == python
+
+
+DEEP = b'{"nbformat": 4, "cells": ' + b"[" * 10**5
+SPOILED = {
+    "no json": (b"\x00\xff", "cannot be read as a notebook"),
+    "no notebook": (b'{"cells": 3}', "cannot be read as a notebook"),
+    "too deep": (DEEP, "cannot be read as a notebook"),
+    "another format": (b'{"nbformat": 3, "cells": []}', "is a notebook of format 3"),
+    "tags": (b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": "", "metadata": {"tags": 1}}]}', "cannot be read"),
+    "surrogate": (b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": "\\ud800"}]}', "cannot be read"),
+    "too large": (b" " * (MAX_NOTEBOOK_BYTES + 1), "is larger than 4 MiB"),
+    "too many": (json.dumps({"nbformat": 4, "cells": [{"cell_type": "code", "source": ""}] * (MAX_CELLS + 1)}).encode(), "more than"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_a_notebook_that_cannot_be_read_says_why(tmp_path, name):
+    data, words = SPOILED[name]
+    (tmp_path / "work.ipynb").write_bytes(data)
+    found = open_submission(tmp_path).snapshot("scaling")
+    assert isinstance(found, Unreadable)
+    assert found.sentence.startswith("work.ipynb ")
+    assert words in found.reason
+    (tmp_path / "scaling.py").write_text("x = 1", encoding="utf-8")
+    assert "The file was graded." in open_submission(tmp_path).snapshot("scaling").notes[0]
+
+
+@pytest.mark.parametrize(
+    "tag", ["grade:../../etc/passwd", "grade:a/b", "grade:", "grade:x y", "grade:\x1b[31m"]
+)
+def test_a_name_that_is_no_module_is_passed_over(tmp_path, tag):
+    found = open_submission(hand_in(tmp_path, cell("x = 1", tag), cell("y = 1", "grade:scaling"))).snapshot(
+        "scaling"
+    )
+    assert found.sources == {"scaling.py": "y = 1"}
+
+
+def test_checkpoints_and_deeper_folders_are_not_looked_at(tmp_path):
+    for name in (".ipynb_checkpoints", "old"):
+        hand_in(tmp_path / name, cell(REFERENCE, "grade:scaling"))
+    assert open_submission(tmp_path).snapshot("scaling").attempted is False
+
+
+def test_an_empty_cell_is_not_attempted(tmp_path):
+    found = open_submission(hand_in(tmp_path, cell("%%grade scaling\n# todo"))).snapshot("scaling")
+    assert (found.attempted, found.sentence) == (False, "The cell scaling of work.ipynb is empty. Write it.")
+
+
+def test_what_was_read_is_kept_and_read_again_alike(tmp_path):
+    recording = Recording(
+        open_submission(hand_in(tmp_path, cell(REFERENCE, "grade:scaling"), exercises__scaling=STUB)).tree
+    )
+    found = Submission(recording).snapshot("scaling", STUB)
+    assert isinstance(found, Snapshot)
+    assert found.root == "work.ipynb/"
+    assert Submission(Stored.unpack(recording.kept.pack())).snapshot("scaling", STUB) == found
+
+
+def command(*words, folder):
+    environment = {**os.environ, "CONVGRADER_COURSE": str(COURSE)}
+    return subprocess.run(
+        [sys.executable, "-m", "grader", *map(str, words)], check=False, cwd=folder, env=environment,
+        capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def test_a_class_hands_notebooks_in(tmp_path):
+    class_ = tmp_path / "class"
+    class_.mkdir()
+    hand_in(class_ / "ada", cell(f"%%grade scaling\n{REFERENCE}"))
+    hand_in(class_ / "ben", cell(WRONG, "grade:scaling"))
+    hand_in(class_ / "cem", cell(f"%%grade scaling\n{CHEAT}"))
+    with zipfile.ZipFile(class_ / "dan.zip", "w") as archive:
+        archive.writestr("hw/work.ipynb", notebook(cell(REFERENCE, "grade:scaling")))
+    done = command(
+        "class", class_, "--gradebook", tmp_path / "course.db", "--require-isolation", 0, folder=tmp_path
+    )
+    assert done.returncode in (0, 1), done.stderr
+    with Gradebook(tmp_path / "course.db") as book:
+        points = {name: book.last(name).report.points for name in ("ada", "ben", "cem", "dan")}
+    assert points["ada"] == points["dan"] == 13.0
+    assert 0 < points["ben"] < 13.0
+    assert points["cem"] < 13.0
+
+
+def test_a_replay_of_a_cell_says_what_to_do_instead(tmp_path):
+    hand_in(tmp_path, cell(WRONG, "grade:scaling"))
+    done = command("replay", "scaling", folder=tmp_path)
+    assert done.returncode == 2
+    assert "scaling is a cell of work.ipynb" in done.stderr
+    assert "%debug" in done.stderr
+
+
+# --- the page
+
+
+def test_the_page_does_what_it_shows(tmp_path):
+    first, graded_cell, listing = run(*(source.rstrip("\n") for source in SHOWN_CELLS), course=ROOT)
+    assert first == []
+    assert "pooling  Pooling by hand" in shown(graded_cell)
+    assert "`max_pool2d` is not defined in this module" in shown(graded_cell)
+    assert shown(listing).startswith("pooling  Pooling by hand")
+    known = {exercise.id for exercise in catalog.load(ROOT).exercises}
+    assert set(re.findall(r"(?:%%grade|grade:|hint) ?([a-z_]+)\b", PAGE)) <= known
