@@ -296,9 +296,9 @@ def test_watching_never_boasts():
         (result,) = shown(whole(Outcome.FAILED), seen).exercises
         batch = Batch(look=None, changes=Changes(exercises=("halving",), quizzes=(), files=()))  # type: ignore[arg-type]
         texts = [
-            verdict_text(Ended(batch=batch, exercises=(result,)), "halving", style),
+            verdict_text(Ended(batch=batch, exercises=(result,)), "halving", style, {}),
             verdict_text(
-                Ended(batch=batch, exercises=(result, replace(result, id="other"))), "halving", style
+                Ended(batch=batch, exercises=(result, replace(result, id="other"))), "halving", style, {}
             ),
             list_text([result], (), style),
             nothing_left([result]),
@@ -660,3 +660,32 @@ def test_the_schema_of_a_course_is_named_by_the_page_that_shows_one():
     told = yaml.safe_load(dedented(f"    {written}"))
     assert set(told) == {"title", "reveal"}
     catalog.CourseDocument.model_validate(told)
+
+
+def test_replay_shows_no_more_than_the_report(grade):
+    grade.write(PARTLY)
+    text = grade("replay", "halving", code=0)
+    harmless(text)
+    assert "No check of halving that you can see fails" in text
+    harmless(grade("replay", "halving", "negative", code=2))
+    assert not (grade.work / "replays").exists()
+
+
+def test_replay_writes_no_case_of_a_check_that_keeps_its_details(grade, root):
+    change(
+        root,
+        "solutions/halving/test_halving.py",
+        '@pytest.mark.reveal("nothing")',
+        '@pytest.mark.reveal("title")',
+    )
+    grade.write(PARTLY)
+    assert "the check keeps its details to itself" in grade("replay", "halving", "negative", code=1)
+    assert not (grade.work / "replays").exists()
+
+
+def test_a_problem_of_a_mark_is_told_once(grade, root):
+    change(root, "solutions/halving/test_halving.py", '"nothing"', '"nothin"')
+    (root / "course.yaml").write_text("reveal: som\n", encoding="utf-8")
+    text = grade("check", code=4)
+    assert text.count("reveal('nothin') is none of") == text.count("course.yaml:1:9: ") == 1
+    assert "\nsolutions/halving/test_halving.py:22:2: " in text

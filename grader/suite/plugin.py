@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -132,11 +132,19 @@ def collect(path: Path) -> tuple[Check, ...]:
             or f"pytest ended with exit code {int(code)}: {printed.getvalue()[-500:]}"
         )
         raise DocumentError([Problem(path=path.name, message=f"the suite cannot be run: {reason}")])
-    written = {test.id: test.reveal for test in reveal.read(path)}
+    written = _written(path)
     tests = [item for item in collector.items if isinstance(item, pytest.Function)]
     if problems := [problem for test in tests for problem in _problems(test, written.get(test.name))]:
         raise DocumentError(problems)
     return tuple(Check(spec=_spec(test, written.get(test.name)), test=test.obj) for test in tests)
+
+
+def _written(path: Path) -> dict[str, Reveal | None]:
+    """Return how much of each test students see, as it says itself. A problem's path is below the exercise's folder."""
+    try:
+        return {test.id: test.reveal for test in reveal.read(path)}
+    except DocumentError as error:
+        raise DocumentError(replace(problem, path=path.name) for problem in error.problems) from None
 
 
 def _arguments(path: Path) -> Iterator[str]:
