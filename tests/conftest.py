@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from browsing import emulate
 
 from grader import catalog
 from grader.attempt import grade_exercises
@@ -128,3 +129,11 @@ def browser() -> Iterator["WebDriver"]:
     started.set_page_load_timeout(60)
     yield started
     started.quit()
+
+
+@pytest.fixture(autouse=True)
+def as_usual(request):
+    """What a test shows its pages on, dark, on paper or on a phone, is not what the next one gets."""
+    yield
+    if "browser" in request.fixturenames:
+        emulate(request.getfixturevalue("browser"))

@@ -158,7 +158,7 @@ def test_another_folder_can_be_graded(grade, tmp_path_factory):
 USAGE = [
     (["scalling"], 'There is no exercise "scalling". Did you mean "scaling"?'),
     (["lst"], 'Did you mean "list"?'),
-    (["--submission", "nowhere"], "nowhere is not a folder and not a zip"),
+    (["--submission", "nowhere"], "nowhere is not a folder, not a zip and no notebook"),
     (["--format", "pdf"], "'pdf' is not one of"),
     (["--fail-under", "120"], "120"),
     (["hint", "scalin"], 'Did you mean "scaling"?'),

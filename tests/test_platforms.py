@@ -18,6 +18,7 @@ REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encodi
 POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
 LINUX_ONLY = {
     "worker/linux.py",
+    "worker/keeper.py",
     "worker/landlock.py",
     "worker/lockdown.py",
     "worker/process.py",

@@ -447,7 +447,7 @@ def test_in_a_terminal_keys_help_and_q_leaves_everything_as_it_was(terminal, wor
     terminal.press("h")
     assert "A nudge" in terminal.see(KEYS)
     terminal.press("a")
-    assert "opens hint 2 of 3." in terminal.see(KEYS)
+    assert "opens hint 2 of 3." in " ".join(terminal.see(KEYS).split())
     terminal.press("\x1b[A\x1bOA\x1b[1;5Al")  # three arrows, and no `a`
     assert "everything" not in terminal.see(KEYS)
     write(workspace, exercises__scaling__py=REFERENCE)
