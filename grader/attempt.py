@@ -28,7 +28,8 @@ def plan(submission: Submission, exercises: Sequence[Exercise], seed: int) -> Pl
     """Read a submission, and decide what is to be graded."""
     found = Plan(jobs={}, refused={})
     for exercise in exercises:
-        snapshot = submission.snapshot(exercise.id, exercise.stub.read_text(encoding="utf-8"))
+        stub = exercise.stub.read_text(encoding="utf-8") if exercise.stub.is_file() else None
+        snapshot = submission.snapshot(exercise.id, stub)
         if isinstance(snapshot, Unreadable):
             outcome = Outcome.RAISED if snapshot.attempted else Outcome.NOT_ATTEMPTED
             result = scoring.exercise_result(exercise, (), outcome=outcome, message=snapshot.sentence)

@@ -20,6 +20,12 @@ def emulate(browser: "WebDriver", *, scheme: str = "light", width: int = 1280, m
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
+def show_as_usual(browser: "WebDriver") -> None:
+    """Take back what `emulate` set: pages are shown on what the browser itself has."""
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def wait_for(found: Callable[[], object]) -> None:
     """Wait until what is looked for is there."""
     deadline = time.monotonic() + LIMIT_S

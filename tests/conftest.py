@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browsing import emulate
+from browsing import show_as_usual
 
 from grader import catalog
 from grader.attempt import grade_exercises
@@ -136,4 +136,4 @@ def as_usual(request):
     """What a test shows its pages on, dark, on paper or on a phone, is not what the next one gets."""
     yield
     if "browser" in request.fixturenames:
-        emulate(request.getfixturevalue("browser"))
+        show_as_usual(request.getfixturevalue("browser"))

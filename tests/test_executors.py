@@ -49,11 +49,17 @@ def handed_in(tmp_path) -> list[HandedIn]:
 
 def results(course, handed_in: list[HandedIn], name: str, width: int = 2) -> dict[str, str]:
     """Grade with an executor; return the reports by student, without their times."""
-    with Gradebook(Path(":memory:")) as book, open_executor(name, width) as (pool, wide, slots):
-        run = Batch(
+    with Gradebook(Path(":memory:")) as book, batch(course, book, name, width) as run:
+        return {e.student: to_json(scoring.without_times(e.report)) for e in run.grade(handed_in)}
+
+
+@contextlib.contextmanager
+def batch(course, book: Gradebook, name: str, width: int) -> Iterator[Batch]:
+    """Open an executor, and a run over a class on it."""
+    with open_executor(name, width) as (pool, wide, slots):
+        yield Batch(
             course=course, gradebook=book, executor=pool, seed=0, width=wide, slots=slots, required_level=0
         )
-        return {e.student: to_json(scoring.without_times(e.report)) for e in run.grade(handed_in)}
 
 
 @pytest.fixture
@@ -168,16 +174,7 @@ def test_processes_share_one_warm_process(course, handed_in):
 
 def test_a_process_that_is_killed_ends_the_run_and_the_next_goes_on(course, handed_in):
     with Gradebook(Path(":memory:")) as book:
-        with open_executor("processes", 2) as (pool, width, slots):
-            run = Batch(
-                course=course,
-                gradebook=book,
-                executor=pool,
-                seed=0,
-                width=width,
-                slots=slots,
-                required_level=0,
-            )
+        with batch(course, book, "processes", 2) as run:
             ended = []
 
             def end(one: Ended) -> None:
@@ -188,16 +185,7 @@ def test_a_process_that_is_killed_ends_the_run_and_the_next_goes_on(course, hand
             with pytest.raises(GraderError, match="the same command goes on from there"):
                 list(map(end, run.grade(handed_in)))
         assert 1 <= len(ended) < len(handed_in)
-        with open_executor("processes", 2) as (pool, width, slots):
-            run = Batch(
-                course=course,
-                gradebook=book,
-                executor=pool,
-                seed=0,
-                width=width,
-                slots=slots,
-                required_level=0,
-            )
+        with batch(course, book, "processes", 2) as run:
             assert {one.student for one in run.grade(handed_in) if one.again} >= set(ended)
         assert len(list(book.attempts())) == len(handed_in)
 

@@ -4,9 +4,11 @@ import os
 import stat
 import tracemalloc
 import zipfile
+from dataclasses import replace
 
 import pytest
 
+from grader import attempt
 from grader.errors import UsageError
 from grader.submission import MAX_MODULE_BYTES, Snapshot, Text, Unreadable, open_submission
 from grader.submission.tree import MAX_MODULES, MAX_TOTAL_BYTES
@@ -224,3 +226,12 @@ def test_a_file_that_is_no_zip_is_a_usage_error(tmp_path):
 def test_only_plain_compression_is_read(tmp_path, compression):
     path = zipped(tmp_path / "odd.zip", [("exercises/relu.py", "x = 1")], compression=compression)
     assert "unusual" in open_submission(path).snapshot("relu").sentence
+
+
+def test_work_is_read_though_the_course_lacks_its_stub(course, tmp_path):
+    (exercise,) = (one for one in course.exercises if one.id == "scaling")
+    (tmp_path / "scaling.py").write_text("x = 1", encoding="utf-8")
+    without = replace(exercise, stub=tmp_path / "nowhere.py")
+    assert attempt.plan(open_submission(tmp_path), [without], 0).jobs["scaling"].sources == {
+        "scaling.py": "x = 1"
+    }

@@ -57,7 +57,7 @@ def _cut(check: str, exchanges: Sequence[Exchange]) -> Iterator[Unit]:
     for exchange in exchanges:
         request = exchange.request
         if isinstance(request, Call):
-            place[request.number] = -1 if _has_to_do_with_objects(exchange) else request.number
+            place[request.number] = -1 if has_to_do_with_objects(request, exchange.reply) else request.number
             parts.setdefault(place[request.number], []).append(exchange)
         else:
             parts.setdefault(place[getattr(request, "call", request.number)], []).append(exchange)
@@ -72,9 +72,8 @@ def _by_student(request: Question) -> bool:
     return isinstance(request, Call) and request.owner == "student"
 
 
-def _has_to_do_with_objects(exchange: Exchange) -> bool:
-    request, reply = exchange.request, exchange.reply
-    assert isinstance(request, Call)
+def has_to_do_with_objects(request: Call, reply: object) -> bool:
+    """Tell whether a call makes, takes or is asked of an object that stays with the student's code."""
     values = [request.args, request.kwargs, *([reply.value] if isinstance(reply, Returned) else [])]
     return request.owner == "handle" or any(map(_holds_object, values))
 

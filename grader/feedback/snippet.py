@@ -14,6 +14,7 @@ import torch
 
 from grader.feedback.judging import judgement, origin
 from grader.feedback.literals import Named, Unwritable, literal
+from grader.feedback.replay import has_to_do_with_objects
 from grader.model import Outcome, Snippet
 from grader.proxy import CallFailed, Conversation
 from grader.suite.comparison import Mismatch
@@ -132,23 +133,7 @@ class _Step:
 
     def objects(self) -> bool:
         """Tell whether it makes, takes or is asked of an object that stays with the student's code."""
-        request = self.request
-        if isinstance(request, Backward):
-            return False
-        values = [
-            request.args,
-            request.kwargs,
-            *([self.reply.value] if isinstance(self.reply, Returned) else []),
-        ]
-        return request.owner == "handle" or any(map(_holds_object, values))
-
-
-def _holds_object(value: Value) -> bool:
-    if isinstance(value, ItemsValue):
-        return any(map(_holds_object, value.items))
-    if isinstance(value, EntriesValue):
-        return any(_holds_object(item) for _, item in value.entries)
-    return isinstance(value, HandleValue)
+        return not isinstance(self.request, Backward) and has_to_do_with_objects(self.request, self.reply)
 
 
 def _told(module: str, steps: Sequence[_Step], reference: Mapping[str, object]) -> tuple["_Code", str, str]:
