@@ -84,6 +84,8 @@ def reason(check: CheckResult, told: Diagnosis | None) -> str:
     """Say briefly why a check did not pass, where the diagnosis `told` has been told already."""
     if check.outcome is Outcome.NOT_ATTEMPTED:
         return "not written yet"
+    if check.rationale == WITHHELD:
+        return "no details"
     if check.diagnosis is None:
         return check.rationale.rstrip(".")
     return "the same mistake" if check.diagnosis == told else known(check.diagnosis)
