@@ -3,17 +3,18 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from grader import document
 from grader.errors import DocumentError, GraderError, Problem, UsageError
-from grader.model import Exercise, Limits, section_order
+from grader.model import Exercise, Limits, Reveal, section_order
 
 _PACKAGED = Path(__file__).parent / "course"
 _CHECKOUT = Path(__file__).parent.parent
 COURSE_VARIABLE = "CONVGRADER_COURSE"
+COURSE_FILE = "course.yaml"
 
 Sentence = Annotated[str, Field(min_length=1, max_length=600)]
 Positive = Annotated[float, Field(gt=0)]
@@ -39,6 +40,18 @@ class LimitsDocument(_Strict):
         int | None, Field(gt=0, description="MiB that a worker may use beyond what it starts with.")
     ] = None
     output_limit_kib: Annotated[int | None, Field(gt=0, description="KiB that the module may print.")] = None
+
+
+RevealWord = Literal["all", "title", "nothing"]
+
+
+class CourseDocument(_Strict):
+    """A course.yaml, which a course may do without: what holds for all its exercises."""
+
+    title: Annotated[Sentence | None, Field(description="The name of the course.")] = None
+    reveal: Annotated[
+        RevealWord, Field(description="How much of its checks students see: `all`, `title` or `nothing`.")
+    ] = "all"
 
 
 class ExerciseDocument(_Strict):
@@ -79,6 +92,12 @@ class ExerciseDocument(_Strict):
     limits: Annotated[LimitsDocument, Field(description="Limits that differ from the defaults.")] = (
         LimitsDocument()
     )
+    reveal: Annotated[
+        RevealWord | None,
+        Field(
+            description="How much of its checks students see: `all`, `title` or `nothing`; else as course.yaml says."
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +106,7 @@ class Course:
 
     root: Path
     exercises: tuple[Exercise, ...]
+    title: str = ""
 
     @property
     def data(self) -> tuple[Path, ...]:
@@ -140,13 +160,18 @@ def survey(root: Path) -> tuple[Course, dict[str, tuple[Problem, ...]]]:
     """Read what can be read of the course at `root`; return it, and the problems of each exercise that cannot."""
     exercises: list[Exercise] = []
     broken: dict[str, tuple[Problem, ...]] = {}
+    whole = CourseDocument()
+    try:
+        whole = _whole(root)
+    except DocumentError as error:
+        broken[COURSE_FILE] = error.problems
     for folder in _folders(root):
         try:
-            exercises.append(_exercise(root, folder))
+            exercises.append(_exercise(root, folder, Reveal(whole.reveal)))
         except DocumentError as error:
             broken[folder.name] = error.problems
     exercises.sort(key=lambda exercise: (section_order(exercise.section), exercise.id))
-    return Course(root=root, exercises=tuple(exercises)), broken
+    return Course(root=root, exercises=tuple(exercises), title=whole.title or ""), broken
 
 
 def _folders(root: Path) -> list[Path]:
@@ -155,7 +180,12 @@ def _folders(root: Path) -> list[Path]:
     return [path for path in found if path.is_dir() and not path.name.startswith((".", "__"))]
 
 
-def _exercise(root: Path, folder: Path) -> Exercise:
+def _whole(root: Path) -> CourseDocument:
+    path = root / COURSE_FILE
+    return document.read(path, CourseDocument, shown=COURSE_FILE).value if path.exists() else CourseDocument()
+
+
+def _exercise(root: Path, folder: Path, reveal: Reveal) -> Exercise:
     path = folder / "exercise.yaml"
     found = document.read(path, ExerciseDocument, shown=path.relative_to(root).as_posix()).value
     given = {name: value for name, value in found.limits if value is not None}
@@ -173,4 +203,5 @@ def _exercise(root: Path, folder: Path) -> Exercise:
         limits=Limits(**given),
         banned_operators=tuple(found.banned_operators),
         warm=tuple(found.warm),
+        reveal=Reveal(found.reveal) if found.reveal is not None else reveal,
     )

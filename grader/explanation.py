@@ -9,7 +9,7 @@ from grader.feedback import counterexample
 from grader.feedback.diagnosis import Diagnoser, Found
 from grader.feedback.replay import Replayer, units_of
 from grader.mistakes import KNOWN
-from grader.model import CheckResult, Diagnosis, Outcome
+from grader.model import CheckResult, Diagnosis, Outcome, Reveal
 from grader.proxy import CallFailed, Conversation, Exchange
 from grader.sandbox import LoadFailed, Sandbox, WorkerLost
 from grader.suite.comparison import Mismatch
@@ -24,15 +24,23 @@ class Evidence:
     names: dict[str, list[str]] = field(default_factory=dict)
     searchable: set[str] = field(default_factory=set)
     where: dict[str, str] = field(default_factory=dict)
+    reveal: dict[str, Reveal | None] = field(default_factory=dict)
+
+    def most_shown_first(self) -> list[str]:
+        """Return the failed checks, those that keep more to themselves last: what is found goes where it is read."""
+        middle = Reveal.TITLE.strictness / 2  # of a check that says nothing: less than all, more than a title
+        strictness = {check: middle if own is None else own.strictness for check, own in self.reveal.items()}
+        return sorted(self.names, key=lambda check: strictness[check])
 
     def add(self, run: CheckRun, outcome: Outcome, names: tuple[str, ...]) -> None:
         """Keep what one check exchanged, and which of the exercise's `names` a failed one called, the last first."""
         conversation = run.conversation
         if conversation.complete and conversation.exchanges:
             self.segments[run.spec.id] = conversation.exchanges
-        if outcome is not Outcome.PASSED and run.spec.reveal == "all":
+        if outcome is not Outcome.PASSED:
             called = dict.fromkeys(call.root for call in reversed(conversation.calls))
             self.names[run.spec.id] = [name for name in called if name in names]
+            self.reveal[run.spec.id] = run.spec.reveal
         if isinstance(run.error, Mismatch) or outcome is Outcome.RAISED:
             # Not for a missing or refused function, which fails on every input.
             self.searchable.add(run.spec.id)
@@ -86,8 +94,8 @@ class Explanations:
         self.sandbox.close()  # the search gets a worker of its own, and its prints are not the checks'
         printed = len(self.sandbox.output)
         done: set[str] = set()
-        for check, names in self.evidence.names.items():
-            name = next(iter(names), "")
+        for check in self.evidence.most_shown_first():
+            name = next(iter(self.evidence.names[check]), "")
             if name in done or check not in self.evidence.searchable or not hasattr(self.reference, name):
                 continue
             done.add(name)

@@ -28,7 +28,10 @@ def of(*parts: str) -> str:
 
 
 def exercise(found: Exercise) -> str:
-    """Return the fingerprint of an exercise: every file of its folder, and what its exercise.yaml came to."""
+    """Return the fingerprint of an exercise: every file of its folder, and what its exercise.yaml came to.
+
+    Who may read how much of a result does not change it.
+    """
     return of(*_files(found.folder, "*"), msgspec.json.encode(_portable(found)).decode())
 
 
@@ -63,7 +66,8 @@ def versions(grader: str) -> Versions:
 
 def _files(folder: Path, pattern: str) -> Iterable[str]:
     for path in sorted(folder.rglob(pattern)):
-        if path.is_file() and not {"__pycache__", "course"} & set(path.relative_to(folder).parts):
+        apart = {"__pycache__", "course", "exercise.yaml"}
+        if path.is_file() and not apart & set(path.relative_to(folder).parts):
             yield path.relative_to(folder).as_posix()
             yield path.read_bytes().hex()
 
@@ -71,4 +75,4 @@ def _files(folder: Path, pattern: str) -> Iterable[str]:
 def _portable(found: Exercise) -> dict[str, object]:
     """Return what an exercise says, without where it lies: hosts keep courses in different places."""
     told = {field: getattr(found, field) for field in found.__dataclass_fields__}
-    return {name: value for name, value in told.items() if name not in ("stub", "folder")}
+    return {name: value for name, value in told.items() if name not in ("stub", "folder", "reveal")}

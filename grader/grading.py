@@ -330,8 +330,6 @@ class Grading:
 
     def _snippet(self, run: CheckRun, error: BaseException, outcome: Outcome) -> Snippet:
         """Write what the check asked as code, or why that cannot be done."""
-        if run.spec.reveal == "title":
-            return Snippet(reason="the check keeps its details to itself")
         if outcome is Outcome.INTERNAL_ERROR:
             return Snippet(reason="it failed through a fault of ours")
         if sum(len(one.code) for one in self.snippets.values()) > MOST_SNIPPETS:
@@ -360,8 +358,6 @@ class Grading:
             return plain
         outcome, rationale, frames = self._told(run, error)
         failed = replace(plain, outcome=outcome, points=0.0)
-        if spec.reveal == "title":
-            return replace(failed, rationale="This check keeps its details to itself.")
         example = self._example(run.conversation, error) if outcome is not Outcome.INTERNAL_ERROR else None
         rationale = one_line(rationale, limit=MAX_RATIONALE)
         shown = picture.picture(error, example.call) if example and isinstance(error, Mismatch) else None

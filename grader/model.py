@@ -32,6 +32,19 @@ class Outcome(StrEnum):
         return list(Outcome).index(self)
 
 
+class Reveal(StrEnum):
+    """How much of a check its students see: all, only its outcome and title, or nothing but that there is one."""
+
+    ALL = "all"
+    TITLE = "title"
+    NOTHING = "nothing"
+
+    @property
+    def strictness(self) -> int:
+        """0 for what shows all."""
+        return list(Reveal).index(self)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What one exercise of one submission may use."""
@@ -46,7 +59,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exercise:
-    """One exercise as the course describes it. `points` equals the sum of its suite's marks."""
+    """One exercise as the course describes it. `points` equals the sum of its suite's marks.
+
+    `reveal` holds for the checks that say nothing themselves; it changes no result, only who reads what of it.
+    """
 
     id: str
     title: str
@@ -61,6 +77,7 @@ class Exercise:
     limits: Limits = field(default_factory=Limits)
     banned_operators: tuple[str, ...] = ()
     warm: tuple[str, ...] = ()
+    reveal: Reveal = Reveal.ALL
 
     @property
     def suite(self) -> Path:
@@ -174,8 +191,32 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hidden:
+    """Checks that whoever reads a report is not shown: how many, and what they are worth together."""
+
+    checks: int
+    max_points: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """How much its students see of an exercise: `default`, unless a check is in `own`. `hidden` sums up its suite."""
+
+    default: Reveal = Reveal.ALL
+    own: dict[str, Reveal] = field(default_factory=dict)
+    hidden: Hidden | None = None
+
+    def of(self, check: str) -> Reveal:
+        """Return how much of a check they see."""
+        return self.own.get(check, self.default)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExerciseResult:
-    """What became of one exercise. `message` speaks of the exercise as a whole: a module that did not load."""
+    """What became of one exercise. `message` speaks of the exercise as a whole: a module that did not load.
+
+    With `hidden`, everything else is of the checks that are shown: outcome, points and max_points too.
+    """
 
     id: str
     title: str
@@ -188,6 +229,18 @@ class ExerciseResult:
     output: str = ""
     flags: tuple[Flag, ...] = ()
     duration_s: float = 0.0
+    hidden: Hidden | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether nothing that is shown is left to do."""
+        went_wrong = self.outcome not in (Outcome.PASSED, Outcome.SKIPPED)
+        return self.points >= self.max_points and not (self.hidden is not None and went_wrong)
+
+    @property
+    def shows_nothing(self) -> bool:
+        """Tell whether checks ran, and all of them are hidden."""
+        return self.hidden is not None and not self.checks and self.outcome is Outcome.SKIPPED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

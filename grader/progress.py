@@ -6,12 +6,13 @@ Grading is what costs time; so its points are remembered, with the files that th
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
-from grader import attempt, fingerprint
+from grader import attempt, fingerprint, reveal
 from grader.errors import DocumentError
 from grader.kept import Kept
-from grader.model import Exercise, ExerciseResult, Outcome
+from grader.model import Exercise, ExerciseResult, Hidden, Outcome
 from grader.quiz import Bank
 from grader.quiz.answers import read_answers
 from grader.submission import Folder, Submission, Text
@@ -29,14 +30,17 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where an exercise stands; `points` are those of the last grading."""
+    """Where an exercise stands; `points` are those of the last grading, of `max_points` that students see."""
 
     state: State
+    max_points: float
     points: float = 0.0
+    hidden: Hidden | None = None
 
-    def is_done(self, exercise: Exercise) -> bool:
-        """Tell whether it has full marks."""
-        return self.state is State.GRADED and self.points >= exercise.points
+    @property
+    def is_done(self) -> bool:
+        """Tell whether it has full marks, as far as they are shown."""
+        return self.state is State.GRADED and self.points >= self.max_points
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +62,16 @@ class Progress:
         return (self.workspace / "exercises").is_dir()
 
     def note(self, planned: attempt.Plan, results: Iterable[ExerciseResult]) -> None:
-        """Remember what exercises earned. Raises UsageError where it cannot be written."""
+        """Remember what exercises earned. Raises UsageError where it cannot be written.
+
+        Nothing is worth keeping of one that did not load, and has no points that are shown: it earned all of them.
+        """
         known = {
-            result.id: [result.points, _print(planned, result.id)]
+            result.id: [result.points, _print(planned, result.id, result.hidden)]
             for result in results
-            if result.id in planned.jobs and result.outcome is not Outcome.INTERNAL_ERROR
+            if result.id in planned.jobs
+            and result.outcome is not Outcome.INTERNAL_ERROR
+            and (result.max_points or result.is_full)
         }
         if known and self.is_kept():
             self._kept.write(self._kept.read() | known)
@@ -94,24 +103,30 @@ class Progress:
                     raise self._kept.unreadable()
 
 
-def _print(planned: attempt.Plan, exercise: str) -> str:
+def _print(planned: attempt.Plan, exercise: str, hidden: Hidden | None) -> str:
+    """Return what points were for: the files, and how many checks were left out of them."""
     files = relied_on(planned.jobs[exercise])
-    return fingerprint.of(*(text for path in sorted(files) for text in (path, files[path])))
+    left_out = [str(hidden.checks)] if hidden is not None else []
+    return fingerprint.of(*(text for path in sorted(files) for text in (path, files[path])), *left_out)
 
 
 def _standing(exercise: Exercise, planned: attempt.Plan, known: Mapping[str, tuple[float, str]]) -> Standing:
+    hidden = reveal.seen(exercise).hidden
+    most = exercise.points - hidden.max_points if hidden is not None else exercise.points
+    stands = partial(Standing, max_points=most, hidden=hidden)
     refused = planned.refused.get(exercise.id)
     if refused is not None:
         begun = refused.outcome is not Outcome.NOT_ATTEMPTED
-        return Standing(state=State.NOT_GRADED if begun else State.NOT_BEGUN)
+        return stands(state=State.NOT_GRADED if begun else State.NOT_BEGUN)
     module = planned.jobs[exercise.id].sources[f"{exercise.id}.py"]
     if module == exercise.stub.read_text(encoding="utf-8"):
-        return Standing(state=State.NOT_BEGUN)
+        return stands(state=State.NOT_BEGUN)
     if exercise.id not in known:
-        return Standing(state=State.NOT_GRADED)
+        return stands(state=State.NOT_GRADED)
     points, files = known[exercise.id]
-    is_same = files == _print(planned, exercise.id)
-    return Standing(state=State.GRADED if is_same else State.CHANGED, points=points)
+    is_same = files == _print(planned, exercise.id, hidden)
+    # Where the course shows less than it did, points of before may be more than can be earned now.
+    return stands(state=State.GRADED if is_same else State.CHANGED, points=min(points, most))
 
 
 def _answered(bank: Bank, submission: Submission) -> Answered | None:

@@ -38,7 +38,7 @@ def exercise_result(
     An internal error voids the whole exercise, as other checks may have waited for the one that we broke:
     its points and max_points are 0, whatever the checks earned, until it is graded again.
     """
-    ended = _most_severe({check.outcome for check in checks} | ({outcome} if outcome else set()))
+    ended = most_severe({check.outcome for check in checks} | ({outcome} if outcome else set()))
     void = ended is Outcome.INTERNAL_ERROR
     return ExerciseResult(
         id=exercise.id,
@@ -54,7 +54,7 @@ def exercise_result(
     )
 
 
-def _most_severe(outcomes: set[Outcome]) -> Outcome:
+def most_severe(outcomes: set[Outcome]) -> Outcome:
     """Return the most severe outcome; what is not written counts as failed once anything else was tried."""
     if Outcome.NOT_ATTEMPTED in outcomes and outcomes - {Outcome.NOT_ATTEMPTED, Outcome.SKIPPED}:
         outcomes = outcomes - {Outcome.NOT_ATTEMPTED} | {Outcome.FAILED}
@@ -99,8 +99,11 @@ def has_internal_error(graded: Report) -> bool:
 def meets(graded: Report, fail_under_percent: float = 100.0) -> bool:
     """Tell whether the score is at least this many percent; where there is nothing to earn, it is 0.
 
+    Where all that could be earned is hidden from whoever reads the report, it is met unless what is shown went wrong.
     The threshold counts as it was typed: 37 of 1000 points are 3.7 percent, which floats deny.
     """
+    if not graded.max_points and any(exercise.hidden is not None for exercise in graded.exercises):
+        return fail_under_percent <= 0 or all(exercise.is_full for exercise in graded.exercises)
     if not graded.max_points:
         return fail_under_percent <= 0
     score = Fraction(graded.points) / Fraction(graded.max_points)

@@ -19,6 +19,7 @@ ARROWS = {
     "mistakes": {"errors"},
     "jobs": {"errors", "model"},
     "scoring": {"model"},
+    "reveal": {"errors", "model", "spelling"},
     "source": set(),
     "review": {"model", "safetext", "source"},
     "document": {"errors", "safetext", "spelling"},
@@ -28,7 +29,7 @@ ARROWS = {
     "worker": {"wire", "service", "mistakes"},
     "sandbox": {"errors", "model", "wire"},
     "proxy": {"errors", "model", "sandbox", "wire"},
-    "suite": {"blame", "errors", "proxy"},
+    "suite": {"blame", "errors", "model", "proxy", "reveal"},
     "feedback": {"mistakes", "model", "proxy", "safetext", "service", "suite", "wire"},
     "explanation": {"feedback", "mistakes", "model", "proxy", "sandbox", "suite"},
     "grading": {
@@ -45,16 +46,16 @@ ARROWS = {
     "replays": {"errors", "fingerprint", "model", "safetext", "source", "writing"},
     "hints": {"errors", "kept", "model"},
     "workspace": {"catalog", "errors", "model", "quiz"},
-    "report": {"model", "safetext"},
+    "report": {"model", "safetext", "scoring"},
     "quiz_page": {"quiz", "report"},
     "content": {
         "blame", "catalog", "dispatch", "document", "errors", "fingerprint", "jobs", "mistakes", "model", "packing", "quiz", "quiz_page",
-        "safetext", "source", "spelling", "workspace", "writing",
+        "reveal", "safetext", "source", "spelling", "workspace", "writing",
     },
     "attempt": {"catalog", "dispatch", "errors", "jobs", "model", "quiz", "scoring", "submission"},
     "watch": {"attempt", "catalog", "dispatch", "jobs", "model", "source", "submission"},
-    "notebook": {"attempt", "catalog", "dispatch", "errors", "jobs", "model", "report", "submission"},
-    "progress": {"attempt", "errors", "fingerprint", "kept", "model", "quiz", "submission", "watch"},
+    "notebook": {"attempt", "catalog", "dispatch", "errors", "jobs", "model", "report", "reveal", "spelling", "submission"},
+    "progress": {"attempt", "errors", "fingerprint", "kept", "model", "quiz", "reveal", "submission", "watch"},
     "checkout": {"submission"},
     "handed_in": {"checkout", "errors", "submission"},
     "fingerprint": {"model"},
@@ -72,8 +73,8 @@ ARROWS = {
     "class_report": {"model", "policy", "report", "safetext", "similarity", "statistics"},
     "cli": {
         "attempt", "batch", "catalog", "class_report", "content", "dispatch", "doctor", "errors", "executors", "export", "gradebook",
-        "handed_in", "hints", "jobs", "model", "policy", "progress", "quiz", "quiz_page", "replays", "report", "safetext", "scoring", "similarity", "statistics",
-        "spelling", "submission", "watch", "workspace", "writing",
+        "handed_in", "hints", "jobs", "model", "policy", "progress", "quiz", "quiz_page", "replays", "report", "reveal", "safetext", "scoring",
+        "similarity", "statistics", "spelling", "submission", "watch", "workspace", "writing",
     },
 }  # fmt: skip
 

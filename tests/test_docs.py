@@ -343,6 +343,7 @@ CODES = {
         1,
         "ada is half finished",
     ),
+    ("README.md", "grade --submission ada.zip --reveal all"): (1, "the same"),
     ("README.md", "grade --submission ada.zip --seed 7 --jobs 1"): (1, "the same"),
     ("docs/exports.md", "grade export quizzes canvas quizzes.zip"): (1, "the page: items are left out"),
     ("docs/exports.md", "grade export quizzes moodle quizzes.xml pooling"): (1, "the same"),

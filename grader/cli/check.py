@@ -1,7 +1,7 @@
 """`grade check`: proves that the course's content is sound."""
 
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import click
@@ -72,6 +72,7 @@ def check_command(
             check.repeat(chosen, repeat)
         if not mutants and not repeat:
             check.plain(chosen, exercises)
+    check.add(broken.pop(catalog.COURSE_FILE, ()))
     for name in (name for name in broken if not exercises or name in exercises):
         check.unread(name, broken[name])
     return check.told()
@@ -91,7 +92,7 @@ class _Check:
 
     def plain(self, chosen: Sequence[Exercise], named: Sequence[str]) -> None:
         """Check stubs, references, mistakes; the tree and the quizzes too, unless exercises were named."""
-        tree = content.check_tree(self._course)
+        tree = [*content.check_tree(self._course), *content.check_reveals(self._course)]
         self._problems += [problem for problem in tree if not named or _concerns(problem, named)]
 
         def check(exercises: Sequence[Exercise]) -> Iterator[content.Proof]:
@@ -148,6 +149,10 @@ class _Check:
             self._show(found, line, unchanged, graded=found.gradings > 0)
             for text in _tolerances(found, self._verbose) if found.gradings else ():
                 click.echo(text)
+
+    def add(self, problems: Iterable[Problem]) -> None:
+        """Keep what is wrong with the course as a whole."""
+        self._problems += problems
 
     def unread(self, name: str, problems: Sequence[Problem]) -> None:
         """Tell of an exercise whose exercise.yaml cannot be read, and what else can be seen in its files."""

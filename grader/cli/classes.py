@@ -13,7 +13,8 @@ from grader.cli.run import write
 from grader.dispatch import cores
 from grader.errors import UsageError
 from grader.gradebook import Gradebook
-from grader.report import to_json
+from grader.report import shown, to_json
+from grader.reveal import seen as seen_of
 from grader.safetext import one_line
 
 _NAME = 60
@@ -34,7 +35,7 @@ _NAME = 60
     "--reports",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write the JSON report of each student to DIR.",
+    help="Write the JSON report of each student to DIR, as far as they may see it.",
 )
 @options.require_isolation()
 @options.jobs
@@ -65,6 +66,7 @@ def class_command(
     found = handed_in.find(submissions, assignment)
     course = catalog.load(catalog.find_root())
     _make(reports)
+    seen = {exercise.id: seen_of(exercise) for exercise in course.exercises}
     code, graded = 0, 0
     width = jobs or cores()
     with (
@@ -87,7 +89,7 @@ def class_command(
             if ended.report is not None:
                 graded += 1
                 if reports is not None:
-                    write(to_json(ended.report), reports / f"{ended.student}.json")
+                    write(to_json(shown(ended.report, seen)), reports / f"{ended.student}.json")
     progress.clear()
     click.echo(f"{graded} of {len(found)} submissions graded in {progress.seconds():.0f} s.")
     return code

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from grader.errors import UsageError
-from grader.model import Report
+from grader.model import Report, Seen
 from grader.report import (
     MOST_BYTES,
     Handed,
@@ -19,6 +19,7 @@ from grader.report import (
     Release,
     Style,
     read_metadata,
+    shown,
     to_classroom50,
     to_github,
     to_gradescope,
@@ -40,29 +41,38 @@ class Setting:
     style: Style = field(default_factory=Style)
     submission: Path = Path()
     hints: Mapping[str, Help] = field(default_factory=dict)
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+
+
+Form = Callable[[Report, Setting], str]
 
 
 def _github(report: Report, setting: Setting) -> str:
     return to_github(report, setting.style, secrets.token_hex(16), _places(report, setting.submission))
 
 
-def _gradescope(report: Report, _setting: Setting) -> str:
-    return to_gradescope(report, _handed())
+def _gradescope(report: Report, setting: Setting) -> str:
+    return to_gradescope(report, _handed(), setting.seen)
 
 
 def _classroom50(report: Report, _setting: Setting) -> str:
     return to_classroom50(report, _release(), datetime.now(UTC))
 
 
-FORMATS: dict[str, Callable[[Report, Setting], str]] = {
-    "text": lambda report, setting: to_text(report, setting.style, setting.hints),
-    "json": lambda report, _: to_json(report),
-    "junit": lambda report, _: to_junit(report),
-    "html": lambda report, setting: to_html(report, setting.hints),
-    "markdown": lambda report, _: to_markdown(report),
-    "github": _github,
+def _as_seen(form: Form) -> Form:
+    return lambda report, setting: form(shown(report, setting.seen), setting)
+
+
+# Each takes the whole report. Gradescope alone can keep a test from a student and show it to an instructor.
+FORMATS: dict[str, Form] = {
+    "text": _as_seen(lambda report, setting: to_text(report, setting.style, setting.hints)),
+    "json": _as_seen(lambda report, _: to_json(report)),
+    "junit": _as_seen(lambda report, _: to_junit(report)),
+    "html": _as_seen(lambda report, setting: to_html(report, setting.hints)),
+    "markdown": _as_seen(lambda report, _: to_markdown(report)),
+    "github": _as_seen(_github),
     "gradescope": _gradescope,
-    "classroom50": _classroom50,
+    "classroom50": _as_seen(_classroom50),
 }
 
 

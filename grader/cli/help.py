@@ -16,7 +16,9 @@ from grader.cli.run import prose_width
 from grader.dispatch import Dispatcher
 from grader.errors import InternalError, UsageError
 from grader.hints import OpenedHints
-from grader.model import Exercise, ExerciseResult, Outcome
+from grader.model import Exercise, ExerciseResult, Hidden, Outcome
+from grader.report import hidden_sentence
+from grader.reveal import seen as seen_of
 from grader.spelling import question
 from grader.submission import open_submission
 
@@ -64,13 +66,17 @@ def next_hint(exercise: Exercise, folder: Path, number: int | None = None) -> st
 def solution_command(exercise: str, submission: Path) -> int:
     """Show how we solved EXERCISE, and why so. It opens after full marks: your file is graded first.
 
-    Exits with 1 while it stays closed.
+    While checks of it are hidden from you it stays closed, whatever they would say. Exits with 1 while it is closed.
 
     Example: grade solution pooling
     """
     with Dispatcher() as dispatcher:
         course = catalog.load(catalog.find_root())
         found = choose_one(course, exercise)
+        seen = seen_of(found)
+        if seen.hidden is not None:  # to open would tell what became of them
+            click.echo(_kept_closed(found, seen.hidden))
+            return 1
         handed_in = open_submission(submission)
         (result,) = attempt.grade_exercises(dispatcher, handed_in, [found], options.DEFAULT_SEED)
     if result.outcome is Outcome.INTERNAL_ERROR:
@@ -97,6 +103,14 @@ def _closed(exercise: Exercise, result: ExerciseResult) -> str:
     return click.wrap_text(
         f"Our solution of {exercise.id} opens when yours has full marks; now {state}. "
         f"`grade {exercise.id}` says what is missing, and `grade hint {exercise.id}` gives a nudge.",
+        width=prose_width(),
+    )
+
+
+def _kept_closed(exercise: Exercise, hidden: Hidden) -> str:
+    return click.wrap_text(
+        f"Our solution of {exercise.id} stays closed for now. {hidden_sentence(hidden)} "
+        f"`grade hint {exercise.id}` gives a nudge.",
         width=prose_width(),
     )
 

@@ -11,8 +11,8 @@ from grader.cli.run import colour, has_unicode, width
 from grader.model import Exercise
 from grader.progress import Answered, Progress, Standing, State
 from grader.quiz import Bank
-from grader.report import Style
-from grader.report.layout import amount, columns, cut
+from grader.report import Style, hidden_sentence, sum_hidden
+from grader.report.layout import amount, columns, cut, number
 
 _LEAST_TITLE = 10  # columns: less of a title says nothing
 
@@ -31,6 +31,8 @@ def list_command(submission: Path) -> int:
     grade list --submission my-cnn
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     course = catalog.load(catalog.find_root())
+    if course.title:
+        click.echo(f"{course.title}\n")
     banks = quiz.load_banks(course.quizzes)
     progress = Progress(submission)
     if not progress.is_kept():
@@ -38,14 +40,14 @@ def list_command(submission: Path) -> int:
         return 0
     style = Style(colour=colour(None), width=width(), unicode=has_unicode())
     exercises, quizzes = progress.exercises(course.exercises), progress.quizzes(banks)
-    rows = [
-        (exercise.id, exercise.title, _told(exercise, exercises[exercise.id]))
-        for exercise in course.exercises
-    ]
+    rows = [(exercise.id, exercise.title, _told(exercises[exercise.id])) for exercise in course.exercises]
     click.echo("\n".join(["Exercises\n", *_rows(rows, style)]))
     if banks:
         rows = [(bank.id, bank.title, _answered(quizzes[bank.id])) for bank in banks]
         click.echo("\n".join(["\nQuizzes\n", *_rows(rows, style)]))
+    hidden = sum_hidden(standing.hidden for standing in exercises.values())
+    if hidden is not None:
+        click.echo("\n" + click.wrap_text(hidden_sentence(hidden), width=style.width))
     following = _next(course.exercises, exercises, quizzes)
     click.echo("\n" + click.wrap_text(following, width=style.width))
     return 0
@@ -66,11 +68,14 @@ def _list_course(exercises: Sequence[Exercise], banks: Sequence[Bank]) -> None:
     click.echo("Start with `grade init DIR`; then `grade`, `grade hint EXERCISE`, `grade quiz QUIZ`.")
 
 
-def _told(exercise: Exercise, standing: Standing) -> str:
-    points = f"{amount(standing.points, exercise.points)} points"
+def _told(standing: Standing) -> str:
+    points = f"{amount(standing.points, standing.max_points)} points"
     match standing.state:
+        case State.GRADED if standing.hidden is not None:
+            secret = number(standing.hidden.max_points)
+            return f"{points}, {secret} hidden" if standing.max_points else f"graded, {secret} points hidden"
         case State.GRADED:
-            return f"done, {points}" if standing.is_done(exercise) else points
+            return f"done, {points}" if standing.is_done else points
         case State.CHANGED:
             return f"changed since {points}"
         case state:
@@ -98,7 +103,7 @@ def _next(
     exercises: Sequence[Exercise], standings: Mapping[str, Standing], quizzes: Mapping[str, Answered | None]
 ) -> str:
     """Say what to do: go on with what is begun, then with the first that is not."""
-    left = [exercise for exercise in exercises if not standings[exercise.id].is_done(exercise)]
+    left = [exercise for exercise in exercises if not standings[exercise.id].is_done]
     begun = [exercise for exercise in left if standings[exercise.id].state is not State.NOT_BEGUN]
     unanswered = [name for name, found in quizzes.items() if found is None or found.count < found.of]
     if begun:
@@ -107,4 +112,6 @@ def _next(
         return f"Next: open exercises/{left[0].id}.py, and run `grade {left[0].id}`."
     if unanswered:
         return f"Next: `grade quiz {unanswered[0]}`."
+    if any(standing.hidden is not None for standing in standings.values()):
+        return "Everything you can see is done. `grade` tells what it earns."
     return "Everything is done. `grade` tells what it earns."

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from grader.errors import GraderError, UsageError
+from grader.model import Reveal
 from grader.policy import Keep, Policy
 
 DEFAULT_SEED = 0
@@ -152,6 +153,18 @@ executor = click.option(
     show_default=True,
     help="processes, around one warm process; local: threads around it; loky: a warm process for each job; "
     "dask://HOST:PORT: one on every worker of a cluster.",
+)
+
+
+def _reveal(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Reveal | None:
+    return Reveal(value) if value is not None else None
+
+
+reveal = click.option(
+    "--reveal",
+    type=click.Choice([str(reveal) for reveal in Reveal]),
+    callback=_reveal,
+    help="Show all of every check, only title and outcome, or nothing; what the course says unless given.",
 )
 
 

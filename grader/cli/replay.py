@@ -17,8 +17,9 @@ from grader.cli.help import choose_one
 from grader.dispatch import Dispatcher
 from grader.errors import InternalError, UsageError
 from grader.jobs import Graded
-from grader.model import CheckResult, Exercise, ExerciseResult, Outcome, Snippet
-from grader.report import first_to_mend
+from grader.model import CheckResult, Exercise, ExerciseResult, Outcome, Reveal, Snippet
+from grader.report import first_to_mend, shown_exercise
+from grader.reveal import seen as seen_of
 from grader.safetext import one_line
 from grader.spelling import question
 from grader.submission import Folder, Submission
@@ -82,11 +83,19 @@ def _grade(
     endings = dict(
         zip(planned.jobs, dispatcher.grade([job.with_replay() for job in planned.jobs.values()]), strict=True)
     )
-    results = [planned.refused.get(one.id) or attempt.result_of(one, endings[one.id]) for one in chosen]
+    seen = {one.id: seen_of(one) for one in chosen}
+    results = [
+        shown_exercise(planned.refused.get(one.id) or attempt.result_of(one, endings[one.id]), seen[one.id])
+        for one in chosen
+    ]
     unfinished = [result for result in results if result.points < result.max_points]
     found = max(unfinished or results, key=lambda result: result.points > 0)
     ending = endings.get(found.id)
-    return found, ending.snippets if isinstance(ending, Graded) else {}, planned
+    written = ending.snippets if isinstance(ending, Graded) else {}
+    kept_back = Snippet(reason="the check keeps its details to itself")
+    of = seen[found.id].of
+    snippets = {check: one if of(check) is Reveal.ALL else kept_back for check, one in written.items()}
+    return found, snippets, planned
 
 
 def _case(
@@ -106,7 +115,10 @@ def _case(
     failed = [check for check in result.checks if check.outcome is not Outcome.PASSED]
     check = _named(result, wanted) if wanted is not None else first_to_mend(failed)
     if check is None or check.outcome is Outcome.PASSED:
-        what = f"“{check.title}” passes" if check is not None else f"All checks of {result.id} pass"
+        every = f"All checks of {result.id} pass"
+        if result.hidden is not None:
+            every = f"No check of {result.id} that you can see fails"
+        what = f"“{check.title}” passes" if check is not None else every
         return _Nothing(f"{what}: there is nothing to replay.", 0)
     if check.outcome is Outcome.SKIPPED:
         return _Nothing(f"{check.id} did not run. {check.rationale}", 1)

@@ -15,9 +15,19 @@ from grader.cli.formats import FORMATS, Setting, add_step_summary, report_format
 from grader.dispatch import Dispatcher
 from grader.errors import IsolationRefused, UsageError
 from grader.hints import OpenedHints
-from grader.model import CheckResult, Exercise, ExerciseResult, Report
+from grader.model import CheckResult, Exercise, ExerciseResult, Report, Reveal
 from grader.progress import Progress
-from grader.report import NONE_OPENED, Help, Style, exercise_text, quizzes_text, summary_text
+from grader.report import (
+    NONE_OPENED,
+    Help,
+    Style,
+    exercise_text,
+    quizzes_text,
+    shown,
+    shown_exercise,
+    summary_text,
+)
+from grader.reveal import seen as seen_of
 from grader.spelling import question
 from grader.submission import Submission, Unreadable, open_submission
 from grader.writing import write_whole
@@ -32,6 +42,7 @@ from grader.writing import write_whole
 @options.require_isolation(0)
 @options.jobs
 @options.seed("Seed of the inputs; the course's own unless given.")
+@options.reveal
 @options.course
 def run_command(
     exercises: tuple[str, ...],
@@ -42,13 +53,18 @@ def run_command(
     require_isolation: int,
     jobs: int | None,
     seed: int,
+    reveal: Reveal | None,
 ) -> int:
     """Grade all exercises and quizzes of a submission, or just the named exercises.
+
+    A course may keep details of checks, or whole checks, from its students; points, percent and exit code are then of
+    what is shown. With --reveal all, instructors read everything.
 
     \b
     grade                                  everything in this folder
     grade relu pooling                     these two exercises
     grade --submission ada --format json   another folder, for a machine to read
+    grade --submission ada --reveal all    and what ada herself may not see
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     if output is not None and not output.absolute().parent.is_dir():
         raise UsageError(f"The report cannot be written to {output}: there is no folder {output.parent}.")
@@ -59,9 +75,10 @@ def run_command(
         if not exercises:
             refuse_empty(course, handed_in, submission)
         style = Style(colour=colour(output), width=width(), unicode=has_unicode())
+        seen = {exercise.id: seen_of(exercise, reveal) for exercise in chosen}
         own = submission == Path()  # one's own work, and not what somebody handed in
         hints = opened_hints(submission, chosen) if own else {}
-        setting = Setting(style=style, submission=submission, hints=hints)
+        setting = Setting(style=style, submission=submission, hints=hints, seen=seen)
         streams = form == "text" and output is None
         if output is not None and not _is_stream(output):
             # First of all: whatever ends this run, no older report can be taken for its result.
@@ -74,22 +91,22 @@ def run_command(
             results.append(result)
             if streams:
                 counter.clear()
-                click.echo(exercise_text(result, style, hints.get(result.id, NONE_OPENED)))
+                part = shown_exercise(result, seen[result.id])
+                click.echo(exercise_text(part, style, hints.get(result.id, NONE_OPENED)))
         quizzes = [] if exercises else list(attempt.Quizzes(course).grade(handed_in))
         report = attempt.report(dispatcher, results, quizzes, seed)
     if own:
-        note(submission, planned, results)
+        note(submission, planned, chosen, results)
+    told = shown(report, seen)
     if streams:
-        click.echo(
-            "\n".join(filter(None, [quizzes_text(report.quizzes, style), summary_text(report, style)]))
-        )
+        click.echo("\n".join(filter(None, [quizzes_text(told.quizzes, style), summary_text(told, style)])))
     else:
         write(FORMATS[form](report, setting), output)
         if form == "github":
-            add_step_summary(report)
+            add_step_summary(told)
         if output is not None:
             click.echo(f"Report written to {output}.", err=True)
-    return exit_code(report, fail_under)
+    return exit_code(told, fail_under)
 
 
 def opened_hints(workspace: Path, exercises: Sequence[Exercise]) -> dict[str, Help]:
@@ -103,10 +120,16 @@ def opened_hints(workspace: Path, exercises: Sequence[Exercise]) -> dict[str, He
     return {}
 
 
-def note(workspace: Path, planned: attempt.Plan, results: Sequence[ExerciseResult]) -> None:
-    """Remember in a workspace what exercises earned, for `grade list`; where that cannot be kept, it is not."""
+def note(
+    workspace: Path, planned: attempt.Plan, chosen: Sequence[Exercise], results: Sequence[ExerciseResult]
+) -> None:
+    """Remember in a workspace what exercises earned, for `grade list`; where that cannot be kept, it is not.
+
+    What lies in a workspace is its student's to read, so nothing else is kept there than the course lets them see.
+    """
+    seen = {exercise.id: seen_of(exercise) for exercise in chosen}
     with contextlib.suppress(UsageError):
-        Progress(workspace).note(planned, results)
+        Progress(workspace).note(planned, [shown_exercise(result, seen[result.id]) for result in results])
 
 
 class _Counter:

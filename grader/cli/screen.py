@@ -86,7 +86,7 @@ def verdict_text(ended: Ended, focus: str | None, style: Style, hints: Mapping[s
         return quizzes_text(ended.quizzes, style)
     shown = next((result for result in ended.exercises if result.id == focus), None)
     blocks = [list_text(ended.exercises, ended.quizzes, style)]
-    if shown is not None and shown.points < shown.max_points:
+    if shown is not None and not shown.is_full:
         blocks.append(exercise_text(shown, style, hints.get(shown.id, NONE_OPENED)))
     return "\n\n".join(blocks)
 
@@ -95,7 +95,7 @@ def to_work_on(results: Sequence[ExerciseResult], before: str | None) -> str | N
     """Return the exercise to work on after these results: the one that was saved, else that of before if it is left."""
     if len(results) == 1:
         return results[0].id
-    left = [result for result in results if result.points < result.max_points]
+    left = [result for result in results if not result.is_full]
     if not left or any(result.id == before for result in left):
         return before
     return max(left, key=lambda result: result.points > 0).id

@@ -22,7 +22,16 @@ from grader.cli.screen import Screen, to_work_on, verdict_text
 from grader.dispatch import Dispatcher
 from grader.errors import GraderError
 from grader.model import Exercise
-from grader.report import NONE_OPENED, Help, Style, exercise_text, list_text
+from grader.report import (
+    NONE_OPENED,
+    Help,
+    Style,
+    exercise_text,
+    list_text,
+    nothing_left,
+    shown_exercise,
+)
+from grader.reveal import seen as seen_of
 from grader.submission import open_submission
 from grader.watch import Batch, Ended, Session, has_events, notices
 
@@ -106,6 +115,7 @@ class _Watching:
         self._style = Style(colour=colour(None), width=width(), unicode=has_unicode())
         self._screen = Screen(self._style, is_terminal=is_terminal, has_keys=self._has_keys)
         self._events: queue.SimpleQueue[_Key | _Noticed | Ended | Exception] = queue.SimpleQueue()
+        seen = {exercise.id: seen_of(exercise) for exercise in work.chosen}
         self._session = Session(
             course=work.course,
             chosen=work.chosen,
@@ -115,6 +125,7 @@ class _Watching:
             tell=self._events.put,
             dispatcher=dispatcher,
             jobs=work.jobs,
+            show=lambda result: shown_exercise(result, seen[result.id]),
         )
         self._focus: str | None = work.chosen[0].id if len(work.chosen) == 1 else None
         self._running: list[Batch] = []
@@ -187,7 +198,7 @@ class _Watching:
         current = self._session.take(ended)
         if not current.exercises and not current.quizzes:
             return  # something newer is being graded
-        note(self._work.folder, ended.batch.look.plan, current.exercises)
+        note(self._work.folder, ended.batch.look.plan, self._work.chosen, current.exercises)
         self._focus = to_work_on(current.exercises, self._focus)
         self._asked = None
         told = verdict_text(current, self._focus, self._style, self._hints())
@@ -219,7 +230,7 @@ class _Watching:
     def _go_on(self) -> None:
         following = self._session.next_after(self._focus or "")
         if following is None:
-            self._below("Everything passes. Well done.")
+            self._below(nothing_left(self._session.results.values()))
             return
         self._focus = following
         result = self._session.results.get(following)

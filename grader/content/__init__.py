@@ -5,6 +5,7 @@ from grader.content.dependence import bank_key, exercise_key
 from grader.content.keys import BankProof, bank_paths, check_banks, check_quizzes
 from grader.content.mutants import Mutant
 from grader.content.proofs import Proof, check_exercises
+from grader.content.reveals import check_reveals
 from grader.content.sound import Sound, unless_known
 from grader.content.sources import check_files
 from grader.content.steadiness import THREADS, Steadiness, check_repeatedly
@@ -27,6 +28,7 @@ __all__ = [
     "check_mutants",
     "check_quizzes",
     "check_repeatedly",
+    "check_reveals",
     "check_tree",
     "exercise_key",
     "mutants",

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from grader.catalog import Course, ExerciseDocument
+from grader.catalog import Course, CourseDocument, ExerciseDocument
 from grader.content.tree import shown
 from grader.quiz.bank import BankDocument
 from grader.quiz.units import UNITS
@@ -64,7 +64,11 @@ def _called(schema: Any) -> str:
 
 def schemas() -> dict[str, str]:
     """Return the text of each schema by the name of its file."""
-    models: dict[str, type[BaseModel]] = {"exercise.json": ExerciseDocument, "quiz.json": BankDocument}
+    models: dict[str, type[BaseModel]] = {
+        "course.json": CourseDocument,
+        "exercise.json": ExerciseDocument,
+        "quiz.json": BankDocument,
+    }
     return {
         name: _text(model.model_json_schema(schema_generator=_Generator)) for name, model in models.items()
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import requires, version
 from pathlib import Path
 
+from grader.catalog import COURSE_FILE
 from grader.export.ci import TEMPLATES
 from grader.packing import FILE, SCRIPT, pack
 
@@ -39,6 +40,8 @@ def _files(course: Path, exercises: Sequence[str], level: int, seed: int) -> Ite
     for folder in _COURSE:  # where the engine looks for a course that travels with it
         for path in _below(course / folder):
             yield f"grader/course/{path.relative_to(course).as_posix()}", path.read_bytes(), FILE
+    if (course / COURSE_FILE).is_file():  # else everything would be shown there
+        yield f"grader/course/{COURSE_FILE}", (course / COURSE_FILE).read_bytes(), FILE
 
 
 def requirements() -> list[str]:

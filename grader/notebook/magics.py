@@ -6,7 +6,6 @@ import re
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from grader import attempt, catalog
@@ -16,7 +15,9 @@ from grader.errors import GraderError
 from grader.jobs import Job
 from grader.model import Exercise, ExerciseResult
 from grader.notebook.shown import bundle
-from grader.report import Style, list_text
+from grader.report import Style, list_text, shown_exercise
+from grader.reveal import seen as seen_of
+from grader.spelling import question
 from grader.submission import python_of
 
 _UNKNOWN_NAME = re.compile(r"NameError: name '(\w+)' is not defined")
@@ -139,7 +140,7 @@ class Session:
         sources = {f"{name}.py": text for name, text in self.cells.items()}
         job = Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed)
         (ending,) = self.warm().grade([job])
-        result = attempt.result_of(exercise, ending)
+        result = shown_exercise(attempt.result_of(exercise, ending), seen_of(exercise))
         self.results[exercise.id] = result
         self._publish(bundle(result, _remarks(result, self.shell.user_ns)))
 
@@ -151,9 +152,8 @@ def _exercise(course: Course, wanted: str) -> Exercise:
     found = course.exercise(wanted)
     if found is None:
         known = [exercise.id for exercise in course.exercises]
-        close = get_close_matches(wanted, known, n=1, cutoff=0.5)
-        hint = f'Did you mean "{close[0]}"?' if close else f"There are: {', '.join(known)}."
-        raise _Refused(f'There is no exercise "{wanted}". {hint}')
+        hint = question(wanted, known) or f" There are: {', '.join(known)}."
+        raise _Refused(f'There is no exercise "{wanted}".{hint}')
     return found
 
 

@@ -8,8 +8,9 @@ from grader.report.gradescope import Handed, read_metadata, to_gradescope
 from grader.report.junit import to_junit
 from grader.report.layout import Style
 from grader.report.page import exercise_page, to_html
+from grader.report.shown import shown, shown_exercise
 from grader.report.text import exercise_text, list_text, quizzes_text, summary_text, to_text
-from grader.report.wording import NONE_OPENED, Help, first_to_mend
+from grader.report.wording import NONE_OPENED, Help, first_to_mend, hidden_sentence, nothing_left, sum_hidden
 
 __all__ = [
     "FORMAT",
@@ -25,9 +26,14 @@ __all__ = [
     "exercise_text",
     "first_to_mend",
     "from_json",
+    "hidden_sentence",
     "list_text",
+    "nothing_left",
     "quizzes_text",
     "read_metadata",
+    "shown",
+    "shown_exercise",
+    "sum_hidden",
     "summary_text",
     "to_classroom50",
     "to_document",

@@ -44,7 +44,11 @@ class Release:
 
 
 def to_classroom50(report: Report, release: Release, now: datetime) -> str:
-    """Return result.json. `now` is when grading ended."""
+    """Return result.json. `now` is when grading ended.
+
+    The format shows each test to its student, and has no way to hide one; so `report` is one as they see it, and what
+    is hidden of it is a test that is not passed, out of 0.
+    """
     found = entries(report)
     count = Counter(_name(entry) for entry in found)
     tests = [_test(entry, alone=count[_name(entry)] == 1) for entry in found]

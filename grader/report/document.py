@@ -8,7 +8,7 @@ import msgspec
 from grader.model import Report
 
 FORMAT = "convgrader/report/1"
-_ADDED = frozenset({"picture"})  # fields younger than the format: a report from before lacks them
+_ADDED = frozenset({"hidden", "picture"})  # fields younger than the format: a report from before lacks them
 
 
 def to_document(report: Report) -> dict[str, Any]:

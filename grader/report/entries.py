@@ -13,6 +13,7 @@ from grader.model import (
     QuizResult,
     Report,
 )
+from grader.report.wording import counted_hidden, hidden_sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,8 @@ class Entry:
     """What became of one check or item, or of an exercise or answers file as a whole.
 
     `group` is `<exercise>` or `quiz.<quiz>`. `message` and `lines` hold student text, raw: a renderer makes it safe.
-    A void exercise has nothing to earn, whatever its checks earned.
+    A void exercise has nothing to earn, whatever its checks earned. What is `hidden` is one entry for each exercise,
+    with nothing to earn either: it says how many checks there are, and is never full.
     """
 
     group: str
@@ -32,11 +34,16 @@ class Entry:
     message: str = ""
     lines: tuple[str, ...] = ()
     frame: Frame | None = None
+    hidden: bool = False
 
     @property
     def is_full(self) -> bool:
         """Tell whether nothing more can be earned, and nothing went wrong."""
-        return self.points >= self.max_points and self.outcome in (Outcome.PASSED, Outcome.SKIPPED)
+        return (
+            not self.hidden
+            and self.points >= self.max_points
+            and self.outcome in (Outcome.PASSED, Outcome.SKIPPED)
+        )
 
 
 def entries(report: Report) -> list[Entry]:
@@ -50,13 +57,13 @@ _TOLD_LATER = {Outcome.NOT_ATTEMPTED, Outcome.SKIPPED}
 
 def worst_first(found: list[Entry]) -> list[Entry]:
     """Return what is not full, most severe first and what is not written last; else in the order of the course."""
-    open_ones = [entry for entry in found if not entry.is_full]
+    open_ones = [entry for entry in found if not entry.is_full and not entry.hidden]
     return sorted(open_ones, key=lambda entry: (entry.outcome in _TOLD_LATER, entry.outcome.severity))
 
 
 def _of_exercise(exercise: ExerciseResult) -> Iterator[Entry]:
     void = exercise.outcome is Outcome.INTERNAL_ERROR
-    if exercise.message or not exercise.checks:
+    if exercise.message or not (exercise.checks or exercise.shows_nothing):
         whole = exercise.max_points if not exercise.checks else 0.0
         yield Entry(
             group=exercise.id,
@@ -80,6 +87,17 @@ def _of_exercise(exercise: ExerciseResult) -> Iterator[Entry]:
             message="" if check.outcome is Outcome.PASSED else check.rationale or _said(check.outcome),
             lines=tuple(_explained(check)),
             frame=_innermost(check.traceback),
+        )
+    if exercise.hidden is not None:
+        yield Entry(
+            group=exercise.id,
+            id="hidden",
+            title=f"{counted_hidden(exercise.hidden)} hidden from you",
+            outcome=Outcome.SKIPPED,
+            points=0.0,
+            max_points=0.0,
+            message=hidden_sentence(exercise.hidden),
+            hidden=True,
         )
 
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from grader.model import Outcome, Report
 from grader.report.entries import Entry, entries, worst_first
-from grader.report.layout import Style, amount, number
+from grader.report.layout import Style, amount
 from grader.report.text import to_text
+from grader.report.wording import all_hidden, earned, earned_of, hidden_sentence, share
 from grader.safetext import one_line, printable
 
 MOST_ANNOTATIONS = 10
@@ -96,7 +97,10 @@ def to_markdown(report: Report, room: int = MOST_BYTES) -> str:
 
 def _heading(report: Report) -> str:
     void = [safe(e.id) for e in report.exercises if e.outcome is Outcome.INTERNAL_ERROR]
-    lines = [f"## {amount(report.points, report.max_points)} points, {number(report.score * 100)} %"]
+    hidden = all_hidden(report.exercises)
+    lines = [f"## {earned(report)}, {share(report)}"]
+    if hidden is not None:
+        lines.append(hidden_sentence(hidden))
     if void:
         lines.append(f"Not counted, through a fault of ours: {', '.join(void)}. Please grade again.")
     lines.append(f"Isolation level {report.isolation.level} of 3.")
@@ -106,11 +110,9 @@ def _heading(report: Report) -> str:
 def _table(report: Report) -> str:
     rows = ["| part | title | points |", "|---|---|---:|"]
     for exercise in report.exercises:
-        earned = amount(exercise.points, exercise.max_points) if exercise.max_points else "not counted"
-        rows.append(f"| {safe(exercise.id)} | {safe(exercise.title)} | {earned} |")
+        rows.append(f"| {safe(exercise.id)} | {safe(exercise.title)} | {earned_of(exercise)} |")
     for quiz in report.quizzes:
-        earned = amount(quiz.points, quiz.max_points) if quiz.max_points else "not counted"
-        rows.append(f"| {safe('quiz ' + quiz.id)} | {safe(quiz.title)} | {earned} |")
+        rows.append(f"| {safe('quiz ' + quiz.id)} | {safe(quiz.title)} | {earned_of(quiz)} |")
     return "\n".join(rows)
 
 

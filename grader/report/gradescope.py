@@ -1,17 +1,20 @@
-"""Gradescope's results.json, by its autograder specification: an entry per check and item, all of it visible.
+"""Gradescope's results.json, by its autograder specification: an entry per check and item.
 
-Everything in a report is safe for its student to see, so nothing is hidden: one hidden test would hide the total too.
-Every text is `text`, which Gradescope escapes.
+What students may see is visible; what they may not is `hidden`, which shows it to instructors, and counts. Gradescope
+then hides the total too, so nothing else is ever hidden. Every text is `text`, which Gradescope escapes.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from grader.model import Outcome, Report
+from grader.model import Outcome, Report, Seen
 from grader.report.entries import Entry, entries
 from grader.report.layout import amount
+from grader.report.shown import shown, unseen
+from grader.report.wording import all_hidden, earned, hidden_sentence
 from grader.safetext import one_line, printable
 
 MOST_OUTPUT = 8000
@@ -52,22 +55,33 @@ def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text).astimezone() if text else None
 
 
-def to_gradescope(report: Report, handed: Handed | None = None) -> str:
-    """Return results.json. The score is scaled where the assignment is out of another number of points."""
+def to_gradescope(
+    report: Report, handed: Handed | None = None, seen: Mapping[str, Seen] | None = None
+) -> str:
+    """Return results.json. The score is scaled where the assignment is out of another number of points.
+
+    `report` is whole and counts as a whole; `seen` tells how much of each exercise students see.
+    """
+    visible = shown(report, seen or {})
+    secret = unseen(report, seen or {})
     handed = handed or Handed()
     total = handed.total_points or report.max_points
     score = report.points if total == report.max_points else report.score * total
-    numbers = _numbered(report)
+    numbers = _numbered([*_entries(visible), *_entries(secret)])
+    open_count = len(_entries(visible))
     document = {
         "score": score,
-        "execution_time": sum(exercise.duration_s for exercise in report.exercises),
-        "output": "\n".join(_summary(report, handed, score, total)),
+        "execution_time": sum(exercise.duration_s for exercise in visible.exercises),
+        "output": "\n".join(_summary(visible, handed, score, total)),
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",
         "visibility": "visible",
         "stdout_visibility": "hidden",
-        "tests": [_test(entry, number) for entry, number in numbers],
+        "tests": [
+            _test(entry, number, "visible" if n < open_count else "hidden")
+            for n, (entry, number) in enumerate(numbers)
+        ],
         "extra_data": {
             "isolation_level": report.isolation.level,
             "grader": report.versions.grader,
@@ -77,18 +91,22 @@ def to_gradescope(report: Report, handed: Handed | None = None) -> str:
     return json.dumps(document, indent=1, allow_nan=False)
 
 
-def _numbered(report: Report) -> list[tuple[Entry, str]]:
-    """Return the entries with their numbers: 2.3 is the third of the second exercise or quiz."""
+def _entries(report: Report) -> list[Entry]:
+    return [entry for entry in entries(report) if not entry.hidden]
+
+
+def _numbered(found: list[Entry]) -> list[tuple[Entry, str]]:
+    """Return entries with their numbers: 2.3 is the third of the second exercise or quiz."""
     numbered: list[tuple[Entry, str]] = []
     groups: dict[str, int] = {}
-    for entry in entries(report):
+    for entry in found:
         groups.setdefault(entry.group, 0)
         groups[entry.group] += 1
         numbered.append((entry, f"{list(groups).index(entry.group) + 1}.{groups[entry.group]}"))
     return numbered
 
 
-def _test(entry: Entry, number: str) -> dict[str, Any]:
+def _test(entry: Entry, number: str, visibility: str) -> dict[str, Any]:
     return {
         "name": one_line(f"{entry.group}: {entry.title}"),
         "number": number,
@@ -96,13 +114,17 @@ def _test(entry: Entry, number: str) -> dict[str, Any]:
         "max_score": entry.max_points,
         "status": "passed" if entry.is_full else "failed",
         "output": printable("\n".join(filter(None, [entry.message, *entry.lines])), limit=MOST_OUTPUT),
-        "visibility": "visible",
+        "visibility": visibility,
     }
 
 
 def _summary(report: Report, handed: Handed, score: float, total: float) -> list[str]:
-    lines = [f"{amount(report.points, report.max_points)} points."]
-    if total != report.max_points:
+    """Say what students may read, all of it of the report as they see it: the score is not, where checks are hidden."""
+    hidden = all_hidden(report.exercises)
+    lines = [f"{earned(report)}."]
+    if hidden is not None:
+        lines.append(hidden_sentence(hidden))
+    elif total != report.max_points:
         lines.append(f"This assignment is out of {total:g}, so that is {amount(score, total)} here.")
     void = [one_line(e.id) for e in report.exercises if e.outcome is Outcome.INTERNAL_ERROR]
     if void:

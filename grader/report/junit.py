@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 from grader.model import CheckResult, ExerciseResult, ItemResult, Outcome, QuizResult, Report
 from grader.report.entries import example_rows
+from grader.report.wording import counted_hidden, hidden_sentence
 from grader.safetext import one_line, printable
 
 _FAILURES = {Outcome.FAILED, Outcome.NOT_ATTEMPTED}
@@ -35,6 +36,10 @@ def _suite(root: ET.Element, name: str, part: ExerciseResult | QuizResult, cases
     properties = ET.SubElement(suite, "properties")  # JUnit knows no points
     ET.SubElement(properties, "property", name="points", value=f"{part.points:g}")
     ET.SubElement(properties, "property", name="max_points", value=f"{part.max_points:g}")
+    if isinstance(part, ExerciseResult) and part.hidden is not None:
+        ET.SubElement(properties, "property", name="hidden_checks", value=str(part.hidden.checks))
+        hidden = f"{part.hidden.max_points:g}"
+        ET.SubElement(properties, "property", name="hidden_max_points", value=hidden)
     suite.extend(cases)
 
 
@@ -47,10 +52,14 @@ def _count(element: ET.Element, cases: list[ET.Element]) -> None:
 
 def _exercise_cases(exercise: ExerciseResult) -> list[ET.Element]:
     cases = [_check_case(exercise, check) for check in exercise.checks]
-    if exercise.message or not cases:
+    if exercise.message or not (cases or exercise.shows_nothing):
         whole = _case("The exercise as a whole", exercise.id, exercise.duration_s if not cases else 0.0)
         _end(whole, exercise.outcome, exercise.message, [exercise.message, *_traceback(exercise)])
         cases.insert(0, whole)
+    if exercise.hidden is not None:
+        case = _case(f"{counted_hidden(exercise.hidden)} hidden from you", f"{exercise.id}.hidden", 0.0)
+        _end(case, Outcome.SKIPPED, hidden_sentence(exercise.hidden), [])
+        cases.append(case)
     return cases
 
 

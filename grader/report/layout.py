@@ -169,13 +169,25 @@ def amount(points: float, max_points: float) -> str:
     return f"{number(points)}/{number(max_points)}"
 
 
-def header(name: str, title: str, points: float, max_points: float, style: Style) -> str:
-    """Return one line: a name, its title, and at the right edge a bar and points, if any can be earned."""
+def header(
+    name: str,
+    title: str,
+    points: float,
+    max_points: float,
+    style: Style,
+    *,
+    hidden: float = 0.0,
+    instead: str = "not counted",
+) -> str:
+    """Return one line: a name, its title, and at the right edge a bar and points, if any can be earned.
+
+    The bar is a share of what is `hidden` too; `instead` of both stands where nothing that is shown can be earned.
+    """
     earned = amount(points, max_points)
     width = max(_AMOUNT, len(earned) + 2)
-    right = bar(points, max_points, style) + earned.rjust(width)
+    right = bar(points, max_points + hidden, style) + earned.rjust(width)
     if not max_points:
-        right = "not counted".rjust(BAR + width)
+        right = instead.rjust(BAR + width)
     room = style.width - BAR - width - 2
     name = cut(style.clean(name), room, style)
     rest = room - columns(name)

@@ -18,7 +18,7 @@ from grader.model import (
     Report,
 )
 from grader.report.frame import NOTHING, bar, document, opening, skip
-from grader.report.layout import amount, number
+from grader.report.layout import amount
 from grader.report.markup import Markup, inline, joined, preformatted, prose, tag
 from grader.report.svg import figure
 from grader.report.wording import (
@@ -26,14 +26,23 @@ from grader.report.wording import (
     NOTHING_KNOWN,
     Help,
     advice,
+    advice_on,
+    all_hidden,
     begun,
     dedented,
+    earned,
+    earned_of,
     first_to_mend,
     further,
+    hidden_of,
+    hidden_points,
+    hidden_sentence,
     isolation,
     known,
     next_step,
+    passing,
     reason,
+    share,
 )
 
 _CLASSES = {
@@ -53,12 +62,11 @@ _WORDS = {
 
 def to_html(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
     """Return the report as the text of an HTML page; `hints` says of exercises which of their hints are open."""
-    earned = f"{amount(report.points, report.max_points)} points"
     parts = [_overview(report), _exercises(report.exercises, hints), _quizzes(report.quizzes)]
     return document(
-        f"{earned} - convgrader",
+        f"{earned(report)} - convgrader",
         skip("Skip to the results", "results"),
-        _header(report, earned),
+        _header(report),
         tag("main", *parts, id="results"),
         _footer(report),
     )
@@ -70,13 +78,14 @@ def exercise_page(result: ExerciseResult) -> str:
     return document(f"{result.id} - convgrader", tag("main", told), style=_INSIDE)
 
 
-def _header(report: Report, earned: str) -> Markup:
-    step = next_step(report)
+def _header(report: Report) -> Markup:
+    step, hidden = next_step(report), all_hidden(report.exercises)
     return tag(
         "header",
         tag("p", "convgrader report", class_="brand"),
-        tag("h1", earned, tag("small", f"{number(report.score * 100)} %")),
-        bar(report.points, report.max_points),
+        tag("h1", earned(report), tag("small", share(report))),
+        bar(report.points, report.max_points + hidden_points(report.exercises)),
+        tag("p", hidden_sentence(hidden)) if hidden is not None else NOTHING,
         tag("p", inline(step), class_="next") if step else NOTHING,
     )
 
@@ -109,21 +118,21 @@ def _row(anchor: str, name: str, part: ExerciseResult | QuizResult) -> Markup:
         "tr",
         tag("th", tag("a", name, href=f"#{anchor}"), scope="row"),
         tag("td", part.title),
-        tag("td", bar(part.points, part.max_points), class_="how"),
-        tag("td", _earned(part), class_="amount"),
+        tag("td", _bar(part), class_="how"),
+        tag("td", earned_of(part), class_="amount"),
         "\n",
     )
 
 
-def _earned(part: ExerciseResult | QuizResult) -> str:
-    return amount(part.points, part.max_points) if part.max_points else "not counted"
+def _bar(part: ExerciseResult | QuizResult) -> Markup:
+    secret = hidden_points([part]) if isinstance(part, ExerciseResult) else 0.0
+    return bar(part.points, part.max_points + secret)
 
 
 def _article(anchor: str, part: ExerciseResult | QuizResult, *children: str) -> Markup:
     heading = tag("h3", tag("code", part.id), part.title, id=f"{anchor}-title")
-    head = tag("div", heading, tag("span", _earned(part), class_="amount"), class_="head")
-    drawn = bar(part.points, part.max_points)
-    return tag("article", head, drawn, *children, "\n", id=anchor, aria_labelledby=f"{anchor}-title")
+    head = tag("div", heading, tag("span", earned_of(part), class_="amount"), class_="head")
+    return tag("article", head, _bar(part), *children, "\n", id=anchor, aria_labelledby=f"{anchor}-title")
 
 
 # --- exercises
@@ -145,6 +154,7 @@ def _exercise(anchor: str, result: ExerciseResult, hints: Help) -> Markup:
         told = [tag("p", inline(text))]
     else:
         told = [_whole(result, hints), _checks(result, hints)]
+    told.append(tag("p", inline(hidden_of(result))) if result.hidden is not None else NOTHING)
     if result.points < result.max_points:
         told.append(_hints(result.id, hints))
     return _article(anchor, result, *told, _flags(result.flags), _output(result.output))
@@ -172,9 +182,8 @@ def _checks(result: ExerciseResult, hints: Help) -> Markup:
     if waiting:
         parts.append(_listed(f"{_checks_that(len(waiting), 'wait')} for another to pass", waiting))
     if passed:
-        count = f"{len(passed)} of {len(result.checks)}" if others else f"All {len(passed)}"
-        parts.append(_listed(f"{count} checks pass", passed, class_=" passed"))
-    if passed and not others:
+        parts.append(_listed(passing(result), passed, class_=" passed"))
+    if passed and not others and result.hidden is None:
         parts.append(tag("p", inline(f"`grade solution {result.id}` shows how we wrote it.")))
     return joined(parts)
 
@@ -224,7 +233,7 @@ def _full(exercise: str, check: CheckResult, hints: Help, *, headed: bool) -> Ma
     if check.outcome is not Outcome.SKIPPED:
         case = exercise if headed else f"{exercise} {check.id.removeprefix('test_')}"
         case = case if check.counterexample is not None else ""
-        parts.append(tag("p", inline(advice(exercise, check.outcome, hints, case)), class_="next"))
+        parts.append(tag("p", inline(advice_on(exercise, check, hints, case)), class_="next"))
     return tag("div", *parts, class_=f"check {_class(check.outcome)}")
 
 

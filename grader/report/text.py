@@ -13,6 +13,7 @@ from grader.model import (
     ExerciseResult,
     Flag,
     Frame,
+    Hidden,
     ItemResult,
     Outcome,
     QuizResult,
@@ -29,7 +30,6 @@ from grader.report.layout import (
     finished,
     header,
     marked,
-    number,
     paragraph,
     quoted,
     row,
@@ -40,13 +40,21 @@ from grader.report.wording import (
     NOTHING_KNOWN,
     Help,
     advice,
+    advice_on,
+    all_hidden,
     begun,
     dedented,
     first_to_mend,
+    hidden_of,
+    hidden_points,
+    hidden_sentence,
     isolation,
     known,
     next_step,
+    not_counted,
+    passing,
     reason,
+    share,
 )
 
 _MAX_VALUE_LINES = 14
@@ -76,12 +84,14 @@ def to_text(report: Report, style: Style, hints: Mapping[str, Help] = NOTHING_KN
 
 def exercise_text(result: ExerciseResult, style: Style, hints: Help = NONE_OPENED) -> str:
     """Return the block of one exercise, ending with a blank line."""
-    lines = [header(result.id, result.title, result.points, result.max_points, style)]
+    lines = [_header(result.id, result, style)]
     if result.outcome is Outcome.NOT_ATTEMPTED:
         lines += _not_attempted(result, style)
     else:
         lines += _whole(result, style, hints)
         lines += _checks(result, style, hints)
+    if result.hidden is not None:
+        lines += marked(Mark.WAITING, hidden_of(result), style)
     lines += _flags(result.flags, style)
     lines += _output(result.output, style)
     return finished([*lines, ""], style)
@@ -116,9 +126,9 @@ def _checks(result: ExerciseResult, style: Style, hints: Help) -> Iterator[str]:
         if check is not first:
             yield _brief(check, told, style)
     if passed:
-        count = f"{len(passed)} of {len(result.checks)}" if others else f"All {len(passed)}"
-        after = "" if others else f" `grade solution {result.id}` shows how we wrote it."
-        yield from marked(Mark.PASSED, f"{count} checks pass.{after}", style)
+        is_done = not others and result.hidden is None
+        after = f" `grade solution {result.id}` shows how we wrote it." if is_done else ""
+        yield from marked(Mark.PASSED, f"{passing(result)}.{after}", style)
 
 
 def _told(exercise: str, check: CheckResult, style: Style, hints: Help) -> Iterator[str]:
@@ -136,7 +146,7 @@ def _told(exercise: str, check: CheckResult, style: Style, hints: Help) -> Itera
         yield from paragraph(check.diagnosis.message, style, indent=BODY + 2, colour="cyan")
     yield ""
     case = exercise if check.counterexample is not None else ""
-    yield from _next(advice(exercise, check.outcome, hints, case), style)
+    yield from _next(advice_on(exercise, check, hints, case), style)
 
 
 def _mark(check: CheckResult) -> Mark:
@@ -282,16 +292,28 @@ def summary_text(report: Report, style: Style) -> str:
     lines = [style.paint(style.pick("─", "-") * style.width, dim=True)]
     if len(report.exercises) + len(report.quizzes) > 1:
         lines += [*_table(report.exercises, report.quizzes, style), ""]
-    percent = f"{number(report.score * 100)} %"
-    lines += [header("Total", percent, report.points, report.max_points, style), ""]
+    hidden = all_hidden(report.exercises)
+    lines += [_total(report, hidden, style), ""]
+    if hidden is not None:
+        lines += [*paragraph(hidden_sentence(hidden), style, indent=0), ""]
     lines += paragraph(isolation(report), style, indent=0, dim=True)
     lines += paragraph(next_step(report), style, indent=0)
     return finished(lines, style)
 
 
+def _total(report: Report, hidden: Hidden | None, style: Style) -> str:
+    percent = share(report)
+    if hidden is None:
+        return header("Total", percent, report.points, report.max_points, style)
+    secret, instead = hidden.max_points, "hidden"
+    return header("Total", percent, report.points, report.max_points, style, hidden=secret, instead=instead)
+
+
 def list_text(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], style: Style) -> str:
-    """Return a line for each exercise and quiz: its name, its title, and what it earned."""
-    return finished(_table(exercises, quizzes, style), style)
+    """Return a line for each exercise and quiz: its name, its title, and what it earned; then what is hidden."""
+    hidden = all_hidden(exercises)
+    told = ["", *paragraph(hidden_sentence(hidden), style, indent=0)] if hidden is not None else []
+    return finished([*_table(exercises, quizzes, style), *told], style)
 
 
 def _table(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], style: Style) -> Iterator[str]:
@@ -299,4 +321,10 @@ def _table(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], s
     room = max(columns(style.clean(name)) for name in names)
     parts: list[ExerciseResult | QuizResult] = [*exercises, *quizzes]
     for name, part in zip(names, parts, strict=True):
-        yield header(name.ljust(room), part.title, part.points, part.max_points, style)
+        yield _header(name.ljust(room), part, style)
+
+
+def _header(name: str, part: ExerciseResult | QuizResult, style: Style) -> str:
+    secret = hidden_points([part]) if isinstance(part, ExerciseResult) else 0.0
+    instead = not_counted(part)
+    return header(name, part.title, part.points, part.max_points, style, hidden=secret, instead=instead)

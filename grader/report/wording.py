@@ -1,10 +1,13 @@
 """What every report for people says, whatever it is set in: what to mend first, why, and what to do next."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from grader.model import CheckResult, Diagnosis, Outcome, QuizResult, Report
+from grader.model import CheckResult, Diagnosis, ExerciseResult, Hidden, Outcome, QuizResult, Report
+from grader.report.layout import amount, number
+from grader.report.shown import WITHHELD
 
 _TOLD_LATER = {Outcome.NOT_ATTEMPTED: 1, Outcome.INTERNAL_ERROR: 2, Outcome.SKIPPED: 3}
 
@@ -35,6 +38,13 @@ def further(exercise: str, hints: Help) -> str:
     if opened < hints.count:
         return f"`grade hint {exercise}` opens hint {opened + 1} of {hints.count}."
     return f"All {opened} hints are open; `grade hint {exercise} 1` shows the first again."
+
+
+def advice_on(exercise: str, check: CheckResult, hints: Help, case: str) -> str:
+    """Say how to get on with a check; one that keeps its input to itself has none to work out."""
+    if check.rationale == WITHHELD and check.outcome in (Outcome.CRASHED, Outcome.RAISED, Outcome.FAILED):
+        return f"Its title says what it asks for: try your code on such inputs. Stuck? {further(exercise, hints)}"
+    return advice(exercise, check.outcome, hints, case)
 
 
 def advice(exercise: str, outcome: Outcome, hints: Help, case: str = "") -> str:
@@ -74,6 +84,8 @@ def reason(check: CheckResult, told: Diagnosis | None) -> str:
     """Say briefly why a check did not pass, where the diagnosis `told` has been told already."""
     if check.outcome is Outcome.NOT_ATTEMPTED:
         return "not written yet"
+    if check.rationale == WITHHELD:
+        return "no details"
     if check.diagnosis is None:
         return check.rationale.rstrip(".")
     return "the same mistake" if check.diagnosis == told else known(check.diagnosis)
@@ -97,6 +109,91 @@ def begun(quiz: QuizResult) -> bool:
     return bool(quiz.problems) or any(item.answered for item in quiz.items)
 
 
+def all_hidden(results: Iterable[ExerciseResult]) -> Hidden | None:
+    """Return what is hidden of several exercises together; None where nothing is."""
+    return sum_hidden(result.hidden for result in results)
+
+
+def sum_hidden(parts: Iterable[Hidden | None]) -> Hidden | None:
+    """Return several hidden parts as one; None where there is none."""
+    found = [hidden for hidden in parts if hidden is not None]
+    if not found:
+        return None
+    points = math.fsum(hidden.max_points for hidden in found)
+    return Hidden(checks=sum(hidden.checks for hidden in found), max_points=points)
+
+
+def hidden_points(results: Iterable[ExerciseResult]) -> float:
+    """Return what is hidden of several exercises is worth."""
+    found = all_hidden(results)
+    return found.max_points if found is not None else 0.0
+
+
+def counted_hidden(hidden: Hidden) -> str:
+    """Return `3 checks, worth 5 points,`: what is hidden, at the beginning of a sentence."""
+    checks = f"{hidden.checks} check" if hidden.checks == 1 else f"{hidden.checks} checks"
+    points = number(hidden.max_points)
+    return f"{checks}, worth {points} {'point' if points == '1' else 'points'},"
+
+
+def hidden_sentence(hidden: Hidden) -> str:
+    """Say what is hidden, and when it counts."""
+    verb, pronoun = ("is", "it counts") if hidden.checks == 1 else ("are", "they count")
+    return (
+        f"{counted_hidden(hidden)} {verb} hidden from you: {pronoun} when your work is graded for the record."
+    )
+
+
+def hidden_of(result: ExerciseResult) -> str:
+    """Say what is hidden of an exercise, and what of it is not shown therefore; "" where nothing is."""
+    return f"{hidden_sentence(result.hidden)} What your code prints is left out too." if result.hidden else ""
+
+
+def passing(result: ExerciseResult) -> str:
+    """Say how many of the checks that are shown pass: `All 12 checks pass`, `9 of 12 checks pass`."""
+    passed = sum(check.outcome is Outcome.PASSED for check in result.checks)
+    which = "checks you can see" if result.hidden is not None else "checks"
+    count = f"All {passed}" if passed == len(result.checks) else f"{passed} of {len(result.checks)}"
+    return f"{count} {which} pass"
+
+
+def earned(report: Report) -> str:
+    """Return `28.5/58 points`, and of what, where not everything is shown."""
+    points = f"{amount(report.points, report.max_points)} points"
+    if all_hidden(report.exercises) is None:
+        return points
+    return f"{points} that you can see" if report.max_points else "No points that you can see"
+
+
+def share(report: Report) -> str:
+    """Return the score in percent, and of what, where not everything is shown."""
+    if all_hidden(report.exercises) is None:
+        return f"{number(report.score * 100)} %"
+    return (
+        f"{number(report.score * 100)} % of what you can see" if report.max_points else "nothing you can see"
+    )
+
+
+def not_counted(part: ExerciseResult | QuizResult) -> str:
+    """Say why a part has no points to show."""
+    return "hidden" if isinstance(part, ExerciseResult) and part.hidden is not None else "not counted"
+
+
+def earned_of(part: ExerciseResult | QuizResult) -> str:
+    """Return what a part earned: `3.5/10`, `3/3, 5 hidden`, or why there is nothing to tell."""
+    if not part.max_points:
+        return not_counted(part)
+    secret = hidden_points([part]) if isinstance(part, ExerciseResult) else 0.0
+    return amount(part.points, part.max_points) + (f", {number(secret)} hidden" if secret else "")
+
+
+def nothing_left(results: Iterable[ExerciseResult]) -> str:
+    """Say that all is done, as far as that is known."""
+    if all_hidden(results) is None:
+        return "Everything passes. Well done."
+    return "Everything you can see passes. The rest counts when your work is graded for the record."
+
+
 def isolation(report: Report) -> str:
     """Say how submissions were locked in, and by which seed their inputs were drawn."""
     found = report.isolation
@@ -110,9 +207,9 @@ def next_step(report: Report) -> str:
     void = [exercise.id for exercise in report.exercises if exercise.outcome is Outcome.INTERNAL_ERROR]
     if void:
         return f"Not counted, through a fault of ours: {', '.join(void)}. Please grade again."
-    if report.points >= report.max_points:
-        return "Everything passes. Well done." if report.max_points else ""
-    unfinished = [exercise for exercise in report.exercises if exercise.points < exercise.max_points]
+    unfinished = [exercise for exercise in report.exercises if not exercise.is_full]
+    if not unfinished and report.points >= report.max_points:
+        return nothing_left(report.exercises) if report.max_points else ""
     if unfinished:
         chosen = max(unfinished, key=lambda exercise: exercise.points > 0).id
         return f"Next: change exercises/{chosen}.py, then run `grade {chosen}`."

@@ -8,14 +8,16 @@ import os
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from grader import reveal
 from grader.blame import blame
 from grader.errors import DocumentError, Problem
+from grader.model import Reveal
 from grader.proxy import Conversation, Student
 
 _OFF = (
@@ -26,19 +28,22 @@ _OFF = (
 _MARKS = {
     "points(n)": "what the check is worth",
     "requires(*checks)": "earlier checks without which this one makes no sense",
-    "reveal(what)": "how much of a failure the student sees: all (default), or only the title",
+    "reveal(what)": "how much of the check students see: all, title (and the outcome), or nothing",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSpec:
-    """One check as the suite describes it. `title` is the first line of the test's docstring."""
+    """One check as the suite describes it. `title` is the first line of the test's docstring.
+
+    `reveal` is the check's own mark; what its exercise and course say is not known here, and changes no result.
+    """
 
     id: str
     title: str
     points: float
     requires: tuple[str, ...] = ()
-    reveal: str = "all"
+    reveal: Reveal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,10 +132,19 @@ def collect(path: Path) -> tuple[Check, ...]:
             or f"pytest ended with exit code {int(code)}: {printed.getvalue()[-500:]}"
         )
         raise DocumentError([Problem(path=path.name, message=f"the suite cannot be run: {reason}")])
+    written = _written(path)
     tests = [item for item in collector.items if isinstance(item, pytest.Function)]
-    if problems := [problem for test in tests for problem in _problems(test)]:
+    if problems := [problem for test in tests for problem in _problems(test, written.get(test.name))]:
         raise DocumentError(problems)
-    return tuple(Check(spec=_spec(test), test=test.obj) for test in tests)
+    return tuple(Check(spec=_spec(test, written.get(test.name)), test=test.obj) for test in tests)
+
+
+def _written(path: Path) -> dict[str, Reveal | None]:
+    """Return how much of each test students see, as it says itself. A problem's path is below the exercise's folder."""
+    try:
+        return {test.id: test.reveal for test in reveal.read(path)}
+    except DocumentError as error:
+        raise DocumentError(replace(problem, path=path.name) for problem in error.problems) from None
 
 
 def _arguments(path: Path) -> Iterator[str]:
@@ -184,7 +198,7 @@ def _run(check: Check, seed: int, conversation: Conversation, passed: Set[str]) 
     )
 
 
-def _problems(item: pytest.Function) -> Iterator[Problem]:
+def _problems(item: pytest.Function, written: Reveal | None) -> Iterator[Problem]:
     """Yield what keeps a test from being a check."""
     path, first_line, _ = item.location
     place = {"line": (first_line or 0) + 1, "column": 1}
@@ -197,23 +211,26 @@ def _problems(item: pytest.Function) -> Iterator[Problem]:
     if unknown := set(item.fixturenames) - {"student", "rng", "request"}:
         message = f"{item.name} asks for {sorted(unknown)}; a check has `student` and `rng`"
         yield Problem(path=path, message=message, **place)
+    told = item.get_closest_marker("reveal")
+    if told is not None and (written is None or told.args != (written,)):
+        message = 'says what it reveals where nobody reads it: write @pytest.mark.reveal("title") above it'
+        yield Problem(path=path, message=f"{item.name} {message}", **place)
 
 
 def _title(item: pytest.Function) -> str:
     return (item.obj.__doc__ or "").strip().split("\n")[0].rstrip(".")
 
 
-def _spec(item: pytest.Function) -> CheckSpec:
+def _spec(item: pytest.Function, written: Reveal | None) -> CheckSpec:
     points = item.get_closest_marker("points")
     requires = item.get_closest_marker("requires")
-    reveal = item.get_closest_marker("reveal")
     assert points is not None
     return CheckSpec(
         id=item.name,
         title=_title(item),
         points=float(points.args[0]),
         requires=tuple(requires.args) if requires else (),
-        reveal=str(reveal.args[0]) if reveal else "all",
+        reveal=written,
     )
 
 

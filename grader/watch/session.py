@@ -41,7 +41,10 @@ class Ended:
 
 @dataclass(slots=True)
 class Session:
-    """Use it as a context manager: leaving it ends every process. `tell` is called from other threads."""
+    """Use it as a context manager: leaving it ends every process. `tell` is called from other threads.
+
+    `show` makes of a result what its student may see; nothing else of it is kept.
+    """
 
     course: Course
     chosen: Sequence[Exercise]
@@ -51,6 +54,7 @@ class Session:
     tell: Callable[[Ended], None]
     dispatcher: Dispatcher
     jobs: int | None = None  # of a dispatcher that takes the place of one that died
+    show: Callable[[ExerciseResult], ExerciseResult] = lambda result: result
     results: dict[str, ExerciseResult] = field(default_factory=dict)
     _last: Look | None = None
     _stopped: bool = False
@@ -100,7 +104,7 @@ class Session:
     def is_done(self, exercise: str) -> bool:
         """Tell whether an exercise has full marks."""
         result = self.results.get(exercise)
-        return result is not None and result.points >= result.max_points
+        return result is not None and result.is_full
 
     def _look(self) -> Look:
         return look(self.folder, self.chosen, self.quizzes.ids if self.quizzes else (), self.seed)
@@ -128,7 +132,7 @@ class Session:
 
     def _exercises(self, batch: Batch, dispatcher: Dispatcher) -> list[ExerciseResult]:
         wanted = [exercise for exercise in self.chosen if exercise.id in batch.changes.exercises]
-        return list(attempt.carry_out(dispatcher, batch.look.plan, wanted))
+        return list(map(self.show, attempt.carry_out(dispatcher, batch.look.plan, wanted)))
 
     def _quizzes(self, batch: Batch) -> list[QuizResult]:
         if self.quizzes is None:
