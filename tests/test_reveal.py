@@ -655,9 +655,9 @@ def test_a_check_that_keeps_to_itself_is_still_explained_to_the_instructor(root)
 def test_the_schema_of_a_course_is_named_by_the_page_that_shows_one():
     page = (ROOT / "docs" / "authoring.md").read_text(encoding="utf-8")
     (written,) = re.findall(
-        r"    (# yaml-language-server: \$schema=schemas/course\.json\n(?:    .*\n)+)", page
+        r"```yaml\n(# yaml-language-server: \$schema=schemas/course\.json\n[^`]+)```", page
     )
-    told = yaml.safe_load(dedented(f"    {written}"))
+    told = yaml.safe_load(written)
     assert set(told) == {"title", "reveal"}
     catalog.CourseDocument.model_validate(told)
 
