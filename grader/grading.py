@@ -103,7 +103,7 @@ def rehearse(prepared: Prepared) -> None:
             report=lambda run: run.error is None and time.monotonic() < until,
             first_failure=True,
         )
-    counterexample.warm()
+    counterexample.warm(vars(prepared.reference))
 
 
 def _fixture_source(folder: Path) -> str:
