@@ -103,7 +103,7 @@ def rehearse(prepared: Prepared) -> None:
             report=lambda run: run.error is None and time.monotonic() < until,
             first_failure=True,
         )
-    counterexample.warm()
+    counterexample.warm(vars(prepared.reference))
 
 
 def _fixture_source(folder: Path) -> str:
@@ -121,9 +121,15 @@ def prepare_or_tell(suite: Path) -> Prepared | NotGraded:
         return NotGraded(reason=_our_fault(error))
 
 
-def run_forked(channel: Channel, zygote: socket.socket, slot: int, prepared: Prepared | NotGraded) -> None:
+def run_forked(
+    channel: Channel,
+    zygote: socket.socket,
+    slot: int,
+    prepared: Prepared | NotGraded,
+    on_pass: Callable[[], None],
+) -> None:
     """Grade the one job that comes through `channel`, with workers forked from the zygote."""
-    serve(channel, lambda order: ForkLauncher(zygote, order, slot), lambda _: prepared)
+    serve(channel, lambda order: ForkLauncher(zygote, order, slot), lambda _: prepared, on_pass)
 
 
 def run_spawned(channel: Channel) -> None:
@@ -136,8 +142,9 @@ def serve(
     channel: Channel,
     launcher: Callable[[WorkerOrder], Launcher],
     prepare: Callable[[Path], Prepared | NotGraded],
+    on_pass: Callable[[], None] = lambda: None,
 ) -> None:
-    """Read one job, grade it, and send each result as it is known."""
+    """Read one job, grade it, and send each result as it is known. `on_pass` is called before a pass is told."""
     header, _ = channel.receive()
     job = jobs.decode(header)
     if not isinstance(job, Job):
@@ -149,7 +156,10 @@ def serve(
         return  # the command is gone: nobody wants the result
     except Exception as error:  # noqa: BLE001 - our own fault, whatever it is: say so, take no points
         graded = NotGraded(reason=_our_fault(error))
-    channel.send(jobs.encode(graded))
+    if isinstance(graded, Graded) and graded.result.outcome is Outcome.PASSED:
+        on_pass()
+    with contextlib.suppress(Closed):
+        channel.send(jobs.encode(graded))
 
 
 def _our_fault(error: BaseException) -> str:

@@ -23,7 +23,10 @@ LINUX_ONLY = {
     "worker/lockdown.py",
     "worker/process.py",
     "worker/seccomp.py",
-    "zygote.py",
+    "zygote/__main__.py",
+    "zygote/children.py",
+    "zygote/graders.py",
+    "zygote/hosts.py",
 }
 ABSENT = {
     "win32": {

@@ -3,7 +3,7 @@
 import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from grader.suite.comparison import Mismatch, assert_matches
 MAX_CALLS = 500  # a number of calls, not a time: the same submission gets the same example on every machine
 EMERGENCY_S = 5.0
 PROBES = 30
+_PROBES: dict[Callable[[], object], Sequence[PackedCall]] = {}  # by strategy
 _FATAL = {Outcome.TIME_LIMIT, Outcome.CRASHED, Outcome.MEMORY_LIMIT, Outcome.OUTPUT_LIMIT, Outcome.TAMPERING}
 
 
@@ -52,13 +53,14 @@ def smallest(name: str, reference: Callable[..., object], conversation: Conversa
     return search.best
 
 
-def warm() -> None:
-    """Search once for every kind of call: what that imports and builds is there for all that is forked from here."""
+def warm(reference: Mapping[str, object]) -> None:
+    """Draw for every kind of call what is probed; all that is forked from here has it, and what drawing imports."""
     for name in SMALL_INPUTS:
-        with contextlib.suppress(
-            Exception
-        ):  # a strategy that raises is told where an example is sought with it
-            _find(name, lambda _: False, 2)
+        asked = reference.get(name)
+        # Where a strategy raises, that is told where an example is sought with it.
+        with contextlib.suppress(Exception):
+            if callable(asked):
+                _probes(name, asked)
 
 
 def probe(name: str, reference: Callable[..., object], conversation: Conversation) -> None:
@@ -69,21 +71,29 @@ def probe(name: str, reference: Callable[..., object], conversation: Conversatio
     if name not in SMALL_INPUTS or name in conversation.lost:
         return
     end = time.monotonic() + EMERGENCY_S
-
-    def ask(packed: PackedCall) -> bool:
-        args, kwargs = packed
-        try:
-            reference(*args, **kwargs)
-        except Exception:  # noqa: BLE001 - a call the reference refuses may well give anything
-            return False
+    for args, kwargs in _probes(name, reference):
         with contextlib.suppress(CallFailed):
             getattr(Student(conversation), name)(*args, **kwargs)
         if not conversation.complete or time.monotonic() > end:
-            raise _Over
-        return False
+            return
 
-    with contextlib.suppress(_Over):
-        _find(name, ask, PROBES)
+
+def _probes(name: str, reference: Callable[..., object]) -> Sequence[PackedCall]:
+    """Return the calls that are probed; nothing that any code gives changes them, so they are drawn once."""
+    strategy = SMALL_INPUTS[name]
+    if strategy not in _PROBES:
+        drawn: list[PackedCall] = []
+
+        def keep(packed: PackedCall) -> bool:
+            args, kwargs = packed
+            with contextlib.suppress(Exception):  # a call the reference refuses may well give anything
+                reference(*args, **kwargs)
+                drawn.append(packed)
+            return False
+
+        _find(name, keep, PROBES)
+        _PROBES[strategy] = drawn
+    return _PROBES[strategy]
 
 
 def _find(name: str, wanted: Callable[[PackedCall], bool], tries: int) -> PackedCall | None:

@@ -127,7 +127,11 @@ class Diagnoser:
         they cannot, no unit may show both.
         """
         units = self._of(name)
-        for one, other in combinations(self._in(name), 2):
+        telling = [
+            unit for unit in units if not self.replayer.right(unit) or self.replayer.left_to_chance(unit)
+        ]
+        candidates = [m for m in self._in(name) if any(self._shows(m, unit) for unit in telling)]
+        for one, other in combinations(candidates, 2):
             self._stay_below(limit)
             if self._together(units, one, other):
                 yield (one, other)
@@ -142,13 +146,18 @@ class Diagnoser:
                 meet = True
             elif not (showing[0].recorded if showing else self.replayer.right(unit)):
                 return False
-            alone |= {m for m, verdict in verdicts.items() if verdict.recorded and not verdict.reference}
+            alone |= {m for m in (one, other) if self._shows(m, unit)}
         if len(alone) < 2:
             return False
         composed = compositions(self.replayer, one, other)
         if composed:
             return any(self._gives(units, {one.name: code}) for code in composed)
         return not meet
+
+    def _shows(self, mistake: Mistake, unit: Unit) -> bool:
+        """Tell whether a mistake gives what was recorded, and the reference does not."""
+        verdict = self.replayer.verdict(unit, {mistake.name: mistake.variant})
+        return verdict.recorded and not verdict.reference
 
     def _in_two(self, name: str, partner: str, limit: int) -> Iterator[Found]:
         """Yield the pairs of a mistake in `name` and one in `partner` that explain both names, and only together."""

@@ -78,6 +78,8 @@ def _equal(one: object, other: object, chance: Chance, path: Path, ordered: bool
 
 
 def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
+    if torch.equal(one, other):  # a tenth of the time
+        return True
     return torch.allclose(one.double(), other.double(), rtol=RTOL, atol=ATOL, equal_nan=True)
 
 

@@ -119,6 +119,7 @@ class Replayer:
     _weights: dict[Unit, int] = field(default_factory=dict)
     _spots: dict[str, list[tuple[dict[str, Any], str]]] = field(init=False)
     _right: dict[Unit, tuple[list[Known], list[Chance]]] = field(default_factory=dict)
+    _recorded: dict[Unit, list[Known]] = field(default_factory=dict)
     _verdicts: dict[tuple[object, ...], Verdict] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -142,19 +143,28 @@ class Replayer:
     def _judge(self, unit: Unit, code: Code, wired: bool) -> Verdict:
         right, chance = self._reference_on(unit)
         ours = self._run(unit, code, wired, seed=0) if code else right
-        recorded = [read(e.reply, e.data) for e in unit.exchanges]
-        exact = all(map(same, ours, recorded))
+        recorded = self._recorded_in(unit)
 
         def alike(chance: Sequence[Chance]) -> tuple[bool, bool]:
             return _all_same(unit, ours, recorded, chance), _all_same(unit, ours, right, chance)
 
         likeness = alike([NO_CHANCE] * len(ours))
+        exact = likeness[0] and all(map(same, ours, recorded))
         if any(chance) and likeness != (by_chance := alike(chance)):
             likeness = by_chance
             if code:  # only what is chance in this code as well
                 again = self._run(unit, code, wired, seed=1)
                 likeness = alike([a & b for a, b in zip(chance, map(chance_in, ours, again), strict=True)])
         return Verdict(*likeness, exact)
+
+    def _recorded_in(self, unit: Unit) -> list[Known]:
+        if unit not in self._recorded:
+            self._recorded[unit] = [read(e.reply, e.data) for e in unit.exchanges]
+        return self._recorded[unit]
+
+    def left_to_chance(self, unit: Unit) -> bool:
+        """Tell whether part of what the reference gives in a unit is chance."""
+        return any(self._reference_on(unit)[1])
 
     def _reference_on(self, unit: Unit) -> tuple[list[Known], list[Chance]]:
         """Return what the reference gives, and which parts of it are chance: another seed gives others."""

@@ -98,6 +98,12 @@ def virtual_memory_bytes() -> int:
     return pages * resource.getpagesize()
 
 
+def own_memory_bytes() -> int:
+    """Return what this process holds in memory that no file backs, shared with its parent or not."""
+    _, resident, shared, *_ = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+
+
 def use_huge_pages() -> None:
     """Put this process's own memory into pages of 2 MiB where the kernel can (Linux 6.1): forking it is faster then.
 

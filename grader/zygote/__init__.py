@@ -1,0 +1,1 @@
+"""The warm process that everything is forked from. Linux only."""

@@ -1,0 +1,203 @@
+"""Grading processes: one whose submission passed grades the next, and nobody can tell from the results."""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from msgspec import structs
+from test_keeper import descriptors
+from test_sandbox import alive, copied, named, points  # noqa: F401 - a fixture among them
+
+from grader import dispatch, jobs
+from grader.dispatch import Dispatcher
+from grader.jobs import Graded, Job, NotGraded
+from grader.model import Limits
+from grader.zygote.graders import MOST_GROWN_BYTES, MOST_ORDERS
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forking a warm process is for Linux")
+
+WRONG = "\n\ndef double(x):\n    return x * x\n"
+
+
+@contextlib.contextmanager
+def one_after_another(side_by_side: int = 1) -> Iterator[Dispatcher]:
+    """Start a warm process for many submissions."""
+    with Dispatcher(side_by_side, many=True) as dispatcher:
+        yield dispatcher
+
+
+def waiting(dispatcher: Dispatcher, count: int) -> list[int]:
+    """Return the grading processes, once there are no more than `count`: who does not wait is about to end."""
+    deadline = time.monotonic() + 10
+    while len(found := named(dispatcher).get("grade suite", [])) > count:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.01)
+    return found
+
+
+def with_source(job: Job, more: str) -> Job:
+    return structs.replace(job, sources={"scaling.py": job.sources["scaling.py"] + more})
+
+
+def with_suite(job: Job, before: str, in_a_check: str) -> None:
+    """Have the suite do something at its beginning, and in its first check."""
+    suite = job.exercise.suite
+    text = suite.read_text(encoding="utf-8")
+    title = '    """The result of double has the shape of its input"""\n'
+    assert title in text
+    suite.write_text(
+        f"{before}\n{text.replace(title, f'{title}    {in_a_check}{chr(10)}')}", encoding="utf-8"
+    )
+
+
+def told(ending: Graded | NotGraded) -> Graded | NotGraded:
+    """Return all that was found, without the seconds it took."""
+    if not isinstance(ending, Graded):
+        return ending
+    checks = tuple(replace(check, duration_s=0.0) for check in ending.result.checks)
+    return structs.replace(ending, result=replace(ending.result, checks=checks, duration_s=0.0))
+
+
+def test_one_whose_submission_passed_grades_the_next(copied):  # noqa: F811
+    _, job = copied
+    with one_after_another() as dispatcher:
+        assert points(dispatcher, job) == 13.0
+        first = waiting(dispatcher, 1)
+        assert [points(dispatcher, job) for _ in range(5)] == [13.0] * 5
+        assert len(first) == 1
+        assert waiting(dispatcher, 1) == first
+
+
+def test_one_whose_submission_did_not_pass_ends(copied):  # noqa: F811
+    _, job = copied
+    with one_after_another() as dispatcher:
+        for bad in (
+            with_source(job, WRONG),
+            with_source(job, "\nimport os\nos._exit(1)\n"),
+            with_source(job, "("),
+        ):
+            assert points(dispatcher, job) == 13.0
+            assert len(waiting(dispatcher, 1)) == 1
+            assert points(dispatcher, bad) < 13.0
+            assert waiting(dispatcher, 0) == []
+
+
+def test_where_one_submission_is_to_come_nobody_waits(copied):  # noqa: F811
+    _, job = copied
+    with Dispatcher() as dispatcher:
+        assert points(dispatcher, job) == 13.0
+        assert waiting(dispatcher, 0) == []
+
+
+def test_one_that_waits_is_enough(copied):  # noqa: F811
+    _, job = copied
+    slow = with_source(job, "\nimport time\ntime.sleep(0.5)\n")
+    with one_after_another(3) as dispatcher:
+        graded = list(dispatcher.grade([slow] * 3))
+        assert [one.result.points for one in graded] == [13.0] * 3
+        assert len(waiting(dispatcher, 1)) == 1
+
+
+def test_what_came_before_changes_no_result(copied, dispatcher):  # noqa: F811
+    _, job = copied
+    noisy = with_source(
+        job, "\nprint('x' * 1000)\nimport torch, random\ntorch.manual_seed(1)\nrandom.seed(2)\n"
+    )
+    crashing = with_source(job, "\n\ndef double(x):\n    import os\n    os._exit(3)\n")
+    in_place = with_source(job, "\n\ndef double(x):\n    return x.mul_(2)\n")
+    handed_in = [job, noisy, with_source(job, WRONG), job, crashing, job, noisy, in_place, job]
+
+    def grade(together: Dispatcher) -> list[Graded | NotGraded]:
+        return [told(ending) for one in handed_in for ending in together.grade([one.with_replay()])]
+
+    alone = grade(dispatcher)  # with a process for each
+    with one_after_another() as together:
+        assert grade(together) == alone
+    assert {ending.result.outcome.value for ending in alone} >= {"passed", "failed", "crashed"}
+
+
+def test_one_that_is_killed_while_it_waits_is_missed_by_nobody(copied):  # noqa: F811
+    _, job = copied
+    with one_after_another() as dispatcher:
+        for _ in range(3):
+            assert points(dispatcher, job) == 13.0
+            (pid,) = waiting(dispatcher, 1)
+            os.kill(pid, signal.SIGKILL)
+            while alive(pid):
+                time.sleep(0.001)
+        assert points(dispatcher, job) == 13.0
+
+
+def test_one_that_waits_is_not_for_a_suite_that_was_edited(copied):  # noqa: F811
+    folder, job = copied
+    suite = folder / "test_scaling.py"
+    with one_after_another() as dispatcher:
+        assert points(dispatcher, job) == 13.0
+        before = waiting(dispatcher, 1)
+        text = suite.read_text(encoding="utf-8")
+        suite.write_text(text.replace("points(3)", "points(4)"), encoding="utf-8")
+        assert points(dispatcher, job) == 14.0
+        assert not set(waiting(dispatcher, 1)) & set(before)
+
+
+def test_one_that_has_grown_ends(copied):  # noqa: F811
+    _, job = copied
+    with_suite(job, "KEPT = []", f"KEPT.append(b'x' * {MOST_GROWN_BYTES + 2**20})")
+    with one_after_another() as dispatcher:
+        for _ in range(3):
+            assert points(dispatcher, job) == 13.0
+            assert waiting(dispatcher, 0) == []
+
+
+def test_nothing_is_left_open_and_the_hundredth_is_the_last(copied):  # noqa: F811
+    _, job = copied
+    with one_after_another() as dispatcher:
+        assert points(dispatcher, job) == 13.0
+        (first,) = waiting(dispatcher, 1)
+        time.sleep(0.5)
+        before = descriptors(first)
+        for _ in range(MOST_ORDERS - 2):
+            assert points(dispatcher, job) == 13.0
+        assert waiting(dispatcher, 1) == [first]
+        deadline = time.monotonic() + 10
+        while descriptors(first) > before and time.monotonic() < deadline:
+            time.sleep(0.01)  # it tells how the last one ended before it lets go of it
+        assert descriptors(first) == before
+        assert points(dispatcher, job) == 13.0
+        assert waiting(dispatcher, 0) == []
+
+
+def test_the_limit_of_a_suite_is_for_each_submission_by_itself(copied, monkeypatch):  # noqa: F811
+    _, job = copied
+    monkeypatch.setattr(dispatch, "_OWN_SLACK_S", 1)
+    exercise = replace(job.exercise, limits=Limits(import_limit_s=1.0, exercise_limit_s=1.0))
+    job = structs.replace(job, exercise=exercise)
+    with_suite(job, "import time\nRUN = []", "RUN.append(1)\n    if len(RUN) == 6: time.sleep(30)")
+    with one_after_another() as dispatcher:
+        assert points(dispatcher, job) == 13.0  # the host rehearses now, twice, in a process of its own
+        (pid,) = waiting(dispatcher, 1)
+        time.sleep(3.2)  # longer than the limit
+        assert [points(dispatcher, job) for _ in range(4)] == [13.0] * 4
+        assert waiting(dispatcher, 1) == [pid]
+        started = time.monotonic()
+        (ending,) = dispatcher.grade([job])
+        assert ending == NotGraded(reason="the grading process died")
+        assert time.monotonic() - started < 10
+        assert points(dispatcher, job) == 13.0
+
+
+def test_a_command_that_has_gone_costs_the_next_one_nothing(copied):  # noqa: F811
+    """It gave up waiting; the process that graded for nobody grades for somebody then."""
+    _, job = copied
+    with one_after_another() as dispatcher:
+        assert points(dispatcher, job) == 13.0
+        for telling in (True, False, True, False):
+            gone = dispatcher._starter.open(job, slot=0)
+            gone.send(jobs.encode(structs.replace(job, tell_checks=telling)))
+            gone.close()
+            assert [points(dispatcher, job) for _ in range(3)] == [13.0] * 3
