@@ -1,4 +1,4 @@
-"""What a class handed in: one folder or zip for each student, or `<student>/<assignment>/` trees of them."""
+"""What a class handed in: a folder, zip or notebook for each student, or `<student>/<assignment>/` trees of them."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandedIn:
-    """What one student handed in: a folder or a zip. `problem` says why it cannot be told what it is.
+    """What one student handed in: a folder, a zip or a notebook. `problem` says why it cannot be told what it is.
 
     `repository` is the git checkout that a folder is, or that it lies in, within what is the student's.
     """
@@ -59,7 +59,7 @@ class HandedIn:
         return Moment(at=found.at, note=_uncommitted(found.changed))
 
     def _newest(self) -> datetime:
-        """Return the time of the zip, or of the newest file in the folder."""
+        """Return the time of the file, or of the newest file in the folder."""
         files = (
             [self.path] if self.path.is_file() else [p for p in self.path.rglob("*") if _counts(p, self.path)]
         )
@@ -82,7 +82,7 @@ def _uncommitted(names: Sequence[str]) -> str:
 def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
     """Return what was handed in below a folder, by student.
 
-    Every zip and every folder in it is a student's. A folder that is no submission itself but holds some, one for each
+    Every folder, zip and notebook in it is a student's. A folder that is no submission itself but holds some, one for each
     assignment, gives the one named, or the only one. Hidden entries and other files are passed over, and links are not
     followed. Raises UsageError where there is no submission, where the folder is itself one, and where a student has
     two: nothing here says which one counts.
@@ -103,8 +103,8 @@ def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
         found[one.student] = one
     if not found:
         raise UsageError(
-            f"There is no submission in {folder}: it holds no folder and no zip. "
-            "Name the folder that holds one folder or zip for each student."
+            f"There is no submission in {folder}: it holds no folder, zip or notebook. "
+            "Name the folder that holds one of them for each student."
         )
     return tuple(found.values())
 
@@ -142,22 +142,22 @@ def _holds_parts(folder: Path) -> bool:
 
 
 def _entries(folder: Path) -> Iterator[Path]:
-    """Yield the folders and zips in a folder, by name."""
+    """Yield the folders, zips and notebooks in a folder, by name."""
     for path in sorted(folder.iterdir()):
         if (
             not path.name.startswith((".", "__"))
             and not path.is_symlink()
-            and (path.is_dir() or _is_zip(path))
+            and (path.is_dir() or _is_file_of_one(path))
         ):
             yield path
 
 
-def _is_zip(path: Path) -> bool:
-    return path.suffix.lower() == ".zip" and path.is_file()
+def _is_file_of_one(path: Path) -> bool:
+    return path.suffix.lower() in (".zip", ".ipynb") and path.is_file()
 
 
 def _name(path: Path) -> str:
-    return path.stem if _is_zip(path) else path.name
+    return path.stem if _is_file_of_one(path) else path.name
 
 
 def _collected_at(path: Path) -> datetime | None:

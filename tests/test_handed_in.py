@@ -27,15 +27,16 @@ def paths(root: Path, assignment: str | None = None) -> dict[str, str]:
     return {one.student: one.path.relative_to(root).as_posix() for one in find(root, assignment)}
 
 
-def test_folders_and_zips_are_submissions_and_nothing_else_is(tmp_path):
+def test_folders_zips_and_notebooks_are_submissions_and_nothing_else_is(tmp_path):
     submission(tmp_path / "ada")
     archive(tmp_path / "bob.zip")
     archive(tmp_path / "Cyd.ZIP")
+    (tmp_path / "dan.ipynb").write_text("{}", encoding="utf-8")
     (tmp_path / "readme.txt").write_text("", encoding="utf-8")
     (tmp_path / ".git").mkdir()
     (tmp_path / "__MACOSX").mkdir()
     (tmp_path / "eve").symlink_to(tmp_path / "ada")
-    assert paths(tmp_path) == {"Cyd": "Cyd.ZIP", "ada": "ada", "bob": "bob.zip"}
+    assert paths(tmp_path) == {"Cyd": "Cyd.ZIP", "ada": "ada", "bob": "bob.zip", "dan": "dan.ipynb"}
 
 
 def test_two_submissions_of_one_student_are_refused(tmp_path):

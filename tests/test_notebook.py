@@ -411,13 +411,14 @@ def test_a_class_hands_notebooks_in(tmp_path):
     hand_in(class_ / "cem", cell(f"%%grade scaling\n{CHEAT}"))
     with zipfile.ZipFile(class_ / "dan.zip", "w") as archive:
         archive.writestr("hw/work.ipynb", notebook(cell(REFERENCE, "grade:scaling")))
+    hand_in(class_, cell(REFERENCE, "grade:scaling"), name="eve.ipynb")
     done = command(
         "class", class_, "--gradebook", tmp_path / "course.db", "--require-isolation", 0, folder=tmp_path
     )
     assert done.returncode in (0, 1), done.stderr
     with Gradebook(tmp_path / "course.db") as book:
-        points = {name: book.last(name).report.points for name in ("ada", "ben", "cem", "dan")}
-    assert points["ada"] == points["dan"] == 13.0
+        points = {name: book.last(name).report.points for name in ("ada", "ben", "cem", "dan", "eve")}
+    assert points["ada"] == points["dan"] == points["eve"] == 13.0
     assert 0 < points["ben"] < 13.0
     assert points["cem"] < 13.0
 
