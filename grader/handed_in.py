@@ -82,9 +82,9 @@ def _uncommitted(names: Sequence[str]) -> str:
 def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
     """Return what was handed in below a folder, by student.
 
-    Every folder, zip and notebook in it is a student's. A folder that is no submission itself but holds some, one for each
-    assignment, gives the one named, or the only one. Hidden entries and other files are passed over, and links are not
-    followed. Raises UsageError where there is no submission, where the folder is itself one, and where a student has
+    Every folder, zip and notebook in it is a student's. A folder that is no submission itself but holds some, one for
+    each assignment, gives the one named, or the only one. Hidden entries and other files are passed over, and links are
+    not followed. Raises UsageError where there is no submission, where the folder is itself one, and where a student has
     two: nothing here says which one counts.
     """
     if _holds_parts(folder):

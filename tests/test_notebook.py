@@ -423,6 +423,15 @@ def test_a_class_hands_notebooks_in(tmp_path):
     assert points["cem"] < 13.0
 
 
+def test_what_is_next_is_a_cell_and_no_file(tmp_path):
+    hand_in(tmp_path, cell(WRONG, "grade:scaling"))
+    for words in ((), ("--submission", tmp_path / "work.ipynb"), ("--format", "html")):
+        told = command(*words, folder=tmp_path).stdout
+        assert "change the cell of scaling" in told
+        assert "exercises/scaling.py" not in told
+        assert "grade replay" not in told
+
+
 def test_a_replay_of_a_cell_says_what_to_do_instead(tmp_path):
     hand_in(tmp_path, cell(WRONG, "grade:scaling"))
     done = command("replay", "scaling", folder=tmp_path)

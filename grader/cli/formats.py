@@ -29,7 +29,7 @@ from grader.report import (
     to_markdown,
     to_text,
 )
-from grader.submission import Snapshot, open_submission
+from grader.submission import Snapshot, is_notebook, open_submission
 
 METADATA_VARIABLE = "CONVGRADER_GRADESCOPE_METADATA"
 
@@ -96,7 +96,7 @@ def _places(report: Report, path: Path) -> Places | None:
     files = {
         name: f"{s.root}{name}.py"
         for name, s in snapshots.items()
-        if isinstance(s, Snapshot) and not s.root.endswith(".ipynb/")  # a cell's line is no line of its file
+        if isinstance(s, Snapshot) and not is_notebook(s.root)  # a cell's line is no line of its file
     }
     below = path.resolve().relative_to(repository)
     return Places(root="" if below == Path() else f"{below.as_posix()}/", files=files)

@@ -22,7 +22,7 @@ from grader.report import first_to_mend, shown_exercise
 from grader.reveal import seen as seen_of
 from grader.safetext import one_line
 from grader.spelling import question
-from grader.submission import Folder, Submission
+from grader.submission import Folder, Submission, is_notebook
 
 _LOADS_NOT = (Outcome.RAISED, Outcome.CRASHED, Outcome.TIME_LIMIT)
 
@@ -105,7 +105,7 @@ def _case(
     if result.outcome is Outcome.INTERNAL_ERROR:
         raise InternalError(result.message or f"{result.id} could not be graded. Please try again.")
     job = planned.jobs.get(result.id)
-    if job is not None and job.root.endswith(".ipynb/"):
+    if job is not None and is_notebook(job.root):
         raise UsageError(
             f"{result.id} is a cell of {job.root[:-1]}, and a case is written for a file. In the notebook, make the "
             "call in another cell, then run %debug."

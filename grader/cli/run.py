@@ -3,7 +3,8 @@
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -29,7 +30,7 @@ from grader.report import (
 )
 from grader.reveal import seen as seen_of
 from grader.spelling import question
-from grader.submission import Submission, Unreadable, open_submission
+from grader.submission import Submission, Unreadable, is_notebook, open_submission
 from grader.writing import write_whole
 
 
@@ -77,8 +78,7 @@ def run_command(
         style = Style(colour=colour(output), width=width(), unicode=has_unicode())
         seen = {exercise.id: seen_of(exercise, reveal) for exercise in chosen}
         own = submission == Path()  # one's own work, and not what somebody handed in
-        hints = opened_hints(submission, chosen) if own else {}
-        setting = Setting(style=style, submission=submission, hints=hints, seen=seen)
+        setting = Setting(style=style, submission=submission, seen=seen)
         streams = form == "text" and output is None
         if output is not None and not _is_stream(output):
             # First of all: whatever ends this run, no older report can be taken for its result.
@@ -87,6 +87,7 @@ def run_command(
         refuse_below(require_isolation, dispatcher)
         counter = _Counter(streams)
         planned = attempt.plan(handed_in, chosen, seed)
+        hints = _helps(planned, opened_hints(submission, chosen) if own else {})
         for result in attempt.carry_out(dispatcher, planned, chosen, counter.check_ended):
             results.append(result)
             if streams:
@@ -99,14 +100,26 @@ def run_command(
         note(submission, planned, chosen, results)
     told = shown(report, seen)
     if streams:
-        click.echo("\n".join(filter(None, [quizzes_text(told.quizzes, style), summary_text(told, style)])))
+        click.echo(
+            "\n".join(filter(None, [quizzes_text(told.quizzes, style), summary_text(told, style, hints)]))
+        )
     else:
-        write(FORMATS[form](report, setting), output)
+        write(FORMATS[form](report, replace(setting, hints=hints)), output)
         if form == "github":
             add_step_summary(told)
         if output is not None:
             click.echo(f"Report written to {output}.", err=True)
     return exit_code(told, fail_under)
+
+
+def _helps(planned: attempt.Plan, opened: Mapping[str, Help]) -> dict[str, Help]:
+    """Add to what hints are open which exercises are cells of a notebook."""
+    cells = {
+        name: replace(opened.get(name, NONE_OPENED), is_file=False)
+        for name, job in planned.jobs.items()
+        if is_notebook(job.root)
+    }
+    return {**opened, **cells}
 
 
 def opened_hints(workspace: Path, exercises: Sequence[Exercise]) -> dict[str, Help]:

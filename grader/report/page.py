@@ -66,7 +66,7 @@ def to_html(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
     return document(
         f"{earned(report)} - convgrader",
         skip("Skip to the results", "results"),
-        _header(report),
+        _header(report, hints),
         tag("main", *parts, id="results"),
         _footer(report),
     )
@@ -78,8 +78,8 @@ def exercise_page(result: ExerciseResult) -> str:
     return document(f"{result.id} - convgrader", tag("main", told), style=_INSIDE)
 
 
-def _header(report: Report) -> Markup:
-    step, hidden = next_step(report), all_hidden(report.exercises)
+def _header(report: Report, hints: Mapping[str, Help]) -> Markup:
+    step, hidden = next_step(report, hints), all_hidden(report.exercises)
     return tag(
         "header",
         tag("p", "convgrader report", class_="brand"),

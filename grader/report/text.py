@@ -75,7 +75,7 @@ def to_text(report: Report, style: Style, hints: Mapping[str, Help] = NOTHING_KN
     blocks = [
         exercise_text(exercise, style, hints.get(exercise.id, NONE_OPENED)) for exercise in report.exercises
     ]
-    blocks += [quizzes_text(report.quizzes, style), summary_text(report, style)]
+    blocks += [quizzes_text(report.quizzes, style), summary_text(report, style, hints)]
     return "\n".join(block for block in blocks if block)
 
 
@@ -287,7 +287,7 @@ def _question(prompt: str, style: Style) -> Iterator[str]:
 # --- the end
 
 
-def summary_text(report: Report, style: Style) -> str:
+def summary_text(report: Report, style: Style, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
     """Return a table of all parts, the total, the isolation level, and what to do next."""
     lines = [style.paint(style.pick("─", "-") * style.width, dim=True)]
     if len(report.exercises) + len(report.quizzes) > 1:
@@ -297,7 +297,7 @@ def summary_text(report: Report, style: Style) -> str:
     if hidden is not None:
         lines += [*paragraph(hidden_sentence(hidden), style, indent=0), ""]
     lines += paragraph(isolation(report), style, indent=0, dim=True)
-    lines += paragraph(next_step(report), style, indent=0)
+    lines += paragraph(next_step(report, hints), style, indent=0)
     return finished(lines, style)
 
 

@@ -202,7 +202,7 @@ def isolation(report: Report) -> str:
     return f"Isolation level {found.level} of 3{layers}.{missing} Seed {report.seed}."
 
 
-def next_step(report: Report) -> str:
+def next_step(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
     """Say what to do after reading a report; "" where there was nothing to earn."""
     void = [exercise.id for exercise in report.exercises if exercise.outcome is Outcome.INTERNAL_ERROR]
     if void:
@@ -212,6 +212,8 @@ def next_step(report: Report) -> str:
         return nothing_left(report.exercises) if report.max_points else ""
     if unfinished:
         chosen = max(unfinished, key=lambda exercise: exercise.points > 0).id
+        if not hints.get(chosen, NONE_OPENED).is_file:
+            return f"Next: change the cell of {chosen}, then grade the notebook again."
         return f"Next: change exercises/{chosen}.py, then run `grade {chosen}`."
     chosen = next(quiz.id for quiz in report.quizzes if quiz.points < quiz.max_points)
     return f"Next: `grade quiz {chosen}`."

@@ -41,6 +41,11 @@ class Snapshot:
     notes: tuple[str, ...] = ()
 
 
+def is_notebook(root: str) -> bool:
+    """Tell whether the modules of a snapshot are cells: they cannot be opened, replayed or pointed into as files."""
+    return root.endswith(f"{ENDING}/")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
     """A file that was read. `name` is its path inside the submission."""
