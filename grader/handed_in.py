@@ -84,8 +84,8 @@ def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
 
     Every folder, zip and notebook in it is a student's. A folder that is no submission itself but holds some, one for
     each assignment, gives the one named, or the only one. Hidden entries and other files are passed over, and links are
-    not followed. Raises UsageError where there is no submission, where the folder is itself one, and where a student has
-    two: nothing here says which one counts.
+    not followed. Raises UsageError where there is no submission, where the folder is itself one, and where a student
+    has two: nothing here says which one counts.
     """
     if _holds_parts(folder):
         raise UsageError(

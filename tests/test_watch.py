@@ -1,5 +1,6 @@
 """`grade watch`: what a change means, how it is noticed, and the command in a real terminal and in a pipe."""
 
+import json
 import os
 import queue
 import re
@@ -414,6 +415,26 @@ def test_in_a_pipe_blocks_of_plain_text_follow_each_other(piped, workspace, opti
     process.send_signal(signal.SIGINT)
     assert process.wait(LIMIT_S) == 130
     assert process.stderr.read().strip() == b"Interrupted."
+
+
+def cell_of(text: str) -> str:
+    """Return a notebook with one cell, for the exercise."""
+    cell = {"cell_type": "code", "metadata": {"tags": ["grade:scaling"]}, "source": text, "outputs": []}
+    return json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+@pytest.mark.parametrize("options", [[], ["--poll"]], ids=["events", "polling"])
+def test_a_notebook_is_graded_when_it_is_saved(piped, workspace, options):
+    (workspace / "exercises" / "scaling.py").unlink()
+    notebook = workspace / "work.ipynb"
+    notebook.write_text(cell_of(WRONG), encoding="utf-8")
+    process = piped(*options)
+    output = Output(os.dup(process.stdout.fileno()))
+    first = output.wait_for("checks pass.")
+    assert "grade replay" not in first
+    notebook.write_text(cell_of(REFERENCE), encoding="utf-8")
+    second = output.wait_for("13/13")
+    assert "work.ipynb\n" in second
 
 
 @pytest.fixture

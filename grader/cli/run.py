@@ -87,7 +87,7 @@ def run_command(
         refuse_below(require_isolation, dispatcher)
         counter = _Counter(streams)
         planned = attempt.plan(handed_in, chosen, seed)
-        hints = _helps(planned, opened_hints(submission, chosen) if own else {})
+        hints = helps(planned, opened_hints(submission, chosen) if own else {})
         for result in attempt.carry_out(dispatcher, planned, chosen, counter.check_ended):
             results.append(result)
             if streams:
@@ -112,7 +112,7 @@ def run_command(
     return exit_code(told, fail_under)
 
 
-def _helps(planned: attempt.Plan, opened: Mapping[str, Help]) -> dict[str, Help]:
+def helps(planned: attempt.Plan, opened: Mapping[str, Help]) -> dict[str, Help]:
     """Add to what hints are open which exercises are cells of a notebook."""
     cells = {
         name: replace(opened.get(name, NONE_OPENED), is_file=False)

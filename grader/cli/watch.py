@@ -17,7 +17,17 @@ from grader import attempt, catalog, workspace
 from grader.catalog import Course
 from grader.cli import keys, options, reset
 from grader.cli.help import next_hint
-from grader.cli.run import choose, colour, has_unicode, note, opened_hints, refuse_below, refuse_empty, width
+from grader.cli.run import (
+    choose,
+    colour,
+    has_unicode,
+    helps,
+    note,
+    opened_hints,
+    refuse_below,
+    refuse_empty,
+    width,
+)
 from grader.cli.screen import Screen, to_work_on, verdict_text
 from grader.dispatch import Dispatcher
 from grader.errors import GraderError
@@ -32,7 +42,7 @@ from grader.report import (
     shown_exercise,
 )
 from grader.reveal import seen as seen_of
-from grader.submission import open_submission
+from grader.submission import is_notebook, open_submission
 from grader.watch import Batch, Ended, Session, has_events, notices
 
 _PATIENCE_S = 0.4  # a grading that takes longer says that it goes on
@@ -240,7 +250,8 @@ class _Watching:
         self._show_keys()
 
     def _hints(self) -> dict[str, Help]:
-        return opened_hints(self._work.folder, self._work.chosen)
+        opened = opened_hints(self._work.folder, self._work.chosen)
+        return helps(self._session.plan, opened) if self._session.plan else opened
 
     def _list(self) -> str:
         results = self._session.results
@@ -248,6 +259,12 @@ class _Watching:
         return list_text(known, (), self._style) if known else "Nothing is graded yet."
 
     def _ask(self, exercise: Exercise) -> None:
+        job = self._session.plan.jobs.get(exercise.id) if self._session.plan else None
+        if job is not None and is_notebook(job.root):
+            self._below(
+                f"{exercise.id} is a cell of {job.root[:-1]}: there is no file to put the stub back in."
+            )
+            return
         path = workspace.module(exercise, self._work.folder)
         if workspace.is_stub(exercise, path):
             self._below(f"{path} is the stub already.")

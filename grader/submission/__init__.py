@@ -46,6 +46,12 @@ def is_notebook(root: str) -> bool:
     return root.endswith(f"{ENDING}/")
 
 
+def file_of(path: str) -> str:
+    """Return the file that holds a module: itself, or the notebook of which it is a cell."""
+    notebook, found, _ = path.partition(f"{ENDING}/")
+    return f"{notebook}{ENDING}" if found else path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
     """A file that was read. `name` is its path inside the submission."""

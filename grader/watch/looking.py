@@ -14,7 +14,7 @@ from pathlib import Path
 from grader import attempt, source
 from grader.jobs import Job
 from grader.model import Exercise
-from grader.submission import Folder, Recording, Submission, Text, Unreadable
+from grader.submission import Folder, Recording, Submission, Text, Unreadable, file_of
 
 _Files = Mapping[str, str]  # path in the submission -> text; for what cannot be read, the reason
 
@@ -67,7 +67,7 @@ def changes(before: Look | None, now: Look) -> Changes:
     pairs = [(before.exercises[name], now.exercises[name]) for name in exercises]
     pairs += [(before.quizzes[name], now.quizzes[name]) for name in quizzes]
     paths = {path for old, new in pairs for path in {*old, *new}}
-    files = sorted(path for path in paths if before.read.get(path) != now.read.get(path))
+    files = sorted(path for path in set(map(file_of, paths)) if before.read.get(path) != now.read.get(path))
     return Changes(exercises=exercises, quizzes=quizzes, files=tuple(files))
 
 

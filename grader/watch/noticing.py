@@ -43,6 +43,7 @@ def signature(folder: Path) -> _Signature:
     """Return what changes when a file of a submission is written, replaced, added or taken away."""
     tree = Folder(folder)
     names = {*tree.modules("exercises/"), *tree.modules("")}
+    names |= {*tree.notebooks()}
     names |= {f"answers/{path.name}" for path in (folder / "answers").glob("*.y*ml")}
     return frozenset(filter(None, (_stat(folder, name) for name in names)))
 

@@ -101,6 +101,11 @@ class Session:
         start = names.index(exercise) + 1 if exercise in names else 0
         return next((name for name in names[start:] + names[:start] if not self.is_done(name)), None)
 
+    @property
+    def plan(self) -> attempt.Plan | None:
+        """What there was to grade at the last look."""
+        return self._last.plan if self._last is not None else None
+
     def is_done(self, exercise: str) -> bool:
         """Tell whether an exercise has full marks."""
         result = self.results.get(exercise)
