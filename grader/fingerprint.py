@@ -1,21 +1,25 @@
 """What determines a result, as short text: equal fingerprints, equal results. Needs no torch.
 
-A result depends on the submission's modules, the exercise (its whole folder), the seed, and what grades: the engine's
-own source, torch and Python. It does not depend on the isolation level, which only decides what is refused.
+A result depends on the submission's modules, the exercise (its whole folder, the references of others that it may read,
+the course's data), the seed, and what grades: the engine's own source, its libraries and Python. It does not depend on
+the isolation level, which only decides what is refused.
 """
 
+import contextlib
 import functools
 import hashlib
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
+from grader import reliance
 from grader.model import Exercise, Versions
 
 _BYTES = 16
+_LIBRARIES = ("hypothesis", "numpy", "pytest", "torch")  # by which the same code gives other results
 
 
 def of(*parts: str) -> str:
@@ -30,9 +34,30 @@ def of(*parts: str) -> str:
 def exercise(found: Exercise) -> str:
     """Return the fingerprint of an exercise: every file of its folder, and what its exercise.yaml came to.
 
-    Who may read how much of a result does not change it.
+    The references that it may read beyond its folder count too, and the data of the course. Who may read how much of a
+    result does not change it.
     """
-    return of(*_files(found.folder, "*"), msgspec.json.encode(_portable(found)).decode())
+    return _exercise(found, tuple(_stamps(found)))
+
+
+@functools.lru_cache(maxsize=256)
+def _exercise(found: Exercise, _stamps: tuple[object, ...]) -> str:
+    others = reliance.relied_on(found)
+    return of(
+        *_files(found.folder, "*"),
+        msgspec.json.encode(_portable(found)).decode(),
+        *(text for name in sorted(others) for text in (name, others[name])),
+        *_files(found.stub.parent / "data", "*"),
+    )
+
+
+def _stamps(found: Exercise) -> Iterator[tuple[str, int, int, int]]:
+    """Yield what changes when a file is written that counts: to read them all for each submission would take longer."""
+    own, data = found.folder.rglob("*"), (found.stub.parent / "data").rglob("*")
+    for path in (*own, *data, found.stub, *found.folder.parent.glob("*/reference.py")):
+        with contextlib.suppress(OSError):
+            stat = path.stat()
+            yield str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 def bank(path: Path) -> str:
@@ -42,13 +67,14 @@ def bank(path: Path) -> str:
 
 @functools.cache
 def engine() -> str:
-    """Return the fingerprint of what grades: the grader's source, torch and Python."""
+    """Return the fingerprint of what grades: the grader's source, its libraries and Python."""
     return engine_now()
 
 
 def engine_now() -> str:
     """Return it as it is at this moment: its authors run it while they write it."""
-    return of(*_files(Path(__file__).parent, "*.py"), version("torch"), platform.python_version())
+    libraries = map(version, _LIBRARIES)
+    return of(*_files(Path(__file__).parent, "*.py"), *libraries, platform.python_version())
 
 
 def result(

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from test_quiz import BANK
 
-from grader import catalog, fingerprint
+from grader import catalog, fingerprint, reliance
 from grader.cli import check as command
 from grader.cli.check import check_command
 from grader.content import dependence, keys, sound
@@ -609,10 +609,10 @@ def test_an_exercise_relies_on_the_references_it_may_import_or_read(root, text, 
         path.write_text(path.read_text(encoding="utf-8") + source, encoding="utf-8")
     course = catalog.load(root)
     exercise = course.exercise("one")
-    assert sorted(dependence.relied_on(course, exercise)) == relied
-    before = dependence.exercise_key(course, exercise, "plain", 0, "engine")
+    assert sorted(reliance.relied_on(exercise)) == relied
+    before = dependence.exercise_key(exercise, "plain", 0, "engine")
     replace(folders["two"] / "reference.py", ("2 * x", "x * 2"))
-    after = dependence.exercise_key(course, exercise, "plain", 0, "engine")
+    after = dependence.exercise_key(exercise, "plain", 0, "engine")
     assert (before != after) == ("two" in relied)
 
 

@@ -182,7 +182,7 @@ class _Check:
         """Check the exercises that are not known to be sound in this mode; yield what is found of each, in order."""
 
         def key(exercise: Exercise, engine: str) -> str:
-            return content.exercise_key(self._course, exercise, mode, self._seed, engine)
+            return content.exercise_key(exercise, mode, self._seed, engine)
 
         return content.unless_known(self._sound, chosen, kind, key, check)
 

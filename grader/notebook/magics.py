@@ -101,7 +101,7 @@ class Session:
         """Return the warm process; start one where there is none, or it was interrupted."""
         if self._dispatcher is None or not self._dispatcher.is_alive():
             self.stop()
-            self._dispatcher = Dispatcher()
+            self._dispatcher = Dispatcher(many=True)
         return self._dispatcher
 
     def stop(self) -> None:
