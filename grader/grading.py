@@ -29,6 +29,7 @@ from grader.service import Service
 from grader.suite.comparison import Mismatch
 from grader.suite.headroom import measuring
 from grader.suite.plugin import Check, CheckRun, CheckSpec, collect, run_checks
+from grader.suite.state import Globals
 from grader.wire.frames import Channel, Closed, DescriptorChannel
 from grader.wire.messages import Load, Question, Reply
 from grader.wire.orders import WorkerOrder
@@ -46,11 +47,15 @@ _REHEARSALS, _REHEARSAL_S = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """What is the same for every submission of an exercise, imported: reference, fixtures and checks."""
+    """What is the same for every submission of an exercise, imported: reference, fixtures and checks.
+
+    `state` is what the globals of all three were before any check ran.
+    """
 
     reference: ModuleType
     fixtures: Mapping[str, object]
     checks: tuple[Check, ...]
+    state: Globals
 
 
 def prepare(suite: Path) -> Prepared:
@@ -72,10 +77,12 @@ def prepare(suite: Path) -> Prepared:
         problems += error.problems
     if problems:
         raise DocumentError(dict.fromkeys(problems))
+    spaces = [*map(vars, modules.values()), *{id(c.globals): c.globals for c in checks}.values()]
     return Prepared(
         reference=modules["reference"],
         fixtures=vars(modules["fixtures"]) if "fixtures" in modules else {},
         checks=checks,
+        state=Globals(spaces),
     )
 
 
@@ -103,6 +110,7 @@ def rehearse(prepared: Prepared) -> None:
             report=lambda run: run.error is None and time.monotonic() < until,
             first_failure=True,
         )
+        prepared.state.put_back()
     counterexample.warm(vars(prepared.reference))
 
 

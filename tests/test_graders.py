@@ -121,6 +121,31 @@ def test_what_came_before_changes_no_result(copied, dispatcher):  # noqa: F811
     assert {ending.result.outcome.value for ending in alone} >= {"passed", "failed", "crashed"}
 
 
+def test_what_a_suite_keeps_in_its_globals_is_not_there_for_the_next(copied):  # noqa: F811
+    """Nor does the rehearsal of the host leave anything."""
+    _, job = copied
+    state = (
+        "from collections import Counter, deque\n"
+        "RUNS, SEEN, LAST, LEARNED, COUNT = 0, [], deque(), {'a': 1}, Counter()\n"
+        "def note():\n"
+        "    global RUNS, NEW\n"
+        "    assert not RUNS and not SEEN and not LAST and LEARNED == {'a': 1} and not COUNT and 'NEW' not in globals()\n"
+        "    RUNS, NEW = 1, 1\n"
+        "    SEEN.append(1)\n"
+        "    LAST.append(1)\n"
+        "    LEARNED.update(b=2)\n"
+        "    COUNT['x'] += 1\n"
+    )
+    with_suite(job, state, "note()")
+    with one_after_another() as dispatcher:
+        assert points(dispatcher, job) == 13.0
+        (first,) = waiting(dispatcher, 1)
+        assert [points(dispatcher, job) for _ in range(3)] == [13.0] * 3
+        assert waiting(dispatcher, 1) == [first]
+        assert points(dispatcher, with_source(job, WRONG)) < 13.0
+        assert points(dispatcher, job) == 13.0, "one that the host forked after it had rehearsed"
+
+
 def test_one_that_is_killed_while_it_waits_is_missed_by_nobody(copied):  # noqa: F811
     _, job = copied
     with one_after_another() as dispatcher:
@@ -147,7 +172,7 @@ def test_one_that_waits_is_not_for_a_suite_that_was_edited(copied):  # noqa: F81
 
 def test_one_that_has_grown_ends(copied):  # noqa: F811
     _, job = copied
-    with_suite(job, "KEPT = []", f"KEPT.append(b'x' * {MOST_GROWN_BYTES + 2**20})")
+    with_suite(job, "KEPT = ([],)", f"KEPT[0].append(b'x' * {MOST_GROWN_BYTES + 2**20})")
     with one_after_another() as dispatcher:
         for _ in range(3):
             assert points(dispatcher, job) == 13.0
@@ -177,7 +202,8 @@ def test_the_limit_of_a_suite_is_for_each_submission_by_itself(copied, monkeypat
     monkeypatch.setattr(dispatch, "_OWN_SLACK_S", 1)
     exercise = replace(job.exercise, limits=Limits(import_limit_s=1.0, exercise_limit_s=1.0))
     job = structs.replace(job, exercise=exercise)
-    with_suite(job, "import time\nRUN = []", "RUN.append(1)\n    if len(RUN) == 6: time.sleep(30)")
+    # What lies deeper in a global is not put back; a suite that counts so hangs in its sixth run.
+    with_suite(job, "import time\nRUN = ([],)", "RUN[0].append(1)\n    if len(RUN[0]) == 6: time.sleep(30)")
     with one_after_another() as dispatcher:
         assert points(dispatcher, job) == 13.0  # the host rehearses now, twice, in a process of its own
         (pid,) = waiting(dispatcher, 1)

@@ -53,6 +53,11 @@ class Check:
     spec: CheckSpec
     test: Callable[..., object]
 
+    @property
+    def globals(self) -> dict[str, object]:
+        """The globals of the suite."""
+        return getattr(inspect.unwrap(self.test), "__globals__", {})
+
     def run(self, conversation: Conversation, seed: int) -> None:
         """Call the test with `student` and `rng` filled in: all that a check may ask for."""
         seed = seed_of(seed, self.spec.id)

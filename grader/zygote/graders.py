@@ -150,6 +150,8 @@ class _Grader:
             signal.alarm(order.wall_limit_s)
             self._grade(order.slot, *descriptors)
             signal.alarm(0)
+            if isinstance(self.prepared, grading.Prepared):
+                self.prepared.state.put_back()
             order, descriptors = receive(self.host) if self.waits else (None, [])
 
     def _grade(self, slot: int, call: int, control: int) -> None:
