@@ -30,7 +30,7 @@ ARROWS = {
     "worker": {"wire", "service", "mistakes"},
     "sandbox": {"errors", "model", "wire"},
     "proxy": {"errors", "model", "sandbox", "wire"},
-    "suite": {"blame", "errors", "model", "proxy", "reveal"},
+    "suite": {"blame", "errors", "model", "proxy", "reveal", "service"},
     "feedback": {"mistakes", "model", "proxy", "safetext", "service", "suite", "wire"},
     "explanation": {"feedback", "mistakes", "model", "proxy", "sandbox", "suite"},
     "grading": {

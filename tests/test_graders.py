@@ -146,6 +146,20 @@ def test_what_a_suite_keeps_in_its_globals_is_not_there_for_the_next(copied):  #
         assert points(dispatcher, job) == 13.0, "one that the host forked after it had rehearsed"
 
 
+def test_whatever_a_suite_draws_by_is_seeded_for_each_check(copied, tmp_path):  # noqa: F811
+    _, job = copied
+    told = tmp_path / "drawn"
+    drawn = (
+        f"open({str(told)!r}, 'a').write(f'{{random.random()}} {{numpy.random.rand()}} {{torch.rand(1)}}\\n')"
+    )
+    with_suite(job, "import random, numpy", drawn)
+    with one_after_another() as dispatcher:
+        assert [points(dispatcher, job) for _ in range(4)] == [13.0] * 4
+        assert points(dispatcher, with_source(job, WRONG)) < 13.0
+        assert points(dispatcher, job) == 13.0
+    assert len(set(told.read_text(encoding="utf-8").splitlines())) == 1
+
+
 def test_one_that_is_killed_while_it_waits_is_missed_by_nobody(copied):  # noqa: F811
     _, job = copied
     with one_after_another() as dispatcher:

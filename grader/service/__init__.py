@@ -182,9 +182,9 @@ class _Unanswerable(Exception):
 
 
 def seed_everything(seed: int = _SEED) -> None:
-    """Seed the generators a student may draw from."""
+    """Seed the generators a student, or a suite, may draw from."""
     random.seed(seed)
-    np.random.seed(seed)
+    np.random.seed(seed % 2**32)
     # torch.manual_seed would also queue a call for every kind of GPU, with a formatted stack: a millisecond.
     torch.default_generator.manual_seed(seed)
 

@@ -19,6 +19,7 @@ from grader.blame import blame
 from grader.errors import DocumentError, Problem
 from grader.model import Reveal
 from grader.proxy import Conversation, Student
+from grader.service import seed_everything
 
 _OFF = (
     "terminal faulthandler cacheprovider doctest junitxml pastebin nose legacypath logging stepwise debugging warnings "
@@ -61,7 +62,7 @@ class Check:
     def run(self, conversation: Conversation, seed: int) -> None:
         """Call the test with `student` and `rng` filled in: all that a check may ask for."""
         seed = seed_of(seed, self.spec.id)
-        torch.default_generator.manual_seed(seed)
+        seed_everything(seed)
         offered = {"student": Student(conversation), "rng": torch.Generator().manual_seed(seed)}
         self.test(**{name: offered[name] for name in inspect.signature(self.test).parameters})
 
