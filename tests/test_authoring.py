@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from grader import catalog
+from grader.model import Reveal
+
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "authoring.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"(?:`([\w./]+)`:\n\n)?^```(console|python|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -49,5 +52,6 @@ def test_the_page_adds_an_exercise(tmp_path):
             if shown.strip():
                 assert done.stdout.rstrip("\n") == shown.rstrip("\n"), command
             ran.append(command)
-    assert len(written) == 6
+    assert len(written) == 7
+    assert {exercise.reveal for exercise in catalog.load(course).exercises} == {Reveal.TITLE}
     assert sum(command.startswith("grade ") for command in ran) >= 6
