@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
+from typing import Any
 
 from grader.feedback import counterexample
 from grader.feedback.diagnosis import Diagnoser, Found
@@ -12,6 +13,7 @@ from grader.mistakes import KNOWN
 from grader.model import CheckResult, Diagnosis, Outcome, Reveal
 from grader.proxy import CallFailed, Conversation, Exchange
 from grader.sandbox import LoadFailed, Sandbox, WorkerLost
+from grader.suite import SMALL_INPUTS
 from grader.suite.comparison import Mismatch
 from grader.suite.plugin import CheckRun
 
@@ -67,11 +69,23 @@ class Explanations:
         """
         if not self.evidence.names:
             return {}
+        self.sandbox.hang_up()  # what is searched gets a worker of its own, and its prints are not the checks'
         known = importlib.import_module("mistakes")
+        self.sandbox.close()
+        printed = len(self.sandbox.output)
+        try:
+            self._search()
+            self.sandbox.hang_up()
+            return self._diagnose(vars(known))
+        finally:
+            self.sandbox.close()
+            del self.sandbox.output[printed:]
+
+    def _diagnose(self, known: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+        """Put the known mistakes into the failed checks that they explain."""
         namespace = vars(self.reference)
-        self._search()
         self._place()
-        replayer = Replayer(dict(namespace), self.fixtures, (namespace, vars(known)))
+        replayer = Replayer(dict(namespace), self.fixtures, (namespace, known))
         diagnoser = Diagnoser(replayer, KNOWN, units_of(self.evidence.segments))
         for check, names in self.evidence.names.items():
             found = diagnoser.of_check(check, names)
@@ -91,21 +105,24 @@ class Explanations:
 
     def _search(self) -> None:
         """Put the smallest failing call of each wrong function into the first check that shows a wrong value."""
-        self.sandbox.close()  # the search gets a worker of its own, and its prints are not the checks'
-        printed = len(self.sandbox.output)
-        done: set[str] = set()
-        for check in self.evidence.most_shown_first():
-            name = next(iter(self.evidence.names[check]), "")
-            if name in done or check not in self.evidence.searchable or not hasattr(self.reference, name):
-                continue
-            done.add(name)
+        wanted = self._to_search()
+        if wanted:
+            self.sandbox.start()
+        for name, check in wanted.items():
             found = self._search_for(name)
             if found is not None:
                 shown = replace(self.results[check], rationale=found.rationale, counterexample=found.example)
                 self.results[check] = shown
                 self.found[check] = found
-        self.sandbox.close()
-        del self.sandbox.output[printed:]
+
+    def _to_search(self) -> dict[str, str]:
+        """Return the functions of which small calls can be asked, each with the check that shows the smallest."""
+        found: dict[str, str] = {}
+        for check in self.evidence.most_shown_first():
+            name = next(iter(self.evidence.names[check]), "")
+            if check in self.evidence.searchable and name in SMALL_INPUTS and hasattr(self.reference, name):
+                found.setdefault(name, check)
+        return found
 
     def _search_for(self, name: str) -> counterexample.Found | None:
         """Return the smallest failing call of one function, and keep as evidence what it gives for other small ones."""

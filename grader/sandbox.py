@@ -50,6 +50,9 @@ class WorkerProcess(Protocol):
 
     channel: Channel
 
+    def hang_up(self) -> None:
+        """Have the worker end, without waiting for it."""
+
     def end(self, patience_s: float = 0.0) -> Ending:
         """Kill the worker if it still runs after `patience_s`, and tell how it ended."""
 
@@ -178,6 +181,11 @@ class Sandbox:
                 message = f"{message} ended the process with exit status {ending.exit_status}"
         return WorkerLost(outcome, message)
 
+    def hang_up(self) -> None:
+        """Have the worker end, if there is one, while we do something else; `close` waits for it."""
+        if self._worker is not None:
+            self._worker.hang_up()
+
     def close(self, patience_s: float = 0.0) -> Ending:
         """End the worker, if there is one and it does not end by itself in time; keep what it printed."""
         if self._worker is None:
@@ -223,13 +231,19 @@ class _ForkedWorker:
     channel: Channel
     control: socket.socket
 
-    def end(self, patience_s: float = 0.0) -> Ending:
-        """Hang up on the keeper, which kills the worker and tells how it ended."""
+    def hang_up(self) -> None:
+        """Hang up on the keeper, which kills the worker."""
         self.channel.close()
-        with self.control, contextlib.suppress(OSError):
-            if patience_s:
-                select.select([self.control], [], [], patience_s)
+        with contextlib.suppress(OSError):  # the keeper is gone; `end` tells
             self.control.shutdown(socket.SHUT_WR)
+
+    def end(self, patience_s: float = 0.0) -> Ending:
+        """Hang up, and have the keeper tell how the worker ended."""
+        self.channel.close()
+        if patience_s:
+            select.select([self.control], [], [], patience_s)
+        self.hang_up()
+        with self.control, contextlib.suppress(OSError):
             self.control.settimeout(_ENDING_WAIT_S)
             if data := self.control.recv(2**20):
                 return msgspec.msgpack.decode(data, type=Ending)
@@ -283,9 +297,13 @@ class _SpawnedWorker:
                 if self._printed > self._output_limit:
                     self._process.kill()
 
+    def hang_up(self) -> None:
+        """Close its input, by which it ends."""
+        self.channel.close()
+
     def end(self, patience_s: float = 0.0) -> Ending:
         """Close its input, wait a moment, kill it, and tell how it ended."""
-        self.channel.close()
+        self.hang_up()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=max(patience_s, 0.1))
         killed = self._process.poll() is None
