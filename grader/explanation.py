@@ -4,7 +4,6 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
-from typing import Any
 
 from grader.feedback import counterexample
 from grader.feedback.diagnosis import Diagnoser, Found
@@ -70,23 +69,28 @@ class Explanations:
         if not self.evidence.names:
             return {}
         self.sandbox.hang_up()  # what is searched gets a worker of its own, and its prints are not the checks'
-        known = importlib.import_module("mistakes")
+        known, namespace = vars(importlib.import_module("mistakes")), vars(self.reference)
         self.sandbox.close()
         printed = len(self.sandbox.output)
         try:
-            self._search()
+            wanted = self._to_search()
+            if wanted:
+                self.sandbox.start()
+            # While the worker imports the submission: which replies are wrong, a diagnosis has to know in any case.
+            replayer = Replayer(dict(namespace), self.fixtures, (namespace, known))
+            units = units_of(self.evidence.segments)
+            for unit in units:
+                replayer.right(unit)
+            units += units_of(self._search(wanted))
             self.sandbox.hang_up()
-            return self._diagnose(vars(known))
+            self._place()
+            return self._diagnose(Diagnoser(replayer, KNOWN, sorted(units, key=lambda unit: unit.size)))
         finally:
             self.sandbox.close()
             del self.sandbox.output[printed:]
 
-    def _diagnose(self, known: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    def _diagnose(self, diagnoser: Diagnoser) -> dict[str, tuple[str, ...]]:
         """Put the known mistakes into the failed checks that they explain."""
-        namespace = vars(self.reference)
-        self._place()
-        replayer = Replayer(dict(namespace), self.fixtures, (namespace, known))
-        diagnoser = Diagnoser(replayer, KNOWN, units_of(self.evidence.segments))
         for check, names in self.evidence.names.items():
             found = diagnoser.of_check(check, names)
             if found:
@@ -103,17 +107,16 @@ class Explanations:
                     self.results[check], counterexample=replace(example, where=where)
                 )
 
-    def _search(self) -> None:
-        """Put the smallest failing call of each wrong function into the first check that shows a wrong value."""
-        wanted = self._to_search()
-        if wanted:
-            self.sandbox.start()
+    def _search(self, wanted: Mapping[str, str]) -> dict[str, list[Exchange]]:
+        """Put the smallest failing call of each function into its check; return what other small calls gave."""
+        small: dict[str, list[Exchange]] = {}
         for name, check in wanted.items():
-            found = self._search_for(name)
+            found = self._search_for(name, small)
             if found is not None:
                 shown = replace(self.results[check], rationale=found.rationale, counterexample=found.example)
                 self.results[check] = shown
                 self.found[check] = found
+        return small
 
     def _to_search(self) -> dict[str, str]:
         """Return the functions of which small calls can be asked, each with the check that shows the smallest."""
@@ -124,8 +127,8 @@ class Explanations:
                 found.setdefault(name, check)
         return found
 
-    def _search_for(self, name: str) -> counterexample.Found | None:
-        """Return the smallest failing call of one function, and keep as evidence what it gives for other small ones."""
+    def _search_for(self, name: str, small: dict[str, list[Exchange]]) -> counterexample.Found | None:
+        """Return the smallest failing call of one function, and add to `small` what it gives for others."""
         reference = getattr(self.reference, name)
         try:
             found = counterexample.smallest(name, reference, Conversation(self.sandbox, lost=self.lost))
@@ -134,7 +137,7 @@ class Explanations:
         except (WorkerLost, LoadFailed):
             return None  # the check's own call is shown instead
         if asked.complete:  # else a reply was no honest one, and cannot be compared with anything
-            self.evidence.segments[f"small calls of {name}"] = asked.exchanges
+            small[f"small calls of {name}"] = asked.exchanges
         return found
 
 

@@ -15,7 +15,7 @@ POLL_S = 0.1  # between two looks where there are no events
 SLOW_POLL_S = 1.0  # and where there are
 SETTLE_S = 0.015  # an editor writes a file in several steps; so long nothing may change
 MAX_SETTLES = 10  # and a file that never rests is looked at as it is
-_QUIET_MS, _MOST_MS = 10, 100  # what watchfiles collects into one event
+_QUIET_MS, _MOST_MS = 5, 100  # what watchfiles collects into one event
 
 _Signature = frozenset[tuple[str, int, int, int]]
 
