@@ -104,6 +104,12 @@ def own_memory_bytes() -> int:
     return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
 
+def give_back_memory() -> None:
+    """Return what is freed to the kernel, where the C library knows how; else every child would count and copy it."""
+    if trim := getattr(libc, "malloc_trim", None):
+        trim(ctypes.c_size_t(0))
+
+
 def use_huge_pages() -> None:
     """Put this process's own memory into pages of 2 MiB where the kernel can (Linux 6.1): forking it is faster then.
 

@@ -35,6 +35,7 @@ def hold_exercise(control: socket.socket, *, order: GradeOrder, many: bool) -> N
         grading.rehearse(prepared)
         graders.prepared = _unless_threads(order.suite, prepared)
         signal.alarm(0)
+        linux.give_back_memory()
         settle()
     while graders.go_on():
         pass
