@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -170,6 +171,24 @@ def test_one_that_is_killed_while_it_waits_is_missed_by_nobody(copied):  # noqa:
             while alive(pid):
                 time.sleep(0.001)
         assert points(dispatcher, job) == 13.0
+
+
+def test_one_that_is_killed_with_its_order_is_the_only_one_that_is_missed(copied):  # noqa: F811
+    _, job = copied
+    with one_after_another() as dispatcher:
+        assert points(dispatcher, job) == 13.0
+        (pid,) = waiting(dispatcher, 1)
+        hosts = named(dispatcher)["grade host"]
+        os.kill(pid, signal.SIGSTOP)  # the order stays unread
+        ended: list[Graded | NotGraded] = []
+        thread = threading.Thread(target=lambda: ended.extend(dispatcher.grade([job])))
+        thread.start()
+        time.sleep(0.5)
+        os.kill(pid, signal.SIGKILL)
+        thread.join(timeout=10)
+        assert ended == [NotGraded(reason="the grading process died")]
+        assert points(dispatcher, job) == 13.0
+        assert named(dispatcher)["grade host"] == hosts
 
 
 def test_one_that_waits_is_not_for_a_suite_that_was_edited(copied):  # noqa: F811

@@ -73,7 +73,11 @@ class _Graders:
 
     def _hear(self, process: socket.socket) -> None:
         """Take in that a process waits, or has ended. One that waits is enough: it costs some MB, used or not."""
-        if process.recv(1) and self._waiting is None:
+        try:
+            lives = bool(process.recv(1))
+        except OSError:  # it was killed with an order that it had not read
+            lives = False
+        if lives and self._waiting is None:
             self._waiting = process
         else:
             self._let_go(process)
