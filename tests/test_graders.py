@@ -203,6 +203,23 @@ def test_one_that_waits_is_not_for_a_suite_that_was_edited(copied):  # noqa: F81
         assert not set(waiting(dispatcher, 1)) & set(before)
 
 
+def test_what_is_being_graded_when_its_suite_is_edited_is_graded_to_the_end(copied):  # noqa: F811
+    folder, job = copied
+    suite = folder / "test_scaling.py"
+    slow = with_source(job, "\nimport time\ntime.sleep(1.5)\n")
+    with one_after_another(2) as dispatcher:
+        assert points(dispatcher, job) == 13.0
+        ended: list[float] = []
+        thread = threading.Thread(target=lambda: ended.append(points(dispatcher, slow)))
+        thread.start()
+        time.sleep(0.5)
+        text = suite.read_text(encoding="utf-8")
+        suite.write_text(text.replace("points(3)", "points(4)"), encoding="utf-8")
+        assert points(dispatcher, job) == 14.0
+        thread.join(timeout=10)
+        assert ended == [13.0]
+
+
 def test_one_that_has_grown_ends(copied):  # noqa: F811
     _, job = copied
     with_suite(job, "KEPT = ([],)", f"KEPT[0].append(b'x' * {MOST_GROWN_BYTES + 2**20})")
