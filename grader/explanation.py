@@ -1,7 +1,7 @@
 """What follows after the last check: which known mistakes explain the results, and the smallest call that fails."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 
@@ -76,11 +76,14 @@ class Explanations:
             wanted = self._to_search()
             if wanted:
                 self.sandbox.start()
-            # While the worker imports the submission: which replies are wrong, a diagnosis has to know in any case.
             replayer = Replayer(dict(namespace), self.fixtures, (namespace, known))
             units = units_of(self.evidence.segments)
+            failing = self._failing()
             for unit in units:
-                replayer.right(unit)
+                if not failing.isdisjoint(unit.names):
+                    replayer.right(
+                        unit
+                    )  # a diagnosis asks in any case; the worker imports the submission meanwhile
             units += units_of(self._search(wanted))
             self.sandbox.hang_up()
             self._place()
@@ -95,8 +98,11 @@ class Explanations:
             found = diagnoser.of_check(check, names)
             if found:
                 self.results[check] = replace(self.results[check], diagnosis=_diagnosis(found, names))
-        failing = dict.fromkeys(name for names in self.evidence.names.values() for name in names)
-        return {name: tuple(mistake.id for mistake in diagnoser.singles(name)) for name in failing}
+        return {name: tuple(m.id for m in diagnoser.singles(name)) for name in self._failing()}
+
+    def _failing(self) -> KeysView[str]:
+        """Return the names that failed checks call."""
+        return dict.fromkeys(name for names in self.evidence.names.values() for name in names).keys()
 
     def _place(self) -> None:
         """Put what a suite could tell of the place into the calls that raised."""
