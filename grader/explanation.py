@@ -79,11 +79,10 @@ class Explanations:
             replayer = Replayer(dict(namespace), self.fixtures, (namespace, known))
             units = units_of(self.evidence.segments)
             failing = self._failing()
+            # While the worker imports the submission: a diagnosis asks this in any case.
             for unit in units:
                 if not failing.isdisjoint(unit.names):
-                    replayer.right(
-                        unit
-                    )  # a diagnosis asks in any case; the worker imports the submission meanwhile
+                    replayer.right(unit)
             units += units_of(self._search(wanted))
             self.sandbox.hang_up()
             self._place()

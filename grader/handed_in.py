@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from grader import checkout
 from grader.errors import UsageError
 from grader.submission import Submission, Unreadable, open_submission
+from grader.submission.notebook import ENDING
 
 _TIMESTAMP = "timestamp.txt"  # written by nbgrader when it collects: 2026-11-30 23:58:07.123456 Europe/Berlin
 _MAX_NAMES = 3
@@ -153,7 +154,7 @@ def _entries(folder: Path) -> Iterator[Path]:
 
 
 def _is_file_of_one(path: Path) -> bool:
-    return path.suffix.lower() in (".zip", ".ipynb") and path.is_file()
+    return path.suffix.lower() in (".zip", ENDING) and path.is_file()
 
 
 def _name(path: Path) -> str:

@@ -1,12 +1,10 @@
 """Grading processes: one whose submission passed grades the next, and nobody can tell from the results."""
 
-import contextlib
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,7 +12,7 @@ from msgspec import structs
 from test_keeper import descriptors
 from test_sandbox import alive, copied, named, points  # noqa: F401 - a fixture among them
 
-from grader import dispatch, jobs
+from grader import dispatch, jobs, scoring
 from grader.dispatch import Dispatcher
 from grader.jobs import Graded, Job, NotGraded
 from grader.model import Limits
@@ -25,11 +23,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forking a warm 
 WRONG = "\n\ndef double(x):\n    return x * x\n"
 
 
-@contextlib.contextmanager
-def one_after_another(side_by_side: int = 1) -> Iterator[Dispatcher]:
+def one_after_another(side_by_side: int = 1) -> Dispatcher:
     """Start a warm process for many submissions."""
-    with Dispatcher(side_by_side, many=True) as dispatcher:
-        yield dispatcher
+    return Dispatcher(side_by_side, many=True)
 
 
 def waiting(dispatcher: Dispatcher, count: int) -> list[int]:
@@ -60,8 +56,7 @@ def told(ending: Graded | NotGraded) -> Graded | NotGraded:
     """Return all that was found, without the seconds it took."""
     if not isinstance(ending, Graded):
         return ending
-    checks = tuple(replace(check, duration_s=0.0) for check in ending.result.checks)
-    return structs.replace(ending, result=replace(ending.result, checks=checks, duration_s=0.0))
+    return structs.replace(ending, result=scoring.without_time(ending.result))
 
 
 def test_one_whose_submission_passed_grades_the_next(copied):  # noqa: F811

@@ -250,8 +250,7 @@ class _Watching:
         self._show_keys()
 
     def _hints(self) -> dict[str, Help]:
-        opened = opened_hints(self._work.folder, self._work.chosen)
-        return helps(self._session.plan, opened) if self._session.plan else opened
+        return helps(self._session.plan, opened_hints(self._work.folder, self._work.chosen))
 
     def _list(self) -> str:
         results = self._session.results
@@ -259,7 +258,7 @@ class _Watching:
         return list_text(known, (), self._style) if known else "Nothing is graded yet."
 
     def _ask(self, exercise: Exercise) -> None:
-        job = self._session.plan.jobs.get(exercise.id) if self._session.plan else None
+        job = self._session.plan.jobs.get(exercise.id)
         if job is not None and is_notebook(job.root):
             self._below(
                 f"{exercise.id} is a cell of {job.root[:-1]}: there is no file to put the stub back in."

@@ -17,7 +17,7 @@ from grader.suite.comparison import Mismatch, assert_matches
 MAX_CALLS = 500  # a number of calls, not a time: the same submission gets the same example on every machine
 EMERGENCY_S = 5.0
 PROBES = 30
-_PROBES: dict[Callable[[], object], Sequence[PackedCall]] = {}  # by strategy
+_DRAWN: dict[Callable[[], object], Sequence[PackedCall]] = {}  # what is probed, by strategy
 _FATAL = {Outcome.TIME_LIMIT, Outcome.CRASHED, Outcome.MEMORY_LIMIT, Outcome.OUTPUT_LIMIT, Outcome.TAMPERING}
 
 
@@ -81,7 +81,7 @@ def probe(name: str, reference: Callable[..., object], conversation: Conversatio
 def _probes(name: str, reference: Callable[..., object]) -> Sequence[PackedCall]:
     """Return the calls that are probed; nothing that any code gives changes them, so they are drawn once."""
     strategy = SMALL_INPUTS[name]
-    if strategy not in _PROBES:
+    if strategy not in _DRAWN:
         drawn: list[PackedCall] = []
 
         def keep(packed: PackedCall) -> bool:
@@ -92,8 +92,8 @@ def _probes(name: str, reference: Callable[..., object]) -> Sequence[PackedCall]
             return False
 
         _find(name, keep, PROBES)
-        _PROBES[strategy] = drawn
-    return _PROBES[strategy]
+        _DRAWN[strategy] = drawn
+    return _DRAWN[strategy]
 
 
 def _find(name: str, wanted: Callable[[PackedCall], bool], tries: int) -> PackedCall | None:

@@ -130,7 +130,11 @@ class Diagnoser:
         telling = [
             unit for unit in units if not self.replayer.right(unit) or self.replayer.left_to_chance(unit)
         ]
-        candidates = [m for m in self._in(name) if any(self._shows(m, unit) for unit in telling)]
+        candidates = []
+        for mistake in self._in(name):
+            self._stay_below(limit)
+            if any(self._shows(mistake, unit) for unit in telling):
+                candidates.append(mistake)
         for one, other in combinations(candidates, 2):
             self._stay_below(limit)
             if self._together(units, one, other):

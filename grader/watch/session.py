@@ -102,9 +102,9 @@ class Session:
         return next((name for name in names[start:] + names[:start] if not self.is_done(name)), None)
 
     @property
-    def plan(self) -> attempt.Plan | None:
-        """What there was to grade at the last look."""
-        return self._last.plan if self._last is not None else None
+    def plan(self) -> attempt.Plan:
+        """What there was to grade at the last look; nothing before the first."""
+        return self._last.plan if self._last is not None else attempt.Plan(jobs={}, refused={})
 
     def is_done(self, exercise: str) -> bool:
         """Tell whether an exercise has full marks."""
