@@ -34,10 +34,10 @@ from memory import Sampler
 from peers import peer_rows
 from plain import exercise_of, fork_each, pytest_each, write_plain_suite
 
-from grader.content.submissions import mistaken, reference_of
-from grader.gradebook import Gradebook
-from grader.mistakes import read_mistakes
-from grader.model import Exercise
+from grader.authoring.reference_submissions import mistaken, reference_of
+from grader.classroom.gradebook import Gradebook
+from grader.core.model import Exercise
+from grader.course.known_mistakes import read_mistakes
 
 OFTEN = 200  # classes up to this size are graded in every round
 OFTEN_S, SELDOM_S = 0.2, 2.0  # how often memory is read, in small classes and in large ones

@@ -33,19 +33,19 @@ from types import FrameType, ModuleType
 
 import torch
 
-from grader import catalog
-from grader.content.mutants import mutants
-from grader.explanation import Evidence
-from grader.feedback.composition import compositions
-from grader.feedback.counterexample import probe
-from grader.feedback.diagnosis import Diagnoser
-from grader.feedback.replay import Replayer, units_of
-from grader.mistakes import KNOWN, Mistake
-from grader.model import Exercise, Outcome
-from grader.proxy import Conversation
-from grader.service import Service
-from grader.suite.plugin import CheckRun, collect, run_checks
-from grader.wire.messages import Question, Reply
+from grader.authoring.mutants import mutants
+from grader.core.model import Exercise, Outcome
+from grader.course import catalog
+from grader.course.known_mistakes import KNOWN, Mistake
+from grader.grading.engine.explanation import Evidence
+from grader.grading.engine.feedback.composition import compositions
+from grader.grading.engine.feedback.counterexample import probe
+from grader.grading.engine.feedback.diagnosis import Diagnoser
+from grader.grading.engine.feedback.replay import Replayer, units_of
+from grader.grading.engine.proxy import Conversation
+from grader.grading.engine.suite.plugin import CheckRun, collect, run_checks
+from grader.sandbox.protocol.messages import Question, Reply
+from grader.sandbox.worker.service import Service
 
 TIME_LIMIT_S = 60
 

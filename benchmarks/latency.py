@@ -19,15 +19,15 @@ from pathlib import Path
 
 import torch
 
-from grader import catalog
-from grader.attempt import grade_exercises
-from grader.dispatch import Dispatcher
-from grader.model import Limits
-from grader.sandbox import Sandbox
+from grader.core.model import Limits
+from grader.course import catalog
+from grader.grading.attempt import grade_exercises
+from grader.grading.dispatcher import Dispatcher
+from grader.sandbox.protocol.messages import Call, Load
+from grader.sandbox.protocol.orders import WorkerOrder
+from grader.sandbox.protocol.values import Packer
+from grader.sandbox.supervisor import Sandbox
 from grader.submission import open_submission
-from grader.wire.messages import Call, Load
-from grader.wire.orders import WorkerOrder
-from grader.wire.values import Packer
 
 ROOT = Path(__file__).parent.parent
 

@@ -24,13 +24,13 @@ from latency import call, cold_run, median, write_submission
 from memory import pss_bytes_below
 from plain import PYTEST, exercise_of, write_plain_suite
 
-from grader.attempt import grade_exercises
-from grader.dispatch import MAX_LEVEL_VARIABLE, Dispatcher
-from grader.model import Limits
-from grader.sandbox import Sandbox
+from grader.core.model import Limits
+from grader.grading.attempt import grade_exercises
+from grader.grading.dispatcher import MAX_LEVEL_VARIABLE, Dispatcher
+from grader.sandbox.protocol.messages import Load
+from grader.sandbox.protocol.orders import WorkerOrder
+from grader.sandbox.supervisor import Sandbox
 from grader.submission import open_submission
-from grader.wire.messages import Load
-from grader.wire.orders import WorkerOrder
 
 NAMES = {
     0: "a spawned process, limits",

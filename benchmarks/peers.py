@@ -28,14 +28,14 @@ from pathlib import Path
 from latency import ROOT
 from plain import ONE_THREAD
 
-from grader.model import Exercise
+from grader.core.model import Exercise
 
 CALL = '''
 import inspect
 
 import torch
 import {suite}
-from grader.suite.plugin import seed_of
+from grader.grading.engine.suite.plugin import seed_of
 
 
 def run(test, student):

@@ -18,13 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
-from grader import catalog
-from grader.model import Exercise
+from grader.core.model import Exercise
+from grader.course import catalog
 
 CONFTEST = """
 import pytest
 import torch
-from grader.suite.plugin import seed_of
+from grader.grading.engine.suite.plugin import seed_of
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def _child(name: str, folder: str, suite: ModuleType) -> None:
 def _call(test: str, function: Callable[..., None], student: ModuleType) -> None:
     import torch  # noqa: PLC0415
 
-    from grader.suite.plugin import seed_of  # noqa: PLC0415
+    from grader.grading.engine.suite.plugin import seed_of  # noqa: PLC0415
 
     seed = seed_of(0, test)
     torch.default_generator.manual_seed(seed)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from plain import exercise_of
 
-from grader.watch import has_events
+from grader.workspace.watch import has_events
 
 GRADE = [sys.executable, "-m", "grader"]
 PAUSE_S = 0.5  # between two saves: a student does not save twice in this time

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 from browsing import show_as_usual
 
-from grader import catalog
-from grader.attempt import grade_exercises
-from grader.catalog import Course
-from grader.dispatch import Dispatcher
-from grader.model import CheckResult, ExerciseResult
+from grader.core.model import CheckResult, ExerciseResult
+from grader.course import catalog
+from grader.course.catalog import Course
+from grader.grading.attempt import grade_exercises
+from grader.grading.dispatcher import Dispatcher
 from grader.submission import open_submission
 
 if TYPE_CHECKING:

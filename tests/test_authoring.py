@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from grader import catalog
-from grader.model import Reveal
+from grader.core.model import Reveal
+from grader.course import catalog
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "authoring.md").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from grader.model import Outcome
+from grader.core.model import Outcome
 
 CALLS = [
     # what `double` does, its outcome, and words of the sentence the student reads
@@ -110,7 +110,7 @@ def test_a_module_that_does_not_load_says_why(grade, source, outcome, words):
 
 
 def test_a_missing_file_is_not_attempted_and_says_how_to_get_it_back(dispatcher, course, tmp_path):
-    from grader.attempt import grade_exercises
+    from grader.grading.attempt import grade_exercises
     from grader.submission import open_submission
 
     (result,) = grade_exercises(dispatcher, open_submission(tmp_path), course.exercises, seed=0)

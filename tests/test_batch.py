@@ -13,18 +13,21 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from grader import attempt, batch, host, jobs, quiz, report, scoring
-from grader.batch import Batch
+from grader import quiz, report
+from grader.classroom import batch, remote_worker
+from grader.classroom.batch import Batch
+from grader.classroom.executors import open_executor
+from grader.classroom.gradebook import Gradebook
+from grader.classroom.remote_worker import Work
 from grader.cli.classes import class_command
 from grader.cli.regrade import regrade_command
-from grader.dispatch import MAX_LEVEL_VARIABLE
-from grader.errors import IsolationRefused, UsageError
-from grader.executors import open_executor
-from grader.gradebook import Gradebook
-from grader.handed_in import HandedIn
-from grader.host import Work
-from grader.model import CheckResult, ExerciseResult, Isolation, Outcome, Report, Versions
+from grader.core import scoring
+from grader.core.errors import IsolationRefused, UsageError
+from grader.core.model import CheckResult, ExerciseResult, Isolation, Outcome, Report, Versions
+from grader.grading import attempt, messages
+from grader.grading.dispatcher import MAX_LEVEL_VARIABLE
 from grader.submission import open_submission
+from grader.submission.collection import HandedIn
 
 COURSE = Path(__file__).parent / "course"
 HOSTILE_COURSE = Path(__file__).parent / "hostile_course"
@@ -160,7 +163,7 @@ def test_a_changed_suite_grades_its_exercise_anew_and_no_other(tmp_path, monkeyp
 
     def watched(data: bytes) -> bytes:
         work = msgspec.msgpack.decode(data, type=Work)
-        graded.extend(jobs.decode(job).module for job in work.jobs)
+        graded.extend(messages.decode(job).module for job in work.jobs)
         return original(data)
 
     monkeypatch.setattr(batch, "perform", watched)
@@ -232,8 +235,8 @@ def test_a_warm_process_that_dies_costs_only_what_it_was_doing(handed_in, tmp_pa
         )
         (first,) = run.grade([HandedIn(student="ada", path=handed_in / "ada")])
         assert first.report.points == 13.0
-        host._dispatcher._starter._process.kill()
-        host._dispatcher._starter._process.wait()
+        remote_worker._dispatcher._starter._process.kill()
+        remote_worker._dispatcher._starter._process.wait()
         (second,) = run.grade([HandedIn(student="bob", path=handed_in / "bob.zip")])
         assert second.report.max_points == 13.0
 
@@ -245,7 +248,7 @@ def test_work_meant_for_another_version_is_refused_and_costs_nobody_points(
         run = Batch(
             course=course, gradebook=book, executor=pool, seed=0, width=width, slots=slots, required_level=0
         )
-        monkeypatch.setattr(host, "_here", lambda *_: None)
+        monkeypatch.setattr(remote_worker, "_here", lambda *_: None)
         (ended,) = run.grade([HandedIn(student="ada", path=handed_in / "ada")])
     (result,) = ended.report.exercises
     assert (result.outcome, result.max_points) == ("internal_error", 0.0)
@@ -299,7 +302,9 @@ def test_without_a_warm_process_none_is_left_dead(monkeypatch, handed_in, tmp_pa
             module.write_text(f"{REFERENCE}\n# {n}\n", encoding="utf-8")
             (ended,) = run.grade([HandedIn(student="ada", path=handed_in / "ada")])
             assert ended.report.points == 13.0
-        assert len(host._dispatcher._starter._running) <= 2  # the one before the last may be ending just now
+        assert (
+            len(remote_worker._dispatcher._starter._running) <= 2
+        )  # the one before the last may be ending just now
 
 
 # --- grading again

@@ -11,7 +11,7 @@ from test_class_report import SUMMARY
 from test_page import ATTACKS, FULL
 from test_report import poisoned
 
-from grader.class_report import to_html as class_page
+from grader.classroom.report import to_html as class_page
 from grader.report import Help
 from grader.report import to_html as report_page
 

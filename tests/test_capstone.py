@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from grader import catalog
-from grader.jobs import Job
-from grader.model import Outcome
+from grader.core.model import Outcome
+from grader.course import catalog
+from grader.grading.messages import Job
 
 ROOT = Path(__file__).parent.parent
 SOLVED = {

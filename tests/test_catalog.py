@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from grader import catalog
-from grader.errors import DocumentError, UsageError
-from grader.model import section_order
+from grader.core.errors import DocumentError, UsageError
+from grader.core.model import section_order
+from grader.course import catalog
 
 COURSE = Path(__file__).parent / "course"
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.attempt import NOT_GRADED
-from grader.grading import UNEXPLAINED
+from grader.grading.attempt import NOT_GRADED
+from grader.grading.engine.grading_process import UNEXPLAINED
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

@@ -14,13 +14,13 @@ import pytest
 from click.testing import CliRunner
 from test_quiz import BANK
 
-from grader import catalog, fingerprint, reliance
+from grader.authoring import cache_key, quiz_check, verified_cache
+from grader.authoring.source_lint import check_sources
 from grader.cli import check as command
 from grader.cli.check import check_command
-from grader.content import dependence, keys, sound
-from grader.content.sources import check_sources
-from grader.errors import UsageError
-from grader.jobs import Graded, Job, NotGraded
+from grader.core.errors import UsageError
+from grader.course import catalog, cross_references, fingerprint
+from grader.grading.messages import Graded, Job, NotGraded
 
 MINIATURE = Path(__file__).parent / "course"
 PLACE = re.compile(r"^(\S+?):(\d+):(\d+): (.+)$", re.MULTILINE)
@@ -47,7 +47,7 @@ def add_exercise(root: Path, name: str) -> Path:
 @pytest.fixture
 def root(tmp_path, monkeypatch) -> Path:
     """A course that has a quiz and no exercise yet, and a cache of its own that is empty."""
-    monkeypatch.setenv(sound.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(verified_cache.CACHE_VARIABLE, str(tmp_path / "cache"))
     course = tmp_path / "course"
     (course / "quizzes").mkdir(parents=True)
     (course / "quizzes" / "first.yaml").write_text(BANK, encoding="utf-8")
@@ -247,7 +247,7 @@ def test_there_is_one_place_that_asks():
         for path in Path(grader.__file__).parent.rglob("*.py")
         if "import difflib" in path.read_text(encoding="utf-8")
     ]
-    assert asking == ["spelling.py"]
+    assert asking == ["suggestions.py"]
 
 
 # --- what raises
@@ -310,7 +310,7 @@ def test_a_reference_that_raises_is_told_once_and_quizzes_without_it_are_checked
     (folder / "reference.py").write_text(
         "import torch\n\nHALF = 1 / 0\n\n\ndef double(x):\n    return 2 * x\n"
     )
-    found = keys.run_references(catalog.survey(root)[0])
+    found = quiz_check.run_references(catalog.survey(root)[0])
     assert [str(problem) for problem in found.problems] == [
         "solutions/scaling/reference.py:3:8: raises ZeroDivisionError while it is imported: division by zero"
     ]
@@ -341,7 +341,7 @@ def known(tmp_path_factory) -> Path:
     (course / "quizzes").mkdir()
     (course / "quizzes" / "first.yaml").write_text(BANK, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(sound.CACHE_VARIABLE, str(folder / "cache"))
+        patch.setenv(verified_cache.CACHE_VARIABLE, str(folder / "cache"))
         patch.setenv("CONVGRADER_COURSE", str(course))
         (folder / "first.txt").write_text(run("-v", code=0), encoding="utf-8")
     return folder
@@ -351,7 +351,7 @@ def known(tmp_path_factory) -> Path:
 def again(known, tmp_path, monkeypatch, nothing_is_graded) -> Path:
     """A copy of that course and its cache, in which nothing may be graded."""
     folder = Path(shutil.copytree(known, tmp_path / "again"))
-    monkeypatch.setenv(sound.CACHE_VARIABLE, str(folder / "cache"))
+    monkeypatch.setenv(verified_cache.CACHE_VARIABLE, str(folder / "cache"))
     monkeypatch.setenv("CONVGRADER_COURSE", str(folder / "course"))
     return folder
 
@@ -373,7 +373,7 @@ def test_what_is_unchanged_is_told_and_not_graded_again(again):
 def test_nothing_is_started_and_torch_is_not_imported_where_all_is_unchanged(
     known, run_without_torch, monkeypatch
 ):
-    monkeypatch.setenv(sound.CACHE_VARIABLE, str(known / "cache"))
+    monkeypatch.setenv(verified_cache.CACHE_VARIABLE, str(known / "cache"))
     run_without_torch("check", "--course", known / "course")
 
 
@@ -414,7 +414,7 @@ def test_another_engine_library_or_isolation_is_noticed(again, monkeypatch):
         with pytest.raises(Asked):
             run("one")
     with monkeypatch.context() as patch:
-        patch.setattr(dependence, "version", lambda _: "99")
+        patch.setattr(cache_key, "version", lambda _: "99")
         with pytest.raises(Asked):
             run("one")
     monkeypatch.setenv("CONVGRADER_MAX_ISOLATION", "1")
@@ -459,18 +459,18 @@ def test_only_what_is_sound_is_remembered(root, monkeypatch):
 
 
 def test_what_changes_while_it_is_checked_is_not_remembered(tmp_path):
-    found = keys.BankProof(bank="b", computed=1, problems=())
-    kept, texts = sound.Sound(tmp_path / "kept"), iter(["before", "after"])
+    found = quiz_check.BankProof(bank="b", computed=1, problems=())
+    kept, texts = verified_cache.Sound(tmp_path / "kept"), iter(["before", "after"])
 
-    def check(things: Sequence[str]) -> Iterator[keys.BankProof]:
+    def check(things: Sequence[str]) -> Iterator[quiz_check.BankProof]:
         yield from (found for _ in things)
 
     key = "0" * 32
-    list(sound.unless_known(kept, ["b"], keys.BankProof, lambda _, __: next(texts), check))
-    assert kept.read("before", keys.BankProof) is None
-    assert kept.read("after", keys.BankProof) is None
-    list(sound.unless_known(kept, ["b"], keys.BankProof, lambda _, __: key, check))
-    assert kept.read(key, keys.BankProof) == found
+    list(verified_cache.unless_known(kept, ["b"], quiz_check.BankProof, lambda _, __: next(texts), check))
+    assert kept.read("before", quiz_check.BankProof) is None
+    assert kept.read("after", quiz_check.BankProof) is None
+    list(verified_cache.unless_known(kept, ["b"], quiz_check.BankProof, lambda _, __: key, check))
+    assert kept.read(key, quiz_check.BankProof) == found
 
 
 SPOILED = {
@@ -503,10 +503,10 @@ def test_an_entry_of_something_else_is_not_believed(again):
 
 
 def test_problems_are_never_believed_from_a_cache(tmp_path):
-    kept = sound.Sound(tmp_path / "kept")
-    broken = keys.BankProof(bank="b", computed=1, problems=(keys.Problem(path="p", message="m"),))
+    kept = verified_cache.Sound(tmp_path / "kept")
+    broken = quiz_check.BankProof(bank="b", computed=1, problems=(quiz_check.Problem(path="p", message="m"),))
     kept.write("0" * 32, broken)
-    assert kept.read("0" * 32, keys.BankProof) is None
+    assert kept.read("0" * 32, quiz_check.BankProof) is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
@@ -516,7 +516,7 @@ def test_a_cache_where_others_may_write_is_neither_believed_nor_written(again):
     with pytest.raises(Asked):
         run()
     before = entries(again)
-    sound.Sound(folder).write("0" * 32, keys.BankProof(bank="b", computed=1, problems=()))
+    verified_cache.Sound(folder).write("0" * 32, quiz_check.BankProof(bank="b", computed=1, problems=()))
     assert entries(again) == before
     folder.chmod(0o700)
     assert "(unchanged)" in run(code=0)
@@ -538,34 +538,34 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(scaling, tmp_path, 
         (cache / "convgrader").mkdir(parents=True)
         (cache / "convgrader" / "check").symlink_to(tmp_path / "elsewhere")
     else:
-        monkeypatch.delenv(sound.CACHE_VARIABLE)
+        monkeypatch.delenv(verified_cache.CACHE_VARIABLE)
 
         def homeless() -> Path:
             raise RuntimeError("Could not determine home directory.")
 
         monkeypatch.setattr(Path, "home", homeless)
-    kept = sound.Sound()
-    kept.write("0" * 32, keys.BankProof(bank="b", computed=1, problems=()))
-    assert kept.read("0" * 32, keys.BankProof) is None
+    kept = verified_cache.Sound()
+    kept.write("0" * 32, quiz_check.BankProof(bank="b", computed=1, problems=()))
+    assert kept.read("0" * 32, quiz_check.BankProof) is None
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_the_cache_lies_where_the_specification_says(tmp_path, monkeypatch):
-    monkeypatch.setenv(sound.CACHE_VARIABLE, str(tmp_path / "x"))
-    assert sound.cache_folder() == tmp_path / "x" / "convgrader" / "check"
-    monkeypatch.setenv(sound.CACHE_VARIABLE, "relative")
+    monkeypatch.setenv(verified_cache.CACHE_VARIABLE, str(tmp_path / "x"))
+    assert verified_cache.cache_folder() == tmp_path / "x" / "convgrader" / "check"
+    monkeypatch.setenv(verified_cache.CACHE_VARIABLE, "relative")
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
-    assert sound.cache_folder() == tmp_path / "home" / ".cache" / "convgrader" / "check"
+    assert verified_cache.cache_folder() == tmp_path / "home" / ".cache" / "convgrader" / "check"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
 def test_what_is_remembered_is_nobody_elses_and_old_entries_go(tmp_path):
-    kept = sound.Sound(tmp_path / "kept")
+    kept = verified_cache.Sound(tmp_path / "kept")
     old, fresh = "0" * 32, "1" * 32
-    kept.write(old, keys.BankProof(bank="b", computed=1, problems=()))
+    kept.write(old, quiz_check.BankProof(bank="b", computed=1, problems=()))
     assert stat.S_IMODE((tmp_path / "kept").stat().st_mode) == 0o700
     os.utime(tmp_path / "kept" / old, (0, 0))
-    kept.write(fresh, keys.BankProof(bank="b", computed=1, problems=()))
+    kept.write(fresh, quiz_check.BankProof(bank="b", computed=1, problems=()))
     assert [path.name for path in (tmp_path / "kept").iterdir()] == [fresh]
 
 
@@ -574,7 +574,7 @@ def test_a_quiz_is_checked_again_when_it_or_a_reference_it_names_changes(again):
     path = course / "quizzes" / "first.yaml"
 
     def key() -> str:
-        return dependence.bank_key(catalog.load(course), path, "engine")
+        return cache_key.bank_key(catalog.load(course), path, "engine")
 
     before = key()
     replace(course / "solutions" / "one" / "reference.py", ("2 * x", "x * 2"))
@@ -609,17 +609,17 @@ def test_an_exercise_relies_on_the_references_it_may_import_or_read(root, text, 
         path.write_text(path.read_text(encoding="utf-8") + source, encoding="utf-8")
     course = catalog.load(root)
     exercise = course.exercise("one")
-    assert sorted(reliance.relied_on(exercise)) == relied
-    before = dependence.exercise_key(exercise, "plain", 0, "engine")
+    assert sorted(cross_references.relied_on(exercise)) == relied
+    before = cache_key.exercise_key(exercise, "plain", 0, "engine")
     replace(folders["two"] / "reference.py", ("2 * x", "x * 2"))
-    after = dependence.exercise_key(exercise, "plain", 0, "engine")
+    after = cache_key.exercise_key(exercise, "plain", 0, "engine")
     assert (before != after) == ("two" in relied)
 
 
 def test_every_library_that_grades_is_part_of_the_key():
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
     required = {re.split(r"[<>=!~\[ ]", line)[0] for line in project["project"]["dependencies"]}
-    assert {*dependence.PACKAGES, "torch"} == required
+    assert {*cache_key.PACKAGES, "torch"} == required
 
 
 def test_a_course_that_moved_is_known(again):

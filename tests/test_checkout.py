@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from grader import checkout
+from grader.classroom.gradebook import Gradebook
 from grader.cli.classes import class_command
-from grader.gradebook import Gradebook
-from grader.handed_in import HandedIn, Moment, find
-from grader.submission import Recording, open_submission
+from grader.submission import Recording, git_checkout, open_submission
+from grader.submission.collection import HandedIn, Moment, find
 
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
@@ -240,7 +239,7 @@ BROKEN = {
 
 @pytest.mark.parametrize(("broken", "reason"), BROKEN.items(), ids=lambda x: getattr(x, "__name__", ""))
 def test_a_repository_that_cannot_be_read_is_a_folder_and_says_so(ada, monkeypatch, broken, reason):
-    monkeypatch.setattr(checkout, "_WAIT_S", 2.0)
+    monkeypatch.setattr(git_checkout, "_WAIT_S", 2.0)
     broken(ada)
     date(ada)
     began = time.monotonic()

@@ -15,21 +15,17 @@ from click.testing import CliRunner
 from test_page import ATTACKS, Page, vocabulary
 from test_report import STYLES, poisoned
 
-import grader.class_report
-from grader import statistics
-from grader.class_report import to_html, to_json, to_text
-from grader.class_report.chart import Column, columns
-from grader.class_report.page import _spans
-from grader.class_report.remarks import figure
-from grader.class_report.wording import lecture, moment, percent, seconds
-from grader.cli.stats import stats_command
-from grader.errors import UsageError
-from grader.gradebook import Gradebook
-from grader.model import Argument, Counterexample, Outcome
-from grader.policy import Keep
-from grader.report import Style
-from grader.similarity import Block, Excerpt, Pair, Side
-from grader.statistics import (
+import grader.classroom.report
+from grader.classroom import statistics
+from grader.classroom.gradebook import Gradebook
+from grader.classroom.late_policy import Keep
+from grader.classroom.report import to_html, to_json, to_text
+from grader.classroom.report.chart import Column, columns
+from grader.classroom.report.page import _spans
+from grader.classroom.report.remarks import figure
+from grader.classroom.report.wording import lecture, moment, percent, seconds
+from grader.classroom.similarity import Block, Excerpt, Pair, Side
+from grader.classroom.statistics import (
     CheckSummary,
     ClassSummary,
     Concern,
@@ -51,6 +47,10 @@ from grader.statistics import (
     WrongResponse,
     numbers,
 )
+from grader.cli.stats import stats_command
+from grader.core.errors import UsageError
+from grader.core.model import Argument, Counterexample, Outcome
+from grader.report import Style
 
 COURSE = Path(__file__).parent / "course"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -526,7 +526,7 @@ def test_the_days_of_a_term_fit_into_one_chart(last, counts, label):
 
 
 def test_every_class_the_page_uses_for_a_drawing_has_its_colour():
-    styles = [Path(room.__file__).parent for room in (grader.class_report, grader.report)]
+    styles = [Path(room.__file__).parent for room in (grader.classroom.report, grader.report)]
     css = "".join(
         (folder / name).read_text("utf-8")
         for folder, name in zip(styles, ("class.css", "page.css"), strict=True)

@@ -141,8 +141,8 @@ def test_junit_can_be_written_to_a_file(grade, workspace):
 
 
 def test_the_same_submission_gives_the_same_report_at_the_same_seed(grade, workspace):
+    from grader.core.scoring import without_times
     from grader.report import from_json
-    from grader.scoring import without_times
 
     spoil(workspace, "def double(x):\n    return x * torch.randn(())\n")
     first, second = (without_times(from_json(grade("--format", "json").stdout)) for _ in range(2))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from grader import catalog, content
+from grader import authoring
 from grader.cli.check import check_command
-from grader.dispatch import Dispatcher
+from grader.course import catalog
+from grader.grading.dispatcher import Dispatcher
 
 COURSE = Path(__file__).parent / "course"
 
@@ -29,7 +30,7 @@ def spoiled(tmp_path):
 
 def problems(root: Path, dispatcher: Dispatcher) -> list[str]:
     course = catalog.load(root)
-    proofs = list(content.check_exercises(course, course.exercises, dispatcher, seed=0))
+    proofs = list(authoring.check_exercises(course, course.exercises, dispatcher, seed=0))
     return [str(problem) for proof in proofs for problem in proof.problems]
 
 
@@ -66,7 +67,7 @@ def test_files_that_belong_nowhere_are_found(spoiled):
     (root / "solutions" / "scaling" / "notes.txt").write_text("", encoding="utf-8")
     (root / "quizzes").mkdir(exist_ok=True)
     (root / "quizzes" / "old.bak").write_text("", encoding="utf-8")
-    assert [str(problem) for problem in content.check_tree(catalog.load(root))] == [
+    assert [str(problem) for problem in authoring.check_tree(catalog.load(root))] == [
         "solutions/scaling/notes.txt: belongs to no exercise",
         "exercises/stray.py: is the stub of no exercise",
         "quizzes/old.bak: is not a quiz bank (.yaml)",
@@ -84,7 +85,7 @@ def test_the_command_exits_with_four_and_names_what_is_wrong(spoiled, monkeypatc
 
 
 def test_mistakes_are_listed_without_running_them(tmp_path):
-    from grader.mistakes import read_mistakes
+    from grader.course.known_mistakes import read_mistakes
 
     path = tmp_path / "mistakes.py"
     path.write_text(
@@ -104,14 +105,14 @@ def test_data_belong_to_a_course_with_a_readme_that_tells_their_licence(spoiled)
     data = root / "exercises" / "data"
     data.mkdir()
     (data / "digits.npz").write_bytes(b"PK")
-    assert [str(problem) for problem in content.check_tree(catalog.load(root))] == [
+    assert [str(problem) for problem in authoring.check_tree(catalog.load(root))] == [
         "exercises/data/README.md: is missing: it names the source and the licence of the data",
     ]
     (data / "README.md").write_text("CC BY 4.0\n", encoding="utf-8")
-    assert content.check_tree(catalog.load(root)) == []
+    assert authoring.check_tree(catalog.load(root)) == []
     (data / "more").mkdir()
     (data / "load.py").write_text("", encoding="utf-8")
-    assert [str(problem) for problem in content.check_tree(catalog.load(root))] == [
+    assert [str(problem) for problem in authoring.check_tree(catalog.load(root))] == [
         "exercises/data/load.py: is no data file; the folder holds data and their README",
         "exercises/data/more: is no data file; the folder holds data and their README",
     ]

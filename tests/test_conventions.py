@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from grader import catalog
-from grader.dispatch import Dispatcher
-from grader.jobs import Graded, Job
-from grader.mistakes import read_mistakes
-from grader.model import Outcome
+from grader.core.model import Outcome
+from grader.course import catalog
+from grader.course.known_mistakes import read_mistakes
+from grader.grading.dispatcher import Dispatcher
+from grader.grading.messages import Graded, Job
 
 COURSE = catalog.load(Path(__file__).parents[1])
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from msgspec import structs
 
-from grader.feedback import diagnosis
-from grader.feedback.diagnosis import Diagnoser
-from grader.feedback.replay import Replayer, units_of
-from grader.grading import _Local
-from grader.mistakes import KNOWN
-from grader.proxy import CallFailed, Conversation, Student
-from grader.service import Service
+from grader.course.known_mistakes import KNOWN
+from grader.grading.engine.feedback import diagnosis
+from grader.grading.engine.feedback.diagnosis import Diagnoser
+from grader.grading.engine.feedback.replay import Replayer, units_of
+from grader.grading.engine.grading_process import _Local
+from grader.grading.engine.proxy import CallFailed, Conversation, Student
+from grader.sandbox.worker.service import Service
 
 REFERENCE = """
 import torch

@@ -31,10 +31,10 @@ import test_notes
 import test_quiz_docs
 from markdown_it import MarkdownIt
 
-from grader import document
-from grader.catalog import ExerciseDocument
 from grader.cli import grade
-from grader.mistakes import read_mistakes
+from grader.core import yaml_document
+from grader.course.catalog import ExerciseDocument
+from grader.course.known_mistakes import read_mistakes
 from grader.quiz import load_bank
 from grader.report import from_json
 
@@ -589,7 +589,7 @@ def test_the_reference_is_one_sound_exercise(tmp_path):
     assert done.stdout == "channel_scale: 8 checks, 6 of 6 mistakes caught, sound\nAll sound.\n", (
         done.stdout + done.stderr
     )
-    document.read(tmp_path / "solutions/channel_scale/exercise.yaml", ExerciseDocument)
+    yaml_document.read(tmp_path / "solutions/channel_scale/exercise.yaml", ExerciseDocument)
 
 
 # --- everything else
@@ -619,7 +619,7 @@ def read(block: Block, folder: Path) -> None:
         load_bank(path)
     else:
         path.write_text(block.text, encoding="utf-8")
-        document.read(path, ExerciseDocument)
+        yaml_document.read(path, ExerciseDocument)
 
 
 @pytest.mark.parametrize("block", run_by(by_readers), ids=str)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from grader import document
-from grader.errors import DocumentError
+from grader.core import yaml_document
+from grader.core.errors import DocumentError
 
 
 class Part(BaseModel):
@@ -26,7 +26,7 @@ class Whole(BaseModel):
 
 def problems(text: str) -> list[str]:
     with pytest.raises(DocumentError) as caught:
-        document.parse(text, Whole, shown="some.yaml")
+        yaml_document.parse(text, Whole, shown="some.yaml")
     return [str(problem) for problem in caught.value.problems]
 
 
@@ -39,7 +39,7 @@ def problems(text: str) -> list[str]:
     ],
 )  # fmt: skip
 def test_plain_values_mean_what_people_mean(written, meant):
-    value = document.parse(f"title: t\nvalue: {written}\n", Whole, shown="some.yaml").value.value
+    value = yaml_document.parse(f"title: t\nvalue: {written}\n", Whole, shown="some.yaml").value.value
     assert (type(value), value) == (type(meant), meant)
 
 
@@ -89,7 +89,7 @@ def test_a_bomb_of_aliases_is_refused_at_once():
     ("data", "message"),
     [
         (b"title: \xff\n", "some.yaml:1:1: is not UTF-8 text"),
-        (b"title: t\n" + b"#" * document.MAX_BYTES, "some.yaml: is larger than 256 KiB"),
+        (b"title: t\n" + b"#" * yaml_document.MAX_BYTES, "some.yaml: is larger than 256 KiB"),
         (None, "some.yaml: cannot be read: No such file"),
     ],
     ids=["encoding", "size", "missing"],
@@ -99,24 +99,24 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path, data, message):
     if data is not None:
         path.write_bytes(data)
     with pytest.raises(DocumentError) as caught:
-        document.read(path, Whole, shown="some.yaml")
+        yaml_document.read(path, Whole, shown="some.yaml")
     assert str(caught.value).startswith(message)
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_no_problem(tmp_path):
     path = tmp_path / "some.yaml"
     path.write_bytes(b"\xef\xbb\xbftitle: t\r\nvalue: no\r\n")
-    assert document.read(path, Whole).value == Whole(title="t", value="no")
+    assert yaml_document.read(path, Whole).value == Whole(title="t", value="no")
 
 
 @given(st.text(max_size=80))
 def test_any_text_ends_in_a_document_or_a_document_error(text):
     try:
-        document.parse(text, Whole, shown="some.yaml")
+        yaml_document.parse(text, Whole, shown="some.yaml")
     except DocumentError as error:
         assert error.problems
 
 
 def test_a_number_too_long_for_python_is_a_problem_with_its_place():
     with pytest.raises(DocumentError, match=r"x\.yaml:1:8: is a number of more than 1000 digits"):
-        document.parse("title: " + "1" * 200_000, Whole, shown="x.yaml")
+        yaml_document.parse("title: " + "1" * 200_000, Whole, shown="x.yaml")

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from grader.proxy import CallFailed, Conversation, Student
-from grader.service import Service
+from grader.grading.engine.proxy import CallFailed, Conversation, Student
+from grader.sandbox.worker.service import Service
 from grader.suite import (
     Mismatch,
     assert_gradient,

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from grader import scoring
-from grader.batch import Batch, Ended
-from grader.errors import GraderError, UsageError
-from grader.executors import open_executor
-from grader.gradebook import Gradebook
-from grader.handed_in import HandedIn
+from grader.classroom.batch import Batch, Ended
+from grader.classroom.executors import open_executor
+from grader.classroom.gradebook import Gradebook
+from grader.core import scoring
+from grader.core.errors import GraderError, UsageError
 from grader.report import to_json
+from grader.submission.collection import HandedIn
 
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
@@ -207,7 +207,7 @@ def _warm_processes() -> set[str]:
             command = (entry / "cmdline").read_text().split("\0")
         except OSError:
             continue
-        if command[0] == sys.executable and "grader.zygote" in command:
+        if command[0] == sys.executable and "grader.grading.zygote" in command:
             found.add(entry.name)
     return found
 

@@ -324,7 +324,7 @@ def test_the_zip_is_the_same_each_time_and_holds_no_cache_and_both_scripts_at_it
         assert archive.getinfo(name).external_attr >> 16 & 0o111
         assert archive.read(name).startswith(b"#!")
         assert b"\r" not in archive.read(name)
-    assert "grader/course/solutions/scaling/reference.py" in names
+    assert "convgrader_course/solutions/scaling/reference.py" in names
     assert not [name for name in names if "__pycache__" in name or "/." in name]
     script = archive.read("run_autograder").decode()
     assert "grader run scaling --submission" in script

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from test_gradebook import EXERCISE, PARTS, REPORT
 
-from grader.errors import UsageError
+from grader.classroom.gradebook import Gradebook
+from grader.core.errors import UsageError
+from grader.core.model import Mark, Outcome
 from grader.export import canvas, marks
-from grader.gradebook import Gradebook
-from grader.model import Mark, Outcome
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

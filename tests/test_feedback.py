@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from grader.feedback import counterexample
-from grader.feedback.display import show, show_call
-from grader.grading import _compared
-from grader.model import Outcome
-from grader.proxy import CallRecord
-from grader.suite import SMALL_INPUTS, Mismatch
+from grader.core.model import Outcome
+from grader.grading.engine.feedback import counterexample
+from grader.grading.engine.feedback.display import show, show_call
+from grader.grading.engine.grading_process import _compared
+from grader.grading.engine.proxy import CallRecord
+from grader.grading.engine.suite.small_inputs import SMALL_INPUTS
+from grader.suite import Mismatch
 
 MISTAKES = [
     # code a student wrote, the check that fails, the known mistake that explains it
@@ -133,9 +134,9 @@ def test_the_call_that_is_shown_is_the_one_whose_result_was_compared():
 
 
 def test_a_value_that_did_not_cross_is_named_wherever_it_is_shown():
-    from grader.feedback.display import show
-    from grader.proxy import ForeignResult
-    from grader.wire.messages import ForeignValue
+    from grader.grading.engine.feedback.display import show
+    from grader.grading.engine.proxy import ForeignResult
+    from grader.sandbox.protocol.messages import ForeignValue
 
     value = ForeignValue(type_name="ndarray", detail="of shape (2,) and dtype float64")
     foreign = ForeignResult("f", value)

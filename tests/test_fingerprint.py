@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from grader import catalog, fingerprint
+from grader.course import catalog, fingerprint
 
 ROOT = Path(__file__).parents[1]
 

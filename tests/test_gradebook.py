@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from grader import gradebook as room
-from grader.errors import GraderError, UsageError
-from grader.gradebook import Gradebook
-from grader.model import (
+from grader.classroom import gradebook as room
+from grader.classroom.gradebook import Gradebook
+from grader.core.errors import GraderError, UsageError
+from grader.core.model import (
     CheckResult,
     Diagnosis,
     ExerciseResult,

@@ -12,11 +12,13 @@ from msgspec import structs
 from test_keeper import descriptors
 from test_sandbox import alive, copied, named, points  # noqa: F401 - a fixture among them
 
-from grader import dispatch, jobs, scoring
-from grader.dispatch import Dispatcher
-from grader.jobs import Graded, Job, NotGraded
-from grader.model import Limits
-from grader.zygote.graders import MOST_GROWN_BYTES, MOST_ORDERS
+from grader.core import scoring
+from grader.core.model import Limits
+from grader.grading import dispatcher as dispatching
+from grader.grading import messages
+from grader.grading.dispatcher import Dispatcher
+from grader.grading.messages import Graded, Job, NotGraded
+from grader.grading.zygote.exercise_host import MOST_GROWN_BYTES, MOST_ORDERS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forking a warm process is for Linux")
 
@@ -244,7 +246,7 @@ def test_nothing_is_left_open_and_the_hundredth_is_the_last(copied):  # noqa: F8
 
 def test_the_limit_of_a_suite_is_for_each_submission_by_itself(copied, monkeypatch):  # noqa: F811
     _, job = copied
-    monkeypatch.setattr(dispatch, "_OWN_SLACK_S", 1)
+    monkeypatch.setattr(dispatching, "_OWN_SLACK_S", 1)
     exercise = replace(job.exercise, limits=Limits(import_limit_s=1.0, exercise_limit_s=1.0))
     job = structs.replace(job, exercise=exercise)
     # What lies deeper in a global is not put back; a suite that counts so hangs in its sixth run.
@@ -269,6 +271,6 @@ def test_a_command_that_has_gone_costs_the_next_one_nothing(copied):  # noqa: F8
         assert points(dispatcher, job) == 13.0
         for telling in (True, False, True, False):
             gone = dispatcher._starter.open(job, slot=0)
-            gone.send(jobs.encode(structs.replace(job, tell_checks=telling)))
+            gone.send(messages.encode(structs.replace(job, tell_checks=telling)))
             gone.close()
             assert [points(dispatcher, job) for _ in range(3)] == [13.0] * 3

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.errors import UsageError
-from grader.handed_in import HandedIn, find
+from grader.core.errors import UsageError
+from grader.submission.collection import HandedIn, find
 
 
 def submission(folder: Path) -> Path:

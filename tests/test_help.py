@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from grader import catalog
 from grader.cli import grade
 from grader.cli import help as helping
 from grader.cli.run import opened_hints
-from grader.errors import GraderError, InternalError, UsageError
-from grader.model import ExerciseResult, Outcome
+from grader.core.errors import GraderError, InternalError, UsageError
+from grader.core.model import ExerciseResult, Outcome
+from grader.course import catalog
 from grader.report import Help
 
 COURSE = Path(__file__).parent / "course"

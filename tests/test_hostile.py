@@ -24,10 +24,10 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from grader import catalog
-from grader.attempt import grade_exercises
 from grader.cli import main, run
-from grader.dispatch import MAX_LEVEL_VARIABLE, Dispatcher
+from grader.course import catalog
+from grader.grading.attempt import grade_exercises
+from grader.grading.dispatcher import MAX_LEVEL_VARIABLE, Dispatcher
 from grader.submission import open_submission
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")
@@ -126,7 +126,7 @@ class Surroundings:
 
     def targets(self) -> str:
         """Return the source of the module that tells submissions where to aim."""
-        from grader.wire.frames import MAGIC
+        from grader.sandbox.protocol.frames import MAGIC
 
         values = {
             "COURSE": str(COURSE),

@@ -11,16 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_statistics import NOON, add, report
 
-from grader import catalog, fingerprint, statistics
-from grader.gradebook import Gradebook
-from grader.model import ItemResult, QuizResult
-from grader.policy import Policy
+from grader.classroom import statistics
+from grader.classroom.gradebook import Gradebook
+from grader.classroom.late_policy import Policy
+from grader.classroom.statistics import Concern, QuizSummary, Share, Void, psychometrics
+from grader.classroom.statistics.choices import Asked, wrong
+from grader.classroom.statistics.gathering import Gathered
+from grader.classroom.statistics.items import quizzes
+from grader.core.model import ItemResult, QuizResult
+from grader.course import catalog, fingerprint
 from grader.quiz import load_bank
 from grader.quiz.chance import chance
-from grader.statistics import Concern, QuizSummary, Share, Void, psychometrics
-from grader.statistics.choices import Asked, wrong
-from grader.statistics.gathering import Gathered
-from grader.statistics.items import quizzes
 
 CREDITS = st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 2 / 3, 0.75, 1.0])
 ROWS = st.integers(2, 5).flatmap(

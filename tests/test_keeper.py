@@ -12,10 +12,10 @@ import pytest
 from msgspec import structs
 from test_sandbox import ORDER, alive, ask, copied, named, points  # noqa: F401 - a fixture among them
 
-from grader.dispatch import Dispatcher
-from grader.model import Limits, Outcome
-from grader.sandbox import Sandbox, WorkerLost
-from grader.wire.messages import Load
+from grader.core.model import Limits, Outcome
+from grader.grading.dispatcher import Dispatcher
+from grader.sandbox.protocol.messages import Load
+from grader.sandbox.supervisor import Sandbox, WorkerLost
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forking a warm process is for Linux")
 

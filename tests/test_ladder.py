@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from grader.feedback.picture import picture
+from grader.grading.engine.feedback.picture import picture
+from grader.grading.engine.suite.comparison import Mismatch
 from grader.suite import assert_matches, assert_shape
-from grader.suite.comparison import Mismatch
 
 
 def mismatch(got, expected, **options):

@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from grader import catalog
-from grader.attempt import grade_exercises
-from grader.grading import _Local
-from grader.model import Outcome
-from grader.proxy import CallFailed, Conversation, Student
-from grader.service import Service
+from grader.core.model import Outcome
+from grader.course import catalog
+from grader.grading.attempt import grade_exercises
+from grader.grading.engine.grading_process import _Local
+from grader.grading.engine.proxy import CallFailed, Conversation, Student
+from grader.sandbox.worker.service import Service
 from grader.submission import open_submission
 from grader.suite import Mismatch, assert_shape, layer_by_layer
 
@@ -118,7 +118,7 @@ def test_labels_are_short_and_on_one_line():
 
 @pytest.mark.parametrize("answer", ["nothing", [("conv", "large")], [1], [("conv", (1, "a"))]])
 def test_a_model_that_lies_about_its_steps_changes_nothing(answer, monkeypatch):
-    monkeypatch.setattr("grader.service.shape_trace", lambda _model, _x: answer)
+    monkeypatch.setattr("grader.sandbox.worker.service.shape_trace", lambda _model, _x: answer)
     where, _ = table(Net, shape=(5, 4))
     assert where == "C is 3, not 4" or "layer" not in where
 

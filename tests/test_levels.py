@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from grader import doctor
-from grader.wire.orders import LAYERS, Missing
+from grader.sandbox import diagnostics
+from grader.sandbox.protocol.orders import LAYERS, Missing
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="Landlock, seccomp and namespaces are Linux's"
@@ -133,7 +133,7 @@ def test_each_level_can_be_forced_and_the_doctor_says_what_is_missing(run, here,
 )
 def test_every_reason_has_its_own_remedy(layer, code, settings, words):
     missing = Missing(layer=layer, reason="Refused", code=code)
-    assert words in doctor.remedy(missing, lambda name: settings.get(name, ""))
+    assert words in diagnostics.remedy(missing, lambda name: settings.get(name, ""))
 
 
 # --- containers
@@ -262,7 +262,7 @@ REFUSED_FROM = {
 
 @pytest.mark.parametrize("version", range(1, 8))
 def test_an_older_landlock_loses_one_right_at_a_time(tmp_path, version):
-    from grader.worker import landlock
+    from grader.sandbox.worker import landlock
 
     try:
         newest = landlock.abi()
@@ -306,7 +306,7 @@ def test_an_interpreter_in_a_private_home_is_readable_for_workers_and_its_neighb
     dispatcher, course, tmp_path
 ):
     """The layers open what a worker may read before it loses the right to walk there: a home of mode 0700 is enough."""
-    from grader.attempt import grade_exercises
+    from grader.grading.attempt import grade_exercises
     from grader.submission import open_submission
 
     if dispatcher.ready().level < 2:

@@ -8,8 +8,8 @@ import textwrap
 
 import pytest
 
-from grader.wire.orders import WorkerOrder  # noqa: F401 - proves that orders need no torch
-from grader.worker import seccomp
+from grader.sandbox.protocol.orders import WorkerOrder  # noqa: F401 - proves that orders need no torch
+from grader.sandbox.worker import seccomp
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Landlock and seccomp are Linux's")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from grader import catalog
-from grader.mistakes import read_mistakes
+from grader.course import catalog
+from grader.course.known_mistakes import read_mistakes
 
 ROOT = Path(__file__).parents[1]
 

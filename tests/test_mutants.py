@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from grader import catalog, content
+from grader import authoring
+from grader.authoring.mutants import Mutant, mutants
+from grader.authoring.mutation_check import MUTANT_LIMITS, read_equivalents
 from grader.cli.check import check_command
-from grader.content.mutants import Mutant, mutants
-from grader.content.survivors import MUTANT_LIMITS, read_equivalents
-from grader.dispatch import Dispatcher
-from grader.errors import DocumentError
-from grader.jobs import Graded, NotGraded
-from grader.model import CheckResult, ExerciseResult, Outcome
+from grader.core.errors import DocumentError
+from grader.core.model import CheckResult, ExerciseResult, Outcome
+from grader.course import catalog
+from grader.grading.dispatcher import Dispatcher
+from grader.grading.messages import Graded, NotGraded
 
 COURSE = Path(__file__).parent / "course"
 REFERENCE = COURSE / "solutions" / "scaling" / "reference.py"
@@ -131,9 +132,9 @@ def copied(tmp_path):
     return change
 
 
-def survival(root: Path, dispatcher: Dispatcher) -> content.Survival:
+def survival(root: Path, dispatcher: Dispatcher) -> authoring.Survival:
     course = catalog.load(root)
-    (found,) = content.check_mutants(course, course.exercises, dispatcher, seed=0)
+    (found,) = authoring.check_mutants(course, course.exercises, dispatcher, seed=0)
     return found
 
 
@@ -260,9 +261,9 @@ def test_the_command_shows_survivors_as_a_difference(copied, monkeypatch):
 # --- repeated
 
 
-def steadiness(root: Path, dispatcher: Dispatcher, times: int) -> content.Steadiness:
+def steadiness(root: Path, dispatcher: Dispatcher, times: int) -> authoring.Steadiness:
     course = catalog.load(root)
-    (found,) = content.check_repeatedly(course, course.exercises, dispatcher, seed=0, times=times)
+    (found,) = authoring.check_repeatedly(course, course.exercises, dispatcher, seed=0, times=times)
     return found
 
 

@@ -10,15 +10,16 @@ import pytest
 from click.testing import CliRunner, Result
 from test_quiz import BANK
 
-from grader import catalog, content, quiz
+from grader import authoring, quiz
+from grader.authoring import scaffold
 from grader.cli import grade as command
-from grader.content import skeletons
-from grader.errors import DocumentError, UsageError
-from grader.mistakes import read_mistakes
+from grader.core.errors import DocumentError, UsageError
+from grader.course import catalog
+from grader.course.known_mistakes import read_mistakes
 from grader.quiz.items import Item
 
 MINIATURE = Path(__file__).parent / "course"
-TYPES = skeletons.item_types()
+TYPES = scaffold.item_types()
 
 
 @pytest.fixture
@@ -58,16 +59,16 @@ def test_a_new_exercise_is_sound_from_the_first_second(course):
 
 
 def test_every_mutant_of_a_new_exercise_is_killed(course, dispatcher):
-    skeletons.new_exercise(catalog.load(course), "means", title="Means", section="1", words=())
+    scaffold.new_exercise(catalog.load(course), "means", title="Means", section="1", words=())
     loaded = catalog.load(course)
-    (survival,) = content.check_mutants(loaded, [loaded.exercise("means")], dispatcher, 0)
+    (survival,) = authoring.check_mutants(loaded, [loaded.exercise("means")], dispatcher, 0)
     assert survival.mutants > 5
     assert not survival.survivors
 
 
 def test_the_first_exercise_of_a_course_needs_no_other(tmp_path):
     (tmp_path / "solutions").mkdir()
-    skeletons.new_exercise(catalog.load(tmp_path), "means", title="Means", section="1", words=())
+    scaffold.new_exercise(catalog.load(tmp_path), "means", title="Means", section="1", words=())
     assert [exercise.id for exercise in catalog.load(tmp_path).exercises] == ["means"]
 
 
@@ -161,7 +162,7 @@ def test_a_file_of_mistakes_that_is_no_python_is_told_with_its_line(course):
 def test_lines_keep_their_ends(course):
     path = course / "solutions" / "scaling" / "mistakes.py"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    skeletons.new_mistake(
+    scaffold.new_mistake(
         catalog.load(course),
         catalog.load(course).exercise("scaling"),
         "adds_one",
@@ -180,7 +181,7 @@ def test_lines_keep_their_ends(course):
 def test_a_new_item_of_every_type_is_sound_and_the_others_stay_as_they_are(course, kind):
     path = course / "quizzes" / "first.yaml"
     before = path.read_text(encoding="utf-8")
-    place = skeletons.new_item(
+    place = scaffold.new_item(
         catalog.load(course), "first", kind=kind, item_id="mine", title=None, section="1"
     )
     text = path.read_text(encoding="utf-8")
@@ -188,7 +189,7 @@ def test_a_new_item_of_every_type_is_sound_and_the_others_stay_as_they_are(cours
     assert text.splitlines()[place.line - 1].strip() == "- id: mine"
     (item,) = [item for item in quiz.load_bank(path).items if item.id == "mine"]
     assert item.type == kind
-    computed, problems = content.check_quizzes(catalog.load(course))
+    computed, problems = authoring.check_quizzes(catalog.load(course))
     assert not problems
     assert computed
 
@@ -220,7 +221,7 @@ def test_a_quiz_can_be_begun_and_only_where_that_is_meant(course):
 def test_what_stands_after_the_items_stays_after_them(course):
     path = course / "quizzes" / "first.yaml"
     path.write_text(f"{BANK.rstrip()}\n\n# The end.\n", encoding="utf-8")
-    skeletons.new_item(catalog.load(course), "first", kind="single", item_id="mine", title=None, section="1")
+    scaffold.new_item(catalog.load(course), "first", kind="single", item_id="mine", title=None, section="1")
     text = path.read_text(encoding="utf-8")
     assert text.endswith("\n# The end.\n")
     assert text.count("- id: mine") == 1
@@ -238,7 +239,7 @@ def test_a_bank_that_cannot_be_added_to_is_left_as_it_is(course, change, told):
     path.write_text(change(BANK), encoding="utf-8")
     before = everything(course)
     with pytest.raises((DocumentError, UsageError), match=told):
-        skeletons.new_item(
+        scaffold.new_item(
             catalog.load(course), "first", kind="single", item_id="mine", title=None, section="1"
         )
     assert everything(course) == before

@@ -15,9 +15,10 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, writes
 from selenium.webdriver.support.ui import WebDriverWait
 
-from grader import attempt, catalog
-from grader.gradebook import Gradebook
-from grader.model import Outcome
+from grader.classroom.gradebook import Gradebook
+from grader.core.model import Outcome
+from grader.course import catalog
+from grader.grading import attempt
 from grader.submission import Recording, Snapshot, Stored, Submission, Unreadable, open_submission, python_of
 from grader.submission.notebook import MAX_CELLS, MAX_NOTEBOOK_BYTES
 
@@ -175,7 +176,7 @@ def test_a_terminal_gets_text():
 
 
 def test_to_import_the_grader_imports_no_ipython():
-    code = "import sys, grader, grader.cli; assert not {'IPython', 'torch', 'grader.notebook'} & set(sys.modules)"
+    code = "import sys, grader, grader.cli; assert not {'IPython', 'torch', 'grader.workspace.notebook'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

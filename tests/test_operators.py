@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from grader.service.failures import OPERATOR_BANNED
-from grader.worker import operators
+from grader.sandbox.worker import operators
+from grader.sandbox.worker.service.failures import OPERATOR_BANNED
 
 X = torch.randn(1, 1, 4, 4)
 WAYS = {
@@ -64,7 +64,7 @@ def test_an_operator_that_does_not_exist_is_an_error_of_the_course():
 
 
 def test_every_ban_of_the_course_names_an_operator():
-    from grader import catalog
+    from grader.course import catalog
 
     for exercise in catalog.load(catalog.find_root()).exercises:
         for name in exercise.banned_operators:

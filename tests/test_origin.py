@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from grader.errors import UsageError
+from grader.core.errors import UsageError
 from grader.export import origin
 
 ROOT = Path(__file__).parent.parent
@@ -170,4 +170,4 @@ def test_pip_installs_what_the_workflow_of_a_checkout_names(tmp_path):
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("convgrader-*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        assert {"grader/cli/run.py", "grader/course/exercises/relu.py"} <= set(archive.namelist())
+        assert {"grader/cli/run.py", "convgrader_course/exercises/relu.py"} <= set(archive.namelist())

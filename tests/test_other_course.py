@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from grader import cli
-from grader.catalog import COURSE_VARIABLE
+from grader.course.catalog import COURSE_VARIABLE
 
 FILES = {
     "exercises/halving.py": '''

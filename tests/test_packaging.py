@@ -23,7 +23,7 @@ def conv_output_size(size, kernel_size, stride=1, padding=0, dilation=1):
     found = [p for p in sys.path if p.endswith("site-packages")]
     for folder in found:
         for name in ("reference.py", "test_output_size.py", "exercise.yaml"):
-            print(_try(os.path.join(folder, "grader", "course", "solutions", "output_size", name)))
+            print(_try(os.path.join(folder, "convgrader_course", "solutions", "output_size", name)))
     return 0
 """
 
@@ -72,12 +72,13 @@ def workspace(installed, tmp_path):
 def test_the_wheel_holds_the_course_and_nothing_else_of_the_checkout(installed):
     _, wheel = installed
     names = zipfile.ZipFile(wheel).namelist()
-    assert "grader/course/solutions/relu/test_relu.py" in names
-    assert "grader/course/quizzes/pooling.yaml" in names
-    assert {"grader/report/page.css", "grader/class_report/class.css"} <= set(names)
-    assert "grader/course/exercises/data/digits.npz" in names
+    assert "convgrader_course/solutions/relu/test_relu.py" in names
+    assert "convgrader_course/quizzes/pooling.yaml" in names
+    assert {"grader/report/page.css", "grader/classroom/report/class.css"} <= set(names)
+    assert "convgrader_course/exercises/data/digits.npz" in names
     assert {name.split("/")[0] for name in names} == {
         "grader",
+        "convgrader_course",
         next(n for n in names if "dist-info" in n).split("/")[0],
     }
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests")]

@@ -12,9 +12,9 @@ import pytest
 from test_report import HOSTILE, PICTURE, POOLING, QUIZZES, RICH, TRAINING, check, poisoned
 
 import grader.report
-from grader.model import Flag, Outcome, Report
+from grader.core.model import Flag, Outcome, Report
 from grader.report import Help, to_html
-from grader.report.markup import inline, preformatted, prose, tag
+from grader.report.html_markup import inline, preformatted, prose, tag
 from grader.report.scale import LEVELS
 from grader.report.svg import figure
 

@@ -7,14 +7,14 @@ import click
 import pytest
 import torch
 
-from grader import jobs
-from grader.feedback.picture import MAX_SIDE, picture
-from grader.jobs import CheckEnded
-from grader.model import CheckResult, Outcome, Picture
+from grader.core.model import CheckResult, Outcome, Picture
+from grader.grading import messages
+from grader.grading.engine.feedback.picture import MAX_SIDE, picture
+from grader.grading.engine.suite.comparison import Mismatch, assert_matches
+from grader.grading.messages import CheckEnded
 from grader.report import Style
 from grader.report.heatmap import heatmap
 from grader.report.scale import LEVELS, Scale, described, panels, shrunk
-from grader.suite.comparison import Mismatch, assert_matches
 
 
 def drawn(got, expected, **options):
@@ -123,7 +123,7 @@ def test_a_picture_comes_through_from_the_grading_process_as_it_is():
         picture=drawn(got, torch.zeros(4, 4)),
     )
     ended = CheckEnded(result=result)
-    assert jobs.decode(jobs.encode(ended)) == ended
+    assert messages.decode(messages.encode(ended)) == ended
 
 
 # --- scales

@@ -17,16 +17,16 @@ REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encodi
 
 POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
 LINUX_ONLY = {
-    "worker/linux.py",
-    "worker/keeper.py",
-    "worker/landlock.py",
-    "worker/lockdown.py",
-    "worker/process.py",
-    "worker/seccomp.py",
-    "zygote/__main__.py",
-    "zygote/children.py",
-    "zygote/graders.py",
-    "zygote/hosts.py",
+    "sandbox/worker/linux.py",
+    "sandbox/worker/keeper.py",
+    "sandbox/worker/landlock.py",
+    "sandbox/worker/lockdown.py",
+    "sandbox/worker/process.py",
+    "sandbox/worker/seccomp.py",
+    "grading/zygote/__main__.py",
+    "grading/zygote/forking.py",
+    "grading/zygote/exercise_host.py",
+    "grading/zygote/host_pool.py",
 }
 ABSENT = {
     "win32": {
@@ -84,7 +84,7 @@ def test_only_what_is_linux_only_asks_for_it_when_it_is_imported():
     linux = {f"grader.{name.removesuffix('.py').replace('/', '.')}" for name in LINUX_ONLY}
     for path in sorted(ROOT.rglob("*.py")):
         name = path.relative_to(ROOT).as_posix()
-        if name in LINUX_ONLY or name.startswith("course/"):
+        if name in LINUX_ONLY:
             continue
         imported = at_import(ast.parse(path.read_text(encoding="utf-8")))
         assert not imported & (POSIX_ONLY | linux), name

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.model import Score
-from grader.policy import Keep, Policy
+from grader.classroom.late_policy import Keep, Policy
+from grader.core.model import Score
 
 DUE = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -7,12 +7,13 @@ import pytest
 from click.testing import CliRunner, Result
 from test_quiz import BANK
 
-from grader import attempt, catalog
 from grader.cli import grade as command
-from grader.errors import UsageError
-from grader.model import ExerciseResult, Outcome
-from grader.progress import Progress, State
+from grader.core.errors import UsageError
+from grader.core.model import ExerciseResult, Outcome
+from grader.course import catalog
+from grader.grading import attempt
 from grader.submission import open_submission
+from grader.workspace.progress import Progress, State
 
 MINIATURE = Path(__file__).parent / "course"
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from grader.grading import _Local
-from grader.model import Outcome
-from grader.proxy import CallFailed, Conversation, RemoteModule, Student
-from grader.service import Service
+from grader.core.model import Outcome
+from grader.grading.engine.grading_process import _Local
+from grader.grading.engine.proxy import CallFailed, Conversation, RemoteModule, Student
+from grader.sandbox.worker.service import Service
 
 
 class Net(nn.Module):

@@ -8,8 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import catalog, content, quiz
-from grader.errors import DocumentError
+from grader import authoring, quiz
+from grader.core.errors import DocumentError
+from grader.course import catalog
 from grader.quiz.bank import load_banks
 from grader.quiz.credit import Rule, choice_credit
 from grader.quiz.items import Item
@@ -313,7 +314,7 @@ def test_choosing_everything_earns_less_than_half(course):
 
 
 def test_every_key_that_can_be_computed_is_what_torch_computes(course):
-    computed, problems = content.check_quizzes(course)
+    computed, problems = authoring.check_quizzes(course)
     assert problems == []
     assert computed > 35
 

@@ -9,9 +9,9 @@ from test_quiz import load
 from grader import quiz
 from grader.quiz.answers import Responses, read_answers
 from grader.quiz.items import Item
+from grader.quiz.page import to_html
+from grader.quiz.page.controls import parts
 from grader.quiz.stress import key_response
-from grader.quiz_page import to_html
-from grader.quiz_page.controls import parts
 
 LONG = "a rather long choice that fits in no line of a telephone nor into any list that drops down on one"
 PRINTED = "\\n".join(f"{n} {'x' * 90}" for n in range(6))

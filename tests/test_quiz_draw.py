@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader import quiz
-from grader.errors import DocumentError
+from grader.core.errors import DocumentError
 from grader.quiz.draw import Stream
 from grader.quiz.formulas import FormulaError, fill, read_formula
 from grader.quiz.sheet import filled

@@ -12,9 +12,9 @@ from grader import quiz
 from grader.cli import grade as command
 from grader.quiz.answers import Responses, read_answers
 from grader.quiz.items import ClozeItem, MatchItem, OrderItem
+from grader.quiz.page import to_html
 from grader.quiz.sheet import filled
 from grader.quiz.stress import key_response
-from grader.quiz_page import to_html
 
 BANKS = quiz.load_banks(Path(__file__).parents[1] / "quizzes")
 TYPED = "\" ' : # --- !!python/object:x {a: b} [c \\ \u2028 \u0085 \ufeff \N{GRINNING FACE} <b>"

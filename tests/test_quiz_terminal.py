@@ -11,7 +11,7 @@ from test_quiz import BANK, load
 
 from grader import quiz
 from grader.cli import grade as command
-from grader.errors import DocumentError
+from grader.core.errors import DocumentError
 from grader.quiz.answers import Responses, read_answers_file
 from grader.quiz.responses import ResponseError
 from grader.quiz.session import Session

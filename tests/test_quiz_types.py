@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader import quiz
-from grader.errors import DocumentError
+from grader.core.errors import DocumentError
 from grader.quiz.credit import Rule, choice_credit, order_credit
-from grader.quiz.printed import same_output
+from grader.quiz.output_answers import same_output
 from grader.quiz.responses import ResponseError, read
 from grader.quiz.sheet import filled
 from grader.quiz.stress import key_response
-from grader.quiz.words import MAX_LENGTH, check_pattern, matches, near, normal
+from grader.quiz.text_answers import MAX_LENGTH, check_pattern, matches, near, normal
 
 BANK = """\
 title: A quiz

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from grader import catalog
-from grader.jobs import Graded, Job
-from grader.model import Outcome
+from grader.core.model import Outcome
+from grader.course import catalog
+from grader.grading.messages import Graded, Job
 
 COURSE = catalog.load(Path(__file__).parents[1])
 

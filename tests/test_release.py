@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from grader import catalog, content
+from grader import authoring
 from grader.cli import main
+from grader.course import catalog
 
 ROOT = Path(__file__).parent.parent
 SEED = 3
@@ -30,7 +31,7 @@ def real():
 
 @pytest.fixture(scope="module")
 def released(real):
-    return content.release.files(real, SEED)
+    return authoring.release.files(real, SEED)
 
 
 def test_it_holds_what_a_student_needs(real, released):
@@ -93,9 +94,9 @@ def test_no_key_and_no_feedback_of_a_quiz_is_inside(released, path):
 
 
 def test_the_same_course_gives_the_same_bytes(real, released):
-    first = content.release.archive(released)
-    assert first == content.release.archive(content.release.files(real, SEED))
-    assert first != content.release.archive(content.release.files(real, SEED + 1)), (
+    first = authoring.release.archive(released)
+    assert first == authoring.release.archive(authoring.release.files(real, SEED))
+    assert first != authoring.release.archive(authoring.release.files(real, SEED + 1)), (
         "the seed draws the numbers"
     )
     assert zipfile.ZipFile(io.BytesIO(first)).namelist() == sorted(released)

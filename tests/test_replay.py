@@ -11,13 +11,14 @@ import pytest
 import torch
 from terminals import Terminal
 
-from grader import catalog, replays
-from grader.content.submissions import mistaken
-from grader.feedback.literals import Named, Unwritable, literal
-from grader.grading import NOT_WRITTEN
-from grader.jobs import Graded, Job
-from grader.mistakes import read_mistakes
-from grader.model import Outcome, Snippet
+from grader.authoring.reference_submissions import mistaken
+from grader.core.model import Outcome, Snippet
+from grader.course import catalog
+from grader.course.known_mistakes import read_mistakes
+from grader.grading.engine.feedback.literals import Named, Unwritable, literal
+from grader.grading.engine.grading_process import NOT_WRITTEN
+from grader.grading.messages import Graded, Job
+from grader.workspace import replay_files
 
 ROOT = Path(__file__).parent.parent
 COURSE = Path(__file__).parent / "course"
@@ -201,18 +202,18 @@ def test_the_smallest_case_is_written_and_fails_until_it_is_mended(workspace):
 
 def test_a_changed_file_stays_and_an_unchanged_one_is_written_anew(workspace):
     def case(code):
-        return replays.Case(
+        return replay_files.Case(
             exercise="scaling", root="exercises/", snippet=Snippet(code=code), outcome=Outcome.FAILED
         )
 
     path = workspace / "replays" / "scaling_import.py"
     for code in ("first = 1", "second = 2"):
-        assert replays.write(case(code), workspace) == (path, None)
+        assert replay_files.write(case(code), workspace) == (path, None)
         assert code in path.read_text(encoding="utf-8")
     mine = path.read_text(encoding="utf-8").replace("second", "mine")
     path.write_text(mine, encoding="utf-8")
     for code in ("third = 3", "fourth = 4"):
-        assert replays.write(case(code), workspace) == (path.with_name("scaling_import_2.py"), path)
+        assert replay_files.write(case(code), workspace) == (path.with_name("scaling_import_2.py"), path)
         assert code in path.with_name("scaling_import_2.py").read_text(encoding="utf-8")
     assert path.read_text(encoding="utf-8") == mine
 
@@ -357,4 +358,4 @@ def test_a_shell_completes_checks(monkeypatch):
 )
 def test_a_function_is_found_in_its_file(entry, line):
     text = 'def double(x):\n    """Twice."""\n    return x\nclass Net:\n    def __init__(self):\n        pass\n\n    def forward(self, x):\n        return x\n'
-    assert replays.first_line(text, entry) == line
+    assert replay_files.first_line(text, entry) == line

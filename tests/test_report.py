@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import click
 import pytest
 
-from grader.model import (
+from grader.core.model import (
     Argument,
     CheckResult,
     Counterexample,

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from test_report import BATCHNORM, HOSTILE, POOLING, RICH, hostile, poisoned
 
-from grader.model import ItemResult, Outcome, QuizResult, Report
+from grader.core.model import ItemResult, Outcome, QuizResult, Report
 from grader.report import (
     MOST_BYTES,
     Handed,

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from grader import workspace as workspaces
 from grader.cli.reset import reset_command
-from grader.errors import UsageError
+from grader.core.errors import UsageError
+from grader.workspace import scaffold as workspaces
 
 COURSE = Path(__file__).parent / "course"
 STUB = (COURSE / "exercises" / "scaling.py").read_bytes()

@@ -16,15 +16,13 @@ from test_other_course import FILES as OTHER
 from test_other_course import dedented
 from test_report import PICTURE, RICH
 
-from grader import catalog, content, fingerprint, reveal, scoring
-from grader.catalog import COURSE_VARIABLE
+from grader import authoring
 from grader.cli import formats
 from grader.cli.formats import FORMATS, Setting
 from grader.cli.screen import to_work_on, verdict_text
-from grader.dispatch import Dispatcher
-from grader.errors import DocumentError
-from grader.export import ci, gradescope
-from grader.model import (
+from grader.core import scoring
+from grader.core.errors import DocumentError
+from grader.core.model import (
     CheckResult,
     Counterexample,
     Diagnosis,
@@ -38,9 +36,13 @@ from grader.model import (
     Seen,
     Versions,
 )
+from grader.course import catalog, fingerprint, visibility
+from grader.course.catalog import COURSE_VARIABLE
+from grader.export import ci, gradescope
+from grader.grading.dispatcher import Dispatcher
+from grader.grading.engine.suite.plugin import collect
 from grader.report import Style, from_json, list_text, nothing_left, shown, shown_exercise, to_json
-from grader.suite.plugin import collect
-from grader.watch import Batch, Changes, Ended
+from grader.workspace.watch import Batch, Changes, Ended
 
 ROOT = Path(__file__).parents[1]
 BOAST = re.compile(
@@ -366,7 +368,7 @@ def change(root: Path, name: str, old: str, new: str) -> None:
 
 
 def seen(root: Path) -> Seen:
-    return reveal.seen(catalog.load(root).exercises[0])
+    return visibility.seen(catalog.load(root).exercises[0])
 
 
 def test_the_nearest_word_wins(root):
@@ -386,10 +388,10 @@ def test_the_nearest_word_wins(root):
 
 def test_the_instructor_may_say_otherwise(root):
     (exercise,) = catalog.load(root).exercises
-    assert reveal.seen(exercise, Reveal.ALL) == Seen()
-    assert reveal.seen(exercise, Reveal.TITLE) == Seen(default=Reveal.TITLE)
+    assert visibility.seen(exercise, Reveal.ALL) == Seen()
+    assert visibility.seen(exercise, Reveal.TITLE) == Seen(default=Reveal.TITLE)
     everything = Seen(default=Reveal.NOTHING, hidden=Hidden(checks=3, max_points=6.0))
-    assert reveal.seen(exercise, Reveal.NOTHING) == everything
+    assert visibility.seen(exercise, Reveal.NOTHING) == everything
 
 
 @pytest.mark.parametrize(
@@ -418,28 +420,28 @@ def test_what_a_course_says_in_other_words_is_told_with_its_place(root, name, te
 
 def test_an_unknown_word_of_an_exercise_or_a_check_is_told_with_its_place(root):
     change(root, "solutions/halving/test_halving.py", '"nothing"', '"nothin"')
-    (problem,) = content.check_reveals(catalog.load(root))
+    (problem,) = authoring.check_reveals(catalog.load(root))
     assert str(problem) == (
         "solutions/halving/test_halving.py:22:2: reveal('nothin') is none of all, title, nothing; did you mean \"nothing\"?"
     )
     with pytest.raises(DocumentError):
         seen(root)
     change(root, "solutions/halving/test_halving.py", 'reveal("nothin")', "reveal")
-    assert "takes one word" in str(content.check_reveals(catalog.load(root))[0])
+    assert "takes one word" in str(authoring.check_reveals(catalog.load(root))[0])
     change(root, "solutions/halving/exercise.yaml", "points: 6", "points: 6\nreveal: none")
     with pytest.raises(DocumentError, match=r'exercise\.yaml:4:9: "none" is none of all, title, nothing'):
         catalog.load(root)
 
 
 def test_a_hidden_check_stands_last_and_says_its_points(root):
-    assert content.check_reveals(catalog.load(root)) == []
+    assert authoring.check_reveals(catalog.load(root)) == []
     (root / "course.yml").write_text("reveal: nothing\n", encoding="utf-8")
     change(root, "solutions/halving/test_halving.py", "points(2)", "points(2 + 0)")
     change(root, "solutions/halving/test_halving.py", 'reveal("title")', 'reveal("nothing")')
     change(
         root, "solutions/halving/test_halving.py", 'points(3)\n@pytest.mark.reveal("nothing")', "points(3)"
     )
-    problems = [str(problem) for problem in content.check_reveals(catalog.load(root))]
+    problems = [str(problem) for problem in authoring.check_reveals(catalog.load(root))]
     assert len(problems) == 3
     assert any(
         "test_halving.py:16:1: test_odd is hidden and stands before" in problem for problem in problems
@@ -492,13 +494,13 @@ def test_what_is_revealed_changes_no_fingerprint(root):
 
 def test_the_course_at_hand_reveals_all():
     for exercise in catalog.load(ROOT).exercises:
-        assert reveal.seen(exercise) == Seen()
+        assert visibility.seen(exercise) == Seen()
 
 
 def test_an_autograder_takes_the_word_of_the_course_along(root):
     (root / "course.yaml").write_text("reveal: nothing\n", encoding="utf-8")
     packed = {name: data for name, data, _ in gradescope._files(root, (), 2, 0)}
-    assert packed["grader/course/course.yaml"] == b"reveal: nothing\n"
+    assert packed["convgrader_course/course.yaml"] == b"reveal: nothing\n"
 
 
 # --- at the command line
@@ -643,7 +645,7 @@ def test_a_check_that_keeps_to_itself_is_still_explained_to_the_instructor(root)
     (exercise,) = catalog.load(root).exercises
     sources = {"halving.py": "def halve(x):\n    return x // 2\n"}
     with Dispatcher() as dispatcher:
-        from grader.jobs import Job
+        from grader.grading.messages import Job
 
         job = Job(exercise=exercise, module="halving", sources=sources, seed=0)
         (graded,) = dispatcher.grade([job])

@@ -4,7 +4,8 @@ import textwrap
 
 import pytest
 
-from grader import catalog, review
+from grader.course import catalog
+from grader.grading.engine import source_flags
 
 HONEST = """
     import math
@@ -26,7 +27,7 @@ HONEST = """
 def found(source: str, *, bans: bool = True, **helpers: str) -> list[tuple[str, int, str]]:
     sources = {"pooling.py": textwrap.dedent(source).lstrip("\n")}
     sources |= {f"{name}.py": text for name, text in helpers.items()}
-    flags = review.flags(sources, "pooling", root="exercises/", bans=bans)
+    flags = source_flags.flags(sources, "pooling", root="exercises/", bans=bans)
     return [(flag.path, flag.line, flag.name) for flag in flags]
 
 
@@ -38,7 +39,7 @@ def test_references_and_stubs_are_not_flagged():
     for exercise in catalog.load(catalog.find_root()).exercises:
         for path in (exercise.stub, exercise.folder / "reference.py"):
             sources = {f"{exercise.id}.py": path.read_text(encoding="utf-8")}
-            assert review.flags(sources, exercise.id, bans=bool(exercise.banned_operators)) == (), path
+            assert source_flags.flags(sources, exercise.id, bans=bool(exercise.banned_operators)) == (), path
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_references_and_stubs_are_not_flagged():
         ("__builtins__", "builtins"),
         ("(lambda: 0).__globals__", "__globals__"),
         ("getattr(int, '__subclasses__')", "__subclasses__"),
-        ("from grader.worker import server", "grader"),
+        ("from grader.sandbox.worker import server", "grader"),
         ("import numpy as np", "numpy"),
         ("x.numpy()", "numpy"),
         ("import torch\ntorch.ops.aten.relu", "torch.ops"),
@@ -100,14 +101,14 @@ def test_what_cannot_be_parsed_is_left_to_the_import(source):
 
 def test_there_is_a_bound():
     many = "import torch\n" + "\n".join(f"torch._x{n}" for n in range(500))
-    assert len(found(many)) == review.MAX_FLAGS
+    assert len(found(many)) == source_flags.MAX_FLAGS
 
 
 def test_names_are_made_safe():
-    flags = review.flags(
+    flags = source_flags.flags(
         {"pooling.py": "import a\x85b".replace("\x85", "_"), "a_b.py": "import gc"}, "pooling", bans=True
     )
     assert [flag.name for flag in flags] == ["gc"]
-    (flag,) = review.flags({"p.py": "import gc"}, "p", root="\x1b[31m\n", bans=False)
+    (flag,) = source_flags.flags({"p.py": "import gc"}, "p", root="\x1b[31m\n", bans=False)
     assert "\x1b" not in flag.path
     assert "\n" not in flag.path

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.safetext import one_line, printable
+from grader.core.safetext import one_line, printable
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from grader import __version__, catalog, scoring
-from grader.attempt import Quizzes, grade_exercises
-from grader.dispatch import Dispatcher
-from grader.model import Report, Versions
+from grader import __version__
+from grader.core import scoring
+from grader.core.model import Report, Versions
+from grader.course import catalog
+from grader.grading.attempt import Quizzes, grade_exercises
+from grader.grading.dispatcher import Dispatcher
 from grader.report import from_json, to_json
 from grader.submission import open_submission
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from grader.dispatch import Dispatcher
-from grader.jobs import Graded, Job, NotGraded
-from grader.model import Limits, Outcome
-from grader.sandbox import LoadFailed, Sandbox, SpawnLauncher, WorkerLost, clean_environment
-from grader.wire.messages import Call, ItemsValue, Load
-from grader.wire.orders import WorkerOrder
+from grader.core.model import Limits, Outcome
+from grader.grading.dispatcher import Dispatcher
+from grader.grading.messages import Graded, Job, NotGraded
+from grader.sandbox.protocol.messages import Call, ItemsValue, Load
+from grader.sandbox.protocol.orders import WorkerOrder
+from grader.sandbox.supervisor import LoadFailed, Sandbox, SpawnLauncher, WorkerLost, clean_environment
 
 ORDER = WorkerOrder(memory_limit_mib=256, output_limit_kib=64)
 NOTHING = ItemsValue(form="tuple", items=())
@@ -28,7 +28,7 @@ NOTHING = ItemsValue(form="tuple", items=())
 
 def ask(sandbox: Sandbox, name: str = "f"):
     """Call a function without arguments."""
-    from grader.wire.messages import EntriesValue
+    from grader.sandbox.protocol.messages import EntriesValue
 
     request = Call(number=1, owner="student", name=name, args=NOTHING, kwargs=EntriesValue(entries=()))
     return sandbox.ask(request, b"", what=f"`{name}`", deadline=time.monotonic() + 30)[0]

@@ -8,10 +8,11 @@ import pytest
 import yaml
 from test_quiz import BANK
 
-from grader import catalog, document
-from grader.catalog import ExerciseDocument
-from grader.content.schemas import SCHEMAS_FOLDER, schemas
-from grader.errors import DocumentError
+from grader.authoring.schemas import SCHEMAS_FOLDER, schemas
+from grader.core import yaml_document
+from grader.core.errors import DocumentError
+from grader.course import catalog
+from grader.course.catalog import ExerciseDocument
 from grader.quiz.bank import BankDocument
 
 ROOT = Path(__file__).parents[1]
@@ -70,13 +71,13 @@ def test_every_file_names_its_schema_and_keeps_to_it(path):
 def test_what_our_reader_refuses_an_editor_underlines(tmp_path, name, text, old, new):
     path = tmp_path / "some.yaml"
     path.write_text(text, encoding="utf-8")
-    document.read(path, MODELS[name])
+    yaml_document.read(path, MODELS[name])
     validator(name).validate(yaml.safe_load(text))
     assert old in text
     broken = text.replace(old, new, 1)
     path.write_text(broken, encoding="utf-8")
     with pytest.raises(DocumentError):
-        document.read(path, MODELS[name])
+        yaml_document.read(path, MODELS[name])
     assert list(validator(name).iter_errors(yaml.safe_load(broken)))
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from grader import scoring
-from grader.model import (
+from grader.core import scoring
+from grader.core.model import (
     CheckResult,
     Exercise,
     ExerciseResult,

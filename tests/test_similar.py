@@ -16,12 +16,12 @@ from test_report import STYLES, poisoned
 from test_similarity import EDNA, disguised, people
 from test_statistics import RIGHT, add, report
 
-from grader.class_report import similar_json, similar_text
+from grader.classroom.gradebook import Gradebook
+from grader.classroom.report import similar_json, similar_text
+from grader.classroom.similarity import Comparison, Unread
 from grader.cli.similar import similar_command
-from grader.errors import UsageError
-from grader.gradebook import Gradebook
+from grader.core.errors import UsageError
 from grader.report import Style
-from grader.similarity import Comparison, Unread
 from grader.submission import Stored
 
 FOUND = Comparison(

@@ -11,14 +11,15 @@ from pathlib import Path
 import imagined_class
 import pytest
 
-from grader import catalog, similarity
-from grader.errors import UsageError
-from grader.gradebook import Gradebook
-from grader.similarity import MINIMUM, Comparison, Published, Work, compare, preparing
-from grader.similarity.comparing import Index
-from grader.similarity.cutting import cut
-from grader.similarity.preparing import Preparation
-from grader.source import parse
+from grader.classroom import similarity
+from grader.classroom.gradebook import Gradebook
+from grader.classroom.similarity import MINIMUM, Comparison, Published, Work, compare, preprocessing
+from grader.classroom.similarity.comparing import Index
+from grader.classroom.similarity.fragments import cut
+from grader.classroom.similarity.preprocessing import Preparation
+from grader.core.errors import UsageError
+from grader.core.python_source import parse
+from grader.course import catalog
 
 ROOT = Path(__file__).parents[1]
 PEOPLE = Path(__file__).parent / "people"
@@ -395,14 +396,14 @@ def test_a_solution_of_many_files_has_a_bound():
     mal = Work(student="mal", module="pooling", sources={"pooling.py": main, **files})
     (unread,) = compare("pooling", [mal], NOTHING).unread
     assert "larger than" in unread.reason
-    assert sum(map(len, files.values())) > preparing.MAX_CHARACTERS
+    assert sum(map(len, files.values())) > preprocessing.MAX_CHARACTERS
 
 
 def test_equal_monsters_are_compared_within_bounds():
     text = "\n".join(
         f"def f{n}(x):\n    return g(x, {n}, h(x + {n}, {n}), k[{n} : {n}])" for n in range(1400)
     )
-    assert len(text) < preparing.MAX_CHARACTERS
+    assert len(text) < preprocessing.MAX_CHARACTERS
     (pair,) = compare("pooling", [work("a", text), work("b", text)], NOTHING).pairs
     assert len(pair.blocks) <= 6
     assert all(len(block.first.text) <= 30 for block in pair.blocks)
@@ -441,7 +442,7 @@ def test_what_was_read_once_is_kept_in_the_gradebook(tmp_path, monkeypatch):
     works = [*OTHERS, work("edna", EDNA), work("zed", disguised(EDNA)), work("mal", "def (")]
     with Gradebook(tmp_path / "book.db") as book:
         first = compare("pooling", works, published("pooling"), cache=book)
-        monkeypatch.setattr(preparing, "_read", None)  # whoever reads again raises
+        monkeypatch.setattr(preprocessing, "_read", None)  # whoever reads again raises
         assert compare("pooling", works, published("pooling"), cache=book) == first
         monkeypatch.undo()
     assert compare("pooling", works, published("pooling")) == first

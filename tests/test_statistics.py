@@ -5,10 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from grader import scoring, statistics
-from grader.errors import InternalError, UsageError
-from grader.gradebook import Gradebook
-from grader.model import (
+from grader.classroom import statistics
+from grader.classroom.gradebook import Gradebook
+from grader.classroom.late_policy import Keep, Policy
+from grader.classroom.statistics import ClassSummary, Share, Tally, numbers
+from grader.classroom.statistics.pseudonyms import _numbered
+from grader.core import scoring
+from grader.core.errors import InternalError, UsageError
+from grader.core.model import (
     Argument,
     CheckResult,
     Counterexample,
@@ -21,9 +25,6 @@ from grader.model import (
     Report,
     Versions,
 )
-from grader.policy import Keep, Policy
-from grader.statistics import ClassSummary, Share, Tally, numbers
-from grader.statistics.pseudonyms import _numbered
 from grader.submission import Stored
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

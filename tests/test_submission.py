@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from grader import attempt
-from grader.errors import UsageError
+from grader.core.errors import UsageError
+from grader.grading import attempt
 from grader.submission import MAX_MODULE_BYTES, Snapshot, Text, Unreadable, open_submission
 from grader.submission.tree import MAX_MODULES, MAX_TOTAL_BYTES
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from grader.errors import DocumentError
-from grader.proxy import Conversation
-from grader.suite import assert_matches, plugin
-from grader.suite.comparison import Mismatch
-from grader.suite.headroom import measuring
-from grader.suite.plugin import collect, run_checks, seed_of
+from grader.core.errors import DocumentError
+from grader.grading.engine.proxy import Conversation
+from grader.grading.engine.suite import plugin
+from grader.grading.engine.suite.comparison import Mismatch
+from grader.grading.engine.suite.plugin import collect, run_checks, seed_of
+from grader.grading.engine.suite.tolerance_use import measuring
+from grader.suite import assert_matches
 
 
 def mismatch(got, expected, **options):

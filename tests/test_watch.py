@@ -18,13 +18,14 @@ import click
 import pytest
 from terminals import LIMIT_S, Output, Terminal
 
-from grader import attempt, catalog
 from grader.cli import keys
 from grader.cli.screen import Screen, to_work_on
-from grader.dispatch import Dispatcher
-from grader.model import ExerciseResult, Outcome
+from grader.core.model import ExerciseResult, Outcome
+from grader.course import catalog
+from grader.grading import attempt
+from grader.grading.dispatcher import Dispatcher
 from grader.report import Style
-from grader.watch import Changes, Ended, Session, changes, has_events, look, notices, noticing
+from grader.workspace.watch import Changes, Ended, Session, changes, file_events, has_events, look, notices
 
 COURSE = Path(__file__).parent / "course"
 REAL_COURSE = catalog.load(Path(__file__).parents[1])
@@ -214,9 +215,9 @@ def test_saves_are_noticed(noticed, tmp_path):
 def test_folders_that_are_put_back_are_watched_again(noticed, tmp_path):
     shutil.rmtree(tmp_path / "exercises")
     noticed.get(timeout=LIMIT_S)
-    before = noticing.signature(tmp_path)
+    before = file_events.signature(tmp_path)
     write(tmp_path, exercises__relu__py="x = 3\n")
-    assert noticing.signature(tmp_path) != before
+    assert file_events.signature(tmp_path) != before
     noticed.get(timeout=LIMIT_S)
 
 
@@ -241,7 +242,7 @@ def test_a_file_is_looked_at_when_it_rests(tmp_path, monkeypatch):
     """A file that grows is one change, not many."""
     states = iter([frozenset("a"), frozenset("b"), frozenset("c"), frozenset("d"), frozenset("d")])
     seen = []
-    monkeypatch.setattr(noticing, "signature", lambda _: seen.append(next(states)) or seen[-1])
+    monkeypatch.setattr(file_events, "signature", lambda _: seen.append(next(states)) or seen[-1])
     found = notices(tmp_path, threading.Event(), poll=True)
     next(found)
     next(found)

@@ -11,11 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.errors import ProtocolError
-from grader.wire import frames, messages
-from grader.wire.frames import Closed, DescriptorChannel, Overdue, PipeChannel, SocketChannel
-from grader.wire.messages import EntriesValue, ForeignValue, ItemsValue, Returned, TensorValue
-from grader.wire.values import DTYPES, Packer, unpack_all
+from grader.core.errors import ProtocolError
+from grader.sandbox.protocol import frames, messages
+from grader.sandbox.protocol.frames import Closed, DescriptorChannel, Overdue, PipeChannel, SocketChannel
+from grader.sandbox.protocol.messages import EntriesValue, ForeignValue, ItemsValue, Returned, TensorValue
+from grader.sandbox.protocol.values import DTYPES, Packer, unpack_all
 
 
 def foreign(thing):

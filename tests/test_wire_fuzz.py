@@ -14,18 +14,15 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grader import catalog
-from grader.attempt import grade_exercises
-from grader.errors import ProtocolError
-from grader.model import Limits, Outcome
-from grader.proxy import CallFailed, Conversation, Student
-from grader.sandbox import Sandbox
-from grader.submission import open_submission
-from grader.suite import assert_matches
-from grader.suite.comparison import Mismatch
-from grader.wire import frames, messages, orders
-from grader.wire.frames import Closed, Overdue, SocketChannel
-from grader.wire.messages import (
+from grader.core.errors import ProtocolError
+from grader.core.model import Limits, Outcome
+from grader.course import catalog
+from grader.grading.attempt import grade_exercises
+from grader.grading.engine.proxy import CallFailed, Conversation, Student
+from grader.grading.engine.suite.comparison import Mismatch
+from grader.sandbox.protocol import frames, messages, orders
+from grader.sandbox.protocol.frames import Closed, Overdue, SocketChannel
+from grader.sandbox.protocol.messages import (
     Backward,
     Call,
     EntriesValue,
@@ -40,7 +37,10 @@ from grader.wire.messages import (
     Returned,
     TensorValue,
 )
-from grader.wire.values import DTYPES, Packer, foreign, unpack_all
+from grader.sandbox.protocol.values import DTYPES, Packer, foreign, unpack_all
+from grader.sandbox.supervisor import Sandbox
+from grader.submission import open_submission
+from grader.suite import assert_matches
 
 ROUNDS = int(os.environ.get("CONVGRADER_FUZZ_ROUNDS", "300"))
 FUZZ = settings(max_examples=ROUNDS, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 from pydantic import BaseModel
 
-from grader.catalog import ExerciseDocument, LimitsDocument
 from grader.cli import grade
-from grader.model import Limits
-from grader.worker.operators import CONCEPTS
+from grader.core.model import Limits
+from grader.course.catalog import ExerciseDocument, LimitsDocument
+from grader.sandbox.worker.operators import CONCEPTS
 
 HERE = Path(__file__).parent
 

@@ -1,4 +1,4 @@
-"""The command `grade`: parses, calls, renders. The only room that prints or exits."""
+"""The command `grade`: parses, calls, renders. The only package that prints or exits."""
 
 import sys
 from collections.abc import Sequence
@@ -7,28 +7,9 @@ import click
 
 from grader import __version__
 from grader.cli import options
-from grader.errors import GraderError
+from grader.cli.commands import COMMANDS
+from grader.core.errors import GraderError
 
-_COMMANDS = {
-    "list": "grader.cli.listing:list_command",
-    "watch": "grader.cli.watch:watch_command",
-    "replay": "grader.cli.replay:replay_command",
-    "hint": "grader.cli.help:hint_command",
-    "solution": "grader.cli.help:solution_command",
-    "reset": "grader.cli.reset:reset_command",
-    "init": "grader.cli.course:init_command",
-    "quiz": "grader.cli.course:quiz_command",
-    "release": "grader.cli.release:release_command",
-    "class": "grader.cli.classes:class_command",
-    "regrade": "grader.cli.regrade:regrade_command",
-    "stats": "grader.cli.stats:stats_command",
-    "similar": "grader.cli.similar:similar_command",
-    "report": "grader.cli.report:report_command",
-    "export": "grader.cli.export:export_command",
-    "new": "grader.cli.new:new_command",
-    "check": "grader.cli.check:check_command",
-    "doctor": "grader.cli.doctor:doctor_command",
-}
 _DEFAULT = "run"
 
 
@@ -44,13 +25,13 @@ class _Grade(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         before = _course_words(args)
         first_word = args[before] if len(args) > before else ""
-        if first_word not in {*_COMMANDS, _DEFAULT, "--help", "--version"}:
+        if first_word not in {*COMMANDS, _DEFAULT, "--help", "--version"}:
             args = [*args[:before], _DEFAULT, *args[before:]]
             ctx.meta[options.WITHOUT_COMMAND] = True
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
         """Import a sub-command when it is asked for: nobody pays for the others."""
@@ -58,9 +39,9 @@ class _Grade(click.Group):
             from grader.cli.run import run_command  # noqa: PLC0415
 
             return run_command
-        if name not in _COMMANDS:
+        if name not in COMMANDS:
             return None
-        module, _, attribute = _COMMANDS[name].partition(":")
+        module, _, attribute = COMMANDS[name].partition(":")
         command: click.Command = getattr(__import__(module, fromlist=[attribute]), attribute)
         return command
 
@@ -80,11 +61,6 @@ def grade() -> None:
     grade --submission DIR     the submission in DIR
     grade run --help           all options of grading
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-
-
-def commands() -> tuple[str, ...]:
-    """Return the names of the sub-commands."""
-    return tuple(_COMMANDS)
 
 
 def main(arguments: list[str] | None = None) -> None:

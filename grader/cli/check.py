@@ -6,19 +6,20 @@ from typing import TypeVar
 
 import click
 
-from grader import catalog, content
-from grader.catalog import Course
+from grader import authoring
 from grader.cli import options
 from grader.cli.run import choose
-from grader.dispatch import Dispatcher
-from grader.errors import Problem
-from grader.model import Exercise
-from grader.safetext import one_line
+from grader.core.errors import Problem
+from grader.core.model import Exercise
+from grader.core.safetext import one_line
+from grader.course import catalog
+from grader.course.catalog import Course
+from grader.grading.dispatcher import Dispatcher
 
 _WIDTH = 80
 _UNCHANGED = "(unchanged)"
 
-Found = TypeVar("Found", content.Proof, content.Survival, content.Steadiness)
+Found = TypeVar("Found", authoring.Proof, authoring.Survival, authoring.Steadiness)
 
 
 @click.command("check", short_help="Prove that exercises and quizzes are sound (for instructors).")
@@ -65,7 +66,7 @@ def check_command(
     course, broken = catalog.survey(catalog.find_root())
     chosen = choose(course, exercises)
     with Dispatcher(many=True, lazy=True) as dispatcher:
-        check = _Check(course, dispatcher, seed, content.Sound(fresh=fresh), verbose)
+        check = _Check(course, dispatcher, seed, authoring.Sound(fresh=fresh), verbose)
         if mutants:
             check.mutants(chosen)
         if repeat:
@@ -82,7 +83,7 @@ class _Check:
     """One run of the command: shows a line for each thing as it is checked, and keeps what is wrong for the end."""
 
     def __init__(
-        self, course: Course, dispatcher: Dispatcher, seed: int, sound: content.Sound, verbose: bool
+        self, course: Course, dispatcher: Dispatcher, seed: int, sound: authoring.Sound, verbose: bool
     ) -> None:
         self._course, self._dispatcher, self._seed = course, dispatcher, seed
         self._sound, self._verbose = sound, verbose
@@ -92,13 +93,13 @@ class _Check:
 
     def plain(self, chosen: Sequence[Exercise], named: Sequence[str]) -> None:
         """Check stubs, references, mistakes; the tree and the quizzes too, unless exercises were named."""
-        tree = [*content.check_tree(self._course), *content.check_reveals(self._course)]
+        tree = [*authoring.check_tree(self._course), *authoring.check_reveals(self._course)]
         self._problems += [problem for problem in tree if not named or _concerns(problem, named)]
 
-        def check(exercises: Sequence[Exercise]) -> Iterator[content.Proof]:
-            return content.check_exercises(self._course, exercises, self._dispatcher, self._seed)
+        def check(exercises: Sequence[Exercise]) -> Iterator[authoring.Proof]:
+            return authoring.check_exercises(self._course, exercises, self._dispatcher, self._seed)
 
-        for proof, unchanged in self._each(chosen, "plain", content.Proof, check):
+        for proof, unchanged in self._each(chosen, "plain", authoring.Proof, check):
             self._show(
                 proof, f"{_caught(proof)}, {_state(proof.problems)}", unchanged, graded=proof.checks > 0
             )
@@ -109,12 +110,12 @@ class _Check:
             self._quizzes()
 
     def _quizzes(self) -> None:
-        checked = content.unless_known(
+        checked = authoring.unless_known(
             self._sound,
-            content.bank_paths(self._course),
-            content.BankProof,
-            lambda path, engine: content.bank_key(self._course, path, engine),
-            lambda paths: content.check_banks(self._course, paths),
+            authoring.bank_paths(self._course),
+            authoring.BankProof,
+            lambda path, engine: authoring.bank_key(self._course, path, engine),
+            lambda paths: authoring.check_banks(self._course, paths),
         )
         found = list(checked)
         proofs, known = [proof for proof, _ in found], [unchanged for _, unchanged in found]
@@ -129,10 +130,10 @@ class _Check:
     def mutants(self, chosen: Sequence[Exercise]) -> None:
         """Show how many mutants are killed, and each survivor."""
 
-        def check(exercises: Sequence[Exercise]) -> Iterator[content.Survival]:
-            return content.check_mutants(self._course, exercises, self._dispatcher, self._seed)
+        def check(exercises: Sequence[Exercise]) -> Iterator[authoring.Survival]:
+            return authoring.check_mutants(self._course, exercises, self._dispatcher, self._seed)
 
-        for survival, unchanged in self._each(chosen, "mutants", content.Survival, check):
+        for survival, unchanged in self._each(chosen, "mutants", authoring.Survival, check):
             self._show(survival, _killed(survival), unchanged, graded=survival.mutants > 0)
             self._survivors += len(survival.survivors)
             for mutant in survival.survivors:
@@ -141,10 +142,10 @@ class _Check:
     def repeat(self, chosen: Sequence[Exercise], times: int) -> None:
         """Show what uses most of its tolerance in many gradings."""
 
-        def check(exercises: Sequence[Exercise]) -> Iterator[content.Steadiness]:
-            return content.check_repeatedly(self._course, exercises, self._dispatcher, self._seed, times)
+        def check(exercises: Sequence[Exercise]) -> Iterator[authoring.Steadiness]:
+            return authoring.check_repeatedly(self._course, exercises, self._dispatcher, self._seed, times)
 
-        for found, unchanged in self._each(chosen, f"repeat {times}", content.Steadiness, check):
+        for found, unchanged in self._each(chosen, f"repeat {times}", authoring.Steadiness, check):
             line = f"{found.gradings} gradings of the reference, {found.mistaken} of mistakes, {_state(found.problems)}"
             self._show(found, line, unchanged, graded=found.gradings > 0)
             for text in _tolerances(found, self._verbose) if found.gradings else ():
@@ -156,7 +157,7 @@ class _Check:
 
     def unread(self, name: str, problems: Sequence[Problem]) -> None:
         """Tell of an exercise whose exercise.yaml cannot be read, and what else can be seen in its files."""
-        found = [*problems, *content.check_files(self._course, name)]
+        found = [*problems, *authoring.check_files(self._course, name)]
         self._problems += found
         click.echo(f"{name}: not graded, {_state(found)}")
 
@@ -182,13 +183,13 @@ class _Check:
         """Check the exercises that are not known to be sound in this mode; yield what is found of each, in order."""
 
         def key(exercise: Exercise, engine: str) -> str:
-            return content.exercise_key(exercise, mode, self._seed, engine)
+            return authoring.exercise_key(exercise, mode, self._seed, engine)
 
-        return content.unless_known(self._sound, chosen, kind, key, check)
+        return authoring.unless_known(self._sound, chosen, kind, key, check)
 
     def _show(
         self,
-        found: content.Proof | content.Survival | content.Steadiness,
+        found: authoring.Proof | authoring.Survival | authoring.Steadiness,
         line: str,
         unchanged: bool,
         *,
@@ -222,12 +223,12 @@ def _state(problems: Sequence[Problem]) -> str:
     return _counted(len(problems), "problem") if problems else "sound"
 
 
-def _caught(proof: content.Proof) -> str:
+def _caught(proof: authoring.Proof) -> str:
     caught = sum(bool(checks) for checks in proof.caught.values())
     return f"{proof.checks} checks, {caught} of {len(proof.caught)} mistakes caught"
 
 
-def _killed(survival: content.Survival) -> str:
+def _killed(survival: authoring.Survival) -> str:
     overdue = f" ({survival.overdue} by a limit)" if survival.overdue else ""
     left = len(survival.survivors)
     state = f"{left} unexplained" if left else _state(survival.problems)
@@ -237,7 +238,7 @@ def _killed(survival: content.Survival) -> str:
     )
 
 
-def _survivor(path: str, mutant: content.Mutant) -> Iterator[str]:
+def _survivor(path: str, mutant: authoring.Mutant) -> Iterator[str]:
     yield f"  {path}:{mutant.line}:{mutant.column}: {mutant.id} survives in {mutant.scope}"
     for sign, text in (("-", mutant.old), ("+", mutant.new)):
         for line in text.splitlines():
@@ -252,7 +253,7 @@ def _survivor(path: str, mutant: content.Mutant) -> Iterator[str]:
             )
 
 
-def _tolerances(steadiness: content.Steadiness, verbose: bool) -> Iterator[str]:
+def _tolerances(steadiness: authoring.Steadiness, verbose: bool) -> Iterator[str]:
     """Tell what uses most of its tolerance, and all that uses too much of it; with `verbose`, everything."""
     tightest = sorted(steadiness.tolerance_used.items(), key=lambda item: -item[1])
     if not tightest:

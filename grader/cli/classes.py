@@ -6,16 +6,19 @@ from pathlib import Path
 
 import click
 
-from grader import catalog, executors, handed_in, scoring
-from grader.batch import Batch, Ended
+from grader.classroom import executors
+from grader.classroom.batch import Batch, Ended
+from grader.classroom.gradebook import Gradebook
 from grader.cli import options
 from grader.cli.run import write
-from grader.dispatch import cores
-from grader.errors import UsageError
-from grader.gradebook import Gradebook
+from grader.core import scoring
+from grader.core.errors import UsageError
+from grader.core.safetext import one_line
+from grader.course import catalog
+from grader.course.visibility import seen as seen_of
+from grader.grading.dispatcher import cores
 from grader.report import shown, to_json
-from grader.reveal import seen as seen_of
-from grader.safetext import one_line
+from grader.submission import collection
 
 _NAME = 60
 
@@ -63,7 +66,7 @@ def class_command(
     grade class handed-in --gradebook course.db
     grade class handed-in --reports reports --seed 71
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    found = handed_in.find(submissions, assignment)
+    found = collection.find(submissions, assignment)
     course = catalog.load(catalog.find_root())
     _make(reports)
     seen = {exercise.id: seen_of(exercise) for exercise in course.exercises}

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import click
 
-from grader import catalog, quiz, workspace
+from grader import quiz
 from grader.cli import options
-from grader.errors import UsageError
+from grader.core.errors import UsageError
+from grader.core.suggestions import question
+from grader.course import catalog
 from grader.export import ci, origin
-from grader.spelling import question
+from grader.workspace import scaffold
 
 _sheet_seed = options.draw_seed("Seed that a new answer sheet draws its numbers from; any unless given.")
 
@@ -37,7 +39,7 @@ def init_command(
     if service is not None:
         return _init_ci(folder, service, requirement, fail_under)
     course = catalog.load(catalog.find_root())
-    written, kept = workspace.create(course, folder, quiz.new_seed() if seed is None else seed)
+    written, kept = scaffold.create(course, folder, quiz.new_seed() if seed is None else seed)
     click.echo(f"{folder}: {written} files written" + (f", {kept} left as they were." if kept else "."))
     click.echo(f"Next: cd {folder}, open exercises/{course.exercises[0].id}.py, and run `grade`.")
     return 0

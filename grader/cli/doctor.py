@@ -4,10 +4,10 @@ import textwrap
 
 import click
 
-from grader import doctor
 from grader.cli import options
-from grader.dispatch import Dispatcher
-from grader.errors import IsolationRefused
+from grader.core.errors import IsolationRefused
+from grader.grading.dispatcher import Dispatcher
+from grader.sandbox import diagnostics
 
 _VERDICTS = {
     3: "Fit to grade anybody's work.",
@@ -32,13 +32,13 @@ def doctor_command(require_isolation: int) -> int:
     click.echo(
         textwrap.fill(f"Isolation level {isolation.level} of 3. {_VERDICTS[isolation.level]}", 80) + "\n"
     )
-    for layer in doctor.layers(isolation, ready.missing):
+    for layer in diagnostics.layers(isolation, ready.missing):
         mark = "-" if layer.reason else "+"
         click.echo(f"{mark} {layer.name:<12} {_wrapped(layer.stops)}")
         if layer.reason:
             click.echo(f"{_INDENT}{_wrapped(f'Not here: {layer.reason}.')}")
             click.echo(f"{_INDENT}{_wrapped(f'{layer.remedy}.')}")
-    click.echo(f"\n{textwrap.fill(f'Looked at: {doctor.machine()}, torch {ready.torch_version}.', 80)}")
+    click.echo(f"\n{textwrap.fill(f'Looked at: {diagnostics.machine()}, torch {ready.torch_version}.', 80)}")
     if isolation.level < require_isolation:
         raise IsolationRefused(level=isolation.level, required=require_isolation, missing=isolation.missing)
     return 0

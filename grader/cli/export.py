@@ -4,16 +4,17 @@ from pathlib import Path
 
 import click
 
-from grader import catalog, quiz
+from grader import quiz
+from grader.classroom.gradebook import Gradebook
+from grader.classroom.late_policy import Policy
 from grader.cli import options
 from grader.cli.run import choose, write_bytes
-from grader.errors import InternalError, UsageError
+from grader.core.errors import InternalError, UsageError
+from grader.core.model import Mark
+from grader.core.safetext import one_line
+from grader.core.suggestions import question
+from grader.course import catalog
 from grader.export import canvas, gradescope, marks, moodle, qti, questions
-from grader.gradebook import Gradebook
-from grader.model import Mark
-from grader.policy import Policy
-from grader.safetext import one_line
-from grader.spelling import question
 
 
 @click.group("export", short_help="Take marks and quizzes to other systems (for instructors).")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from grader.errors import UsageError
-from grader.model import Report, Seen
+from grader.core.errors import UsageError
+from grader.core.model import Report, Seen
 from grader.report import (
     MOST_BYTES,
     Handed,

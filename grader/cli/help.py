@@ -9,18 +9,19 @@ from pathlib import Path
 
 import click
 
-from grader import attempt, catalog
-from grader.catalog import Course
 from grader.cli import options
 from grader.cli.run import prose_width
-from grader.dispatch import Dispatcher
-from grader.errors import InternalError, UsageError
-from grader.hints import OpenedHints
-from grader.model import Exercise, ExerciseResult, Hidden, Outcome
+from grader.core.errors import InternalError, UsageError
+from grader.core.model import Exercise, ExerciseResult, Hidden, Outcome
+from grader.core.suggestions import question
+from grader.course import catalog
+from grader.course.catalog import Course
+from grader.course.visibility import seen as seen_of
+from grader.grading import attempt
+from grader.grading.dispatcher import Dispatcher
 from grader.report import hidden_sentence
-from grader.reveal import seen as seen_of
-from grader.spelling import question
 from grader.submission import open_submission
+from grader.workspace.opened_hints import OpenedHints
 
 _workspace = options.submission("The workspace; this folder unless given.")
 

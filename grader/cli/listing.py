@@ -5,14 +5,15 @@ from pathlib import Path
 
 import click
 
-from grader import catalog, quiz
+from grader import quiz
 from grader.cli import options
 from grader.cli.run import colour, has_unicode, width
-from grader.model import Exercise
-from grader.progress import Answered, Progress, Standing, State
+from grader.core.model import Exercise
+from grader.course import catalog
 from grader.quiz import Bank
 from grader.report import Style, hidden_sentence, sum_hidden
-from grader.report.layout import amount, columns, cut, number
+from grader.report.text_layout import amount, columns, cut, number
+from grader.workspace.progress import Answered, Progress, Standing, State
 
 _LEAST_TITLE = 10  # columns: less of a title says nothing
 

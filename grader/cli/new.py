@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 import click
 
-from grader import catalog, content
-from grader.catalog import Course
-from grader.cli import commands, options
+from grader import authoring
+from grader.cli import options
+from grader.cli.commands import COMMANDS
 from grader.cli.help import choose_one
-from grader.dispatch import Dispatcher
-from grader.errors import Problem
-from grader.model import section_order
+from grader.core.errors import Problem
+from grader.core.model import section_order
+from grader.course import catalog
+from grader.course.catalog import Course
+from grader.grading.dispatcher import Dispatcher
 
 _SENTENCE = "Say here what is wrong, and how to think of it, in one or two sentences."
 
@@ -44,8 +46,8 @@ def exercise_command(name: str, title: str | None, section: str | None) -> int:
     course = catalog.load(catalog.find_root())
     title = title or name.replace("_", " ").capitalize()
     section = section or _last_section(course)
-    words = (*commands(), "run")
-    written = content.skeletons.new_exercise(course, name, title=title, section=section, words=words)
+    words = (*COMMANDS, "run")
+    written = authoring.scaffold.new_exercise(course, name, title=title, section=section, words=words)
     _tell("written", written)
     return _checked(name, f"Now change them piece by piece; `grade check {name}` proves each step.")
 
@@ -73,7 +75,7 @@ def mistake_command(exercise: str, name: str, function: str | None, sentence: st
     """
     course = catalog.load(catalog.find_root())
     found = choose_one(course, exercise)
-    place = content.skeletons.new_mistake(course, found, name, function=function, sentence=sentence)
+    place = authoring.scaffold.new_mistake(course, found, name, function=function, sentence=sentence)
     _tell("written", [f"{place.path}:{place.line}"])
     return _checked(
         exercise, f"Now put the real mistake there; `grade check {exercise} -v` tells which check catches it."
@@ -83,8 +85,8 @@ def mistake_command(exercise: str, name: str, function: str | None, sentence: st
 @new_command.command("item", short_help="Add an item to a quiz, or begin a quiz.")
 @options.section
 @click.option(
-    "--type", "kind", type=click.Choice(content.skeletons.item_types()), default="single", metavar="TYPE",
-    help=f"What kind of item: {', '.join(content.skeletons.item_types())}; single unless given.",
+    "--type", "kind", type=click.Choice(authoring.scaffold.item_types()), default="single", metavar="TYPE",
+    help=f"What kind of item: {', '.join(authoring.scaffold.item_types())}; single unless given.",
 )  # fmt: skip
 @click.option("--id", "item_id", metavar="ID", help="Its id; new-TYPE unless given.")
 @click.option("--title", metavar="TEXT", help="Begin the quiz, with this title.")
@@ -100,11 +102,11 @@ def item_command(section: str, kind: str, item_id: str | None, title: str | None
     grade new item receptive_fields --title "Receptive fields" --section 5.1
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     course = catalog.load(catalog.find_root())
-    place = content.skeletons.new_item(
+    place = authoring.scaffold.new_item(
         course, section, kind=kind, item_id=item_id, title=title, section=number or _last_section(course)
     )
     _tell("written", [f"{place.path}:{place.line}"])
-    computed, problems = content.check_quizzes(course)
+    computed, problems = authoring.check_quizzes(course)
     return _told(
         problems, f"quizzes: {computed} keys computed", "Now change its prompt, its key and its feedback."
     )
@@ -122,7 +124,7 @@ def _checked(name: str, following: str) -> int:
     """Check an exercise as it lies there now."""
     with Dispatcher() as dispatcher:
         course = catalog.load(catalog.find_root())
-        (proof,) = content.check_exercises(
+        (proof,) = authoring.check_exercises(
             course, [choose_one(course, name)], dispatcher, options.DEFAULT_SEED
         )
     caught = sum(bool(checks) for checks in proof.caught.values())

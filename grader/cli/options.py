@@ -10,9 +10,10 @@ from typing import Any
 
 import click
 
-from grader.errors import GraderError, UsageError
-from grader.model import Reveal
-from grader.policy import Keep, Policy
+from grader.classroom.late_policy import Keep, Policy
+from grader.cli.commands import COMMANDS
+from grader.core.errors import GraderError, UsageError
+from grader.core.model import Reveal
 
 DEFAULT_SEED = 0
 WITHOUT_COMMAND = "grader.without_command"  # in a context: `grade` stood alone, or before an exercise
@@ -30,7 +31,7 @@ def _use_course(ctx: click.Context, _param: click.Parameter, folder: Path | None
     """Let everything below this command find the course here, processes that it starts included."""
     if folder is None:
         return
-    from grader.catalog import COURSE_VARIABLE  # noqa: PLC0415 - `grade --help` reads no course
+    from grader.course.catalog import COURSE_VARIABLE  # noqa: PLC0415 - `grade --help` reads no course
 
     if not (folder / "solutions").is_dir():
         raise click.BadParameter(f"{folder} holds no solutions/, and so is no course.")
@@ -61,7 +62,7 @@ course = click.option(
 
 def _names(pattern: str, incomplete: str, given: Collection[str] = ()) -> list[str]:
     """Return the stems of files of the course that begin like this; nothing where there is no course."""
-    from grader.catalog import find_root  # noqa: PLC0415 - `grade --help` reads no course
+    from grader.course.catalog import find_root  # noqa: PLC0415 - `grade --help` reads no course
 
     try:
         found = sorted(find_root().glob(pattern))
@@ -76,15 +77,13 @@ def _exercise_names(ctx: click.Context, _param: click.Parameter, incomplete: str
     given = ctx.params.get("exercises") or ()
     found = _names("solutions/*/exercise.yaml", incomplete, given)
     if ctx.meta.get(WITHOUT_COMMAND) and not given:
-        from grader.cli import commands  # noqa: PLC0415 - which imports us
-
-        found += [name for name in commands() if name.startswith(incomplete)]
+        found += [name for name in COMMANDS if name.startswith(incomplete)]
     return found
 
 
 def _check_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the checks of the exercise before; read, and not imported."""
-    from grader.catalog import find_root  # noqa: PLC0415 - `grade --help` reads no course
+    from grader.course.catalog import find_root  # noqa: PLC0415 - `grade --help` reads no course
 
     name = ctx.params.get("exercise")
     try:

@@ -9,7 +9,9 @@ import click
 
 from grader import quiz
 from grader.cli.run import colour, has_unicode, prose_width, width
-from grader.errors import UsageError
+from grader.core.atomic_write import write_whole
+from grader.core.errors import UsageError
+from grader.core.safetext import one_line
 from grader.quiz.answers import Responses, read_answers_file
 from grader.quiz.bank import Bank
 from grader.quiz.items import Item
@@ -17,8 +19,6 @@ from grader.quiz.responses import ResponseError, shown
 from grader.quiz.session import Session
 from grader.quiz.sheet import form, question
 from grader.report import Style, quizzes_text
-from grader.safetext import one_line
-from grader.writing import write_whole
 
 _NAMED = 4
 _CODE = re.compile(r"`[^`]+`")
@@ -208,7 +208,7 @@ def write_page(bank: Bank, answers: Path, page: Path, seed: int | None = None) -
 
     Raises DocumentError where an answers file is there and cannot be read, UsageError where nothing can be written.
     """
-    from grader.quiz_page import to_html  # noqa: PLC0415 - the terminal needs none of it
+    from grader.quiz.page import to_html  # noqa: PLC0415 - the terminal needs none of it
 
     try:
         if not answers.exists():

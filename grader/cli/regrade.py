@@ -4,15 +4,16 @@ from pathlib import Path
 
 import click
 
-from grader import catalog, executors
-from grader.batch import Batch, Ended
+from grader.classroom import executors
+from grader.classroom.batch import Batch, Ended
+from grader.classroom.gradebook import Attempt, Gradebook
 from grader.cli import options
 from grader.cli.classes import exit_code
-from grader.dispatch import cores
-from grader.errors import UsageError
-from grader.gradebook import Attempt, Gradebook
+from grader.core.errors import UsageError
+from grader.core.safetext import one_line
+from grader.course import catalog
+from grader.grading.dispatcher import cores
 from grader.report import changes
-from grader.safetext import one_line
 
 _MAX_CHANGES = 12
 _NAME = 60

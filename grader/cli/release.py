@@ -4,10 +4,12 @@ from pathlib import Path
 
 import click
 
-from grader import catalog, content, workspace
+from grader import authoring
 from grader.cli import options
-from grader.errors import DocumentError, UsageError
+from grader.core.errors import DocumentError, UsageError
+from grader.course import catalog
 from grader.export import ci, origin
+from grader.workspace import scaffold
 
 
 @click.command("release", short_help="Write what students receive (for instructors).")
@@ -37,13 +39,13 @@ def release_command(out: Path, seed: int, service: str, requirement: str | None,
     if out.exists() and (out.is_file() or any(out.iterdir())):
         raise UsageError(f"{out} is there already. Name a new folder or .zip, or move it away first.")
     course = catalog.load(catalog.find_root())
-    released = content.release.files(course, seed)
+    released = authoring.release.files(course, seed)
     if service != "none":
         found = origin.find() if requirement is None else origin.Origin(requirement=requirement)
         released[ci.SERVICES[service].path] = ci.workflow(service, found.requirement, fail_under).encode()
         for caution in found.cautions:
             click.echo(caution, err=True)
-    problems = content.release.leaks(course, released, seed)
+    problems = authoring.release.leaks(course, released, seed)
     if problems:
         raise DocumentError(problems)
     _write(released, out)
@@ -54,8 +56,8 @@ def release_command(out: Path, seed: int, service: str, requirement: str | None,
 def _write(released: dict[str, bytes], out: Path) -> None:
     try:
         if out.suffix.lower() == ".zip":
-            out.write_bytes(content.release.archive(released))
+            out.write_bytes(authoring.release.archive(released))
         else:
-            workspace.write(released, out)
+            scaffold.write(released, out)
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror}.") from None

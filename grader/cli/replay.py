@@ -11,18 +11,20 @@ from pathlib import Path
 
 import click
 
-from grader import attempt, catalog, replays
 from grader.cli import options
 from grader.cli.help import choose_one
-from grader.dispatch import Dispatcher
-from grader.errors import InternalError, UsageError
-from grader.jobs import Graded
-from grader.model import CheckResult, Exercise, ExerciseResult, Outcome, Reveal, Snippet
+from grader.core.errors import InternalError, UsageError
+from grader.core.model import CheckResult, Exercise, ExerciseResult, Outcome, Reveal, Snippet
+from grader.core.safetext import one_line
+from grader.core.suggestions import question
+from grader.course import catalog
+from grader.course.visibility import seen as seen_of
+from grader.grading import attempt
+from grader.grading.dispatcher import Dispatcher
+from grader.grading.messages import Graded
 from grader.report import first_to_mend, shown_exercise
-from grader.reveal import seen as seen_of
-from grader.safetext import one_line
-from grader.spelling import question
 from grader.submission import Folder, Submission, is_notebook
+from grader.workspace import replay_files
 
 _LOADS_NOT = (Outcome.RAISED, Outcome.CRASHED, Outcome.TIME_LIMIT)
 
@@ -60,7 +62,7 @@ def replay_command(
     if isinstance(case, _Nothing):
         click.echo(case.text)
         return case.code
-    path, kept = replays.write(case, submission)
+    path, kept = replay_files.write(case, submission)
     if kept is not None:
         click.echo(f"{kept} has changes of yours, and stays. The case is in {path}.")
     else:
@@ -100,7 +102,7 @@ def _grade(
 
 def _case(
     result: ExerciseResult, snippets: dict[str, Snippet], planned: attempt.Plan, wanted: str | None
-) -> replays.Case | _Nothing:
+) -> replay_files.Case | _Nothing:
     """Choose the case to replay, or tell why there is none, and what to do instead."""
     if result.outcome is Outcome.INTERNAL_ERROR:
         raise InternalError(result.message or f"{result.id} could not be graded. Please try again.")
@@ -128,7 +130,7 @@ def _case(
     snippet = snippets.get(check.id) or Snippet(reason="nothing was kept of it")
     if snippet.reason:
         return _Nothing(_no_case(result, check, snippet.reason, failed, snippets), 1)
-    return replays.Case(
+    return replay_files.Case(
         exercise=result.id,
         root=planned.jobs[result.id].root,
         snippet=snippet,
@@ -137,12 +139,12 @@ def _case(
     )
 
 
-def _of_module(result: ExerciseResult, planned: attempt.Plan) -> replays.Case | _Nothing:
+def _of_module(result: ExerciseResult, planned: attempt.Plan) -> replay_files.Case | _Nothing:
     """Replay the import of a module that does not load."""
     if result.id in planned.refused or result.outcome not in _LOADS_NOT:
         return _Nothing(result.message or f"Not attempted yet: open exercises/{result.id}.py.", 1)
     job = planned.jobs[result.id]
-    return replays.Case(exercise=result.id, root=job.root, snippet=Snippet(), outcome=result.outcome)
+    return replay_files.Case(exercise=result.id, root=job.root, snippet=Snippet(), outcome=result.outcome)
 
 
 def _named(result: ExerciseResult, wanted: str) -> CheckResult:
@@ -173,7 +175,7 @@ def _no_case(
 # --- running it
 
 
-def _run(case: replays.Case, path: Path, planned: attempt.Plan, workspace: Path, *, debug: bool) -> int:
+def _run(case: replay_files.Case, path: Path, planned: attempt.Plan, workspace: Path, *, debug: bool) -> int:
     """Run the file as the student would, with the terminal as it is; return the exit code."""
     if case.outcome is Outcome.MEMORY_LIMIT and not debug:
         click.echo("It is not run: while grading, this call took more memory than it may. Run it yourself:")
@@ -196,7 +198,7 @@ def _run(case: replays.Case, path: Path, planned: attempt.Plan, workspace: Path,
     return 1
 
 
-def _told_of_end(case: replays.Case) -> int:
+def _told_of_end(case: replay_files.Case) -> int:
     if case.snippet.judges:
         click.echo(
             "The case passes here, and failed when it was graded. What differs there: no files, no network, one "
@@ -211,13 +213,13 @@ def _told_of_end(case: replays.Case) -> int:
     return 1
 
 
-def _debugger(case: replays.Case, planned: attempt.Plan, workspace: Path) -> list[str]:
+def _debugger(case: replay_files.Case, planned: attempt.Plan, workspace: Path) -> list[str]:
     """Return the words that start the debugger, and let it run up to the student's function.
 
     Where a call raises, it runs on: the debugger stops by itself at the line that raised.
     """
     job = planned.jobs[case.exercise]
-    line = replays.first_line(job.sources[f"{case.exercise}.py"], case.snippet.entry)
+    line = replay_files.first_line(job.sources[f"{case.exercise}.py"], case.snippet.entry)
     module = (workspace / job.root / f"{case.exercise}.py").resolve()
     stops = case.outcome is not Outcome.RAISED and line is not None and "," not in str(module)
     commands = [*([f"tbreak {module}:{line}"] if stops else []), "continue"]

@@ -7,7 +7,7 @@ import click
 from grader.cli import options
 from grader.cli.formats import FORMATS, Setting, add_step_summary, report_format
 from grader.cli.run import colour, has_unicode, width, write
-from grader.errors import UsageError
+from grader.core.errors import UsageError
 from grader.report import Style, from_json
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
-from grader import catalog, workspace
 from grader.cli import options
 from grader.cli.help import choose_one
+from grader.course import catalog
+from grader.workspace import scaffold
 
 
 @click.command("reset", short_help="Put the stub of an exercise back; yours is kept.")
@@ -25,15 +26,15 @@ def reset_command(exercise: str, yes: bool, submission: Path) -> int:
     grade reset pooling --yes
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     found = choose_one(catalog.load(catalog.find_root()), exercise)
-    path = workspace.module(found, submission)
-    if workspace.is_stub(found, path):
+    path = scaffold.module(found, submission)
+    if scaffold.is_stub(found, path):
         click.echo(f"{path} is the stub already.")
         return 0
     question = f"Put the stub back in {path}? What is there now is kept in {submission / 'backups'}."
     if path.exists() and not yes and not click.confirm(question):
         click.echo("Nothing was changed.")
         return 1
-    click.echo(told(path, workspace.reset(found, submission, datetime.now().astimezone())))
+    click.echo(told(path, scaffold.reset(found, submission, datetime.now().astimezone())))
     return 0
 
 

@@ -9,15 +9,19 @@ from pathlib import Path
 
 import click
 
-from grader import attempt, catalog, scoring
-from grader.catalog import Course
-from grader.cli import commands, options
+from grader.cli import options
+from grader.cli.commands import COMMANDS
 from grader.cli.formats import FORMATS, Setting, add_step_summary, report_format
-from grader.dispatch import Dispatcher
-from grader.errors import IsolationRefused, UsageError
-from grader.hints import OpenedHints
-from grader.model import CheckResult, Exercise, ExerciseResult, Report, Reveal
-from grader.progress import Progress
+from grader.core import scoring
+from grader.core.atomic_write import write_whole
+from grader.core.errors import IsolationRefused, UsageError
+from grader.core.model import CheckResult, Exercise, ExerciseResult, Report, Reveal
+from grader.core.suggestions import question
+from grader.course import catalog
+from grader.course.catalog import Course
+from grader.course.visibility import seen as seen_of
+from grader.grading import attempt
+from grader.grading.dispatcher import Dispatcher
 from grader.report import (
     NONE_OPENED,
     Help,
@@ -28,10 +32,9 @@ from grader.report import (
     shown_exercise,
     summary_text,
 )
-from grader.reveal import seen as seen_of
-from grader.spelling import question
 from grader.submission import Submission, Unreadable, is_notebook, open_submission
-from grader.writing import write_whole
+from grader.workspace.opened_hints import OpenedHints
+from grader.workspace.progress import Progress
 
 
 @click.command("run", short_help="Grade exercises and quizzes (the default).")
@@ -178,7 +181,7 @@ def choose(course: Course, ids: Sequence[str]) -> list[Exercise]:
             raise UsageError(
                 f'"{wanted}" is a quiz. Answer it with `grade quiz {wanted}`; `grade` without names grades it.'
             )
-        hint = question(wanted, [*known, *commands()]) or f" There are: {', '.join(known)}."
+        hint = question(wanted, [*known, *COMMANDS]) or f" There are: {', '.join(known)}."
         raise UsageError(f'There is no exercise "{wanted}".{hint}')
     return [exercise for exercise in course.exercises if not ids or exercise.id in ids]
 

@@ -9,10 +9,10 @@ from datetime import datetime
 
 import click
 
-from grader.model import ExerciseResult
+from grader.core.model import ExerciseResult
 from grader.report import NONE_OPENED, Help, Style, exercise_text, list_text, quizzes_text
-from grader.report.layout import columns
-from grader.watch import Ended
+from grader.report.text_layout import columns
+from grader.workspace.watch import Ended
 
 _CLEAR = "\x1b[H\x1b[2J"  # what was there stays in the terminal's history
 _CLEAR_LINE = "\r\x1b[K"

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import click
 
-from grader import catalog, class_report, similarity, statistics
+from grader.classroom import report, similarity, statistics
+from grader.classroom.gradebook import Gradebook
+from grader.classroom.similarity import Comparison, Work
 from grader.cli import options
 from grader.cli.run import choose, colour, has_unicode, width, write
-from grader.errors import UsageError
-from grader.gradebook import Gradebook
-from grader.model import Exercise
+from grader.core.errors import UsageError
+from grader.core.model import Exercise
+from grader.course import catalog
 from grader.report import Style
-from grader.similarity import Comparison, Work
 
 _LINE = 40
 
@@ -83,14 +84,12 @@ def similar_command(
         others = [similarity.of_folder(folder, [exercise.id for exercise in chosen]) for folder in against]
         found = [_compare(book, exercise, others, minimum) for exercise in _watched(chosen)]
         if anonymous:
-            found = class_report.unnamed(found, statistics.pseudonyms(book))
+            found = report.unnamed(found, statistics.pseudonyms(book))
     if form == "json":
-        write(class_report.similar_json(gradebook.stem, found, minimum), output)
+        write(report.similar_json(gradebook.stem, found, minimum), output)
         return 0
     style = Style(colour=colour(output), width=width(60), unicode=has_unicode())
-    told = class_report.similar_text(
-        gradebook.stem, len(students), found, minimum, style, all_of_it=everything
-    )
+    told = report.similar_text(gradebook.stem, len(students), found, minimum, style, all_of_it=everything)
     write(told, output)
     return 0
 

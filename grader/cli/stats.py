@@ -5,18 +5,19 @@ from pathlib import Path
 
 import click
 
-from grader import catalog, class_report, statistics
+from grader.classroom import report, statistics
+from grader.classroom.gradebook import Gradebook
+from grader.classroom.late_policy import Policy
+from grader.classroom.statistics import ClassSummary
 from grader.cli import options
 from grader.cli.run import choose, colour, has_unicode, width, write
-from grader.errors import UsageError
-from grader.gradebook import Gradebook
-from grader.policy import Policy
+from grader.core.errors import UsageError
+from grader.course import catalog
 from grader.report import Style
-from grader.statistics import ClassSummary
 
 _FORMATS: dict[str, Callable[[ClassSummary], str]] = {
-    "html": class_report.to_html,
-    "json": class_report.to_json,
+    "html": report.to_html,
+    "json": report.to_json,
 }
 
 
@@ -79,7 +80,7 @@ def stats_command(
     text = (
         _FORMATS[form](summary)
         if form in _FORMATS
-        else class_report.to_text(summary, style, all_of_it=full, quizzes=quizzes)
+        else report.to_text(summary, style, all_of_it=full, quizzes=quizzes)
     )
     write(text, output)
     return 0

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import click
 
-from grader import attempt, catalog, workspace
-from grader.catalog import Course
 from grader.cli import keys, options, reset
 from grader.cli.help import next_hint
 from grader.cli.run import (
@@ -29,9 +27,13 @@ from grader.cli.run import (
     width,
 )
 from grader.cli.screen import Screen, to_work_on, verdict_text
-from grader.dispatch import Dispatcher
-from grader.errors import GraderError
-from grader.model import Exercise
+from grader.core.errors import GraderError
+from grader.core.model import Exercise
+from grader.course import catalog
+from grader.course.catalog import Course
+from grader.course.visibility import seen as seen_of
+from grader.grading import attempt
+from grader.grading.dispatcher import Dispatcher
 from grader.report import (
     NONE_OPENED,
     Help,
@@ -41,9 +43,9 @@ from grader.report import (
     nothing_left,
     shown_exercise,
 )
-from grader.reveal import seen as seen_of
 from grader.submission import is_notebook, open_submission
-from grader.watch import Batch, Ended, Session, has_events, notices
+from grader.workspace import scaffold
+from grader.workspace.watch import Batch, Ended, Session, has_events, notices
 
 _PATIENCE_S = 0.4  # a grading that takes longer says that it goes on
 _STEP_S = 0.2  # between two looks at the clock; on Windows also at Ctrl-C
@@ -264,8 +266,8 @@ class _Watching:
                 f"{exercise.id} is a cell of {job.root[:-1]}: there is no file to put the stub back in."
             )
             return
-        path = workspace.module(exercise, self._work.folder)
-        if workspace.is_stub(exercise, path):
+        path = scaffold.module(exercise, self._work.folder)
+        if scaffold.is_stub(exercise, path):
             self._below(f"{path} is the stub already.")
             return
         self._asked = exercise
@@ -279,8 +281,8 @@ class _Watching:
         if key.lower() != "y":
             self._below("Nothing was changed.")
             return
-        path = workspace.module(exercise, self._work.folder)
-        kept = workspace.reset(exercise, self._work.folder, datetime.now().astimezone())
+        path = scaffold.module(exercise, self._work.folder)
+        kept = scaffold.reset(exercise, self._work.folder, datetime.now().astimezone())
         self._below(reset.told(path, kept))  # and the watcher sees it, as any other change
 
     def _below(self, text: str) -> None:

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from grader.errors import UsageError
+from grader.core.errors import UsageError
+from grader.core.model import Mark
+from grader.core.safetext import one_line
 from grader.export.marks import points_text
-from grader.model import Mark
-from grader.safetext import one_line
 
 _KEYS = ("ID", "SIS User ID", "SIS Login ID", "Student")  # in the order in which Canvas tries them
 _TITLED = re.compile(r"(?P<title>.*\S)\s*\((?P<id>\d+)\)\s*")

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import requires, version
 from pathlib import Path
 
-from grader.catalog import COURSE_FILE
+import grader
+from grader.core.reproducible_zip import FILE, SCRIPT, pack
+from grader.course.catalog import COURSE_FILE, PACKAGED_COURSE
 from grader.export.ci import TEMPLATES
-from grader.packing import FILE, SCRIPT, pack
 
-_ENGINE = Path(__file__).parent.parent
+_ENGINE = Path(grader.__file__).parent
 _COURSE = ("exercises", "solutions", "quizzes")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -35,13 +36,12 @@ def _files(course: Path, exercises: Sequence[str], level: int, seed: int) -> Ite
     yield "run_autograder", script.encode(), SCRIPT
     yield "requirements.txt", "".join(f"{line}\n" for line in wanted).encode(), FILE
     for path in _below(_ENGINE):
-        if path.relative_to(_ENGINE).parts[0] != "course":
-            yield f"grader/{path.relative_to(_ENGINE).as_posix()}", path.read_bytes(), FILE
+        yield f"grader/{path.relative_to(_ENGINE).as_posix()}", path.read_bytes(), FILE
     for folder in _COURSE:  # where the engine looks for a course that travels with it
         for path in _below(course / folder):
-            yield f"grader/course/{path.relative_to(course).as_posix()}", path.read_bytes(), FILE
+            yield f"{PACKAGED_COURSE}/{path.relative_to(course).as_posix()}", path.read_bytes(), FILE
     if (course / COURSE_FILE).is_file():  # else everything would be shown there
-        yield f"grader/course/{COURSE_FILE}", (course / COURSE_FILE).read_bytes(), FILE
+        yield f"{PACKAGED_COURSE}/{COURSE_FILE}", (course / COURSE_FILE).read_bytes(), FILE
 
 
 def requirements() -> list[str]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree as ET
 
+from grader.core.safetext import printable
 from grader.export.questions import Answer, Kind, Question
-from grader.safetext import printable
 
 # Moodle refuses, or rounds to these, every other fraction (question/engine/bank.php).
 FRACTIONS = {

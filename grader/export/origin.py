@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
-from grader.errors import UsageError
+from grader.core.errors import UsageError
 
 _NAME = "convgrader"
 _SCP = re.compile(r"(?:[\w.-]+@)?([\w.-]+):(?!//)(.+)")  # git@example.org:course/grader.git

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
+from grader.core.reproducible_zip import pack
+from grader.core.safetext import printable
 from grader.export.questions import Answer, Kind, Question
-from grader.packing import pack
-from grader.safetext import printable
 
 QTI = "http://www.imsglobal.org/xsd/ims_qtiasiv1p2"
 PACKAGE = "http://www.imsglobal.org/xsd/imsccv1p1/imscp_v1p1"

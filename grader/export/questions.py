@@ -25,8 +25,8 @@ from grader.quiz.items import (
     Tolerance,
 )
 from grader.quiz.marking import prompt_text
-from grader.quiz.numbers import plain
-from grader.quiz.words import normal
+from grader.quiz.numeric_answers import plain
+from grader.quiz.text_answers import normal
 
 MOST_KEYS = 10  # Moodle knows no fraction below a tenth
 _EXACT = 1e-6  # how near a number without a tolerance must be, of itself: as in quiz.numbers

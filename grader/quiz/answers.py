@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from grader import document
-from grader.document import Document
-from grader.errors import DocumentError, Problem
-from grader.model import QuizResult
+from grader.core import yaml_document
+from grader.core.errors import DocumentError, Problem
+from grader.core.model import QuizResult
+from grader.core.suggestions import suggestion
+from grader.core.yaml_document import Document
 from grader.quiz.bank import Bank
 from grader.quiz.marking import grade_item
 from grader.quiz.responses import ResponseError, is_empty, read
-from grader.spelling import suggestion
 
 
 class AnswersDocument(BaseModel):
@@ -43,7 +43,7 @@ class Responses:
 
 def read_answers(bank: Bank, text: str, *, shown: str) -> Responses:
     """Read the text of an answers file. Raises DocumentError where the file as a whole cannot be used."""
-    source = document.parse(text, AnswersDocument, shown=shown)
+    source = yaml_document.parse(text, AnswersDocument, shown=shown)
     if source.value.quiz != bank.id:
         message = (
             f'this file says that it answers the quiz "{source.value.quiz}", but its name is that of "{bank.id}"; '
@@ -55,7 +55,7 @@ def read_answers(bank: Bank, text: str, *, shown: str) -> Responses:
 
 def read_answers_file(bank: Bank, path: Path) -> Responses:
     """Read an answers file of one's own. Raises DocumentError where it cannot be used."""
-    return read_answers(bank, document.read_text(path, str(path)), shown=str(path))
+    return read_answers(bank, yaml_document.read_text(path, str(path)), shown=str(path))
 
 
 def _checked(bank: Bank, source: Document[AnswersDocument]) -> Responses:

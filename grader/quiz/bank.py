@@ -7,15 +7,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from grader import document
-from grader.document import Document
-from grader.errors import DocumentError, Problem
-from grader.model import section_order
+from grader.core import yaml_document
+from grader.core.errors import DocumentError, Problem
+from grader.core.model import section_order
+from grader.core.yaml_document import Document
 from grader.quiz.draw import drawn
 from grader.quiz.formulas import FormulaError
 from grader.quiz.items import SLUG, Item, Strict, Text
 from grader.quiz.soundness import item_problems
-from grader.quiz.words import normal
+from grader.quiz.text_answers import normal
 
 # Seeds that every item is drawn with as it is loaded; `grade check` draws it with many more.
 _LOADING_SEEDS = range(3)
@@ -108,7 +108,7 @@ class Bank:
 
 def load_bank(path: Path, *, shown: str | None = None) -> Bank:
     """Read the bank at `path`. Raises DocumentError with every problem, each at its line and column."""
-    bank = Bank(path.stem, document.read(path, BankDocument, shown=shown))
+    bank = Bank(path.stem, yaml_document.read(path, BankDocument, shown=shown))
     problems = list(_problems(bank))
     if problems:
         raise DocumentError(problems)

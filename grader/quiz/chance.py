@@ -16,7 +16,7 @@ from grader.quiz.items import (
     right_letters,
 )
 from grader.quiz.items import WordsKey as Words
-from grader.quiz.words import normal
+from grader.quiz.text_answers import normal
 
 
 @singledispatch

@@ -19,8 +19,8 @@ from pydantic import (
 
 from grader.quiz.credit import Rule
 from grader.quiz.formulas import Formula, Value, read_formula
+from grader.quiz.text_answers import check_pattern
 from grader.quiz.units import UNITS
-from grader.quiz.words import check_pattern
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import singledispatch
 
-from grader.model import ItemResult
+from grader.core.model import ItemResult
 from grader.quiz.credit import choice_credit, order_credit, part_credit
 from grader.quiz.items import (
     ClozeItem,
@@ -23,11 +23,11 @@ from grader.quiz.items import (
     Wrong,
     right_letters,
 )
-from grader.quiz.numbers import is_key, plain, plain_matrix, same_cells, same_number, same_size
-from grader.quiz.printed import same_output
+from grader.quiz.numeric_answers import is_key, plain, plain_matrix, same_cells, same_number, same_size
+from grader.quiz.output_answers import same_output
 from grader.quiz.responses import read, shown
 from grader.quiz.soundness import gap_names
-from grader.quiz.words import matches, near, normal
+from grader.quiz.text_answers import matches, near, normal
 
 Aliases = Mapping[str, str]
 _WITHDRAWN = "This item was withdrawn. It does not count."

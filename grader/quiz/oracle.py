@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import singledispatch
 from typing import cast
 
-from grader.errors import Problem
+from grader.core.errors import Problem
 from grader.quiz.bank import Bank
 from grader.quiz.draw import draw_values, drawn
 from grader.quiz.items import (
@@ -30,10 +30,10 @@ from grader.quiz.items import (
     TrueFalseItem,
     WordsKey,
 )
-from grader.quiz.numbers import is_key, plain_matrix, same_cells, same_number, same_size
-from grader.quiz.printed import same_output
+from grader.quiz.numeric_answers import is_key, plain_matrix, same_cells, same_number, same_size
+from grader.quiz.output_answers import same_output
 from grader.quiz.responses import ResponseError, read_number
-from grader.quiz.words import normal
+from grader.quiz.text_answers import normal
 
 SEEDS = 20
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from fractions import Fraction
 from functools import singledispatch
 
-from grader.quiz import printed
+from grader.quiz import output_answers
 from grader.quiz.items import (
     ClozeItem,
     CodeOutputItem,
@@ -22,11 +22,11 @@ from grader.quiz.items import (
     TrueFalseItem,
     WordsKey,
 )
-from grader.quiz.numbers import Matrix
+from grader.quiz.numeric_answers import Matrix
 from grader.quiz.soundness import gap_names
+from grader.quiz.text_answers import MAX_LENGTH as MAX_TEXT
+from grader.quiz.text_answers import normal
 from grader.quiz.units import converted, find_unit, siblings
-from grader.quiz.words import MAX_LENGTH as MAX_TEXT
-from grader.quiz.words import normal
 
 MAX_LENGTH = 60
 MAX_AXES = 8
@@ -267,7 +267,7 @@ def _read_blank(item: ClozeItem, name: str, part: object) -> object:
 @read.register
 def _(_item: CodeOutputItem, value: object) -> str:
     text = brackets(value) if isinstance(value, list) else str(value)
-    if isinstance(value, dict) or not printed.tokens(text) or len(text) > printed.MAX_LENGTH:
+    if isinstance(value, dict) or not output_answers.tokens(text) or len(text) > output_answers.MAX_LENGTH:
         raise ResponseError("what is printed is expected, for example: tensor([1., 2.]); put it in quotes")
     return text
 

@@ -20,10 +20,10 @@ from grader.quiz.items import (
     WordsKey,
     right_letters,
 )
-from grader.quiz.numbers import Matrix, is_key, plain, plain_matrix, same_cells
-from grader.quiz.printed import MAX_LENGTH as MAX_PRINTED
-from grader.quiz.printed import same_output, tokens
-from grader.quiz.words import matches, normal
+from grader.quiz.numeric_answers import Matrix, is_key, plain, plain_matrix, same_cells
+from grader.quiz.output_answers import MAX_LENGTH as MAX_PRINTED
+from grader.quiz.output_answers import same_output, tokens
+from grader.quiz.text_answers import matches, normal
 
 Location = tuple[str | int, ...]
 Found = Iterator[tuple[Location, str]]

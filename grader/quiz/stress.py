@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import singledispatch
 from typing import cast
 
-from grader.errors import Problem
+from grader.core.errors import Problem
 from grader.quiz.bank import Bank
 from grader.quiz.credit import Rule
 from grader.quiz.draw import concrete, draw_values
@@ -30,7 +30,7 @@ from grader.quiz.items import (
     right_letters,
 )
 from grader.quiz.marking import grade_item, mark
-from grader.quiz.numbers import plain, plain_matrix
+from grader.quiz.numeric_answers import plain, plain_matrix
 from grader.quiz.responses import read, shown
 from grader.quiz.soundness import Found, Location, item_problems
 

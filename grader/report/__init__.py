@@ -6,10 +6,10 @@ from grader.report.document import FORMAT, from_json, to_document, to_json
 from grader.report.github import MOST_BYTES, Places, to_github, to_markdown
 from grader.report.gradescope import Handed, read_metadata, to_gradescope
 from grader.report.junit import to_junit
-from grader.report.layout import Style
 from grader.report.page import exercise_page, to_html
-from grader.report.shown import shown, shown_exercise
+from grader.report.redaction import shown, shown_exercise
 from grader.report.text import exercise_text, list_text, quizzes_text, summary_text, to_text
+from grader.report.text_layout import Style
 from grader.report.wording import NONE_OPENED, Help, first_to_mend, hidden_sentence, nothing_left, sum_hidden
 
 __all__ = [

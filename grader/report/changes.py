@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from grader.model import ExerciseResult, QuizResult, Report
+from grader.core.model import ExerciseResult, QuizResult, Report
 
 
 def changes(before: Report, after: Report) -> list[str]:

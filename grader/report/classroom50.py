@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from grader.model import Report
+from grader.core.model import Report
+from grader.core.safetext import one_line
 from grader.report.entries import Entry, entries
-from grader.safetext import one_line
 
 SCHEMA = "classroom50/result/v1"
 HUNDREDTHS = 100

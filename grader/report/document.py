@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from grader.model import Report
+from grader.core.model import Report
 
 FORMAT = "convgrader/report/1"
 _ADDED = frozenset({"hidden", "picture"})  # fields younger than the format: a report from before lacks them

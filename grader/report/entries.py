@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from grader.model import (
+from grader.core.model import (
     CheckResult,
     Counterexample,
     ExerciseResult,

@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from grader.model import Outcome, Report
+from grader.core.model import Outcome, Report
+from grader.core.safetext import one_line, printable
 from grader.report.entries import Entry, entries, worst_first
-from grader.report.layout import Style, amount
 from grader.report.text import to_text
+from grader.report.text_layout import Style, amount
 from grader.report.wording import all_hidden, earned, earned_of, hidden_sentence, share
-from grader.safetext import one_line, printable
 
 MOST_ANNOTATIONS = 10
 MOST_BYTES = 2**20  # GitHub drops a summary that is longer, all of it

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from grader.model import Outcome, Report, Seen
+from grader.core.model import Outcome, Report, Seen
+from grader.core.safetext import one_line, printable
 from grader.report.entries import Entry, entries
-from grader.report.layout import amount
-from grader.report.shown import shown, unseen
+from grader.report.redaction import shown, unseen
+from grader.report.text_layout import amount
 from grader.report.wording import all_hidden, earned, hidden_sentence
-from grader.safetext import one_line, printable
 
 MOST_OUTPUT = 8000
 

@@ -7,9 +7,9 @@ some. Blue and orange stay apart for colour-blind people.
 from collections.abc import Iterator
 from itertools import groupby
 
-from grader.model import Picture, Plane
-from grader.report.layout import BODY, Style, columns, paragraph
+from grader.core.model import Picture, Plane
 from grader.report.scale import LEVELS, Panel, Scale, caption, extent, panels, shrunk
+from grader.report.text_layout import BODY, Style, columns, paragraph
 
 PANEL = 22  # three of them, two gaps and the indent are 76 columns
 _GAP = 2

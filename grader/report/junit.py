@@ -8,10 +8,10 @@ What a student got wrong is a <failure>; an exception, a limit or a fault of our
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
-from grader.model import CheckResult, ExerciseResult, ItemResult, Outcome, QuizResult, Report
+from grader.core.model import CheckResult, ExerciseResult, ItemResult, Outcome, QuizResult, Report
+from grader.core.safetext import one_line, printable
 from grader.report.entries import example_rows
 from grader.report.wording import counted_hidden, hidden_sentence
-from grader.safetext import one_line, printable
 
 _FAILURES = {Outcome.FAILED, Outcome.NOT_ATTEMPTED}
 _CHILDREN = {"failures": "failure", "errors": "error", "skipped": "skipped"}

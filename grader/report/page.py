@@ -5,7 +5,7 @@ The first failure of an exercise is told in full, every further one can be opene
 
 from collections.abc import Mapping, Sequence
 
-from grader.model import (
+from grader.core.model import (
     CheckResult,
     Counterexample,
     Diagnosis,
@@ -17,10 +17,10 @@ from grader.model import (
     QuizResult,
     Report,
 )
-from grader.report.frame import NOTHING, bar, document, opening, skip
-from grader.report.layout import amount
-from grader.report.markup import Markup, inline, joined, preformatted, prose, tag
+from grader.report.html_document import NOTHING, bar, document, opening, skip
+from grader.report.html_markup import Markup, inline, joined, preformatted, prose, tag
 from grader.report.svg import figure
+from grader.report.text_layout import amount
 from grader.report.wording import (
     NONE_OPENED,
     NOTHING_KNOWN,

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from grader.model import Picture, Plane
+from grader.core.model import Picture, Plane
 
 LEVELS = 11  # odd: 0 has the middle one to itself where the scale has two sides
 _MIDDLE = LEVELS // 2

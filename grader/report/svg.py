@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 
-from grader.model import Picture
-from grader.report.markup import Markup, tag
+from grader.core.model import Picture
+from grader.report.html_markup import Markup, tag
 from grader.report.scale import LEVELS, Panel, Scale, caption, described, extent, panels
 
 

@@ -6,7 +6,7 @@ The first failure of an exercise is told in full, every further one in a line: o
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
-from grader.model import (
+from grader.core.model import (
     CheckResult,
     Counterexample,
     Diagnosis,
@@ -20,7 +20,7 @@ from grader.model import (
     Report,
 )
 from grader.report.heatmap import heatmap
-from grader.report.layout import (
+from grader.report.text_layout import (
     BODY,
     Mark,
     Style,

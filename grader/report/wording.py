@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from grader.model import CheckResult, Diagnosis, ExerciseResult, Hidden, Outcome, QuizResult, Report
-from grader.report.layout import amount, number
-from grader.report.shown import WITHHELD
+from grader.core.model import CheckResult, Diagnosis, ExerciseResult, Hidden, Outcome, QuizResult, Report
+from grader.report.redaction import WITHHELD
+from grader.report.text_layout import amount, number
 
 _TOLD_LATER = {Outcome.NOT_ATTEMPTED: 1, Outcome.INTERNAL_ERROR: 2, Outcome.SKIPPED: 3}
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grader.errors import UsageError
+from grader.core.errors import UsageError
 from grader.submission.archive import Archive
 from grader.submission.folder import Folder, Single
 from grader.submission.notebook import ENDING, MAX_NOTEBOOK_BYTES, Cell, python_of, read_cells

@@ -6,7 +6,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from grader.errors import UsageError
+from grader.core.errors import UsageError
 from grader.submission.tree import (
     MAX_TOTAL_BYTES,
     Tree,

@@ -20,7 +20,7 @@ from grader.suite import assert_matches, assert_shape, call, small_inputs
 def small_pads():
     from hypothesis import strategies as st
 
-    from grader.feedback.strategies import images
+    from grader.suite.strategies import images
 
     return st.builds(call, images(max_side=3), st.integers(0, 2))
 
@@ -29,7 +29,7 @@ def small_pads():
 def small_convolutions():
     from hypothesis import strategies as st
 
-    from grader.feedback.strategies import images
+    from grader.suite.strategies import images
 
     def joined(x, c_out, k_h, k_w, fill, biased, options):
         count = c_out * x.shape[1] * k_h * k_w

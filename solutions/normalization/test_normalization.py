@@ -16,7 +16,7 @@ from grader.suite import Mismatch, assert_matches, call, small_inputs
 
 
 def _small_images(max_channels=2):
-    from grader.feedback.strategies import images
+    from grader.suite.strategies import images
 
     # One number alone has no spread: no row of an example is one number, whatever axes a student averages over.
     return images(max_side=3, max_channels=max_channels).filter(lambda x: x.shape[3] > 1)

@@ -10,7 +10,7 @@ from grader.suite import assert_matches, assert_shape, call, small_inputs
 def _small_pools():
     from hypothesis import strategies as st
 
-    from grader.feedback.strategies import images
+    from grader.suite.strategies import images
 
     padding = st.sampled_from([{}, {"padding": 1}])
     stride = st.sampled_from([{}, {"stride": 1}, {"stride": 3}])
@@ -31,7 +31,7 @@ def small_avg_pools():
 
 @small_inputs("global_avg_pool2d")
 def small_images():
-    from grader.feedback.strategies import images
+    from grader.suite.strategies import images
 
     return images(max_side=3).map(call)
 

@@ -7,7 +7,7 @@ from grader.suite import assert_matches, call, small_inputs
 
 @small_inputs("double")
 def small_vectors():
-    from grader.feedback.strategies import vectors
+    from grader.suite.strategies import vectors
 
     return vectors().map(call)
 

@@ -1,6 +1,6 @@
 """Sends its first answer again and again."""
 
-from grader.service import Service
+from grader.sandbox.worker.service import Service
 from honest import halve, largest
 
 

@@ -1,8 +1,8 @@
 """Answers questions before they are asked."""
 
 import gc
-from grader.service import Service
-from grader.wire.messages import encode
+from grader.sandbox.worker.service import Service
+from grader.sandbox.protocol.messages import encode
 from honest import halve, largest
 
 

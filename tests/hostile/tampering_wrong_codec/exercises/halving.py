@@ -1,7 +1,7 @@
 """Replaces the codec of its process."""
 
 import msgspec
-from grader.service import Service
+from grader.sandbox.worker.service import Service
 from honest import halve, largest
 
 

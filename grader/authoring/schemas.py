@@ -1,0 +1,92 @@
+"""JSON Schemas of what authors write, for editors: made from the models that read it, never by hand.
+
+An editor with a YAML language server finds them by the first line of a file, `# yaml-language-server: $schema=...`.
+They lie in the course itself, so that the same relative path works in every course and without a network.
+"""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from grader.authoring.tree_check import shown
+from grader.course.catalog import Course, CourseDocument, ExerciseDocument
+from grader.quiz.bank import BankDocument
+from grader.quiz.units import UNITS
+
+SCHEMAS_FOLDER = "schemas"
+
+_FORMULA: dict[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    "description": "A formula, such as (n - k) // s + 1.",
+}
+# What the models check in Python, by the name of the function that does it.
+_PLAIN: dict[str, dict[str, Any]] = {
+    "_number": {"anyOf": [{"type": "number"}, _FORMULA]},
+    "_size": {"anyOf": [{"type": "integer", "minimum": 0}, _FORMULA]},
+    "_formula": _FORMULA,
+}
+_NARROWER: dict[str, dict[str, Any]] = {
+    "_slug": {"pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"},
+    "_name": {"pattern": "^[A-Za-z][A-Za-z0-9_]{0,30}$"},
+    "_unit": {"enum": sorted(UNITS)},
+    "check_pattern": {},
+}
+
+
+class _Generator(GenerateJsonSchema):
+    """pydantic's own, and what our functions check."""
+
+    def function_plain_schema(self, schema: core_schema.PlainValidatorFunctionSchema) -> JsonSchemaValue:
+        return _PLAIN[_called(schema)]
+
+    def function_after_schema(self, schema: core_schema.AfterValidatorFunctionSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"]) | _NARROWER.get(_called(schema), {})
+
+    def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
+        inner = self.generate_inner(schema["schema"])
+        if _called(schema) == "_hints_may_be_texts":
+            return inner | {"items": {"anyOf": [{"type": "string", "minLength": 1}, inner["items"]]}}
+        return inner
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
+        """Say no: a title that repeats the key is noise in an editor."""
+        return False
+
+
+def _called(schema: Any) -> str:
+    function = schema["function"]["function"]
+    return str(getattr(function, "__name__", ""))
+
+
+def schemas() -> dict[str, str]:
+    """Return the text of each schema by the name of its file."""
+    models: dict[str, type[BaseModel]] = {
+        "course.json": CourseDocument,
+        "exercise.json": ExerciseDocument,
+        "quiz.json": BankDocument,
+    }
+    return {
+        name: _text(model.model_json_schema(schema_generator=_Generator)) for name, model in models.items()
+    }
+
+
+def _text(schema: dict[str, Any]) -> str:
+    marked = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return json.dumps(marked, indent=1, ensure_ascii=False) + "\n"
+
+
+def write_schemas(course: Course) -> list[str]:
+    """Write the schemas into a course where they are not there as they should be. Return the files written."""
+    written = []
+    folder = course.root / SCHEMAS_FOLDER
+    for name, text in schemas().items():
+        path = folder / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            folder.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            written.append(shown(course, path))
+    return written

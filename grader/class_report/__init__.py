@@ -1,8 +1,0 @@
-"""A report on a class, in three renderings of one summary: text, a page, and a JSON document. Pure functions."""
-
-from grader.class_report.alike import similar_json, similar_text, unnamed
-from grader.class_report.document import FORMAT, to_json
-from grader.class_report.page import to_html
-from grader.class_report.text import to_text
-
-__all__ = ["FORMAT", "similar_json", "similar_text", "to_html", "to_json", "to_text", "unnamed"]

@@ -1,0 +1,16 @@
+"""A report on a class as a JSON document, version convgrader/class/1."""
+
+import json
+
+import msgspec
+
+from grader.classroom.statistics import ClassSummary
+from grader.report.document import valid
+
+FORMAT = "convgrader/class/1"
+
+
+def to_json(summary: ClassSummary) -> str:
+    """Return the summary as JSON text, its fields named as those of the records: ASCII only, times by ISO 8601."""
+    document = {"format": FORMAT, **valid(msgspec.to_builtins(summary))}
+    return json.dumps(document, indent=1, allow_nan=False)

@@ -1,0 +1,58 @@
+"""What a gradebook says about a class: scores, exercises and checks, mistakes, quiz items, times. Never torch."""
+
+from grader.classroom.statistics.choices import ENOUGH
+from grader.classroom.statistics.pseudonyms import anonymous, pseudonyms
+from grader.classroom.statistics.records import (
+    Bin,
+    CheckSummary,
+    ClassSummary,
+    Concern,
+    Day,
+    Estimate,
+    ExerciseSummary,
+    Interval,
+    ItemSummary,
+    MisconceptionSummary,
+    MistakeSummary,
+    OptionSummary,
+    QuizSummary,
+    Share,
+    Spread,
+    StudentSummary,
+    Tally,
+    Variants,
+    Void,
+    VoidSummary,
+    WrongResponse,
+)
+from grader.classroom.statistics.similar import with_similar
+from grader.classroom.statistics.summary import summarize
+
+__all__ = [
+    "ENOUGH",
+    "Bin",
+    "CheckSummary",
+    "ClassSummary",
+    "Concern",
+    "Day",
+    "Estimate",
+    "ExerciseSummary",
+    "Interval",
+    "ItemSummary",
+    "MisconceptionSummary",
+    "MistakeSummary",
+    "OptionSummary",
+    "QuizSummary",
+    "Share",
+    "Spread",
+    "StudentSummary",
+    "Tally",
+    "Variants",
+    "Void",
+    "VoidSummary",
+    "WrongResponse",
+    "anonymous",
+    "pseudonyms",
+    "summarize",
+    "with_similar",
+]

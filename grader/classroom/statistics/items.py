@@ -1,0 +1,275 @@
+"""Item analysis of quizzes: how hard each item is, whether it tells strong students from weak ones, what they chose.
+
+The figures are those of classical test theory, of credit in [0, 1], each item counted alike. The first answers of each
+student count, as Moodle and Brightspace have it: later ones were given with feedback, and say less about the items.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from grader.classroom.statistics import psychometrics
+from grader.classroom.statistics.choices import ENOUGH, Asked, options, wrong
+from grader.classroom.statistics.gathering import Gathered
+from grader.classroom.statistics.numbers import spread
+from grader.classroom.statistics.records import (
+    Concern,
+    Estimate,
+    ItemSummary,
+    QuizSummary,
+    Share,
+    Variants,
+    Void,
+)
+from grader.core.model import ItemResult, QuizResult
+from grader.course import fingerprint
+from grader.course.catalog import Course
+from grader.quiz import Bank, Item, load_banks
+from grader.quiz.chance import chance
+from grader.quiz.items import MultiItem, SingleItem, TrueFalseItem
+
+_EASY, _HARD = 0.9, 0.3
+_FLAT = 0.2  # Ebel and Frisbie (1991): .40 and more very good, from .30 good, from .20 marginal, below poor
+_OMITTED = 0.25
+_FEWEST_OF_A_VARIANT = 10
+_SEEN = 0.005  # a difference that two decimals show
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sheet:
+    """One student's results by item, and the credit of those that count."""
+
+    results: Mapping[str, ItemResult]
+    credits: Mapping[str, float]
+
+    def total(self) -> float:
+        return psychometrics.mean(list(self.credits.values())) or 0.0
+
+    def rest(self, item: str) -> float | None:
+        """Return the mean credit of the other items, as long as this one counts among them."""
+        return psychometrics.mean([credit for name, credit in self.credits.items() if name != item])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Class:
+    """The sheets of one quiz, and what is computed of them together.
+
+    `strong` and `weak` say how far each student belongs to the ends of the class. `rows` are credits by student and
+    item; none where two students had other items, as their totals cannot be compared.
+    """
+
+    sheets: Sequence[_Sheet]
+    counting: Sequence[str]
+    strong: Sequence[float]
+    weak: Sequence[float]
+    rows: Sequence[Sequence[float]]
+    alpha: float | None
+
+    def asked(self, name: str) -> Iterator[Asked]:
+        for sheet, strong, weak in zip(self.sheets, self.strong, self.weak, strict=True):
+            if name in sheet.results:
+                yield Asked(
+                    result=sheet.results[name],
+                    credit=sheet.credits[name],
+                    rest=sheet.rest(name),
+                    strong=strong,
+                    weak=weak,
+                )
+
+    def alpha_without(self, name: str) -> float | None:
+        place = self.counting.index(name)
+        return psychometrics.alpha([[*row[:place], *row[place + 1 :]] for row in self.rows])
+
+
+def quizzes(students: Sequence[Gathered], course: Course) -> tuple[QuizSummary, ...]:
+    """Return every quiz that anybody answered: in the order of the course, then those it no longer has."""
+    found: dict[str, list[tuple[str, QuizResult]]] = defaultdict(list)
+    for student in students:
+        for quiz in student.quizzes:
+            found[quiz.id].append((student.versions.get(quiz.id, ""), quiz))
+    if not found:
+        return ()
+    banks = {bank.id: bank for bank in load_banks(course.quizzes)}
+    order = [*(name for name in banks if name in found), *(name for name in found if name not in banks)]
+    prints = {name: fingerprint.bank(course.quizzes / f"{name}.yaml") for name in order if name in banks}
+    return tuple(_quiz(found[name], banks.get(name), prints.get(name, "")) for name in order)
+
+
+def _quiz(found: Sequence[tuple[str, QuizResult]], bank: Bank | None, current: str) -> QuizSummary:
+    """Sum up one quiz: of several versions the one that most students have, as another may have had another key."""
+    counted = Counter(version for version, _ in found)
+    version = max(counted, key=lambda one: (counted[one], one == current, one))
+    results = [result for one, result in found if one == version]
+    void = _void(results, bank)
+    whole = _class(results, void)
+    totals = [sheet.total() for sheet in whole.sheets]
+    scores = spread(totals) if whole.counting else None
+    alpha, error = whole.alpha, None
+    if alpha is not None and scores is not None:
+        error = psychometrics.error_of_measurement(scores.deviation or 0.0, alpha)
+    return QuizSummary(
+        id=results[-1].id,
+        title=bank.title if bank else results[-1].title,
+        students=len(results),
+        outdated=len(found) - len(results),
+        current=version == current,
+        group=round(math.fsum(whole.strong)),
+        scores=scores,
+        alpha=_alpha(whole),
+        error=error,
+        items=tuple(
+            _void_item(name, void[name], results)
+            if name in void
+            else _item(name, whole, bank.item(name) if bank else None)
+            for name in _names(results)
+        ),
+    )
+
+
+def _class(results: Sequence[QuizResult], void: Mapping[str, Void]) -> _Class:
+    sheets = [_sheet(result, void) for result in results]
+    counting = [name for name in _names(results) if name not in void]
+    same = all(len(sheet.credits) == len(counting) for sheet in sheets)
+    rows = [[sheet.credits[name] for name in counting] for sheet in sheets] if same else []
+    ends = psychometrics.ends([sheet.total() for sheet in sheets]) if len(counting) > 1 else None
+    strong, weak = ends or ([0.0] * len(sheets), [0.0] * len(sheets))
+    return _Class(
+        sheets=sheets,
+        counting=counting,
+        strong=strong,
+        weak=weak,
+        rows=rows,
+        alpha=psychometrics.alpha(rows),
+    )
+
+
+def _alpha(whole: _Class) -> Estimate | None:
+    if whole.alpha is None:
+        return None
+    interval = psychometrics.feldt(whole.alpha, len(whole.rows), len(whole.counting))
+    return Estimate(value=whole.alpha, interval=interval)
+
+
+def _names(results: Sequence[QuizResult]) -> list[str]:
+    return list(dict.fromkeys(item.id for result in results for item in result.items))
+
+
+def _void(results: Sequence[QuizResult], bank: Bank | None) -> dict[str, Void]:
+    """Return the items that do not count: withdrawn ones can earn nothing, given ones earn without an answer.
+
+    What results do not show, as everybody answered or another version graded them, the bank says.
+    """
+    found = {item.id: Void(item.void) for item in bank.items if item.void} if bank else {}
+    for item in (item for result in results for item in result.items):
+        if not item.max_points:
+            found[item.id] = Void.DROP
+        elif item.points and not item.answered:
+            found[item.id] = Void.FULL
+    return found
+
+
+def _sheet(result: QuizResult, void: Mapping[str, Void]) -> _Sheet:
+    return _Sheet(
+        results={item.id: item for item in result.items},
+        credits={item.id: item.points / item.max_points for item in result.items if item.id not in void},
+    )
+
+
+# --- one item
+
+
+def _void_item(name: str, void: Void, results: Sequence[QuizResult]) -> ItemSummary:
+    asked = [item for result in results for item in result.items if item.id == name]
+    return ItemSummary(
+        id=name,
+        type=asked[0].type,
+        prompt=asked[0].prompt,
+        void=void,
+        omitted=Share(count=sum(not item.answered for item in asked), of=len(asked)),
+        difficulty=None,
+        chance=None,
+        discrimination=None,
+        rest=None,
+        alpha_without=None,
+        variants=None,
+        options=(),
+        wrong=(),
+        concerns=(),
+    )
+
+
+def _item(name: str, whole: _Class, item: Item | None) -> ItemSummary:
+    asked = list(whole.asked(name))
+    credit = math.fsum(one.credit for one in asked) / len(asked)
+    prompts = Counter(one.result.prompt for one in asked)
+    found = ItemSummary(
+        id=name,
+        type=asked[0].result.type,
+        prompt=asked[0].result.prompt,
+        void=None,
+        omitted=Share(count=sum(not one.result.answered for one in asked), of=len(asked)),
+        difficulty=Estimate(value=credit, interval=psychometrics.wilson(credit, len(asked))),
+        chance=chance(item) if item else None,
+        discrimination=_discrimination(asked),
+        rest=_rest(asked),
+        alpha_without=whole.alpha_without(name),
+        variants=_variants(asked, prompts),
+        options=options(item, asked),
+        wrong=() if _has_options(item) else wrong(item, asked, drawn=len(prompts) > 1),
+        concerns=(),
+    )
+    error = math.sqrt(psychometrics.variance([one.credit for one in asked]) / len(asked))
+    return replace(found, concerns=tuple(_concerns(found, credit, error, whole.alpha)))
+
+
+def _discrimination(asked: Sequence[Asked]) -> float | None:
+    found = [one.credit for one in asked]
+    strong = psychometrics.weighted(found, [one.strong for one in asked])
+    weak = psychometrics.weighted(found, [one.weak for one in asked])
+    return None if strong is None or weak is None else strong - weak
+
+
+def _rest(asked: Sequence[Asked]) -> Estimate | None:
+    """Return the correlation with the rest of the quiz, of those who had a rest: the item itself would raise it."""
+    pairs = [(one.credit, one.rest) for one in asked if one.rest is not None]
+    r = psychometrics.correlation([credit for credit, _ in pairs], [rest for _, rest in pairs])
+    return None if r is None else Estimate(value=r, interval=psychometrics.fisher(r, len(pairs)))
+
+
+def _variants(asked: Sequence[Asked], prompts: Counter[str]) -> Variants | None:
+    often = [prompt for prompt, count in prompts.items() if count >= _FEWEST_OF_A_VARIANT]
+    if len(often) < 2:
+        return None
+    means = [
+        psychometrics.mean([one.credit for one in asked if one.result.prompt == p]) or 0.0 for p in often
+    ]
+    return Variants(count=len(often), hardest=min(means), easiest=max(means))
+
+
+def _has_options(item: Item | None) -> bool:
+    return isinstance(item, (SingleItem, MultiItem, TrueFalseItem))
+
+
+def _concerns(item: ItemSummary, credit: float, error: float, alpha: float | None) -> Iterator[Concern]:
+    """Yield why an item should be looked at. `error` is the standard error of its mean credit."""
+    n, d, r = item.omitted.of, item.discrimination, item.rest
+    if n < ENOUGH:
+        return
+    reversed_ = d is not None and d < 0 and r is not None and r.value < 0
+    guessed = item.chance is not None and credit < item.chance + psychometrics.Z * error
+    if reversed_:
+        yield Concern.REVERSED
+    if r is None and alpha is not None:  # the students differ, and not in this item
+        yield Concern.SAME
+    elif guessed:
+        yield Concern.GUESSED
+    elif credit < _HARD:
+        yield Concern.HARD
+    elif d is not None and d < _FLAT and credit <= _EASY and not reversed_:
+        yield Concern.FLAT
+    if item.omitted.count >= _OMITTED * n:
+        yield Concern.OMITTED
+    without = item.alpha_without
+    if alpha is not None and without is not None and without > alpha + _SEEN and not reversed_:
+        yield Concern.LOWERS_ALPHA

@@ -1,0 +1,22 @@
+"""The sub-commands of `grade`, in the order of the help, and where each is defined. Importing this imports none."""
+
+COMMANDS = {
+    "list": "grader.cli.listing:list_command",
+    "watch": "grader.cli.watch:watch_command",
+    "replay": "grader.cli.replay:replay_command",
+    "hint": "grader.cli.help:hint_command",
+    "solution": "grader.cli.help:solution_command",
+    "reset": "grader.cli.reset:reset_command",
+    "init": "grader.cli.course:init_command",
+    "quiz": "grader.cli.course:quiz_command",
+    "release": "grader.cli.release:release_command",
+    "class": "grader.cli.classes:class_command",
+    "regrade": "grader.cli.regrade:regrade_command",
+    "stats": "grader.cli.stats:stats_command",
+    "similar": "grader.cli.similar:similar_command",
+    "report": "grader.cli.report:report_command",
+    "export": "grader.cli.export:export_command",
+    "new": "grader.cli.new:new_command",
+    "check": "grader.cli.check:check_command",
+    "doctor": "grader.cli.doctor:doctor_command",
+}

@@ -1,0 +1,269 @@
+"""Reads YAML of the course and of students: strict, with every problem at its line and column.
+
+The resolver is that of YAML 1.2's JSON schema: `no` and `on` are text, 1:30 is text, dates are text. Duplicate
+keys, aliases and tags are refused: none of them is what a person meant to write here.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from grader.core.errors import DocumentError, Problem
+from grader.core.safetext import one_line
+from grader.core.suggestions import nearest, suggestion
+
+MAX_BYTES = 256 * 1024
+MAX_DEPTH = 20
+MAX_DIGITS = 1000  # Python itself refuses to read 4300
+
+Schema = TypeVar("Schema", bound=BaseModel)
+Location = Sequence[int | str]
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """A loader without YAML 1.1's implicit types."""
+
+
+_PLAIN_TYPES = (
+    ("tag:yaml.org,2002:null", r"^(?:null|~|)$", ["n", "~", ""]),
+    ("tag:yaml.org,2002:bool", r"^(?:true|false)$", list("tf")),
+    ("tag:yaml.org,2002:int", r"^-?(?:0|[1-9][0-9]*)$", list("-0123456789")),
+    (
+        "tag:yaml.org,2002:float",
+        r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)$",
+        list("-0123456789"),
+    ),
+)
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in _PLAIN_TYPES:
+    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), _first)
+
+_TYPES: dict[str, Callable[[str], object]] = {
+    "tag:yaml.org,2002:null": lambda _: None,
+    "tag:yaml.org,2002:bool": lambda text: text == "true",
+    "tag:yaml.org,2002:int": int,
+    "tag:yaml.org,2002:float": float,
+    "tag:yaml.org,2002:str": str,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Document(Generic[Schema]):
+    """A validated document that still knows where each of its values stands."""
+
+    shown: str
+    value: Schema
+    _root: yaml.Node
+
+    def problem(self, location: Location, message: str) -> Problem:
+        """Return a problem with the value at `location`: ("items", 0, "key")."""
+        line, column = _place(self._root, location)
+        return Problem(path=self.shown, message=message, line=line, column=column)
+
+
+def read(path: Path, schema: type[Schema], *, shown: str | None = None) -> Document[Schema]:
+    """Read the YAML file at `path` into `schema`. `shown` is the path that messages name.
+
+    Raises DocumentError with every problem found.
+    """
+    name = shown or str(path)
+    return parse(read_text(path, name), schema, shown=name)
+
+
+def parse(text: str, schema: type[Schema], *, shown: str) -> Document[Schema]:
+    """Read YAML text into `schema`. Raises DocumentError with every problem found."""
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise DocumentError([_syntax(error, text, shown)]) from None
+    if root is None:
+        raise DocumentError([Problem(path=shown, message="is empty")])
+    problems: list[Problem] = []
+    plain = _plain(root, shown, problems, 0, set())
+    if problems:
+        raise DocumentError(problems)
+    try:
+        return Document(shown, schema.model_validate(plain), root)
+    except ValidationError as error:
+        found = _translated(error.errors(), schema, root, shown)
+        raise DocumentError(sorted(found, key=lambda problem: (problem.line, problem.column))) from None
+
+
+def read_text(path: Path, shown: str) -> str:
+    """Return the text of a file of a size that documents have. Raises DocumentError with the reason."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DocumentError([Problem(path=shown, message=f"is larger than {MAX_BYTES // 1024} KiB")])
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        message = "is not UTF-8 text; save it as UTF-8 in your editor"
+        raise DocumentError([Problem(path=shown, message=message, line=line, column=1)]) from None
+    except OSError as error:
+        raise DocumentError([Problem(path=shown, message=f"cannot be read: {error.strerror}")]) from None
+
+
+def _syntax(error: Exception, text: str, shown: str) -> Problem:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    reason = getattr(error, "problem", None) or str(error) or "nested too deeply"
+    message = f"is not YAML: {one_line(str(reason))}"
+    if mark is None:
+        return Problem(path=shown, message=message)
+    lines = text.split("\n")
+    if mark.line < len(lines) and lines[mark.line].lstrip(" ").startswith("\t"):
+        message += "; indent with spaces, not tabs"
+    return Problem(path=shown, message=message, line=mark.line + 1, column=mark.column + 1)
+
+
+def _at(node: yaml.Node, shown: str, message: str) -> Problem:
+    return Problem(
+        path=shown, message=message, line=node.start_mark.line + 1, column=node.start_mark.column + 1
+    )
+
+
+def _plain(node: yaml.Node, shown: str, problems: list[Problem], depth: int, seen: set[int]) -> Any:
+    """Turn a node into plain Python, collecting what we do not allow."""
+    if id(node) in seen:
+        problems.append(_at(node, shown, "aliases (*name) are not allowed; write the value out"))
+        return None
+    seen.add(id(node))
+    if depth > MAX_DEPTH:
+        problems.append(_at(node, shown, "is nested too deeply"))
+        return None
+    if isinstance(node, yaml.ScalarNode):
+        convert = _TYPES.get(node.tag)
+        if convert is None:
+            problems.append(_at(node, shown, f"tags ({one_line(node.tag)}) are not allowed"))
+            return None
+        if convert is int and len(node.value) > MAX_DIGITS:
+            problems.append(_at(node, shown, f"is a number of more than {MAX_DIGITS} digits"))
+            return None
+        return convert(node.value)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, shown, problems, depth + 1, seen) for item in node.value]
+    found: dict[str, Any] = {}
+    for key, value in node.value:
+        name = key.value if isinstance(key, yaml.ScalarNode) else None
+        if name is None:
+            problems.append(_at(key, shown, "a key must be text"))
+            continue
+        if name in found:
+            problems.append(_at(key, shown, f'the key "{one_line(name)}" stands here twice'))
+        found[name] = _plain(value, shown, problems, depth + 1, seen)
+    return found
+
+
+# --- places
+
+
+def _place(root: yaml.Node, location: Location) -> tuple[int, int]:
+    """Return line and column of the value at `location`, or of the nearest thing around it."""
+    node = root
+    for part in location:
+        step = _step(node, part)
+        if step is None:
+            continue  # pydantic names union members too; they stand nowhere in the file
+        node = step
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+def _step(node: yaml.Node, part: int | str) -> yaml.Node | None:
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        found: yaml.Node = node.value[part]
+        return found
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == str(part)), None)
+    return None
+
+
+def _key_place(root: yaml.Node, location: Location) -> tuple[int, int]:
+    """Return line and column of the key that `location` ends with."""
+    node = root
+    for part in location[:-1]:
+        node = _step(node, part) or node
+    if isinstance(node, yaml.MappingNode):
+        for key, _ in node.value:
+            if key.value == str(location[-1]):
+                return key.start_mark.line + 1, key.start_mark.column + 1
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+# --- what pydantic found, in plain words
+
+
+def _translated(
+    errors: Sequence[ErrorDetails], schema: type[BaseModel], root: yaml.Node, shown: str
+) -> Iterator[Problem]:
+    answered: set[tuple[int | str, ...]] = set()
+    for error in errors:
+        location = error["loc"]
+        if error["type"] == "extra_forbidden":
+            given, known = str(location[-1]), sorted(_keys_at(schema, location[:-1]))
+            if near := nearest(given, known):
+                answered.add((*location[:-1], near))
+            line, column = _key_place(root, location)
+            message = f'the key "{one_line(given)}" is not known here{suggestion(given, known)}'
+            yield Problem(path=shown, message=message, line=line, column=column)
+    for error in errors:
+        if error["type"] == "extra_forbidden" or tuple(error["loc"]) in answered:
+            continue
+        line, column = _place(root, error["loc"])
+        yield Problem(path=shown, message=_sentence(error), line=line, column=column)
+
+
+def _keys_at(schema: type[BaseModel], location: Location) -> set[str]:
+    """Return the keys that a mapping at `location` may have, by the schema."""
+    models = {schema}
+    for part in location:
+        deeper = {
+            model
+            for owner in models
+            if part in owner.model_fields
+            for model in _models(owner.model_fields[str(part)].annotation)
+        }
+        models = deeper or models  # indices and union members name no field
+    return {name for model in models for name in model.model_fields}
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+_WANTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping (key: value)",
+    "model_type": "a mapping (key: value)",
+    "model_attributes_type": "a mapping (key: value)",
+}
+
+
+def _sentence(error: ErrorDetails) -> str:
+    name = next((str(part) for part in reversed(error["loc"]) if isinstance(part, str)), "the document")
+    kind = error["type"]
+    if kind == "missing":
+        return f'the key "{name}" is missing'
+    if kind in _WANTED:
+        return f'"{name}" must be {_WANTED[kind]}, not {one_line(repr(error["input"]), limit=60)}'
+    if kind in ("too_short", "string_too_short"):
+        return f'"{name}" must not be empty'
+    if kind in ("union_tag_invalid", "literal_error", "enum"):
+        context = error.get("ctx", {})
+        expected = str(context.get("expected_tags", context.get("expected", "")))
+        given = str(context.get("tag", error["input"]))
+        choices = re.findall(r"'([^']*)'", expected)
+        return f'"{one_line(given, limit=60)}" is none of {", ".join(choices)}{suggestion(given, choices)}'
+    message = error["msg"].removeprefix("Value error, ")
+    return f'"{name}": {message[:1].lower()}{message[1:]}'

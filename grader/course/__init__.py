@@ -1,0 +1,1 @@
+"""Finds and reads a course: its catalog, what students may see, fingerprints, known mistakes as data."""

@@ -1,0 +1,98 @@
+"""Known mistakes: wrong variants of a reference, each with the sentence that helps the one who made it."""
+
+import ast
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from grader.core.errors import DocumentError, Problem
+
+Variant = TypeVar("Variant", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """One known mistake. `variant` replaces the reference's `name`."""
+
+    id: str
+    name: str
+    attribute: str
+    message: str
+    variant: Callable[..., object]
+
+
+# Filled while a mistakes.py is imported; a process imports the mistakes of exactly one exercise.
+KNOWN: list[Mistake] = []
+
+
+def mistake(name: str) -> Callable[[Variant], Variant]:
+    """Register a wrong variant of the reference's `name`; the first paragraph of its docstring is the diagnosis."""
+
+    def register(variant: Variant) -> Variant:
+        message = _first_paragraph(inspect.getdoc(variant))
+        attribute = variant.__name__
+        KNOWN.append(
+            Mistake(id=_kebab(attribute), name=name, attribute=attribute, message=message, variant=variant)
+        )
+        return variant
+
+    return register
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A known mistake as its source shows it, read without running anything."""
+
+    id: str
+    name: str
+    attribute: str
+    message: str
+    line: int
+
+
+def read_mistakes(path: Path) -> list[Listed]:
+    """List the functions and classes of a mistakes.py that carry `@mistake("name")`, in the order of the file.
+
+    Raises DocumentError where it cannot be read, or is not Python.
+    """
+    listed = []
+    for node in _parsed(path).body:
+        if not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            continue
+        for decorator in node.decorator_list:
+            match decorator:
+                case ast.Call(func=ast.Name(id="mistake"), args=[ast.Constant(value=str(name))]):
+                    message = _first_paragraph(ast.get_docstring(node))
+                    listed.append(
+                        Listed(
+                            id=_kebab(node.name),
+                            name=name,
+                            attribute=node.name,
+                            message=message,
+                            line=node.lineno,
+                        )
+                    )
+    return listed
+
+
+def _parsed(path: Path) -> ast.Module:
+    shown = "/".join(path.parts[-3:])
+    try:
+        return ast.parse(path.read_bytes())
+    except SyntaxError as error:
+        place = {"line": error.lineno or 1, "column": error.offset or 1}
+        raise DocumentError([Problem(path=shown, message=f"is not Python: {error.msg}", **place)]) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DocumentError([Problem(path=shown, message=f"cannot be read: {reason}")]) from None
+
+
+def _first_paragraph(docstring: str | None) -> str:
+    return " ".join((docstring or "").split("\n\n", 1)[0].split())
+
+
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).replace("_", "-").lower()

@@ -1,0 +1,153 @@
+"""What follows after the last check: which known mistakes explain the results, and the smallest call that fails."""
+
+import importlib
+from collections.abc import KeysView, Mapping
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+
+from grader.core.model import CheckResult, Diagnosis, Outcome, Reveal
+from grader.course.known_mistakes import KNOWN
+from grader.grading.engine.feedback import counterexample
+from grader.grading.engine.feedback.diagnosis import Diagnoser, Found
+from grader.grading.engine.feedback.replay import Replayer, units_of
+from grader.grading.engine.proxy import CallFailed, Conversation, Exchange
+from grader.grading.engine.suite.comparison import Mismatch
+from grader.grading.engine.suite.plugin import CheckRun
+from grader.grading.engine.suite.small_inputs import SMALL_INPUTS
+from grader.sandbox.supervisor import LoadFailed, Sandbox, WorkerLost
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What the checks of one exercise leave behind for its explanations."""
+
+    segments: dict[str, list[Exchange]] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
+    searchable: set[str] = field(default_factory=set)
+    where: dict[str, str] = field(default_factory=dict)
+    reveal: dict[str, Reveal | None] = field(default_factory=dict)
+
+    def most_shown_first(self) -> list[str]:
+        """Return the failed checks, those that keep more to themselves last: what is found goes where it is read."""
+        middle = Reveal.TITLE.strictness / 2  # of a check that says nothing: less than all, more than a title
+        strictness = {check: middle if own is None else own.strictness for check, own in self.reveal.items()}
+        return sorted(self.names, key=lambda check: strictness[check])
+
+    def add(self, run: CheckRun, outcome: Outcome, names: tuple[str, ...]) -> None:
+        """Keep what one check exchanged, and which of the exercise's `names` a failed one called, the last first."""
+        conversation = run.conversation
+        if conversation.complete and conversation.exchanges:
+            self.segments[run.spec.id] = conversation.exchanges
+        if outcome is not Outcome.PASSED:
+            called = dict.fromkeys(call.root for call in reversed(conversation.calls))
+            self.names[run.spec.id] = [name for name in called if name in names]
+            self.reveal[run.spec.id] = run.spec.reveal
+        if isinstance(run.error, Mismatch) or outcome is Outcome.RAISED:
+            # Not for a missing or refused function, which fails on every input.
+            self.searchable.add(run.spec.id)
+        if isinstance(run.error, CallFailed) and run.error.where:
+            self.where[run.spec.id] = run.error.where
+
+
+@dataclass(slots=True, kw_only=True)
+class Explanations:
+    """Adds explanations to the results of one exercise."""
+
+    evidence: Evidence
+    results: dict[str, CheckResult]
+    reference: ModuleType
+    fixtures: Mapping[str, object]
+    sandbox: Sandbox
+    lost: dict[str, WorkerLost]
+    found: dict[str, counterexample.Found] = field(default_factory=dict)  # by check, where one was
+
+    def add(self) -> dict[str, tuple[str, ...]]:
+        """Diagnose every failed check, and look for the smallest failing call of functions.
+
+        Returns, for each failing name, the ids of all mistakes in it that explain it by themselves.
+        """
+        if not self.evidence.names:
+            return {}
+        self.sandbox.hang_up()  # what is searched gets a worker of its own, and its prints are not the checks'
+        known, namespace = vars(importlib.import_module("mistakes")), vars(self.reference)
+        self.sandbox.close()
+        printed = len(self.sandbox.output)
+        try:
+            wanted = self._to_search()
+            if wanted:
+                self.sandbox.start()
+            replayer = Replayer(dict(namespace), self.fixtures, (namespace, known))
+            units = units_of(self.evidence.segments)
+            failing = self._failing()
+            # While the worker imports the submission: a diagnosis asks this in any case.
+            for unit in units:
+                if not failing.isdisjoint(unit.names):
+                    replayer.right(unit)
+            units += units_of(self._search(wanted))
+            self.sandbox.hang_up()
+            self._place()
+            return self._diagnose(Diagnoser(replayer, KNOWN, sorted(units, key=lambda unit: unit.size)))
+        finally:
+            self.sandbox.close()
+            del self.sandbox.output[printed:]
+
+    def _diagnose(self, diagnoser: Diagnoser) -> dict[str, tuple[str, ...]]:
+        """Put the known mistakes into the failed checks that they explain."""
+        for check, names in self.evidence.names.items():
+            found = diagnoser.of_check(check, names)
+            if found:
+                self.results[check] = replace(self.results[check], diagnosis=_diagnosis(found, names))
+        return {name: tuple(m.id for m in diagnoser.singles(name)) for name in self._failing()}
+
+    def _failing(self) -> KeysView[str]:
+        """Return the names that failed checks call."""
+        return dict.fromkeys(name for names in self.evidence.names.values() for name in names).keys()
+
+    def _place(self) -> None:
+        """Put what a suite could tell of the place into the calls that raised."""
+        for check, where in self.evidence.where.items():
+            example = self.results[check].counterexample
+            if example is not None and not example.where:
+                self.results[check] = replace(
+                    self.results[check], counterexample=replace(example, where=where)
+                )
+
+    def _search(self, wanted: Mapping[str, str]) -> dict[str, list[Exchange]]:
+        """Put the smallest failing call of each function into its check; return what other small calls gave."""
+        small: dict[str, list[Exchange]] = {}
+        for name, check in wanted.items():
+            found = self._search_for(name, small)
+            if found is not None:
+                shown = replace(self.results[check], rationale=found.rationale, counterexample=found.example)
+                self.results[check] = shown
+                self.found[check] = found
+        return small
+
+    def _to_search(self) -> dict[str, str]:
+        """Return the functions of which small calls can be asked, each with the check that shows the smallest."""
+        found: dict[str, str] = {}
+        for check in self.evidence.most_shown_first():
+            name = next(iter(self.evidence.names[check]), "")
+            if check in self.evidence.searchable and name in SMALL_INPUTS and hasattr(self.reference, name):
+                found.setdefault(name, check)
+        return found
+
+    def _search_for(self, name: str, small: dict[str, list[Exchange]]) -> counterexample.Found | None:
+        """Return the smallest failing call of one function, and add to `small` what it gives for others."""
+        reference = getattr(self.reference, name)
+        try:
+            found = counterexample.smallest(name, reference, Conversation(self.sandbox, lost=self.lost))
+            asked = Conversation(self.sandbox, lost=self.lost)
+            counterexample.probe(name, reference, asked)
+        except (WorkerLost, LoadFailed):
+            return None  # the check's own call is shown instead
+        if asked.complete:  # else a reply was no honest one, and cannot be compared with anything
+            small[f"small calls of {name}"] = asked.exchanges
+        return found
+
+
+def _diagnosis(found: Found, names: list[str]) -> Diagnosis:
+    """Write down an explanation. A sentence about another function than the check's own says which."""
+    told = {mistake.name for mistake in found} | {names[0]}
+    parts = [f"In `{m.name}`: {m.message}" if len(told) > 1 else m.message for m in found]
+    return Diagnosis(mistake="+".join(m.id for m in found), message=" ".join(parts))

@@ -1,0 +1,200 @@
+"""Looks for the smallest call on which the student's function and the reference differ."""
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from grader.core.model import Counterexample, Outcome
+from grader.core.safetext import one_line
+from grader.grading.engine.feedback.display import show, show_call
+from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, Student
+from grader.grading.engine.suite.comparison import Mismatch, assert_matches
+from grader.grading.engine.suite.small_inputs import SMALL_INPUTS, PackedCall
+
+MAX_CALLS = 500  # a number of calls, not a time: the same submission gets the same example on every machine
+EMERGENCY_S = 5.0
+PROBES = 30
+_DRAWN: dict[Callable[[], object], Sequence[PackedCall]] = {}  # what is probed, by strategy
+_FATAL = {Outcome.TIME_LIMIT, Outcome.CRASHED, Outcome.MEMORY_LIMIT, Outcome.OUTPUT_LIMIT, Outcome.TAMPERING}
+
+
+class _Over(BaseException):
+    """The budget is used up, or the worker is lost. Not an Exception: Hypothesis would take it for a failing call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A failing call, and the sentence that belongs to it."""
+
+    example: Counterexample
+    rationale: str
+    name: str
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
+    mismatch: Mismatch
+
+
+def smallest(name: str, reference: Callable[..., object], conversation: Conversation) -> Found | None:
+    """Return the smallest failing call of the student's `name`, or None where none was found in the budget."""
+    if name not in SMALL_INPUTS or name in conversation.lost:
+        return None
+    from hypothesis.errors import Flaky  # noqa: PLC0415 - 0.3 s, paid only on failure
+
+    search = _Search(name, reference, conversation)
+    try:
+        found = _find(name, search.fails, 200)
+        if found is not None:
+            search.fails(found)
+    except (Flaky, _Over):  # flaky: the student's function gives now this, now that
+        return search.best  # the smallest so far
+    return search.best
+
+
+def warm(reference: Mapping[str, object]) -> None:
+    """Draw for every kind of call what is probed; all that is forked from here has it, and what drawing imports."""
+    for name in SMALL_INPUTS:
+        asked = reference.get(name)
+        # Where a strategy raises, that is told where an example is sought with it.
+        with contextlib.suppress(Exception):
+            if callable(asked):
+                _probes(name, asked)
+
+
+def probe(name: str, reference: Callable[..., object], conversation: Conversation) -> None:
+    """Ask the student's `name` a few small calls, for the record: the more is known, the surer a diagnosis.
+
+    A failed check may be the first of many that wait for it, and then little has been asked.
+    """
+    if name not in SMALL_INPUTS or name in conversation.lost:
+        return
+    end = time.monotonic() + EMERGENCY_S
+    for args, kwargs in _probes(name, reference):
+        with contextlib.suppress(CallFailed):
+            getattr(Student(conversation), name)(*args, **kwargs)
+        if not conversation.complete or time.monotonic() > end:
+            return
+
+
+def _probes(name: str, reference: Callable[..., object]) -> Sequence[PackedCall]:
+    """Return the calls that are probed; nothing that any code gives changes them, so they are drawn once."""
+    strategy = SMALL_INPUTS[name]
+    if strategy not in _DRAWN:
+        drawn: list[PackedCall] = []
+
+        def keep(packed: PackedCall) -> bool:
+            args, kwargs = packed
+            with contextlib.suppress(Exception):  # a call the reference refuses may well give anything
+                reference(*args, **kwargs)
+                drawn.append(packed)
+            return False
+
+        _find(name, keep, PROBES)
+        _DRAWN[strategy] = drawn
+    return _DRAWN[strategy]
+
+
+def _find(name: str, wanted: Callable[[PackedCall], bool], tries: int) -> PackedCall | None:
+    """Return the smallest call that is wanted, or None where none of as many tries is."""
+    from hypothesis import HealthCheck, Phase, find, settings  # noqa: PLC0415 - 0.3 s, paid only on failure
+    from hypothesis.errors import NoSuchExample  # noqa: PLC0415
+
+    _draw_nothing_from_sources()
+    strategy: Any = SMALL_INPUTS[name]()
+    quiet = settings(
+        max_examples=tries,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    try:
+        return find(strategy, wanted, settings=quiet, random=random.Random(0))  # type: ignore[no-any-return]  # noqa: S311 - reproducible on purpose
+    except NoSuchExample:
+        return None
+
+
+def _draw_nothing_from_sources() -> None:
+    """Keep Hypothesis from drawing constants that it finds in modules outside of site-packages.
+
+    It would parse the grader's own sources and the suite in every process that searches, which takes longer than the
+    search, and find other calls where the grader is installed in another way. There is no setting for it.
+    """
+    from hypothesis.internal.conjecture import providers  # noqa: PLC0415
+
+    if (none := getattr(providers, "_local_constants", None)) is not None:
+        providers._get_local_constants = lambda: none  # noqa: SLF001
+
+
+class _Search:
+    """Keeps the best failing call so far, so that running out of time loses nothing."""
+
+    def __init__(self, name: str, reference: Callable[..., object], conversation: Conversation) -> None:
+        self._name, self._reference, self._conversation = name, reference, conversation
+        self._end = time.monotonic() + EMERGENCY_S
+        self._calls = 0
+        self._kept: tuple[tuple[object, ...], dict[str, object], Mismatch] | None = None
+
+    def fails(self, packed: PackedCall) -> bool:
+        """Tell whether the student's result differs from the reference's on this call."""
+        self._calls += 1
+        overdue = self._calls > MAX_CALLS or time.monotonic() > self._end
+        if overdue or self._name in self._conversation.lost:
+            raise _Over
+        args, kwargs = packed
+        try:
+            expected = self._reference(*args, **kwargs)
+        except Exception:  # noqa: BLE001 - a call the reference refuses is no example
+            return False
+        mismatch = self._mismatch(args, kwargs, expected)
+        if mismatch is None:
+            return False
+        self._kept = (args, kwargs, mismatch)
+        return True
+
+    def _mismatch(
+        self, args: tuple[object, ...], kwargs: dict[str, object], expected: object
+    ) -> Mismatch | None:
+        try:
+            got = getattr(Student(self._conversation), self._name)(*args, **kwargs)
+            assert_matches(got, expected, check_dtype=False, rtol=1e-4, atol=1e-5)
+        except Mismatch as mismatch:
+            return mismatch
+        except CallFailed as failed:
+            if failed.outcome in _FATAL:
+                return None
+            return Mismatch(failed.sentence, got=failed, expected=expected)
+        finally:
+            # The search's own calls are no evidence for the diagnosis, and must not pile up.
+            self._conversation.exchanges.clear()
+            self._conversation.calls.clear()
+        return None
+
+    @property
+    def best(self) -> Found | None:
+        """The smallest failing call so far, described: once, not for every call on the way to it."""
+        if self._kept is None:
+            return None
+        args, kwargs, mismatch = self._kept
+        record = CallRecord(name=self._name, root=self._name, args=args, kwargs=kwargs)
+        call, arguments = show_call(record, self._reference)
+        got = "" if isinstance(mismatch.got, CallFailed) else show(mismatch.got)
+        example = Counterexample(
+            call=call,
+            arguments=arguments,
+            expected=show(mismatch.expected),
+            got=got,
+            where=mismatch.where,
+            smallest=True,
+        )
+        return Found(
+            example=example,
+            rationale=one_line(mismatch.rationale, limit=600),
+            name=self._name,
+            args=args,
+            kwargs=kwargs,
+            mismatch=mismatch,
+        )

@@ -1,0 +1,224 @@
+"""Finds the known mistakes that explain what the student's code gave: one, else two together.
+
+An explanation is the reference with mistakes in the place of its names. It explains a name when it gives, in every
+unit that calls the name, exactly what was recorded. One mistake comes before two; where several explanations of one
+size are left, or none explains everything, nothing is told.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations, product
+
+from grader.course.known_mistakes import Mistake
+from grader.grading.engine.feedback.composition import compositions
+from grader.grading.engine.feedback.replay import Code, Replayer, Unit, ends_like_no_mistake
+
+MAX_SPENT_ON_PAIRS = 8000  # in exchanges, for one name
+
+Found = tuple[Mistake, ...]
+
+
+class _OverBudget(Exception):
+    """The pairs of a name would take more replays than they may."""
+
+
+@dataclass(slots=True)
+class Diagnoser:
+    """Explains the names of one exercise, each once."""
+
+    replayer: Replayer
+    mistakes: Sequence[Mistake]
+    units: Sequence[Unit]
+    _explained: dict[str, Found] = field(default_factory=dict)
+    _singles: dict[str, Found] = field(default_factory=dict)
+
+    def of_check(self, check: str, names: Sequence[str]) -> Found:
+        """Return the mistakes that explain a failed check: those behind the last wrong thing in it.
+
+        `names` are those it calls, the last called first: they are asked where no recorded reply is wrong.
+        """
+        wrong = [unit for unit in self.units if unit.check == check and not self.replayer.right(unit)]
+        if not wrong:
+            return next((found for name in names if (found := self.explain(name))), ())
+        last = max(wrong, key=lambda unit: unit.exchanges[-1].request.number)
+        told = {found for name in last.names if (found := self.explain(name))}
+        return tuple(m for m in told.pop() if self._may_show(m, last)) if len(told) == 1 else ()
+
+    def _may_show(self, mistake: Mistake, unit: Unit) -> bool:
+        return any(name == mistake.name or self._calls(name, mistake.name) for name in unit.names)
+
+    def explain(self, name: str) -> Found:
+        """Return the one or two mistakes that explain `name`, or none."""
+        if name not in self._explained:
+            self._explained[name] = self._explain(name)
+        return self._explained[name]
+
+    def singles(self, name: str) -> Found:
+        """Return all mistakes in `name` that explain it by themselves: the exact ones, where there are any."""
+        if name not in self._singles:
+            units = self._of(name)
+            found = [m for m in self._in(name) if units and self._gives(units, {name: m.variant})]
+            self._singles[name] = tuple([m for m in found if self._exactly(units, m)] or found)
+        return self._singles[name]
+
+    def _exactly(self, units: Sequence[Unit], mistake: Mistake) -> bool:
+        code = {mistake.name: mistake.variant}
+        return all(
+            self.replayer.verdict(unit, code, wired=mistake.name not in unit.names).exact for unit in units
+        )
+
+    def _explain(self, name: str) -> Found:
+        units = self._of(name)
+        if any(map(ends_like_no_mistake, units)):
+            return ()
+        if any(
+            self._shows_alone(called, name) and not self.explain(called) for called in self._called_by(name)
+        ):
+            return ()  # what it calls is wrong in a way nobody knows, and may be behind this too
+        own: list[Found] = [(mistake,) for mistake in self.singles(name)]
+        others = [found for partner in self._partners(name) for found in self._lent(name, partner)]
+        if all(map(self.replayer.right, units)):
+            # Nothing is wrong but what depends on chance: a mistake that gives exactly that is still found.
+            if all(self.replayer.verdict(unit, {}).exact for unit in units):
+                return ()
+            own, others = (
+                [found for found in some if self._exactly(units, *found)] for some in (own, others)
+            )
+        elif not own and not others:
+            return self._only(self._pairs(name))
+        # A mistake elsewhere that shows elsewhere too needs no second one here.
+        clear = [found for found in others if self._shows_alone(found[0].name, name)]
+        return self._only(clear or others + own)
+
+    @staticmethod
+    def _only(found: Sequence[Found]) -> Found:
+        return found[0] if len(set(found)) == 1 else ()
+
+    # --- one mistake
+
+    def _lent(self, name: str, partner: str) -> Iterator[Found]:
+        """Yield the mistakes of `partner` that explain both names: `name` calls it, or works on what it made."""
+        units = self._union(name, partner)
+        for mistake in self.singles(partner):
+            if self._gives(units, {partner: mistake.variant}, wired=self._calls(name, partner)):
+                yield (mistake,)
+
+    def _shows_alone(self, name: str, other: str) -> bool:
+        return any(other not in unit.names and not self.replayer.right(unit) for unit in self._of(name))
+
+    # --- two mistakes
+
+    def _pairs(self, name: str) -> list[Found]:
+        limit = self.replayer.spent + MAX_SPENT_ON_PAIRS
+        partners = self._partners(name)
+        try:
+            return [
+                *self._in_one(name, limit),
+                *(found for partner in partners for found in self._in_two(name, partner, limit)),
+            ]
+        except _OverBudget:
+            return []  # what was not tried might explain as well
+
+    def _in_one(self, name: str, limit: int) -> Iterator[Found]:
+        """Yield the pairs in one name of which each unit shows neither, or one as it was recorded, or both.
+
+        Each of the two must show by itself somewhere: two mistakes of which one shows in no result are a contrived way
+        to describe a third. Where the two can be composed to one piece of code, that code must give everything. Where
+        they cannot, no unit may show both.
+        """
+        units = self._of(name)
+        telling = [
+            unit for unit in units if not self.replayer.right(unit) or self.replayer.left_to_chance(unit)
+        ]
+        candidates = []
+        for mistake in self._in(name):
+            self._stay_below(limit)
+            if any(self._shows(mistake, unit) for unit in telling):
+                candidates.append(mistake)
+        for one, other in combinations(candidates, 2):
+            self._stay_below(limit)
+            if self._together(units, one, other):
+                yield (one, other)
+
+    def _together(self, units: Sequence[Unit], one: Mistake, other: Mistake) -> bool:
+        meet = False
+        alone: set[Mistake] = set()
+        for unit in units:
+            verdicts = {m: self.replayer.verdict(unit, {m.name: m.variant}) for m in (one, other)}
+            showing = [verdict for verdict in verdicts.values() if not verdict.reference]
+            if len(showing) == 2:
+                meet = True
+            elif not (showing[0].recorded if showing else self.replayer.right(unit)):
+                return False
+            alone |= {m for m in (one, other) if self._shows(m, unit)}
+        if len(alone) < 2:
+            return False
+        composed = compositions(self.replayer, one, other)
+        if composed:
+            return any(self._gives(units, {one.name: code}) for code in composed)
+        return not meet
+
+    def _shows(self, mistake: Mistake, unit: Unit) -> bool:
+        """Tell whether a mistake gives what was recorded, and the reference does not."""
+        verdict = self.replayer.verdict(unit, {mistake.name: mistake.variant})
+        return verdict.recorded and not verdict.reference
+
+    def _in_two(self, name: str, partner: str, limit: int) -> Iterator[Found]:
+        """Yield the pairs of a mistake in `name` and one in `partner` that explain both names, and only together."""
+        units = self._union(name, partner)
+        wired = self._calls(name, partner) or self._calls(partner, name)
+        sides = self._alone(name, partner, limit), self._alone(partner, name, limit)
+        for one, other in product(*sides):
+            self._stay_below(limit)
+            code = {name: one.variant, partner: other.variant}
+            if self._gives(units, code, wired=wired) and not any(
+                self._gives(units, {key: code[key]}, wired=wired) for key in code
+            ):
+                yield tuple(sorted((one, other), key=self.mistakes.index))
+
+    def _alone(self, name: str, other: str, limit: int) -> list[Mistake]:
+        """Return the mistakes in `name` that explain it where `other` plays no part."""
+        units = [] if self._calls(name, other) else [u for u in self._of(name) if other not in u.names]
+        kept = []
+        for mistake in self._in(name):
+            self._stay_below(limit)
+            if self._gives(units, {name: mistake.variant}):
+                kept.append(mistake)
+        return kept
+
+    def _stay_below(self, limit: int) -> None:
+        if self.replayer.spent > limit:
+            raise _OverBudget
+
+    # --- what there is
+
+    def _in(self, name: str) -> list[Mistake]:
+        return [mistake for mistake in self.mistakes if mistake.name == name]
+
+    def _of(self, name: str) -> list[Unit]:
+        return self._union(name, name)
+
+    def _union(self, name: str, other: str) -> list[Unit]:
+        """Return the units of two names, the wrong ones first: most mistakes fail on the first of them."""
+        found = [unit for unit in self.units if name in unit.names or other in unit.names]
+        return sorted(found, key=self.replayer.right)
+
+    def _gives(self, units: Sequence[Unit], code: Code, *, wired: bool = False) -> bool:
+        return all(self.replayer.verdict(unit, code, wired=wired).recorded for unit in units)
+
+    def _partners(self, name: str) -> list[str]:
+        """Return the names whose mistakes may show in this one's results: those it meets, and those it calls."""
+        names = dict.fromkeys(mistake.name for mistake in self.mistakes)
+        met = {other for unit in self._of(name) for other in unit.names}
+        return [
+            other
+            for other in names
+            if other != name and (other in met or self._calls(name, other) or self._calls(other, name))
+        ]
+
+    def _called_by(self, name: str) -> list[str]:
+        return [other for other in self._partners(name) if self._calls(name, other)]
+
+    def _calls(self, name: str, other: str) -> bool:
+        """Tell whether the reference's `name` calls its `other`, by itself or through what it calls."""
+        return other in self.replayer.calls_of(name)

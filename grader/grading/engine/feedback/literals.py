@@ -1,0 +1,107 @@
+"""Writes values as Python: what is written gives the very same value again, bit for bit.
+
+Nothing is pickled, and no text becomes code: a string is written as a literal, escapes and all.
+"""
+
+import base64
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from grader.sandbox.protocol.values import tensor_bytes
+
+MOST_CHARACTERS = 2**19  # of one value: a file beyond that is nothing to read or to debug
+_SPELLED = 512  # numbers of a tensor written as such; those of a larger one as their bytes
+_ROOM = 96
+_IMPLIED = {torch.float32, torch.int64, torch.bool}  # what torch.tensor makes of such numbers by itself
+
+
+class Unwritable(Exception):
+    """A value that no line of Python makes; the message says why, as the end of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Stands for an object that the code has made already, by the expression that gives it."""
+
+    expression: str
+
+
+def literal(value: object) -> str:
+    """Return Python for a value. Raises Unwritable for what has no literal, or too large a one."""
+    text = _literal(value)
+    if len(text) > MOST_CHARACTERS:
+        raise Unwritable("its values are too many for a file to read")
+    return text
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, Named):
+        return value.expression
+    if isinstance(value, torch.Tensor):
+        return _tensor(value.detach()) + (".requires_grad_()" if value.requires_grad else "")
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
+    if value is None or isinstance(value, (bool, int, float)):
+        return repr(value)
+    if isinstance(value, str):
+        return ascii(value)
+    if isinstance(value, Mapping):
+        return _bracketed("{", [f"{_literal(key)}: {_literal(item)}" for key, item in value.items()], "}")
+    if isinstance(value, tuple):
+        return f"({_literal(value[0])},)" if len(value) == 1 else _bracketed("(", _each(value), ")")
+    if isinstance(value, list):
+        return _bracketed("[", _each(value), "]")
+    raise Unwritable(f"a {type(value).__name__} cannot be written down")
+
+
+def _each(values: Sequence[object]) -> list[str]:
+    return [_literal(value) for value in values]
+
+
+def _bracketed(opening: str, parts: Sequence[str], closing: str) -> str:
+    """Return parts in one line where they fit, else each on lines of its own."""
+    line = f"{opening}{', '.join(parts)}{closing}"
+    if len(line) <= _ROOM and "\n" not in line:
+        return line
+    inner = "".join(f"    {part},\n".replace("\n", "\n    ").rstrip(" ") for part in parts)
+    return f"{opening}\n{inner}{closing}"
+
+
+def _tensor(tensor: torch.Tensor) -> str:
+    if not tensor.numel():
+        return f"torch.empty({tuple(tensor.shape)}, dtype={tensor.dtype})"
+    if tensor.numel() > _SPELLED:
+        return _bytes(tensor)
+    dtype = "" if tensor.dtype in _IMPLIED else f", dtype={tensor.dtype}"
+    return f"torch.tensor({_numbers(tensor)}{dtype})"
+
+
+def _numbers(tensor: torch.Tensor) -> str:
+    if tensor.dim() == 0:
+        return _number(tensor)
+    if tensor.dim() == 1:
+        return f"[{', '.join(_number(cell) for cell in tensor)}]"
+    return _bracketed("[", [_numbers(part) for part in tensor], "]")
+
+
+def _number(cell: torch.Tensor) -> str:
+    """Return the shortest spelling that gives this number again in its dtype."""
+    value = cell.item()
+    if not isinstance(value, float) or not math.isfinite(value):
+        return _literal(value)
+    for digits in range(1, 17):
+        short = float(f"{value:.{digits}g}")
+        if torch.equal(torch.tensor(short, dtype=cell.dtype), cell):
+            return repr(short)
+    return repr(value)
+
+
+def _bytes(tensor: torch.Tensor) -> str:
+    """Write a large tensor as its bytes in row-major order: exact, and no code."""
+    text = base64.b64encode(zlib.compress(tensor_bytes(tensor), 9)).decode()
+    data = f'bytearray(zlib.decompress(base64.b64decode("{text}")))'
+    return f"torch.frombuffer({data}, dtype={tensor.dtype}).reshape({tuple(tensor.shape)})"

@@ -1,0 +1,461 @@
+"""The trusted process of one exercise: loads suite and reference, asks the worker, decides, explains."""
+
+import contextlib
+import importlib
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+
+import torch
+
+from grader.core import scoring
+from grader.core.error_location import blame
+from grader.core.errors import DocumentError, InternalError, Problem
+from grader.core.model import CheckResult, Counterexample, ExerciseResult, Flag, Frame, Outcome, Snippet
+from grader.core.safetext import one_line, printable
+from grader.grading import messages
+from grader.grading.engine import source_flags
+from grader.grading.engine.explanation import Evidence, Explanations
+from grader.grading.engine.feedback import counterexample, picture, snippet
+from grader.grading.engine.feedback.display import show, show_call
+from grader.grading.engine.feedback.literals import Unwritable
+from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, failure
+from grader.grading.engine.suite.comparison import Mismatch
+from grader.grading.engine.suite.global_state import Globals
+from grader.grading.engine.suite.plugin import Check, CheckRun, CheckSpec, collect, run_checks
+from grader.grading.engine.suite.tolerance_use import measuring
+from grader.grading.messages import CheckEnded, Graded, Job, NotGraded
+from grader.sandbox.protocol.frames import Channel, Closed, DescriptorChannel
+from grader.sandbox.protocol.messages import Load, Question, Reply
+from grader.sandbox.protocol.orders import WorkerOrder
+from grader.sandbox.supervisor import ForkLauncher, Launcher, LoadFailed, Sandbox, SpawnLauncher, WorkerLost
+from grader.sandbox.worker.service import Service
+
+MAX_OUTPUT = 4000
+UNEXPLAINED = "No diagnosis could be made, through a fault of ours"
+MAX_RATIONALE = 600
+NOT_WRITTEN = "it cannot be written down, through a fault of ours"
+MOST_SNIPPETS = 2**20  # characters of all together, as long as one more fits into a message
+_REHEARSALS, _REHEARSAL_S = (
+    2,
+    0.5,
+)  # Python specializes code that ran a few times; a third makes no difference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What is the same for every submission of an exercise, imported: reference, fixtures and checks.
+
+    `state` is what the globals of all three were before any check ran.
+    """
+
+    reference: ModuleType
+    fixtures: Mapping[str, object]
+    checks: tuple[Check, ...]
+    state: Globals
+
+
+def prepare(suite: Path) -> Prepared:
+    """Import an exercise, given the path of its suite.
+
+    Raises DocumentError with what each file raises that cannot be imported, and for a suite that cannot be run.
+    """
+    sys.path.insert(0, str(suite.parent))
+    problems: list[Problem] = []
+    modules = {
+        name: _imported(name, suite.parent, problems)
+        for name in ("reference", "fixtures")
+        if name == "reference" or (suite.parent / f"{name}.py").is_file()
+    }
+    checks: tuple[Check, ...] = ()
+    try:
+        checks = collect(suite)
+    except DocumentError as error:
+        problems += error.problems
+    if problems:
+        raise DocumentError(dict.fromkeys(problems))
+    spaces = [*map(vars, modules.values()), *{id(c.globals): c.globals for c in checks}.values()]
+    return Prepared(
+        reference=modules["reference"],
+        fixtures=vars(modules["fixtures"]) if "fixtures" in modules else {},
+        checks=checks,
+        state=Globals(spaces),
+    )
+
+
+def _imported(name: str, folder: Path, problems: list[Problem]) -> ModuleType:
+    """Import a file of an exercise, or note why it cannot be."""
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - our own fault, whatever it is: its author must know
+        unplaced = Problem(path=f"{name}.py", message=f"cannot be imported: {_our_fault(error)}")
+        problems.append(blame(error, folder) or unplaced)
+        return ModuleType(name)
+
+
+def rehearse(prepared: Prepared) -> None:
+    """Run checks a few times on the reference, and a search: what is slow or written only at first is inherited done.
+
+    What a check raises here it raises in a grading too, which tells it. Of a slow suite a part will do.
+    """
+    until = time.monotonic() + _REHEARSAL_S
+    for _ in range(_REHEARSALS):
+        run_checks(
+            prepared.checks,
+            seed=0,
+            start=lambda _: Conversation(_Local(Service(vars(prepared.reference), prepared.fixtures))),
+            report=lambda run: run.error is None and time.monotonic() < until,
+            first_failure=True,
+        )
+        prepared.state.put_back()
+    counterexample.warm(vars(prepared.reference))
+
+
+def _fixture_source(folder: Path) -> str:
+    fixtures = folder / "fixtures.py"
+    return fixtures.read_text(encoding="utf-8") if fixtures.is_file() else ""
+
+
+def prepare_or_tell(suite: Path) -> Prepared | NotGraded:
+    """Import an exercise, or tell why no submission of it can be graded."""
+    try:
+        return prepare(suite)
+    except DocumentError as error:
+        return NotGraded(reason=str(error), problems=error.problems)
+    except Exception as error:  # noqa: BLE001 - our own fault, whatever it is: say so, take no points
+        return NotGraded(reason=_our_fault(error))
+
+
+def run_forked(
+    channel: Channel,
+    zygote: socket.socket,
+    slot: int,
+    prepared: Prepared | NotGraded,
+    on_pass: Callable[[], None],
+) -> None:
+    """Grade the one job that comes through `channel`, with workers forked from the zygote."""
+    serve(channel, lambda order: ForkLauncher(zygote, order, slot), lambda _: prepared, on_pass)
+
+
+def run_spawned(channel: Channel) -> None:
+    """Grade the one job that comes through `channel`, with workers started as fresh interpreters."""
+    torch.set_num_threads(1)
+    serve(channel, SpawnLauncher, prepare_or_tell)
+
+
+def serve(
+    channel: Channel,
+    launcher: Callable[[WorkerOrder], Launcher],
+    prepare: Callable[[Path], Prepared | NotGraded],
+    on_pass: Callable[[], None] = lambda: None,
+) -> None:
+    """Read one job, grade it, and send each result as it is known. `on_pass` is called before a pass is told."""
+    header, _ = channel.receive()
+    job = messages.decode(header)
+    if not isinstance(job, Job):
+        raise TypeError(f"expected a job, not {type(job).__name__}")
+    try:
+        grading = Grading(job, launcher, prepare, lambda m: channel.send(messages.encode(m)))
+        graded: messages.Message = grading.run()
+    except Closed:
+        return  # the command is gone: nobody wants the result
+    except Exception as error:  # noqa: BLE001 - our own fault, whatever it is: say so, take no points
+        graded = NotGraded(reason=_our_fault(error))
+    if isinstance(graded, Graded) and graded.result.outcome is Outcome.PASSED:
+        on_pass()
+    with contextlib.suppress(Closed):
+        channel.send(messages.encode(graded))
+
+
+def _our_fault(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace is not None else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+@dataclass(slots=True)
+class _Local:
+    """A backend in this process: the reference answers in the student's place."""
+
+    service: Service
+
+    def ask(
+        self,
+        request: Question,
+        payload: bytes,
+        *,
+        what: str,  # noqa: ARG002 - a sandbox tells by it what went wrong; here nothing can be lost
+        deadline: float,  # noqa: ARG002
+    ) -> tuple[Reply, bytearray]:
+        """Answer at once."""
+        reply, data = self.service.answer(request, bytearray(payload))
+        return reply, bytearray(data)
+
+
+@dataclass(slots=True)
+class Grading:
+    """One exercise of one submission, graded once."""
+
+    job: Job
+    launcher: Callable[[WorkerOrder], Launcher]
+    prepare: Callable[[Path], Prepared | NotGraded]
+    send: Callable[[messages.Message], None]
+    results: dict[str, CheckResult] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=Evidence)
+    lost: dict[str, WorkerLost] = field(default_factory=dict)
+    shares: list[float] = field(default_factory=list)
+    tolerance_used: dict[str, float] = field(default_factory=dict)
+    snippets: dict[str, Snippet] = field(default_factory=dict)
+    prepared: Prepared = field(init=False)
+    sandbox: Sandbox = field(init=False)
+
+    def run(self) -> Graded | NotGraded:
+        """Grade, explain, flag for review, and return the result of the exercise."""
+        started = time.monotonic()
+        self._start_worker()
+        # While the worker imports the submission, we read it, and import the exercise if it is not yet.
+        bans = bool(self.job.exercise.banned_operators)
+        flags = source_flags.flags(self.job.sources, self.job.module, root=self.job.root, bans=bans)
+        path = f"{self.job.root}{self.job.module}.py"
+        flags += tuple(Flag(path=path, line=1, name=self.job.module, reason=note) for note in self.job.notes)
+        prepared = self.prepare(self.job.exercise.suite)
+        if isinstance(prepared, NotGraded):
+            self.sandbox.close()
+            return prepared
+        self.prepared = prepared
+        graded = self._grade(started)
+        result = replace(graded.result, flags=flags)
+        return Graded(
+            result=result,
+            explained_by=graded.explained_by,
+            tolerance_used=self.tolerance_used,
+            snippets=self.snippets,
+        )
+
+    def _start_worker(self) -> None:
+        exercise = self.job.exercise
+        order = WorkerOrder(
+            memory_limit_mib=exercise.limits.memory_limit_mib,
+            output_limit_kib=exercise.limits.output_limit_kib,
+            banned_operators=exercise.banned_operators,
+        )
+        load = Load(
+            module=self.job.module,
+            root=self.job.root,
+            sources=self.job.sources,
+            fixtures=_fixture_source(exercise.folder),
+        )
+        self.sandbox = Sandbox(self.launcher(order), load, exercise.limits)
+        self.sandbox.open(exercise.limits.exercise_limit_s)
+        self.sandbox.start()
+
+    def _grade(self, started: float) -> Graded:
+        try:
+            self.sandbox.ensure_loaded()
+        except (LoadFailed, WorkerLost) as ending:
+            return Graded(result=self._not_loaded(ending, time.monotonic() - started))
+        self._run_checks()
+        explained, trouble = {}, ""
+        try:
+            explained = self._explain() if self.job.explain else {}
+        except Exception as error:  # noqa: BLE001 - our own fault, after the points are settled: say so, keep them
+            trouble = f"{UNEXPLAINED}: {_our_fault(error)}."
+        self.sandbox.close()
+        result = scoring.exercise_result(
+            self.job.exercise,
+            tuple(self.results.values()),
+            message=trouble,
+            output=printable(self.sandbox.output.decode("utf-8", "replace"), limit=MAX_OUTPUT),
+            duration_s=time.monotonic() - started,
+        )
+        return Graded(result=result, explained_by=explained)
+
+    def _explain(self) -> dict[str, tuple[str, ...]]:
+        explanations = Explanations(
+            evidence=self.evidence,
+            results=self.results,
+            reference=self.prepared.reference,
+            fixtures=self.prepared.fixtures,
+            sandbox=self.sandbox,
+            lost=self.lost,
+        )
+        explained = explanations.add()
+        for check, found in explanations.found.items() if self.job.replay else ():
+            reference = getattr(self.prepared.reference, found.name)
+            with contextlib.suppress(Unwritable):  # then the check's own call stays
+                self.snippets[check] = snippet.of_call(
+                    self.job.module, found.name, found.args, found.kwargs, found.mismatch, reference
+                )
+        return explained
+
+    # --- the module as a whole
+
+    def _not_loaded(self, ending: LoadFailed | WorkerLost, duration_s: float) -> ExerciseResult:
+        if isinstance(ending, LoadFailed):
+            failed = failure(f"import {self.job.module}", ending.reply)
+            outcome, message, trace = failed.outcome, failed.sentence, failed.traceback
+        else:
+            outcome, message, trace = ending.outcome, f"{ending.message[:1].upper()}{ending.message[1:]}.", ()
+        self.sandbox.close()
+        return scoring.exercise_result(
+            self.job.exercise,
+            (),
+            outcome=outcome,
+            message=one_line(message, limit=MAX_RATIONALE),
+            traceback=trace,
+            output=printable(self.sandbox.output.decode("utf-8", "replace"), limit=MAX_OUTPUT),
+            duration_s=duration_s,
+        )
+
+    # --- checks
+
+    def _run_checks(self) -> None:
+        job = self.job
+        torch.set_num_threads(job.threads)  # this process forks nothing, so more than one is safe
+        with measuring() if job.measure else contextlib.nullcontext(self.shares) as self.shares:
+            run_checks(
+                self.prepared.checks,
+                seed=job.seed,
+                start=self._start,
+                report=self._report,
+                first_failure=job.first_failure,
+            )
+
+    def _start(self, _: CheckSpec) -> Conversation:
+        return Conversation(
+            self.sandbox, time.monotonic() + self.job.exercise.limits.check_limit_s, self.lost
+        )
+
+    def _report(self, run: CheckRun) -> bool:
+        conversation = run.conversation
+        result = self._result(run)
+        self.results[run.spec.id] = result
+        if self.shares:
+            self.tolerance_used[run.spec.id] = max(self.shares)
+            self.shares.clear()
+        self.evidence.add(run, result.outcome, self.job.exercise.names)
+        if self.job.replay and run.error is not None:
+            self.snippets[run.spec.id] = self._snippet(run, run.error, result.outcome)
+        self.sandbox.reset(len(conversation.exchanges))
+        if self.job.tell_checks:
+            self.send(CheckEnded(result=result))
+        return result.outcome is Outcome.PASSED
+
+    def _snippet(self, run: CheckRun, error: BaseException, outcome: Outcome) -> Snippet:
+        """Write what the check asked as code, or why that cannot be done."""
+        if outcome is Outcome.INTERNAL_ERROR:
+            return Snippet(reason="it failed through a fault of ours")
+        if sum(len(one.code) for one in self.snippets.values()) > MOST_SNIPPETS:
+            return Snippet(reason="there are others before it, and they are large: mend those first")
+        try:
+            return snippet.of_check(self.job.module, run.conversation, error, vars(self.prepared.reference))
+        except Unwritable as why:
+            return Snippet(reason=str(why))
+        except Exception as fault:  # noqa: BLE001 - our own fault, and no reason to grade nothing
+            return Snippet(reason=f"{NOT_WRITTEN}: {_our_fault(fault)}")
+
+    def _result(self, run: CheckRun) -> CheckResult:
+        spec, error = run.spec, run.error
+        plain = CheckResult(
+            id=spec.id,
+            title=spec.title,
+            outcome=Outcome.PASSED,
+            points=spec.points,
+            max_points=spec.points,
+            duration_s=run.duration_s,
+        )
+        if run.waits_for:
+            waits = self.results[run.waits_for].title
+            return replace(plain, outcome=Outcome.SKIPPED, points=0.0, rationale=f"Waits for: {waits}.")
+        if error is None:
+            return plain
+        outcome, rationale, frames = self._told(run, error)
+        failed = replace(plain, outcome=outcome, points=0.0)
+        example = self._example(run.conversation, error) if outcome is not Outcome.INTERNAL_ERROR else None
+        rationale = one_line(rationale, limit=MAX_RATIONALE)
+        shown = picture.picture(error, example.call) if example and isinstance(error, Mismatch) else None
+        return replace(failed, rationale=rationale, counterexample=example, picture=shown, traceback=frames)
+
+    def _told(self, run: CheckRun, error: BaseException) -> tuple[Outcome, str, tuple[Frame, ...]]:
+        """Return the outcome, the rationale and the student's own traceback of what a check raised."""
+        if isinstance(error, CallFailed):
+            return error.outcome, error.sentence, error.traceback
+        if isinstance(error, InternalError):
+            return Outcome.INTERNAL_ERROR, str(error), ()
+        if isinstance(error, AssertionError):
+            return Outcome.FAILED, str(error) or "The result is not the expected one.", ()
+        if self._reference_passes(run):
+            return Outcome.FAILED, self._unusable(run.conversation, error), ()
+        return Outcome.INTERNAL_ERROR, f"The suite is broken: {_our_fault(error)}", ()
+
+    def _reference_passes(self, run: CheckRun) -> bool:
+        """Tell whose fault an error inside the suite is: run the check once more on the reference."""
+        assert run.rerun is not None
+        try:
+            run.rerun(Conversation(_Local(Service(vars(self.prepared.reference), self.prepared.fixtures))))
+        except Exception:  # noqa: BLE001 - any failure on the reference means the suite is at fault
+            return False
+        return True
+
+    @staticmethod
+    def _unusable(conversation: Conversation, error: BaseException) -> str:
+        last = conversation.calls[-1] if conversation.calls else None
+        if last is None:
+            return f"The check could not go on: {error}."
+        if last.result is None:
+            return f"`{last.name}` returned None. Does its last line return the result?"
+        return f"What `{last.name}` returned cannot be used here: {error}."
+
+    def _example(self, conversation: Conversation, error: BaseException) -> Counterexample | None:
+        record = _compared(conversation.calls, error)
+        if record is None:
+            return None
+        call, arguments = show_call(record, self._signature_of(record))
+        if isinstance(error, Mismatch):
+            return Counterexample(
+                call=call,
+                arguments=arguments,
+                expected=show(error.expected),
+                got=show(error.got),
+                where=error.where,
+            )
+        return Counterexample(call=call, arguments=arguments)
+
+    def _signature_of(self, record: CallRecord) -> Callable[..., object] | None:
+        """Return what names the parameters of a call: the reference's function, or its module's forward."""
+        found = getattr(self.prepared.reference, record.root, None)
+        if record.name == record.root:
+            return found
+        return getattr(found, "forward", None) if record.name.endswith(".forward") else None
+
+
+def _compared(calls: list[CallRecord], error: BaseException) -> CallRecord | None:
+    """Return the call whose result was compared, or the last where that cannot be told."""
+    if isinstance(error, Mismatch) and isinstance(error.got, torch.Tensor) and error.got.numel():
+        for record in reversed(calls):
+            # A view of the result counts: suites compare `result.flatten(1)` too.
+            if isinstance(record.result, torch.Tensor) and _shares(record.result, error.got):
+                return record
+    return calls[-1] if calls else None
+
+
+def _shares(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
+
+
+def main() -> None:
+    """Entry of a spawned grading process: the job comes through stdin, results leave through stdout."""
+    reading, writing = os.dup(0), os.dup(1)
+    os.dup2(2, 1)
+    run_spawned(DescriptorChannel(reading, writing))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,279 @@
+"""One check's talk with the student's code: sends calls, checks what comes back, and keeps a record of both."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import torch
+
+from grader.core.errors import ProtocolError
+from grader.core.model import Outcome
+from grader.grading.engine.proxy.failures import CallFailed, failure, sentence_of
+from grader.grading.engine.proxy.foreign import ForeignResult
+from grader.grading.engine.proxy.gradients import attach
+from grader.sandbox.protocol.messages import (
+    Backward,
+    Call,
+    ForeignValue,
+    HandleValue,
+    Question,
+    Raised,
+    Reply,
+    Returned,
+)
+from grader.sandbox.protocol.values import Incoming, Packer, foreign, unpack_all
+from grader.sandbox.supervisor import LoadFailed, WorkerLost
+
+MAX_RECORDED_BYTES = 32 * 2**20
+
+
+class Backend(Protocol):
+    """Where calls go: a sandboxed worker, or a service in this process."""
+
+    def ask(
+        self, request: Question, payload: bytes, *, what: str, deadline: float
+    ) -> tuple[Reply, bytearray]:
+        """Send one request and return the reply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request and its reply, as they crossed."""
+
+    name: str
+    request: Question
+    payload: bytes
+    reply: Reply
+    data: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class CallRecord:
+    """One call as a person would tell it. `result` is unset (`...`) when there was none.
+
+    `root` is the name of the student's that is at work: `BatchNorm2d` for `BatchNorm2d.state_dict`.
+    """
+
+    name: str
+    root: str
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
+    result: object = ...
+
+
+@dataclass(slots=True)
+class Conversation:
+    """Everything said between one check and the student's code."""
+
+    backend: Backend
+    deadline: float = float("inf")
+    lost: dict[str, WorkerLost] = field(default_factory=dict)
+    exchanges: list[Exchange] = field(default_factory=list)
+    calls: list[CallRecord] = field(default_factory=list)
+    changed: tuple[str, ...] = ()
+    complete: bool = True
+    unanswered: tuple[Question, bytes] | None = None  # what was asked when the worker was lost
+    _recorded_bytes: int = 0
+
+    def call(
+        self,
+        owner: Literal["student", "fixtures", "handle"],
+        name: str,
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
+        *,
+        on: "RemoteObject | None" = None,
+    ) -> object:
+        """Call on the other side and return the checked result; raise CallFailed for every other ending."""
+        handle = on._value if on else None  # noqa: SLF001 - one room
+        root = name if on is None else on.origin
+        label = name if on is None else f"{root}(...).{'forward' if name == '__call__' else name}"
+        record = CallRecord(name=label, root=root, args=args, kwargs=kwargs)
+        if owner != "fixtures":
+            self.calls.append(record)
+        packer = Packer(_handle_of)
+        packed_args, packed_kwargs = packer.pack(args), packer.pack(kwargs)
+        tracks = torch.is_grad_enabled() and (
+            any(tensor.requires_grad for tensor in packer.tensors)
+            or (handle is not None and handle.is_module and name in ("__call__", "forward"))
+        )
+        request = Call(
+            number=len(self.exchanges),
+            owner=owner,
+            name=name,
+            handle=handle.handle if handle else 0,
+            args=packed_args,
+            kwargs=packed_kwargs,
+            record=tracks,
+        )
+        reply, data = self._exchange(label, request, packer.payload)
+        self.changed = reply.changed
+        (result,) = self._unpack(reply, data, lambda value: self._stand_in(root, label, value))
+        if tracks:
+            result = attach(self, request.number, packer.tensors, result)
+        record.result = result
+        return result
+
+    def backward(self, call: int, gradients: list[torch.Tensor | None]) -> list[torch.Tensor | None]:
+        """Send gradients back through the graph of call number `call`; return those of its tensor arguments."""
+        packer = Packer(foreign)
+        value = packer.pack(gradients)
+        label = self.exchanges[call].name
+        request = Backward(number=len(self.exchanges), call=call, gradients=value)
+        reply, data = self._exchange(label, request, packer.payload)
+        (result,) = self._unpack(reply, data, lambda other: self._stand_in("", label, other))
+        if not isinstance(result, list) or not all(g is None or type(g) is torch.Tensor for g in result):
+            raise CallFailed(Outcome.TAMPERING, f"`{label}` answered a backward pass with something else.")
+        return result
+
+    def _exchange(self, label: str, request: Call | Backward, payload: bytes) -> tuple[Returned, bytearray]:
+        if label in self.lost:
+            earlier = self.lost[label]
+            raise CallFailed(earlier.outcome, f"Not called again: in an earlier check, {earlier.message}.")
+        what = f"`{label}`"
+        try:
+            reply, data = self.backend.ask(request, payload, what=what, deadline=self.deadline)
+        except WorkerLost as lost:
+            self.complete = False
+            self.unanswered = (request, payload)
+            self.lost[label] = lost
+            raise CallFailed(lost.outcome, sentence_of(lost.message)) from None
+        except LoadFailed as failed:
+            self.complete = False
+            raise failure(label, failed.reply) from None
+        self._record(label, request, payload, reply, data)
+        if isinstance(reply, Raised):
+            raise failure(label, reply)
+        assert isinstance(reply, Returned)
+        return reply, data
+
+    def _record(self, label: str, request: Question, payload: bytes, reply: Reply, data: bytearray) -> None:
+        self._recorded_bytes += len(payload) + len(data)
+        if self._recorded_bytes > MAX_RECORDED_BYTES:
+            self.complete = False
+            payload, data = b"", bytearray()
+        self.exchanges.append(
+            Exchange(name=label, request=request, payload=payload, reply=reply, data=bytes(data))
+        )
+
+    def _unpack(self, reply: Returned, data: bytearray, other: Incoming) -> list[object]:
+        try:
+            return unpack_all([reply.value], data, other)
+        except ProtocolError as error:
+            self.complete = False  # what cannot be read cannot be explained either
+            raise CallFailed(
+                Outcome.TAMPERING, sentence_of(f"the answer was no honest one: {error}")
+            ) from None
+
+    def _stand_in(self, origin: str, label: str, value: HandleValue | ForeignValue) -> object:
+        if isinstance(value, ForeignValue):
+            return ForeignResult(label, value)
+        return RemoteModule(self, value, origin) if value.is_module else RemoteObject(self, value, origin)
+
+
+class RemoteObject:
+    """Stands for an object that stays with the student's code: it can be passed back as an argument."""
+
+    def __init__(self, conversation: Conversation, value: HandleValue, origin: str) -> None:
+        """`origin` is the name whose call made it."""
+        self._conversation = conversation
+        self._value = value
+        self.origin = origin
+
+    def _call(self, name: str, *args: object, **kwargs: object) -> object:
+        return self._conversation.call("handle", name, args, kwargs, on=self)
+
+    def __repr__(self) -> str:
+        return f"<{self._value.type_name}>"
+
+
+class RemoteModule(RemoteObject):
+    """Stands for an `nn.Module` of the student's. Parameters and buffers arrive as copies."""
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        """Run the module forward. A result is joined to the graph, so that `backward` reaches its parameters."""
+        return self._call("__call__", *args, **kwargs)
+
+    forward = __call__
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """Return copies of all parameters and buffers by name."""
+        return self._tensors("state_dict")
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Overwrite parameters and buffers; names and shapes must be the module's own."""
+        self._call("load_state_dict", state)
+
+    def named_parameters(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield the name and a copy of each parameter."""
+        yield from self._tensors("parameters_by_name").items()
+
+    def parameters(self) -> Iterator[torch.Tensor]:
+        """Yield a copy of each parameter."""
+        yield from self._tensors("parameters_by_name").values()
+
+    def gradients(self) -> dict[str, torch.Tensor | None]:
+        """Return copies of the parameters' gradients by name; None where no backward pass has reached one."""
+        return self._mapping("gradients", (torch.Tensor, type(None)))  # type: ignore[return-value]
+
+    def requires_grad(self) -> dict[str, bool]:
+        """Return what the parameters claim about themselves. A claim: prove it by the state after a step."""
+        return self._mapping("requires_grad", (bool,))  # type: ignore[return-value]
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        self._call("zero_grad")
+
+    def train(self, mode: bool = True) -> "RemoteModule":
+        """Switch to training mode, or to evaluation mode with False."""
+        self._call("train", mode)
+        return self
+
+    def eval(self) -> "RemoteModule":
+        """Switch to evaluation mode."""
+        self._call("eval")
+        return self
+
+    @property
+    def training(self) -> bool:
+        """Whether the module says that it is in training mode."""
+        return self._call("is_training") is True
+
+    def shape_trace(self, x: torch.Tensor) -> list[tuple[str, tuple[int, ...] | None]]:
+        """Return what the module claims of its steps on `x`: a label, and a shape, or None where it raised.
+
+        A failed check asks it to say more. It is left out of the record: how code is cut into steps is no result.
+        """
+        recorded, told = len(self._conversation.exchanges), len(self._conversation.calls)
+        try:
+            steps = self._call("shape_trace", x)
+        finally:
+            del self._conversation.exchanges[recorded:], self._conversation.calls[told:]
+        if not isinstance(steps, list) or not all(map(_is_step, steps)):
+            raise CallFailed(Outcome.TAMPERING, "`shape_trace` answered with something else than shapes.")
+        return steps
+
+    def _tensors(self, method: str) -> dict[str, torch.Tensor]:
+        return self._mapping(method, (torch.Tensor,))  # type: ignore[return-value]
+
+    def _mapping(self, method: str, kinds: tuple[type, ...]) -> dict[str, object]:
+        result = self._call(method)
+        if not isinstance(result, dict) or not all(isinstance(item, kinds) for item in result.values()):
+            label = f"{self._value.type_name}.{method}"
+            raise CallFailed(Outcome.FAILED, f"`{label}` gave something else than named tensors.")
+        return result
+
+
+def _handle_of(thing: object) -> HandleValue | ForeignValue:
+    if isinstance(thing, RemoteObject):
+        return thing._value  # noqa: SLF001 - one room
+    raise TypeError(f"A suite cannot send a {type(thing).__name__} to a student's function.")
+
+
+def _is_step(step: object) -> bool:
+    match step:
+        case (str(), None):
+            return True
+        case (str(), tuple(shape)):
+            return all(type(size) is int for size in shape)
+    return False

@@ -1,0 +1,135 @@
+"""Reads a submission's source for detours a person should look at. A flag is a lead, never a proof, and costs nothing.
+
+What an exercise forbids is refused where it runs (`worker.operators`); these are ways around that, and around the
+process it runs in. A detour that hides well enough is not found.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from grader.core.model import Flag
+from grader.core.python_source import dotted, imports, nodes, trees
+from grader.core.safetext import one_line
+
+MAX_FLAGS = 20
+
+_MEMORY = "reaches into memory or into the interpreter"
+_MACHINE = "reaches for the machine, which no exercise needs"
+_DYNAMIC = "runs code that this reading cannot see"
+_KERNELS = "may stand in for what is switched off here"
+_ANYWHERE = {
+    "ctypes": _MEMORY,
+    "_ctypes": _MEMORY,
+    "cffi": _MEMORY,
+    "gc": _MEMORY,
+    "inspect": _MEMORY,
+    "builtins": _MEMORY,
+    "sys.modules": _MEMORY,
+    "sys._getframe": _MEMORY,
+    "sys.settrace": _MEMORY,
+    "sys.meta_path": _MEMORY,
+    "grader": "reaches into the grader's own code",
+    "os": _MACHINE,
+    "posix": _MACHINE,
+    "subprocess": _MACHINE,
+    "multiprocessing": _MACHINE,
+    "signal": _MACHINE,
+    "socket": _MACHINE,
+    "mmap": _MACHINE,
+    "importlib": _DYNAMIC,
+    "pickle": _DYNAMIC,
+    "marshal": _DYNAMIC,
+    "eval": _DYNAMIC,
+    "exec": _DYNAMIC,
+    "compile": _DYNAMIC,
+    "__import__": _DYNAMIC,
+}
+_WHERE_OPERATORS_ARE_BANNED = {
+    "numpy": _KERNELS,
+    "scipy": _KERNELS,
+    "threading": _KERNELS,
+    "concurrent": _KERNELS,
+    "torch.ops": _KERNELS,
+    "torch.jit": _KERNELS,
+    "torch.fx": _KERNELS,
+    "torch.compile": _KERNELS,
+    "torch.library": _KERNELS,
+    "torch.classes": _KERNELS,
+    "torch.utils.cpp_extension": _KERNELS,
+    "torch.ao": _KERNELS,
+    "torch.quantize_per_tensor": _KERNELS,
+}
+_ATTRIBUTES_ANYWHERE = dict.fromkeys(
+    (
+        "__globals__", "__builtins__", "__subclasses__", "__code__", "__closure__", "__reduce__", "__reduce_ex__",
+        "f_back", "f_globals", "tb_frame", "gi_frame",
+    ),
+    _MEMORY,
+)  # fmt: skip
+_ATTRIBUTES_WHERE_OPERATORS_ARE_BANNED = dict.fromkeys(
+    ("numpy", "to_mkldnn", "data_ptr", "__array__", "__torch_dispatch__"), _KERNELS
+)
+
+
+def flags(sources: Mapping[str, str], module: str, *, root: str = "", bans: bool) -> tuple[Flag, ...]:
+    """Return what to look at in `module` and the helpers it imports, at most MAX_FLAGS, each name once per file.
+
+    `root` is the folder of the sources inside the submission; `bans` tells that the exercise switches operators off.
+    """
+    found: dict[tuple[str, str], Flag] = {}
+    for path, tree in trees(sources, module):
+        for name, line, reason in _leads(nodes(tree), bans=bans):
+            found.setdefault(
+                (path, name), Flag(path=one_line(root + path), line=line, name=one_line(name), reason=reason)
+            )
+    return tuple(found.values())[:MAX_FLAGS]
+
+
+def _leads(found: Sequence[ast.AST], *, bans: bool) -> list[tuple[str, int, str]]:
+    """Return name, line and reason of everything that is worth a look, in the order of the lines."""
+    names = _ANYWHERE | (_WHERE_OPERATORS_ARE_BANNED if bans else {})
+    attributes = _ATTRIBUTES_ANYWHERE | (_ATTRIBUTES_WHERE_OPERATORS_ARE_BANNED if bans else {})
+    leads = [(name, line, attributes[name]) for name, line in _attributes(found) if name in attributes]
+    for full, line in _uses(found):
+        if name := next((prefix for prefix in _prefixes(full) if prefix in names), ""):
+            leads.append((name, line, names[name]))
+        elif bans and (name := _private_torch(full)):
+            leads.append((name, line, _KERNELS))
+    return sorted(leads, key=lambda lead: lead[1])
+
+
+def _attributes(found: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
+    """Yield every attribute's name, and every text that looks like the name of one of Python's own."""
+    for node in found:
+        if isinstance(node, ast.Attribute):
+            yield node.attr, node.lineno
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("__"):
+            yield node.value, node.lineno
+
+
+def _uses(found: Sequence[ast.AST]) -> Iterator[tuple[str, int]]:
+    """Yield the full name of everything that is imported, or used by a name of the top."""
+    known: dict[str, str] = {"__builtins__": "builtins"}
+    for full, here, line in imports(found):
+        yield full, line
+        if here:
+            known[here] = full
+    for node in found:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield known.get(node.id, node.id), node.lineno
+        elif isinstance(node, ast.Attribute) and (full := dotted(node, known)):
+            yield full, node.lineno
+
+
+def _prefixes(full: str) -> Iterable[str]:
+    parts = full.split(".")
+    return (".".join(parts[:n]) for n in range(1, len(parts) + 1))
+
+
+def _private_torch(full: str) -> str:
+    """Return `torch._C` for `torch._C._nn.relu`; "" for what is public or not torch's."""
+    for name in _prefixes(full):
+        last = name.rpartition(".")[2]
+        if name.startswith("torch.") and last.startswith("_") and not last.startswith("__"):
+            return name
+    return ""

@@ -1,0 +1,320 @@
+"""Compares a student's value with the expected one, step by step.
+
+The ladder: type, shape, dtype, device, NaN or infinity, value. The first step that differs is the failure, told in
+one sentence and with the place where it differs. What a call does besides (gradients, changed arguments) is
+compared in `effects`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+import torch
+
+from grader.grading.engine.proxy import ForeignResult, RemoteObject
+from grader.grading.engine.suite.location import locate
+from grader.grading.engine.suite.near_types import habit
+from grader.grading.engine.suite.shapes import AXES, shape_difference
+from grader.grading.engine.suite.tolerance_use import note, note_number
+
+_DTYPE_ADVICE = {
+    torch.float64: "numpy makes float64; make new tensors with dtype=x.dtype, or with x.new_zeros(...)",
+    torch.float32: "float32 is the default of torch; make new tensors with dtype=x.dtype, or with x.new_zeros(...)",
+    torch.bool: "a comparison gives bool; take x itself, or convert with .to(x.dtype)",
+}
+_WHOLE_ADVICE = "whole numbers have no fractions; make new tensors with dtype=x.dtype"
+
+
+class Mismatch(AssertionError):
+    """A value differs from the expected one. `rationale` is one student-safe sentence, `where` may be empty.
+
+    `axes` names the axes of `got` and `expected`, where both are tensors of one shape; `of_dtype` tells that only their
+    dtypes were compared, and not yet their values.
+    The place is looked for when it is asked for: a search for the smallest example asks only once.
+    """
+
+    def __init__(
+        self,
+        rationale: str,
+        *,
+        got: object,
+        expected: object,
+        where: str | Callable[[], str] = "",
+        axes: tuple[str, ...] = (),
+        of_dtype: bool = False,
+    ) -> None:
+        super().__init__(rationale)
+        self.of_dtype = of_dtype
+        self.rationale = rationale
+        self.got = got
+        self.expected = expected
+        self.axes = axes
+        self._where = where
+
+    @property
+    def where(self) -> str:
+        """Where the two differ, as one phrase."""
+        if not isinstance(self._where, str):
+            self._where = self._where()
+        return self._where
+
+    @where.setter
+    def where(self, where: str) -> None:
+        self._where = where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rules:
+    """How exactly to compare, and what to call what is compared."""
+
+    rtol: float | None
+    atol: float | None
+    check_dtype: bool
+    what: str
+    axes: tuple[str, ...] | None = None
+
+    @property
+    def start(self) -> str:
+        """Begin a sentence with what is compared; a name keeps its spelling."""
+        return self.what[:1].upper() + self.what[1:] if self.what.startswith(("the ", "item ")) else self.what
+
+
+def assert_matches(
+    got: object,
+    expected: object,
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+    check_dtype: bool = True,
+    what: str = "the result",
+    axes: tuple[str, ...] | None = None,
+) -> None:
+    """Raise Mismatch unless `got` equals `expected`, looked at step by step.
+
+    Numbers and tensors may differ by atol + rtol * |expected|; the defaults are those of torch.testing.
+    `axes` names the axes of a tensor; four axes are (N, C, H, W) unless told otherwise.
+    """
+    _compare(got, expected, _Rules(rtol=rtol, atol=atol, check_dtype=check_dtype, what=what, axes=axes))
+
+
+def assert_shape(got: object, shape: tuple[int, ...], *, what: str = "the result") -> None:
+    """Raise Mismatch unless `got` is a tensor of this shape; its values and dtype are left to other checks."""
+    if isinstance(got, ForeignResult):
+        raise Mismatch(got.sentence, got=got, expected=shape)
+    wanted = torch.empty(shape, device="meta")
+    rules = _Rules(rtol=None, atol=None, check_dtype=False, what=what)
+    if type(got) is not torch.Tensor:
+        raise Mismatch(_type_rationale(got, wanted, rules, _same_shape), got=got, expected=shape)
+    if got.shape != wanted.shape:
+        rationale = f"{rules.start} has the shape {tuple(got.shape)}, not {shape}."
+        where = shape_difference(got, wanted, None)
+        raise Mismatch(rationale, got=tuple(got.shape), expected=shape, where=where)
+
+
+def type_name(value: object) -> str:
+    """Name a value's type as a student would."""
+    if value is None:
+        return "None"
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, RemoteObject):
+        return f"an object ({value!r})"
+    article = "an" if type(value).__name__[0] in "aeiou" else "a"
+    return f"{article} {type(value).__name__}"
+
+
+def _compare(got: object, expected: object, rules: _Rules) -> None:
+    if isinstance(got, ForeignResult):
+        raise Mismatch(got.sentence, got=got, expected=expected)
+    if isinstance(expected, torch.Tensor):
+        _tensors(got, expected, rules)
+    elif isinstance(expected, (list, tuple)):
+        _sequences(got, expected, rules)
+    elif isinstance(expected, dict):
+        _mappings(got, expected, rules)
+    else:
+        _scalars(got, expected, rules)
+
+
+# --- type
+
+
+def _type_rationale(
+    got: object, expected: object, rules: _Rules, right: Callable[[object, object], bool]
+) -> str:
+    if got is None and rules.what == "the result":
+        return f"{rules.start} is None. Does the last line return it?"
+    advice = habit(got, expected, right)
+    end = f": {advice}." if advice else "."
+    if isinstance(got, tuple) and got and isinstance(expected, torch.Tensor):
+        return f"{rules.start} is a tuple of {len(got)}, where a single tensor is expected{end}"
+    return f"{rules.start} is {type_name(got)}, where {type_name(expected)} is expected{end}"
+
+
+def _wrong_type(got: object, expected: object, rules: _Rules) -> NoReturn:
+    def right(one: object, other: object) -> bool:
+        try:
+            _compare(one, other, rules)
+        except Mismatch:
+            return False
+        return True
+
+    raise Mismatch(_type_rationale(got, expected, rules, right), got=got, expected=expected)
+
+
+def _same_shape(one: object, other: object) -> bool:
+    both = isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor)
+    return both and one.shape == other.shape  # type: ignore[attr-defined]
+
+
+# --- numbers and containers
+
+
+def _scalars(got: object, expected: object, rules: _Rules) -> None:
+    if isinstance(expected, float) and type(got) is int:
+        got = _as_float(got)  # 1 for 1.0 is no mistake worth points
+    if type(got) is not type(expected):
+        _wrong_type(got, expected, rules)
+    if isinstance(expected, float) and isinstance(got, float):
+        if math.isnan(got) and math.isnan(expected):
+            return
+        if math.isnan(got):
+            raise Mismatch(f"{rules.start} is NaN.", got=got, expected=expected)
+        rtol = 1e-6 if rules.rtol is None else rules.rtol
+        atol = 1e-8 if rules.atol is None else rules.atol
+        note_number(got, expected, rtol, atol)
+        if math.isclose(got, expected, rel_tol=rtol, abs_tol=atol):
+            return
+    elif got == expected:
+        return
+    raise Mismatch(f"{rules.start} is {_written(got)}, not {_written(expected)}.", got=got, expected=expected)
+
+
+def _written(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > 1024:
+        return f"a number of {value.bit_length()} bits"  # Python refuses to write the largest ones at all
+    return repr(value)
+
+
+def _as_float(number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
+def _sequences(got: object, expected: list[object] | tuple[object, ...], rules: _Rules) -> None:
+    if not isinstance(got, (list, tuple)):  # a list for a tuple is no mistake worth points
+        _wrong_type(got, expected, rules)
+    if len(got) != len(expected):
+        rationale = f"{rules.start} has {len(got)} items, where {len(expected)} are expected."
+        raise Mismatch(rationale, got=got, expected=expected)
+    for n, (one, other) in enumerate(zip(got, expected, strict=True), start=1):
+        inside = replace(rules, what=f"item {n} of {rules.what}", axes=None)
+        try:
+            _compare(one, other, inside)
+        except Mismatch as mismatch:
+            if isinstance(other, torch.Tensor):
+                raise
+            raise Mismatch(mismatch.rationale, got=got, expected=expected) from None
+
+
+def _mappings(got: object, expected: dict[object, object], rules: _Rules) -> None:
+    if not isinstance(got, dict):
+        _wrong_type(got, expected, rules)
+    absent = [key for key in expected if key not in got]
+    extra = [key for key in got if key not in expected]
+    if absent or extra:
+        parts = [f"lacks {_listed(absent)}"] if absent else []
+        parts += [f"has {_listed(extra)}, which nobody expects"] if extra else []
+        raise Mismatch(f"{rules.start} {' and '.join(parts)}.", got=list(got), expected=list(expected))
+    for key, other in expected.items():
+        _compare(got[key], other, replace(rules, what=f"{rules.what} `{key}`", axes=None))
+
+
+def _listed(keys: list[object]) -> str:
+    shown = ", ".join(f"`{key}`" for key in keys[:6])
+    return shown if len(keys) <= 6 else f"{shown} and {len(keys) - 6} more"
+
+
+# --- tensors
+
+
+def _tensors(got: object, expected: torch.Tensor, rules: _Rules) -> None:
+    if type(got) is not torch.Tensor:
+        _wrong_type(got, expected, rules)
+    got, expected = got.detach(), expected.detach()
+    if got.shape != expected.shape:
+        rationale = f"{rules.start} has the shape {tuple(got.shape)}, not {tuple(expected.shape)}."
+        raise Mismatch(
+            rationale, got=got, expected=expected, where=lambda: shape_difference(got, expected, rules.axes)
+        )
+    if rules.check_dtype and got.dtype != expected.dtype:
+        rationale = f"{rules.start} has the dtype {_dtype(got)}, not {_dtype(expected)}{_dtype_advice(got)}."
+        raise Mismatch(rationale, got=got, expected=expected, of_dtype=True)
+    if got.device != expected.device:
+        rationale = (
+            f"{rules.start} lies on {got.device}, not on {expected.device}: make it with device=x.device."
+        )
+        raise Mismatch(rationale, got=got, expected=expected)
+    _values(got, expected, rules)
+
+
+def _dtype(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _dtype_advice(got: torch.Tensor) -> str:
+    advice = _DTYPE_ADVICE.get(got.dtype, "" if got.is_floating_point() else _WHOLE_ADVICE)
+    return f": {advice}" if advice else ""
+
+
+def _values(got: torch.Tensor, expected: torch.Tensor, rules: _Rules) -> None:
+    wrong = ~_close(got, expected, rules)
+    if not bool(wrong.any()):
+        return
+    ours, theirs = got.double(), expected.double()
+    axes = rules.axes or AXES.get(expected.dim(), ())
+    raise Mismatch(
+        f"{rules.start} {_how_wrong(ours, theirs, wrong)}.",
+        got=got,
+        expected=expected,
+        where=lambda: locate(ours, theirs, wrong, axes),
+        axes=axes,
+    )
+
+
+def _close(got: torch.Tensor, expected: torch.Tensor, rules: _Rules) -> torch.Tensor:
+    if (
+        rules.rtol is None
+        and rules.atol is None
+        and not (got.is_floating_point() or expected.is_floating_point())
+    ):
+        return got == expected  # as they are: a double cannot tell large integers apart
+    default_rtol, default_atol = _tolerances(got, expected)
+    rtol = default_rtol if rules.rtol is None else rules.rtol
+    atol = default_atol if rules.atol is None else rules.atol
+    note(got, expected, rtol, atol)
+    return torch.isclose(got.double(), expected.double(), rtol=rtol, atol=atol, equal_nan=True)
+
+
+def _how_wrong(got: torch.Tensor, expected: torch.Tensor, wrong: torch.Tensor) -> str:
+    """Tell of NaN, then of infinities, then of the share that is wrong and the largest error."""
+    total = got.numel()
+    if count := int((got.isnan() & ~expected.isnan()).sum()):
+        return f"holds NaN in {count} of {total} places"
+    for infinity in (math.inf, -math.inf):
+        if count := int(((got == infinity) & expected.isfinite()).sum()):
+            return f"holds {infinity} in {count} of {total} places, where finite numbers are expected"
+    largest = float((got - expected)[wrong].abs().max())
+    by = f", by up to {largest:.4g}" if math.isfinite(largest) and total > 1 else ""
+    return f"is wrong in {int(wrong.sum())} of {total} places{by}"
+
+
+def _tolerances(got: torch.Tensor, expected: torch.Tensor) -> tuple[float, float]:
+    """Return (rtol, atol) of torch.testing for the less exact of two dtypes."""
+    known = {torch.float32: (1.3e-6, 1e-5), torch.float64: (1e-7, 1e-7), torch.float16: (1e-3, 1e-5)}
+    known[torch.bfloat16] = (1.6e-2, 1e-5)
+    pairs = [known.get(tensor.dtype, (0.0, 0.0)) for tensor in (got, expected)]
+    return max(pairs)

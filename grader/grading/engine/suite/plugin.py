@@ -1,0 +1,248 @@
+"""Turns a hidden suite into checks: a bare and fast pytest collects it, and they are run one by one."""
+
+import contextlib
+import hashlib
+import inspect
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Set
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from grader.core.error_location import blame
+from grader.core.errors import DocumentError, Problem
+from grader.core.model import Reveal
+from grader.course import visibility
+from grader.grading.engine.proxy import Conversation, Student
+from grader.sandbox.worker.service import seed_everything
+
+_OFF = (
+    "terminal faulthandler cacheprovider doctest junitxml pastebin nose legacypath logging stepwise debugging warnings "
+    "unraisableexception threadexception setuponly setupplan recwarn monkeypatch tmpdir freeze_support subtests "
+    "unittest skipping"
+)
+_MARKS = {
+    "points(n)": "what the check is worth",
+    "requires(*checks)": "earlier checks without which this one makes no sense",
+    "reveal(what)": "how much of the check students see: all, title (and the outcome), or nothing",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSpec:
+    """One check as the suite describes it. `title` is the first line of the test's docstring.
+
+    `reveal` is the check's own mark; what its exercise and course say is not known here, and changes no result.
+    """
+
+    id: str
+    title: str
+    points: float
+    requires: tuple[str, ...] = ()
+    reveal: Reveal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check as it was collected: what it is, and the test that it runs."""
+
+    spec: CheckSpec
+    test: Callable[..., object]
+
+    @property
+    def globals(self) -> dict[str, object]:
+        """The globals of the suite."""
+        return getattr(inspect.unwrap(self.test), "__globals__", {})
+
+    def run(self, conversation: Conversation, seed: int) -> None:
+        """Call the test with `student` and `rng` filled in: all that a check may ask for."""
+        seed = seed_of(seed, self.spec.id)
+        seed_everything(seed)
+        offered = {"student": Student(conversation), "rng": torch.Generator().manual_seed(seed)}
+        self.test(**{name: offered[name] for name in inspect.signature(self.test).parameters})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRun:
+    """One check that ran, or was skipped because `waits_for` did not pass. `error` is what it raised."""
+
+    spec: CheckSpec
+    conversation: Conversation
+    error: BaseException | None = None
+    waits_for: str = ""
+    duration_s: float = 0.0
+    rerun: Callable[[Conversation], None] | None = None
+
+
+def seed_of(seed: int, check: str) -> int:
+    """Return the seed of one check's inputs: the same for every submission, another for every check."""
+    digest = hashlib.blake2b(f"{seed}|{check}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+class _Collector:
+    """A plugin that takes the tests of a suite from pytest, which then runs none."""
+
+    def __init__(self) -> None:
+        self.items: list[pytest.Item] = []
+        self.errors: list[str] = []
+        self.raised: list[BaseException] = []
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Declare the marks."""
+        for mark, meaning in _MARKS.items():
+            config.addinivalue_line("markers", f"{mark}: {meaning}")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember why a suite could not be read."""
+        if report.failed:
+            self.errors.append(str(report.longrepr))
+
+    def pytest_exception_interact(self, call: pytest.CallInfo[object]) -> None:
+        """Remember what a suite raised; pytest puts an error of its own before what an import raised."""
+        if call.excinfo is not None:
+            error = call.excinfo.value
+            wrapped = isinstance(error, pytest.Collector.CollectError)
+            self.raised.append(error.__cause__ or error if wrapped else error)
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Remember what ended pytest itself: a suite that leaves with sys.exit."""
+        self.raised.append(excinfo.value)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Keep the tests in the order of the file."""
+        self.items = list(session.items)
+        return True
+
+
+def collect(path: Path) -> tuple[Check, ...]:
+    """Import the suite at `path`; return its checks in their order.
+
+    Raises DocumentError when it cannot be read, is empty, or has tests that are no checks.
+    """
+    sys.dont_write_bytecode = True  # the course may lie where nobody may write
+    collector = _Collector()
+    with _kept_output() as printed:
+        code = pytest.main(list(_arguments(path)), plugins=[collector])
+    places = [found for error in collector.raised if (found := blame(error, path.parent))]
+    if places:
+        raise DocumentError(places)
+    if collector.errors or code is not pytest.ExitCode.OK or not collector.items:
+        reason = (
+            "\n".join(collector.errors)
+            or f"pytest ended with exit code {int(code)}: {printed.getvalue()[-500:]}"
+        )
+        raise DocumentError([Problem(path=path.name, message=f"the suite cannot be run: {reason}")])
+    written = _written(path)
+    tests = [item for item in collector.items if isinstance(item, pytest.Function)]
+    if problems := [problem for test in tests for problem in _problems(test, written.get(test.name))]:
+        raise DocumentError(problems)
+    return tuple(Check(spec=_spec(test, written.get(test.name)), test=test.obj) for test in tests)
+
+
+def _written(path: Path) -> dict[str, Reveal | None]:
+    """Return how much of each test students see, as it says itself. A problem's path is below the exercise's folder."""
+    try:
+        return {test.id: test.reveal for test in visibility.read(path)}
+    except DocumentError as error:
+        raise DocumentError(replace(problem, path=path.name) for problem in error.problems) from None
+
+
+def _arguments(path: Path) -> Iterator[str]:
+    here = path.parent
+    # Without confcutdir the folders above are collected too, and every name in them is looked at.
+    yield from (str(path), "-c", os.devnull, f"--rootdir={here}", f"--confcutdir={here}", "--noconftest")
+    yield from ("--assert=plain", "--capture=no", "--strict-markers", "--disable-plugin-autoload")
+    for name in _OFF.split():
+        yield from ("-p", f"no:{name}")
+
+
+def run_checks(
+    checks: Iterable[Check],
+    *,
+    seed: int,
+    start: Callable[[CheckSpec], Conversation],
+    report: Callable[[CheckRun], bool],
+    first_failure: bool = False,
+) -> None:
+    """Run checks, and report each as it ends.
+
+    `start` opens the conversation of a check; `report` takes its run and tells whether it passed. With `first_failure`
+    no check runs after one that did not pass.
+    """
+    passed: set[str] = set()
+    with _kept_output():
+        for check in checks:
+            if report(_run(check, seed, start(check.spec), passed)):
+                passed.add(check.spec.id)
+            elif first_failure:
+                return
+
+
+def _run(check: Check, seed: int, conversation: Conversation, passed: Set[str]) -> CheckRun:
+    """Run one check, unless it waits for one that did not pass."""
+    waits_for = next((name for name in check.spec.requires if name not in passed), "")
+    started = time.monotonic()
+    error = None
+    if not waits_for:
+        try:
+            check.run(conversation, seed)
+        except BaseException as raised:  # noqa: BLE001 - a suite may raise anything; the report tells it apart
+            error = raised
+    return CheckRun(
+        spec=check.spec,
+        conversation=conversation,
+        error=error,
+        waits_for=waits_for,
+        duration_s=time.monotonic() - started,
+        rerun=lambda other: check.run(other, seed),
+    )
+
+
+def _problems(item: pytest.Function, written: Reveal | None) -> Iterator[Problem]:
+    """Yield what keeps a test from being a check."""
+    path, first_line, _ = item.location
+    place = {"line": (first_line or 0) + 1, "column": 1}
+    points = item.get_closest_marker("points")
+    if points is None or len(points.args) != 1:
+        yield Problem(path=path, message=f"{item.name} needs its points: @pytest.mark.points(2)", **place)
+    if not _title(item):
+        message = f"{item.name} needs a docstring: its first line is the title that students read"
+        yield Problem(path=path, message=message, **place)
+    if unknown := set(item.fixturenames) - {"student", "rng", "request"}:
+        message = f"{item.name} asks for {sorted(unknown)}; a check has `student` and `rng`"
+        yield Problem(path=path, message=message, **place)
+    told = item.get_closest_marker("reveal")
+    if told is not None and (written is None or told.args != (written,)):
+        message = 'says what it reveals where nobody reads it: write @pytest.mark.reveal("title") above it'
+        yield Problem(path=path, message=f"{item.name} {message}", **place)
+
+
+def _title(item: pytest.Function) -> str:
+    return (item.obj.__doc__ or "").strip().split("\n")[0].rstrip(".")
+
+
+def _spec(item: pytest.Function, written: Reveal | None) -> CheckSpec:
+    points = item.get_closest_marker("points")
+    requires = item.get_closest_marker("requires")
+    assert points is not None
+    return CheckSpec(
+        id=item.name,
+        title=_title(item),
+        points=float(points.args[0]),
+        requires=tuple(requires.args) if requires else (),
+        reveal=written,
+    )
+
+
+@contextlib.contextmanager
+def _kept_output() -> Generator[io.StringIO]:
+    """Keep what pytest and suites print off the process's own output, which may be a channel."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        yield printed

@@ -1,8 +1,0 @@
-"""`%load_ext grader`: grades cells of a notebook where they stand, `%%grade pooling`, and shows the report below them.
-
-Needs IPython, and is imported only by it.
-"""
-
-from grader.notebook.magics import load, unload
-
-__all__ = ["load", "unload"]

@@ -1,0 +1,124 @@
+"""A quiz as one page: no network, no key, no feedback; its answers download as the file that `grade` reads."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from grader.quiz.answers import Responses
+from grader.quiz.bank import Bank
+from grader.quiz.items import Item
+from grader.quiz.marking import prompt_text
+from grader.quiz.page.controls import controls, kind, parts
+from grader.quiz.sheet import as_yaml, entry, form, head
+from grader.report.html_document import NOTHING, document, skip
+from grader.report.html_markup import Markup, inline, joined, prose, tag
+from grader.report.text_layout import number
+
+_TOLD_BY_CONTROLS = {"one", "several", "verdict", "match", "order"}
+
+
+def to_html(bank: Bank, responses: Responses) -> str:
+    """Return the page of a quiz, filled with these responses, drawn from their seed."""
+    here = Path(__file__)
+    asked = bank.sheet(responses.seed)
+    open_items = [item for item in asked if item.void is None]
+    body = [_item(item, n, len(open_items)) for n, item in enumerate(open_items, start=1)]
+    told = tag("script", _data(bank, responses, asked), type="application/json", id="quiz")
+    return document(
+        f"{bank.title} - convgrader quiz",
+        skip("Skip to the questions", "questions"),
+        _header(bank, open_items),
+        tag("main", *body, id="questions"),
+        _bar(bank),
+        told,
+        style=here.with_name("quiz.css").read_text(encoding="utf-8"),
+        script=here.with_name("quiz.js").read_text(encoding="utf-8"),
+    )
+
+
+def _header(bank: Bank, items: list[Item]) -> Markup:
+    points = number(sum(item.points for item in items))
+    return tag(
+        "header",
+        tag("p", "convgrader quiz", class_="brand"),
+        tag(
+            "h1", bank.title, tag("small", f"section {bank.section}, {len(items)} questions, {points} points")
+        ),
+        tag(
+            "p",
+            "Answer in any order, and change what you like. When you stop, download your answers and put the file ",
+            joined(("into ", tag("code", "answers/"), ", in place of the one there; ")),
+            joined((tag("code", "grade"), " grades it.")),
+            class_="next",
+        ),
+        tag("noscript", tag("p", inline(f"This page needs scripts. Without: `grade quiz {bank.id}`."))),
+    )
+
+
+def _item(item: Item, n: int, count: int) -> Markup:
+    name = f"q{n}"
+    worth = f"{number(item.points)} point{'' if item.points == 1 else 's'}"
+    legend = tag("legend", tag("h2", f"Question {n}", tag("small", f" of {count}, {worth}")))
+    told = NOTHING if kind(item) in _TOLD_BY_CONTROLS else inline(f"Write {form(item)}.")
+    return tag(
+        "fieldset",
+        legend,
+        tag("div", prose(prompt_text(item)), id=f"{name}-prompt"),
+        controls(item, name),
+        tag("p", told, id=f"{name}-form", class_="form") if told else NOTHING,
+        tag("p", class_="said", role="status"),
+        _hints(item),
+        id=name,
+        data_item=item.id,
+        data_kind=kind(item),
+        aria_describedby=f"{name}-prompt",
+    )
+
+
+def _hints(item: Item) -> Markup:
+    """Return the hints of an item, closed, each with what it costs, and the button that opens the next."""
+    if not item.hints:
+        return NOTHING
+    count = len(item.hints)
+    told = [
+        tag("p", tag("b", f"Hint {n} of {count}:"), " ", inline(hint.text), hidden="")
+        for n, hint in enumerate(item.hints, start=1)
+    ]
+    buttons = [
+        tag("button", f"Open hint {n} of {count}" + _cost(hint.cost), type="button", data_hint=n, hidden="")
+        for n, hint in enumerate(item.hints, start=1)
+    ]
+    return tag("div", tag("div", *told, aria_live="polite"), *buttons, class_="hints")
+
+
+def _cost(cost: float) -> str:
+    return f", for {number(cost)} of the points" if cost else ""
+
+
+def _bar(bank: Bank) -> Markup:
+    download = tag("button", "Download answers", type="button", id="download")
+    state = tag("p", role="status", id="state")
+    return tag(
+        "footer", tag("div", state, download), class_="bottom", aria_label=f"Your answers to {bank.title}"
+    )
+
+
+def _data(bank: Bank, responses: Responses, asked: list[Item]) -> Markup:
+    """Return what the script needs, as JSON that no text in it can end: the answers file, cut where answers belong."""
+    data = {
+        "file": f"{bank.id}.yaml",
+        "keep": f"convgrader quiz {bank.id} {responses.seed if bank.seed is None else bank.seed}",
+        "head": "\n".join(head(bank, responses.seed)),
+        "items": [
+            {"id": item.id, "entry": "\n".join(entry(item)), **_given(item, responses.given)}
+            for item in asked
+        ],
+        "hints": {item: n for item, n in responses.hints.items() if n},
+    }
+    return Markup(json.dumps(data).replace("<", "\\u003c"))
+
+
+def _given(item: Item, given: Mapping[str, object]) -> dict[str, object]:
+    if item.id not in given:
+        return {"parts": {}, "written": ""}
+    return {"parts": parts(item, given[item.id]), "written": as_yaml(given[item.id])}

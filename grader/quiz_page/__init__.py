@@ -1,5 +1,0 @@
-"""A quiz as one HTML page that is answered in a browser, without its keys."""
-
-from grader.quiz_page.page import to_html
-
-__all__ = ["to_html"]

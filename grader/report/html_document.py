@@ -1,0 +1,61 @@
+"""What all our pages have in common: a document that loads nothing and runs nothing, and its smallest parts."""
+
+import base64
+import hashlib
+from pathlib import Path
+
+from grader.report.html_markup import Markup, tag
+
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'"  # should anything slip through, it loads and runs nothing
+)
+NOTHING = Markup("")
+
+
+def document(title: str, *body: str, style: str = "", script: str = "") -> str:
+    """Return a page of these parts, with the style of all pages and some of its own.
+
+    A page with a script runs that one and no other, and has no style but what stands in its head.
+    """
+    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8") + style
+    policy = _policy(style, script) if script else _POLICY
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", title),
+        tag("style", Markup(style)),
+    )
+    code = [tag("script", Markup(script))] if script else []
+    return "<!doctype html>\n" + tag("html", head, "\n", tag("body", *body, *code), lang="en") + "\n"
+
+
+def _policy(style: str, script: str) -> str:
+    """Allow this style and this script, and nothing else."""
+    allowed = [
+        f"{kind}-src 'sha256-{_digest(text)}'" for kind, text in (("style", style), ("script", script))
+    ]
+    return "; ".join(["default-src 'none'", *allowed, "base-uri 'none'", "form-action 'none'"])
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def skip(text: str, target: str) -> Markup:
+    """Return the link that lets the keyboard pass over what comes first."""
+    return tag("a", text, href=f"#{target}", class_="skip")
+
+
+def bar(points: float, max_points: float) -> Markup:
+    """Draw a share; the numbers beside it say the same in words."""
+    share = points / max_points if max_points else 0.0
+    filled = tag("span", style=f"width: {100 * share:.1f}%")
+    return tag("span", filled, class_="bar full" if share >= 1 else "bar", aria_hidden="true")
+
+
+def opening(summary: Markup, *body: str) -> Markup:
+    """Return what a reader opens: its first line, and what is behind it."""
+    return tag("details", tag("summary", summary), tag("div", *body, class_="body"))

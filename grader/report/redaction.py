@@ -1,0 +1,89 @@
+"""A report as its students may see it: what checks keep to themselves is taken out, and what is hidden is counted.
+
+A report is graded and kept whole; how much of it is shown is decided each time it is. Pure functions.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from grader.core import scoring
+from grader.core.model import CheckResult, ExerciseResult, Hidden, Outcome, Report, Reveal, Seen
+
+WITHHELD = "This check keeps its details to itself."
+_WAITS = "Waits for a check that you cannot see."
+_VOID = "This exercise was not graded, through a fault of ours. No points are lost; please grade again."
+_ALL = Seen()
+
+
+def shown(report: Report, seen: Mapping[str, Seen]) -> Report:
+    """Return the report as far as students see it. `seen` tells of each exercise how much; of others, all is seen."""
+    exercises = tuple(shown_exercise(result, seen.get(result.id, _ALL)) for result in report.exercises)
+    return _with(report, exercises)
+
+
+def unseen(report: Report, seen: Mapping[str, Seen]) -> Report:
+    """Return the checks that `shown` leaves out, whole, in the exercises they are of."""
+    exercises = tuple(
+        replace(result, checks=secret, message="", traceback=(), output="")
+        for result in report.exercises
+        if (secret := _secret(result, seen.get(result.id, _ALL)))
+    )
+    return replace(_with(report, exercises), quizzes=())
+
+
+def _with(report: Report, exercises: tuple[ExerciseResult, ...]) -> Report:
+    points, max_points, score = scoring.total(exercises, report.quizzes)
+    return replace(report, exercises=exercises, points=points, max_points=max_points, score=score)
+
+
+def shown_exercise(result: ExerciseResult, seen: Seen) -> ExerciseResult:
+    """Return the result of one exercise as far as students see it. What is shown so already stays as it is."""
+    if result.hidden is not None:
+        return result
+    secret = _secret(result, seen)
+    if not result.checks:
+        return _without_checks(result, seen)
+    if not secret and all(seen.of(check.id) is Reveal.ALL for check in result.checks):
+        return result
+    titles = {check.title for check in secret}
+    checks = tuple(_shown_check(check, seen, titles) for check in result.checks if check not in secret)
+    # What the code printed goes too, and what speaks of all checks together: a print shows what a check asks for.
+    told = replace(result, checks=checks, message="", traceback=(), output="")
+    if not secret:
+        return told
+    hidden = Hidden(checks=len(secret), max_points=math.fsum(check.max_points for check in secret))
+    void = result.outcome is Outcome.INTERNAL_ERROR
+    outcome = scoring.most_severe({check.outcome for check in checks}) if checks else Outcome.SKIPPED
+    return replace(
+        told,
+        message=_VOID if void else "",
+        outcome=Outcome.INTERNAL_ERROR if void else outcome,
+        points=0.0 if void else math.fsum(check.points for check in checks),
+        max_points=0.0 if void else result.max_points - hidden.max_points,
+        duration_s=math.fsum(check.duration_s for check in checks),
+        hidden=hidden,
+    )
+
+
+def _secret(result: ExerciseResult, seen: Seen) -> tuple[CheckResult, ...]:
+    return tuple(check for check in result.checks if seen.of(check.id) is Reveal.NOTHING)
+
+
+def _without_checks(result: ExerciseResult, seen: Seen) -> ExerciseResult:
+    """Take the hidden points out where no check ran. Why none did is the student's to know, unless it is our fault."""
+    if seen.hidden is None:
+        return result
+    if result.outcome is Outcome.INTERNAL_ERROR:
+        return replace(result, message=_VOID, hidden=seen.hidden)
+    return replace(result, max_points=result.max_points - seen.hidden.max_points, hidden=seen.hidden)
+
+
+def _shown_check(check: CheckResult, seen: Seen, secret_titles: set[str]) -> CheckResult:
+    if check.outcome is Outcome.SKIPPED and check.rationale in {
+        f"Waits for: {title}." for title in secret_titles
+    }:
+        return replace(check, rationale=_WAITS)
+    if seen.of(check.id) is Reveal.ALL or check.outcome in (Outcome.PASSED, Outcome.SKIPPED):
+        return check
+    return replace(check, rationale=WITHHELD, counterexample=None, picture=None, diagnosis=None, traceback=())

@@ -1,0 +1,1 @@
+"""The trust boundary: `worker` is untrusted, `protocol` is all that crosses, `supervisor` starts and stops workers."""

@@ -1,0 +1,240 @@
+"""Frames: a magic number, two lengths, a msgpack header, raw tensor buffers. Sizes are checked before allocation."""
+
+import contextlib
+import os
+import queue
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import IO, Protocol, TypeVar
+
+from grader.core.errors import ProtocolError
+
+MAGIC = b"CG1\n"
+MAX_HEADER_BYTES = 4 * 2**20
+MAX_PAYLOAD_BYTES = 256 * 2**20
+_PREFIX = struct.Struct("!4sII")
+
+Used = TypeVar("Used")
+
+
+class Closed(Exception):
+    """The other side closed the connection."""
+
+
+class Overdue(Exception):
+    """The deadline passed before a whole frame arrived, or was taken."""
+
+
+class Channel(Protocol):
+    """One end of a connection that carries whole frames."""
+
+    def send(self, header: bytes, payload: bytes = b"", deadline: float | None = None) -> None:
+        """Send one frame; raise Closed when the other end is gone, Overdue when it does not read in time."""
+
+    def receive(self, deadline: float | None = None) -> tuple[bytes, bytearray]:
+        """Return the next frame's header and payload; raise Closed, Overdue or ProtocolError.
+
+        `deadline` is a value of time.monotonic(); None waits for ever.
+        """
+
+    def close(self) -> None:
+        """Close this end."""
+
+
+def _lengths(prefix: bytes | bytearray) -> tuple[int, int]:
+    magic, header, payload = _PREFIX.unpack(prefix)
+    if magic != MAGIC:
+        raise ProtocolError("a frame does not start with the magic number")
+    if header > MAX_HEADER_BYTES or payload > MAX_PAYLOAD_BYTES:
+        raise ProtocolError(f"a frame announces {header} + {payload} bytes, more than any honest frame has")
+    return header, payload
+
+
+def _frame(header: bytes, payload: bytes) -> bytes:
+    return _PREFIX.pack(MAGIC, len(header), len(payload)) + header + payload
+
+
+def _left(deadline: float | None) -> float | None:
+    """Return the seconds until a deadline; None for ever. Raises TimeoutError once it has passed."""
+    if deadline is None:
+        return None
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+class SocketChannel:
+    """A channel over a connected stream socket; the deadline is kept by the socket's timeout."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def fileno(self) -> int:
+        """Return the descriptor, for selectors."""
+        return self._connection.fileno()
+
+    def send(self, header: bytes, payload: bytes = b"", deadline: float | None = None) -> None:
+        """Send one frame."""
+        try:
+            self._connection.settimeout(_left(deadline))
+            self._connection.sendall(_frame(header, payload))
+        except TimeoutError as error:
+            raise Overdue from error
+        except OSError as error:
+            raise Closed from error
+
+    def receive(self, deadline: float | None = None) -> tuple[bytes, bytearray]:
+        """Return the next frame's header and payload."""
+        header, payload = _lengths(self._exactly(_PREFIX.size, deadline))
+        return bytes(self._exactly(header, deadline)), self._exactly(payload, deadline)
+
+    def _exactly(self, count: int, deadline: float | None) -> bytearray:
+        received = bytearray(count)
+        view, done = memoryview(received), 0
+        while done < count:
+            try:
+                self._connection.settimeout(_left(deadline))
+                got = self._connection.recv_into(view[done:])
+            except TimeoutError as error:
+                raise Overdue from error
+            except OSError as error:
+                raise Closed from error
+            if not got:
+                raise Closed
+            done += got
+        return received
+
+    def close(self) -> None:
+        """Close this end."""
+        self._connection.close()
+
+
+class DescriptorChannel:
+    """A channel over plain descriptors with read and write alone: all that a locked-down worker may use."""
+
+    def __init__(self, reading: int, writing: int) -> None:
+        self._reading, self._writing = reading, writing
+
+    def send(self, header: bytes, payload: bytes = b"", deadline: float | None = None) -> None:
+        """Send one frame. Knows no deadline, nor does `receive`: the other side keeps it."""
+        if deadline is not None:
+            raise ValueError("a descriptor channel keeps no deadline")
+        prefix = _PREFIX.pack(MAGIC, len(header), len(payload))
+        try:
+            for part in (prefix + header, payload):  # one after another: no third copy of a large payload
+                data = memoryview(part)
+                while data:
+                    data = data[_waited(self._writing, partial(os.write, self._writing, data)) :]
+        except OSError as error:
+            raise Closed from error
+
+    def receive(self, deadline: float | None = None) -> tuple[bytes, bytearray]:
+        """Return the next frame's header and payload."""
+        if deadline is not None:
+            raise ValueError("a descriptor channel keeps no deadline")
+        header, payload = _lengths(self._exactly(_PREFIX.size))
+        return bytes(self._exactly(header)), self._exactly(payload)
+
+    def _exactly(self, count: int) -> bytearray:
+        received = bytearray()
+        while len(received) < count:
+            size = min(count - len(received), 2**20)
+            part = _waited(self._reading, partial(os.read, self._reading, size))
+            if not part:
+                raise Closed
+            received += part
+        return received
+
+    def close(self) -> None:
+        """Close both descriptors."""
+        for descriptor in {self._reading, self._writing}:
+            os.close(descriptor)
+
+
+def _waited(descriptor: int, use: Callable[[], Used]) -> Used:
+    """Use a descriptor that waits; one that was told not to, by code of a student's, is told to wait again.
+
+    Or it would be chance whether such code goes on: whether the next frame is there already when it is read.
+    """
+    while True:
+        try:
+            return use()
+        except BlockingIOError:
+            os.set_blocking(descriptor, True)
+
+
+class PipeChannel:
+    """A channel over unbuffered pipes. Threads read and write, so that deadlines hold on every platform."""
+
+    def __init__(self, reading: IO[bytes], writing: IO[bytes]) -> None:
+        self._reading, self._writing, self._closed = reading, writing, False
+        # One frame at a time: who sends more than it is asked for waits, and fills no memory here.
+        self._frames: queue.Queue[tuple[bytes, bytearray] | Exception] = queue.Queue(maxsize=1)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        try:
+            while not self._closed:
+                header, payload = _lengths(self._exactly(_PREFIX.size))
+                self._frames.put((bytes(self._exactly(header)), self._exactly(payload)))
+        except (Closed, ProtocolError) as ending:
+            self._frames.put(ending)
+        except OSError:
+            self._frames.put(Closed())
+        finally:
+            self._reading.close()
+
+    def _exactly(self, count: int) -> bytearray:
+        received = bytearray()
+        while len(received) < count:
+            part = self._reading.read(min(count - len(received), 2**20))
+            if not part:
+                raise Closed
+            received += part
+        return received
+
+    def send(self, header: bytes, payload: bytes = b"", deadline: float | None = None) -> None:
+        """Send one frame."""
+        written: queue.Queue[Exception | None] = queue.Queue()
+        threading.Thread(target=self._write, args=(_frame(header, payload), written), daemon=True).start()
+        try:
+            problem = written.get(timeout=_left(deadline))
+        except (queue.Empty, TimeoutError):
+            raise Overdue from None
+        if problem is not None:
+            raise Closed from problem
+
+    def _write(self, frame: bytes, written: "queue.Queue[Exception | None]") -> None:
+        data = memoryview(frame)
+        try:
+            while data:
+                data = data[self._writing.write(data) :]
+            written.put(None)
+        except (OSError, ValueError) as error:
+            written.put(error)
+
+    def receive(self, deadline: float | None = None) -> tuple[bytes, bytearray]:
+        """Return the next frame's header and payload."""
+        try:
+            frame = self._frames.get(timeout=_left(deadline))
+        except (queue.Empty, TimeoutError):
+            raise Overdue from None
+        if isinstance(frame, Exception):
+            self._frames.put(frame)  # an ending stays one
+            raise frame
+        return frame
+
+    def close(self) -> None:
+        """Close the writing end, which ends an honest process; the reading thread ends with its process."""
+        self._closed = True
+        with contextlib.suppress(queue.Empty):
+            self._frames.get_nowait()  # the thread may wait for room
+        try:
+            self._writing.close()
+        except OSError:
+            return  # the process is gone, and what was still buffered with it

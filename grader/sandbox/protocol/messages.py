@@ -1,0 +1,204 @@
+"""Everything that may be said between the grader and a worker, as typed records that refuse unknown fields.
+
+The worker is untrusted: whatever it says is a claim, checked by the side that reads it.
+"""
+
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from grader.core.errors import ProtocolError
+
+MAX_ITEMS = 20_000  # values in one frame
+MAX_NAME = 100
+MAX_DETAIL = 300
+MAX_MESSAGE = 2_000
+MAX_NAMES = 1_000
+MAX_PLACES = 20
+_MAX_AXES = 64  # as many as torch has
+
+# A name goes into sentences, names of files and logs as it is: one line, and nothing that steers a terminal.
+_STEERING = "\\x00-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f"
+_Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME, pattern=f"^[^{_STEERING}]*\\Z")]
+_Detail = Annotated[str, msgspec.Meta(max_length=MAX_DETAIL)]
+_Size = Annotated[int, msgspec.Meta(ge=0)]
+
+
+def name_from(text: str) -> str:
+    """Return `text` as a name that may cross: short, on one line, printable."""
+    return "".join(c if c.isprintable() else "?" for c in text[:MAX_NAME])
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+    pass
+
+
+# --- values ------------------------------------------------------------------------------------------
+
+
+class TensorValue(_Message, frozen=True, kw_only=True, tag="tensor"):
+    """A tensor: its bytes stand in the frame's payload, in the order in which tensors occur in the header."""
+
+    dtype: _Name
+    shape: Annotated[tuple[_Size, ...], msgspec.Meta(max_length=_MAX_AXES)]
+    requires_grad: bool = False
+
+
+class ItemsValue(_Message, frozen=True, kw_only=True, tag="items"):
+    """A list or a tuple."""
+
+    form: Literal["list", "tuple"]
+    items: "tuple[Value, ...]"
+
+
+class EntriesValue(_Message, frozen=True, kw_only=True, tag="entries"):
+    """A dict in its order; keys are strings or integers."""
+
+    entries: "tuple[tuple[str | int, Value], ...]"
+
+
+class HandleValue(_Message, frozen=True, kw_only=True, tag="handle"):
+    """An object that stays in the worker: a module, an optimizer."""
+
+    handle: int
+    type_name: _Name
+    is_module: bool
+
+
+class ForeignValue(_Message, frozen=True, kw_only=True, tag="foreign"):
+    """A value that does not cross. `detail` says what is special about it: "a sparse tensor"."""
+
+    type_name: _Name
+    detail: _Detail = ""
+
+
+Value = None | bool | int | float | str | TensorValue | ItemsValue | EntriesValue | HandleValue | ForeignValue
+
+
+# --- requests ----------------------------------------------------------------------------------------
+
+
+class Load(_Message, frozen=True, kw_only=True, tag="load"):
+    """Import the student's module `module` from `sources` (path -> text), and `fixtures` beside it.
+
+    Paths are relative to `root`, which tracebacks put before them: `exercises/`.
+    """
+
+    module: str
+    root: str = ""
+    sources: dict[str, str]
+    fixtures: str = ""
+
+
+class Call(_Message, frozen=True, kw_only=True, tag="call"):
+    """Call a function of the student's module, a fixture, or a method of an object that stays in the worker.
+
+    With `record` the worker keeps the autograd graph of this call for one Backward.
+    """
+
+    number: int
+    owner: Literal["student", "fixtures", "handle"]
+    name: str
+    handle: int = 0
+    args: Value
+    kwargs: Value
+    record: bool = False
+
+
+class Backward(_Message, frozen=True, kw_only=True, tag="backward"):
+    """Send gradients of the results of call `call` back through its graph."""
+
+    number: int
+    call: int
+    gradients: Value
+
+
+class Reset(_Message, frozen=True, kw_only=True, tag="reset"):
+    """Forget all objects and graphs: a check has ended."""
+
+    number: int
+
+
+Question = Call | Backward | Reset
+Request = Load | Question
+
+
+# --- replies -----------------------------------------------------------------------------------------
+
+
+class Loaded(_Message, frozen=True, kw_only=True, tag="loaded"):
+    """The student's module was imported and defines these public names."""
+
+    names: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=MAX_NAMES)]
+
+
+class Returned(_Message, frozen=True, kw_only=True, tag="returned"):
+    """The result of a call, and the arguments it changed in place."""
+
+    number: int
+    value: Value
+    changed: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=MAX_NAMES)] = ()
+
+
+class Place(_Message, frozen=True, kw_only=True, tag="place"):
+    """A line of the student's own code."""
+
+    path: _Detail
+    line: int
+    function: _Name
+    text: _Detail
+
+
+Cause = Literal[
+    "raised",
+    "syntax",
+    "not_implemented",
+    "missing",
+    "signature",
+    "memory",
+    "banned",
+    "refused",
+    "exit",
+    "detached",
+]
+
+
+class Raised(_Message, frozen=True, kw_only=True, tag="raised"):
+    """The student's code raised. `places` are frames of the student's own code, outermost first."""
+
+    number: int
+    cause: Cause
+    type_name: _Name
+    message: Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE)]
+    places: Annotated[tuple[Place, ...], msgspec.Meta(max_length=MAX_PLACES)] = ()
+
+
+Reply = Loaded | Returned | Raised
+
+Message = TypeVar("Message")
+
+_encoder = msgspec.msgpack.Encoder()
+_requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
+_replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
+
+
+def encode(message: Request | Reply) -> bytes:
+    """Return the header of a frame."""
+    return _encoder.encode(message)
+
+
+def decode_request(header: bytes) -> Request:
+    """Read a header the grader wrote; raise ProtocolError on any other."""
+    return _decode(_requests, header)
+
+
+def decode_reply(header: bytes) -> Reply:
+    """Read a header a worker wrote; raise ProtocolError on any other."""
+    return _decode(_replies, header)
+
+
+def _decode(decoder: "msgspec.msgpack.Decoder[Message]", header: bytes) -> Message:
+    try:
+        return decoder.decode(header)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise ProtocolError(f"a frame's header is not a message: {error}") from error

@@ -1,0 +1,207 @@
+"""Packs Python values and tensors into messages and payloads, and back, checking everything that comes in."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from grader.core.errors import ProtocolError
+from grader.sandbox.protocol.frames import MAX_PAYLOAD_BYTES
+from grader.sandbox.protocol.messages import (
+    MAX_DETAIL,
+    MAX_ITEMS,
+    EntriesValue,
+    ForeignValue,
+    HandleValue,
+    ItemsValue,
+    TensorValue,
+    Value,
+    name_from,
+)
+
+DTYPES = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in (
+        torch.float32,
+        torch.float64,
+        torch.float16,
+        torch.bfloat16,
+        torch.int64,
+        torch.int32,
+        torch.int16,
+        torch.int8,
+        torch.uint8,
+        torch.bool,
+    )
+}
+MAX_TENSOR_BYTES = 64 * 2**20
+MAX_DEPTH = 16
+MAX_TEXT = 100_000  # characters of one string; and bytes of all keys and strings of one frame, ten times
+_ALIGNMENT = 16  # a buffer starts where every dtype may be read
+
+
+def _padded(count: int) -> int:
+    return -(-count // _ALIGNMENT) * _ALIGNMENT
+
+
+Outgoing = Callable[[object], HandleValue | ForeignValue]
+Incoming = Callable[[HandleValue | ForeignValue], object]
+
+
+@dataclass(slots=True)
+class Packer:
+    """Packs the values of one frame, which stays within the bounds of frames whatever it is given.
+
+    `other` turns objects that do not cross into handles or foreign values.
+    """
+
+    other: Outgoing
+    buffers: list[bytes] = field(default_factory=list)
+    tensors: list[torch.Tensor] = field(default_factory=list)
+    _items: int = 0
+    _text_bytes: int = 0
+    _tensor_bytes: int = 0
+
+    def pack(self, value: object, depth: int = 0) -> Value:
+        """Return the wire's form of `value`; remember the bytes of its tensors."""
+        self._items += 1
+        kind = type(value)
+        if depth > MAX_DEPTH:
+            return foreign(value, "nested too deeply")
+        if value is None or kind is bool or kind is float:
+            return value  # type: ignore[return-value]
+        if isinstance(value, int) and kind is int:
+            return value if -(2**63) <= value < 2**63 else foreign(value, "beyond 64 bits")
+        if isinstance(value, str) and kind is str:
+            return self._text(value)
+        if kind is torch.Tensor:
+            return self._tensor(value)  # type: ignore[arg-type]
+        if isinstance(value, (list, tuple)) and kind in (list, tuple, torch.Size):
+            if self._items + len(value) > MAX_ITEMS:
+                return foreign(value, f"of {len(value)} items, more than can be looked at")
+            form = "list" if kind is list else "tuple"
+            return ItemsValue(form=form, items=tuple(self.pack(item, depth + 1) for item in value))  # type: ignore[arg-type]
+        if isinstance(value, dict) and kind.__name__ in ("dict", "OrderedDict"):
+            return self._entries(value, depth)
+        return self.other(value)
+
+    def _entries(self, value: dict[object, object], depth: int) -> Value:
+        if self._items + len(value) > MAX_ITEMS:
+            return foreign(value, f"of {len(value)} items, more than can be looked at")
+        keys = [self._text(key) if type(key) is str else key for key in value]
+        if not all(type(key) is str or (type(key) is int and -(2**63) <= key < 2**63) for key in keys):
+            return foreign(value, "with keys that are neither short strings nor integers")
+        packed = (self.pack(item, depth + 1) for item in value.values())
+        return EntriesValue(entries=tuple(zip(keys, packed, strict=True)))  # type: ignore[arg-type]
+
+    def _text(self, value: str) -> Value:
+        text = value[: MAX_TEXT + 1].encode("utf-8", "backslashreplace")  # a lone surrogate has no UTF-8
+        self._text_bytes += len(text)
+        if len(value) > MAX_TEXT or self._text_bytes > 10 * MAX_TEXT:
+            return foreign(value, f"of {len(value)} characters")
+        return text.decode()
+
+    def _tensor(self, tensor: torch.Tensor) -> Value:
+        refusal = _refusal(tensor)
+        self._tensor_bytes += _padded(tensor.numel() * tensor.element_size()) if not refusal else 0
+        if self._tensor_bytes > MAX_PAYLOAD_BYTES:
+            refusal = f"and with the others before it larger than {MAX_PAYLOAD_BYTES // 2**20} MiB"
+        if refusal:
+            return foreign(tensor, refusal)
+        data = tensor_bytes(tensor)
+        self.tensors.append(tensor)
+        self.buffers.append(data + b"\0" * (_padded(len(data)) - len(data)))
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        return TensorValue(dtype=dtype, shape=tuple(tensor.shape), requires_grad=tensor.requires_grad)
+
+    @property
+    def payload(self) -> bytes:
+        """The bytes of all tensors packed so far."""
+        return b"".join(self.buffers)
+
+
+def foreign(value: object, detail: str = "") -> ForeignValue:
+    """Return what stands for a value that does not cross."""
+    return ForeignValue(type_name=name_from(type(value).__name__), detail=detail[:MAX_DETAIL])
+
+
+def _refusal(tensor: torch.Tensor) -> str:
+    """Return why this tensor does not cross, or nothing."""
+    if tensor.layout is not torch.strided:
+        return f"with the layout {tensor.layout}, where a dense tensor is expected"
+    if tensor.device.type != "cpu":
+        return f"on the device {tensor.device}, where a CPU tensor is expected"
+    if str(tensor.dtype).removeprefix("torch.") not in DTYPES:
+        return f"of dtype {tensor.dtype}"
+    if tensor.numel() * tensor.element_size() > MAX_TENSOR_BYTES:
+        return f"of shape {tuple(tensor.shape)}, larger than {MAX_TENSOR_BYTES // 2**20} MiB"
+    return ""
+
+
+def tensor_bytes(tensor: torch.Tensor) -> bytes:
+    """Return the elements of a dense CPU tensor in row-major order, as bytes."""
+    # A copy, and not contiguous(): a view of one element may keep a stride that bytes cannot be read with.
+    copy = torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())
+    return copy.reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+@dataclass(slots=True)
+class Unpacker:
+    """Reads the values of one frame and refuses what no honest frame holds."""
+
+    payload: bytearray
+    other: Incoming
+    tensors: list[torch.Tensor] = field(default_factory=list)
+    _offset: int = 0
+    _items: int = 0
+
+    def unpack(self, value: Value, depth: int = 0) -> object:
+        """Return the value. Tensors own their memory and never require grad here."""
+        self._items += 1
+        if depth > MAX_DEPTH + 1 or self._items > MAX_ITEMS + 1:
+            raise ProtocolError("a value is nested too deeply or has too many items")
+        if isinstance(value, TensorValue):
+            return self._tensor(value)
+        if isinstance(value, ItemsValue):
+            items = [self.unpack(item, depth + 1) for item in value.items]
+            return items if value.form == "list" else tuple(items)
+        if isinstance(value, EntriesValue):
+            return {key: self.unpack(item, depth + 1) for key, item in value.entries}
+        if isinstance(value, (HandleValue, ForeignValue)):
+            return self.other(value)
+        return value
+
+    def _tensor(self, value: TensorValue) -> torch.Tensor:
+        dtype = DTYPES.get(value.dtype)
+        if dtype is None:
+            raise ProtocolError(f"a tensor claims the dtype {value.dtype[:40]!r}")
+        if len(value.shape) > 64 or any(size < 0 for size in value.shape):
+            raise ProtocolError("a tensor claims an impossible shape")
+        count = math.prod(value.shape)
+        size = count * dtype.itemsize
+        if size > len(self.payload) - self._offset:
+            raise ProtocolError("a tensor claims more bytes than its frame holds")
+        try:
+            tensor = torch.empty(value.shape, dtype=dtype)
+        except RuntimeError:  # empty, but with strides beyond 64 bits
+            raise ProtocolError("a tensor claims an impossible shape") from None
+        if count:
+            source = torch.frombuffer(self.payload, dtype=dtype, count=count, offset=self._offset)
+            tensor.copy_(source.reshape(value.shape))
+        self._offset += _padded(size)
+        self.tensors.append(tensor)
+        return tensor
+
+    def finish(self) -> None:
+        """Refuse a frame that carries bytes nobody announced."""
+        if self._offset != len(self.payload):
+            raise ProtocolError("a frame carries bytes that belong to no tensor")
+
+
+def unpack_all(values: Sequence[Value], payload: bytearray, other: Incoming) -> list[object]:
+    """Unpack the values of one frame in their order and check that the payload is used up."""
+    unpacker = Unpacker(payload, other)
+    unpacked = [unpacker.unpack(value) for value in values]
+    unpacker.finish()
+    return unpacked

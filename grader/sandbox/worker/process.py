@@ -1,0 +1,50 @@
+"""What a fresh child of a keeper does: it becomes a worker, locked in, and serves calls."""
+
+import os
+import select
+import sys
+import traceback
+from typing import NoReturn
+
+from grader.sandbox.protocol.frames import DescriptorChannel
+from grader.sandbox.protocol.orders import WorkerOrder
+from grader.sandbox.worker import linux, lockdown, operators
+from grader.sandbox.worker.server import serve
+
+
+def become_worker(
+    order: WorkerOrder, call_fd: int, output_fd: int, cpu: int, confinement: lockdown.Confinement
+) -> NoReturn:
+    """Lock this process in, pinned to `cpu`, and serve calls on `call_fd`. What it prints goes to `output_fd`."""
+    status = 1
+    try:
+        null = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((null, 0), (output_fd, 1), (output_fd, 2)):
+            os.dup2(source, target)
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the process
+        sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+        linux.name_process("grade worker")
+        operators.ban(order.banned_operators)
+        lockdown.lock_down(
+            confinement,
+            keep={0, 1, 2, call_fd},
+            memory_limit_mib=order.memory_limit_mib,
+            cpu_limit_s=order.cpu_limit_s,
+            cpu=cpu,
+        )
+        if not _read_by_somebody(1):
+            os._exit(status)  # the keeper ended before we asked to end with it
+        serve(DescriptorChannel(call_fd, call_fd))
+        status = 0
+    except BaseException:  # noqa: BLE001 - a child must never return into the keeper's loop
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _read_by_somebody(pipe: int) -> bool:
+    """Tell whether the reading end of a pipe is still open."""
+    poller = select.poll()
+    poller.register(pipe, 0)  # errors are always told
+    return not poller.poll(0)

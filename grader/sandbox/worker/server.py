@@ -1,0 +1,93 @@
+"""The worker's loop: one Load, then calls, until the grader closes the connection."""
+
+import builtins
+import contextlib
+import sys
+from typing import NoReturn
+
+from grader.sandbox.protocol.frames import Channel, Closed
+from grader.sandbox.protocol.messages import (
+    MAX_NAMES,
+    Cause,
+    Load,
+    Loaded,
+    Question,
+    Raised,
+    Reply,
+    decode_request,
+    encode,
+    name_from,
+)
+from grader.sandbox.worker.importer import MemoryFinder
+from grader.sandbox.worker.service import Service, seed_everything
+from grader.sandbox.worker.service.failures import raised
+
+_FIXTURES = "fixtures.py"
+
+
+def serve(channel: Channel) -> None:
+    """Say that the worker is up, and answer requests until the channel closes.
+
+    The first frame goes out before anything of the student's is loaded: what fails before it is our own fault.
+    """
+    channel.send(encode(Loaded(names=())))
+    builtins.input = _no_input
+    service = Service({})
+    with contextlib.suppress(Closed):
+        while True:
+            header, payload = channel.receive()
+            request = decode_request(header)
+            if isinstance(request, Load):
+                service, reply = load(request)
+                channel.send(encode(reply))
+            else:
+                channel.send(*_answer(service, request, payload))
+
+
+def _answer(service: Service, request: Question, payload: bytearray) -> tuple[bytes, bytes]:
+    """Return the frame that answers a question, whatever the student's objects do while they are described."""
+    try:
+        reply, data = service.answer(request, payload)
+        header = encode(reply)
+    except MemoryError:
+        data, header = b"", _failed(request, "memory", "MemoryError")
+    except BaseException:  # noqa: BLE001 - an object that lies about itself may raise anything
+        data, header = b"", _failed(request, "raised", "an exception")
+    _flush()
+    return header, data
+
+
+def _failed(request: Question, cause: Cause, type_name: str) -> bytes:
+    message = "what was returned or raised cannot be described"
+    return encode(Raised(number=request.number, cause=cause, type_name=type_name, message=message))
+
+
+def load(request: Load) -> tuple[Service, Reply]:
+    """Import the student's module and the fixtures; return the service on them and what to tell the grader."""
+    finder = MemoryFinder(request.sources, request.root)
+    sys.meta_path.append(finder)
+    fixtures: dict[str, object] = {}
+    seed_everything()
+    try:
+        if request.fixtures:
+            exec(compile(request.fixtures, _FIXTURES, "exec", dont_inherit=True), fixtures)  # noqa: S102 - the course's own
+        module = finder.load(request.module)
+    except BaseException as error:  # noqa: BLE001 - the student's module may raise anything at all
+        return Service({}), raised(0, error, finder.files)
+    names = tuple(name_from(n) for n in vars(module) if isinstance(n, str) and not n.startswith("_"))
+    return Service(vars(module), fixtures, own_files=finder.files), Loaded(names=names[:MAX_NAMES])
+
+
+def _no_input(_prompt: object = "", /) -> NoReturn:
+    """Stand in for input(): nobody is there to answer."""
+    raise RuntimeError(
+        "input() was called, but nobody is there to answer while your code is graded. Remove it."
+    )
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue  # the student closed or replaced it: what they printed is theirs to lose

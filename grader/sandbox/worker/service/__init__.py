@@ -1,0 +1,275 @@
+"""Answers requests on a namespace: calls its functions, keeps its modules and graphs, packs what they return.
+
+The worker runs it on the student's module. The trusted side runs the same code on the reference and on
+known mistakes, so that a replay means exactly what the recorded calls meant.
+"""
+
+import inspect
+import random
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import torch
+
+from grader.sandbox.protocol.messages import (
+    MAX_MESSAGE,
+    MAX_NAMES,
+    Backward,
+    Call,
+    Cause,
+    ForeignValue,
+    HandleValue,
+    Question,
+    Raised,
+    Reply,
+    Reset,
+    Returned,
+    Value,
+    name_from,
+)
+from grader.sandbox.protocol.values import Packer, Unpacker, foreign, tensor_bytes
+from grader.sandbox.worker.service.failures import raised
+from grader.sandbox.worker.service.tracing import shape_trace
+
+_SEED = 0  # the same for every call: a submission's own randomness must not change its result
+
+
+class Service:
+    """Executes the calls of one check after another on one namespace."""
+
+    def __init__(
+        self,
+        namespace: Mapping[str, object],
+        fixtures: Mapping[str, object] | None = None,
+        *,
+        own_files: frozenset[str] = frozenset(),
+        seed: int = _SEED,
+    ) -> None:
+        """`seed` is what every call starts from; a replay with another one shows what depends on chance."""
+        self._seed = seed
+        self._namespace = namespace
+        self._fixtures = fixtures or {}
+        self._own_files = own_files
+        self._objects: list[object] = []
+        self._graphs: dict[int, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
+
+    def answer(self, request: Question, payload: bytearray) -> tuple[Reply, bytes]:
+        """Carry out one request. Whatever the namespace's code raises becomes a Raised reply."""
+        try:
+            match request:
+                case Call():
+                    return self._call(request, payload)
+                case Backward():
+                    with torch.enable_grad():  # a replay may run inside a backward pass, where it is off
+                        return self._backward(request, payload)
+                case Reset():
+                    self._objects.clear()
+                    self._graphs.clear()
+                    return Returned(number=request.number, value=None), b""
+        except _Unanswerable as refusal:
+            return Raised(
+                number=request.number,
+                cause=refusal.cause,
+                type_name=refusal.type_name,
+                message=str(refusal)[:MAX_MESSAGE],
+            ), b""
+
+    @property
+    def weight(self) -> int:
+        """The bytes of all parameters of the modules kept."""
+        modules = [thing for thing in self._objects if isinstance(thing, torch.nn.Module)]
+        return sum(p.numel() * p.element_size() for module in modules for p in module.parameters())
+
+    # --- calls
+
+    def _call(self, request: Call, payload: bytearray) -> tuple[Reply, bytes]:
+        target = self._target(request)
+        unpacker = Unpacker(payload, self._resolve)
+        args: Any = unpacker.unpack(request.args)
+        kwargs: Any = unpacker.unpack(request.kwargs)
+        unpacker.finish()
+        before = [tensor_bytes(tensor) for tensor in unpacker.tensors]
+        shapes = [tensor.shape for tensor in unpacker.tensors]
+        leaves = _mark_leaves((args, kwargs), (request.args, request.kwargs)) if request.record else []
+        seed_everything(self._seed)
+        try:
+            result = target(*args, **kwargs)
+            packer = Packer(self._keep)
+            value = packer.pack(result)
+        except BaseException as error:  # noqa: BLE001 - the student's code may raise anything at all
+            return raised(request.number, error, self._own_files, target, args, kwargs), b""
+        if request.record:
+            self._graphs[request.number] = (leaves, packer.tensors)
+        changed = [
+            tensor.shape != shape or tensor_bytes(tensor) != data
+            for tensor, shape, data in zip(unpacker.tensors, shapes, before, strict=True)
+        ]
+        names = _changed_names(args, kwargs, unpacker.tensors, changed, target)
+        return Returned(number=request.number, value=value, changed=names), packer.payload
+
+    def _target(self, request: Call) -> Callable[..., object]:
+        if request.owner == "handle":
+            owner = self._object(request.handle)
+            found = owner if request.name == "__call__" else getattr(owner, request.name, None)
+            return _modified(owner, request.name, found)
+        namespace = self._namespace if request.owner == "student" else self._fixtures
+        found = namespace.get(request.name)
+        if found is None:
+            raise _Unanswerable("missing", _missing(request.name, namespace), "AttributeError")
+        if not callable(found):
+            sentence = f"`{request.name}` is not a function but a {type(found).__name__}."
+            raise _Unanswerable("missing", sentence, "TypeError")
+        return found
+
+    def _object(self, handle: int) -> object:
+        if not 0 <= handle < len(self._objects):
+            raise _Unanswerable("missing", f"There is no object {handle}.", "LookupError")
+        return self._objects[handle]
+
+    def _resolve(self, value: HandleValue | ForeignValue) -> object:
+        if isinstance(value, ForeignValue):
+            raise _Unanswerable("missing", f"A {value.type_name} cannot be sent.", "TypeError")
+        return self._object(value.handle)
+
+    def _keep(self, thing: object) -> HandleValue | ForeignValue:
+        is_module = isinstance(thing, torch.nn.Module)
+        # Looked up by name, so that torch.optim is not imported for exercises that never use it.
+        is_optimizer = any(base.__name__ == "Optimizer" for base in type(thing).__mro__)
+        if not (is_module or is_optimizer):
+            return foreign(thing, _foreign_detail(thing))
+        known = [handle for handle, kept in enumerate(self._objects) if kept is thing]
+        handle = known[0] if known else len(self._objects)
+        if not known:
+            self._objects.append(thing)
+        return HandleValue(handle=handle, type_name=name_from(type(thing).__name__), is_module=is_module)
+
+    # --- gradients
+
+    def _backward(self, request: Backward, payload: bytearray) -> tuple[Reply, bytes]:
+        if request.call not in self._graphs:
+            raise _Unanswerable(
+                "detached", "This result's graph is gone: one backward per call.", "RuntimeError"
+            )
+        leaves, results = self._graphs.pop(request.call)
+        unpacker = Unpacker(payload, self._resolve)
+        gradients = unpacker.unpack(request.gradients)
+        unpacker.finish()
+        if not isinstance(gradients, (list, tuple)) or len(gradients) != len(results):
+            raise _Unanswerable("detached", "There must be one gradient for each result.", "RuntimeError")
+        pairs = [(r, g) for r, g in zip(results, gradients, strict=True) if g is not None and r.requires_grad]
+        if not pairs:
+            sentence = "The result is cut off from the graph, so no gradient reaches the input."
+            raise _Unanswerable("detached", sentence, "RuntimeError")
+        try:
+            # The sum has these very gradients. Handing them over directly imports sympy: half a second.
+            torch.stack([(result * gradient).sum().double() for result, gradient in pairs]).sum().backward()  # type: ignore[no-untyped-call]
+        except BaseException as error:  # noqa: BLE001 - a custom backward of the student's may raise anything
+            return raised(request.number, error, self._own_files), b""
+        packer = Packer(self._keep)
+        value = packer.pack([leaf.grad for leaf in leaves])
+        return Returned(number=request.number, value=value), packer.payload
+
+
+class _Unanswerable(Exception):
+    """A request that cannot be carried out."""
+
+    def __init__(self, cause: Cause, message: str, type_name: str) -> None:
+        super().__init__(message)
+        self.cause: Cause = cause
+        self.type_name = type_name
+
+
+def seed_everything(seed: int = _SEED) -> None:
+    """Seed the generators a student, or a suite, may draw from."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    # torch.manual_seed would also queue a call for every kind of GPU, with a formatted stack: a millisecond.
+    torch.default_generator.manual_seed(seed)
+
+
+def _modified(owner: object, name: str, found: object) -> Callable[..., object]:
+    """Return the method `name` of a module or optimizer; the few names of ours come first."""
+    if isinstance(owner, torch.nn.Module):
+        ours: dict[str, Callable[..., object]] = {
+            "gradients": lambda: {name: p.grad for name, p in owner.named_parameters()},
+            "requires_grad": lambda: {name: p.requires_grad for name, p in owner.named_parameters()},
+            "parameters_by_name": lambda: {name: p.detach() for name, p in owner.named_parameters()},
+            "state_dict": lambda: {name: value.detach() for name, value in owner.state_dict().items()},
+            "load_state_dict": lambda state: owner.load_state_dict(state) and None,
+            "train": lambda mode=True: owner.train(mode) and None,
+            "eval": lambda: owner.eval() and None,
+            "is_training": lambda: bool(owner.training),
+            "shape_trace": lambda x: shape_trace(owner, x),
+        }
+        if name in ours:
+            return ours[name]
+    if not callable(found):
+        sentence = f"The {type(owner).__name__} has no method `{name}`."
+        raise _Unanswerable("missing", sentence, "AttributeError")
+    return found
+
+
+def _mark_leaves(values: Sequence[object], described: Sequence[Value]) -> list[torch.Tensor]:
+    """Make the tensors that required grad on the other side leaves here; return them in the frame's order."""
+    tensors = Packer(foreign)
+    wanted = _flags(described)
+    for value in values:
+        tensors.pack(value)
+    leaves = [tensor for tensor, wants in zip(tensors.tensors, wanted, strict=True) if wants]
+    for leaf in leaves:
+        leaf.requires_grad_()
+    return leaves
+
+
+def _flags(described: object) -> list[bool]:
+    """Return `requires_grad` of every tensor in a packed value, in order."""
+    if hasattr(described, "requires_grad"):
+        return [described.requires_grad]
+    if hasattr(described, "items") and not isinstance(described, dict):
+        return [flag for item in described.items for flag in _flags(item)]
+    if hasattr(described, "entries"):
+        return [flag for _, item in described.entries for flag in _flags(item)]
+    if isinstance(described, tuple):
+        return [flag for item in described for flag in _flags(item)]
+    return []
+
+
+def _changed_names(
+    args: Any, kwargs: Any, tensors: list[torch.Tensor], changed: list[bool], target: Any
+) -> tuple[str, ...]:
+    """Name the arguments that hold a changed tensor: by parameter name where the signature tells it."""
+    if not any(changed):
+        return ()
+    touched = {id(tensor) for tensor, was_changed in zip(tensors, changed, strict=True) if was_changed}
+    try:
+        bound = inspect.signature(target).bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        bound = {f"argument {n}": a for n, a in enumerate(args, start=1)} | kwargs
+    return tuple(name_from(name) for name, value in bound.items() if _holds(value, touched))[:MAX_NAMES]
+
+
+def _holds(value: object, identities: set[int]) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(_holds(item, identities) for item in value)
+    if isinstance(value, dict):
+        return any(_holds(item, identities) for item in value.values())
+    return id(value) in identities
+
+
+def _foreign_detail(thing: object) -> str:
+    if isinstance(thing, np.ndarray):
+        return f"of shape {thing.shape} and dtype {thing.dtype}"
+    if isinstance(thing, torch.nn.Parameter):
+        return "which is a parameter of a module, not a result"
+    if isinstance(thing, torch.Tensor):
+        return "which is a subclass of torch.Tensor"
+    return ""
+
+
+def _missing(name: str, namespace: Mapping[str, object]) -> str:
+    defined = [other for other in namespace if not other.startswith("_")]
+    near = get_close_matches(name, defined, n=1)
+    hint = f" Did you rename it? There is `{near[0]}`." if near else ""
+    return f"`{name}` is not defined in this module.{hint}"

@@ -1,0 +1,179 @@
+"""The magics `%%grade` and `%grade`, and the warm process that they keep as long as the kernel lives."""
+
+import atexit
+import builtins
+import re
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from grader.core.errors import GraderError
+from grader.core.model import Exercise, ExerciseResult
+from grader.core.suggestions import question
+from grader.course import catalog
+from grader.course.catalog import Course
+from grader.course.visibility import seen as seen_of
+from grader.grading import attempt
+from grader.grading.dispatcher import Dispatcher
+from grader.grading.messages import Job
+from grader.report import Style, list_text, shown_exercise
+from grader.submission import python_of
+from grader.workspace.notebook.display import bundle
+
+_UNKNOWN_NAME = re.compile(r"NameError: name '(\w+)' is not defined")
+_USAGE = "Write %%grade EXERCISE [--seed N] above the code of a cell; %grade alone lists what there is."
+
+
+class _Refused(Exception):
+    """The magic cannot be carried out as typed; the message says why, in a line or two."""
+
+
+def load(shell: Any) -> None:
+    """Register the magics in an IPython shell, and begin to warm up."""
+    session = Session(shell)
+    shell.register_magic_function(session.magic, magic_kind="line_cell", magic_name="grade")
+    shell.grader_session = session
+    session.warm()
+    atexit.register(session.stop)
+
+
+def unload(shell: Any) -> None:
+    """Take the magics away, and end the warm process."""
+    session: Session = shell.grader_session
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("grade", None)
+    session.stop()
+    atexit.unregister(session.stop)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Words:
+    """What stands behind the magic's name."""
+
+    exercises: tuple[str, ...]
+    seed: int
+
+
+def _read(line: str) -> _Words:
+    try:
+        words = shlex.split(line)
+        at = words.index("--seed") if "--seed" in words else len(words)
+        seed = int(words[at + 1]) if at < len(words) else 0
+        names = (*words[:at], *words[at + 2 :])
+    except (ValueError, IndexError):
+        raise _Refused(f"{line.strip()!r} cannot be read. {_USAGE}") from None
+    if any(name.startswith("-") for name in names):
+        raise _Refused(f"%%grade has one option, --seed N. {_USAGE}")
+    return _Words(exercises=names, seed=seed)
+
+
+@dataclass(slots=True)
+class Session:
+    """The grading of one kernel: the last cell of each exercise, what it earned, and the warm process."""
+
+    shell: Any
+    cells: dict[str, str] = field(default_factory=dict)
+    results: dict[str, ExerciseResult] = field(default_factory=dict)
+    _dispatcher: Dispatcher | None = None
+
+    def magic(self, line: str, cell: str | None = None) -> None:
+        """Grade a cell as an exercise, and run it as usual; or without a cell, what has been run so far.
+
+        %%grade pooling       above the code: run the cell, grade it, show the report
+        %grade pooling        grade again what that cell held when it was last run
+        %grade                list the exercises, and what their cells earned
+        """
+        from IPython.core.error import UsageError  # noqa: PLC0415 - only IPython comes here
+
+        try:
+            words = _read(line)
+            course = catalog.load(catalog.find_root())
+            if cell is not None:
+                self._cell(course, words, line, cell)
+            elif words.exercises:
+                self._again(course, words)
+            else:
+                self._list(course)
+        except (_Refused, GraderError) as error:
+            raise UsageError(str(error)) from None  # which IPython shows without a traceback
+
+    def warm(self) -> Dispatcher:
+        """Return the warm process; start one where there is none, or it was interrupted."""
+        if self._dispatcher is None or not self._dispatcher.is_alive():
+            self.stop()
+            self._dispatcher = Dispatcher(many=True)
+        return self._dispatcher
+
+    def stop(self) -> None:
+        """End the warm process."""
+        if self._dispatcher is not None:
+            self._dispatcher.stop()
+            self._dispatcher = None
+
+    def _cell(self, course: Course, words: _Words, line: str, cell: str) -> None:
+        if len(words.exercises) != 1:
+            raise _Refused(f"A cell is graded as one exercise. {_USAGE}")
+        exercise = _exercise(course, words.exercises[0])
+        text = python_of(f"%%grade {line}\n{cell}")
+        self.cells[exercise.id] = text
+        if _compiles(text):  # else the report says it, better than a traceback
+            self.shell.run_cell(cell, store_history=False)
+        self._grade(exercise, words.seed)
+
+    def _again(self, course: Course, words: _Words) -> None:
+        exercises = [_exercise(course, name) for name in words.exercises]
+        for exercise in exercises:
+            if exercise.id not in self.cells:
+                raise _Refused(f"No cell %%grade {exercise.id} has been run yet. {_USAGE}")
+        for exercise in exercises:
+            self._grade(exercise, words.seed)
+
+    def _list(self, course: Course) -> None:
+        results = [self.results[one.id] for one in course.exercises if one.id in self.results]
+        style = Style(width=80)
+        left = [exercise.id for exercise in course.exercises if exercise.id not in self.results]
+        lines = [list_text(results, (), style).rstrip()] if results else []
+        lines += [f"Not graded here yet: {', '.join(left)}. {_USAGE}"] if left else []
+        self._publish({"text/plain": "\n".join(lines)})
+
+    def _grade(self, exercise: Exercise, seed: int) -> None:
+        sources = {f"{name}.py": text for name, text in self.cells.items()}
+        job = Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed)
+        (ending,) = self.warm().grade([job])
+        result = shown_exercise(attempt.result_of(exercise, ending), seen_of(exercise))
+        self.results[exercise.id] = result
+        self._publish(bundle(result, _remarks(result, self.shell.user_ns)))
+
+    def _publish(self, forms: Mapping[str, str]) -> None:
+        self.shell.display_pub.publish(data=dict(forms), metadata={})
+
+
+def _exercise(course: Course, wanted: str) -> Exercise:
+    found = course.exercise(wanted)
+    if found is None:
+        known = [exercise.id for exercise in course.exercises]
+        hint = question(wanted, known) or f" There are: {', '.join(known)}."
+        raise _Refused(f'There is no exercise "{wanted}".{hint}')
+    return found
+
+
+def _compiles(text: str) -> bool:
+    try:
+        compile(text, "cell", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _remarks(result: ExerciseResult, here: Collection[str]) -> tuple[str, ...]:
+    """Say of names that the cell took from other cells that it stands alone when it is graded."""
+    said = [result.message, *(check.rationale for check in result.checks)]
+    names = dict.fromkeys(name for text in said for name in _UNKNOWN_NAME.findall(text))
+    found = [f"`{name}`" for name in names if name in here and not hasattr(builtins, name)]
+    if not found:
+        return ()
+    return (
+        f"{', '.join(found)}: your notebook knows it from another cell. A graded cell stands alone, as a file does: "
+        "import or define it in this cell.",
+    )

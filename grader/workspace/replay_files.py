@@ -1,0 +1,139 @@
+"""Files in a workspace that replay one failing case each, without the grader: `replays/<exercise>_<check>.py`.
+
+A file says in itself how it was written. One that a student has changed is never written over.
+"""
+
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.core import python_source
+from grader.core.atomic_write import write_whole
+from grader.core.errors import UsageError
+from grader.core.model import CheckResult, Outcome, Snippet
+from grader.core.safetext import one_line
+from grader.course import fingerprint
+
+FOLDER = "replays"
+_MARK = "# As it was written: "
+_PATIENCE_S = 20
+_WARNINGS = {
+    Outcome.TIME_LIMIT: (
+        "import faulthandler",
+        'if "pdb" not in sys.modules:  # a debugger takes its time',
+        f"    faulthandler.dump_traceback_later({_PATIENCE_S}, exit=True)"
+        f"  # it did not end while grading: after {_PATIENCE_S} s, where it is",
+    ),
+    Outcome.CRASHED: (
+        "import faulthandler",
+        "faulthandler.enable()  # it ended Python while grading: tells where",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A failing case of one exercise. `root` is where its module lies in the workspace: "exercises/" or "".
+
+    `check` is None for a module that does not load: to import it is then the case.
+    """
+
+    exercise: str
+    root: str
+    snippet: Snippet
+    check: CheckResult | None = None
+    outcome: Outcome
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        ending = self.check.id.removeprefix("test_") if self.check is not None else "import"
+        return re.sub(r"\W+", "_", f"{self.exercise}_{ending}").strip("_")  # never a module's own name
+
+    def text(self) -> str:
+        """Return the file."""
+        body = self._body()
+        title = self.check.title if self.check is not None else "the file does not load"
+        return (
+            f"# {self.exercise}: {one_line(title)}\n"
+            f"# A case that fails, written by `grade replay {self.exercise}`. It needs no grader: run it, change it.\n"
+            f"{_MARK}{fingerprint.of(body)[:12]}\n{body}"
+        )
+
+    def _body(self) -> str:
+        code = self.snippet.code
+        standard = {"import sys": True, "import base64": "base64." in code, "import zlib": "zlib." in code}
+        folder = f' / "{self.root.rstrip("/")}"' if self.root else ""
+        ending = "This case passes." if self.snippet.judges else "The check goes on from here."
+        lines = [
+            "",
+            *sorted(line for line, is_needed in standard.items() if is_needed),
+            "from pathlib import Path",
+            "",
+            "import torch",
+            "",
+            *_WARNINGS.get(self.outcome, ()),
+            f"sys.path.insert(0, str(Path(__file__).resolve().parent.parent{folder}))",
+            f"import {self.exercise}",
+            "",
+            *([code] if code else []),
+            f'print("{ending}")',
+            "",
+        ]
+        return "\n".join(lines)
+
+
+def write(case: Case, workspace: Path) -> tuple[Path, Path | None]:
+    """Write a case; return its file, and the one that a student had changed and that stays.
+
+    Raises UsageError where it cannot be written.
+    """
+    folder = workspace / FOLDER
+    wanted = folder / f"{case.name}.py"
+    names = [wanted, *(folder / f"{case.name}_{number}.py" for number in range(2, 1000))]
+    text = case.text()
+    try:
+        path = next(name for name in names if _is_free(name, text))
+        folder.mkdir(exist_ok=True)
+        write_whole(path, text.encode())
+    except OSError as error:
+        raise UsageError(f"{wanted} cannot be written: {error.strerror}.") from None
+    return path, wanted if path != wanted else None
+
+
+def _is_free(path: Path, text: str) -> bool:
+    """Tell whether nothing is there, or only what we wrote."""
+    try:
+        found = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return not path.is_symlink()
+    except (OSError, ValueError):
+        return False
+    head, mark, rest = found.partition(_MARK)
+    written, _, body = rest.partition("\n")
+    return found == text or (bool(mark) and head.count("\n") == 2 and written == fingerprint.of(body)[:12])
+
+
+def first_line(text: str, entry: str) -> int | None:
+    """Return the line of the first statement of a function or method in a module's text; None where it has none.
+
+    A class stands for its `__init__`.
+    """
+    tree = python_source.parse(text)
+    if tree is None or not entry:
+        return None
+    name, _, method = entry.partition(".")
+    found = _defined(tree.body, name)
+    if isinstance(found, ast.ClassDef):
+        found = _defined(found.body, method or "__init__")
+    if not isinstance(found, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return None
+    statements = found.body[1:] if ast.get_docstring(found) is not None else found.body
+    return statements[0].lineno if statements else None
+
+
+def _defined(body: list[ast.stmt], name: str) -> ast.stmt | None:
+    """Return the last definition of a name: it is the one that counts."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return next((node for node in reversed(body) if isinstance(node, kinds) and node.name == name), None)

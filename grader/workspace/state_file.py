@@ -1,0 +1,48 @@
+"""What a workspace remembers between commands: small JSON files in its folder `.grade`."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grader.core.atomic_write import write_whole
+from grader.core.errors import UsageError
+
+_FOLDER = ".grade"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One of these files: a JSON object by exercise. `loss` says what is lost where it is deleted."""
+
+    workspace: Path
+    name: str
+    loss: str
+
+    def read(self) -> dict[str, Any]:
+        """Return what is kept, nothing where there is no file. Raises UsageError where it cannot be read."""
+        try:
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise self.unreadable()
+        return found
+
+    def write(self, content: dict[str, Any]) -> None:
+        """Keep this instead of what was kept. Raises UsageError where it cannot be written."""
+        try:
+            self._path.parent.mkdir(exist_ok=True)
+            write_whole(self._path, json.dumps(content).encode())
+        except OSError as error:
+            raise UsageError(f"{self._path} cannot be written: {error.strerror}.") from None
+
+    def unreadable(self) -> UsageError:
+        """Return the error for a file that holds something else than we wrote."""
+        return UsageError(f"{self._path} cannot be read. Delete it: {self.loss}.")
+
+    @property
+    def _path(self) -> Path:
+        return self.workspace / _FOLDER / self.name

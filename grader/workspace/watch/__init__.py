@@ -1,0 +1,7 @@
+"""Grades on save: notices that files may have changed, finds what is to be graded for it, and keeps a warm process."""
+
+from grader.workspace.watch.file_events import has_events, notices
+from grader.workspace.watch.session import Batch, Ended, Session
+from grader.workspace.watch.snapshots import Changes, Look, changes, look
+
+__all__ = ["Batch", "Changes", "Ended", "Look", "Session", "changes", "has_events", "look", "notices"]
