@@ -1,0 +1,87 @@
+"""Files written by the version before (0.1.0 at ab6c45f, before the packages were regrouped) still open.
+
+`old_files/` holds them as that version wrote them: a course, a gradebook of two class runs, a workspace with opened
+hints, progress and a replay file, and a report.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from grader.course.catalog import COURSE_VARIABLE
+
+OLD = Path(__file__).parent / "old_files"
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """Return a copy of the old files, the workspace's state folder under its real name."""
+    folder = tmp_path / "old"
+    shutil.copytree(OLD, folder)
+    (folder / "workspace" / "dot_grade").rename(folder / "workspace" / ".grade")
+    return folder
+
+
+@pytest.fixture
+def run(old: Path) -> Run:
+    """Run `grade` with the old course, in the old workspace."""
+
+    def run(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, COURSE_VARIABLE: str(old / "course"), "COLUMNS": "80"}
+        done = subprocess.run(
+            [sys.executable, "-m", "grader", *map(str, words)],
+            cwd=old / "workspace",
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+def test_an_old_gradebook_is_summed_up(run, old):
+    summary = json.loads(run("stats", old / "class.db", "--format", "json").stdout)
+    found = [(student["student"], student["hand_ins"], student["points"]) for student in summary["students"]]
+    assert found == [("ada", 2, 13.0), ("ben", 1, 9.0), ("cleo", 1, 0.0)]
+
+
+def test_the_hand_ins_of_an_old_gradebook_are_graded_again_with_the_same_scores(run, old):
+    done = run("regrade", old / "class.db", "--dry-run", "--require-isolation", "0")
+    assert done.stdout == "0 of 3 students would change.\n"
+
+
+def test_an_old_course_is_graded_and_its_small_inputs_are_searched(run):
+    done = run("scaling", code=1)
+    assert "9/13" in done.stdout
+    assert "The smallest input found that fails" in done.stdout, (
+        "the suite imports grader.feedback.strategies"
+    )
+
+
+def test_an_old_workspace_knows_its_opened_hints_and_progress(run):
+    assert "Almost the answer" in run("hint", "scaling", "3").stdout  # refused unless two are open
+    assert "9/13" in run("list").stdout
+
+
+def test_an_old_replay_file_still_runs(old):
+    script = old / "workspace" / "replays" / "scaling_values.py"
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Mismatched elements: 1 / 1" in done.stderr
+
+
+def test_an_old_report_is_rendered(run, old):
+    done = run("report", old / "report.json")
+    assert "squares" in done.stdout
+    assert "9/13" in done.stdout
