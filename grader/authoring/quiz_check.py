@@ -80,7 +80,7 @@ def _check_bank(path: Path, bank: quiz.Bank, references: References) -> BankProo
     if words(path) & references.lacking:
         return BankProof(bank=bank.id, computed=0, problems=(*problems, *references.problems))
     problems += quiz.verify(bank, references.names)
-    computed = sum(quiz.computable(item) for item in bank.items)
+    computed = sum(item.has_computed_key for item in bank.items)
     return BankProof(bank=bank.id, computed=computed, problems=tuple(problems))
 
 

@@ -14,10 +14,10 @@ from grader.core.errors import UsageError
 from grader.core.safetext import one_line
 from grader.quiz.answers import Responses, read_answers_file
 from grader.quiz.bank import Bank
-from grader.quiz.items import Item
+from grader.quiz.quiz_session import QuizSession
 from grader.quiz.responses import ResponseError, shown
-from grader.quiz.session import Session
-from grader.quiz.sheet import form, question
+from grader.quiz.sheet import question
+from grader.quiz.types import Item
 from grader.report import Style, quizzes_text
 
 _NAMED = 4
@@ -34,7 +34,7 @@ def ask(bank: Bank, answers: Path, seed: int | None = None, *, feedback: bool = 
     responses = Responses(seed=quiz.new_seed() if seed is None else seed)
     if answers.exists():
         responses = read_answers_file(bank, answers)
-    asking = _Asking(Session.begin(bank, responses), answers)
+    asking = _Asking(QuizSession.begin(bank, responses), answers)
     asking.greet()
     for problem in responses.problems:
         click.echo(f"Not kept: {one_line(str(problem))}")
@@ -47,7 +47,7 @@ def ask(bank: Bank, answers: Path, seed: int | None = None, *, feedback: bool = 
 class _Asking:
     """Prints what a session asks, and reads what is typed."""
 
-    def __init__(self, session: Session, answers: Path) -> None:
+    def __init__(self, session: QuizSession, answers: Path) -> None:
         self._session, self._answers = session, answers
         self._style = Style(colour=colour(None), width=width(), unicode=has_unicode())
         self._is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
@@ -76,7 +76,9 @@ class _Asking:
         assert item is not None
         click.echo(f"\n{self._item_text(item)}\n")
         cost = item.hints[0].cost if item.hints and not session.hints.get(item.id) else 0
-        click.echo(_wrapped(f"Write {form(item)}" + (f" (? costs {cost:g} of the points)" if cost else "")))
+        click.echo(
+            _wrapped(f"Write {item.answer_form()}" + (f" (? costs {cost:g} of the points)" if cost else ""))
+        )
         while session.place == here:
             typed = self._prompt(item)
             if typed is None or typed.lower() == "q":

@@ -13,8 +13,11 @@ from functools import singledispatch
 
 from grader.quiz import Bank, Item
 from grader.quiz.credit import Rule
+from grader.quiz.fields import Tolerance
 from grader.quiz.formulas import Formula
-from grader.quiz.items import (
+from grader.quiz.numeric_answers import plain
+from grader.quiz.text_answers import normal
+from grader.quiz.types import (
     CodeOutputItem,
     MatchItem,
     MultiItem,
@@ -22,11 +25,7 @@ from grader.quiz.items import (
     ShapeItem,
     SingleItem,
     TextItem,
-    Tolerance,
 )
-from grader.quiz.marking import prompt_text
-from grader.quiz.numeric_answers import plain
-from grader.quiz.text_answers import normal
 
 MOST_KEYS = 10  # Moodle knows no fraction below a tenth
 _EXACT = 1e-6  # how near a number without a tolerance must be, of itself: as in quiz.numbers
@@ -94,7 +93,7 @@ def _question(item: Item, bank: Bank) -> Question:  # noqa: ARG001 - the others 
 
 
 def _made(item: Item, kind: Kind, note: str = "", **more: object) -> Question:
-    prompt = to_html(prompt_text(item)) + (f"<p><em>{html.escape(note)}</em></p>" if note else "")
+    prompt = to_html(item.prompt_text()) + (f"<p><em>{html.escape(note)}</em></p>" if note else "")
     given = {"id": item.id, "kind": kind, "points": item.points, "prompt": prompt}
     return Question(**given, explanation=to_html(item.explanation), **more)  # type: ignore[arg-type] # by kind
 
@@ -136,11 +135,7 @@ def _(item: NumericItem, _bank: Bank) -> Question:
 
 def allowed(key: float, tolerance: Tolerance | None) -> float:
     """Return how far a number may be from the key."""
-    if tolerance is None:
-        return _EXACT * abs(key)
-    if tolerance.decimals is not None:
-        return 0.5 * 10.0**-tolerance.decimals
-    return max(tolerance.atol, tolerance.rtol * abs(key))
+    return _EXACT * abs(key) if tolerance is None else tolerance.allowed(key)
 
 
 def _number(value: float) -> str:

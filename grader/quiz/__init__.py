@@ -2,15 +2,14 @@
 
 from grader.quiz.answers import grade
 from grader.quiz.bank import Bank, load_bank, load_banks
-from grader.quiz.items import Item
-from grader.quiz.oracle import computable, verify
+from grader.quiz.oracle import verify
 from grader.quiz.sheet import new_seed, template
 from grader.quiz.stress import stress
+from grader.quiz.types import Item
 
 __all__ = [
     "Bank",
     "Item",
-    "computable",
     "grade",
     "load_bank",
     "load_banks",

@@ -14,7 +14,7 @@ from grader.core.suggestions import suggestion
 from grader.core.yaml_document import Document
 from grader.quiz.bank import Bank
 from grader.quiz.marking import grade_item
-from grader.quiz.responses import ResponseError, is_empty, read
+from grader.quiz.responses import ResponseError, is_empty
 
 
 class AnswersDocument(BaseModel):
@@ -68,7 +68,7 @@ def _checked(bank: Bank, source: Document[AnswersDocument]) -> Responses:
             problems.append(source.problem(("answers", item_id), _unknown(bank, item_id)))
         elif not is_empty(value):
             try:
-                read(items[item_id], value)
+                items[item_id].read(value)
                 given[item_id] = value
             except ResponseError as error:
                 problems.append(source.problem(("answers", item_id), f"{item_id}: {error}"))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Union
 
 from pydantic import Field
 
@@ -12,16 +12,22 @@ from grader.core.errors import DocumentError, Problem
 from grader.core.model import section_order
 from grader.core.yaml_document import Document
 from grader.quiz.draw import drawn
+from grader.quiz.fields import SLUG, BankPart, Text
 from grader.quiz.formulas import FormulaError
-from grader.quiz.items import SLUG, Item, Strict, Text
-from grader.quiz.soundness import item_problems
 from grader.quiz.text_answers import normal
+from grader.quiz.types import ITEM_TYPES, Item
 
 # Seeds that every item is drawn with as it is loaded; `grade check` draws it with many more.
 _LOADING_SEEDS = range(3)
 
 
-class BankDocument(Strict):
+if TYPE_CHECKING:
+    AnyItem = Item
+else:
+    AnyItem = Annotated[Union[ITEM_TYPES], Field(discriminator="type")]  # noqa: UP007 - of a tuple
+
+
+class BankDocument(BankPart):
     """The YAML of a bank."""
 
     title: Text
@@ -29,7 +35,7 @@ class BankDocument(Strict):
     salt: Text | None = None
     seed: Annotated[int, Field(ge=0)] | None = None
     aliases: dict[Text, list[Text]] = Field(default_factory=dict)
-    items: Annotated[list[Annotated[Item, Field(discriminator="type")]], Field(min_length=1)]
+    items: Annotated[list[AnyItem], Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class Bank:
     @property
     def draws(self) -> bool:
         """Tell whether anything depends on the seed."""
-        return any(item.params or getattr(item, "shuffle", False) for item in self.items)
+        return any(item.varies for item in self.items)
 
     @property
     def aliases(self) -> dict[str, str]:
@@ -149,7 +155,7 @@ def _drawn_problems(item: Item, bank: Bank) -> Iterator[tuple[tuple[str | int, .
     """Yield the problems of the first seed that has any."""
     for seed in _LOADING_SEEDS if item.params else (0,):
         try:
-            found = list(item_problems(drawn(item, bank.salt, seed), bank.aliases))
+            found = list(drawn(item, bank.salt, seed).item_problems(bank.aliases))
         except FormulaError as error:
             found = [((), f"{item.id}: {error}")]
         if found:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
+from math import fsum, prod
 
 
 class Rule(StrEnum):
@@ -77,3 +78,8 @@ def _common(one: Sequence[str], other: Sequence[str]) -> int:
 def part_credit(right: Sequence[bool], *, exact: bool) -> float:
     """Return the share of rows, blanks or cells that are right; with `exact`, all or nothing."""
     return float(all(right)) if exact else sum(right) / len(right)
+
+
+def guessed_credit(shares: Sequence[float], *, exact: bool) -> float:
+    """Return the mean credit of guessing parts that are right with these probabilities; `exact` as in part_credit."""
+    return prod(shares) if exact else fsum(shares) / len(shares)

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from grader.quiz.fields import Param
 from grader.quiz.formulas import Formula, FormulaError, Value, fill
-from grader.quiz.items import Item, Param
+from grader.quiz.types import Item
 
 MAX_TRIES = 1000
 _KEY = b"convgrader/draw/1"
@@ -57,12 +58,11 @@ def drawn(item: Item, salt: str, seed: int) -> Item:
 def concrete(item: Item, values: Mapping[str, Value], salt: str, seed: int) -> Item:
     """Return the item with these parameters, and its options in their order for this seed."""
     filled: Item = _filled(item, values, texts=bool(item.params))
-    for name in ("options", "reasons"):
-        if getattr(item, "shuffle", False) and hasattr(item, name):
-            options = list(getattr(filled, name).items())
-            order = Stream(salt, seed, item.id, "options").shuffled(options)
-            filled = filled.model_copy(update={name: dict(order)})
-    return filled
+    name = item.shuffled_field()
+    if name is None:
+        return filled
+    order = Stream(salt, seed, item.id, "options").shuffled(list(getattr(filled, name).items()))
+    return filled.model_copy(update={name: dict(order)})
 
 
 def draw_values(item: Item, salt: str, seed: int) -> tuple[dict[str, Value], int]:

@@ -2,15 +2,15 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from grader.classroom.statistics import psychometrics
 from grader.classroom.statistics.records import Concern, OptionSummary, Share, WrongResponse
 from grader.core.model import ItemResult
-from grader.quiz.items import Item, MultiItem, Option, SingleItem, TrueFalseItem
-from grader.quiz.responses import ResponseError, read
+from grader.quiz import Item
+from grader.quiz.responses import ResponseError
 from grader.quiz.text_answers import normal
 
 ENOUGH = 30  # with fewer, chance alone makes half of what looks strange
@@ -42,7 +42,7 @@ def options(item: Item | None, asked: Sequence[Asked]) -> tuple[OptionSummary, .
 
     Who left the item out chose none of them.
     """
-    known = dict(_known(item)) if item is not None else {}
+    known = item.answer_options() if item is not None else {}
     if item is None or not known:
         return ()
     chosen = [_chosen(item, one.result) for one in asked]
@@ -50,21 +50,8 @@ def options(item: Item | None, asked: Sequence[Asked]) -> tuple[OptionSummary, .
     if len(asked) < ENOUGH:
         return tuple(found)
     key = max((option.r for option in found if option.correct and option.r is not None), default=None)
-    single = isinstance(item, SingleItem)
+    single = item.has_one_right
     return tuple(replace(option, concern=_concern(option, key, single=single)) for option in found)
-
-
-def _known(item: Item) -> Iterator[tuple[str, tuple[str, bool]]]:
-    """Yield the options of an item: names, texts, and whether they are right."""
-    if isinstance(item, TrueFalseItem):
-        yield from (("true", ("", item.key)), ("false", ("", not item.key)))
-    choices: Mapping[str, Option] = {}
-    if isinstance(item, (SingleItem, MultiItem)):
-        choices = item.options
-    elif isinstance(item, TrueFalseItem):
-        choices = item.reasons
-    for name, option in sorted(choices.items()):
-        yield name, (option.text, option.correct or option.void == "full")
 
 
 def _chosen(item: Item, result: ItemResult) -> frozenset[str]:
@@ -72,13 +59,9 @@ def _chosen(item: Item, result: ItemResult) -> frozenset[str]:
     if not result.answered:
         return frozenset()
     try:
-        found = read(item, result.response)
+        return item.chosen_options(item.read(result.response))
     except ResponseError:
         return frozenset()
-    if isinstance(found, tuple):
-        verdict, reason = found
-        return frozenset({"true" if verdict else "false", reason})
-    return found if isinstance(found, frozenset) else frozenset()
 
 
 def _option(
@@ -150,7 +133,7 @@ def wrong(item: Item | None, asked: Sequence[Asked], *, drawn: bool) -> tuple[Wr
 def _same(item: Item | None, response: str) -> str:
     """Return text that is the same for responses that mean the same, as `28`, ` 28.0` and `56/2`."""
     try:
-        value = read(item, response) if item is not None else response
+        value = item.read(response) if item is not None else response
     except ResponseError:
         value = response
     if isinstance(value, dict):

@@ -26,8 +26,6 @@ from grader.core.model import ItemResult, QuizResult
 from grader.course import fingerprint
 from grader.course.catalog import Course
 from grader.quiz import Bank, Item, load_banks
-from grader.quiz.chance import chance
-from grader.quiz.items import MultiItem, SingleItem, TrueFalseItem
 
 _EASY, _HARD = 0.9, 0.3
 _FLAT = 0.2  # Ebel and Frisbie (1991): .40 and more very good, from .30 good, from .20 marginal, below poor
@@ -210,13 +208,13 @@ def _item(name: str, whole: _Class, item: Item | None) -> ItemSummary:
         void=None,
         omitted=Share(count=sum(not one.result.answered for one in asked), of=len(asked)),
         difficulty=Estimate(value=credit, interval=psychometrics.wilson(credit, len(asked))),
-        chance=chance(item) if item else None,
+        chance=item.chance() if item else None,
         discrimination=_discrimination(asked),
         rest=_rest(asked),
         alpha_without=whole.alpha_without(name),
         variants=_variants(asked, prompts),
         options=options(item, asked),
-        wrong=() if _has_options(item) else wrong(item, asked, drawn=len(prompts) > 1),
+        wrong=() if item and item.answer_options() else wrong(item, asked, drawn=len(prompts) > 1),
         concerns=(),
     )
     error = math.sqrt(psychometrics.variance([one.credit for one in asked]) / len(asked))
@@ -245,10 +243,6 @@ def _variants(asked: Sequence[Asked], prompts: Counter[str]) -> Variants | None:
         psychometrics.mean([one.credit for one in asked if one.result.prompt == p]) or 0.0 for p in often
     ]
     return Variants(count=len(often), hardest=min(means), easiest=max(means))
-
-
-def _has_options(item: Item | None) -> bool:
-    return isinstance(item, (SingleItem, MultiItem, TrueFalseItem))
 
 
 def _concerns(item: ItemSummary, credit: float, error: float, alpha: float | None) -> Iterator[Concern]:

@@ -6,13 +6,13 @@ from typing import Self
 
 from grader.quiz.answers import Responses
 from grader.quiz.bank import Bank
-from grader.quiz.items import Hint, Item
-from grader.quiz.responses import read
+from grader.quiz.fields import Hint
 from grader.quiz.sheet import filled
+from grader.quiz.types import Item
 
 
 @dataclass(slots=True, kw_only=True)
-class Session:
+class QuizSession:
     """A quiz being answered. `place` counts from 0; past the last item the student is through.
 
     Withdrawn items are not asked. What was answered for them before stays in the file.
@@ -46,7 +46,7 @@ class Session:
     def answer(self, text: str) -> None:
         """Take a response, and go on. Raises ResponseError where it cannot be read; then nothing changes."""
         item = self.items[self.place]
-        read(item, text)
+        item.read(text)
         self.given[item.id] = text
         self.go_on()
 

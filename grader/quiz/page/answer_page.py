@@ -6,15 +6,11 @@ from pathlib import Path
 
 from grader.quiz.answers import Responses
 from grader.quiz.bank import Bank
-from grader.quiz.items import Item
-from grader.quiz.marking import prompt_text
-from grader.quiz.page.controls import controls, kind, parts
-from grader.quiz.sheet import as_yaml, entry, form, head
+from grader.quiz.sheet import as_yaml, entry, head
+from grader.quiz.types import Item
 from grader.report.html_document import NOTHING, document, skip
 from grader.report.html_markup import Markup, inline, joined, prose, tag
 from grader.report.text_layout import number
-
-_TOLD_BY_CONTROLS = {"one", "several", "verdict", "match", "order"}
 
 
 def to_html(bank: Bank, responses: Responses) -> str:
@@ -59,18 +55,18 @@ def _item(item: Item, n: int, count: int) -> Markup:
     name = f"q{n}"
     worth = f"{number(item.points)} point{'' if item.points == 1 else 's'}"
     legend = tag("legend", tag("h2", f"Question {n}", tag("small", f" of {count}, {worth}")))
-    told = NOTHING if kind(item) in _TOLD_BY_CONTROLS else inline(f"Write {form(item)}.")
+    form = tag("p", inline(f"Write {item.answer_form()}."), id=f"{name}-form", class_="form")
     return tag(
         "fieldset",
         legend,
-        tag("div", prose(prompt_text(item)), id=f"{name}-prompt"),
-        controls(item, name),
-        tag("p", told, id=f"{name}-form", class_="form") if told else NOTHING,
+        tag("div", prose(item.prompt_text()), id=f"{name}-prompt"),
+        item.controls(name),
+        form if item.shows_answer_form else NOTHING,
         tag("p", class_="said", role="status"),
         _hints(item),
         id=name,
         data_item=item.id,
-        data_kind=kind(item),
+        data_kind=item.control_kind,
         aria_describedby=f"{name}-prompt",
     )
 
@@ -121,4 +117,4 @@ def _data(bank: Bank, responses: Responses, asked: list[Item]) -> Markup:
 def _given(item: Item, given: Mapping[str, object]) -> dict[str, object]:
     if item.id not in given:
         return {"parts": {}, "written": ""}
-    return {"parts": parts(item, given[item.id]), "written": as_yaml(given[item.id])}
+    return {"parts": item.control_values(given[item.id]), "written": as_yaml(given[item.id])}
