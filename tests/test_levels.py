@@ -25,7 +25,7 @@ REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encodi
 # as the command that follows.
 CONTAINER = """
 import ctypes, errno, os, struct, sys
-from grader.worker import linux, seccomp
+from grader.sandbox.worker import linux, seccomp
 
 calls, number = json_calls, json_error
 here = seccomp.machine()
@@ -42,7 +42,7 @@ os.execv(sys.executable, [sys.executable, "-m", "grader", *sys.argv[1:]])
 # Becomes user 1000 of a user namespace: without capabilities, as any ordinary user.
 ORDINARY = """
 import os, sys
-from grader.worker import linux
+from grader.sandbox.worker import linux
 
 user, group = os.getuid(), os.getgid()
 linux.unshare(linux.CLONE_NEWUSER)
@@ -175,7 +175,7 @@ def test_a_refused_uid_map_costs_the_namespaces_and_nothing_else(here):
     program = """
     import torch
     torch.set_num_threads(1)
-    from grader.worker import linux, lockdown
+    from grader.sandbox.worker import linux, lockdown
 
     def refuse(user, group):
         raise PermissionError(1, "Operation not permitted", "/proc/self/uid_map")
@@ -200,7 +200,7 @@ ABI = """
 import json, os, socket, sys
 import torch
 torch.set_num_threads(1)
-from grader.worker import landlock, linux, lockdown
+from grader.sandbox.worker import landlock, linux, lockdown
 
 lockdown._prime_import_caches()
 version = int(sys.argv[1])

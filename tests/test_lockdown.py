@@ -17,7 +17,7 @@ PROGRAM = """
 import json, os, sys
 import numpy, torch
 torch.set_num_threads(1)
-from grader.worker import lockdown
+from grader.sandbox.worker import lockdown
 
 confinement = lockdown.prepare(max_level=int(sys.argv[1]))
 reading, writing = os.pipe()
@@ -55,12 +55,12 @@ def thread():
 
 
 def prctl(option):
-    from grader.worker import linux
+    from grader.sandbox.worker import linux
     linux.check(linux.libc.prctl(option, 0, 0, 0, 0), "prctl")
 
 
 import fcntl, socket, subprocess, resource
-from grader.worker.linux import system_call
+from grader.sandbox.worker.linux import system_call
 
 x86 = os.uname().machine == "x86_64"
 ACTIONS = {

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from grader.sandbox.worker import operators
-from grader.sandbox.worker.service.failures import OPERATOR_BANNED
+from grader.sandbox.worker.service.exceptions import OPERATOR_BANNED
 
 X = torch.randn(1, 1, 4, 4)
 WAYS = {

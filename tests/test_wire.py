@@ -160,7 +160,7 @@ def test_a_frame_without_the_magic_number_is_refused(pair):
 def test_a_frame_that_announces_too_much_is_refused_before_any_memory_is_taken(pair):
     channel, raw = pair
     raw.sendall(struct.pack("!4sII", frames.MAGIC, 10, 2**32 - 1))
-    with pytest.raises(ProtocolError, match="more than any honest frame"):
+    with pytest.raises(ProtocolError, match="more than the limits of a frame"):
         channel.receive()
 
 

@@ -31,11 +31,11 @@ from grader.sandbox.protocol.messages import (
     ItemsValue,
     Load,
     Loaded,
-    Place,
     Raised,
     Reset,
     Returned,
     TensorValue,
+    TracebackLine,
 )
 from grader.sandbox.protocol.values import DTYPES, Packer, foreign, unpack_all
 from grader.sandbox.supervisor import Sandbox
@@ -77,7 +77,7 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 NUMBERS = st.sampled_from([0, 0, 0, 1, 2, -1, 2**40])
-PLACES = st.builds(Place, path=TEXTS, line=st.integers(-5, 10**6), function=NAMES, text=TEXTS)
+LINES = st.builds(TracebackLine, path=TEXTS, line=st.integers(-5, 10**6), function=NAMES, text=TEXTS)
 REPLIES = (
     st.builds(Loaded, names=st.lists(NAMES, max_size=5).map(tuple))
     | st.builds(Returned, number=NUMBERS, value=VALUES, changed=st.lists(NAMES, max_size=3).map(tuple))
@@ -87,7 +87,7 @@ REPLIES = (
         cause=st.sampled_from(messages.Cause.__args__),
         type_name=NAMES,
         message=TEXTS,
-        places=st.lists(PLACES, max_size=3).map(tuple),
+        traceback=st.lists(LINES, max_size=3).map(tuple),
     )
 )
 REQUESTS = (
@@ -270,8 +270,8 @@ def test_a_lying_worker_fails_the_check_and_nothing_else(told):
 FUZZER = """
 import random
 
-from grader.service import Service
-from grader.wire import messages as m
+from grader.sandbox.worker.service import Service
+from grader.sandbox.protocol import messages as m
 
 DICE = random.Random({seed})
 ANSWER = Service.answer
@@ -300,8 +300,8 @@ def lie(self, request, payload):
     number = request.number if DICE.random() < 0.9 else DICE.randrange(-2, 5)
     if DICE.random() < 0.2:
         cause = DICE.choice(m.Cause.__args__)
-        place = m.Place(path="exercises/halving.py", line=DICE.randrange(-5, 50), function="f", text="x")
-        return m.Raised(number=number, cause=cause, type_name="E", message="m" * DICE.randrange(3), places=(place,)), b""
+        place = m.TracebackLine(path="exercises/halving.py", line=DICE.randrange(-5, 50), function="f", text="x")
+        return m.Raised(number=number, cause=cause, type_name="E", message="m" * DICE.randrange(3), traceback=(place,)), b""
     if isinstance(reply, m.Returned) and isinstance(reply.value, m.TensorValue) and DICE.random() < 0.5:
         flip = bytes(DICE.randrange(256) for _ in range(len(data)))
         return m.Returned(number=number, value=reply.value, changed=("x",)), flip

@@ -1,4 +1,4 @@
-"""Tells what each isolation layer stops, why this machine lacks one, and what to do about it.
+"""What each isolation layer stops, why one is unavailable on this machine, and how to make it available.
 
 Sources: man pages seccomp(2), landlock(7), user_namespaces(7); the kernel's admin-guide on sysctls.
 """
@@ -14,21 +14,21 @@ from grader.core.model import Isolation
 from grader.sandbox.protocol.orders import LAYERS, Missing
 
 STOPS = {
-    "process": "a crash, a hang or a lie of a submission stays in a process of its own, with deadlines",
-    "limits": "memory, processor time and output of a submission are bounded",
-    "seccomp": "no sockets, no new processes, no signals to others, nothing written",
+    "process": "a submission crashes, hangs or lies in a process of its own, with deadlines",
+    "limits": "memory, processor time and output of a submission are limited",
+    "seccomp": "no sockets, no new processes, no signals to others, no file written",
     "Landlock": "no file can be read but Python, torch and what they need",
-    "namespaces": "the machine's other processes and its network do not even exist",
+    "namespaces": "the machine's other processes and its network are invisible",
 }
 _CONTAINER = (
-    "In a container, the runtime's own filter refuses it: allow it there (Docker: --security-opt seccomp=PROFILE, "
-    "or a newer Docker, whose default profile does)"
+    "In a container, the runtime's seccomp profile refuses it: allow it there (Docker: --security-opt "
+    "seccomp=PROFILE, or a newer Docker, whose default profile allows it)"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One layer of isolation. `reason` and `remedy` are empty where it is there."""
+    """One layer of isolation. `reason` and `remedy` are empty where it is available."""
 
     name: str
     stops: str
@@ -37,7 +37,7 @@ class Layer:
 
 
 def layers(isolation: Isolation, missing: tuple[Missing, ...]) -> list[Layer]:
-    """Return every layer with what it stops, and for a missing one why and what to do."""
+    """Return every layer with what it stops, and for a missing one the reason and the remedy."""
     absent = {one.layer: one for one in missing}
     found = []
     for name, stops in STOPS.items():
@@ -50,23 +50,23 @@ def layers(isolation: Isolation, missing: tuple[Missing, ...]) -> list[Layer]:
 
 
 def machine() -> str:
-    """Return in one line what was looked at."""
+    """Return in one line which machine, user and Python were tested."""
     user = ("root" if os.getuid() == 0 else f"user {os.getuid()}") if hasattr(os, "getuid") else "this user"
     return f"{platform.system()} {platform.release()}, {platform.machine()}, {user}, Python in {sys.prefix}"
 
 
 def remedy(missing: Missing, read: Callable[[str], str] | None = None) -> str:
-    """Return what to do about a missing layer. `read` returns a setting of the kernel, "" where there is none."""
+    """Return what to do about a missing layer. `read` returns a setting below /proc/sys, "" where there is none."""
     if "isolation was limited" in missing.reason or "MAX_ISOLATION" in missing.reason:
         return "Unset CONVGRADER_MAX_ISOLATION"
     if missing.reason.startswith("this is "):
         return (
-            "Grade on Linux, or in a Linux container or virtual machine; for one's own work level 0 is enough"
+            "Grade on Linux, or in a Linux container or virtual machine; for your own work level 0 is enough"
         )
     if missing.layer not in LAYERS or "layers before it" in missing.reason:
-        return "Mend the layers above first"
+        return "Fix the layers above first"
     if "self test" in missing.reason:
-        return "Do not trust this machine with strangers' code, and tell us: this should not be"
+        return "Do not grade other people's code on this machine, and report this as a bug of the grader"
     by_layer = {"seccomp": _seccomp, "Landlock": _landlock, "namespaces": _namespaces}
     return by_layer[missing.layer](missing.code, read or _setting)
 
@@ -98,10 +98,10 @@ def _namespaces(code: str, read: Callable[[str], str]) -> str:
         ),
     ):
         if read(name) == off:
-            return f"This machine forbids them to ordinary users: as root, {change}"
+            return f"This machine forbids user namespaces to ordinary users: as root, {change}"
     if code in ("EPERM", "EACCES", "ENOSYS"):
-        return f"{_CONTAINER}. Level 2 is enough to grade strangers' work"
-    return "Level 2 is enough to grade strangers' work"
+        return f"{_CONTAINER}. Level 2 is enough to grade other people's work"
+    return "Level 2 is enough to grade other people's work"
 
 
 def _setting(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The trusted side of one exercise's workers: start, ask with a deadline, kill, tell how they ended."""
+"""The trusted side of one exercise's workers: starts them, sends requests with deadlines, and ends them."""
 
 import contextlib
 import math
@@ -29,16 +29,17 @@ from grader.sandbox.protocol.messages import (
     decode_reply,
     encode,
 )
-from grader.sandbox.protocol.orders import Ending, ForkOrder, WorkerOrder
+from grader.sandbox.protocol.orders import KEPT_OUTPUT_BYTES, Ending, ForkOrder, WorkerOrder
 
-KEPT_OUTPUT_BYTES = 64 * 1024
-_ENDING_WAIT_S = 5.0
-_DYING_WAIT_S = 2.0  # a process that ends closes its connection before it is gone
+_ENDING_WAIT_S = 5.0  # for the keeper's message after a kill
+_EXIT_WAIT_S = 2.0  # between the end of the connection and that of the process: exit closes descriptors first
 _START_WAIT_S = 60.0
+_SHOWN_OUTPUT_CHARS = 500
+_MAX_ENDING_BYTES = 2**20  # the message holds at most KEPT_OUTPUT_BYTES of output
 
 
 class WorkerLost(Exception):
-    """The worker is gone, or had to be killed. `message` is one student-safe sentence without a subject."""
+    """The worker ended, or had to be killed. `message` is one student-safe sentence without a subject."""
 
     def __init__(self, outcome: Outcome, message: str) -> None:
         super().__init__(message)
@@ -59,23 +60,26 @@ class WorkerProcess(Protocol):
 
     channel: Channel
 
-    def hang_up(self) -> None:
-        """Have the worker end, without waiting for it."""
+    def disconnect(self) -> None:
+        """Close the channel, so that the worker ends; do not wait for it."""
 
     def end(self, patience_s: float = 0.0) -> Ending:
-        """Kill the worker if it still runs after `patience_s`, and tell how it ended."""
+        """Kill the worker if it still runs after `patience_s`; return how it ended."""
 
 
 class Launcher(Protocol):
     """Starts workers."""
 
     def start(self, cpu_limit_s: int) -> WorkerProcess:
-        """Start one fresh worker, which may use so much processor time, all threads together."""
+        """Start one fresh worker. `cpu_limit_s` is the processor time of all its threads together."""
 
 
 @dataclass(slots=True)
 class Sandbox:
-    """Runs one exercise of one submission in workers, one after another where one is lost."""
+    """Runs one exercise of one submission in a worker, and in a fresh one after each that is lost.
+
+    `output` is what they printed, the first KEPT_OUTPUT_BYTES of each. Their processor time counts together.
+    """
 
     launcher: Launcher
     load: Load
@@ -87,15 +91,15 @@ class Sandbox:
     _cpu_used_s: float = 0.0
 
     def open(self, seconds: float) -> None:
-        """Start the time of the whole exercise."""
+        """Set the deadline of the whole exercise, in seconds from now."""
         self._deadline = time.monotonic() + seconds
 
     def start(self) -> None:
-        """Start a worker and have it import the submission, without waiting for it."""
+        """Start a worker and send it the submission, without waiting for the import."""
         allowed = self.limits.exercise_limit_s + self.limits.import_limit_s
         self._worker = self.launcher.start(max(1, math.ceil(allowed - self._cpu_used_s)))
         self._loading = True
-        with contextlib.suppress(Closed):  # a worker that is already gone is noticed when we wait for it
+        with contextlib.suppress(Closed):  # a worker that has already ended is noticed by the next receive
             self._worker.channel.send(encode(self.load))
 
     def ensure_loaded(self) -> None:
@@ -112,33 +116,37 @@ class Sandbox:
             self.close()
             raise LoadFailed(reply)
         if not isinstance(reply, Loaded):
-            raise self._lost(Outcome.TAMPERING, "the answer to an import was something else")
+            raise self._lost(Outcome.TAMPERING, "the reply to an import was of another kind")
 
     def _await_ready(self) -> None:
-        """Wait for the worker's first frame. Nothing of the student's has run before it: a failure here is ours."""
+        """Wait for the worker's first frame. No student code has run yet: a failure is an error in the grader."""
         assert self._worker is not None
         try:
             self._worker.channel.receive(time.monotonic() + _START_WAIT_S)
         except (Closed, Overdue):
             self.close()
-            said = self.output.decode("utf-8", "replace")[-500:] or "it said nothing"
-            raise InternalError(f"A worker could not be started: {said}") from None
+            printed = self.output.decode("utf-8", "replace")[-_SHOWN_OUTPUT_CHARS:] or "it printed nothing"
+            raise InternalError(f"A worker could not be started: {printed}") from None
 
     def ask(
         self, request: Question, payload: bytes, *, what: str, deadline: float
     ) -> tuple[Reply, bytearray]:
-        """Send one request and return the reply. `deadline` is the check's; the call's own limit comes on top."""
+        """Send one request and return the reply and its payload. Raises LoadFailed or WorkerLost.
+
+        `what` is the subject of messages: "`relu`". `deadline` is the check's, in seconds of time.monotonic(); the
+        limit of the call and the deadline of the exercise apply too, and the earliest counts.
+        """
         self.ensure_loaded()
         seconds = min(self.limits.call_limit_s, deadline - time.monotonic())
         reply, data = self._exchange(request, payload, seconds, what)
         if isinstance(reply, Loaded) or reply.number != request.number:
-            raise self._lost(Outcome.TAMPERING, "an answer did not belong to its question")
+            raise self._lost(Outcome.TAMPERING, "a reply did not belong to its request")
         return reply, data
 
     def reset(self, number: int) -> None:
-        """Make the worker forget the objects of a check that has ended, if there is a worker.
+        """Have the worker delete the objects of a check that has ended, if there is a worker.
 
-        One that ends now has answered every question: it costs nothing, and the next check gets a fresh one.
+        One that is lost now has answered every request: this costs no points, and the next check gets a fresh one.
         """
         if self._worker is not None:
             with contextlib.suppress(WorkerLost):
@@ -149,16 +157,17 @@ class Sandbox:
     ) -> tuple[Reply, bytearray]:
         assert self._worker is not None
         deadline = min(time.monotonic() + max(seconds, 0.0), self._deadline)
-        return self._receive(deadline, seconds, what, question=(encode(request), payload))
+        return self._receive(deadline, seconds, what, frame=(encode(request), payload))
 
     def _receive(
-        self, deadline: float, seconds: float, what: str, question: tuple[bytes, bytes] | None = None
+        self, deadline: float, seconds: float, what: str, frame: tuple[bytes, bytes] | None = None
     ) -> tuple[Reply, bytearray]:
+        """Send a frame, if there is one, and return the next reply. Any failure ends the worker."""
         assert self._worker is not None
         try:
-            if question:
-                with contextlib.suppress(Closed):  # it may have answered before it ended
-                    self._worker.channel.send(*question, deadline)
+            if frame:
+                with contextlib.suppress(Closed):  # it may have replied before it ended
+                    self._worker.channel.send(*frame, deadline)
             header, data = self._worker.channel.receive(deadline)
             return decode_reply(header), data
         except Overdue:
@@ -172,31 +181,23 @@ class Sandbox:
             raise self._lost(Outcome.CRASHED, what) from None
 
     def _lost(self, outcome: Outcome, message: str) -> WorkerLost:
-        ending = self.close(_DYING_WAIT_S if outcome is Outcome.CRASHED else 0.0)
+        """End the worker; return the exception for it, with the outcome of a limit that it reached, if it did."""
+        ending = self.close(_EXIT_WAIT_S if outcome is Outcome.CRASHED else 0.0)
         if ending.cause == "output_limit":
             return WorkerLost(Outcome.OUTPUT_LIMIT, f"printed more than {self.limits.output_limit_kib} KiB")
         if ending.cause == "cpu_limit":
             return WorkerLost(Outcome.TIME_LIMIT, f"{message} used up the processor time of this exercise")
         if ending.cause == "outside":
             raise InternalError("A worker was killed from outside. Is this machine out of memory?")
-        if outcome is Outcome.CRASHED:
-            if ending.cause == "grader":
-                message = f"{message} closed the connection to the grader"
-            elif ending.signal:
-                message = (
-                    f"{message} ended the process with signal {ending.signal} ({_signal_name(ending.signal)})"
-                )
-            else:
-                message = f"{message} ended the process with exit status {ending.exit_status}"
-        return WorkerLost(outcome, message)
+        return WorkerLost(outcome, message + (_crash(ending) if outcome is Outcome.CRASHED else ""))
 
-    def hang_up(self) -> None:
-        """Have the worker end, if there is one, while we do something else; `close` waits for it."""
+    def disconnect(self) -> None:
+        """Have the worker end, if there is one, without waiting for it; `close` waits."""
         if self._worker is not None:
-            self._worker.hang_up()
+            self._worker.disconnect()
 
     def close(self, patience_s: float = 0.0) -> Ending:
-        """End the worker, if there is one and it does not end by itself in time; keep what it printed."""
+        """End the worker, if there is one; kill it if it still runs after `patience_s`. Keep what it printed."""
         if self._worker is None:
             return Ending()
         worker, self._worker, self._loading = self._worker, None, False
@@ -206,6 +207,15 @@ class Sandbox:
         return ending
 
 
+def _crash(ending: Ending) -> str:
+    """Return the end of a sentence on a worker that ended during a call."""
+    if ending.cause == "grader":
+        return " closed the connection to the grader"
+    if ending.signal:
+        return f" ended the process with signal {ending.signal} ({_signal_name(ending.signal)})"
+    return f" ended the process with exit status {ending.exit_status}"
+
+
 def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
@@ -213,12 +223,12 @@ def _signal_name(number: int) -> str:
         return "unknown"
 
 
-# --- the warm way: a fork of the zygote
+# --- workers forked from the zygote's keepers: Linux
 
 
 @dataclass(slots=True)
 class ForkLauncher:
-    """Asks the zygote for workers. Linux only."""
+    """Orders workers from the zygote. `slot` chooses their core. Linux only."""
 
     zygote: socket.socket
     order: WorkerOrder
@@ -240,26 +250,26 @@ class _ForkedWorker:
     channel: Channel
     control: socket.socket
 
-    def hang_up(self) -> None:
-        """Hang up on the keeper, which kills the worker."""
+    def disconnect(self) -> None:
+        """Shut the control socket down for writing, at which the keeper kills the worker."""
         self.channel.close()
-        with contextlib.suppress(OSError):  # the keeper is gone; `end` tells
+        with contextlib.suppress(OSError):  # the keeper has ended; `end` reports it
             self.control.shutdown(socket.SHUT_WR)
 
     def end(self, patience_s: float = 0.0) -> Ending:
-        """Hang up, and have the keeper tell how the worker ended."""
+        """Wait for the worker, have it killed, and return the keeper's message on how it ended."""
         self.channel.close()
         if patience_s:
             select.select([self.control], [], [], patience_s)
-        self.hang_up()
+        self.disconnect()
         with self.control, contextlib.suppress(OSError):
             self.control.settimeout(_ENDING_WAIT_S)
-            if data := self.control.recv(2**20):
+            if data := self.control.recv(_MAX_ENDING_BYTES):
                 return msgspec.msgpack.decode(data, type=Ending)
         raise InternalError("The keeper of a worker died. Please grade again; no points were taken.")
 
 
-# --- the way that works everywhere: a process of its own
+# --- workers spawned as fresh interpreters: every platform
 
 
 @dataclass(slots=True)
@@ -269,7 +279,7 @@ class SpawnLauncher:
     order: WorkerOrder
 
     def start(self, cpu_limit_s: int) -> WorkerProcess:
-        """Start one fresh interpreter."""
+        """Start one interpreter."""
         order = msgspec.structs.replace(self.order, cpu_limit_s=cpu_limit_s)
         arguments = [sys.executable, "-P", "-m", "grader.sandbox.worker", msgspec.json.encode(order).decode()]
         process = subprocess.Popen(
@@ -285,14 +295,14 @@ class SpawnLauncher:
 
 
 class _SpawnedWorker:
-    """A spawned worker. Its calls go through stdin and stdout, what it prints through stderr."""
+    """A spawned worker. Frames go through its stdin and stdout, what it prints through its stderr."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", output_limit: int) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", output_limit_bytes: int) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self._process = process
-        self._output_limit = output_limit
-        self._output, self._printed = bytearray(), 0
+        self._output_limit_bytes = output_limit_bytes
+        self._output, self._printed_bytes = bytearray(), 0
         self.channel: Channel = PipeChannel(process.stdout, process.stdin)
         self._drain = threading.Thread(target=self._read_output, daemon=True)
         self._drain.start()
@@ -301,40 +311,40 @@ class _SpawnedWorker:
         assert self._process.stderr is not None
         with self._process.stderr as printed:
             while data := printed.read(65536):
-                self._printed += len(data)
+                self._printed_bytes += len(data)
                 self._output += data[: max(0, KEPT_OUTPUT_BYTES - len(self._output))]
-                if self._printed > self._output_limit:
+                if self._printed_bytes > self._output_limit_bytes:
                     self._process.kill()
 
-    def hang_up(self) -> None:
-        """Close its input, by which it ends."""
+    def disconnect(self) -> None:
+        """Close its stdin, at which its loop returns."""
         self.channel.close()
 
     def end(self, patience_s: float = 0.0) -> Ending:
-        """Close its input, wait a moment, kill it, and tell how it ended."""
-        self.hang_up()
+        """Close its stdin, wait, kill it, and return how it ended."""
+        self.disconnect()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=max(patience_s, 0.1))
         killed = self._process.poll() is None
         self._process.kill()
         code = self._process.wait()
         self._drain.join(timeout=_ENDING_WAIT_S)
-        flooded = self._printed > self._output_limit
+        over = self._printed_bytes > self._output_limit_bytes
         return Ending(
-            cause="output_limit" if flooded else "grader" if killed else "itself",
+            cause="output_limit" if over else "grader" if killed else "itself",
             exit_status=max(code, 0),
             signal=9 if killed else max(-code, 0),
             output=bytes(self._output),
-            printed_bytes=self._printed,
+            printed_bytes=self._printed_bytes,
         )
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment of every process we start: one thread, no secrets, the same hashes every time."""
+    """Return the environment of every process of the grader: one thread, no secrets, fixed string hashes."""
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    # Who asks for more threads all the same has them wait, not spin, for the one core they share.
+    # Code that asks for more threads anyway: they sleep, not spin, while they wait for the one core.
     one_thread["OMP_WAIT_POLICY"] = "PASSIVE"
     kept = {name: os.environ[name] for name in ("SYSTEMROOT", "TMPDIR", "TEMP") if name in os.environ}
-    # torch.optim makes this folder when it is first imported; one that exists needs no writing.
+    # torch.optim creates this folder when it is first imported, which fails in a worker unless it exists.
     cache = {"TORCHINDUCTOR_CACHE_DIR": Path(sys.executable).anchor}
     return {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", **one_thread, **cache, **kept}

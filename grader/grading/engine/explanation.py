@@ -68,7 +68,7 @@ class Explanations:
         """
         if not self.evidence.names:
             return {}
-        self.sandbox.hang_up()  # what is searched gets a worker of its own, and its prints are not the checks'
+        self.sandbox.disconnect()  # what is searched gets a worker of its own, and its prints are not the checks'
         known, namespace = vars(importlib.import_module("mistakes")), vars(self.reference)
         self.sandbox.close()
         printed = len(self.sandbox.output)
@@ -84,7 +84,7 @@ class Explanations:
                 if not failing.isdisjoint(unit.names):
                     replayer.right(unit)
             units += units_of(self._search(wanted))
-            self.sandbox.hang_up()
+            self.sandbox.disconnect()
             self._place()
             return self._diagnose(Diagnoser(replayer, KNOWN, sorted(units, key=lambda unit: unit.size)))
         finally:

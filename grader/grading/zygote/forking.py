@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import msgspec
 
-from grader.sandbox.protocol.orders import DESCRIPTORS, MAX_ORDER_BYTES, Order
+from grader.sandbox.protocol.orders import MAX_ORDER_BYTES, ORDER_DESCRIPTORS, Order
 from grader.sandbox.worker import linux
 
 _orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
@@ -20,7 +20,7 @@ _orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 
 def receive(control: socket.socket) -> tuple[Order | None, list[int]]:
     """Wait for an order, and the descriptors that come with it; None where nobody is left who could send one."""
-    data, descriptors, _, _ = socket.recv_fds(control, MAX_ORDER_BYTES, DESCRIPTORS)
+    data, descriptors, _, _ = socket.recv_fds(control, MAX_ORDER_BYTES, ORDER_DESCRIPTORS)
     return _orders.decode(data) if data else None, descriptors
 
 

@@ -26,19 +26,19 @@ class Closed(Exception):
 
 
 class Overdue(Exception):
-    """The deadline passed before a whole frame arrived, or was taken."""
+    """The deadline passed before a whole frame was received, or sent."""
 
 
 class Channel(Protocol):
     """One end of a connection that carries whole frames."""
 
     def send(self, header: bytes, payload: bytes = b"", deadline: float | None = None) -> None:
-        """Send one frame; raise Closed when the other end is gone, Overdue when it does not read in time."""
+        """Send one frame; raise Closed when the other end is closed, Overdue when it does not read in time."""
 
     def receive(self, deadline: float | None = None) -> tuple[bytes, bytearray]:
         """Return the next frame's header and payload; raise Closed, Overdue or ProtocolError.
 
-        `deadline` is a value of time.monotonic(); None waits for ever.
+        `deadline` is a value of time.monotonic(), in seconds; None waits without limit.
         """
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ def _lengths(prefix: bytes | bytearray) -> tuple[int, int]:
     if magic != MAGIC:
         raise ProtocolError("a frame does not start with the magic number")
     if header > MAX_HEADER_BYTES or payload > MAX_PAYLOAD_BYTES:
-        raise ProtocolError(f"a frame announces {header} + {payload} bytes, more than any honest frame has")
+        raise ProtocolError(f"a frame announces {header} + {payload} bytes, more than the limits of a frame")
     return header, payload
 
 
@@ -59,7 +59,7 @@ def _frame(header: bytes, payload: bytes) -> bytes:
 
 
 def _left(deadline: float | None) -> float | None:
-    """Return the seconds until a deadline; None for ever. Raises TimeoutError once it has passed."""
+    """Return the seconds until a deadline; None without one. Raises TimeoutError once it has passed."""
     if deadline is None:
         return None
     left = deadline - time.monotonic()
@@ -69,7 +69,7 @@ def _left(deadline: float | None) -> float | None:
 
 
 class SocketChannel:
-    """A channel over a connected stream socket; the deadline is kept by the socket's timeout."""
+    """A channel over a connected stream socket; the socket's timeout enforces the deadline."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -115,21 +115,27 @@ class SocketChannel:
 
 
 class DescriptorChannel:
-    """A channel over plain descriptors with read and write alone: all that a locked-down worker may use."""
+    """A channel that uses only read(2) and write(2): a locked-down worker may call nothing else on descriptors.
+
+    It keeps no deadline: the grader's side does.
+    """
 
     def __init__(self, reading: int, writing: int) -> None:
         self._reading, self._writing = reading, writing
 
     def send(self, header: bytes, payload: bytes = b"", deadline: float | None = None) -> None:
-        """Send one frame. Knows no deadline, nor does `receive`: the other side keeps it."""
+        """Send one frame. Raises ValueError for a deadline."""
         if deadline is not None:
             raise ValueError("a descriptor channel keeps no deadline")
         prefix = _PREFIX.pack(MAGIC, len(header), len(payload))
         try:
-            for part in (prefix + header, payload):  # one after another: no third copy of a large payload
+            for part in (
+                prefix + header,
+                payload,
+            ):  # two writes: joining them would copy a large payload again
                 data = memoryview(part)
                 while data:
-                    data = data[_waited(self._writing, partial(os.write, self._writing, data)) :]
+                    data = data[_blocking(self._writing, partial(os.write, self._writing, data)) :]
         except OSError as error:
             raise Closed from error
 
@@ -144,7 +150,7 @@ class DescriptorChannel:
         received = bytearray()
         while len(received) < count:
             size = min(count - len(received), 2**20)
-            part = _waited(self._reading, partial(os.read, self._reading, size))
+            part = _blocking(self._reading, partial(os.read, self._reading, size))
             if not part:
                 raise Closed
             received += part
@@ -156,10 +162,10 @@ class DescriptorChannel:
             os.close(descriptor)
 
 
-def _waited(descriptor: int, use: Callable[[], Used]) -> Used:
-    """Use a descriptor that waits; one that was told not to, by code of a student's, is told to wait again.
+def _blocking(descriptor: int, use: Callable[[], Used]) -> Used:
+    """Read or write a descriptor; make it blocking again if student code set O_NONBLOCK on it.
 
-    Or it would be chance whether such code goes on: whether the next frame is there already when it is read.
+    Otherwise a race would decide whether such code fails: whether the next frame has arrived when it is read.
     """
     while True:
         try:
@@ -169,11 +175,11 @@ def _waited(descriptor: int, use: Callable[[], Used]) -> Used:
 
 
 class PipeChannel:
-    """A channel over unbuffered pipes. Threads read and write, so that deadlines hold on every platform."""
+    """A channel over unbuffered pipes. Threads read and write, because pipes have no timeout on Windows."""
 
     def __init__(self, reading: IO[bytes], writing: IO[bytes]) -> None:
         self._reading, self._writing, self._closed = reading, writing, False
-        # One frame at a time: who sends more than it is asked for waits, and fills no memory here.
+        # One frame at a time: a process that sends more than it is asked for blocks, and fills no memory here.
         self._frames: queue.Queue[tuple[bytes, bytearray] | Exception] = queue.Queue(maxsize=1)
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -225,16 +231,16 @@ class PipeChannel:
         except (queue.Empty, TimeoutError):
             raise Overdue from None
         if isinstance(frame, Exception):
-            self._frames.put(frame)  # an ending stays one
+            self._frames.put(frame)  # every later call raises it too
             raise frame
         return frame
 
     def close(self) -> None:
-        """Close the writing end, which ends an honest process; the reading thread ends with its process."""
+        """Close the writing end, at which the worker's loop returns; the reading thread ends with the process."""
         self._closed = True
         with contextlib.suppress(queue.Empty):
-            self._frames.get_nowait()  # the thread may wait for room
+            self._frames.get_nowait()  # the thread may be blocked in put
         try:
             self._writing.close()
         except OSError:
-            return  # the process is gone, and what was still buffered with it
+            return  # the process has ended: EPIPE for what was still buffered

@@ -1,6 +1,6 @@
-"""Everything that may be said between the grader and a worker, as typed records that refuse unknown fields.
+"""The requests of the grader and the replies of a worker, as typed records that refuse unknown fields.
 
-The worker is untrusted: whatever it says is a claim, checked by the side that reads it.
+The worker is untrusted: every field of a reply is a claim, checked by the side that reads it.
 """
 
 from typing import Annotated, Literal, TypeVar
@@ -9,64 +9,64 @@ import msgspec
 
 from grader.core.errors import ProtocolError
 
-MAX_ITEMS = 20_000  # values in one frame
-MAX_NAME = 100
-MAX_DETAIL = 300
-MAX_MESSAGE = 2_000
+MAX_FRAME_ITEMS = 20_000  # values in one frame, containers included
+MAX_NAME_CHARS = 100
+MAX_DETAIL_CHARS = 300
+MAX_MESSAGE_CHARS = 2_000
 MAX_NAMES = 1_000
-MAX_PLACES = 20
-_MAX_AXES = 64  # as many as torch has
+MAX_TRACEBACK_LINES = 20
+MAX_AXES = 64  # torch's own limit
 
-# A name goes into sentences, names of files and logs as it is: one line, and nothing that steers a terminal.
-_STEERING = "\\x00-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f"
-_Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME, pattern=f"^[^{_STEERING}]*\\Z")]
-_Detail = Annotated[str, msgspec.Meta(max_length=MAX_DETAIL)]
+# A name is inserted into sentences, file names and logs unescaped: one line, no control or format characters.
+_CONTROL = "\\x00-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f"
+_Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME_CHARS, pattern=f"^[^{_CONTROL}]*\\Z")]
+_Detail = Annotated[str, msgspec.Meta(max_length=MAX_DETAIL_CHARS)]
 _Size = Annotated[int, msgspec.Meta(ge=0)]
 
 
 def name_from(text: str) -> str:
-    """Return `text` as a name that may cross: short, on one line, printable."""
-    return "".join(c if c.isprintable() else "?" for c in text[:MAX_NAME])
+    """Return `text` as a name that may cross: at most MAX_NAME_CHARS characters, on one line, printable."""
+    return "".join(c if c.isprintable() else "?" for c in text[:MAX_NAME_CHARS])
 
 
-class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+class _FrameStruct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
     pass
 
 
 # --- values ------------------------------------------------------------------------------------------
 
 
-class TensorValue(_Message, frozen=True, kw_only=True, tag="tensor"):
-    """A tensor: its bytes stand in the frame's payload, in the order in which tensors occur in the header."""
+class TensorValue(_FrameStruct, frozen=True, kw_only=True, tag="tensor"):
+    """A tensor: its bytes are in the frame's payload, in the order in which tensors occur in the header."""
 
     dtype: _Name
-    shape: Annotated[tuple[_Size, ...], msgspec.Meta(max_length=_MAX_AXES)]
+    shape: Annotated[tuple[_Size, ...], msgspec.Meta(max_length=MAX_AXES)]
     requires_grad: bool = False
 
 
-class ItemsValue(_Message, frozen=True, kw_only=True, tag="items"):
+class ItemsValue(_FrameStruct, frozen=True, kw_only=True, tag="items"):
     """A list or a tuple."""
 
     form: Literal["list", "tuple"]
     items: "tuple[Value, ...]"
 
 
-class EntriesValue(_Message, frozen=True, kw_only=True, tag="entries"):
+class EntriesValue(_FrameStruct, frozen=True, kw_only=True, tag="entries"):
     """A dict in its order; keys are strings or integers."""
 
     entries: "tuple[tuple[str | int, Value], ...]"
 
 
-class HandleValue(_Message, frozen=True, kw_only=True, tag="handle"):
-    """An object that stays in the worker: a module, an optimizer."""
+class HandleValue(_FrameStruct, frozen=True, kw_only=True, tag="handle"):
+    """An object that stays in the worker, a module or an optimizer: its number there."""
 
     handle: int
     type_name: _Name
     is_module: bool
 
 
-class ForeignValue(_Message, frozen=True, kw_only=True, tag="foreign"):
-    """A value that does not cross. `detail` says what is special about it: "a sparse tensor"."""
+class ForeignValue(_FrameStruct, frozen=True, kw_only=True, tag="foreign"):
+    """A value that does not cross: its type, and in `detail` why or of what size: "of 30000 items, ..."."""
 
     type_name: _Name
     detail: _Detail = ""
@@ -78,10 +78,10 @@ Value = None | bool | int | float | str | TensorValue | ItemsValue | EntriesValu
 # --- requests ----------------------------------------------------------------------------------------
 
 
-class Load(_Message, frozen=True, kw_only=True, tag="load"):
+class Load(_FrameStruct, frozen=True, kw_only=True, tag="load"):
     """Import the student's module `module` from `sources` (path -> text), and `fixtures` beside it.
 
-    Paths are relative to `root`, which tracebacks put before them: `exercises/`.
+    Paths are relative to `root`, which tracebacks show in front of them: `exercises/`.
     """
 
     module: str
@@ -90,7 +90,7 @@ class Load(_Message, frozen=True, kw_only=True, tag="load"):
     fixtures: str = ""
 
 
-class Call(_Message, frozen=True, kw_only=True, tag="call"):
+class Call(_FrameStruct, frozen=True, kw_only=True, tag="call"):
     """Call a function of the student's module, a fixture, or a method of an object that stays in the worker.
 
     With `record` the worker keeps the autograd graph of this call for one Backward.
@@ -105,16 +105,16 @@ class Call(_Message, frozen=True, kw_only=True, tag="call"):
     record: bool = False
 
 
-class Backward(_Message, frozen=True, kw_only=True, tag="backward"):
-    """Send gradients of the results of call `call` back through its graph."""
+class Backward(_FrameStruct, frozen=True, kw_only=True, tag="backward"):
+    """Run backward through the graph of call `call`, from one gradient (or None) for each of its result tensors."""
 
     number: int
     call: int
     gradients: Value
 
 
-class Reset(_Message, frozen=True, kw_only=True, tag="reset"):
-    """Forget all objects and graphs: a check has ended."""
+class Reset(_FrameStruct, frozen=True, kw_only=True, tag="reset"):
+    """Delete all objects and graphs: a check has ended."""
 
     number: int
 
@@ -126,13 +126,13 @@ Request = Load | Question
 # --- replies -----------------------------------------------------------------------------------------
 
 
-class Loaded(_Message, frozen=True, kw_only=True, tag="loaded"):
+class Loaded(_FrameStruct, frozen=True, kw_only=True, tag="loaded"):
     """The student's module was imported and defines these public names."""
 
     names: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=MAX_NAMES)]
 
 
-class Returned(_Message, frozen=True, kw_only=True, tag="returned"):
+class Returned(_FrameStruct, frozen=True, kw_only=True, tag="returned"):
     """The result of a call, and the arguments it changed in place."""
 
     number: int
@@ -140,8 +140,8 @@ class Returned(_Message, frozen=True, kw_only=True, tag="returned"):
     changed: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=MAX_NAMES)] = ()
 
 
-class Place(_Message, frozen=True, kw_only=True, tag="place"):
-    """A line of the student's own code."""
+class TracebackLine(_FrameStruct, frozen=True, kw_only=True, tag="line"):
+    """A line of the student's own code in a traceback."""
 
     path: _Detail
     line: int
@@ -163,14 +163,14 @@ Cause = Literal[
 ]
 
 
-class Raised(_Message, frozen=True, kw_only=True, tag="raised"):
-    """The student's code raised. `places` are frames of the student's own code, outermost first."""
+class Raised(_FrameStruct, frozen=True, kw_only=True, tag="raised"):
+    """The student's code raised. `traceback` holds the frames of the student's own code only, outermost first."""
 
     number: int
     cause: Cause
     type_name: _Name
-    message: Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE)]
-    places: Annotated[tuple[Place, ...], msgspec.Meta(max_length=MAX_PLACES)] = ()
+    message: Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE_CHARS)]
+    traceback: Annotated[tuple[TracebackLine, ...], msgspec.Meta(max_length=MAX_TRACEBACK_LINES)] = ()
 
 
 Reply = Loaded | Returned | Raised
@@ -188,12 +188,12 @@ def encode(message: Request | Reply) -> bytes:
 
 
 def decode_request(header: bytes) -> Request:
-    """Read a header the grader wrote; raise ProtocolError on any other."""
+    """Decode a header that the grader wrote; raise ProtocolError on any other."""
     return _decode(_requests, header)
 
 
 def decode_reply(header: bytes) -> Reply:
-    """Read a header a worker wrote; raise ProtocolError on any other."""
+    """Decode a header that a worker wrote; raise ProtocolError on any other."""
     return _decode(_replies, header)
 
 

@@ -1,20 +1,21 @@
-"""What is said to the zygote and to keepers: a few bytes each, naming no submission."""
+"""What the zygote and keepers receive and send: small messages that name no submission."""
 
 from typing import Literal
 
 import msgspec
 
 MAX_ORDER_BYTES = 64 * 1024
-DESCRIPTORS = 2  # that come with each order
+ORDER_DESCRIPTORS = 2  # file descriptors that are sent with each order
+KEPT_OUTPUT_BYTES = 64 * 1024  # of what a worker prints; the rest is counted and dropped
 LAYERS = ("seccomp", "Landlock", "namespaces")  # what levels 1, 2 and 3 add
 
 
-class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _ControlStruct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
 
 
-class WorkerOrder(_Message, frozen=True, kw_only=True):
-    """What kind of worker to start."""
+class WorkerOrder(_ControlStruct, frozen=True, kw_only=True):
+    """The limits and bans of the worker to start."""
 
     memory_limit_mib: int
     output_limit_kib: int
@@ -22,11 +23,11 @@ class WorkerOrder(_Message, frozen=True, kw_only=True):
     banned_operators: tuple[str, ...] = ()
 
 
-class GradeOrder(_Message, frozen=True, kw_only=True, tag="grade"):
+class GradeOrder(_ControlStruct, frozen=True, kw_only=True, tag="grade"):
     """Fork a grading process; descriptors: its job channel, and an end of the zygote's control socket.
 
-    It is forked from a process that holds the suite, given by its path and by a `version` that another state of its
-    files would not have. Jobs that run side by side have different slots: their workers run on different cores.
+    It is forked from a process that has imported the suite, given by its path and by a `version` that changes with its
+    files. Jobs that run side by side have different slots: their workers run on different cores.
     """
 
     suite: str
@@ -36,7 +37,7 @@ class GradeOrder(_Message, frozen=True, kw_only=True, tag="grade"):
     warm: tuple[str, ...] = ()
 
 
-class ForkOrder(_Message, frozen=True, kw_only=True, tag="fork"):
+class ForkOrder(_ControlStruct, frozen=True, kw_only=True, tag="fork"):
     """Fork a worker; descriptors: its call channel, and a control channel, on which its keeper tells how it ended."""
 
     worker: WorkerOrder
@@ -46,8 +47,8 @@ class ForkOrder(_Message, frozen=True, kw_only=True, tag="fork"):
 Order = GradeOrder | ForkOrder
 
 
-class Missing(_Message, frozen=True, kw_only=True):
-    """A layer that this machine does not give, and why; `code` is the kernel's error, such as EPERM, if it was one."""
+class Missing(_ControlStruct, frozen=True, kw_only=True):
+    """A layer that is unavailable here, and why; `code` is the name of the kernel's error, such as EPERM, or ""."""
 
     layer: str
     reason: str
@@ -57,8 +58,8 @@ class Missing(_Message, frozen=True, kw_only=True):
         return f"{self.layer}: {self.reason}"
 
 
-class Ready(_Message, frozen=True, kw_only=True):
-    """The zygote's only message: it is warm, and this is what the machine gives."""
+class Ready(_ControlStruct, frozen=True, kw_only=True):
+    """The zygote's only message: its imports are done, and these layers work on this machine."""
 
     level: int
     layers: tuple[str, ...]
@@ -67,11 +68,11 @@ class Ready(_Message, frozen=True, kw_only=True):
     python_version: str
 
 
-class Ending(_Message, frozen=True, kw_only=True):
-    """How a worker ended, as its keeper saw it: by whom, an exit status or a signal, and what it printed.
+class Ending(_ControlStruct, frozen=True, kw_only=True):
+    """How a worker ended, as its keeper saw it: the cause, the exit status or the signal, and what it printed.
 
-    `cause` is "outside" for a SIGKILL that is neither ours nor the processor time limit's: a locked-down worker
-    cannot send itself one.
+    `cause` is "outside" for a SIGKILL that came neither from the grader nor from RLIMIT_CPU, such as the OOM killer's:
+    a locked-down worker cannot send itself one.
     """
 
     cause: Literal["itself", "grader", "output_limit", "cpu_limit", "outside"] = "grader"

@@ -1,4 +1,4 @@
-"""Packs Python values and tensors into messages and payloads, and back, checking everything that comes in."""
+"""Packs Python values and tensors into messages and payloads, and unpacks them, checking everything received."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,8 +9,9 @@ import torch
 from grader.core.errors import ProtocolError
 from grader.sandbox.protocol.frames import MAX_PAYLOAD_BYTES
 from grader.sandbox.protocol.messages import (
-    MAX_DETAIL,
-    MAX_ITEMS,
+    MAX_AXES,
+    MAX_DETAIL_CHARS,
+    MAX_FRAME_ITEMS,
     EntriesValue,
     ForeignValue,
     HandleValue,
@@ -36,13 +37,14 @@ DTYPES = {
     )
 }
 MAX_TENSOR_BYTES = 64 * 2**20
-MAX_DEPTH = 16
-MAX_TEXT = 100_000  # characters of one string; and bytes of all keys and strings of one frame, ten times
-_ALIGNMENT = 16  # a buffer starts where every dtype may be read
+MAX_DEPTH_LEVELS = 16  # of containers inside containers
+MAX_TEXT_CHARS = 100_000  # of one string or key
+MAX_FRAME_TEXT_BYTES = 1_000_000  # UTF-8 of all keys and strings of one frame
+_ALIGNMENT_BYTES = 16  # a multiple of every dtype's size, so that each buffer starts aligned
 
 
 def _padded(count: int) -> int:
-    return -(-count // _ALIGNMENT) * _ALIGNMENT
+    return -(-count // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
 
 
 Outgoing = Callable[[object], HandleValue | ForeignValue]
@@ -51,9 +53,10 @@ Incoming = Callable[[HandleValue | ForeignValue], object]
 
 @dataclass(slots=True)
 class Packer:
-    """Packs the values of one frame, which stays within the bounds of frames whatever it is given.
+    """Packs the values of one frame; what exceeds the limits of a frame becomes a foreign value.
 
-    `other` turns objects that do not cross into handles or foreign values.
+    `other` turns objects that do not cross into handles or foreign values. `tensors` are the packed tensors in the
+    order of their buffers.
     """
 
     other: Outgoing
@@ -63,11 +66,14 @@ class Packer:
     _text_bytes: int = 0
     _tensor_bytes: int = 0
 
-    def pack(self, value: object, depth: int = 0) -> Value:
-        """Return the wire's form of `value`; remember the bytes of its tensors."""
+    def pack(self, value: object) -> Value:
+        """Return `value` as it is written into a header; append the bytes of its tensors to `buffers`."""
         self._items += 1
+        return self._pack(value, 0)
+
+    def _pack(self, value: object, depth: int) -> Value:
         kind = type(value)
-        if depth > MAX_DEPTH:
+        if depth > MAX_DEPTH_LEVELS:
             return foreign(value, "nested too deeply")
         if value is None or kind is bool or kind is float:
             return value  # type: ignore[return-value]
@@ -78,27 +84,36 @@ class Packer:
         if kind is torch.Tensor:
             return self._tensor(value)  # type: ignore[arg-type]
         if isinstance(value, (list, tuple)) and kind in (list, tuple, torch.Size):
-            if self._items + len(value) > MAX_ITEMS:
+            if not self._admit(len(value)):
                 return foreign(value, f"of {len(value)} items, more than can be looked at")
             form = "list" if kind is list else "tuple"
-            return ItemsValue(form=form, items=tuple(self.pack(item, depth + 1) for item in value))  # type: ignore[arg-type]
+            return ItemsValue(form=form, items=tuple(self._pack(item, depth + 1) for item in value))  # type: ignore[arg-type]
         if isinstance(value, dict) and kind.__name__ in ("dict", "OrderedDict"):
             return self._entries(value, depth)
         return self.other(value)
 
+    def _admit(self, count: int) -> bool:
+        """Count the items of a container, all before the first is packed, if the limit of the frame allows them."""
+        if self._items + count > MAX_FRAME_ITEMS:
+            return False
+        self._items += count
+        return True
+
     def _entries(self, value: dict[object, object], depth: int) -> Value:
-        if self._items + len(value) > MAX_ITEMS:
+        if not self._admit(len(value)):
             return foreign(value, f"of {len(value)} items, more than can be looked at")
         keys = [self._text(key) if type(key) is str else key for key in value]
         if not all(type(key) is str or (type(key) is int and -(2**63) <= key < 2**63) for key in keys):
             return foreign(value, "with keys that are neither short strings nor integers")
-        packed = (self.pack(item, depth + 1) for item in value.values())
+        packed = (self._pack(item, depth + 1) for item in value.values())
         return EntriesValue(entries=tuple(zip(keys, packed, strict=True)))  # type: ignore[arg-type]
 
     def _text(self, value: str) -> Value:
-        text = value[: MAX_TEXT + 1].encode("utf-8", "backslashreplace")  # a lone surrogate has no UTF-8
+        text = value[: MAX_TEXT_CHARS + 1].encode(
+            "utf-8", "backslashreplace"
+        )  # a lone surrogate has no UTF-8
         self._text_bytes += len(text)
-        if len(value) > MAX_TEXT or self._text_bytes > 10 * MAX_TEXT:
+        if len(value) > MAX_TEXT_CHARS or self._text_bytes > MAX_FRAME_TEXT_BYTES:
             return foreign(value, f"of {len(value)} characters")
         return text.decode()
 
@@ -122,12 +137,12 @@ class Packer:
 
 
 def foreign(value: object, detail: str = "") -> ForeignValue:
-    """Return what stands for a value that does not cross."""
-    return ForeignValue(type_name=name_from(type(value).__name__), detail=detail[:MAX_DETAIL])
+    """Return the description that is sent for a value that does not cross."""
+    return ForeignValue(type_name=name_from(type(value).__name__), detail=detail[:MAX_DETAIL_CHARS])
 
 
 def _refusal(tensor: torch.Tensor) -> str:
-    """Return why this tensor does not cross, or nothing."""
+    """Return why this tensor does not cross; "" if it does."""
     if tensor.layout is not torch.strided:
         return f"with the layout {tensor.layout}, where a dense tensor is expected"
     if tensor.device.type != "cpu":
@@ -141,14 +156,14 @@ def _refusal(tensor: torch.Tensor) -> str:
 
 def tensor_bytes(tensor: torch.Tensor) -> bytes:
     """Return the elements of a dense CPU tensor in row-major order, as bytes."""
-    # A copy, and not contiguous(): a view of one element may keep a stride that bytes cannot be read with.
+    # A copy, not contiguous(): a view of one element may keep a stride with which view(torch.uint8) fails.
     copy = torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())
     return copy.reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 @dataclass(slots=True)
 class Unpacker:
-    """Reads the values of one frame and refuses what no honest frame holds."""
+    """Reads the values of one frame; raises ProtocolError for what a correct Packer never writes."""
 
     payload: bytearray
     other: Incoming
@@ -157,9 +172,10 @@ class Unpacker:
     _items: int = 0
 
     def unpack(self, value: Value, depth: int = 0) -> object:
-        """Return the value. Tensors own their memory and never require grad here."""
+        """Return the value. Its tensors own their memory and never require grad."""
         self._items += 1
-        if depth > MAX_DEPTH + 1 or self._items > MAX_ITEMS + 1:
+        # One level more: a foreign value stands for what is too deep. One item more: a Call has two values.
+        if depth > MAX_DEPTH_LEVELS + 1 or self._items > MAX_FRAME_ITEMS + 1:
             raise ProtocolError("a value is nested too deeply or has too many items")
         if isinstance(value, TensorValue):
             return self._tensor(value)
@@ -176,7 +192,7 @@ class Unpacker:
         dtype = DTYPES.get(value.dtype)
         if dtype is None:
             raise ProtocolError(f"a tensor claims the dtype {value.dtype[:40]!r}")
-        if len(value.shape) > 64 or any(size < 0 for size in value.shape):
+        if len(value.shape) > MAX_AXES or any(size < 0 for size in value.shape):
             raise ProtocolError("a tensor claims an impossible shape")
         count = math.prod(value.shape)
         size = count * dtype.itemsize
@@ -184,7 +200,7 @@ class Unpacker:
             raise ProtocolError("a tensor claims more bytes than its frame holds")
         try:
             tensor = torch.empty(value.shape, dtype=dtype)
-        except RuntimeError:  # empty, but with strides beyond 64 bits
+        except RuntimeError:  # no elements, but strides that overflow 64 bits
             raise ProtocolError("a tensor claims an impossible shape") from None
         if count:
             source = torch.frombuffer(self.payload, dtype=dtype, count=count, offset=self._offset)
@@ -194,13 +210,13 @@ class Unpacker:
         return tensor
 
     def finish(self) -> None:
-        """Refuse a frame that carries bytes nobody announced."""
+        """Raise ProtocolError if the payload has bytes that belong to no tensor of the header."""
         if self._offset != len(self.payload):
             raise ProtocolError("a frame carries bytes that belong to no tensor")
 
 
 def unpack_all(values: Sequence[Value], payload: bytearray, other: Incoming) -> list[object]:
-    """Unpack the values of one frame in their order and check that the payload is used up."""
+    """Unpack the values of one frame in their order; raise ProtocolError if bytes of the payload are left."""
     unpacker = Unpacker(payload, other)
     unpacked = [unpacker.unpack(value) for value in values]
     unpacker.finish()

@@ -1,4 +1,4 @@
-"""Entry of a spawned worker, where nothing can be forked: isolation level 0."""
+"""Entry of a spawned worker: isolation level 0, on platforms where no worker is forked."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ from grader.sandbox.worker.server import serve
 
 
 def main(order: WorkerOrder) -> None:
-    """Keep the two pipes of the calls for ourselves, send prints to stderr, and serve."""
+    """Move the two pipes of the calls to new descriptors, redirect stdout to stderr, and serve."""
     reading, writing = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

@@ -1,4 +1,4 @@
-"""Imports a submission from memory: the worker needs no file of the student's, and may not open any."""
+"""Imports a submission from memory: the worker needs none of the student's files, and may not open any."""
 
 import importlib.abc
 import importlib.machinery
@@ -10,13 +10,13 @@ from types import ModuleType
 
 
 class MemoryFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the modules of one submission. Stands last in line: nothing of a student's shadows a library."""
+    """Finds the modules of one submission. It is the last finder: no file of a student shadows a library."""
 
     def __init__(self, sources: Mapping[str, str], root: str = "") -> None:
         self._sources = {root + path: text for path, text in sources.items()}
         self._root = root
         for path, text in self._sources.items():
-            # Tracebacks quote lines from here; without a modification time linecache keeps them.
+            # Tracebacks quote lines from here; without a modification time linecache does not look for the file.
             linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
 
     def find_spec(
@@ -40,7 +40,7 @@ class MemoryFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self._sources[path], path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - its purpose
 
     def load(self, name: str) -> ModuleType:
-        """Import the submission's module `name` itself, whatever else goes by that name."""
+        """Import the submission's module `name`, even if a library has the same name."""
         spec = self.find_spec(name)
         if spec is None:
             raise ModuleNotFoundError(f"No module named {name!r} in this submission", name=name)

@@ -18,7 +18,7 @@ _CREATE_RULESET_VERSION = 1
 _RULE_PATH_BENEATH = 1
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 
-# How many file-system rights each ABI knows; a right the kernel does not know must not be named.
+# The number of file-system rights of each ABI; a kernel refuses a ruleset with a right that it does not know.
 _RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _NETWORK_RIGHTS = 0b11  # bind and connect TCP, from ABI 4
 _SCOPES = 0b11  # abstract sockets and signals, from ABI 6
@@ -41,12 +41,12 @@ class _PathBeneath(ctypes.Structure):
 
 
 def abi() -> int:
-    """Return the Landlock ABI of this kernel. Raises OSError where there is none."""
+    """Return the Landlock ABI of this kernel. Raises OSError where it has no Landlock."""
     return system_call(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_CREATE_RULESET_VERSION))
 
 
 def ruleset(version: int) -> int:
-    """Return the descriptor of a ruleset that allows reading `readable()` and nothing else."""
+    """Return the descriptor of a ruleset for an ABI: it allows reading `readable()`, and no other access."""
     attributes = _Ruleset(fs=(1 << _RIGHTS_BY_ABI[min(version, max(_RIGHTS_BY_ABI))]) - 1)
     size = 8
     if version >= 4:
@@ -65,7 +65,7 @@ def _allow(descriptor: int, path: Path) -> None:
     try:
         parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:
-        return  # not every distribution has every folder
+        return  # not every distribution has each of these folders
     rights = _READ_FILE | _READ_DIR if path.is_dir() else _READ_FILE
     rule = _PathBeneath(allowed=rights, parent=parent)
     try:
@@ -81,7 +81,7 @@ def _allow(descriptor: int, path: Path) -> None:
 
 
 def restrict(descriptor: int) -> None:
-    """Lock this process into a ruleset, for good."""
+    """Restrict this process to a ruleset, permanently."""
     system_call(_RESTRICT_SELF, ctypes.c_int(descriptor), ctypes.c_uint32(0))
 
 
@@ -104,7 +104,7 @@ def readable() -> Iterator[Path]:
 
 
 def _with_dependencies(names: tuple[str, ...]) -> list[str]:
-    """Return the distributions and everything they require, by their metadata."""
+    """Return the names of distributions and of everything that they require, by their metadata."""
     found: dict[str, None] = {}
     waiting = list(names)
     while waiting:

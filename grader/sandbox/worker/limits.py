@@ -1,4 +1,4 @@
-"""Limits a process sets on itself where there is no lock-down: isolation level 0."""
+"""Resource limits that a process sets on itself where there is no lock-down: isolation level 0."""
 
 import sys
 
@@ -6,7 +6,7 @@ import sys
 def limit_here(memory_limit_mib: int, cpu_limit_s: int) -> None:
     """Limit files, core dumps, processor time and, on Linux, memory.
 
-    Windows has no such limits; deadlines hold there all the same.
+    Windows has no such limits; only deadlines apply there.
     """
     if sys.platform == "win32":
         return

@@ -1,4 +1,4 @@
-"""The few Linux calls that Python 3.11 does not offer: prctl, unshare, capset, raw system calls."""
+"""Linux calls that Python 3.11 lacks: prctl, unshare, setns, capset, madvise, raw system calls; and resource limits."""
 
 import ctypes
 import itertools
@@ -17,7 +17,9 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _LAST_CAPABILITY = 63
 
 _MADV_COLLAPSE = 25
-_HUGE = 2 * 2**20
+_HUGE_PAGE_BYTES = 2 * 2**20
+_MAX_DESCRIPTORS = 64
+_CLOSED_DESCRIPTORS = 2**20  # the highest that is closed, where RLIMIT_NOFILE is larger or unlimited
 
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC = 0x10000000, 0x20000000, 0x40000000, 0x08000000
 
@@ -43,12 +45,12 @@ def die_with_parent() -> None:
 
 
 def name_process(name: str) -> None:
-    """Set the name that `ps` and `top` show, up to 15 characters: all that are forked have one command line."""
+    """Set the name that `ps` and `top` show, up to 15 bytes: all forked processes have the same command line."""
     check(libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0), "prctl")
 
 
 def make_undumpable() -> None:
-    """Keep other processes of this user out of this one's memory and /proc entries."""
+    """Forbid other processes of this user to read this one's memory and most of its /proc entries."""
     check(libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl")
 
 
@@ -58,11 +60,10 @@ def forbid_new_privileges() -> None:
 
 
 def drop_capabilities() -> None:
-    """Give up every capability, in every set. An ordinary user has none to give up."""
+    """Drop every capability from every set. An ordinary user has none."""
     for capability in range(_LAST_CAPABILITY + 1):
-        libc.prctl(
-            _PR_CAPBSET_DROP, capability, 0, 0, 0
-        )  # refused without CAP_SETPCAP, and past the last one
+        # EPERM without CAP_SETPCAP and EINVAL past the kernel's last capability: nothing to drop in both cases.
+        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
     libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     data = (ctypes.c_uint32 * 6)()
@@ -75,12 +76,12 @@ def unshare(flags: int) -> None:
 
 
 def enter_namespace(process_fd: int, kind: int) -> None:
-    """Enter a namespace of the process that a pidfd stands for."""
+    """Enter the namespace of type `kind` (CLONE_NEW*) of the process that a pidfd refers to."""
     check(libc.setns(process_fd, kind), "setns")
 
 
 def map_identity(user: int, group: int) -> None:
-    """Be the same user inside a new user namespace, where the kernel allows writing the map."""
+    """Map the user and the group to themselves in a new user namespace, where the kernel allows it."""
     for name, text in (
         ("setgroups", "deny"),
         ("uid_map", f"{user} {user} 1"),
@@ -89,7 +90,7 @@ def map_identity(user: int, group: int) -> None:
         try:
             Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
         except PermissionError:
-            return  # an unmapped user is nobody inside: that isolates as well
+            return  # an unmapped user has the overflow uid (65534) inside, which isolates as well
 
 
 def virtual_memory_bytes() -> int:
@@ -99,51 +100,53 @@ def virtual_memory_bytes() -> int:
 
 
 def own_memory_bytes() -> int:
-    """Return what this process holds in memory that no file backs, shared with its parent or not."""
+    """Return the resident anonymous memory of this process, also what it shares with its parent copy-on-write."""
     _, resident, shared, *_ = Path("/proc/self/statm").read_text(encoding="ascii").split()
     return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
 
 def give_back_memory() -> None:
-    """Return what is freed to the kernel, where the C library knows how; else every child would count and copy it."""
+    """Return freed heap memory to the kernel (malloc_trim, where libc has it): forks would copy its page tables."""
     if trim := getattr(libc, "malloc_trim", None):
         trim(ctypes.c_size_t(0))
 
 
 def use_huge_pages() -> None:
-    """Put this process's own memory into pages of 2 MiB where the kernel can (Linux 6.1): forking it is faster then.
+    """Collapse this process's anonymous memory into pages of 2 MiB (Linux 6.1 or later), which makes fork faster.
 
-    A child has an entry of 2 MiB to copy, and at its end to free, instead of 512; what it writes is still copied in
-    pages of 4 KiB. Where the kernel cannot, nothing changes.
+    For each, fork copies one page table entry instead of 512, and exit frees one; what a child writes is still copied
+    in pages of 4 KiB. On older kernels nothing changes.
     """
     for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
         span, mode, _, _, inode, *name = line.split(maxsplit=5)
         if mode == "rw-p" and inode == "0" and name in ([], ["[heap]"]):
             first, last = (int(end, 16) for end in span.split("-"))
-            for page in range(-(-first // _HUGE) * _HUGE, last - _HUGE + 1, _HUGE):
-                libc.madvise(ctypes.c_void_p(page), ctypes.c_size_t(_HUGE), _MADV_COLLAPSE)
+            size = _HUGE_PAGE_BYTES
+            for page in range(-(-first // size) * size, last - size + 1, size):
+                libc.madvise(ctypes.c_void_p(page), ctypes.c_size_t(size), _MADV_COLLAPSE)
 
 
 def close_all_but(kept: set[int]) -> None:
     """Close every descriptor that is not kept."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    edges = [-1, *sorted(kept), min(limit, 2**20)]
+    edges = [-1, *sorted(kept), min(limit, _CLOSED_DESCRIPTORS)]
     for low, high in itertools.pairwise(edges):
-        if low + 1 < high:  # CPython 3.11 takes closerange(0, 0) for "everything"
+        if low + 1 < high:  # CPython 3.11 closes everything on closerange(0, 0)
             os.closerange(low + 1, high)
 
 
 def limit(budget_bytes: int, cpu_limit_s: int) -> None:
-    """Set the limits of a locked-down worker.
+    """Set the resource limits of a locked-down worker.
 
-    Address space and processor time count for all threads together; no written byte, no core dump, few descriptors.
+    Address space and processor time count for all threads together. Nothing may be written to a file, no core is
+    dumped, and at most _MAX_DESCRIPTORS descriptors may be open.
     """
     for kind, value in (
         (resource.RLIMIT_AS, budget_bytes),
         (resource.RLIMIT_CPU, cpu_limit_s),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 64),
+        (resource.RLIMIT_NOFILE, _MAX_DESCRIPTORS),
     ):
         hard = resource.getrlimit(kind)[1]
         wanted = value if hard == resource.RLIM_INFINITY else min(value, hard)

@@ -1,4 +1,4 @@
-"""Locks a worker in, layer by layer, and finds out beforehand which layers this machine gives."""
+"""Locks a worker down, layer by layer, and tests beforehand which layers work on this machine."""
 
 import contextlib
 import ctypes
@@ -14,14 +14,16 @@ import msgspec
 from grader.sandbox.protocol.orders import LAYERS, Missing
 from grader.sandbox.worker import landlock, linux, seccomp
 
-_ONCE = linux.CLONE_NEWUSER | linux.CLONE_NEWPID | linux.CLONE_NEWNET  # for a keeper and all its workers
-_EACH = linux.CLONE_NEWPID | linux.CLONE_NEWIPC  # for every worker
+_KEEPER_NAMESPACES = (
+    linux.CLONE_NEWUSER | linux.CLONE_NEWPID | linux.CLONE_NEWNET
+)  # shared by all its workers
+_WORKER_NAMESPACES = linux.CLONE_NEWPID | linux.CLONE_NEWIPC  # new for every worker
 SECCOMP, LANDLOCK, NAMESPACES = LAYERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confinement:
-    """What workers of this zygote are locked in with. `base_bytes` is the address space before any student code."""
+    """The layers that workers of this zygote are locked down with. `base_bytes` is the address space of the zygote."""
 
     level: int
     layers: tuple[str, ...]
@@ -31,7 +33,7 @@ class Confinement:
 
 
 def prepare(*, max_level: int = 3) -> Confinement:
-    """Find out which layers work here. Called once, in the zygote; a forked child tries them all."""
+    """Return which layers work here. Called once, in the zygote; a forked child tries them all."""
     _prime_import_caches()
     refusals: dict[str, Missing] = {}
     version = 0
@@ -63,8 +65,8 @@ def prepare(*, max_level: int = 3) -> Confinement:
 
 
 def _prime_import_caches() -> None:
-    """Have every path finder list its folder now: a worker may read the libraries, but list no folder of them."""
-    PathFinder.find_spec("a_module_that_nobody_has")
+    """Have every path finder list its folder now: a worker may read the libraries, but not list their folder."""
+    PathFinder.find_spec("a_module_that_does_not_exist")
 
 
 def _note(refusals: dict[str, Missing], layer: str, reason: str, error: OSError | None = None) -> None:
@@ -73,14 +75,14 @@ def _note(refusals: dict[str, Missing], layer: str, reason: str, error: OSError 
 
 
 def _probe(confinement: Confinement) -> dict[str, Missing]:
-    """Lock down a forked child, layer by layer, and test each; return why layers are not to be had."""
+    """Lock down a forked child, layer by layer, and test each; return the reason for each layer that is unavailable."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         refusals: dict[str, Missing] = {}
         try:
             refusals = _try_layers(confinement, writing)
-        except BaseException as error:  # noqa: BLE001 - whatever goes wrong here is the answer
+        except BaseException as error:  # noqa: BLE001 - any failure is reported as the reason
             for layer in LAYERS:
                 _note(refusals, layer, f"the self test failed: {error}")
         finally:
@@ -96,7 +98,7 @@ def _probe(confinement: Confinement) -> dict[str, Missing]:
 
 
 def _try_layers(confinement: Confinement, kept: int) -> dict[str, Missing]:
-    """Apply every layer that is wanted to this process, test it, and return why layers are not to be had."""
+    """Apply every wanted layer to this process and test it; return the reason for each that is unavailable."""
     secret = os.path.abspath(__file__)  # noqa: PTH100 - a string, so that nothing is imported below
     landlock_fd = confinement.landlock_fd
     refusals: dict[str, Missing] = {}
@@ -115,7 +117,7 @@ def _try_layers(confinement: Confinement, kept: int) -> dict[str, Missing]:
 def _try(
     refusals: dict[str, Missing], layer: str, apply: Callable[[], None], still_possible: Callable[[], str]
 ) -> None:
-    """Apply a layer and look for what it should have stopped; note why it is not to be had."""
+    """Apply a layer and try what it must refuse; if it cannot be applied or refuses nothing, note it as missing."""
     try:
         apply()
     except OSError as error:
@@ -126,16 +128,16 @@ def _try(
 
 
 def _readable(path: str) -> str:
-    """Return what Landlock should have refused and did not."""
+    """Return what Landlock should have refused and did not; "" if it refused."""
     try:
         os.close(os.open(path, os.O_RDONLY))
     except PermissionError:
         return ""
-    return "read a file that is closed to workers"
+    return "read a file that workers may not read"
 
 
 def _unfiltered() -> str:
-    """Return what the filter should have refused and did not."""
+    """Return what the seccomp filter should have refused and did not; "" if it refused all."""
     if linux.libc.socket(1, 1, 0) >= 0 or ctypes.get_errno() != errno.EPERM:
         return "open a socket"
     if linux.libc.kill(os.getpid(), 0) >= 0:
@@ -154,43 +156,46 @@ def _unfiltered() -> str:
 
 
 def enter_namespaces(confinement: Confinement) -> None:
-    """Leave the machine's network. The next child leaves its processes: it is the first of a new process space."""
+    """Enter a new user, network and PID namespace, at level 3. The next child is the first process of the last."""
     if confinement.level < 3:
         return
     user, group = os.getuid(), os.getgid()
-    linux.unshare(_ONCE)
+    linux.unshare(_KEEPER_NAMESPACES)
     linux.map_identity(user, group)
 
 
-def fork_alone(home: int, confinement: Confinement) -> int:
-    """Fork a child into a process space and shared memory of its own; return its process id, or 0 in the child.
+def fork_isolated(own_pidfd: int, confinement: Confinement) -> int:
+    """Fork a child into a PID and an IPC namespace of its own; return its process id, or 0 in the child.
 
-    For a child of a process that called `enter_namespaces`; `home` is its own pidfd.
+    For a child of a process that called `enter_namespaces`.
     """
     if confinement.level >= 3:
-        _leave_for_next_child(home)
+        _unshare_for_next_child(own_pidfd)
     return os.fork()
 
 
-def _leave_for_next_child(home: int) -> None:
-    """Have the next child be the first of a new process space. A second one cannot be made without coming home."""
-    linux.enter_namespace(home, linux.CLONE_NEWPID)
-    linux.unshare(_EACH)
+def _unshare_for_next_child(own_pidfd: int) -> None:
+    """Have the next child be the first of a new PID namespace.
+
+    After one unshare(CLONE_NEWPID) the kernel refuses another, until setns has returned to the initial namespace.
+    """
+    linux.enter_namespace(own_pidfd, linux.CLONE_NEWPID)
+    linux.unshare(_WORKER_NAMESPACES)
 
 
 def _try_namespaces(confinement: Confinement) -> None:
-    """Do in two children what keepers do. Raises OSError for what this machine does not let them do."""
+    """Do in two children what a keeper and its parent do. Raises OSError for what this machine refuses."""
 
-    def keep() -> None:
-        home = os.pidfd_open(os.getpid())
+    def keeper() -> None:
+        own_pidfd = os.pidfd_open(os.getpid())
         for _ in range(2):
-            _leave_for_next_child(home)
+            _unshare_for_next_child(own_pidfd)
 
-    def hold() -> None:
+    def parent() -> None:
         enter_namespaces(confinement)
-        _in_child(keep)
+        _in_child(keeper)
 
-    _in_child(hold)
+    _in_child(parent)
 
 
 def _in_child(action: Callable[[], None]) -> None:
@@ -217,12 +222,12 @@ def lock_down(
     cpu_limit_s: int,
     cpu: int | None,
 ) -> None:
-    """Lock this process in, for good. `keep` are the descriptors that stay open."""
+    """Lock this process down, permanently. `keep` are the descriptors that stay open."""
     landlock_fd = confinement.landlock_fd
     linux.close_all_but({*keep} | ({landlock_fd} if landlock_fd is not None else set()))
-    tempfile.tempdir = "/tmp"  # nothing can be written there, but libraries ask for its name  # noqa: S108
+    tempfile.tempdir = "/tmp"  # libraries ask for its name, though nothing can be written there  # noqa: S108
     linux.drop_capabilities()
-    linux.die_with_parent()  # after the capabilities: a change of credentials clears it
+    linux.die_with_parent()  # after the capabilities: a change of credentials clears PDEATHSIG
     linux.forbid_new_privileges()
     linux.make_undumpable()
     if cpu is not None:

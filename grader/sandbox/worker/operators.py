@@ -1,7 +1,7 @@
-"""Switches torch operators off in this process: an exercise about pooling must not be solved by torch's pooling.
+"""Bans torch operators in this process: an exercise about pooling must not be solved by torch's pooling.
 
-A plain sentence for everybody, and a wall for most: it holds for functions, modules, methods, scripts and threads
-alike, because the kernels themselves are replaced. What computes the same by other means is flagged for review
+A banned operator raises a plain sentence in functions, modules, methods, scripts and threads alike, because the kernels
+themselves are replaced. Code that computes the same by other means is flagged for review
 (`grader.grading.engine.source_flags`).
 """
 
@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 
 import torch
 
-from grader.sandbox.worker.service.failures import OPERATOR_BANNED
+from grader.sandbox.worker.service.exceptions import OPERATOR_BANNED
 
-# What an exercise.yaml may name instead of operators: the idea with all its spellings, so that no sibling is forgotten.
+# Groups that an exercise.yaml may name instead of operators: every operator for one idea, so that none is forgotten.
 # Not here: what a solution by hand is made of (unfold, clamp, amax, mean, var, erf, matmul, ...).
 CONCEPTS = {
     "pools": """
@@ -57,8 +57,11 @@ CONCEPTS = {
     """,
 }
 _ALWAYS = ("to_mkldnn",)  # a second set of kernels behind a conversion
-_KEYS = ("CPU", "AutogradCPU")  # the second is the one that functions, modules and methods meet first
-# Newer torch asks for this word before it replaces a kernel; older torch does not know it.
+_KEYS = (
+    "CPU",
+    "AutogradCPU",
+)  # dispatch keys; calls of functions, modules and methods reach the second first
+# Newer torch replaces a kernel only with this argument; older torch does not have it.
 _OVERRIDE = (
     {"allow_override": True}
     if "allow_override" in inspect.signature(torch.library.Library.impl).parameters
@@ -68,9 +71,9 @@ _kept: list[torch.library.Library] = []  # a registration lasts as long as its L
 
 
 def ban(names: Iterable[str]) -> None:
-    """Replace the kernels of these operators, all overloads. A name is an operator's (of aten) or a concept's.
+    """Replace the kernels of these operators, all overloads. A name is that of an aten operator or of a group.
 
-    Raises ValueError for a name that is neither. Of a concept, what this torch does not have is left out.
+    Raises ValueError for a name that is neither. Operators of a group that this torch lacks are left out.
     """
     libraries: dict[str, Any] = {}
     for name in dict.fromkeys(_expanded(names)):
@@ -81,7 +84,7 @@ def ban(names: Iterable[str]) -> None:
         for overload in getattr(getattr(torch.ops, space), plain).overloads():
             full = plain if overload == "default" else f"{plain}.{overload}"
             for key in _KEYS:
-                with warnings.catch_warnings(action="ignore"):  # it warns of just what is wanted here
+                with warnings.catch_warnings(action="ignore"):  # it warns that a kernel is replaced
                     libraries[space].impl(full, refusal, key, **_OVERRIDE)
     _kept.extend(libraries.values())
 

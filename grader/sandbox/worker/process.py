@@ -1,4 +1,4 @@
-"""What a fresh child of a keeper does: it becomes a worker, locked in, and serves calls."""
+"""The first steps of a keeper's child: it redirects its standard streams, locks itself down, and serves calls."""
 
 import os
 import select
@@ -15,7 +15,7 @@ from grader.sandbox.worker.server import serve
 def become_worker(
     order: WorkerOrder, call_fd: int, output_fd: int, cpu: int, confinement: lockdown.Confinement
 ) -> NoReturn:
-    """Lock this process in, pinned to `cpu`, and serve calls on `call_fd`. What it prints goes to `output_fd`."""
+    """Lock this process down, pin it to `cpu`, and serve calls on `call_fd`. What it prints goes to `output_fd`."""
     status = 1
     try:
         null = os.open(os.devnull, os.O_RDONLY)
@@ -33,8 +33,8 @@ def become_worker(
             cpu_limit_s=order.cpu_limit_s,
             cpu=cpu,
         )
-        if not _read_by_somebody(1):
-            os._exit(status)  # the keeper ended before we asked to end with it
+        if not _has_reader(1):
+            os._exit(status)  # the keeper ended before PDEATHSIG was set
         serve(DescriptorChannel(call_fd, call_fd))
         status = 0
     except BaseException:  # noqa: BLE001 - a child must never return into the keeper's loop
@@ -43,8 +43,8 @@ def become_worker(
         os._exit(status)
 
 
-def _read_by_somebody(pipe: int) -> bool:
-    """Tell whether the reading end of a pipe is still open."""
+def _has_reader(pipe: int) -> bool:
+    """Return whether the reading end of a pipe is still open."""
     poller = select.poll()
-    poller.register(pipe, 0)  # errors are always told
+    poller.register(pipe, 0)  # poll reports POLLERR whatever is asked for
     return not poller.poll(0)

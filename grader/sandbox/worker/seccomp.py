@@ -1,7 +1,7 @@
-"""Seccomp: system calls a graded function has no business with are refused with EPERM.
+"""Seccomp: a filter that refuses, with EPERM, the system calls that computing does not need.
 
 Numbers are (x86_64, aarch64), from the kernel's own tables (asm/unistd_64.h, asm-generic/unistd.h); None where an
-architecture lacks the call. Calls newer than the tables do not exist for a worker.
+architecture lacks the call. Calls newer than the tables fail with ENOSYS.
 """
 
 import ctypes
@@ -34,7 +34,7 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "execve": (59, 221),
     "execveat": (322, 281),
     "ptrace": (101, 117),
-    "timer_create": (222, 107),  # a timer may send any signal, SIGKILL too: see _when(machine.tgkill)
+    "timer_create": (222, 107),  # a timer may send any signal, SIGKILL too: see _FORBIDDEN_SIGNALS
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
     "process_madvise": (440, 440),
@@ -114,7 +114,7 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "syncfs": (306, 267),
     "personality": (135, 92),
     "nfsservctl": (180, 42),
-    # memory shared with others
+    # memory shared with other processes
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     "shmget": (29, 194),
@@ -188,7 +188,7 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
 
 
 class _Machine(NamedTuple):
-    """What the filter needs to know of an architecture."""
+    """An architecture: its column in _REFUSED, and the numbers of the calls whose arguments are tested."""
 
     column: int
     audit: int  # AUDIT_ARCH_*
@@ -213,9 +213,14 @@ _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_IF_BITS, _RETURN = 0x20, 0x15, 0x35, 0
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER, _ARCHITECTURE = 0, 4  # offsets in struct seccomp_data
 _CLONE_THREAD = 0x10000
-_FIRST_UNKNOWN = 448  # from here on both architectures share their numbers, and no table of ours
+_FIRST_UNKNOWN = (
+    448  # both architectures have the same numbers from here on; the table above has none of them
+)
 _ABSENT = {"clone3": 435, "openat2": 437}  # the C library falls back to calls whose flags a filter can see
-_FORBIDDEN_SIGNALS = (signal.SIGKILL, signal.SIGSTOP)  # a worker that dies of SIGKILL was killed from outside
+_FORBIDDEN_SIGNALS = (
+    signal.SIGKILL,
+    signal.SIGSTOP,
+)  # so a worker that dies of SIGKILL was killed from outside
 _FORBIDDEN_PRCTL = (1, 4, 0x59616D61)  # PDEATHSIG, DUMPABLE, PTRACER
 _FORBIDDEN_FCNTL = (8, 10, 15)  # SETOWN, SETSIG, SETOWN_EX: signals to any process of this user
 _FORBIDDEN_IOCTL = (0x8901, 0x8902, 0x5412, 0x540E, 0x541C)  # SETOWN, SPGRP; typing into a terminal
@@ -283,17 +288,17 @@ def _unless(argument: int, values: Iterable[int], refuse: _Instruction) -> list[
 
 
 def _when(number: int, body: list[_Instruction]) -> list[_Instruction]:
-    """Run `body`, which returns, when the call is `number`; else go on after it."""
+    """Run `body`, which always returns, when the call is `number`; else go on after it."""
     return [(_JUMP_EQUAL, 0, len(body), number), *body]
 
 
 def machine() -> _Machine | None:
-    """Return what is known of this machine's architecture."""
+    """Return this machine's architecture; None if it has no table, or Python is a 32-bit process."""
     return MACHINES.get(platform.machine()) if ctypes.sizeof(ctypes.c_void_p) == 8 else None
 
 
 def install() -> None:
-    """Install the filter on every thread of this process, for good. Raises OSError where the kernel has none."""
+    """Install the filter on every thread of this process, permanently. Raises OSError where the kernel refuses."""
     here = machine()
     if here is None:
         raise OSError(errno.ENOSYS, f"no system call table for {platform.machine()}")
@@ -303,4 +308,4 @@ def install() -> None:
         here.seccomp, ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(_FLAG_TSYNC), ctypes.byref(holder)
     )
     if result:
-        raise OSError(errno.ESRCH, f"thread {result} could not be put under the filter")
+        raise OSError(errno.ESRCH, f"the filter could not be installed on thread {result}")

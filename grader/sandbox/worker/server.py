@@ -20,15 +20,15 @@ from grader.sandbox.protocol.messages import (
 )
 from grader.sandbox.worker.importer import MemoryFinder
 from grader.sandbox.worker.service import Service, seed_everything
-from grader.sandbox.worker.service.failures import raised
+from grader.sandbox.worker.service.exceptions import raised
 
 _FIXTURES = "fixtures.py"
 
 
 def serve(channel: Channel) -> None:
-    """Say that the worker is up, and answer requests until the channel closes.
+    """Send a first frame, then answer requests until the channel is closed.
 
-    The first frame goes out before anything of the student's is loaded: what fails before it is our own fault.
+    The first frame is sent before any student code is loaded: a failure before it is an error in the grader.
     """
     channel.send(encode(Loaded(names=())))
     builtins.input = _no_input
@@ -45,13 +45,13 @@ def serve(channel: Channel) -> None:
 
 
 def _answer(service: Service, request: Question, payload: bytearray) -> tuple[bytes, bytes]:
-    """Return the frame that answers a question, whatever the student's objects do while they are described."""
+    """Return the frame that answers a request, even if the student's objects raise while they are described."""
     try:
         reply, data = service.answer(request, payload)
         header = encode(reply)
     except MemoryError:
         data, header = b"", _failed(request, "memory", "MemoryError")
-    except BaseException:  # noqa: BLE001 - an object that lies about itself may raise anything
+    except BaseException:  # noqa: BLE001 - an object with a forged __class__ or the like may raise anything
         data, header = b"", _failed(request, "raised", "an exception")
     _flush()
     return header, data
@@ -63,7 +63,7 @@ def _failed(request: Question, cause: Cause, type_name: str) -> bytes:
 
 
 def load(request: Load) -> tuple[Service, Reply]:
-    """Import the student's module and the fixtures; return the service on them and what to tell the grader."""
+    """Import the student's module and the fixtures; return the service on them and the reply."""
     finder = MemoryFinder(request.sources, request.root)
     sys.meta_path.append(finder)
     fixtures: dict[str, object] = {}
@@ -79,9 +79,9 @@ def load(request: Load) -> tuple[Service, Reply]:
 
 
 def _no_input(_prompt: object = "", /) -> NoReturn:
-    """Stand in for input(): nobody is there to answer."""
+    """Replace input(): there is no terminal to read from."""
     raise RuntimeError(
-        "input() was called, but nobody is there to answer while your code is graded. Remove it."
+        "input() was called, but there is no keyboard to read from while your code is graded. Remove it."
     )
 
 
@@ -90,4 +90,4 @@ def _flush() -> None:
         try:
             stream.flush()
         except (OSError, ValueError, AttributeError):
-            continue  # the student closed or replaced it: what they printed is theirs to lose
+            continue  # the student's code closed or replaced the stream: what it buffered is lost

@@ -185,7 +185,7 @@ class Replayer:
         with torch.enable_grad(), self._looked_up(code if wired else {}):
             replies = [read(*service.answer(e.request, bytearray(e.payload))) for e in unit.exchanges]
         if not code:
-            self._weights[unit] = service.weight
+            self._weights[unit] = service.parameter_bytes
         return replies
 
     # --- which code a name stands for

@@ -1,7 +1,7 @@
 """How a call ends otherwise than with a value, in the words the student reads."""
 
 from grader.core.model import Frame, Outcome
-from grader.sandbox.protocol.messages import Cause, Place, Raised
+from grader.sandbox.protocol.messages import Cause, Raised, TracebackLine
 
 _OUTCOMES: dict[Cause, Outcome] = {
     "raised": Outcome.RAISED,
@@ -51,12 +51,14 @@ def failure(label: str, reply: Raised) -> CallFailed:
         "detached": f"`{label}`: {message} Keep to torch operations, without .detach(), .item() or numpy.",
     }
     sentence = sentence_of(sentences[reply.cause])
-    return CallFailed(_OUTCOMES[reply.cause], sentence, frames(reply.places), reply.cause)
+    return CallFailed(_OUTCOMES[reply.cause], sentence, frames(reply.traceback), reply.cause)
 
 
-def frames(places: tuple[Place, ...]) -> tuple[Frame, ...]:
+def frames(lines: tuple[TracebackLine, ...]) -> tuple[Frame, ...]:
     """Return a traceback as records."""
-    return tuple(Frame(path=p.path, line=p.line, function=p.function, text=p.text) for p in places)
+    return tuple(
+        Frame(path=line.path, line=line.line, function=line.function, text=line.text) for line in lines
+    )
 
 
 def sentence_of(text: str) -> str:

@@ -1,7 +1,7 @@
 """Answers requests on a namespace: calls its functions, keeps its modules and graphs, packs what they return.
 
 The worker runs it on the student's module. The trusted side runs the same code on the reference and on
-known mistakes, so that a replay means exactly what the recorded calls meant.
+known mistakes, so that a replay does exactly what the recorded calls did.
 """
 
 import inspect
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from grader.sandbox.protocol.messages import (
-    MAX_MESSAGE,
+    MAX_MESSAGE_CHARS,
     MAX_NAMES,
     Backward,
     Call,
@@ -30,10 +30,10 @@ from grader.sandbox.protocol.messages import (
     name_from,
 )
 from grader.sandbox.protocol.values import Packer, Unpacker, foreign, tensor_bytes
-from grader.sandbox.worker.service.failures import raised
+from grader.sandbox.worker.service.exceptions import raised
 from grader.sandbox.worker.service.tracing import shape_trace
 
-_SEED = 0  # the same for every call: a submission's own randomness must not change its result
+_SEED = 0  # before every call: a submission's own random numbers must not change its result
 
 
 class Service:
@@ -47,7 +47,11 @@ class Service:
         own_files: frozenset[str] = frozenset(),
         seed: int = _SEED,
     ) -> None:
-        """`seed` is what every call starts from; a replay with another one shows what depends on chance."""
+        """Serve `namespace`; `fixtures` are the functions of the course that run beside it.
+
+        `own_files` are the paths whose lines a traceback shows. Every call starts from `seed`: a replay with another
+        one shows which results depend on random numbers.
+        """
         self._seed = seed
         self._namespace = namespace
         self._fixtures = fixtures or {}
@@ -56,7 +60,7 @@ class Service:
         self._graphs: dict[int, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
 
     def answer(self, request: Question, payload: bytearray) -> tuple[Reply, bytes]:
-        """Carry out one request. Whatever the namespace's code raises becomes a Raised reply."""
+        """Answer one request: return the reply and its payload. What the namespace's code raises becomes Raised."""
         try:
             match request:
                 case Call():
@@ -73,12 +77,12 @@ class Service:
                 number=request.number,
                 cause=refusal.cause,
                 type_name=refusal.type_name,
-                message=str(refusal)[:MAX_MESSAGE],
+                message=str(refusal)[:MAX_MESSAGE_CHARS],
             ), b""
 
     @property
-    def weight(self) -> int:
-        """The bytes of all parameters of the modules kept."""
+    def parameter_bytes(self) -> int:
+        """The bytes of all parameters of the kept modules."""
         modules = [thing for thing in self._objects if isinstance(thing, torch.nn.Module)]
         return sum(p.numel() * p.element_size() for module in modules for p in module.parameters())
 
@@ -113,7 +117,7 @@ class Service:
         if request.owner == "handle":
             owner = self._object(request.handle)
             found = owner if request.name == "__call__" else getattr(owner, request.name, None)
-            return _modified(owner, request.name, found)
+            return _method(owner, request.name, found)
         namespace = self._namespace if request.owner == "student" else self._fixtures
         found = namespace.get(request.name)
         if found is None:
@@ -135,7 +139,7 @@ class Service:
 
     def _keep(self, thing: object) -> HandleValue | ForeignValue:
         is_module = isinstance(thing, torch.nn.Module)
-        # Looked up by name, so that torch.optim is not imported for exercises that never use it.
+        # Compared by name, so that torch.optim is not imported for exercises that never use it.
         is_optimizer = any(base.__name__ == "Optimizer" for base in type(thing).__mro__)
         if not (is_module or is_optimizer):
             return foreign(thing, _foreign_detail(thing))
@@ -150,7 +154,7 @@ class Service:
     def _backward(self, request: Backward, payload: bytearray) -> tuple[Reply, bytes]:
         if request.call not in self._graphs:
             raise _Unanswerable(
-                "detached", "This result's graph is gone: one backward per call.", "RuntimeError"
+                "detached", "This result has no graph any more: one backward per call.", "RuntimeError"
             )
         leaves, results = self._graphs.pop(request.call)
         unpacker = Unpacker(payload, self._resolve)
@@ -163,7 +167,7 @@ class Service:
             sentence = "The result is cut off from the graph, so no gradient reaches the input."
             raise _Unanswerable("detached", sentence, "RuntimeError")
         try:
-            # The sum has these very gradients. Handing them over directly imports sympy: half a second.
+            # This sum has the same gradients. Passing them to torch.autograd.backward imports sympy: half a second.
             torch.stack([(result * gradient).sum().double() for result, gradient in pairs]).sum().backward()  # type: ignore[no-untyped-call]
         except BaseException as error:  # noqa: BLE001 - a custom backward of the student's may raise anything
             return raised(request.number, error, self._own_files), b""
@@ -173,7 +177,7 @@ class Service:
 
 
 class _Unanswerable(Exception):
-    """A request that cannot be carried out."""
+    """A request that cannot be answered."""
 
     def __init__(self, cause: Cause, message: str, type_name: str) -> None:
         super().__init__(message)
@@ -182,17 +186,17 @@ class _Unanswerable(Exception):
 
 
 def seed_everything(seed: int = _SEED) -> None:
-    """Seed the generators a student, or a suite, may draw from."""
+    """Seed the generators of random, numpy and torch."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    # torch.manual_seed would also queue a call for every kind of GPU, with a formatted stack: a millisecond.
+    # torch.manual_seed would also queue a call for every kind of GPU, with a formatted stack, which takes 1 ms.
     torch.default_generator.manual_seed(seed)
 
 
-def _modified(owner: object, name: str, found: object) -> Callable[..., object]:
-    """Return the method `name` of a module or optimizer; the few names of ours come first."""
+def _method(owner: object, name: str, found: object) -> Callable[..., object]:
+    """Return the method `name` of a module or an optimizer. `found` is its own; those the grader defines come first."""
     if isinstance(owner, torch.nn.Module):
-        ours: dict[str, Callable[..., object]] = {
+        defined: dict[str, Callable[..., object]] = {
             "gradients": lambda: {name: p.grad for name, p in owner.named_parameters()},
             "requires_grad": lambda: {name: p.requires_grad for name, p in owner.named_parameters()},
             "parameters_by_name": lambda: {name: p.detach() for name, p in owner.named_parameters()},
@@ -203,8 +207,8 @@ def _modified(owner: object, name: str, found: object) -> Callable[..., object]:
             "is_training": lambda: bool(owner.training),
             "shape_trace": lambda x: shape_trace(owner, x),
         }
-        if name in ours:
-            return ours[name]
+        if name in defined:
+            return defined[name]
     if not callable(found):
         sentence = f"The {type(owner).__name__} has no method `{name}`."
         raise _Unanswerable("missing", sentence, "AttributeError")
@@ -212,7 +216,7 @@ def _modified(owner: object, name: str, found: object) -> Callable[..., object]:
 
 
 def _mark_leaves(values: Sequence[object], described: Sequence[Value]) -> list[torch.Tensor]:
-    """Make the tensors that required grad on the other side leaves here; return them in the frame's order."""
+    """Let the tensors that require grad in the suite require it here; return these leaves in the frame's order."""
     tensors = Packer(foreign)
     wanted = _flags(described)
     for value in values:
@@ -239,7 +243,7 @@ def _flags(described: object) -> list[bool]:
 def _changed_names(
     args: Any, kwargs: Any, tensors: list[torch.Tensor], changed: list[bool], target: Any
 ) -> tuple[str, ...]:
-    """Name the arguments that hold a changed tensor: by parameter name where the signature tells it."""
+    """Name the arguments that hold a changed tensor: by parameter, or by position where there is no signature."""
     if not any(changed):
         return ()
     touched = {id(tensor) for tensor, was_changed in zip(tensors, changed, strict=True) if was_changed}

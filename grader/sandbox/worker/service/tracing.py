@@ -1,4 +1,4 @@
-"""Follows an input through a module and notes the shape after every step, modules and plain functions alike."""
+"""Records the shape after every step of an input through a module: of its layers and of torch's functions."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +17,8 @@ Step = tuple[str, tuple[int, ...] | None]
 def shape_trace(model: torch.nn.Module, x: torch.Tensor) -> list[Step]:
     """Return (label, shape) of every step of `model` on `x`, up to one that raises, whose shape is None.
 
-    A step inside a module without children is called by the module's name, any other by its function's.
+    A step inside a module without children has the module's name, any other that of torch's function. At most
+    MAX_STEPS are recorded.
     """
     trace = _Trace(x)
     with trace.following(model), torch.no_grad(), trace, suppress(Exception):
@@ -26,7 +27,7 @@ def shape_trace(model: torch.nn.Module, x: torch.Tensor) -> list[Step]:
 
 
 class _Trace(TorchFunctionMode):
-    """Notes what torch's functions return, as long as it comes from the input."""
+    """Records the results of torch's functions that are computed from the input."""
 
     def __init__(self, x: torch.Tensor) -> None:
         super().__init__()
@@ -36,29 +37,29 @@ class _Trace(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         label = self._inside[-1][0] if self._inside else f"{func.__name__}()"
-        on_the_way = any(value is tensor for value in args for tensor in self._flow)
+        from_input = any(value is tensor for value in args for tensor in self._flow)
         try:
             result = func(*args, **(kwargs or {}))
         except Exception:
-            if on_the_way:
-                self._note(label, None)
+            if from_input:
+                self._record(label, None)
             raise
-        if on_the_way and type(result) is torch.Tensor:
+        if from_input and type(result) is torch.Tensor:
             self._flow.append(result)
-            self._note(label, tuple(result.shape))
+            self._record(label, tuple(result.shape))
         return result
 
-    def _note(self, label: str, shape: tuple[int, ...] | None) -> None:
+    def _record(self, label: str, shape: tuple[int, ...] | None) -> None:
         if len(self.steps) < MAX_STEPS:
             self.steps.append((name_from(label), shape))
 
     @contextmanager
     def following(self, model: torch.nn.Module) -> Iterator[None]:
-        """Know at every moment which of the modules without children is at work."""
+        """Keep `_inside` up to date: the modules without children whose forward is running."""
         leaves = [(name, m) for name, m in model.named_modules() if name and not any(m.children())]
         hooks = []
         for name, module in leaves:
-            # The name alone says little where it is the number of a place in a Sequential.
+            # In a Sequential the name is only a number.
             numbered = name.rpartition(".")[2].isdigit()
             label = f"{name} ({type(module).__name__})" if numbered else name
             hooks.append(module.register_forward_pre_hook(self._enter(label)))
@@ -77,4 +78,4 @@ class _Trace(TorchFunctionMode):
 
     def _leave(self, _module: torch.nn.Module, _inputs: object, _output: object) -> None:
         _, start = self._inside.pop()
-        del self.steps[start:-1]  # a layer may take several steps: what comes out of it counts
+        del self.steps[start:-1]  # of the functions that a layer calls only the last counts: its output

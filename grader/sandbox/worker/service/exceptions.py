@@ -1,4 +1,4 @@
-"""Tells what went wrong in the code of a namespace: the cause, the message, and the lines of that code."""
+"""Describes an exception of a namespace's code: its cause, its message, and its traceback in that code."""
 
 import builtins
 import inspect
@@ -7,12 +7,12 @@ import traceback
 from typing import Any
 
 from grader.sandbox.protocol.messages import (
-    MAX_DETAIL,
-    MAX_MESSAGE,
-    MAX_PLACES,
+    MAX_DETAIL_CHARS,
+    MAX_MESSAGE_CHARS,
+    MAX_TRACEBACK_LINES,
     Cause,
-    Place,
     Raised,
+    TracebackLine,
     name_from,
 )
 
@@ -27,33 +27,35 @@ def raised(
     args: object = (),
     kwargs: object = None,
 ) -> Raised:
-    """Describe an exception of the student's code. `target` is what was called, where that is known."""
+    """Describe an exception of the student's code. `target`, `args` and `kwargs` are the call, if it was one."""
     if isinstance(error, SyntaxError) and error.filename in own_files:
-        places: tuple[Place, ...] = (_place(error.filename, error.lineno, "", error.text),)
+        lines: tuple[TracebackLine, ...] = (_line(error.filename, error.lineno, "", error.text),)
         cause: Cause = "syntax"
         message = error.msg
     else:
-        places = _own_places(error, own_files)
-        cause, message = _classify(error, target, args, kwargs or {}, bool(places))
+        lines = _own_lines(error, own_files)
+        cause, message = _classify(error, target, args, kwargs or {}, bool(lines))
     return Raised(
         number=number,
         cause=cause,
         type_name=name_from(type(error).__name__),
-        message=message[:MAX_MESSAGE],
-        places=places,
+        message=message[:MAX_MESSAGE_CHARS],
+        traceback=lines,
     )
 
 
-def _own_places(error: BaseException, own_files: frozenset[str]) -> tuple[Place, ...]:
-    """Return the frames of a traceback that lie in `own_files`, outermost first."""
+def _own_lines(error: BaseException, own_files: frozenset[str]) -> tuple[TracebackLine, ...]:
+    """Return the innermost frames of a traceback that are in `own_files`, outermost first."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [_place(f.filename, f.lineno, f.name, f.line) for f in frames if f.filename in own_files]
-    return tuple(own[-MAX_PLACES:])
+    own = [_line(f.filename, f.lineno, f.name, f.line) for f in frames if f.filename in own_files]
+    return tuple(own[-MAX_TRACEBACK_LINES:])
 
 
-def _place(path: str, line: int | None, function: str, text: str | None) -> Place:
-    shown = (text or "").rstrip()[:MAX_DETAIL]
-    return Place(path=path[:MAX_DETAIL], line=line or 0, function=name_from(function), text=shown)
+def _line(path: str, line: int | None, function: str, text: str | None) -> TracebackLine:
+    shown = (text or "").rstrip()[:MAX_DETAIL_CHARS]
+    return TracebackLine(
+        path=path[:MAX_DETAIL_CHARS], line=line or 0, function=name_from(function), text=shown
+    )
 
 
 def _classify(
@@ -84,7 +86,7 @@ def _message(error: BaseException) -> str:
 
 
 def _signature_sentence(target: Any, args: Any, kwargs: Any) -> str:
-    """Return a sentence when the arguments do not fit the signature, else nothing."""
+    """Return a sentence if the arguments do not fit the signature, else ""."""
     try:
         signature = inspect.signature(target)
     except (TypeError, ValueError):
@@ -98,7 +100,7 @@ def _signature_sentence(target: Any, args: Any, kwargs: Any) -> str:
 
 
 def _signature_advice(problem: str) -> str:
-    """Say what to change in the first line of a function whose arguments do not fit."""
+    """Return what to change in the signature of a function that its arguments do not fit."""
     parameter = re.search(r"'(\w+)'$", problem)
     if parameter and "unexpected keyword" in problem:
         return f" Give it a parameter `{parameter[1]}`, as the stub has it."
