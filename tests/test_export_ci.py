@@ -314,7 +314,7 @@ def test_setup_installs_a_newer_python_where_there_is_an_old_one(autograder, tmp
 
 
 def test_the_zip_is_the_same_each_time_and_holds_no_cache_and_both_scripts_at_its_root():
-    from grader.export.gradescope import autograder as build
+    from grader.export.gradescope_autograder import autograder as build
 
     data = build(COURSE, ["scaling"], level=2, seed=0)
     assert data == build(COURSE, ["scaling"], level=2, seed=0)

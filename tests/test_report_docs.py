@@ -20,7 +20,7 @@ from grader.report import (
     to_markdown,
 )
 from grader.report import github as github_format
-from grader.report import gradescope as gradescope_format
+from grader.report import gradescope_results as gradescope_format
 
 PAGE = (Path(__file__).parents[1] / "docs" / "report-format.md").read_text(encoding="utf-8")
 RELEASE = Release(classroom="cnn", assignment="week4", submission="3")

@@ -38,7 +38,7 @@ from grader.core.model import (
 )
 from grader.course import catalog, fingerprint, visibility
 from grader.course.catalog import COURSE_VARIABLE
-from grader.export import ci, gradescope
+from grader.export import ci, gradescope_autograder
 from grader.grading.dispatcher import Dispatcher
 from grader.grading.engine.suite.plugin import collect
 from grader.report import Style, from_json, list_text, nothing_left, shown, shown_exercise, to_json
@@ -499,7 +499,7 @@ def test_the_course_at_hand_reveals_all():
 
 def test_an_autograder_takes_the_word_of_the_course_along(root):
     (root / "course.yaml").write_text("reveal: nothing\n", encoding="utf-8")
-    packed = {name: data for name, data, _ in gradescope._files(root, (), 2, 0)}
+    packed = {name: data for name, data, _ in gradescope_autograder._files(root, (), 2, 0)}
     assert packed["convgrader_course/course.yaml"] == b"reveal: nothing\n"
 
 

@@ -14,7 +14,7 @@ from grader.core.model import Mark
 from grader.core.safetext import one_line
 from grader.core.suggestions import question
 from grader.course import catalog
-from grader.export import canvas, gradescope, marks, moodle, qti, questions
+from grader.export import canvas, gradescope_autograder, marks, moodle, qti, questions
 
 
 @click.group("export", short_help="Take marks and quizzes to other systems (for instructors).")
@@ -157,7 +157,7 @@ def gradescope_command(output: Path, exercises: tuple[str, ...], require_isolati
     """
     course = catalog.load(catalog.find_root())
     choose(course, exercises)
-    data = gradescope.autograder(course.root, exercises, level=require_isolation, seed=seed)
+    data = gradescope_autograder.autograder(course.root, exercises, level=require_isolation, seed=seed)
     write_bytes(data, output)
     click.echo(
         f"{output} written: {len(data) / 2**20:.1f} MiB. It holds this grader and the suites: give it to nobody."

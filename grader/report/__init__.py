@@ -2,15 +2,15 @@
 
 from grader.report.changes import changes
 from grader.report.classroom50 import Release, to_classroom50
-from grader.report.document import FORMAT, from_json, to_document, to_json
 from grader.report.github import MOST_BYTES, Places, to_github, to_markdown
-from grader.report.gradescope import Handed, read_metadata, to_gradescope
+from grader.report.gradescope_results import Handed, read_metadata, to_gradescope
+from grader.report.html_report import exercise_page, to_html
+from grader.report.json_report import FORMAT, from_json, to_document, to_json
 from grader.report.junit import to_junit
-from grader.report.page import exercise_page, to_html
+from grader.report.phrases import NONE_OPENED, Help, first_to_mend, hidden_sentence, nothing_left, sum_hidden
 from grader.report.redaction import shown, shown_exercise
-from grader.report.text import exercise_text, list_text, quizzes_text, summary_text, to_text
 from grader.report.text_layout import Style
-from grader.report.wording import NONE_OPENED, Help, first_to_mend, hidden_sentence, nothing_left, sum_hidden
+from grader.report.text_report import exercise_text, list_text, quizzes_text, summary_text, to_text
 
 __all__ = [
     "FORMAT",

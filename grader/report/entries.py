@@ -13,7 +13,7 @@ from grader.core.model import (
     QuizResult,
     Report,
 )
-from grader.report.wording import counted_hidden, hidden_sentence
+from grader.report.phrases import counted_hidden, hidden_sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from grader.core.model import Outcome, Report
 from grader.core.safetext import one_line, printable
 from grader.report.entries import Entry, entries, worst_first
-from grader.report.text import to_text
+from grader.report.phrases import all_hidden, earned, earned_of, hidden_sentence, share
 from grader.report.text_layout import Style, amount
-from grader.report.wording import all_hidden, earned, earned_of, hidden_sentence, share
+from grader.report.text_report import to_text
 
 MOST_ANNOTATIONS = 10
 MOST_BYTES = 2**20  # GitHub drops a summary that is longer, all of it

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 from grader.core.model import CheckResult, ExerciseResult, ItemResult, Outcome, QuizResult, Report
 from grader.core.safetext import one_line, printable
 from grader.report.entries import example_rows
-from grader.report.wording import counted_hidden, hidden_sentence
+from grader.report.phrases import counted_hidden, hidden_sentence
 
 _FAILURES = {Outcome.FAILED, Outcome.NOT_ATTEMPTED}
 _CHILDREN = {"failures": "failure", "errors": "error", "skipped": "skipped"}

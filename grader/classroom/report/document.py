@@ -5,7 +5,7 @@ import json
 import msgspec
 
 from grader.classroom.statistics import ClassSummary
-from grader.report.document import valid
+from grader.report.json_report import valid
 
 FORMAT = "convgrader/class/1"
 

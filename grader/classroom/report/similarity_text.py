@@ -9,7 +9,7 @@ import msgspec
 
 from grader.classroom.report.wording import counted, moment
 from grader.classroom.similarity import Block, Comparison, Excerpt, Pair, Side
-from grader.report.document import valid
+from grader.report.json_report import valid
 from grader.report.text_layout import BODY, Style, columns, cut, finished, paragraph, quoted
 
 FORMAT = "convgrader/similar/1"

@@ -19,7 +19,7 @@ from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Job
 from grader.report import Style, list_text, shown_exercise
 from grader.submission import python_of
-from grader.workspace.notebook.display import bundle
+from grader.workspace.notebook.cell_output import bundle
 
 _UNKNOWN_NAME = re.compile(r"NameError: name '(\w+)' is not defined")
 _USAGE = "Write %%grade EXERCISE [--seed N] above the code of a cell; %grade alone lists what there is."

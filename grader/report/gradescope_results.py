@@ -13,9 +13,9 @@ from typing import Any
 from grader.core.model import Outcome, Report, Seen
 from grader.core.safetext import one_line, printable
 from grader.report.entries import Entry, entries
+from grader.report.phrases import all_hidden, earned, hidden_sentence
 from grader.report.redaction import shown, unseen
 from grader.report.text_layout import amount
-from grader.report.wording import all_hidden, earned, hidden_sentence
 
 MOST_OUTPUT = 8000
 

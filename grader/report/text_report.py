@@ -6,25 +6,37 @@ The first failure of an exercise is told in full, every further one in a line: o
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
-from grader.core.model import (
-    CheckResult,
-    Counterexample,
-    Diagnosis,
-    ExerciseResult,
-    Flag,
-    Frame,
-    Hidden,
-    ItemResult,
-    Outcome,
-    QuizResult,
-    Report,
+from grader.core.model import ExerciseResult, Flag, Frame, Hidden, QuizResult, Report
+from grader.report.content import (
+    CheckContent,
+    Example,
+    ExampleRow,
+    ExerciseContent,
+    Heading,
+    ItemContent,
+    QuizContent,
+    Status,
+    WholeContent,
+    exercise_content,
+    heading,
+    quiz_content,
 )
 from grader.report.heatmap import heatmap
+from grader.report.phrases import (
+    NONE_OPENED,
+    NOTHING_KNOWN,
+    Help,
+    all_hidden,
+    dedented,
+    hidden_sentence,
+    isolation,
+    next_step,
+    share,
+)
 from grader.report.text_layout import (
     BODY,
     Mark,
     Style,
-    amount,
     columns,
     cut,
     finished,
@@ -35,27 +47,6 @@ from grader.report.text_layout import (
     row,
     wrap,
 )
-from grader.report.wording import (
-    NONE_OPENED,
-    NOTHING_KNOWN,
-    Help,
-    advice,
-    advice_on,
-    all_hidden,
-    begun,
-    dedented,
-    first_to_mend,
-    hidden_of,
-    hidden_points,
-    hidden_sentence,
-    isolation,
-    known,
-    next_step,
-    not_counted,
-    passing,
-    reason,
-    share,
-)
 
 _MAX_VALUE_LINES = 14
 _MAX_OUTPUT_LINES = 10
@@ -64,9 +55,10 @@ _MAX_FRAMES = 5
 _MAX_FLAGS = 6
 _MAX_LABEL = 14
 _MARKS = {
-    Outcome.SKIPPED: Mark.WAITING,
-    Outcome.NOT_ATTEMPTED: Mark.WAITING,
-    Outcome.INTERNAL_ERROR: Mark.OURS,
+    Status.PASSED: Mark.PASSED,
+    Status.FAILED: Mark.FAILED,
+    Status.WAITING: Mark.WAITING,
+    Status.VOID: Mark.OURS,
 }
 
 
@@ -84,84 +76,56 @@ def to_text(report: Report, style: Style, hints: Mapping[str, Help] = NOTHING_KN
 
 def exercise_text(result: ExerciseResult, style: Style, hints: Help = NONE_OPENED) -> str:
     """Return the block of one exercise, ending with a blank line."""
-    lines = [_header(result.id, result, style)]
-    if result.outcome is Outcome.NOT_ATTEMPTED:
-        lines += _not_attempted(result, style)
-    else:
-        lines += _whole(result, style, hints)
-        lines += _checks(result, style, hints)
-    if result.hidden is not None:
-        lines += marked(Mark.WAITING, hidden_of(result), style)
-    lines += _flags(result.flags, style)
-    lines += _output(result.output, style)
+    exercise = exercise_content(result, hints)
+    lines = [_header(exercise.heading.name, exercise.heading, style)]
+    lines += marked(Mark.WAITING, exercise.not_attempted, style)
+    lines += _whole(exercise.whole, style)
+    lines += _checks(exercise, style)
+    lines += marked(Mark.WAITING, exercise.hidden, style)
+    lines += _flags(exercise.flags, style)
+    lines += _output(exercise.output, style)
     return finished([*lines, ""], style)
 
 
-def _not_attempted(result: ExerciseResult, style: Style) -> Iterator[str]:
-    text = result.message or f"Not attempted yet: open exercises/{result.id}.py."
-    yield from marked(Mark.WAITING, text, style)
-
-
-def _whole(result: ExerciseResult, style: Style, hints: Help) -> Iterator[str]:
-    """Tell what became of the exercise as a whole: most often, why no check could run."""
-    if not result.message:
+def _whole(whole: WholeContent | None, style: Style) -> Iterator[str]:
+    if whole is None:
         return
-    ours = result.outcome is Outcome.INTERNAL_ERROR
     yield ""
-    yield from marked(Mark.OURS if ours else Mark.FAILED, result.message, style)
-    yield from _frames(result.traceback, style)
+    yield from marked(Mark.OURS if whole.status is Status.VOID else Mark.FAILED, whole.message, style)
+    yield from _frames(whole.traceback, style)
     yield ""
-    loads = "The checks run as soon as the file loads." if result.outcome is Outcome.RAISED else ""
-    yield from _next(loads or advice(result.id, result.outcome, hints), style)
+    yield from marked(Mark.NEXT, whole.advice, style)
 
 
-def _checks(result: ExerciseResult, style: Style, hints: Help) -> Iterator[str]:
-    passed = [check for check in result.checks if check.outcome is Outcome.PASSED]
-    others = [check for check in result.checks if check.outcome is not Outcome.PASSED]
-    first = first_to_mend(others)
-    if first is not None:
-        yield from ("", *_told(result.id, first, style, hints), "")
-    told = first.diagnosis if first is not None else None
-    for check in sorted(others, key=lambda check: check.outcome is Outcome.SKIPPED):
-        if check is not first:
-            yield _brief(check, told, style)
-    if passed:
-        is_done = not others and result.hidden is None
-        after = f" `grade solution {result.id}` shows how we wrote it." if is_done else ""
-        yield from marked(Mark.PASSED, f"{passing(result)}.{after}", style)
+def _checks(exercise: ExerciseContent, style: Style) -> Iterator[str]:
+    if exercise.first is not None:
+        yield from ("", *_full(exercise.first, style), "")
+    for check in (*exercise.others, *exercise.waiting):
+        yield _brief(check, style)
+    if exercise.passed:
+        yield from marked(Mark.PASSED, f"{exercise.passing}. {exercise.solution}", style)
 
 
-def _told(exercise: str, check: CheckResult, style: Style, hints: Help) -> Iterator[str]:
-    """Tell one check in full."""
-    yield row(_mark(check), check.title, amount(check.points, check.max_points), style, bold=True)
+def _full(check: CheckContent, style: Style) -> Iterator[str]:
+    """Show one check with everything that is said of it."""
+    yield row(_MARKS[check.status], check.title, check.earned, style, bold=True)
     yield from paragraph(check.rationale, style)
     yield from _frames(check.traceback, style)
-    if check.counterexample is not None:
-        yield from _example(check.counterexample, check.rationale, style)
+    if check.example is not None:
+        yield from _example(check.example, style)
     if check.picture is not None:
         yield from ("", *heatmap(check.picture, style))
-    if check.diagnosis is not None:
-        lead = f"Your results are exactly those of {known(check.diagnosis)}:"
-        yield from ("", *paragraph(lead, style))
-        yield from paragraph(check.diagnosis.message, style, indent=BODY + 2, colour="cyan")
-    yield ""
-    case = exercise if check.counterexample is not None else ""
-    yield from _next(advice_on(exercise, check, hints, case), style)
+    if check.mistake is not None:
+        yield from ("", *paragraph(check.mistake.lead, style))
+        yield from paragraph(check.mistake.message, style, indent=BODY + 2, colour="cyan")
+    if check.advice:
+        yield from ("", *marked(Mark.NEXT, check.advice, style))
 
 
-def _mark(check: CheckResult) -> Mark:
-    return _MARKS.get(check.outcome, Mark.FAILED)
-
-
-def _next(advice: str, style: Style) -> Iterator[str]:
-    yield from marked(Mark.NEXT, advice, style)
-
-
-def _brief(check: CheckResult, told: Diagnosis | None, style: Style) -> str:
+def _brief(check: CheckContent, style: Style) -> str:
     """Return a check as one line: mark, title, as much of the reason as fits, points."""
-    why = reason(check, told)
-    text = f"{check.title}{style.pick(' · ', ' - ')}{why}" if why else check.title
-    return row(_mark(check), text, amount(check.points, check.max_points), style)
+    text = f"{check.title}{style.pick(' · ', ' - ')}{check.reason}" if check.reason else check.title
+    return row(_MARKS[check.status], text, check.earned, style)
 
 
 def _frames(frames: Sequence[Frame], style: Style) -> Iterator[str]:
@@ -176,34 +140,30 @@ def _frames(frames: Sequence[Frame], style: Style) -> Iterator[str]:
         yield from quoted(dedented(style.clean(frame.text)), style, indent=BODY + 4)
 
 
-def _example(example: Counterexample, rationale: str, style: Style) -> Iterator[str]:
+def _example(example: Example, style: Style) -> Iterator[str]:
     """Show one call in rows: the call, its arguments, what was expected, what came, where they differ."""
-    got = "" if example.got == rationale else example.got
-    rows = [("call", example.call), *((argument.name, argument.value) for argument in example.arguments)]
-    rows += [("expected", example.expected), ("got", got), ("where", example.where)]
-    rows = [(style.clean_line(name), style.clean(value)) for name, value in rows if value]
-    if not rows:
-        return
     yield ""
     if example.smallest:
         yield from paragraph("The smallest input found that fails:", style)
-    label_room = min(max(columns(name) for name, _ in rows), _MAX_LABEL)
-    for name, value in rows:
-        label = cut(name, label_room, style)
-        label += " " * (label_room - columns(label) + 2)
+    names = [style.clean_line(value.name) for value in example.rows]
+    label_columns = min(max(map(columns, names)), _MAX_LABEL)
+    for value, name in zip(example.rows, names, strict=True):
+        label = cut(name, label_columns, style)
+        label += " " * (label_columns - columns(label) + 2)
         yield from _value(label, value, style)
 
 
-def _value(label: str, value: str, style: Style) -> Iterator[str]:
+def _value(label: str, row: ExampleRow, style: Style) -> Iterator[str]:
     """Set a value beside its label: one line is wrapped, several lines keep their columns and are cut."""
     indent = BODY + 2
     room = style.width - indent - columns(label)
+    value = style.clean(row.value)
     lines = (
         [cut(line, room, style) for line in value.split("\n")] if "\n" in value else wrap(value, room, style)
     )
     if len(lines) > _MAX_VALUE_LINES:
         lines = [*lines[: _MAX_VALUE_LINES - 1], "(and more)"]
-    colour = {"expected": "green", "got": "red"}.get(label.strip())
+    colour = {"expected": "green", "got": "red"}.get(row.kind)
     for n, line in enumerate(lines):
         first = style.paint(label, colour, dim=colour is None) if n == 0 else " " * columns(label)
         yield " " * indent + first + line
@@ -221,7 +181,7 @@ def _flags(flags: Sequence[Flag], style: Style) -> Iterator[str]:
 
 
 def _output(output: str, style: Style) -> Iterator[str]:
-    if not output.strip():
+    if not output:
         return
     lines = style.clean(output).rstrip().split("\n")
     if len(lines) > _MAX_OUTPUT_LINES:
@@ -238,33 +198,27 @@ def quizzes_text(quizzes: Sequence[QuizResult], style: Style) -> str:
     if not quizzes:
         return ""
     lines: list[str] = []
-    for quiz in quizzes:
-        told = list(_quiz(quiz, style))
-        lines += [header(f"quiz {quiz.id}", quiz.title, quiz.points, quiz.max_points, style), *told]
-        lines += [""] if told else []
-    fresh = [quiz for quiz in quizzes if not begun(quiz)]
+    contents = [quiz_content(quiz) for quiz in quizzes]
+    for quiz in contents:
+        body = list(_quiz(quiz, style))
+        lines += [_header(quiz.heading.name, quiz.heading, style), *body]
+        lines += [""] if body else []
+    fresh = [quiz.to_begin for quiz in contents if quiz.to_begin]
     if fresh:
-        text = f"{len(fresh)} of {len(quizzes)} not begun: `grade quiz {fresh[0].id}` asks the questions."
-        lines += marked(Mark.WAITING, text, style)
+        lines += marked(Mark.WAITING, f"{len(fresh)} of {len(quizzes)} not begun: {fresh[0]}", style)
     return finished([*lines, ""] if lines[-1] else lines, style)
 
 
-def _quiz(quiz: QuizResult, style: Style) -> Iterator[str]:
-    """Tell what is to be mended in a quiz that was begun."""
+def _quiz(quiz: QuizContent, style: Style) -> Iterator[str]:
     for problem in quiz.problems:
         yield from marked(Mark.FAILED, problem, style)
-    for item in quiz.items:
-        if item.answered and item.points < item.max_points:
-            yield from _item(item, style)
-    unanswered = [item.id for item in quiz.items if not item.answered and item.points < item.max_points]
-    if unanswered and begun(quiz):
-        yield from marked(
-            Mark.WAITING, f"{len(unanswered)} not answered yet: {', '.join(unanswered)}.", style
-        )
+    for item in quiz.wrong:
+        yield from _item(item, style)
+    yield from marked(Mark.WAITING, quiz.unanswered, style)
 
 
-def _item(item: ItemResult, style: Style) -> Iterator[str]:
-    yield row(Mark.FAILED, item.id, amount(item.points, item.max_points), style)
+def _item(item: ItemContent, style: Style) -> Iterator[str]:
+    yield row(Mark.FAILED, item.id, item.earned, style)
     yield from _question(item.prompt, style)
     yield from paragraph(f"Your answer: {item.response}", style)
     for feedback in item.feedback:
@@ -317,14 +271,19 @@ def list_text(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult]
 
 
 def _table(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], style: Style) -> Iterator[str]:
-    names = [exercise.id for exercise in exercises] + [f"quiz {quiz.id}" for quiz in quizzes]
-    room = max(columns(style.clean(name)) for name in names)
-    parts: list[ExerciseResult | QuizResult] = [*exercises, *quizzes]
-    for name, part in zip(names, parts, strict=True):
-        yield _header(name.ljust(room), part, style)
+    parts = [*map(heading, exercises), *map(heading, quizzes)]
+    room = max(columns(style.clean(part.name)) for part in parts)
+    for part in parts:
+        yield _header(part.name.ljust(room), part, style)
 
 
-def _header(name: str, part: ExerciseResult | QuizResult, style: Style) -> str:
-    secret = hidden_points([part]) if isinstance(part, ExerciseResult) else 0.0
-    instead = not_counted(part)
-    return header(name, part.title, part.points, part.max_points, style, hidden=secret, instead=instead)
+def _header(name: str, part: Heading, style: Style) -> str:
+    return header(
+        name,
+        part.title,
+        part.points,
+        part.max_points,
+        style,
+        hidden=part.hidden_points,
+        instead=part.instead,
+    )

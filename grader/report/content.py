@@ -1,0 +1,337 @@
+"""What a report says to a person, decided once: which checks come first, what is said of each, and what to do next.
+
+Pure functions from results to records of plain text. `text_report` and `html_report` lay the records out and decide
+nothing but the layout. Text of a student is raw here: a renderer makes it safe.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from grader.core.model import (
+    CheckResult,
+    Counterexample,
+    Diagnosis,
+    ExerciseResult,
+    Flag,
+    Frame,
+    ItemResult,
+    Outcome,
+    Picture,
+    QuizResult,
+)
+from grader.report.phrases import (
+    NONE_OPENED,
+    Help,
+    advice,
+    advice_on,
+    begun,
+    earned_of,
+    first_to_mend,
+    further,
+    hidden_of,
+    hidden_points,
+    known,
+    not_counted,
+    passing,
+    reason,
+)
+from grader.report.text_layout import amount
+
+
+class Status(Enum):
+    """How a check or an exercise is marked: by a sign in a terminal, by a color on a page."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    WAITING = "waiting"
+    VOID = "void"
+
+
+_STATUSES = {
+    Outcome.PASSED: Status.PASSED,
+    Outcome.SKIPPED: Status.WAITING,
+    Outcome.NOT_ATTEMPTED: Status.WAITING,
+    Outcome.INTERNAL_ERROR: Status.VOID,
+}
+
+
+def status_of(outcome: Outcome) -> Status:
+    """Return how an outcome is marked."""
+    return _STATUSES.get(outcome, Status.FAILED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    """The line of an exercise or a quiz: its name, its title, and what it earned.
+
+    `earned` is the points as text, or why there are none; `instead` is that reason alone. A bar shows `points` of
+    `max_points` and `hidden_points` together.
+    """
+
+    id: str
+    name: str
+    title: str
+    points: float
+    max_points: float
+    hidden_points: float
+    earned: str
+    instead: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExampleRow:
+    """One row of a counterexample. `kind` is call, argument, expected, got or where; `name` is what is written."""
+
+    kind: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A counterexample as rows, none of them empty. `smallest` tells that shrinking found no smaller input."""
+
+    rows: tuple[ExampleRow, ...]
+    smallest: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownMistake:
+    """A diagnosis: the sentence that names the known mistake, and the message that helps."""
+
+    lead: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckContent:
+    """One check. `reason` is the short form of `rationale`, for a check that is reported in one line.
+
+    `advice` is what to do next, "" for a check that waits for another.
+    """
+
+    title: str
+    outcome: Outcome
+    status: Status
+    earned: str
+    rationale: str
+    reason: str
+    traceback: tuple[Frame, ...]
+    example: Example | None
+    picture: Picture | None
+    mistake: KnownMistake | None
+    advice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeContent:
+    """What is said of an exercise as a whole: most often, why no check could run."""
+
+    status: Status
+    message: str
+    traceback: tuple[Frame, ...]
+    advice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HintsContent:
+    """The hints that are open, how many there are, and how to open the next."""
+
+    opened: tuple[str, ...]
+    count: int
+    further: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExerciseContent:
+    """One exercise. `first` is the check to work on first, `others` failed too, `waiting` were skipped.
+
+    `not_attempted`, `passing`, `solution` and `hidden` are sentences, "" where they do not apply. An exercise that was
+    not attempted says nothing else of its checks.
+    """
+
+    heading: Heading
+    not_attempted: str
+    whole: WholeContent | None
+    first: CheckContent | None
+    others: tuple[CheckContent, ...]
+    waiting: tuple[CheckContent, ...]
+    passed: tuple[CheckContent, ...]
+    passing: str
+    solution: str
+    hidden: str
+    hints: HintsContent | None
+    flags: tuple[Flag, ...]
+    output: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemContent:
+    """A quiz item that was answered and did not earn everything."""
+
+    id: str
+    earned: str
+    prompt: str
+    response: str
+    feedback: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuizContent:
+    """One quiz. `to_begin` is the command that asks its questions, "" once it was begun; then the rest applies."""
+
+    heading: Heading
+    to_begin: str
+    problems: tuple[str, ...]
+    wrong: tuple[ItemContent, ...]
+    right: str
+    unanswered: str
+
+
+def heading(part: ExerciseResult | QuizResult) -> Heading:
+    """Return the line of an exercise or a quiz."""
+    is_exercise = isinstance(part, ExerciseResult)
+    return Heading(
+        id=part.id,
+        name=part.id if is_exercise else f"quiz {part.id}",
+        title=part.title,
+        points=part.points,
+        max_points=part.max_points,
+        hidden_points=hidden_points([part]) if isinstance(part, ExerciseResult) else 0.0,
+        earned=earned_of(part),
+        instead=not_counted(part),
+    )
+
+
+# --- exercises
+
+
+def exercise_content(result: ExerciseResult, hints: Help = NONE_OPENED) -> ExerciseContent:
+    """Return what is said of an exercise; `hints` says which of its hints are open."""
+    attempted = result.outcome is not Outcome.NOT_ATTEMPTED
+    checks = result.checks if attempted else ()
+    passed = [check for check in checks if check.outcome is Outcome.PASSED]
+    others = [check for check in checks if check.outcome is not Outcome.PASSED]
+    first = first_to_mend(others)
+    following = [_check(result.id, check, hints, first) for check in others if check is not first]
+    is_done = bool(passed) and not others and result.hidden is None
+    return ExerciseContent(
+        heading=heading(result),
+        not_attempted=""
+        if attempted
+        else result.message or f"Not attempted yet: open exercises/{result.id}.py.",
+        whole=_whole(result, hints) if attempted and result.message else None,
+        first=_check(result.id, first, hints, first) if first is not None else None,
+        others=tuple(check for check in following if check.outcome is not Outcome.SKIPPED),
+        waiting=tuple(check for check in following if check.outcome is Outcome.SKIPPED),
+        passed=tuple(_check(result.id, check, hints, first) for check in passed),
+        passing=passing(result) if passed else "",
+        solution=f"`grade solution {result.id}` shows how we wrote it." if is_done else "",
+        hidden=hidden_of(result),
+        hints=_hints(result, hints),
+        flags=result.flags,
+        output=result.output if result.output.strip() else "",
+    )
+
+
+def _whole(result: ExerciseResult, hints: Help) -> WholeContent:
+    loads = "The checks run as soon as the file loads." if result.outcome is Outcome.RAISED else ""
+    return WholeContent(
+        status=status_of(result.outcome),
+        message=result.message,
+        traceback=result.traceback,
+        advice=loads or advice(result.id, result.outcome, hints),
+    )
+
+
+def _check(exercise: str, check: CheckResult, hints: Help, first: CheckResult | None) -> CheckContent:
+    return CheckContent(
+        title=check.title,
+        outcome=check.outcome,
+        status=status_of(check.outcome),
+        earned=amount(check.points, check.max_points),
+        rationale=check.rationale,
+        reason=reason(check, first.diagnosis if first is not None else None),
+        traceback=check.traceback,
+        example=_example(check.counterexample, check.rationale),
+        picture=check.picture,
+        mistake=_mistake(check.diagnosis),
+        advice=_advice(exercise, check, hints, is_first=check is first),
+    )
+
+
+def _advice(exercise: str, check: CheckResult, hints: Help, *, is_first: bool) -> str:
+    if check.outcome in (Outcome.PASSED, Outcome.SKIPPED):
+        return ""
+    case = exercise if is_first else f"{exercise} {check.id.removeprefix('test_')}"
+    return advice_on(exercise, check, hints, case if check.counterexample is not None else "")
+
+
+def _example(example: Counterexample | None, rationale: str) -> Example | None:
+    """Return the counterexample; what came is left out where the rationale says it, and None where nothing is left."""
+    if example is None:
+        return None
+    rows = tuple(row for row in example_rows(example) if not (row.kind == "got" and row.value == rationale))
+    return Example(rows=rows, smallest=example.smallest) if rows else None
+
+
+def example_rows(example: Counterexample) -> Iterator[ExampleRow]:
+    """Yield the rows of a counterexample that say something: the call, its arguments, what was expected, what came."""
+    yield from _row("call", "call", example.call)
+    for argument in example.arguments:
+        yield from _row("argument", argument.name, argument.value)
+    yield from _row("expected", "expected", example.expected)
+    yield from _row("got", "got", example.got)
+    yield from _row("where", "where", example.where)
+
+
+def _row(kind: str, name: str, value: str) -> Iterator[ExampleRow]:
+    if value:
+        yield ExampleRow(kind=kind, name=name, value=value)
+
+
+def _mistake(diagnosis: Diagnosis | None) -> KnownMistake | None:
+    if diagnosis is None:
+        return None
+    lead = f"Your results are exactly those of {known(diagnosis)}:"
+    return KnownMistake(lead=lead, message=diagnosis.message)
+
+
+def _hints(result: ExerciseResult, hints: Help) -> HintsContent | None:
+    """Return what has been opened, as long as the exercise is not finished."""
+    if not hints.opened or result.points >= result.max_points:
+        return None
+    return HintsContent(opened=hints.opened, count=hints.count, further=further(result.id, hints))
+
+
+# --- quizzes
+
+
+def quiz_content(quiz: QuizResult) -> QuizContent:
+    """Return what is said of a quiz."""
+    right = sum(item.answered and item.points >= item.max_points for item in quiz.items)
+    return QuizContent(
+        heading=heading(quiz),
+        to_begin="" if begun(quiz) else f"`grade quiz {quiz.id}` asks the questions.",
+        problems=quiz.problems,
+        wrong=tuple(_item(item) for item in quiz.items if item.answered and item.points < item.max_points),
+        right=f"{right} of {len(quiz.items)} answers are right." if right else "",
+        unanswered=_unanswered(quiz.items) if begun(quiz) else "",
+    )
+
+
+def _unanswered(items: Sequence[ItemResult]) -> str:
+    """Name the items that wait for an answer; one that was withdrawn earns nothing, and does not wait."""
+    names = [item.id for item in items if not item.answered and item.points < item.max_points]
+    return f"{len(names)} not answered yet: {', '.join(names)}." if names else ""
+
+
+def _item(item: ItemResult) -> ItemContent:
+    return ItemContent(
+        id=item.id,
+        earned=amount(item.points, item.max_points),
+        prompt=item.prompt,
+        response=item.response,
+        feedback=item.feedback,
+    )

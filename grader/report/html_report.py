@@ -1,0 +1,292 @@
+"""A report as one HTML page: no network, no script; read by eye, by keyboard, by screen reader, or on paper.
+
+The first failure of an exercise is told in full, every further one can be opened.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from grader.core.model import ExerciseResult, Flag, Frame, Outcome, QuizResult, Report
+from grader.report.content import (
+    CheckContent,
+    Example,
+    ExampleRow,
+    ExerciseContent,
+    Heading,
+    HintsContent,
+    ItemContent,
+    QuizContent,
+    Status,
+    WholeContent,
+    exercise_content,
+    heading,
+    quiz_content,
+)
+from grader.report.html_document import NOTHING, bar, document, opening, skip
+from grader.report.html_markup import Markup, inline, joined, preformatted, prose, tag
+from grader.report.phrases import (
+    NONE_OPENED,
+    NOTHING_KNOWN,
+    Help,
+    all_hidden,
+    dedented,
+    earned,
+    hidden_points,
+    hidden_sentence,
+    isolation,
+    next_step,
+    share,
+)
+from grader.report.svg import figure
+
+_CLASSES = {Status.PASSED: "pass", Status.FAILED: "fail", Status.WAITING: "wait", Status.VOID: "ours"}
+_INSIDE = "main { max-width: none; padding: 0 .25rem .25rem; } article { margin: 0; }"
+_WORDS = {
+    Outcome.INTERNAL_ERROR: "our fault",
+    Outcome.NOT_ATTEMPTED: "not written",
+    Outcome.RAISED: "exception",
+    Outcome.SKIPPED: "waits",
+}
+
+
+def to_html(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
+    """Return the report as the text of an HTML page; `hints` says of exercises which of their hints are open."""
+    parts = [_overview(report), _exercises(report.exercises, hints), _quizzes(report.quizzes)]
+    return document(
+        f"{earned(report)} - convgrader",
+        skip("Skip to the results", "results"),
+        _header(report, hints),
+        tag("main", *parts, id="results"),
+        _footer(report),
+    )
+
+
+def exercise_page(result: ExerciseResult) -> str:
+    """Return one exercise, a cell of a notebook, as a page to stand in another page."""
+    article = _exercise("exercise", exercise_content(result, Help(is_file=False)))
+    return document(f"{result.id} - convgrader", tag("main", article), style=_INSIDE)
+
+
+def _header(report: Report, hints: Mapping[str, Help]) -> Markup:
+    step, hidden = next_step(report, hints), all_hidden(report.exercises)
+    return tag(
+        "header",
+        tag("p", "convgrader report", class_="brand"),
+        tag("h1", earned(report), tag("small", share(report))),
+        bar(report.points, report.max_points + hidden_points(report.exercises)),
+        tag("p", hidden_sentence(hidden)) if hidden is not None else NOTHING,
+        tag("p", inline(step), class_="next") if step else NOTHING,
+    )
+
+
+def _footer(report: Report) -> Markup:
+    versions = report.versions
+    made = f"convgrader {versions.grader}, torch {versions.torch}, Python {versions.python}."
+    return tag("footer", tag("p", isolation(report)), tag("p", made))
+
+
+# --- all parts
+
+
+def _overview(report: Report) -> Markup:
+    rows = [_row(f"exercise-{n}", heading(part)) for n, part in enumerate(report.exercises)]
+    rows += [_row(f"quiz-{n}", heading(part)) for n, part in enumerate(report.quizzes)]
+    if len(rows) < 2:
+        return NOTHING
+    head = tag("tr", *(tag("th", name, scope="col") for name in ("Part", "Title")), *_amount_heads())
+    table = tag("table", tag("caption", "All parts"), tag("thead", head), tag("tbody", *rows), class_="parts")
+    return tag("nav", table, aria_label="All parts")
+
+
+def _amount_heads() -> tuple[Markup, Markup]:
+    return tag("td", class_="how"), tag("th", "Points", scope="col", class_="amount")
+
+
+def _row(anchor: str, part: Heading) -> Markup:
+    return tag(
+        "tr",
+        tag("th", tag("a", part.name, href=f"#{anchor}"), scope="row"),
+        tag("td", part.title),
+        tag("td", _bar(part), class_="how"),
+        _amount("td", part.earned),
+        "\n",
+    )
+
+
+def _bar(part: Heading) -> Markup:
+    return bar(part.points, part.max_points + part.hidden_points)
+
+
+def _amount(element: str, earned: str) -> Markup:
+    return tag(element, earned, class_="amount")
+
+
+def _article(anchor: str, part: Heading, *children: str) -> Markup:
+    title = tag("h3", tag("code", part.id), part.title, id=f"{anchor}-title")
+    head = tag("div", title, _amount("span", part.earned), class_="head")
+    return tag("article", head, _bar(part), *children, "\n", id=anchor, aria_labelledby=f"{anchor}-title")
+
+
+# --- exercises
+
+
+def _exercises(results: Sequence[ExerciseResult], hints: Mapping[str, Help]) -> Markup:
+    if not results:
+        return NOTHING
+    articles = [
+        _exercise(f"exercise-{n}", exercise_content(result, hints.get(result.id, NONE_OPENED)))
+        for n, result in enumerate(results)
+    ]
+    return tag("section", tag("h2", "Exercises", id="exercises"), *articles, aria_labelledby="exercises")
+
+
+def _exercise(anchor: str, exercise: ExerciseContent) -> Markup:
+    parts = [_sentence(exercise.not_attempted), _whole(exercise.whole), _checks(exercise)]
+    parts += [_sentence(exercise.hidden), _hints(exercise.hints)]
+    return _article(anchor, exercise.heading, *parts, _flags(exercise.flags), _output(exercise.output))
+
+
+def _sentence(text: str, class_: str | None = None) -> Markup:
+    return tag("p", inline(text), class_=class_) if text else NOTHING
+
+
+def _whole(whole: WholeContent | None) -> Markup:
+    if whole is None:
+        return NOTHING
+    parts = [tag("p", inline(whole.message), class_="why"), _trace(whole.traceback)]
+    parts.append(tag("p", inline(whole.advice), class_="next"))
+    return tag("div", *parts, class_=f"check {_CLASSES[whole.status]}")
+
+
+def _checks(exercise: ExerciseContent) -> Markup:
+    parts = [_full(exercise.first, headed=True)] if exercise.first is not None else []
+    parts += [_further(check) for check in exercise.others]
+    if exercise.waiting:
+        parts.append(
+            _listed(f"{_checks_that(len(exercise.waiting), 'wait')} for another to pass", exercise.waiting)
+        )
+    if exercise.passed:
+        parts.append(_listed(exercise.passing, exercise.passed, class_=" passed"))
+    return joined([*parts, _sentence(exercise.solution)])
+
+
+def _checks_that(count: int, verb: str) -> str:
+    return f"1 check {verb}s" if count == 1 else f"{count} checks {verb}"
+
+
+def _listed(lead: str, checks: Sequence[CheckContent], *, class_: str = "") -> Markup:
+    titles = [
+        tag("li", inline(check.title), tag("small", inline(check.rationale)) if check.rationale else NOTHING)
+        for check in checks
+    ]
+    return opening(tag("span", lead, class_=f"title{class_}"), tag("ul", *titles))
+
+
+def _badge(check: CheckContent) -> Markup:
+    return tag("span", _WORDS.get(check.outcome, check.outcome.replace("_", " ")), class_="badge")
+
+
+def _further(check: CheckContent) -> Markup:
+    title = tag("span", inline(check.title), tag("small", inline(check.reason)), class_="title")
+    badges = tag("span", _badge(check), class_=_CLASSES[check.status])
+    return opening(joined((title, badges, _amount("span", check.earned))), _full(check, headed=False))
+
+
+def _full(check: CheckContent, *, headed: bool) -> Markup:
+    """Return one check with everything that is said of it; its title only where nothing above it is its title."""
+    parts: list[str] = []
+    if headed:
+        title = tag("h4", inline(check.title), " ", _badge(check))
+        parts.append(tag("div", title, _amount("span", check.earned), class_="head"))
+    parts += [tag("p", inline(check.rationale), class_="why"), _trace(check.traceback)]
+    if check.example is not None:
+        parts.append(_example(check.example))
+    if check.picture is not None:
+        parts.append(figure(check.picture))
+    if check.mistake is not None:
+        lead, message = tag("p", check.mistake.lead), tag("p", inline(check.mistake.message))
+        parts.append(tag("div", lead, message, class_="known"))
+    parts.append(_sentence(check.advice, "next"))
+    return tag("div", *parts, class_=f"check {_CLASSES[check.status]}")
+
+
+def _trace(frames: Sequence[Frame]) -> Markup:
+    """Show the student's own lines of a traceback, outermost first."""
+    if not frames:
+        return NOTHING
+    return tag("ol", *map(_frame, frames), class_="trace")
+
+
+def _frame(frame: Frame) -> Markup:
+    place = tag("code", f"{frame.path}:{frame.line}")
+    inside = joined((" in ", tag("code", frame.function))) if frame.function else NOTHING
+    return tag("li", place, inside, preformatted("\n".join(dedented(frame.text))))
+
+
+def _example(example: Example) -> Markup:
+    rows = [
+        tag("tr", tag("th", row.name, scope="row"), tag("td", _value(row)), class_=row.kind)
+        for row in example.rows
+    ]
+    lead = "The smallest input found that fails" if example.smallest else "The call"
+    return tag("table", tag("caption", lead), tag("tbody", *rows), class_="example")
+
+
+def _value(row: ExampleRow) -> Markup:
+    if row.kind == "where":
+        return tag("p", inline(row.value))
+    return preformatted(row.value) if "\n" in row.value else tag("p", row.value, class_="mono")
+
+
+def _hints(hints: HintsContent | None) -> Markup:
+    """Show again what has been opened, and say what is next."""
+    if hints is None:
+        return NOTHING
+    lead = f"Your hints: {len(hints.opened)} of {hints.count} open"
+    opened = tag("ol", *(tag("li", inline(hint)) for hint in hints.opened))
+    return opening(tag("span", lead, class_="title"), opened, _sentence(hints.further))
+
+
+def _flags(flags: Sequence[Flag]) -> Markup:
+    if not flags:
+        return NOTHING
+    lead = f"For a person to look at; it costs no points ({len(flags)})"
+    return opening(tag("span", lead, class_="title"), tag("ul", *map(_flag, flags)))
+
+
+def _flag(flag: Flag) -> Markup:
+    place, name = tag("code", f"{flag.path}:{flag.line}"), tag("code", flag.name)
+    return tag("li", place, " ", name, " ", inline(flag.reason))
+
+
+def _output(output: str) -> Markup:
+    if not output:
+        return NOTHING
+    return opening(tag("span", "Your code printed", class_="title"), preformatted(output))
+
+
+# --- quizzes
+
+
+def _quizzes(quizzes: Sequence[QuizResult]) -> Markup:
+    if not quizzes:
+        return NOTHING
+    articles = [_quiz(f"quiz-{n}", quiz_content(quiz)) for n, quiz in enumerate(quizzes)]
+    return tag("section", tag("h2", "Quizzes", id="quizzes"), *articles, aria_labelledby="quizzes")
+
+
+def _quiz(anchor: str, quiz: QuizContent) -> Markup:
+    if quiz.to_begin:
+        return _article(anchor, quiz.heading, _sentence(f"Not begun: {quiz.to_begin}"))
+    parts: list[str] = [tag("p", inline(problem), class_="why") for problem in quiz.problems]
+    parts += map(_item, quiz.wrong)
+    if quiz.right:
+        parts.append(tag("p", quiz.right, class_="passed"))
+    if quiz.unanswered:
+        parts.append(tag("p", quiz.unanswered))
+    return _article(anchor, quiz.heading, *parts)
+
+
+def _item(item: ItemContent) -> Markup:
+    head = tag("div", tag("h4", item.id), _amount("span", item.earned), class_="head")
+    answer = tag("p", "Your answer: ", tag("code", item.response))
+    return tag("div", head, prose(item.prompt), answer, *map(prose, item.feedback), class_="check")
