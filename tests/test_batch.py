@@ -15,10 +15,10 @@ from click.testing import CliRunner, Result
 
 from grader import quiz, report
 from grader.classroom import batch, remote_worker
-from grader.classroom.batch import Batch
+from grader.classroom.batch import ClassRun
 from grader.classroom.executors import open_executor
 from grader.classroom.gradebook import Gradebook
-from grader.classroom.remote_worker import Work
+from grader.classroom.remote_worker import WorkOrder
 from grader.cli.classes import class_command
 from grader.cli.regrade import regrade_command
 from grader.core import scoring
@@ -162,7 +162,7 @@ def test_a_changed_suite_grades_its_exercise_anew_and_no_other(tmp_path, monkeyp
     original = batch.perform
 
     def watched(data: bytes) -> bytes:
-        work = msgspec.msgpack.decode(data, type=Work)
+        work = msgspec.msgpack.decode(data, type=WorkOrder)
         graded.extend(messages.decode(job).module for job in work.jobs)
         return original(data)
 
@@ -229,10 +229,8 @@ def test_a_run_that_is_ended_loses_nothing_that_was_finished(tmp_path, monkeypat
 
 @pytest.mark.parametrize("executor", ["processes", "local"])
 def test_a_warm_process_that_dies_costs_only_what_it_was_doing(handed_in, tmp_path, course, executor):
-    with Gradebook(tmp_path / "course.db") as book, open_executor(executor, 1) as (pool, width, slots):
-        run = Batch(
-            course=course, gradebook=book, executor=pool, seed=0, width=width, slots=slots, required_level=0
-        )
+    with Gradebook(tmp_path / "course.db") as book, open_executor(executor, 1) as opened:
+        run = ClassRun(course=course, gradebook=book, executor=opened, seed=0, required_level=0)
         (first,) = run.grade([HandedIn(student="ada", path=handed_in / "ada")])
         assert first.report.points == 13.0
         remote_worker._dispatcher._starter._process.kill()
@@ -244,11 +242,9 @@ def test_a_warm_process_that_dies_costs_only_what_it_was_doing(handed_in, tmp_pa
 def test_work_meant_for_another_version_is_refused_and_costs_nobody_points(
     handed_in, tmp_path, course, monkeypatch
 ):
-    with Gradebook(tmp_path / "course.db") as book, open_executor("local", 1) as (pool, width, slots):
-        run = Batch(
-            course=course, gradebook=book, executor=pool, seed=0, width=width, slots=slots, required_level=0
-        )
-        monkeypatch.setattr(remote_worker, "_here", lambda *_: None)
+    with Gradebook(tmp_path / "course.db") as book, open_executor("local", 1) as opened:
+        run = ClassRun(course=course, gradebook=book, executor=opened, seed=0, required_level=0)
+        monkeypatch.setattr(remote_worker, "_local_exercise", lambda *_: None)
         (ended,) = run.grade([HandedIn(student="ada", path=handed_in / "ada")])
     (result,) = ended.report.exercises
     assert (result.outcome, result.max_points) == ("internal_error", 0.0)
@@ -293,10 +289,8 @@ def test_where_nothing_is_wrong_no_mistake_is_read(own_course, handed_in, tmp_pa
 
 def test_without_a_warm_process_none_is_left_dead(monkeypatch, handed_in, tmp_path, course):
     monkeypatch.setenv(MAX_LEVEL_VARIABLE, "0")
-    with Gradebook(tmp_path / "course.db") as book, open_executor("local", 1) as (pool, width, slots):
-        run = Batch(
-            course=course, gradebook=book, executor=pool, seed=0, width=width, slots=slots, required_level=0
-        )
+    with Gradebook(tmp_path / "course.db") as book, open_executor("local", 1) as opened:
+        run = ClassRun(course=course, gradebook=book, executor=opened, seed=0, required_level=0)
         for n in range(4):
             module = handed_in / "ada" / "exercises" / "scaling.py"
             module.write_text(f"{REFERENCE}\n# {n}\n", encoding="utf-8")

@@ -21,9 +21,9 @@ from grader.classroom.gradebook import Gradebook
 from grader.classroom.late_policy import Keep
 from grader.classroom.report import to_html, to_json, to_text
 from grader.classroom.report.chart import Column, columns
-from grader.classroom.report.page import _spans
-from grader.classroom.report.remarks import figure
-from grader.classroom.report.wording import lecture, moment, percent, seconds
+from grader.classroom.report.class_page import _spans
+from grader.classroom.report.class_phrases import lecture, moment, percent, seconds
+from grader.classroom.report.item_remarks import figure
 from grader.classroom.similarity import Block, Excerpt, Pair, Side
 from grader.classroom.statistics import (
     CheckSummary,
@@ -45,7 +45,7 @@ from grader.classroom.statistics import (
     Void,
     VoidSummary,
     WrongResponse,
-    numbers,
+    distribution,
 )
 from grader.cli.stats import stats_command
 from grader.core.errors import UsageError
@@ -97,8 +97,8 @@ POOLING = ExerciseSummary(
     full=Share(count=1, of=4),
     not_attempted=Share(count=1, of=4),
     unexplained=Share(count=2, of=4),
-    scores=numbers.spread((0.0, 0.5, 0.9, 1.0)),
-    seconds=numbers.spread((0.5, 200.0)),
+    scores=distribution.spread((0.0, 0.5, 0.9, 1.0)),
+    seconds=distribution.spread((0.5, 200.0)),
     tallies=(Tally(outcome=Outcome.FAILED, count=3), Tally(outcome=Outcome.PASSED, count=1)),
     checks=(check("test_a", "Windows may overlap", 3), check("test_b", "Padding never wins", 1)),
 )
@@ -226,7 +226,7 @@ ASKED = QuizSummary(
     outdated=2,
     current=True,
     group=11,
-    scores=numbers.spread((0.25, 0.5, 0.75)),
+    scores=distribution.spread((0.25, 0.5, 0.75)),
     alpha=Estimate(value=0.612, interval=Interval(low=0.4, high=0.756)),
     error=0.118,
     items=(PICKED, WRITTEN, GIVEN),
@@ -252,11 +252,11 @@ SUMMARY = ClassSummary(
         VoidSummary(student="cem", exercises=("relu", "pooling"), marked=True),
     ),
     max_points=10.0,
-    scores=numbers.spread(SCORES),
-    histogram=numbers.histogram(SCORES),
+    scores=distribution.spread(SCORES),
+    histogram=distribution.histogram(SCORES),
     hand_ins=((1, 4), (2, 1)),
     days=(Day(day=date(2026, 2, 16), count=2, late=0), Day(day=date(2026, 3, 1), count=4, late=3)),
-    seconds=numbers.spread((1.0, 2.0, 4.0, 95.0, 200.0)),
+    seconds=distribution.spread((1.0, 2.0, 4.0, 95.0, 200.0)),
     exercises=(POOLING, EMPTY),
     mistakes=(ZERO, SHORT, *(replace(SHORT, id=f"slip-{n}", example=None) for n in range(20))),
     misconceptions=tuple(

@@ -170,7 +170,7 @@ def test_many_writers_lose_nothing(path):
         sys.path.insert(0, {str(__file__.rpartition("/")[0])!r})
         from test_gradebook import REPORT, add
         from pathlib import Path
-        from grader.gradebook import Gradebook
+        from grader.classroom.gradebook import Gradebook
         with Gradebook(Path({str(path)!r})) as book:
             for _ in range(20):
                 add(book, sys.argv[1])

@@ -15,9 +15,9 @@ from grader.classroom import statistics
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.late_policy import Policy
 from grader.classroom.statistics import Concern, QuizSummary, Share, Void, psychometrics
-from grader.classroom.statistics.choices import Asked, wrong
 from grader.classroom.statistics.gathering import Gathered
-from grader.classroom.statistics.items import quizzes
+from grader.classroom.statistics.item_analysis import quizzes
+from grader.classroom.statistics.response_counts import Asked, wrong
 from grader.core.model import ItemResult, QuizResult
 from grader.course import catalog, fingerprint
 from grader.quiz import load_bank

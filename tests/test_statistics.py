@@ -8,7 +8,7 @@ import pytest
 from grader.classroom import statistics
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.late_policy import Keep, Policy
-from grader.classroom.statistics import ClassSummary, Share, Tally, numbers
+from grader.classroom.statistics import ClassSummary, Share, Tally, distribution
 from grader.classroom.statistics.pseudonyms import _numbered
 from grader.core import scoring
 from grader.core.errors import InternalError, UsageError
@@ -154,22 +154,24 @@ def summarize(book, course):
 
 
 def test_a_spread_has_the_quartiles_of_numpy():
-    found = numbers.spread([0.4, 0.1, 0.2, 0.3])
+    found = distribution.spread([0.4, 0.1, 0.2, 0.3])
     assert (found.n, found.low, found.high, found.median) == (4, 0.1, 0.4, 0.25)
     assert (found.lower_quartile, found.upper_quartile) == pytest.approx((0.175, 0.325))
     assert found.mean == 0.25
     assert found.deviation == pytest.approx(0.12909944)
-    assert numbers.spread([]) is None
+    assert distribution.spread([]) is None
 
 
 def test_one_number_is_its_own_quartiles_and_has_no_deviation():
-    found = numbers.spread([0.5])
+    found = distribution.spread([0.5])
     assert (found.n, found.low, found.lower_quartile, found.median, found.high) == (1, 0.5, 0.5, 0.5, 0.5)
     assert found.deviation is None
 
 
 def test_a_histogram_holds_every_score_once_and_full_marks_in_the_last_tenth():
-    counts = [part.count for part in numbers.histogram([0.0, 0.0999, 0.1, 0.3, 0.1 + 0.2, 0.7, 0.999, 1.0])]
+    counts = [
+        part.count for part in distribution.histogram([0.0, 0.0999, 0.1, 0.3, 0.1 + 0.2, 0.7, 0.999, 1.0])
+    ]
     assert counts == [2, 1, 0, 2, 0, 0, 0, 1, 0, 2]
 
 

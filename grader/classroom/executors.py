@@ -6,6 +6,7 @@ import multiprocessing
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from grader.classroom import remote_worker
@@ -13,59 +14,68 @@ from grader.core.errors import GraderError, UsageError
 from grader.core.safetext import one_line
 
 _DASK = "dask://"
-_WORKER_WAIT_S = 30.0
-_NAMES = ("processes", "local", "loky")
+_CONNECT_TIMEOUT_S = 10.0
+_WORKER_TIMEOUT_S = 30.0
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-@contextlib.contextmanager
-def open_executor(name: str, width: int) -> Iterator[tuple[Executor, int, int]]:
-    """Give an executor, how much it does at once, and how many jobs each of its processes grades side by side.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedExecutor:
+    """An executor that is ready for work.
 
-    `processes` starts `width` processes that share one warm process; `local` is as many threads around it; `loky`
-    starts `width` processes with a warm process each; `dask://HOST:PORT` takes every worker of a cluster. Raises
-    UsageError for what is none of these.
+    `width` is how many orders it runs at once, `slots` how many jobs each of its processes grades side by side.
+    """
+
+    pool: Executor
+    width: int
+    slots: int = 1
+
+
+@contextlib.contextmanager
+def open_executor(name: str, width: int) -> Iterator[OpenedExecutor]:
+    """Open an executor, and shut it down at the end.
+
+    `processes` starts `width` processes that share one warm process; `local` starts as many threads around it;
+    `dask://HOST:PORT` uses every worker of a cluster, each with its own warm process. Raises UsageError for any other
+    name and for a scheduler that cannot be reached, GraderError for a cluster without workers.
     """
     with contextlib.ExitStack() as stack:
         stack.callback(remote_worker.stop)
-        slots = width if name == "local" else 1
         if name == "local":
-            made: Executor = ThreadPoolExecutor(width)
+            opened = OpenedExecutor(pool=ThreadPoolExecutor(width), width=width, slots=width)
         elif name == "processes":
-            made = _Processes(width)
-        elif name == "loky":
-            made = _extra("loky").ProcessPoolExecutor(max_workers=width)
+            opened = OpenedExecutor(pool=_SharedProcessPool(width), width=width)
         elif name.startswith(_DASK):
             client = stack.enter_context(_dask_client(name.removeprefix(_DASK)))
-            made, width = client.get_executor(pure=False), sum(client.nthreads().values())
-        else:
-            raise UsageError(
-                f'There is no executor "{name}". There are: {", ".join(_NAMES)}, {_DASK}HOST:PORT.'
+            opened = OpenedExecutor(
+                pool=client.get_executor(pure=False), width=sum(client.nthreads().values())
             )
+        else:
+            raise UsageError(f'There is no executor "{name}". Use processes, local or {_DASK}HOST:PORT.')
         try:
-            yield made, width, slots
+            yield opened
         except BaseException:
-            made.shutdown(wait=False, cancel_futures=True)
-            remote_worker.stop()  # what is being graded here ends, and whoever waits for it
+            opened.pool.shutdown(wait=False, cancel_futures=True)
+            remote_worker.stop()  # ends every grading in this process, and so the threads that wait for one
             raise
-        made.shutdown()
+        opened.pool.shutdown()
 
 
-class _Processes(Executor):
-    """A pool of processes that share one warm process. All of it starts with the first work: there may be none."""
+class _SharedProcessPool(Executor):
+    """A pool of processes that share one warm process. Both start with the first order, since there may be none."""
 
     def __init__(self, width: int) -> None:
         self._width = width
         self._pool: ProcessPoolExecutor | None = None
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> "Future[_T]":
-        """Hand out work."""
+        """Submit a call to the pool."""
         self._pool = self._pool or self._start()
         return self._pool.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the processes; without `wait` in the middle of their work."""
+        """End the processes; without `wait`, kill them while they work."""
         if self._pool is None:
             return
         self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
@@ -76,33 +86,28 @@ class _Processes(Executor):
     def _start(self) -> ProcessPoolExecutor:
         method = "spawn"
         if sys.platform == "linux":
-            remote_worker.share(
-                self._width
-            )  # in this process, so that it ends with it; a process of the pool may be lost
+            # In this process, so that the warm process outlives any process of the pool, and ends with this one.
+            remote_worker.start_shared(self._width)
             method = "fork"
         context = multiprocessing.get_context(method)
         slots = context.SimpleQueue()
         for slot in range(self._width):
             slots.put(slot)
-        return ProcessPoolExecutor(self._width, context, remote_worker.join, (slots,))
-
-
-def _extra(name: str) -> Any:
-    """Import an extra. They are untyped."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise UsageError(f"{name} is not installed: pip install 'convgrader[class]'.") from None
+        return ProcessPoolExecutor(self._width, context, remote_worker.begin_pool_process, (slots,))
 
 
 def _dask_client(address: str) -> Any:
-    """Connect to a scheduler; wait for its first worker, which may be starting just now."""
+    """Connect to a scheduler; wait for its first worker, which may still be starting."""
     try:
-        client = _extra("distributed").Client(address, timeout=10)
+        distributed: Any = importlib.import_module("distributed")  # an extra, and untyped
+    except ImportError:
+        raise UsageError("distributed is not installed: pip install 'convgrader[class]'.") from None
+    try:
+        client = distributed.Client(address, timeout=_CONNECT_TIMEOUT_S)
     except (OSError, ValueError) as error:
         raise UsageError(f"There is no dask scheduler at {address}: {one_line(str(error))}.") from None
     try:
-        client.wait_for_workers(1, timeout=_WORKER_WAIT_S)
+        client.wait_for_workers(1, timeout=_WORKER_TIMEOUT_S)
     except TimeoutError:
         client.close()
         raise GraderError(

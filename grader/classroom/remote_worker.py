@@ -1,7 +1,8 @@
-"""The end of an executor: grades the work that reaches this process, with a warm process of its own.
+"""What an executor runs: grades the orders that reach this process, with a warm process of its own.
 
-An executor may run `perform` in a thread, a process, or on another machine, where a course lies elsewhere and may be
-another one. So the work says which engine and which exercises it means, and work for others is refused, not guessed at.
+An executor may run `perform` in a thread, a process, or on another machine, where the course lies elsewhere and may be
+another version. So an order names the engine and the exercises it means by their fingerprints, and an order for others
+is refused.
 """
 
 import atexit
@@ -21,8 +22,11 @@ from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Graded, Job, NotGraded
 
 
-class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """Grade these jobs of one submission; `slots` is how many jobs this process may grade side by side in all."""
+class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Jobs of one submission, encoded, and the fingerprints of their exercises and of the engine.
+
+    `slots` is how many jobs this process may grade side by side, of all orders together.
+    """
 
     jobs: tuple[bytes, ...]
     exercises: dict[str, str]
@@ -31,8 +35,11 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     slots: int
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """How each job ended, in their order, and what graded. `refused` says why nothing was: too little isolation."""
+class WorkResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How each job ended, encoded and in their order, and what graded them.
+
+    `refused` is true where nothing was graded, because the isolation is below the required level.
+    """
 
     endings: tuple[bytes, ...] = ()
     isolation: Isolation
@@ -41,7 +48,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     refused: bool = False
 
     def versions(self, grader: str) -> Versions:
-        """Return what graded."""
+        """Return the versions that graded."""
         return Versions(grader=grader, torch=self.torch_version, python=self.python_version)
 
 
@@ -50,44 +57,44 @@ _dispatcher: Dispatcher | None = None
 
 
 def perform(data: bytes) -> bytes:
-    """Carry out encoded Work, and return encoded Done."""
-    work = msgspec.msgpack.decode(data, type=Work)
-    dispatcher = _warm(work.slots)
+    """Carry out an encoded WorkOrder, and return an encoded WorkResult."""
+    order = msgspec.msgpack.decode(data, type=WorkOrder)
+    dispatcher = _warm_dispatcher(order.slots)
     ready = dispatcher.ready()
-    refused = ready.level < work.required_level
-    endings = [] if refused else _grade(dispatcher, work)
-    done = Done(
+    refused = ready.level < order.required_level
+    endings = [] if refused else _grade(dispatcher, order)
+    result = WorkResult(
         endings=tuple(map(messages.encode, endings)),
         isolation=dispatcher.isolation(),
         torch_version=ready.torch_version,
         python_version=ready.python_version,
         refused=refused,
     )
-    return msgspec.msgpack.encode(done)
+    return msgspec.msgpack.encode(result)
 
 
-def share(slots: int) -> None:
-    """Start the warm process, and wait for it: those that are forked from this process share it."""
-    _warm(slots).ready()
+def start_shared(slots: int) -> None:
+    """Start the warm process and wait until it is ready: processes forked from this one share it."""
+    _warm_dispatcher(slots).ready()
 
 
-def join(slots: "SimpleQueue[int]") -> None:
-    """Begin a process of a pool: it ends with the owner, and has a slot for itself where it shares a warm process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
-    threading.Thread(target=_end_with_owner, daemon=True).start()
+def begin_pool_process(slots: "SimpleQueue[int]") -> None:
+    """Initialize a process of a pool: it exits with its parent, and takes a slot of a shared warm process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     if _dispatcher is not None:
         _dispatcher.take_slot(slots.get())
 
 
-def _end_with_owner() -> None:
-    owner = multiprocessing.parent_process()
-    assert owner is not None
-    multiprocessing.connection.wait([owner.sentinel])
+def _exit_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
     os._exit(1)
 
 
 def stop() -> None:
-    """End the warm process, and with it everything that is being graded here."""
+    """End the warm process, and with it every grading that runs in this process."""
     global _dispatcher  # noqa: PLW0603 - one warm process for each process that grades
     with _LOCK:
         if _dispatcher is not None:
@@ -95,8 +102,8 @@ def stop() -> None:
         _dispatcher = None
 
 
-def _warm(slots: int) -> Dispatcher:
-    """Return the warm process, started anew where it has died."""
+def _warm_dispatcher(slots: int) -> Dispatcher:
+    """Return the dispatcher of the warm process; replace one whose process has died."""
     global _dispatcher  # noqa: PLW0603
     with _LOCK:
         if _dispatcher is not None and not _dispatcher.is_alive():
@@ -108,17 +115,16 @@ def _warm(slots: int) -> Dispatcher:
         return _dispatcher
 
 
-def _grade(dispatcher: Dispatcher, work: Work) -> list[Graded | NotGraded]:
-    if fingerprint.engine() != work.engine:
-        return [NotGraded(reason="the machine it was sent to has another version of the grader")] * len(
-            work.jobs
-        )
+def _grade(dispatcher: Dispatcher, order: WorkOrder) -> list[Graded | NotGraded]:
+    if fingerprint.engine() != order.engine:
+        refusal = NotGraded(reason="the machine it was sent to has another version of the grader")
+        return [refusal] * len(order.jobs)
     endings: dict[int, Graded | NotGraded] = {}
     todo: dict[int, Job] = {}
-    for n, data in enumerate(work.jobs):
+    for n, data in enumerate(order.jobs):
         job = messages.decode(data)
         assert isinstance(job, Job)
-        exercise = _here(job.exercise, work.exercises[job.exercise.id])
+        exercise = _local_exercise(job.exercise, order.exercises[job.exercise.id])
         if exercise is None:
             reason = f"the machine it was sent to has another version of {job.exercise.id}"
             endings[n] = NotGraded(reason=reason)
@@ -128,8 +134,8 @@ def _grade(dispatcher: Dispatcher, work: Work) -> list[Graded | NotGraded]:
     return [endings[n] for n in sorted(endings)]
 
 
-def _here(wanted: Exercise, expected: str) -> Exercise | None:
-    """Return the exercise where it lies on this machine; None where there is another one, or none."""
+def _local_exercise(wanted: Exercise, expected: str) -> Exercise | None:
+    """Return the exercise as it lies on this machine; None where its fingerprint differs, or there is none."""
     if wanted.folder.is_dir() and fingerprint.exercise(wanted) == expected:
         return wanted
     found = catalog.load(catalog.find_root()).exercise(wanted.id)

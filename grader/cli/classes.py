@@ -6,21 +6,20 @@ from pathlib import Path
 
 import click
 
-from grader.classroom import executors
-from grader.classroom.batch import Batch, Ended
-from grader.classroom.gradebook import Gradebook
+from grader.classroom.batch import StudentResult
 from grader.cli import options
+from grader.cli.class_options import ClassGrading, class_grading, exit_code, refusal_line, shown_name
 from grader.cli.run import write
 from grader.core import scoring
 from grader.core.errors import UsageError
 from grader.core.safetext import one_line
 from grader.course import catalog
 from grader.course.visibility import seen as seen_of
-from grader.grading.dispatcher import cores
 from grader.report import shown, to_json
 from grader.submission import collection
 
-_NAME = 60
+_STATUS_WIDTH = 60
+_POINTS_WIDTH = 24  # of the points and the percentage in front of a name
 
 
 @click.command("class", short_help="Grade what a whole class handed in (for instructors).")
@@ -38,29 +37,23 @@ _NAME = 60
     "--reports",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write the JSON report of each student to DIR, as far as they may see it.",
+    help="Write the JSON report of each student to DIR, with only what students may see.",
 )
-@options.require_isolation()
-@options.jobs
-@options.executor
-@options.seed()
+@class_grading
 @options.course
 def class_command(
     submissions: Path,
     assignment: str | None,
     gradebook: Path | None,
     reports: Path | None,
-    require_isolation: int,
-    jobs: int | None,
-    executor: str,
-    seed: int,
+    grading: ClassGrading,
 ) -> int:
     """Grade every folder and zip in SUBMISSIONS, one for each student, or trees of <student>/<assignment>/.
 
-    With a gradebook, a run that was interrupted goes on where it stopped, and what has not changed is not graded
-    again. A git checkout was handed in when its HEAD was committed. Strangers' code needs isolation level 2 or better;
-    `grade doctor` tells what this machine gives. Exits with 3 if something of ours failed, with 1 if a submission
-    could not be read, else with 0.
+    With a gradebook, a run that was interrupted continues where it stopped, and what has not changed is not graded
+    again. The hand-in time of a git checkout is that of its HEAD commit. Grading other people's code needs isolation
+    level 2 or better; `grade doctor` shows what this machine provides. Exits with 3 after an error in the grader,
+    with 1 if a submission could not be read, else with 0.
 
     \b
     grade class handed-in --gradebook course.db
@@ -71,59 +64,46 @@ def class_command(
     _make(reports)
     seen = {exercise.id: seen_of(exercise) for exercise in course.exercises}
     code, graded = 0, 0
-    width = jobs or cores()
-    with (
-        Gradebook(gradebook or Path(":memory:")) as book,
-        executors.open_executor(executor, width) as (pool, wide, slots),
-    ):
-        run = Batch(
-            course=course,
-            gradebook=book,
-            executor=pool,
-            seed=seed,
-            width=wide,
-            slots=slots,
-            required_level=require_isolation,
-        )
-        progress = _Progress(len(found))
-        for ended in run.grade(found):
-            progress.tell(_line(ended))
-            code = max(code, exit_code(ended))
-            if ended.report is not None:
+    with grading.open_run(course, gradebook or Path(":memory:")) as run:
+        progress = _ClassProgress(len(found))
+        for result in run.grade(found):
+            progress.add(_line(result))
+            code = max(code, exit_code(result))
+            if result.report is not None:
                 graded += 1
                 if reports is not None:
-                    write(to_json(shown(ended.report, seen)), reports / f"{ended.student}.json")
+                    write(to_json(shown(result.report, seen)), reports / f"{result.student}.json")
     progress.clear()
     click.echo(f"{graded} of {len(found)} submissions graded in {progress.seconds():.0f} s.")
     return code
 
 
-class _Progress:
-    """A line for each submission; on a terminal also how many there are, how fast it goes, how long it takes."""
+class _ClassProgress:
+    """Prints a line for each submission; on a terminal also a status line: how many, how fast, how long still."""
 
-    def __init__(self, whole: int) -> None:
-        self._whole, self._done, self._began = whole, 0, time.monotonic()
-        self._shown = sys.stderr.isatty()
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._began = total, 0, time.monotonic()
+        self._has_status = sys.stderr.isatty()
 
     def seconds(self) -> float:
         """Return how long it has taken."""
         return time.monotonic() - self._began
 
-    def tell(self, line: str) -> None:
-        """Count a submission."""
+    def add(self, line: str) -> None:
+        """Print the line of a submission, and count it."""
         self.clear()
         click.echo(line)
         self._done += 1
-        if self._shown:
+        if self._has_status:
             rate = self._done / max(self.seconds(), 1e-3)
-            left = (self._whole - self._done) / rate
-            text = f"{self._done} of {self._whole}, {rate:.1f} a second, {_minutes(left)} left"
-            click.echo(f"\r{text}".ljust(60), err=True, nl=False)
+            left = (self._total - self._done) / rate
+            text = f"{self._done} of {self._total}, {rate:.1f} a second, {_minutes(left)} left"
+            click.echo(f"\r{text}".ljust(_STATUS_WIDTH), err=True, nl=False)
 
     def clear(self) -> None:
-        """Take the line away before something else is printed."""
-        if self._shown:
-            click.echo("\r" + " " * 60 + "\r", err=True, nl=False)
+        """Clear the status line before something else is printed."""
+        if self._has_status:
+            click.echo("\r" + " " * _STATUS_WIDTH + "\r", err=True, nl=False)
 
 
 def _minutes(seconds: float) -> str:
@@ -138,21 +118,13 @@ def _make(reports: Path | None) -> None:
             raise UsageError(f"Reports cannot be written to {reports}: {error.strerror}.") from None
 
 
-def exit_code(ended: Ended) -> int:
-    """Return 3 where a failure of ours voids a part, 1 where a submission could not be read, else 0."""
-    if ended.report is None:
-        return 1
-    return 3 if scoring.has_internal_error(ended.report) else 0
-
-
-def _line(ended: Ended) -> str:
-    """Return one student as a line. The name, a student's text, comes last: a CI log takes no score for a command."""
-    name = one_line(ended.student, limit=_NAME)
-    report = ended.report
+def _line(result: StudentResult) -> str:
+    """Return one student's line. The name, a student's text, comes last: a CI log must not read it as a command."""
+    report = result.report
     if report is None:
-        return f"{'not graded':>24}  {name}: {one_line(ended.refused, limit=600)}"
+        return refusal_line(result, _POINTS_WIDTH)
     void = " (some of it could not be graded: grade again)" if scoring.has_internal_error(report) else ""
-    unchanged = " (unchanged)" if ended.again else ""
+    unchanged = " (unchanged)" if result.again else ""
     points = f"{report.points:.6g} of {report.max_points:g}"
-    note = f"\n{'':>26}{one_line(ended.note)}" if ended.note else ""
-    return f"{points:>16} {report.score:>7.1%}  {name}{void}{unchanged}{note}"
+    note = f"\n{'':>{_POINTS_WIDTH + 2}}{one_line(result.note)}" if result.note else ""
+    return f"{points:>16} {report.score:>7.1%}  {shown_name(result.student)}{void}{unchanged}{note}"

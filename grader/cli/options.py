@@ -150,8 +150,8 @@ executor = click.option(
     default="processes",
     metavar="NAME",
     show_default=True,
-    help="processes, around one warm process; local: threads around it; loky: a warm process for each job; "
-    "dask://HOST:PORT: one on every worker of a cluster.",
+    help="processes, around one warm process; local: threads around it; dask://HOST:PORT: one warm process on every "
+    "worker of a cluster.",
 )
 
 
@@ -269,7 +269,7 @@ _POLICY = (
         default=100.0,
         metavar="PERCENT",
         show_default=True,
-        help="What all late days together cost at most.",
+        help="Maximum total late penalty.",
     ),
 )
 

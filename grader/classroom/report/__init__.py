@@ -1,8 +1,8 @@
 """A report on a class, in three renderings of one summary: text, a page, and a JSON document. Pure functions."""
 
-from grader.classroom.report.document import FORMAT, to_json
-from grader.classroom.report.page import to_html
+from grader.classroom.report.class_document import FORMAT, to_json
+from grader.classroom.report.class_page import to_html
+from grader.classroom.report.class_text import to_text
 from grader.classroom.report.similarity_text import similar_json, similar_text, unnamed
-from grader.classroom.report.text import to_text
 
 __all__ = ["FORMAT", "similar_json", "similar_text", "to_html", "to_json", "to_text", "unnamed"]

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
-from grader.classroom.report.remarks import (
+from grader.classroom.report.class_phrases import counted, of, percent
+from grader.classroom.report.item_remarks import (
     VOID,
     between,
     cautions,
@@ -16,7 +17,6 @@ from grader.classroom.report.remarks import (
     variants,
     wrong_response,
 )
-from grader.classroom.report.wording import counted, of, percent
 from grader.classroom.statistics import ItemSummary, OptionSummary, QuizSummary, WrongResponse
 from grader.report.text_layout import BODY, Style, columns, cut, paragraph
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from grader.classroom.report.class_phrases import counted
 from grader.classroom.report.similarity_text import (
     ADVICE,
     SCORE,
@@ -13,7 +14,6 @@ from grader.classroom.report.similarity_text import (
     where,
     wording,
 )
-from grader.classroom.report.wording import counted
 from grader.classroom.similarity import Block, Pair
 from grader.report.html_document import NOTHING, opening
 from grader.report.html_markup import Markup, inline, joined, preformatted, tag

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
-from grader.classroom.report.wording import counted, moment
+from grader.classroom.report.class_phrases import counted, moment
 from grader.classroom.similarity import Block, Comparison, Excerpt, Pair, Side
 from grader.report.json_report import valid
 from grader.report.text_layout import BODY, Style, columns, cut, finished, paragraph, quoted

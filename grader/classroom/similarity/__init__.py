@@ -9,7 +9,7 @@ from grader.classroom.similarity.comparing import Index
 from grader.classroom.similarity.explaining import explain
 from grader.classroom.similarity.preprocessing import Cache, Preparation, Unreadable, changed
 from grader.classroom.similarity.reading import of_class, of_folder, published
-from grader.classroom.similarity.records import (
+from grader.classroom.similarity.similarity_records import (
     Block,
     Comparison,
     Excerpt,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from grader.classroom.similarity.fragments import Piece
 from grader.classroom.similarity.phrases import Phrase
-from grader.classroom.similarity.records import Work
+from grader.classroom.similarity.similarity_records import Work
 
 # What has less of its own than so many nodes counts as if it had so many: little proves little, and one function less.
 _FLOOR = 40.0

@@ -9,7 +9,7 @@ from itertools import product
 from grader.classroom.similarity.comparing import Index, Match, Place
 from grader.classroom.similarity.fragments import Piece
 from grader.classroom.similarity.phrases import Phrase
-from grader.classroom.similarity.records import Block, Excerpt, Pair, Side, Work
+from grader.classroom.similarity.similarity_records import Block, Excerpt, Pair, Side, Work
 
 MAX_BLOCKS = 6
 MAX_WORDING = 8

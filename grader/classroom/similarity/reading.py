@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from grader.classroom.gradebook import Gradebook
-from grader.classroom.similarity.records import Published, Work
+from grader.classroom.similarity.similarity_records import Published, Work
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
 from grader.submission import Snapshot, Stored, Submission, collection, open_submission

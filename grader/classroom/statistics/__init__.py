@@ -1,8 +1,10 @@
 """What a gradebook says about a class: scores, exercises and checks, mistakes, quiz items, times. Never torch."""
 
-from grader.classroom.statistics.choices import ENOUGH
 from grader.classroom.statistics.pseudonyms import anonymous, pseudonyms
-from grader.classroom.statistics.records import (
+from grader.classroom.statistics.response_counts import ENOUGH
+from grader.classroom.statistics.similar_pairs import with_similar
+from grader.classroom.statistics.summary import summarize
+from grader.classroom.statistics.summary_records import (
     Bin,
     CheckSummary,
     ClassSummary,
@@ -25,8 +27,6 @@ from grader.classroom.statistics.records import (
     VoidSummary,
     WrongResponse,
 )
-from grader.classroom.statistics.similar import with_similar
-from grader.classroom.statistics.summary import summarize
 
 __all__ = [
     "ENOUGH",

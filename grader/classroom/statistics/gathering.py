@@ -6,7 +6,7 @@ from datetime import datetime
 
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.late_policy import Policy
-from grader.classroom.statistics.records import VoidSummary
+from grader.classroom.statistics.summary_records import VoidSummary
 from grader.core.model import ExerciseResult, Mark, Outcome, QuizResult, Score
 
 

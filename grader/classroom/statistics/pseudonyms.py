@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
 from grader.classroom.gradebook import Gradebook
-from grader.classroom.statistics.records import ClassSummary, QuizSummary
+from grader.classroom.statistics.summary_records import ClassSummary, QuizSummary
 
 _FIRST, _COUNT = 1000, 9000  # four digits
 _FEWEST = 5  # what fewer wrote may tell who wrote it

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
-from grader.classroom.statistics.records import Interval
+from grader.classroom.statistics.summary_records import Interval
 
 KELLEY = 0.27
 Z = NormalDist().inv_cdf(0.975)

@@ -7,12 +7,12 @@ from datetime import date, tzinfo
 
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.late_policy import Policy
-from grader.classroom.statistics.exercises import exercises
+from grader.classroom.statistics.distribution import histogram, spread
+from grader.classroom.statistics.exercise_counts import exercises
 from grader.classroom.statistics.gathering import Gathered, attempted, gather
-from grader.classroom.statistics.items import quizzes
-from grader.classroom.statistics.mistakes import misconceptions, mistakes
-from grader.classroom.statistics.numbers import histogram, spread
-from grader.classroom.statistics.records import ClassSummary, Day, StudentSummary
+from grader.classroom.statistics.item_analysis import quizzes
+from grader.classroom.statistics.mistake_counts import misconceptions, mistakes
+from grader.classroom.statistics.summary_records import ClassSummary, Day, StudentSummary
 from grader.core.errors import InternalError, UsageError
 from grader.course.catalog import Course
 

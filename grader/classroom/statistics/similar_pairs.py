@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from grader.classroom import similarity
 from grader.classroom.gradebook import Gradebook
-from grader.classroom.statistics.records import ClassSummary
+from grader.classroom.statistics.summary_records import ClassSummary
 from grader.course.catalog import Course
 
 MAX_SIMILAR = 20

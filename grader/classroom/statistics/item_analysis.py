@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from grader.classroom.statistics import psychometrics
-from grader.classroom.statistics.choices import ENOUGH, Asked, options, wrong
+from grader.classroom.statistics.distribution import spread
 from grader.classroom.statistics.gathering import Gathered
-from grader.classroom.statistics.numbers import spread
-from grader.classroom.statistics.records import (
+from grader.classroom.statistics.response_counts import ENOUGH, Asked, options, wrong
+from grader.classroom.statistics.summary_records import (
     Concern,
     Estimate,
     ItemSummary,

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from grader.classroom.statistics.distribution import spread
 from grader.classroom.statistics.gathering import Gathered, attempted
-from grader.classroom.statistics.numbers import spread
-from grader.classroom.statistics.records import CheckSummary, ExerciseSummary, Share, Tally
+from grader.classroom.statistics.summary_records import CheckSummary, ExerciseSummary, Share, Tally
 from grader.core.model import ExerciseResult, Outcome
 from grader.course.catalog import Course
 

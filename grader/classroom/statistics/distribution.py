@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Collection, Sequence
 
-from grader.classroom.statistics.records import Bin, Spread
+from grader.classroom.statistics.summary_records import Bin, Spread
 
 BINS = 10
 

@@ -5,9 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from grader.classroom.report import chart
-from grader.classroom.report.item_tables import quizzes
-from grader.classroom.report.similarity_page import alike
-from grader.classroom.report.wording import (
+from grader.classroom.report.class_phrases import (
     counted,
     hand_in_sentences,
     lecture,
@@ -21,6 +19,8 @@ from grader.classroom.report.wording import (
     seconds,
     spread_sentence,
 )
+from grader.classroom.report.item_tables import quizzes
+from grader.classroom.report.similarity_page import alike
 from grader.classroom.statistics import (
     CheckSummary,
     ClassSummary,

@@ -2,9 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from grader.classroom.report.item_lines import chosen, in_full, overview
-from grader.classroom.report.similarity_text import similar_lines
-from grader.classroom.report.wording import (
+from grader.classroom.report.class_phrases import (
     Matter,
     counted,
     hand_in_sentences,
@@ -17,6 +15,8 @@ from grader.classroom.report.wording import (
     rule,
     spread_sentence,
 )
+from grader.classroom.report.item_lines import chosen, in_full, overview
+from grader.classroom.report.similarity_text import similar_lines
 from grader.classroom.statistics import CheckSummary, ClassSummary, ExerciseSummary, MistakeSummary
 from grader.report.text_layout import BAR, BODY, Style, bar, columns, cut, finished, paragraph, wrap
 

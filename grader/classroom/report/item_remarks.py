@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from grader.classroom.report.wording import counted, of, percent
+from grader.classroom.report.class_phrases import counted, of, percent
 from grader.classroom.statistics import (
     ENOUGH,
     Concern,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from grader.classroom.statistics import psychometrics
-from grader.classroom.statistics.records import Concern, OptionSummary, Share, WrongResponse
+from grader.classroom.statistics.summary_records import Concern, OptionSummary, Share, WrongResponse
 from grader.core.model import ItemResult
 from grader.quiz import Item
 from grader.quiz.responses import ResponseError

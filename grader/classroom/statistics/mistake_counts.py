@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from grader.classroom.statistics.gathering import Gathered, attempted
-from grader.classroom.statistics.records import MisconceptionSummary, MistakeSummary, Share
+from grader.classroom.statistics.summary_records import MisconceptionSummary, MistakeSummary, Share
 from grader.core.model import CheckResult, Counterexample, Diagnosis, ItemResult
 from grader.course.catalog import Course
 from grader.course.known_mistakes import Listed, read_mistakes

@@ -1,0 +1,78 @@
+"""What `grade class` and `grade regrade` share: their options on grading, and how they show a student's result."""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grader.classroom.batch import ClassRun, StudentResult
+from grader.classroom.executors import open_executor
+from grader.classroom.gradebook import Gradebook
+from grader.cli import options
+from grader.core import scoring
+from grader.core.safetext import one_line
+from grader.course.catalog import Course
+from grader.grading.dispatcher import cores
+
+_MAX_NAME = 60
+_MAX_REASON = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassGrading:
+    """How a class is graded: the values of the options that both commands take. `jobs` is None for one a core."""
+
+    required_level: int
+    jobs: int | None
+    executor: str
+    seed: int
+
+    @contextlib.contextmanager
+    def open_run(self, course: Course, gradebook: Path, *, recording: bool = True) -> Iterator[ClassRun]:
+        """Open the gradebook and the executor, and give a run over a class on them."""
+        with (
+            Gradebook(gradebook) as book,
+            open_executor(self.executor, self.jobs or cores()) as executor,
+        ):
+            yield ClassRun(
+                course=course,
+                gradebook=book,
+                executor=executor,
+                seed=self.seed,
+                required_level=self.required_level,
+                recording=recording,
+            )
+
+
+def class_grading(command: options.Command) -> options.Command:
+    """Add --require-isolation, --jobs, --executor and --seed; the command gets them as one `grading`."""
+
+    @functools.wraps(command)
+    def with_grading(
+        *args: Any, require_isolation: int, jobs: int | None, executor: str, seed: int, **others: Any
+    ) -> Any:
+        grading = ClassGrading(required_level=require_isolation, jobs=jobs, executor=executor, seed=seed)
+        return command(*args, grading=grading, **others)
+
+    decorators = (options.require_isolation(), options.jobs, options.executor, options.seed())
+    return options.together(*decorators)(with_grading)
+
+
+def exit_code(result: StudentResult) -> int:
+    """Return 3 where an error in the grader voids a part, 1 where a submission could not be read, else 0."""
+    if result.report is None:
+        return 1
+    return 3 if scoring.has_internal_error(result.report) else 0
+
+
+def shown_name(student: str) -> str:
+    """Return a student's name as it may be printed: in one line, and not too long."""
+    return one_line(student, limit=_MAX_NAME)
+
+
+def refusal_line(result: StudentResult, width: int = 0) -> str:
+    """Return the line for a submission that could not be graded. The reason, last, may hold a student's text."""
+    reason = one_line(result.refused, limit=_MAX_REASON)
+    return f"{'not graded':>{width}}  {shown_name(result.student)}: {reason}"
