@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browsing import show_as_usual
+from tiers import only_cold_tests_start_programs, pytest_collection_modifyitems, pytest_fixture_setup
 
 from grader.core.model import CheckResult, ExerciseResult
 from grader.course import catalog
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 BROWSER_VARIABLE = (
     "CONVGRADER_BROWSER"  # "required": without a browser its tests fail instead of being skipped
 )
+__all__ = ["only_cold_tests_start_programs", "pytest_collection_modifyitems", "pytest_fixture_setup"]  # hooks of pytest
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
 

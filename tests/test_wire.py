@@ -78,7 +78,7 @@ def test_several_tensors_keep_their_order():
         "a" * 100_001,
         {1, 2},
     ],
-    ids=repr,
+    ids=["huge int", "object", "dict of floats", "sparse", "complex", "long text", "set"],
 )
 def test_what_does_not_cross_arrives_as_foreign(thing):
     assert isinstance(crossed(thing), ForeignValue)

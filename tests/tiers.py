@@ -1,0 +1,121 @@
+"""The tier of each test, from what it uses: `unit`, `warm` or `cold`. An explicit mark of a test or a file wins.
+
+- `unit`: no other process. `warm`: uses the shared warm process (the fixture `dispatcher`).
+- `cold`: starts interpreters, browsers or whole commands, or takes seconds.
+
+`make test` runs unit and warm tests, `make test-all` all. A test that starts a program in another tier than `cold` fails.
+Tests that share a fixture of their module run on one worker of pytest-xdist: the fixture is made once.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FunctionType
+
+import pytest
+
+from grader.grading.dispatcher import Dispatcher
+
+TIERS = ("unit", "warm", "cold")
+TESTS = str(Path(__file__).parent)
+SHARED = "dispatcher"  # the fixture with the warm process of a pytest worker
+COLD_FIXTURES = {"browser", "run_without_torch"}
+STARTERS = {subprocess, Dispatcher, subprocess.Popen, subprocess.run}  # what uses one of these starts a program
+STARTING = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system")  # audit events
+
+_started: list[str] = []
+
+
+def _record(event: str, arguments: tuple[object, ...]) -> None:
+    if event in STARTING:
+        _started.append(str(arguments[1] if event == "subprocess.Popen" else arguments[0])[:200])
+
+
+sys.addaudithook(_record)
+
+
+# --- the tier of a test
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """Return the global names and attributes that code and the functions in it use."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def starts_programs(function: object, seen: set[object] | None = None) -> bool:
+    """Return whether a function of the tests, or one that it calls, uses something that starts a program."""
+    seen = set() if seen is None else seen
+    function = getattr(function, "__func__", function)
+    function = getattr(function, "__wrapped__", function)
+    if not isinstance(function, FunctionType) or function in seen or not function.__code__.co_filename.startswith(TESTS):
+        return False
+    seen.add(function)
+    for name in _names(function.__code__):
+        value = function.__globals__.get(name)
+        if _is_starter(value) or starts_programs(value, seen):
+            return True
+        if isinstance(value, type) and value.__module__ in sys.modules:
+            methods = [method for method in vars(value).values() if isinstance(method, FunctionType)]
+            if any(starts_programs(method, seen) for method in methods):
+                return True
+    return False
+
+
+def _is_starter(value: object) -> bool:
+    return any(value is starter for starter in STARTERS)
+
+
+def _fixtures(item: pytest.Item) -> dict[str, object]:
+    """Return the fixtures of a test by name, each as its innermost definition."""
+    found = getattr(item, "_fixtureinfo", None)
+    return {name: defined[-1] for name, defined in found.name2fixturedefs.items()} if found else {}
+
+
+def tier(item: pytest.Item) -> str:
+    """Return the tier of a test: that of its nearest mark, else what its code and its fixtures say."""
+    for node in item.listchain()[::-1]:
+        for name in TIERS:
+            if any(mark.name == name for mark in node.own_markers):
+                return name
+    fixtures = _fixtures(item)
+    own = [fixture.func for name, fixture in fixtures.items() if name != SHARED]
+    if COLD_FIXTURES & set(fixtures) or any(map(starts_programs, [item.function, *own])):
+        return "cold"
+    return "warm" if SHARED in fixtures else "unit"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its tier, and those that share a fixture of their module with a group."""
+    for item in items:
+        name = tier(item)
+        if item.get_closest_marker(name) is None:
+            item.add_marker(name)
+        if any(fixture.scope in ("module", "class") for fixture in _fixtures(item).values()):
+            if item.get_closest_marker("xdist_group") is None:
+                item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+# --- what a test really starts
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> Iterator[object]:
+    """The shared warm process is nobody's fault: what it starts is not counted."""
+    before = len(_started)
+    result = yield
+    if fixturedef.argname == SHARED:
+        del _started[before:]
+    return result
+
+
+@pytest.fixture(autouse=True)
+def only_cold_tests_start_programs(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a unit or warm test that started a program."""
+    _started.clear()
+    yield
+    if _started and tier(request.node) != "cold":
+        pytest.fail(f"This test is to be marked `cold`, for it started: {_started}")
