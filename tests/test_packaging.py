@@ -84,6 +84,16 @@ def test_the_wheel_holds_the_course_and_nothing_else_of_the_checkout(installed):
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests")]
 
 
+def test_the_description_has_no_link_into_the_repository(installed):
+    _, wheel = installed
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = archive.read(name).decode("utf-8")
+    assert "Description-Content-Type: text/markdown" in metadata
+    assert "make demo" in metadata
+    assert "](docs/" not in metadata
+
+
 def test_a_fresh_workspace_outside_the_checkout_can_be_graded(workspace):
     run, folder = workspace
     handed_out = {path.relative_to(folder) for path in (folder / "exercises").rglob("*") if path.is_file()}
