@@ -28,7 +28,8 @@ def read(text: str) -> list[list[str]]:
 
 
 LATE = mark("bob", 4.0, raw_points=5.0, number=2, days_late=2, penalty_percent=20.0)
-FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "=cmd|' /C calc'!A0"]
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\t1", "\r1", "=cmd|' /C calc'!A0"]
+FORMULAS += [f"{space}{sign}1" for space in (" ", "  ", "\n", "\u00a0", " \t") for sign in "=+-@"]
 
 
 # --- nbgrader and Moodle

@@ -2,9 +2,11 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -187,3 +189,115 @@ def test_calls_that_one_architecture_lacks_are_the_old_ones():
     lacking = {name for name, (_, arm) in seccomp._REFUSED.items() if arm is None}
     assert {"fork", "vfork", "chmod", "mkdir", "rename", "unlink"} <= lacking
     assert all(x86 is not None for x86, _ in seccomp._REFUSED.values())
+
+
+# --- limits
+
+
+def limits_after(action) -> dict[str, int]:
+    """Return the resource limits of a forked child after an action."""
+    kinds = ("AS", "CPU", "FSIZE", "CORE", "NOFILE")
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            action()
+            found = {kind: resource.getrlimit(getattr(resource, f"RLIMIT_{kind}")) for kind in kinds}
+            os.write(writing, json.dumps(found).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        answer = pipe.read()
+    os.waitpid(child, 0)
+    found = json.loads(answer)
+    assert all(soft == hard for soft, hard in found.values() if hard != resource.RLIM_INFINITY), (
+        "cannot be raised"
+    )
+    return {kind: soft for kind, (soft, _) in found.items()}
+
+
+def test_the_limits_of_a_worker_are_those_it_is_given():
+    from grader.sandbox.worker import linux
+
+    large = 64 * 2**30
+    assert limits_after(lambda: linux.limit(large, 17)) == {
+        "AS": large,
+        "CPU": 17,
+        "FSIZE": 0,
+        "CORE": 0,
+        "NOFILE": 64,
+    }
+
+
+def test_a_limit_that_is_lower_already_stays():
+    from grader.sandbox.worker import limits, linux
+
+    def lower(limit) -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (9, 9))
+        limit()
+
+    assert limits_after(lambda: lower(lambda: linux.limit(64 * 2**30, 17)))["CPU"] == 9
+    assert limits_after(lambda: lower(lambda: limits.limit_here(2**16, 17)))["CPU"] == 9
+
+
+def test_the_limits_of_a_spawned_worker_are_those_it_is_given():
+    from grader.sandbox.worker import limits, linux
+
+    size = {}
+
+    def action() -> None:
+        size["before"] = linux.virtual_memory_bytes()
+        limits.limit_here(1024, 17)
+
+    found = limits_after(action)
+    assert (found["CPU"], found["FSIZE"], found["CORE"]) == (17, 0, 0)
+    expected = linux.virtual_memory_bytes() + 1024 * 2**20
+    assert abs(found["AS"] - expected) < 32 * 2**20  # a child is as large as its parent, but for a few pages
+
+
+@pytest.mark.parametrize(("memory_limit_mib", "budget_mib"), [(1, 101), (1024, 1124)])
+def test_the_budget_of_a_worker_is_its_memory_limit_beyond_the_size_of_the_zygote(
+    monkeypatch, memory_limit_mib, budget_mib
+):
+    from grader.sandbox.worker import linux, lockdown
+
+    calls = []
+    for name in (
+        "close_all_but",
+        "drop_capabilities",
+        "die_with_parent",
+        "forbid_new_privileges",
+        "make_undumpable",
+    ):
+        monkeypatch.setattr(linux, name, lambda *_: None)
+    monkeypatch.setattr(linux, "limit", lambda *limits: calls.append(limits))
+    monkeypatch.setattr(lockdown.seccomp, "install", lambda: calls.append("seccomp"))
+    monkeypatch.setattr(lockdown.tempfile, "tempdir", None)
+    confinement = lockdown.Confinement(
+        level=1, layers=(), missing=(), landlock_fd=None, base_bytes=100 * 2**20
+    )
+    lockdown.lock_down(confinement, keep={0}, memory_limit_mib=memory_limit_mib, cpu_limit_s=7, cpu=None)
+    assert calls == [(budget_mib * 2**20, 7), "seccomp"]
+
+
+def test_every_descriptor_is_closed_but_those_that_are_kept():
+    from grader.sandbox.worker import linux
+
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        extra = [os.dup(0) for _ in range(5)]
+        linux.close_all_but({0, 1, 2, writing, extra[2]})
+        os.write(
+            writing,
+            json.dumps([extra[2], *(int(path.name) for path in Path("/proc/self/fd").iterdir())]).encode(),
+        )
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        kept, *left = json.loads(pipe.read())
+    os.waitpid(child, 0)
+    listing = {number for number in left if number not in (0, 1, 2, writing, kept)}
+    assert {0, 1, 2, writing, kept} <= set(left)
+    assert len(listing) <= 1, "the one that lists /proc/self/fd"

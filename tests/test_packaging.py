@@ -1,5 +1,6 @@
 """The wheel: it carries the course, works outside the checkout, and keeps its solutions from the worker."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,22 +11,35 @@ from pathlib import Path
 
 import pytest
 
+from grader.course.catalog import PACKAGED_COURSE
+
 ROOT = Path(__file__).parent.parent
 
+# Tries to read files, and says what came of it once for each.
 THIEF = """
-import os, sys
-def _try(path):
+for _path in PATHS:
     try:
-        return open(path).read()[:20]
-    except OSError as error:
-        return error.strerror
+        with open(_path) as _file:
+            print("READ", _file.read()[:20])
+    except OSError as _error:
+        print(_error.strerror)
 def conv_output_size(size, kernel_size, stride=1, padding=0, dilation=1):
-    found = [p for p in sys.path if p.endswith("site-packages")]
-    for folder in found:
-        for name in ("reference.py", "test_output_size.py", "exercise.yaml"):
-            print(_try(os.path.join(folder, "convgrader_course", "solutions", "output_size", name)))
     return 0
 """
+READABLE = """
+import json
+from pathlib import Path
+import grader
+from grader.course import catalog
+from grader.sandbox.worker import landlock
+print(json.dumps([str(Path(grader.__file__).parent), str(catalog.find_root()), *map(str, landlock.readable())]))
+"""
+
+
+def site_packages(python: Path) -> Path:
+    """Return the folder of the libraries of a virtual environment."""
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    return python.parents[1] / "lib" / version / "site-packages"
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +60,12 @@ def installed(tmp_path_factory):
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = folder.glob("convgrader-*.whl")
     venv.create(folder / "venv", symlinks=True)
-    site = folder / "venv" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    python = folder / "venv" / "bin" / "python"
+    site = site_packages(python)
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
     (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
-    return folder / "venv" / "bin" / "python", wheel
+    return python, wheel
 
 
 @pytest.fixture
@@ -106,10 +121,46 @@ def test_a_fresh_workspace_outside_the_checkout_can_be_graded(workspace):
     assert "0/20" in done.stdout
 
 
-def test_a_submission_cannot_read_the_course_in_site_packages(workspace):
+def test_a_submission_cannot_read_the_course_in_site_packages(workspace, installed):
     run, folder = workspace
-    (folder / "exercises" / "output_size.py").write_text(THIEF, encoding="utf-8")
-    done = run("output_size", "--require-isolation", "2")
+    site = site_packages(installed[0])
+    solution = site / PACKAGED_COURSE / "solutions" / "output_size"
+    paths = [solution / name for name in ("reference.py", "test_output_size.py", "exercise.yaml")]
+    paths += [site / PACKAGED_COURSE / "quizzes" / "pooling.yaml", site / "grader" / "__init__.py"]
+    assert all(path.is_file() for path in paths), "the course is not where this test looks for it"
+    source = f"PATHS = {list(map(str, paths))}\n{THIEF}"
+    (folder / "exercises" / "output_size.py").write_text(source, encoding="utf-8")
+    done = run("output_size", "--require-isolation", "2", "--format", "json")
     assert done.returncode == 1, done.stderr
-    assert "Permission denied" in done.stdout
-    assert "def " not in done.stdout
+    (exercise,) = json.loads(done.stdout)["exercises"]
+    assert exercise["output"].splitlines() == ["Permission denied"] * len(paths)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Landlock is Linux's")
+@pytest.mark.parametrize("kind", ["wheel", "editable", "checkout"])
+def test_a_worker_may_read_neither_the_course_nor_the_grader_of_any_installation(installed, tmp_path, kind):
+    python, _ = installed
+    if kind == "wheel":
+        expected = (site_packages(python) / "grader", site_packages(python) / PACKAGED_COURSE)
+    else:
+        expected = (ROOT / "grader", ROOT)
+    if kind == "editable":  # as `pip install -e` leaves it: a path file beside the libraries
+        venv.create(tmp_path / "venv", symlinks=True)
+        python = tmp_path / "venv" / "bin" / "python"
+        paths = f"{ROOT}\n{sysconfig.get_path('purelib')}\n"
+        (site_packages(python) / "editable.pth").write_text(paths, encoding="utf-8")
+    command = [str(python) if kind != "checkout" else sys.executable, "-c", READABLE]
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "CONVGRADER_COURSE")
+    }
+    folder = ROOT if kind == "checkout" else tmp_path
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    engine, course, *readable = (Path(path).resolve() for path in json.loads(done.stdout))
+    assert (engine, course) == tuple(path.resolve() for path in expected)
+    assert any(path.name == "torch" for path in readable)
+    secrets = [engine, course / "solutions", course / "quizzes", course / "exercises"]
+    for secret in secrets:
+        assert secret.is_dir()
+        assert not [path for path in readable if secret.is_relative_to(path) or path.is_relative_to(secret)]
+    if kind == "wheel":
+        assert engine.parent == course.parent, "beside each other, so neither is inside the other"

@@ -108,6 +108,14 @@ def test_a_module_that_raises_is_told_apart_from_one_that_ends(sandbox):
         sandbox("import os\nos._exit(5)").ensure_loaded()
 
 
+def test_a_spawned_worker_has_imported_nothing_of_a_course_or_of_grading(launcher, sandbox):
+    if not isinstance(launcher, SpawnLauncher):
+        pytest.skip("a forked worker has the modules of the zygote, which holds no course content")
+    box = sandbox("import sys\ndef f(): return [m for m in sys.modules if m.split('.')[0] == 'grader']")
+    wings = {name.split(".")[1] for name in ask(box).value.items if "." in name}
+    assert wings == {"core", "sandbox"}
+
+
 def test_processes_get_no_environment_of_ours(monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "hunter2")
     assert "SECRET_TOKEN" not in clean_environment()

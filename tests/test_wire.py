@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from grader.core.errors import ProtocolError
 from grader.sandbox.protocol import frames, messages
 from grader.sandbox.protocol.frames import Closed, DescriptorChannel, Overdue, PipeChannel, SocketChannel
-from grader.sandbox.protocol.messages import EntriesValue, ForeignValue, ItemsValue, Returned, TensorValue
+from grader.sandbox.protocol.messages import (
+    EntriesValue,
+    ForeignValue,
+    HandleValue,
+    ItemsValue,
+    Loaded,
+    Raised,
+    Returned,
+    TensorValue,
+    TracebackLine,
+)
 from grader.sandbox.protocol.values import DTYPES, Packer, unpack_all
 
 
@@ -235,3 +245,182 @@ def test_a_descriptor_that_was_told_not_to_wait_waits_all_the_same():
         channel.send(b"head", bytes(size - 12 - 4))
         reader.join()
         assert len(received) == size
+
+
+# --- limits: the largest that is accepted, and one more
+
+
+def announced(header: int, payload: int) -> tuple[int, int]:
+    """Return what the first twelve bytes of a frame announce."""
+    return frames._lengths(struct.pack("!4sII", b"CG1\n", header, payload))
+
+
+def test_the_sizes_of_a_frame_have_limits():
+    mib = 2**20
+    assert announced(4 * mib, 256 * mib) == (4 * mib, 256 * mib)
+    for header, payload in ((4 * mib + 1, 0), (0, 256 * mib + 1)):
+        with pytest.raises(ProtocolError, match="more than the limits of a frame"):
+            announced(header, payload)
+
+
+def raised(**fields):
+    return Raised(number=1, cause="raised", type_name="E", message="", **fields)
+
+
+def line(**fields):
+    return TracebackLine(**{"path": "m.py", "line": 1, "function": "f", "text": "", **fields})
+
+
+@pytest.mark.parametrize(
+    ("make", "limit"),
+    [
+        (lambda n: Loaded(names=("n" * n,)), 100),
+        (lambda n: Loaded(names=("n",) * n), 1_000),
+        (lambda n: Returned(number=1, value=None, changed=("n" * n,)), 100),
+        (lambda n: Returned(number=1, value=None, changed=("n",) * n), 1_000),
+        (lambda n: Returned(number=1, value=TensorValue(dtype="float32", shape=(1,) * n)), 64),
+        (lambda n: Returned(number=1, value=TensorValue(dtype="d" * n, shape=())), 100),
+        (lambda n: Returned(number=1, value=HandleValue(handle=0, type_name="t" * n, is_module=True)), 100),
+        (lambda n: Returned(number=1, value=ForeignValue(type_name="t" * n)), 100),
+        (lambda n: Returned(number=1, value=ForeignValue(type_name="t", detail="d" * n)), 300),
+        (lambda n: Raised(number=1, cause="raised", type_name="E" * n, message=""), 100),
+        (lambda n: Raised(number=1, cause="raised", type_name="E", message="m" * n), 2_000),
+        (lambda n: raised(traceback=(line(),) * n), 20),
+        (lambda n: raised(traceback=(line(path="p" * n),)), 300),
+        (lambda n: raised(traceback=(line(text="t" * n),)), 300),
+        (lambda n: raised(traceback=(line(function="f" * n),)), 100),
+    ],
+)
+def test_every_field_of_a_reply_has_a_limit(make, limit):
+    messages.decode_reply(messages.encode(make(limit)))
+    with pytest.raises(ProtocolError, match="not a message"):
+        messages.decode_reply(messages.encode(make(limit + 1)))
+
+
+def test_a_size_may_be_zero_but_not_negative():
+    messages.decode_reply(messages.encode(Returned(number=1, value=TensorValue(dtype="bool", shape=(0,)))))
+    with pytest.raises(ProtocolError):
+        messages.decode_reply(
+            messages.encode(Returned(number=1, value=TensorValue(dtype="bool", shape=(-1,))))
+        )
+
+
+@pytest.mark.parametrize("code", [0x1F, 0x7F, 0x9F, 0x200B, 0x200F, 0x2028, 0x202E, 0x2060, 0x206F])
+def test_a_name_with_a_control_or_format_character_is_refused(code):
+    for name in (f"a{chr(code)}b", f"a{chr(code)}"):
+        with pytest.raises(ProtocolError):
+            messages.decode_reply(messages.encode(Loaded(names=(name,))))
+        messages.decode_reply(messages.encode(Loaded(names=(messages.name_from(name),))))
+    messages.decode_reply(messages.encode(Loaded(names=("a b~é漢",))))
+
+
+def test_a_frame_takes_twenty_thousand_items_and_no_more():
+    assert crossed([None] * 19_999) == [None] * 19_999  # the list itself is one
+    assert isinstance(crossed([None] * 20_000), ForeignValue)
+    assert crossed(dict.fromkeys(range(19_999))) == dict.fromkeys(range(19_999))
+    assert isinstance(crossed(dict.fromkeys(range(20_000))), ForeignValue)
+
+
+def test_the_items_of_all_containers_of_a_frame_count_together():
+    inner, foreign_one = crossed([[None] * 9_999, [None] * 9_999])
+    assert (len(inner), type(foreign_one)) == (9_999, ForeignValue)
+    assert crossed([[None] * 9_998, [None] * 9_999])[1] == [None] * 9_999
+    for first in (19_000, 1_000):  # items after a container count as those before it do
+        value = [[None] * first, *[None] * (19_998 - first)]
+        assert crossed(value) == value
+        assert isinstance(crossed([*value, None])[0], ForeignValue)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda n: ItemsValue(form="tuple", items=(None,) * n),
+        lambda n: EntriesValue(entries=((1, None),) * n),
+        lambda n: ItemsValue(form="list", items=(ItemsValue(form="list", items=(None,) * (n - 1)),)),
+    ],
+    ids=["list", "dict", "nested"],
+)
+def test_the_items_of_a_received_container_are_limited(value):
+    unpack_all([value(20_000)], bytearray(), lambda other: other)
+    with pytest.raises(ProtocolError, match="too many items"):
+        unpack_all([value(20_001)], bytearray(), lambda other: other)
+
+
+def nested(levels: int, innermost=None):
+    for _ in range(levels):
+        innermost = [innermost]
+    return innermost
+
+
+def test_containers_nest_sixteen_levels_deep_and_no_more():
+    assert crossed(nested(16)) == nested(16)
+    deep = crossed(nested(17))
+    for _ in range(17):
+        (deep,) = deep
+    assert deep.detail == "nested too deeply"
+
+
+def test_the_depth_of_a_received_value_is_limited():
+    def received(levels: int):
+        value = None
+        for _ in range(levels):
+            value = ItemsValue(form="list", items=(value,))
+        return unpack_all([value], bytearray(), lambda other: other)
+
+    received(17)
+    with pytest.raises(ProtocolError, match="nested too deeply"):
+        received(18)
+
+
+def test_a_text_crosses_up_to_its_limit():
+    assert crossed("a" * 100_000) == "a" * 100_000
+    assert crossed("a" * 100_001).detail == "of 100001 characters"
+    assert crossed({"k" * 100_000: 1}) == {"k" * 100_000: 1}
+    assert isinstance(crossed({"k" * 100_001: 1}), ForeignValue)
+
+
+@pytest.mark.parametrize(("letter", "each"), [("a", 100_000), ("é", 50_000)])
+def test_the_texts_and_keys_of_a_frame_have_a_budget_of_a_million_bytes(letter, each):
+    full = [letter * each] * 10
+    assert crossed(full) == full
+    assert isinstance(crossed([*full, "a"])[-1], ForeignValue)
+    assert isinstance(crossed([full, {"a": 1}])[-1], ForeignValue)
+
+
+def test_a_tensor_crosses_up_to_64_mib():
+    size = 64 * 2**20
+    assert Packer(foreign).pack(torch.zeros(size, dtype=torch.uint8)).shape == (size,)
+    for large in (torch.zeros(size + 1, dtype=torch.uint8), torch.zeros(1).expand(2**24 + 1)):
+        assert "larger than 64 MiB" in Packer(foreign).pack(large).detail
+
+
+def test_the_tensors_of_a_frame_fill_its_payload_and_no_more():
+    packer = Packer(foreign)
+    packer._tensor_bytes = 256 * 2**20 - 16  # as if that much was packed already
+    assert isinstance(packer.pack(torch.zeros(16, dtype=torch.uint8)), TensorValue)
+    packer._tensor_bytes = 256 * 2**20 - 16
+    assert "larger than 256 MiB" in packer.pack(torch.zeros(17, dtype=torch.uint8)).detail
+
+
+def test_a_tensor_of_more_axes_than_torch_has_is_refused():
+    (value,) = unpack_all([TensorValue(dtype="uint8", shape=(1,) * 64)], bytearray(16), lambda other: other)
+    assert value.dim() == 64
+    with pytest.raises(ProtocolError, match="impossible shape"):
+        unpack_all([TensorValue(dtype="uint8", shape=(1,) * 65)], bytearray(16), lambda other: other)
+
+
+def test_a_payload_of_the_size_of_its_tensors_is_accepted_and_no_other():
+    claim = TensorValue(dtype="float32", shape=(4,))
+    unpack_all([claim], bytearray(16), lambda other: other)
+    for size in (15, 17):
+        with pytest.raises(ProtocolError):
+            unpack_all([claim], bytearray(size), lambda other: other)
+
+
+def test_integers_cross_up_to_64_bits():
+    for value in (2**63 - 1, -(2**63)):
+        assert crossed(value) == value
+        assert crossed({value: 1}) == {value: 1}
+    for value in (2**63, -(2**63) - 1):
+        assert crossed(value).detail == "beyond 64 bits"
+        assert isinstance(crossed({value: 1}), ForeignValue)
