@@ -40,6 +40,8 @@ INSIDE = {
         "zygote": {"engine", "messages"},
         "dispatcher": {"messages"},
         "attempt": {"dispatcher", "messages"},
+        "selection": set(),
+        "api": {"attempt", "dispatcher", "messages", "selection"},
     },
     "grading/engine": {
         "proxy": set(),
@@ -48,11 +50,12 @@ INSIDE = {
         "feedback": {"proxy", "suite"},
         "explanation": {"feedback", "proxy", "suite"},
         "grading_process": {"explanation", "feedback", "proxy", "source_flags", "suite"},
+        "__main__": {"grading_process"},
     },
 }
-# A file outside the wings may import these: the entry, the faces of authors, and the hooks that IPython calls.
+# A file outside the wings may import these: the entry, the faces of authors, the Python API and the hooks of IPython.
 OUTSIDE = {
-    "__init__": {"workspace"},
+    "__init__": {"core", "grading", "workspace"},
     "__main__": {"cli"},
     "mistakes": {"course"},
     "suite": {"grading"},

@@ -14,8 +14,9 @@ from grader.classroom.late_policy import Keep, Policy
 from grader.cli.commands import COMMANDS
 from grader.core.errors import GraderError, UsageError
 from grader.core.model import Reveal
+from grader.grading import messages
 
-DEFAULT_SEED = 0
+DEFAULT_SEED = messages.DEFAULT_SEED
 WITHOUT_COMMAND = "grader.without_command"  # in a context: `grade` stood alone, or before an exercise
 REQUIRED_LEVEL = 2  # at level 1 a submission can read the answers, at level 0 it has the instructor's rights
 

@@ -16,12 +16,12 @@ from grader.core import scoring
 from grader.core.atomic_write import write_whole
 from grader.core.errors import IsolationRefused, UsageError
 from grader.core.model import CheckResult, Exercise, ExerciseResult, Report, Reveal
-from grader.core.suggestions import question
 from grader.course import catalog
 from grader.course.catalog import Course
 from grader.course.visibility import seen as seen_of
-from grader.grading import attempt
+from grader.grading import attempt, selection
 from grader.grading.dispatcher import Dispatcher
+from grader.grading.selection import refuse_empty
 from grader.report import (
     NONE_OPENED,
     Help,
@@ -32,7 +32,7 @@ from grader.report import (
     shown_exercise,
     summary_text,
 )
-from grader.submission import Submission, Unreadable, is_notebook, open_submission
+from grader.submission import is_notebook, open_submission
 from grader.workspace.opened_hints import OpenedHints
 from grader.workspace.progress import Progress
 
@@ -168,43 +168,14 @@ class _Counter:
 
 
 def choose(course: Course, ids: Sequence[str]) -> list[Exercise]:
-    """Return the exercises of these ids, or all; raise UsageError for an id nobody knows.
-
-    An id of an exercise that cannot be read is known, and left out.
-    """
-    known = [exercise.id for exercise in course.exercises]
-    known += [folder.name for folder in course.folders if folder.name not in known]
-    for wanted in ids:
-        if wanted in known:
-            continue
-        if (course.quizzes / f"{wanted}.yaml").is_file():
-            raise UsageError(
-                f'"{wanted}" is a quiz. Answer it with `grade quiz {wanted}`; `grade` without names grades it.'
-            )
-        hint = question(wanted, [*known, *COMMANDS]) or f" There are: {', '.join(known)}."
-        raise UsageError(f'There is no exercise "{wanted}".{hint}')
-    return [exercise for exercise in course.exercises if not ids or exercise.id in ids]
+    """Return the exercises of these ids, or all; a misspelled id may stand for a command too."""
+    return selection.choose(course, ids, COMMANDS)
 
 
 def refuse_below(required: int, dispatcher: Dispatcher) -> None:
     """Raise IsolationRefused where this machine isolates less than is required."""
     if required and (found := dispatcher.isolation()).level < required:
         raise IsolationRefused(level=found.level, required=required, missing=found.missing)
-
-
-def refuse_empty(course: Course, submission: Submission, path: Path) -> None:
-    """Refuse a submission that holds neither a stub nor answers: most likely the wrong folder."""
-    found = [exercise for exercise in course.exercises if _has_module(submission, exercise.id)]
-    if not found and not submission.tree.has_folder("answers"):
-        raise UsageError(
-            f"There is nothing to grade in {path.resolve()}: no exercises/ and no answers/.\n"
-            "Start a workspace with `grade init DIR`, or name one with --submission DIR."
-        )
-
-
-def _has_module(submission: Submission, exercise: str) -> bool:
-    snapshot = submission.snapshot(exercise)
-    return not isinstance(snapshot, Unreadable) or snapshot.attempted
 
 
 def exit_code(report: Report, fail_under: float) -> int:

@@ -23,7 +23,6 @@ from grader.cli.run import (
     note,
     opened_hints,
     refuse_below,
-    refuse_empty,
     width,
 )
 from grader.cli.screen import Screen, to_work_on, verdict_text
@@ -34,6 +33,7 @@ from grader.course.catalog import Course
 from grader.course.visibility import seen as seen_of
 from grader.grading import attempt
 from grader.grading.dispatcher import Dispatcher
+from grader.grading.selection import refuse_empty
 from grader.report import (
     NONE_OPENED,
     Help,

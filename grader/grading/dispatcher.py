@@ -267,6 +267,7 @@ class _Zygote:
                     "-m",
                     "grader.grading.zygote",
                     str(theirs.fileno()),
+                    str(os.getpid()),
                     str(max_level),
                     str(int(many)),
                 ],
@@ -375,7 +376,7 @@ class _Spawner:
         """Start a grading process; the job follows through the channel."""
         del job, slot
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "grader.grading.engine.grading_process"],
+            [sys.executable, "-P", "-m", "grader.grading.engine"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

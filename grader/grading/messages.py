@@ -9,6 +9,8 @@ import msgspec.structs
 from grader.core.errors import Problem
 from grader.core.model import CheckResult, Exercise, ExerciseResult, Snippet
 
+DEFAULT_SEED = 0  # of the inputs of suites
+
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass

@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import os
 import socket
 import sys
 import time
@@ -30,7 +29,7 @@ from grader.grading.engine.suite.global_state import Globals
 from grader.grading.engine.suite.plugin import Check, CheckRun, CheckSpec, collect, run_checks
 from grader.grading.engine.suite.tolerance_use import measuring
 from grader.grading.messages import CheckEnded, Graded, Job, NotGraded
-from grader.sandbox.protocol.frames import Channel, Closed, DescriptorChannel
+from grader.sandbox.protocol.frames import Channel, Closed
 from grader.sandbox.protocol.messages import Load, Question, Reply
 from grader.sandbox.protocol.orders import WorkerOrder
 from grader.sandbox.supervisor import ForkLauncher, Launcher, LoadFailed, Sandbox, SpawnLauncher, WorkerLost
@@ -93,7 +92,7 @@ def _imported(name: str, folder: Path, problems: list[Problem]) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - our own fault, whatever it is: its author must know
-        unplaced = Problem(path=f"{name}.py", message=f"cannot be imported: {_our_fault(error)}")
+        unplaced = Problem(path=f"{name}.py", message=f"cannot be imported: {_describe_error(error)}")
         problems.append(blame(error, folder) or unplaced)
         return ModuleType(name)
 
@@ -121,14 +120,14 @@ def _fixture_source(folder: Path) -> str:
     return fixtures.read_text(encoding="utf-8") if fixtures.is_file() else ""
 
 
-def prepare_or_tell(suite: Path) -> Prepared | NotGraded:
+def prepare_or_explain(suite: Path) -> Prepared | NotGraded:
     """Import an exercise, or tell why no submission of it can be graded."""
     try:
         return prepare(suite)
     except DocumentError as error:
         return NotGraded(reason=str(error), problems=error.problems)
     except Exception as error:  # noqa: BLE001 - our own fault, whatever it is: say so, take no points
-        return NotGraded(reason=_our_fault(error))
+        return NotGraded(reason=_describe_error(error))
 
 
 def run_forked(
@@ -139,40 +138,41 @@ def run_forked(
     on_pass: Callable[[], None],
 ) -> None:
     """Grade the one job that comes through `channel`, with workers forked from the zygote."""
-    serve(channel, lambda order: ForkLauncher(zygote, order, slot), lambda _: prepared, on_pass)
+    job, _ = channel.receive()
+    _serve(channel, job, lambda order: ForkLauncher(zygote, order, slot), lambda _: prepared, on_pass)
 
 
-def run_spawned(channel: Channel) -> None:
-    """Grade the one job that comes through `channel`, with workers started as fresh interpreters."""
+def run_spawned(channel: Channel, job: bytes) -> None:
+    """Grade a job, and send its results through `channel`, with workers started as fresh interpreters."""
     torch.set_num_threads(1)
-    serve(channel, SpawnLauncher, prepare_or_tell)
+    _serve(channel, job, SpawnLauncher, prepare_or_explain)
 
 
-def serve(
+def _serve(
     channel: Channel,
+    data: bytes,
     launcher: Callable[[WorkerOrder], Launcher],
     prepare: Callable[[Path], Prepared | NotGraded],
     on_pass: Callable[[], None] = lambda: None,
 ) -> None:
-    """Read one job, grade it, and send each result as it is known. `on_pass` is called before a pass is told."""
-    header, _ = channel.receive()
-    job = messages.decode(header)
+    """Grade a job, and send each result as it is known. `on_pass` is called before a passed result is sent."""
+    job = messages.decode(data)
     if not isinstance(job, Job):
         raise TypeError(f"expected a job, not {type(job).__name__}")
     try:
-        grading = Grading(job, launcher, prepare, lambda m: channel.send(messages.encode(m)))
+        grading = ExerciseGrading(job, launcher, prepare, lambda m: channel.send(messages.encode(m)))
         graded: messages.Message = grading.run()
     except Closed:
-        return  # the command is gone: nobody wants the result
-    except Exception as error:  # noqa: BLE001 - our own fault, whatever it is: say so, take no points
-        graded = NotGraded(reason=_our_fault(error))
+        return  # the command has ended
+    except Exception as error:  # noqa: BLE001 - an error in the grader, whatever it is: report it, take no points
+        graded = NotGraded(reason=_describe_error(error))
     if isinstance(graded, Graded) and graded.result.outcome is Outcome.PASSED:
         on_pass()
     with contextlib.suppress(Closed):
         channel.send(messages.encode(graded))
 
 
-def _our_fault(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -200,7 +200,7 @@ class _Local:
 
 
 @dataclass(slots=True)
-class Grading:
+class ExerciseGrading:
     """One exercise of one submission, graded once."""
 
     job: Job
@@ -266,7 +266,7 @@ class Grading:
         try:
             explained = self._explain() if self.job.explain else {}
         except Exception as error:  # noqa: BLE001 - our own fault, after the points are settled: say so, keep them
-            trouble = f"{UNEXPLAINED}: {_our_fault(error)}."
+            trouble = f"{UNEXPLAINED}: {_describe_error(error)}."
         self.sandbox.close()
         result = scoring.exercise_result(
             self.job.exercise,
@@ -359,7 +359,7 @@ class Grading:
         except Unwritable as why:
             return Snippet(reason=str(why))
         except Exception as fault:  # noqa: BLE001 - our own fault, and no reason to grade nothing
-            return Snippet(reason=f"{NOT_WRITTEN}: {_our_fault(fault)}")
+            return Snippet(reason=f"{NOT_WRITTEN}: {_describe_error(fault)}")
 
     def _result(self, run: CheckRun) -> CheckResult:
         spec, error = run.spec, run.error
@@ -393,7 +393,7 @@ class Grading:
             return Outcome.FAILED, str(error) or "The result is not the expected one.", ()
         if self._reference_passes(run):
             return Outcome.FAILED, self._unusable(run.conversation, error), ()
-        return Outcome.INTERNAL_ERROR, f"The suite is broken: {_our_fault(error)}", ()
+        return Outcome.INTERNAL_ERROR, f"The suite is broken: {_describe_error(error)}", ()
 
     def _reference_passes(self, run: CheckRun) -> bool:
         """Tell whose fault an error inside the suite is: run the check once more on the reference."""
@@ -448,14 +448,3 @@ def _compared(calls: list[CallRecord], error: BaseException) -> CallRecord | Non
 
 def _shares(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
-
-
-def main() -> None:
-    """Entry of a spawned grading process: the job comes through stdin, results leave through stdout."""
-    reading, writing = os.dup(0), os.dup(1)
-    os.dup2(2, 1)
-    run_spawned(DescriptorChannel(reading, writing))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,96 +1,36 @@
-"""The warm process: imports torch, pytest and the engine once, then forks hosts, which fork all others.
+"""Entry of the warm process, which imports torch, pytest and the engine once, for all that are forked from it.
 
-Started as `python -P -m grader.grading.zygote FD MAX_LEVEL MANY` with a clean environment in `/`. It reads no course
-and no submission, only orders of a few bytes with descriptors attached. Hosts are forked from it: one for each
-exercise, which imports that and forks grading processes; one for each set of banned operators, which bans them, knows
-no exercise, and keeps workers.
+Started as `python -P -m grader.grading.zygote FD OWNER MAX_LEVEL MANY` with a clean environment in `/`.
+
+It ends with OWNER, the process that started it: a pidfd becomes readable when the whole process has ended. The kernel's
+PR_SET_PDEATHSIG would not do here, for it fires when the THREAD that started a process ends, and a dispatcher may be
+made in any thread. The processes forked from here have one thread each, so for them it is right.
 """
 
-import gc
 import os
-import platform
-import socket
+import signal
 import sys
+from functools import partial
 
-import msgspec
-
-from grader.course import known_mistakes  # noqa: F401 - imported for the processes forked from here
-from grader.grading.engine import grading_process  # noqa: F401 - imported for the processes forked from here
-from grader.grading.engine.suite import effects, layers, small_inputs  # noqa: F401 - imported for the processes forked from here
-from grader.grading.zygote.forking import receive, settle, threads
-from grader.grading.zygote.host_pool import Hosts, bans_host, exercise_host
-from grader.sandbox.protocol.orders import GradeOrder, Ready
-from grader.sandbox.worker import linux, lockdown
-from grader.sandbox.worker.service import seed_everything
+_LOOK_S = 0.2  # how often a process that still imports looks whether its parent has ended
 
 
-def main(control_fd: int, max_level: int, *, many: bool) -> None:
-    """Warm up, say so, and serve orders until nobody is left who could send one.
+def main(control_fd: int, owner: int, max_level: int, *, many: bool) -> None:
+    """Watch the owner, import all that the warm process needs, and run it."""
+    signal.signal(signal.SIGALRM, partial(_end_without, owner))
+    signal.setitimer(signal.ITIMER_REAL, _LOOK_S, _LOOK_S)
+    owner_fd = os.pidfd_open(owner)
+    _end_without(owner)  # else the pidfd may be another process's
+    from grader.grading.zygote import warm_process  # noqa: PLC0415 - takes seconds, and the owner may end meanwhile
 
-    Where `many` submissions are to come, what makes each of them cheaper is done first, in a third of a second.
-    """
-    linux.die_with_parent()
-    import torch  # noqa: PLC0415
-
-    torch.set_num_threads(1)
-    seed_everything()  # imports numpy.random, once for all children
-    if many:  # before the size is taken that limits of memory start from
-        import hypothesis  # noqa: F401, PLC0415 - the search for the smallest failing call: somebody will need it
-    confinement = lockdown.prepare(max_level=max_level)
-    control = socket.socket(fileno=control_fd)
-    if (count := threads()) != 1:
-        raise SystemExit(f"The zygote has {count} threads; forking it would deadlock its children.")
-    settle()
-    if many:
-        linux.use_huge_pages()
-    control.send(
-        msgspec.msgpack.encode(
-            Ready(
-                level=confinement.level,
-                layers=confinement.layers,
-                missing=confinement.missing,
-                torch_version=str(torch.__version__),
-                python_version=platform.python_version(),
-            )
-        )
-    )
-    serve(control, confinement, many=many)
+    warm_process.run(control_fd, owner_fd, max_level, many=many)
 
 
-def serve(control: socket.socket, confinement: lockdown.Confinement, *, many: bool) -> None:
-    """Carry out orders until the last holder of the other end is gone."""
-    hosts = Hosts(control)
-    warmed: set[str] = set()
-    while True:
-        order, descriptors = receive(control)
-        if order is None:
-            return
-        if isinstance(order, GradeOrder):
-            _warm({*order.warm} - warmed)
-            warmed |= {*order.warm}
-            hosts.pass_on(exercise_host(order, many=many), order, descriptors)
-        else:
-            hosts.pass_on(bans_host(order, confinement, warmed), order, descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
-
-
-def _warm(wanted: set[str]) -> None:
-    """Pay once, for all exercises to come, what each would otherwise pay by itself."""
-    if "optim" in wanted:
-        _first_optimizer_step()
-        gc.collect()
-        gc.freeze()
-
-
-def _first_optimizer_step() -> None:
-    import torch  # noqa: PLC0415
-
-    layer = torch.nn.Linear(1, 1)
-    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
-    layer(torch.ones(1, 1)).sum().backward()
-    optimizer.step()
+def _end_without(owner: int, *_: object) -> None:
+    """End this process where its parent has ended: another process is the parent then."""
+    if os.getppid() != owner:
+        os._exit(1)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), many=sys.argv[3] == "1")
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), many=sys.argv[4] == "1")

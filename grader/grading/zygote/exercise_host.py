@@ -23,7 +23,7 @@ MOST_GROWN_BYTES = 32 * 2**20  # what one that waits may hold beyond what it beg
 def hold_exercise(control: socket.socket, *, order: GradeOrder, many: bool) -> None:
     """Import an exercise, and grade by every order."""
     signal.alarm(order.wall_limit_s)  # even a reference that never ends being imported
-    prepared = _unless_threads(order.suite, grading_process.prepare_or_tell(Path(order.suite)))
+    prepared = _unless_threads(order.suite, grading_process.prepare_or_explain(Path(order.suite)))
     signal.alarm(0)
     settle()
     graders = _Graders(control, prepared, MOST_ORDERS if many else 1)
