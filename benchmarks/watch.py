@@ -4,7 +4,7 @@
 
 The suite is that of `relu`, 20 checks, in a workspace that holds the whole course. A save replaces `relu.py`, right and
 wrong in turn, and is timed from before it is written until the last line of its verdict has come through a pipe. Cold
-runs of `grade relu` are spread among the saves, so that a noisy neighbour hits both.
+runs of `grade relu` are spread among the saves, so that a noisy neighbor hits both.
 """
 
 import argparse

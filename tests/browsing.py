@@ -77,9 +77,9 @@ def told(browser: "WebDriver") -> list[tuple[str, str]]:
     ]
 
 
-# Contrast as WCAG 2.2 computes it, from the colours the browser gives to every text and to what lies behind it.
+# Contrast as WCAG 2.2 computes it, from the colors the browser gives to every text and to what lies behind it.
 CONTRASTS = """
-const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+const numbers = color => color.match(/[\\d.]+/g).map(Number);
 const behind = part => {
   for (let at = part; at; at = at.parentElement) {
     const found = numbers(getComputedStyle(at).backgroundColor);

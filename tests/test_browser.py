@@ -114,16 +114,16 @@ def test_axe_finds_no_barrier(show, name, width):
 def test_dark_is_dark_and_light_is_light(show, name):
     grounds = []
     for scheme in SCHEMES:
-        colour = show(name, scheme=scheme).execute_script(
+        color = show(name, scheme=scheme).execute_script(
             "return getComputedStyle(document.body).backgroundColor"
         )
-        grounds.append(sum(map(int, re.findall(r"\d+", colour)[:3])))
+        grounds.append(sum(map(int, re.findall(r"\d+", color)[:3])))
     assert grounds[0] > 600
     assert grounds[1] < 150
 
 
 MARKS = """
-const rgb = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(Number);
+const rgb = color => color.match(/[\\d.]+/g).slice(0, 3).map(Number);
 const channel = value => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
 const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
 return [...document.querySelectorAll('.chart path')].map(part => {

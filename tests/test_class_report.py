@@ -292,7 +292,7 @@ def test_no_line_is_wider_than_asked_for_whoever_wrote_it(style, asked):
             wide = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in plain)
             assert wide <= style.width, line
             assert line == line.rstrip()
-            assert style.colour or line == plain
+            assert style.color or line == plain
             assert style.unicode or line.isascii()
             assert not [
                 c for c in plain if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")

@@ -203,9 +203,9 @@ def test_the_frame_fits_keeps_to_itself_and_follows_the_theme(outputs, browser, 
         return [before, d.documentElement.scrollHeight, css(d.body).backgroundColor, css(d.querySelector('h3')).fontSize,
                 getComputedStyle(document.getElementById('host')).color, getComputedStyle(document.body).backgroundColor]
     """
-    height, needed, colour, size, host, behind = browser.execute_script(inside, False)
+    height, needed, color, size, host, behind = browser.execute_script(inside, False)
     assert height == needed
-    assert (int(re.findall(r"\d+", colour)[0]) > 128) == (ground > 128)
+    assert (int(re.findall(r"\d+", color)[0]) > 128) == (ground > 128)
     assert size != "40px"
     assert (host, behind) == ("rgb(255, 0, 0)", "rgba(0, 0, 0, 0)")
     browser.execute_script(inside, True)

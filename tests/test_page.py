@@ -194,8 +194,8 @@ def channel(value: float) -> float:
     return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
 
 
-def luminance(colour: str) -> float:
-    red, green, blue = (channel(int(colour[n : n + 2], 16) / 255) for n in (1, 3, 5))
+def luminance(color: str) -> float:
+    red, green, blue = (channel(int(color[n : n + 2], 16) / 255) for n in (1, 3, 5))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
@@ -218,7 +218,7 @@ def test_text_has_contrast_in_light_and_dark(theme, name):
 
 @pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
 def test_a_scale_with_two_sides_goes_one_way_from_its_middle(theme):
-    """So that who sees no colours still sees how far from 0 a value is."""
+    """So that who sees no colors still sees how far from 0 a value is."""
     levels = [luminance(theme[f"two-{n}"]) for n in range(LEVELS)]
     middle = LEVELS // 2
     towards = sorted(levels[: middle + 1])
@@ -231,7 +231,7 @@ def test_a_scale_with_two_sides_goes_one_way_from_its_middle(theme):
         assert levels[middle:] == away
 
 
-def test_every_class_of_a_drawing_has_its_colour():
+def test_every_class_of_a_drawing_has_its_color():
     used = {name for part in page().all("path") for name in part["class"].split()}
     assert used <= set(re.findall(r"\.([\w-]+) \{ fill:", CSS))
     assert {f"{side}-{n}" for side in ("one", "two") for n in range(LEVELS)} <= set(
@@ -289,7 +289,7 @@ def test_hints_that_are_open_stand_there_and_the_next_is_named():
 
 
 def test_full_marks_lead_to_our_solution():
-    assert "All 2 checks pass Batches are normalised" in page().text
+    assert "All 2 checks pass Batches are normalized" in page().text
     assert page().text.count("grade solution") == 1
     assert "grade solution batchnorm shows how we wrote it." in page().text
 

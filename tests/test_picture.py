@@ -184,11 +184,11 @@ SAMPLES = [
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=["nan", "ramp", "tall", "huge"])
 @pytest.mark.parametrize("unicode", [False, True])
-@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("color", [False, True])
 @pytest.mark.parametrize("width", [40, 60, 80, 100])
-def test_a_heat_map_fits_and_its_panels_line_up(sample, unicode, colour, width):
+def test_a_heat_map_fits_and_its_panels_line_up(sample, unicode, color, width):
     lines = [
-        click.unstyle(line) for line in heatmap(sample, Style(width=width, colour=colour, unicode=unicode))
+        click.unstyle(line) for line in heatmap(sample, Style(width=width, color=color, unicode=unicode))
     ]
     assert max(map(len, lines)) <= width
     assert all(line.startswith("    ") and line == line.rstrip() for line in lines)
@@ -202,17 +202,17 @@ def test_a_heat_map_fits_and_its_panels_line_up(sample, unicode, colour, width):
         assert all(lines[head + 1][start] != " " == lines[head + 1][start - 1] for start in starts)
 
 
-def test_colours_are_those_of_the_levels_and_two_rows_stand_in_a_line():
-    text = "\n".join(heatmap(of(RAMP, RAMP[::-1]), Style(colour=True)))
+def test_colors_are_those_of_the_levels_and_two_rows_stand_in_a_line():
+    text = "\n".join(heatmap(of(RAMP, RAMP[::-1]), Style(color=True)))
     assert "▀" in text
     assert re.search(r"\x1b\[38;5;17m\x1b\[48;5;\d+m▀", text)
-    small = "\n".join(heatmap(of([[-1.0, 0.0, 1.0]] * 3, [[0.0, 0.0, 0.0]] * 3), Style(colour=True)))
+    small = "\n".join(heatmap(of([[-1.0, 0.0, 1.0]] * 3, [[0.0, 0.0, 0.0]] * 3), Style(color=True)))
     assert "\x1b[38;5;25m██" in small
     assert "\x1b[38;5;255m██████" in small
     assert "\x1b[38;5;130m██" in small
 
 
-def test_without_colour_the_sign_of_a_difference_is_told_by_a_character():
+def test_without_color_the_sign_of_a_difference_is_told_by_a_character():
     lines = list(heatmap(of([[0.0, 0.0, 4.0, 4.0]] * 3, [[1.0, 0.0, 0.0, 3.0]] * 3), Style()))
     assert lines[2].endswith("+ · ---")
     assert "··" in lines[2]

@@ -13,7 +13,7 @@ from grader.core.model import ExerciseResult, Outcome
 from grader.course import catalog
 from grader.grading import attempt
 from grader.submission import open_submission
-from grader.workspace.progress import Progress, State
+from grader.workspace.progress import State, WorkspaceProgress
 
 MINIATURE = Path(__file__).parent / "course"
 
@@ -39,13 +39,13 @@ def run(*arguments: str) -> Result:
 
 def state(workspace: Path) -> State:
     course = catalog.load(MINIATURE)
-    return Progress(workspace).exercises(course.exercises)["scaling"].state
+    return WorkspaceProgress(workspace).exercises(course.exercises)["scaling"].state
 
 
 def note(workspace: Path, points: float, outcome: Outcome = Outcome.FAILED) -> None:
     exercises = catalog.load(MINIATURE).exercises
     result = ExerciseResult(id="scaling", title="Scaling", outcome=outcome, points=points, max_points=13.0)
-    Progress(workspace).note(attempt.plan(open_submission(workspace), exercises, 0), [result])
+    WorkspaceProgress(workspace).note(attempt.plan(open_submission(workspace), exercises, 0), [result])
 
 
 def test_a_fresh_workspace_begins_with_the_first_stub(workspace):

@@ -174,12 +174,12 @@ FREEZING = ExerciseResult(
 )
 BATCHNORM = ExerciseResult(
     id="batchnorm",
-    title="Batch normalisation by hand",
+    title="Batch normalization by hand",
     outcome=Outcome.PASSED,
     points=4,
     max_points=4,
     checks=(
-        check("test_train", "Batches are normalised", Outcome.PASSED, 2),
+        check("test_train", "Batches are normalized", Outcome.PASSED, 2),
         check("test_eval", "Evaluation uses the running statistics", Outcome.PASSED, 2),
     ),
 )
@@ -279,8 +279,8 @@ HOSTILE = (
     "\n".join(f"line {n}" for n in range(500)),
 )
 STYLES = [
-    Style(width=width, colour=colour, unicode=unicode)
-    for width, colour, unicode in product((60, 80), (False, True), (False, True))
+    Style(width=width, color=color, unicode=unicode)
+    for width, color, unicode in product((60, 80), (False, True), (False, True))
 ]
 
 
@@ -312,7 +312,7 @@ def hostile_lines(style: Style) -> list[str]:
 
 
 def columns(line: str) -> int:
-    """Count columns as a terminal does, apart from colour."""
+    """Count columns as a terminal does, apart from color."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in click.unstyle(line))
 
 
@@ -331,8 +331,8 @@ def test_the_narrowest_style_holds_everything_too() -> None:
 
 
 @pytest.mark.parametrize("style", STYLES, ids=str)
-def test_nothing_but_our_colours_steers_a_terminal(style: Style) -> None:
-    lines = [click.unstyle(line) if style.colour else line for line in hostile_lines(style)]
+def test_nothing_but_our_colors_steers_a_terminal(style: Style) -> None:
+    lines = [click.unstyle(line) if style.color else line for line in hostile_lines(style)]
     assert not {c for line in lines for c in set(line) if unicodedata.category(c)[0] == "C"}
 
 
@@ -348,14 +348,14 @@ def test_no_line_is_a_command_to_a_ci_log(style: Style) -> None:
     assert not [line for line in lines if "##[" in line or "##vso[" in line]
 
 
-def test_colour_changes_nothing_but_colour() -> None:
+def test_color_changes_nothing_but_color() -> None:
     checks = tuple(
         replace(check, picture=None) for check in POOLING.checks
-    )  # which has colours for characters
+    )  # which has colors for characters
     report = replace(RICH, exercises=(replace(POOLING, checks=checks), *RICH.exercises[1:]))
-    coloured = to_text(report, Style(colour=True))
-    assert coloured != to_text(report, Style())
-    assert click.unstyle(coloured) == to_text(report, Style())
+    colored = to_text(report, Style(color=True))
+    assert colored != to_text(report, Style())
+    assert click.unstyle(colored) == to_text(report, Style())
 
 
 def test_the_whole_text_is_its_blocks_as_the_command_prints_them() -> None:
@@ -527,7 +527,7 @@ lenet  LeNet-5, nearly                                      ░░░░░░�
 freezing  Fine-tuning                                       ░░░░░░░░░░░░    0/10
   ○ Not attempted yet: open exercises/freezing.py.
 
-batchnorm  Batch normalisation by hand                      ████████████     4/4
+batchnorm  Batch normalization by hand                      ████████████     4/4
   ✓ All 2 checks pass. `grade solution batchnorm` shows how we wrote it.
 
 training  One step of training                                       not counted
@@ -560,7 +560,7 @@ pooling          Pooling by hand                            ████░░�
 relu             ReLU and its relatives                     ████░░░░░░░░     1/3
 lenet            LeNet-5, nearly                            ░░░░░░░░░░░░    0/12
 freezing         Fine-tuning                                ░░░░░░░░░░░░    0/10
-batchnorm        Batch normalisation by hand                ████████████     4/4
+batchnorm        Batch normalization by hand                ████████████     4/4
 training         One step of training                                not counted
 quiz pooling     Pooling                                    ██████░░░░░░   2.5/5
 quiz lenet       LeNet                                      ░░░░░░░░░░░░     0/2

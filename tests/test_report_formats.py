@@ -17,8 +17,8 @@ from grader.core.model import ItemResult, Outcome, QuizResult, Report
 from grader.report import (
     MOST_BYTES,
     Handed,
-    Places,
     Release,
+    RepositoryPaths,
     Style,
     read_metadata,
     to_classroom50,
@@ -31,7 +31,7 @@ from grader.report import (
 from grader.report.entries import entries, worst_first
 
 TOKEN = "0123456789abcdef"
-PLACES = Places(root="work/ada/", files={"pooling": "exercises/pooling.py", "relu": "relu.py"})
+PLACES = RepositoryPaths(root="work/ada/", files={"pooling": "exercises/pooling.py", "relu": "relu.py"})
 RELEASE = Release(classroom="cnn", assignment="week4", submission="submission-3", commit="https://c.example")
 NOW = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 EVERY = [RICH, *hostile()]
@@ -226,7 +226,7 @@ def test_partial_credit_is_no_pass_and_numbers_follow_the_course() -> None:
     shape = tests["quiz.pooling: shape"]
     assert (shape["score"], shape["max_score"], shape["status"]) == (0.5, 1, "failed")
     assert tests["pooling: The shape is that of torch"]["number"] == "1.2"
-    assert tests["batchnorm: Batches are normalised"]["status"] == "passed"
+    assert tests["batchnorm: Batches are normalized"]["status"] == "passed"
     assert tests["training: Nothing is written"]["max_score"] == 0  # void
 
 

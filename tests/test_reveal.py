@@ -42,7 +42,7 @@ from grader.export import ci, gradescope_autograder
 from grader.grading.dispatcher import Dispatcher
 from grader.grading.engine.suite.plugin import collect
 from grader.report import Style, from_json, list_text, nothing_left, shown, shown_exercise, to_json
-from grader.workspace.watch import Batch, Changes, Ended
+from grader.workspace.watch import Changes, FinishedRun, GradingRun
 
 ROOT = Path(__file__).parents[1]
 BOAST = re.compile(
@@ -296,11 +296,14 @@ def test_watching_never_boasts():
     style = Style(width=80)
     for seen in (SEEN, ALL_HIDDEN):
         (result,) = shown(whole(Outcome.FAILED), seen).exercises
-        batch = Batch(look=None, changes=Changes(exercises=("halving",), quizzes=(), files=()))  # type: ignore[arg-type]
+        batch = GradingRun(look=None, changes=Changes(exercises=("halving",), quizzes=(), files=()))  # type: ignore[arg-type]
         texts = [
-            verdict_text(Ended(batch=batch, exercises=(result,)), "halving", style, {}),
+            verdict_text(FinishedRun(batch=batch, exercises=(result,)), "halving", style, {}),
             verdict_text(
-                Ended(batch=batch, exercises=(result, replace(result, id="other"))), "halving", style, {}
+                FinishedRun(batch=batch, exercises=(result, replace(result, id="other"))),
+                "halving",
+                style,
+                {},
             ),
             list_text([result], (), style),
             nothing_left([result]),

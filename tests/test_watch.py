@@ -25,7 +25,16 @@ from grader.course import catalog
 from grader.grading import attempt
 from grader.grading.dispatcher import Dispatcher
 from grader.report import Style
-from grader.workspace.watch import Changes, Ended, Session, changes, file_events, has_events, look, notices
+from grader.workspace.watch import (
+    Changes,
+    FinishedRun,
+    WatchSession,
+    changes,
+    file_events,
+    has_events,
+    look,
+    notices,
+)
 
 COURSE = Path(__file__).parent / "course"
 REAL_COURSE = catalog.load(Path(__file__).parents[1])
@@ -256,8 +265,8 @@ def test_a_file_is_looked_at_when_it_rests(tmp_path, monkeypatch):
 def session(course, dispatcher, tmp_path):
     """A session on the miniature course, and the gradings that have ended. It stops nothing of the shared dispatcher."""
     write(tmp_path, exercises__scaling__py=REFERENCE)
-    ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
-    return Session(
+    ended: queue.SimpleQueue[FinishedRun] = queue.SimpleQueue()
+    return WatchSession(
         course=course, chosen=course.exercises, quizzes=None, folder=tmp_path, seed=0, tell=ended.put, dispatcher=dispatcher
     ), ended  # fmt: skip
 
@@ -447,11 +456,11 @@ def terminal(workspace) -> Iterator[Terminal]:
     opened.close()
 
 
-@pytest.mark.parametrize("coloured", [False, True])
+@pytest.mark.parametrize("colored", [False, True])
 @pytest.mark.parametrize("width", [40, 60, 80, 100])
-def test_the_line_of_keys_is_one_line_and_says_how_to_leave(capsys, width, coloured):
+def test_the_line_of_keys_is_one_line_and_says_how_to_leave(capsys, width, colored):
     """One that wraps would leave its first half on the screen for good."""
-    screen = Screen(Style(width=width, colour=coloured), is_terminal=True, has_keys=True)
+    screen = Screen(Style(width=width, color=colored), is_terminal=True, has_keys=True)
     for focus, following in (("output_size", "normalization"), ("relu", "pooling"), (None, None)):
         screen.keys(focus, following)
         line = click.unstyle(capsys.readouterr().out).lstrip("\r")

@@ -15,8 +15,8 @@ from grader.report import (
     MOST_BYTES,
     Handed,
     Help,
-    Places,
     Release,
+    RepositoryPaths,
     Style,
     read_metadata,
     shown,
@@ -86,7 +86,7 @@ report_format = click.option(
 )
 
 
-def _places(report: Report, path: Path) -> Places | None:
+def _places(report: Report, path: Path) -> RepositoryPaths | None:
     """Return where the submission's files lie in the repository; None where they do not, as those of a zip."""
     repository = Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()
     if not path.is_dir() or not path.resolve().is_relative_to(repository):
@@ -99,7 +99,7 @@ def _places(report: Report, path: Path) -> Places | None:
         if isinstance(s, Snapshot) and not is_notebook(s.root)  # a cell's line is no line of its file
     }
     below = path.resolve().relative_to(repository)
-    return Places(root="" if below == Path() else f"{below.as_posix()}/", files=files)
+    return RepositoryPaths(root="" if below == Path() else f"{below.as_posix()}/", files=files)
 
 
 def _handed() -> Handed | None:

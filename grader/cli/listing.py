@@ -13,7 +13,7 @@ from grader.course import catalog
 from grader.quiz import Bank
 from grader.report import Style, hidden_sentence, sum_hidden
 from grader.report.text_layout import amount, columns, cut, number
-from grader.workspace.progress import Answered, Progress, Standing, State
+from grader.workspace.progress import Answered, Standing, State, WorkspaceProgress
 
 _LEAST_TITLE = 10  # columns: less of a title says nothing
 
@@ -35,11 +35,11 @@ def list_command(submission: Path) -> int:
     if course.title:
         click.echo(f"{course.title}\n")
     banks = quiz.load_banks(course.quizzes)
-    progress = Progress(submission)
+    progress = WorkspaceProgress(submission)
     if not progress.is_kept():
         _list_course(course.exercises, banks)
         return 0
-    style = Style(colour=colour(None), width=width(), unicode=has_unicode())
+    style = Style(color=colour(None), width=width(), unicode=has_unicode())
     exercises, quizzes = progress.exercises(course.exercises), progress.quizzes(banks)
     rows = [(exercise.id, exercise.title, _told(exercises[exercise.id])) for exercise in course.exercises]
     click.echo("\n".join(["Exercises\n", *_rows(rows, style)]))

@@ -49,7 +49,7 @@ class _Asking:
 
     def __init__(self, session: QuizSession, answers: Path) -> None:
         self._session, self._answers = session, answers
-        self._style = Style(colour=colour(None), width=width(), unicode=has_unicode())
+        self._style = Style(color=colour(None), width=width(), unicode=has_unicode())
         self._is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
 
     def greet(self) -> None:
@@ -147,7 +147,7 @@ class _Asking:
 
     def _coloured(self, text: str) -> str:
         """Return text with its code in a colour of its own; without colour the backticks show what is code."""
-        if not self._style.colour:
+        if not self._style.color:
             return text
         return _CODE.sub(lambda found: self._style.paint(found[0].strip("`"), "cyan"), text)
 

@@ -30,7 +30,7 @@ def report_command(file: Path, form: str, output: Path | None, submission: Path)
         report = from_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} cannot be read as a report: {error}") from None
-    style = Style(colour=colour(output), width=width(), unicode=has_unicode())
+    style = Style(color=colour(output), width=width(), unicode=has_unicode())
     write(FORMATS[form](report, Setting(style=style, submission=submission)), output)
     if form == "github":
         add_step_summary(report)

@@ -34,7 +34,7 @@ from grader.report import (
 )
 from grader.submission import is_notebook, open_submission
 from grader.workspace.opened_hints import OpenedHints
-from grader.workspace.progress import Progress
+from grader.workspace.progress import WorkspaceProgress
 
 
 @click.command("run", short_help="Grade exercises and quizzes (the default).")
@@ -78,7 +78,7 @@ def run_command(
         handed_in = open_submission(submission)
         if not exercises:
             refuse_empty(course, handed_in, submission)
-        style = Style(colour=colour(output), width=width(), unicode=has_unicode())
+        style = Style(color=colour(output), width=width(), unicode=has_unicode())
         seen = {exercise.id: seen_of(exercise, reveal) for exercise in chosen}
         own = submission == Path()  # one's own work, and not what somebody handed in
         setting = Setting(style=style, submission=submission, seen=seen)
@@ -145,7 +145,9 @@ def note(
     """
     seen = {exercise.id: seen_of(exercise) for exercise in chosen}
     with contextlib.suppress(UsageError):
-        Progress(workspace).note(planned, [shown_exercise(result, seen[result.id]) for result in results])
+        WorkspaceProgress(workspace).note(
+            planned, [shown_exercise(result, seen[result.id]) for result in results]
+        )
 
 
 class _Counter:

@@ -12,7 +12,7 @@ import click
 from grader.core.model import ExerciseResult
 from grader.report import NONE_OPENED, Help, Style, exercise_text, list_text, quizzes_text
 from grader.report.text_layout import columns
-from grader.workspace.watch import Ended
+from grader.workspace.watch import FinishedRun
 
 _CLEAR = "\x1b[H\x1b[2J"  # what was there stays in the terminal's history
 _CLEAR_LINE = "\r\x1b[K"
@@ -77,7 +77,7 @@ class Screen:
         return self._style.clean_line(text)[: self._style.width - 1]
 
 
-def verdict_text(ended: Ended, focus: str | None, style: Style, hints: Mapping[str, Help]) -> str:
+def verdict_text(ended: FinishedRun, focus: str | None, style: Style, hints: Mapping[str, Help]) -> str:
     """Return what became of a batch: one part in full, several as a list above the one to work on."""
     if len(ended.exercises) == 1 and not ended.quizzes:
         (result,) = ended.exercises

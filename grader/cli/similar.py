@@ -88,7 +88,7 @@ def similar_command(
     if form == "json":
         write(report.similar_json(gradebook.stem, found, minimum), output)
         return 0
-    style = Style(colour=colour(output), width=width(60), unicode=has_unicode())
+    style = Style(color=colour(output), width=width(60), unicode=has_unicode())
     told = report.similar_text(gradebook.stem, len(students), found, minimum, style, all_of_it=everything)
     write(told, output)
     return 0

@@ -75,7 +75,7 @@ def stats_command(
         else:
             summary = statistics.with_similar(summary, book, course, exercises)
     _refuse_unanswered(quizzes, summary)
-    style = Style(colour=colour(output), width=width(60), unicode=has_unicode())
+    style = Style(color=colour(output), width=width(60), unicode=has_unicode())
     full = everything or bool(exercises)
     text = (
         _FORMATS[form](summary)

@@ -45,7 +45,7 @@ from grader.report import (
 )
 from grader.submission import is_notebook, open_submission
 from grader.workspace import scaffold
-from grader.workspace.watch import Batch, Ended, Session, has_events, notices
+from grader.workspace.watch import FinishedRun, GradingRun, WatchSession, has_events, notices
 
 _PATIENCE_S = 0.4  # a grading that takes longer says that it goes on
 _STEP_S = 0.2  # between two looks at the clock; on Windows also at Ctrl-C
@@ -124,11 +124,11 @@ class _Watching:
         is_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         self._work = work
         self._has_keys = is_terminal and sys.stdin.isatty()
-        self._style = Style(colour=colour(None), width=width(), unicode=has_unicode())
+        self._style = Style(color=colour(None), width=width(), unicode=has_unicode())
         self._screen = Screen(self._style, is_terminal=is_terminal, has_keys=self._has_keys)
-        self._events: queue.SimpleQueue[_Key | _Noticed | Ended | Exception] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[_Key | _Noticed | FinishedRun | Exception] = queue.SimpleQueue()
         seen = {exercise.id: seen_of(exercise) for exercise in work.chosen}
-        self._session = Session(
+        self._session = WatchSession(
             course=work.course,
             chosen=work.chosen,
             quizzes=work.quizzes,
@@ -140,7 +140,7 @@ class _Watching:
             show=lambda result: shown_exercise(result, seen[result.id]),
         )
         self._focus: str | None = work.chosen[0].id if len(work.chosen) == 1 else None
-        self._running: list[Batch] = []
+        self._running: list[GradingRun] = []
         self._since = 0.0
         self._asked: Exercise | None = None  # whether to reset this one
 
@@ -172,7 +172,7 @@ class _Watching:
         except Exception as error:  # noqa: BLE001 - raised again where it is seen
             self._events.put(error)
 
-    def _next(self) -> _Key | _Noticed | Ended | Exception:
+    def _next(self) -> _Key | _Noticed | FinishedRun | Exception:
         """Wait for the next event; say so where a grading takes long."""
         told = False
         while True:
@@ -183,11 +183,11 @@ class _Watching:
                     self._screen.status(f"Grading {_names(self._running[-1])} ...")
                     told = True
 
-    def _handle(self, event: _Key | _Noticed | Ended | Exception) -> bool:
+    def _handle(self, event: _Key | _Noticed | FinishedRun | Exception) -> bool:
         """Do what an event asks for; tell whether to go on."""
         if isinstance(event, Exception):
             raise event
-        if isinstance(event, Ended):
+        if isinstance(event, FinishedRun):
             self._ended(event)
         elif isinstance(event, _Noticed):
             self._started(self._session.catch_up())
@@ -198,12 +198,12 @@ class _Watching:
                 self._below(str(error))
         return True
 
-    def _started(self, batch: Batch | None) -> None:
+    def _started(self, batch: GradingRun | None) -> None:
         if batch is not None:
             self._running.append(batch)
             self._since = time.monotonic()
 
-    def _ended(self, ended: Ended) -> None:
+    def _ended(self, ended: FinishedRun) -> None:
         self._running.remove(ended.batch)
         if ended.error is not None:
             raise ended.error
@@ -294,10 +294,10 @@ class _Watching:
         self._screen.keys(self._focus, following if following != self._focus else None)
 
 
-def _names(batch: Batch) -> str:
+def _names(batch: GradingRun) -> str:
     names = [*batch.changes.exercises, *batch.changes.quizzes]
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def _why(ended: Ended) -> str:
+def _why(ended: FinishedRun) -> str:
     return ", ".join(ended.batch.changes.files) or "everything"

@@ -20,7 +20,7 @@ _HEAD_ROWS = 4  # the row of points stands among the first
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class CsvCell:
     """A cell as it stands in the file, from `start` to `end`, and what it says."""
 
     start: int
@@ -50,7 +50,7 @@ def fill(template: str, marks: Sequence[Mark], column: str) -> Filled:
     place = _find_column(header, column)
     first, possible = _points_row(rows, place)
     found, unmatched = _match(header, rows[first:], marks)
-    changes: list[tuple[Cell, str]] = []
+    changes: list[tuple[CsvCell, str]] = []
     for mark, row in found:
         if len(row) <= place:
             unmatched[mark.student] = "their row in the template is too short"
@@ -72,7 +72,7 @@ def _in_column(mark: Mark, possible: float | None) -> float:
     return mark.score * possible
 
 
-def _replaced(text: str, changes: list[tuple[Cell, str]]) -> str:
+def _replaced(text: str, changes: list[tuple[CsvCell, str]]) -> str:
     parts, done = [], 0
     for cell, new in sorted(changes, key=lambda change: change[0].start):
         parts += [text[done : cell.start], new]
@@ -102,7 +102,7 @@ def _find_column(header: list[str], wanted: str) -> int:
     )
 
 
-def _points_row(rows: list[list[Cell]], place: int) -> tuple[int, float | None]:
+def _points_row(rows: list[list[CsvCell]], place: int) -> tuple[int, float | None]:
     """Return the number of the first student's row, and the maximum of the column. Refuse a read-only column."""
     for n, row in enumerate(rows[1:_HEAD_ROWS], start=1):
         if row[0].text.strip() == "Points Possible":
@@ -121,8 +121,8 @@ def _number(text: str) -> float | None:
 
 
 def _match(
-    header: list[str], rows: list[list[Cell]], marks: Sequence[Mark]
-) -> tuple[list[tuple[Mark, list[Cell]]], dict[str, str]]:
+    header: list[str], rows: list[list[CsvCell]], marks: Sequence[Mark]
+) -> tuple[list[tuple[Mark, list[CsvCell]]], dict[str, str]]:
     """Return each mark with the row of its student, and why there is none for the others."""
     columns = [header.index(key) for key in _KEYS if key in header]
     found, unmatched = [], {}
@@ -139,7 +139,7 @@ def _match(
     return [(mark, row) for mark, row in found if mark.student not in unmatched], unmatched
 
 
-def _hits(rows: list[list[Cell]], column: int, student: str) -> list[list[Cell]]:
+def _hits(rows: list[list[CsvCell]], column: int, student: str) -> list[list[CsvCell]]:
     return [row for row in rows if len(row) > column and row[column].text.strip() == student]
 
 
@@ -152,26 +152,26 @@ def _delimiter(text: str) -> str:
     return ";" if head.count(";") > head.count(",") else ","
 
 
-def cells(text: str, delimiter: str) -> Iterator[list[Cell]]:
+def cells(text: str, delimiter: str) -> Iterator[list[CsvCell]]:
     """Yield the rows of a CSV text, each cell with its place, so that it can be replaced and nothing else."""
     cell = re.compile(
         rf'(?:"(?P<quoted>(?:[^"]|"")*)"(?P<rest>[^{delimiter}\r\n]*)|(?P<bare>[^{delimiter}\r\n]*))'
     )
-    row: list[Cell] = []
+    row: list[CsvCell] = []
     at = 1 if text.startswith("\ufeff") else 0
     while at < len(text):
         found = cell.match(text, at)
         assert found is not None  # it matches the empty text
         quoted = found["quoted"]
         shown = found["bare"] if quoted is None else quoted.replace('""', '"') + found["rest"]
-        row.append(Cell(found.start(), found.end(), shown))
+        row.append(CsvCell(found.start(), found.end(), shown))
         at = found.end()
         if text[at : at + 1] == delimiter:
             at += 1
             if at < len(text):
                 continue
-            row.append(Cell(at, at, ""))
+            row.append(CsvCell(at, at, ""))
         at += 2 if text.startswith("\r\n", at) else 1
-        if row != [Cell(row[0].start, row[0].start, "")]:
+        if row != [CsvCell(row[0].start, row[0].start, "")]:
             yield row
         row = []

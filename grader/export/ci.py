@@ -8,7 +8,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class CiService:
     """What grades: the template, and where its text lies in a repository."""
 
     template: str
@@ -16,9 +16,9 @@ class Service:
 
 
 SERVICES = {
-    "github": Service(template="github.yml", path=".github/workflows/grade.yml"),
-    "gitlab": Service(template="gitlab.yml", path=".gitlab-ci.yml"),
-    "classroom50": Service(template="classroom50.txt", path="autograder.py"),
+    "github": CiService(template="github.yml", path=".github/workflows/grade.yml"),
+    "gitlab": CiService(template="gitlab.yml", path=".gitlab-ci.yml"),
+    "classroom50": CiService(template="classroom50.txt", path="autograder.py"),
 }
 
 

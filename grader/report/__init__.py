@@ -2,7 +2,7 @@
 
 from grader.report.changes import changes
 from grader.report.classroom50 import Release, to_classroom50
-from grader.report.github import MOST_BYTES, Places, to_github, to_markdown
+from grader.report.github import MOST_BYTES, RepositoryPaths, to_github, to_markdown
 from grader.report.gradescope_results import Handed, read_metadata, to_gradescope
 from grader.report.html_report import exercise_page, to_html
 from grader.report.json_report import FORMAT, from_json, to_document, to_json
@@ -18,8 +18,8 @@ __all__ = [
     "NONE_OPENED",
     "Handed",
     "Help",
-    "Places",
     "Release",
+    "RepositoryPaths",
     "Style",
     "changes",
     "exercise_page",

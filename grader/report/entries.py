@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from grader.core.model import (
     CheckResult,
-    Counterexample,
     ExerciseResult,
     Frame,
     ItemResult,
@@ -13,7 +12,8 @@ from grader.core.model import (
     QuizResult,
     Report,
 )
-from grader.report.phrases import counted_hidden, hidden_sentence
+from grader.report.content import example_rows
+from grader.report.phrases import counted_hidden, hidden_sentence, known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,7 @@ class Entry:
     message: str = ""
     lines: tuple[str, ...] = ()
     frame: Frame | None = None
+    duration_s: float = 0.0
     hidden: bool = False
 
     @property
@@ -48,10 +49,11 @@ class Entry:
 
 def entries(report: Report) -> list[Entry]:
     """Return every entry, in the order of the course."""
-    found = [entry for exercise in report.exercises for entry in _of_exercise(exercise)]
+    found = [entry for exercise in report.exercises for entry in exercise_entries(exercise)]
     return found + [entry for quiz in report.quizzes for entry in _of_quiz(quiz)]
 
 
+WHOLE = "whole"
 _TOLD_LATER = {Outcome.NOT_ATTEMPTED, Outcome.SKIPPED}
 
 
@@ -61,13 +63,14 @@ def worst_first(found: list[Entry]) -> list[Entry]:
     return sorted(open_ones, key=lambda entry: (entry.outcome in _TOLD_LATER, entry.outcome.severity))
 
 
-def _of_exercise(exercise: ExerciseResult) -> Iterator[Entry]:
+def exercise_entries(exercise: ExerciseResult) -> Iterator[Entry]:
+    """Yield the entries of one exercise: the whole, where something is said of it, its checks, and what is hidden."""
     void = exercise.outcome is Outcome.INTERNAL_ERROR
     if exercise.message or not (exercise.checks or exercise.shows_nothing):
         whole = exercise.max_points if not exercise.checks else 0.0
         yield Entry(
             group=exercise.id,
-            id="whole",
+            id=WHOLE,
             title="The exercise as a whole",
             outcome=exercise.outcome,
             points=0.0,
@@ -75,6 +78,7 @@ def _of_exercise(exercise: ExerciseResult) -> Iterator[Entry]:
             message=exercise.message or _said(exercise.outcome),
             lines=tuple(_traceback(exercise.traceback)),
             frame=_innermost(exercise.traceback),
+            duration_s=0.0 if exercise.checks else exercise.duration_s,
         )
     for check in exercise.checks:
         yield Entry(
@@ -87,6 +91,7 @@ def _of_exercise(exercise: ExerciseResult) -> Iterator[Entry]:
             message="" if check.outcome is Outcome.PASSED else check.rationale or _said(check.outcome),
             lines=tuple(_explained(check)),
             frame=_innermost(check.traceback),
+            duration_s=check.duration_s,
         )
     if exercise.hidden is not None:
         yield Entry(
@@ -111,19 +116,11 @@ def _innermost(frames: tuple[Frame, ...]) -> Frame | None:
 
 def _explained(check: CheckResult) -> Iterator[str]:
     if check.counterexample is not None:
-        yield from example_rows(check.counterexample)
+        for row in example_rows(check.counterexample):
+            yield f"{row.name}:\n{row.value}" if "\n" in row.value else f"{row.name}: {row.value}"
     if check.diagnosis is not None:
-        yield f"known mistake, {check.diagnosis.mistake}: {check.diagnosis.message}"
+        yield f"{known(check.diagnosis)}: {check.diagnosis.message}"
     yield from _traceback(check.traceback)
-
-
-def example_rows(example: Counterexample) -> Iterator[str]:
-    """Yield a counterexample as `name: value`, a value of several lines below its name."""
-    rows = [("call", example.call), *((argument.name, argument.value) for argument in example.arguments)]
-    rows += [("expected", example.expected), ("got", example.got), ("where", example.where)]
-    for name, value in rows:
-        if value:
-            yield f"{name}:\n{value}" if "\n" in value else f"{name}: {value}"
 
 
 def _traceback(frames: tuple[Frame, ...]) -> Iterator[str]:
@@ -148,15 +145,8 @@ def _of_quiz(quiz: QuizResult) -> Iterator[Entry]:
 
 
 def _of_item(group: str, item: ItemResult) -> Entry:
-    outcome, message = Outcome.PASSED, ""
-    lines: tuple[str, ...] = ()
-    if not item.max_points:
-        outcome, message = Outcome.SKIPPED, "Withdrawn: it does not count."
-    elif item.points < item.max_points and not item.answered:
-        outcome, message = Outcome.NOT_ATTEMPTED, "Not answered yet."
-    elif item.points < item.max_points:
-        outcome, message = Outcome.FAILED, " ".join(item.feedback) or "Not the full answer."
-        lines = (item.prompt.strip(), f"response: {item.response}")
+    outcome, message = item_outcome(item)
+    lines = (item.prompt.strip(), f"response: {item.response}") if outcome is Outcome.FAILED else ()
     return Entry(
         group=group,
         id=item.id,
@@ -167,3 +157,14 @@ def _of_item(group: str, item: ItemResult) -> Entry:
         message=message,
         lines=lines,
     )
+
+
+def item_outcome(item: ItemResult) -> tuple[Outcome, str]:
+    """Return the outcome of a quiz item, and what is said of it."""
+    if not item.max_points:
+        return Outcome.SKIPPED, "Withdrawn: it does not count."
+    if item.points >= item.max_points:
+        return Outcome.PASSED, ""
+    if not item.answered:
+        return Outcome.NOT_ATTEMPTED, "Not answered yet."
+    return Outcome.FAILED, " ".join(item.feedback) or "Not the full answer."

@@ -27,14 +27,14 @@ _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class RepositoryPaths:
     """Where a submission lies in the repository, `""` or `path/to/it/`, and the file in it of each exercise."""
 
     root: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-def to_github(report: Report, style: Style, token: str, places: Places | None = None) -> str:
+def to_github(report: Report, style: Style, token: str, places: RepositoryPaths | None = None) -> str:
     """Return what to print in a step: the report as text, where no command is read, then annotations.
 
     `token` is random and made after grading. Without `places`, annotations name no file.
@@ -43,7 +43,7 @@ def to_github(report: Report, style: Style, token: str, places: Places | None = 
     return "\n".join([*text, *_annotations(report, places)])
 
 
-def _annotations(report: Report, places: Places | None) -> Iterator[str]:
+def _annotations(report: Report, places: RepositoryPaths | None) -> Iterator[str]:
     found = worst_first(entries(report))
     shown = found if len(found) <= MOST_ANNOTATIONS else found[: MOST_ANNOTATIONS - 1]
     for entry in shown:
@@ -53,14 +53,14 @@ def _annotations(report: Report, places: Places | None) -> Iterator[str]:
         yield f"::error title=and {more} more::{_data(message)}"
 
 
-def _annotation(entry: Entry, places: Places | None) -> str:
+def _annotation(entry: Entry, places: RepositoryPaths | None) -> str:
     properties = _where(entry, places) if places is not None else {}
     properties["title"] = f"{entry.group}: {entry.title} ({amount(entry.points, entry.max_points)})"
     written = ",".join(f"{name}={_property(one_line(value))}" for name, value in properties.items())
     return f"::error {written}::{_data(printable(_told(entry), limit=_MESSAGE))}"
 
 
-def _where(entry: Entry, places: Places) -> dict[str, str]:
+def _where(entry: Entry, places: RepositoryPaths) -> dict[str, str]:
     if entry.frame is not None:
         return {"file": f"{places.root}{entry.frame.path}", "line": str(entry.frame.line)}
     path = places.files.get(entry.group)

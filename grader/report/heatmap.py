@@ -1,7 +1,7 @@
-"""A picture for a terminal: three planes side by side, in colours, or in characters where there are none.
+"""A picture for a terminal: three planes side by side, in colors, or in characters where there are none.
 
-The 256 colours are drawn by every terminal in use, and the same in light and dark ones; true colour is not there in
-some. Blue and orange stay apart for colour-blind people.
+The 256 colors are drawn by every terminal in use, and the same in light and dark ones; true color is not there in
+some. Blue and orange stay apart for color-blind people.
 """
 
 from collections.abc import Iterator
@@ -38,10 +38,10 @@ def heatmap(picture: Picture, style: Style) -> Iterator[str]:
 
 def _block(panel: Panel, style: Style) -> list[tuple[str, int]]:
     """Return the lines of one panel, each with its width in columns: a label, the plane, its extent."""
-    coloured = style.colour and style.unicode
-    plane = shrunk(panel, PANEL * (2 if coloured else 1), PANEL)
+    colored = style.color and style.unicode
+    plane = shrunk(panel, PANEL * (2 if colored else 1), PANEL)
     wide = 2 if len(plane[0]) <= _SMALL and len(plane) <= _SMALL else 1
-    if coloured:
+    if colored:
         lines = _full(panel.scale, plane, style) if wide == 2 else _halves(panel.scale, plane, style)
     else:
         lines = ["".join(_symbol(panel, value, style)[:wide] for value in row) for row in plane]
@@ -52,33 +52,33 @@ def _block(panel: Panel, style: Style) -> list[tuple[str, int]]:
     return [(label, len(panel.name)), *drawn, (style.paint(numbers, dim=True), len(numbers))]
 
 
-# --- in colours
+# --- in colors
 
 
-def _colour(scale: Scale, value: float | None) -> int:
+def _color(scale: Scale, value: float | None) -> int:
     if value is None:
         return _NOT_FINITE
     return (_TWO_SIDED if scale.two_sided else _ONE_SIDED)[scale.level(value)]
 
 
 def _full(scale: Scale, plane: Plane, style: Style) -> list[str]:
-    return [_painted([(_colour(scale, value), None) for value in row], 2, style) for row in plane]
+    return [_painted([(_color(scale, value), None) for value in row], 2, style) for row in plane]
 
 
 def _halves(scale: Scale, plane: Plane, style: Style) -> list[str]:
-    """Draw two rows in one line: the upper half of a character has one colour, the lower another."""
-    colours: list[list[int | None]] = [[_colour(scale, value) for value in row] for row in plane]
-    if len(colours) % 2:
-        colours.append([None] * len(plane[0]))
-    pairs = zip(colours[::2], colours[1::2], strict=True)
+    """Draw two rows in one line: the upper half of a character has one color, the lower another."""
+    colors: list[list[int | None]] = [[_color(scale, value) for value in row] for row in plane]
+    if len(colors) % 2:
+        colors.append([None] * len(plane[0]))
+    pairs = zip(colors[::2], colors[1::2], strict=True)
     return [_painted(list(zip(upper, lower, strict=True)), 1, style) for upper, lower in pairs]
 
 
 def _painted(cells: list[tuple[int | None, int | None]], wide: int, style: Style) -> str:
-    """Draw cells of an upper and a lower colour; wide ones have the upper colour alone."""
+    """Draw cells of an upper and a lower color; wide ones have the upper color alone."""
     character = "█" if wide == 2 else "▀"
-    runs = ((colours, len(list(run))) for colours, run in groupby(cells))
-    return "".join(style.shade(character * (count * wide), *colours) for colours, count in runs)
+    runs = ((colors, len(list(run))) for colors, run in groupby(cells))
+    return "".join(style.shade(character * (count * wide), *colors) for colors, count in runs)
 
 
 # --- in characters
@@ -102,7 +102,7 @@ def _symbol(panel: Panel, value: float | None, style: Style) -> str:
 
 def _legend(drawn: tuple[Panel, ...], style: Style) -> Iterator[str]:
     values, difference = drawn[0].scale, drawn[-1].scale
-    if style.colour and style.unicode:
+    if style.color and style.unicode:
         yield from _strip("values", values, style)
         yield from _strip("difference", difference, style)
     else:
@@ -112,7 +112,7 @@ def _legend(drawn: tuple[Panel, ...], style: Style) -> Iterator[str]:
             f"difference + too large, - too small, {style.pick('·', '.')} right", style, dim=True
         )
     if any(value is None for panel in drawn for row in panel.plane for value in row):
-        mark = "magenta" if style.colour and style.unicode else "?"
+        mark = "magenta" if style.color and style.unicode else "?"
         yield from paragraph(f"{mark} is NaN or infinite", style, dim=True)
 
 
@@ -121,5 +121,5 @@ def _strip(name: str, scale: Scale, style: Style) -> Iterator[str]:
     low = low.rjust(8)
     palette = _TWO_SIDED if scale.two_sided else _ONE_SIDED
     width = BODY + 12 + columns(low) + columns(high) + LEVELS + 2
-    strip = "".join(style.shade("█", colour) for colour in palette) if width <= style.width else ".."
+    strip = "".join(style.shade("█", color) for color in palette) if width <= style.width else ".."
     yield f"{' ' * BODY}{style.paint(name.ljust(12) + low, dim=True)} {strip} {style.paint(high, dim=True)}"

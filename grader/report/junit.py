@@ -8,10 +8,9 @@ What a student got wrong is a <failure>; an exception, a limit or a fault of our
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
-from grader.core.model import CheckResult, ExerciseResult, ItemResult, Outcome, QuizResult, Report
+from grader.core.model import ExerciseResult, ItemResult, Outcome, QuizResult, Report
 from grader.core.safetext import one_line, printable
-from grader.report.entries import example_rows
-from grader.report.phrases import counted_hidden, hidden_sentence
+from grader.report.entries import WHOLE, Entry, exercise_entries, item_outcome
 
 _FAILURES = {Outcome.FAILED, Outcome.NOT_ATTEMPTED}
 _CHILDREN = {"failures": "failure", "errors": "error", "skipped": "skipped"}
@@ -51,31 +50,14 @@ def _count(element: ET.Element, cases: list[ET.Element]) -> None:
 
 
 def _exercise_cases(exercise: ExerciseResult) -> list[ET.Element]:
-    cases = [_check_case(exercise, check) for check in exercise.checks]
-    if exercise.message or not (cases or exercise.shows_nothing):
-        whole = _case("The exercise as a whole", exercise.id, exercise.duration_s if not cases else 0.0)
-        _end(whole, exercise.outcome, exercise.message, [exercise.message, *_traceback(exercise)])
-        cases.insert(0, whole)
-    if exercise.hidden is not None:
-        case = _case(f"{counted_hidden(exercise.hidden)} hidden from you", f"{exercise.id}.hidden", 0.0)
-        _end(case, Outcome.SKIPPED, hidden_sentence(exercise.hidden), [])
-        cases.append(case)
-    return cases
+    return [_entry_case(entry) for entry in exercise_entries(exercise)]
 
 
-def _check_case(exercise: ExerciseResult, check: CheckResult) -> ET.Element:
-    case = _case(check.title, f"{exercise.id}.{check.id}", check.duration_s)
-    lines = [check.rationale]
-    if check.counterexample is not None:
-        lines += example_rows(check.counterexample)
-    if check.diagnosis:
-        lines.append(f"diagnosis ({check.diagnosis.mistake}): {check.diagnosis.message}")
-    _end(case, check.outcome, check.rationale, [*lines, *_traceback(check)])
+def _entry_case(entry: Entry) -> ET.Element:
+    classname = entry.group if entry.id == WHOLE else f"{entry.group}.{entry.id}"
+    case = _case(entry.title, classname, entry.duration_s)
+    _end(case, entry.outcome, entry.message, [entry.message, *entry.lines])
     return case
-
-
-def _traceback(part: ExerciseResult | CheckResult) -> list[str]:
-    return [f"{frame.path}:{frame.line}: {frame.text}" for frame in part.traceback]
 
 
 def _quiz_cases(quiz: QuizResult) -> list[ET.Element]:
@@ -89,13 +71,12 @@ def _quiz_cases(quiz: QuizResult) -> list[ET.Element]:
 
 def _item_case(quiz: QuizResult, item: ItemResult) -> ET.Element:
     case = _case(item.id, f"quiz.{quiz.id}.{item.id}", 0.0)
-    if not item.max_points:
-        _end(case, Outcome.SKIPPED, "Withdrawn: it does not count.", [])
-    elif not item.answered and item.points < item.max_points:
-        _end(case, Outcome.SKIPPED, "Not answered yet.", [])
-    elif item.points < item.max_points:
-        message = f"{item.points:g} of {item.max_points:g} points"
-        _end(case, Outcome.FAILED, message, [item.prompt, f"response: {item.response}", *item.feedback])
+    outcome, message = item_outcome(item)
+    if outcome is Outcome.FAILED:
+        points = f"{item.points:g} of {item.max_points:g} points"
+        _end(case, outcome, points, [item.prompt, f"response: {item.response}", *item.feedback])
+    elif outcome is not Outcome.PASSED:
+        _end(case, Outcome.SKIPPED, message, [])
     return case
 
 

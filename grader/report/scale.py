@@ -1,4 +1,4 @@
-"""Numbers as levels of a colour scale: what the pictures of a terminal and of a page have in common."""
+"""Numbers as levels of a color scale: what the pictures of a terminal and of a page have in common."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _MIDDLE = LEVELS // 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """From `low` to `high`. With two sides it is centred at 0: negative below the middle, positive above."""
+    """From `low` to `high`. With two sides it is centered at 0: negative below the middle, positive above."""
 
     low: float
     high: float

@@ -1,4 +1,4 @@
-"""A picture as inline SVG: three panels and their scales. Colours are classes, which a page sets for light and dark."""
+"""A picture as inline SVG: three panels and their scales. Colors are classes, which a page sets for light and dark."""
 
 from collections import defaultdict
 
@@ -34,7 +34,7 @@ def _panel(panel: Panel) -> Markup:
 
 
 def drawing(panel: Panel) -> Markup:
-    """Return one plane: a path for each colour, with a square for each value that has it."""
+    """Return one plane: a path for each color, with a square for each value that has it."""
     squares: dict[str, list[str]] = defaultdict(list)
     for row, values in enumerate(panel.plane):
         start = 0

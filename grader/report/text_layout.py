@@ -38,47 +38,47 @@ _SPELLINGS = str.maketrans(
 )
 
 
-class Mark(Enum):
-    """What stands before a line: its sign, the sign in ASCII, and its colour."""
+class Sign(Enum):
+    """What stands before a line: its sign, the sign in ASCII, and its color."""
 
     PASSED = ("✓", "ok", "green")
     FAILED = ("✗", "x", "red")
     WAITING = ("○", "-", None)
-    OURS = ("!", "!", "yellow")
+    VOID = ("!", "!", "yellow")
     NEXT = ("→", "->", "cyan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """How text is set: its width in columns, whether it may use colour, and whether it may leave ASCII."""
+    """How text is set: its width in columns, whether it may use color, and whether it may leave ASCII."""
 
     width: int = 80
-    colour: bool = False
+    color: bool = False
     unicode: bool = True
 
     def __post_init__(self) -> None:
         if self.width < _MIN_WIDTH:
             raise ValueError(f"A report needs at least {_MIN_WIDTH} columns, and has {self.width}.")
 
-    def paint(self, text: str, colour: str | None = None, *, bold: bool = False, dim: bool = False) -> str:
-        """Return `text` in a colour, where there is colour."""
-        if not self.colour or not text:
+    def paint(self, text: str, color: str | None = None, *, bold: bool = False, dim: bool = False) -> str:
+        """Return `text` in a color, where there is color."""
+        if not self.color or not text:
             return text
-        return click.style(text, fg=colour, bold=bold or None, dim=dim or None)
+        return click.style(text, fg=color, bold=bold or None, dim=dim or None)
 
-    def shade(self, text: str, colour: int | None, behind: int | None = None) -> str:
-        """Return `text` in one of 256 colours, before another; as it is where there is no colour."""
-        return click.style(text, fg=colour, bg=behind) if self.colour else text
+    def shade(self, text: str, color: int | None, behind: int | None = None) -> str:
+        """Return `text` in one of 256 colors, before another; as it is where there is no color."""
+        return click.style(text, fg=color, bg=behind) if self.color else text
 
     def pick(self, fancy: str, plain: str) -> str:
         """Return the one of two spellings that this style may use."""
         return fancy if self.unicode else plain
 
-    def mark(self, mark: Mark) -> str:
+    def sign(self, sign: Sign) -> str:
         """Return a mark, as wide as the indent of a body."""
-        fancy, plain, colour = mark.value
+        fancy, plain, color = sign.value
         shown = self.pick(fancy, plain)
-        return " " * (BODY - 1 - len(shown)) + self.paint(shown, colour, dim=colour is None) + " "
+        return " " * (BODY - 1 - len(shown)) + self.paint(shown, color, dim=color is None) + " "
 
     def clean(self, text: str, *, limit: int = 4000) -> str:
         """Return text of any origin made harmless, and spelled in the characters of this style."""
@@ -131,25 +131,25 @@ def wrap(text: str, room: int, style: Style) -> list[str]:
 
 
 def paragraph(
-    text: str, style: Style, *, indent: int = BODY, colour: str | None = None, dim: bool = False
+    text: str, style: Style, *, indent: int = BODY, color: str | None = None, dim: bool = False
 ) -> Iterator[str]:
     """Set a text as indented lines."""
     for line in wrap(text, style.width - indent, style):
-        yield " " * indent + style.paint(line, colour, dim=dim)
+        yield " " * indent + style.paint(line, color, dim=dim)
 
 
-def marked(mark: Mark, text: str, style: Style) -> Iterator[str]:
+def marked(sign: Sign, text: str, style: Style) -> Iterator[str]:
     """Set a text as indented lines, with a mark before the first."""
     for n, line in enumerate(wrap(text, style.width - BODY, style)):
-        yield (" " * BODY if n else style.mark(mark)) + line
+        yield (" " * BODY if n else style.sign(sign)) + line
 
 
-def row(mark: Mark, text: str, right: str, style: Style, *, bold: bool = False) -> str:
+def row(sign: Sign, text: str, right: str, style: Style, *, bold: bool = False) -> str:
     """Return one line: a mark, as much of a text as fits, and a short text at the right edge."""
     room = style.width - BODY - len(right) - 2
     text = cut(style.clean_line(text), room, style)
     gap = " " * (room - columns(text) + 2)
-    return f"{style.mark(mark)}{style.paint(text, bold=bold)}{gap}{right}"
+    return f"{style.sign(sign)}{style.paint(text, bold=bold)}{gap}{right}"
 
 
 def quoted(lines: Iterable[str], style: Style, *, indent: int) -> Iterator[str]:

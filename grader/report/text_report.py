@@ -35,7 +35,7 @@ from grader.report.phrases import (
 )
 from grader.report.text_layout import (
     BODY,
-    Mark,
+    Sign,
     Style,
     columns,
     cut,
@@ -54,11 +54,11 @@ _MAX_CODE_LINES = 12
 _MAX_FRAMES = 5
 _MAX_FLAGS = 6
 _MAX_LABEL = 14
-_MARKS = {
-    Status.PASSED: Mark.PASSED,
-    Status.FAILED: Mark.FAILED,
-    Status.WAITING: Mark.WAITING,
-    Status.VOID: Mark.OURS,
+_SIGNS = {
+    Status.PASSED: Sign.PASSED,
+    Status.FAILED: Sign.FAILED,
+    Status.WAITING: Sign.WAITING,
+    Status.VOID: Sign.VOID,
 }
 
 
@@ -78,10 +78,10 @@ def exercise_text(result: ExerciseResult, style: Style, hints: Help = NONE_OPENE
     """Return the block of one exercise, ending with a blank line."""
     exercise = exercise_content(result, hints)
     lines = [_header(exercise.heading.name, exercise.heading, style)]
-    lines += marked(Mark.WAITING, exercise.not_attempted, style)
+    lines += marked(Sign.WAITING, exercise.not_attempted, style)
     lines += _whole(exercise.whole, style)
     lines += _checks(exercise, style)
-    lines += marked(Mark.WAITING, exercise.hidden, style)
+    lines += marked(Sign.WAITING, exercise.hidden, style)
     lines += _flags(exercise.flags, style)
     lines += _output(exercise.output, style)
     return finished([*lines, ""], style)
@@ -91,10 +91,10 @@ def _whole(whole: WholeContent | None, style: Style) -> Iterator[str]:
     if whole is None:
         return
     yield ""
-    yield from marked(Mark.OURS if whole.status is Status.VOID else Mark.FAILED, whole.message, style)
+    yield from marked(Sign.VOID if whole.status is Status.VOID else Sign.FAILED, whole.message, style)
     yield from _frames(whole.traceback, style)
     yield ""
-    yield from marked(Mark.NEXT, whole.advice, style)
+    yield from marked(Sign.NEXT, whole.advice, style)
 
 
 def _checks(exercise: ExerciseContent, style: Style) -> Iterator[str]:
@@ -103,12 +103,12 @@ def _checks(exercise: ExerciseContent, style: Style) -> Iterator[str]:
     for check in (*exercise.others, *exercise.waiting):
         yield _brief(check, style)
     if exercise.passed:
-        yield from marked(Mark.PASSED, f"{exercise.passing}. {exercise.solution}", style)
+        yield from marked(Sign.PASSED, f"{exercise.passing}. {exercise.solution}", style)
 
 
 def _full(check: CheckContent, style: Style) -> Iterator[str]:
     """Show one check with everything that is said of it."""
-    yield row(_MARKS[check.status], check.title, check.earned, style, bold=True)
+    yield row(_SIGNS[check.status], check.title, check.earned, style, bold=True)
     yield from paragraph(check.rationale, style)
     yield from _frames(check.traceback, style)
     if check.example is not None:
@@ -117,15 +117,15 @@ def _full(check: CheckContent, style: Style) -> Iterator[str]:
         yield from ("", *heatmap(check.picture, style))
     if check.mistake is not None:
         yield from ("", *paragraph(check.mistake.lead, style))
-        yield from paragraph(check.mistake.message, style, indent=BODY + 2, colour="cyan")
+        yield from paragraph(check.mistake.message, style, indent=BODY + 2, color="cyan")
     if check.advice:
-        yield from ("", *marked(Mark.NEXT, check.advice, style))
+        yield from ("", *marked(Sign.NEXT, check.advice, style))
 
 
 def _brief(check: CheckContent, style: Style) -> str:
     """Return a check as one line: mark, title, as much of the reason as fits, points."""
     text = f"{check.title}{style.pick(' · ', ' - ')}{check.reason}" if check.reason else check.title
-    return row(_MARKS[check.status], text, check.earned, style)
+    return row(_SIGNS[check.status], text, check.earned, style)
 
 
 def _frames(frames: Sequence[Frame], style: Style) -> Iterator[str]:
@@ -163,9 +163,9 @@ def _value(label: str, row: ExampleRow, style: Style) -> Iterator[str]:
     )
     if len(lines) > _MAX_VALUE_LINES:
         lines = [*lines[: _MAX_VALUE_LINES - 1], "(and more)"]
-    colour = {"expected": "green", "got": "red"}.get(row.kind)
+    color = {"expected": "green", "got": "red"}.get(row.kind)
     for n, line in enumerate(lines):
-        first = style.paint(label, colour, dim=colour is None) if n == 0 else " " * columns(label)
+        first = style.paint(label, color, dim=color is None) if n == 0 else " " * columns(label)
         yield " " * indent + first + line
 
 
@@ -205,24 +205,24 @@ def quizzes_text(quizzes: Sequence[QuizResult], style: Style) -> str:
         lines += [""] if body else []
     fresh = [quiz.to_begin for quiz in contents if quiz.to_begin]
     if fresh:
-        lines += marked(Mark.WAITING, f"{len(fresh)} of {len(quizzes)} not begun: {fresh[0]}", style)
+        lines += marked(Sign.WAITING, f"{len(fresh)} of {len(quizzes)} not begun: {fresh[0]}", style)
     return finished([*lines, ""] if lines[-1] else lines, style)
 
 
 def _quiz(quiz: QuizContent, style: Style) -> Iterator[str]:
     for problem in quiz.problems:
-        yield from marked(Mark.FAILED, problem, style)
+        yield from marked(Sign.FAILED, problem, style)
     for item in quiz.wrong:
         yield from _item(item, style)
-    yield from marked(Mark.WAITING, quiz.unanswered, style)
+    yield from marked(Sign.WAITING, quiz.unanswered, style)
 
 
 def _item(item: ItemContent, style: Style) -> Iterator[str]:
-    yield row(Mark.FAILED, item.id, item.earned, style)
+    yield row(Sign.FAILED, item.id, item.earned, style)
     yield from _question(item.prompt, style)
     yield from paragraph(f"Your answer: {item.response}", style)
     for feedback in item.feedback:
-        yield from paragraph(feedback, style, colour="cyan")
+        yield from paragraph(feedback, style, color="cyan")
 
 
 def _question(prompt: str, style: Style) -> Iterator[str]:

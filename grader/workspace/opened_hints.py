@@ -5,7 +5,7 @@ from pathlib import Path
 
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
-from grader.workspace.state_file import Kept
+from grader.workspace.state_file import StateFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class OpenedHints:
         return (self.workspace / "exercises").is_dir() or (self.workspace / exercise.stub.name).is_file()
 
     @property
-    def _kept(self) -> Kept:
-        return Kept(self.workspace, "hints.json", "hints then open from the first again")
+    def _kept(self) -> StateFile:
+        return StateFile(self.workspace, "hints.json", "hints then open from the first again")
 
     def _read(self) -> dict[str, int]:
         found = self._kept.read()

@@ -16,7 +16,7 @@ from grader.grading import attempt
 from grader.quiz import Bank
 from grader.quiz.answers import read_answers
 from grader.submission import Folder, Submission, Text
-from grader.workspace.state_file import Kept
+from grader.workspace.state_file import StateFile
 from grader.workspace.watch.snapshots import relied_on
 
 
@@ -53,7 +53,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class WorkspaceProgress:
     """What is known of a workspace."""
 
     workspace: Path
@@ -89,8 +89,8 @@ class Progress:
         return {bank.id: _answered(bank, submission) for bank in banks}
 
     @property
-    def _kept(self) -> Kept:
-        return Kept(self.workspace, "progress.json", "`grade` finds it all out again")
+    def _kept(self) -> StateFile:
+        return StateFile(self.workspace, "progress.json", "`grade` finds it all out again")
 
     def _read(self) -> Mapping[str, tuple[float, str]]:
         return dict(self._entries())

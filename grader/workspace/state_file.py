@@ -12,7 +12,7 @@ _FOLDER = ".grade"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StateFile:
     """One of these files: a JSON object by exercise. `loss` says what is lost where it is deleted."""
 
     workspace: Path

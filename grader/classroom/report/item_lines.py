@@ -119,7 +119,7 @@ def _told(item: ItemSummary, quiz: str, style: Style, *, everything: bool) -> It
     name = cut(style.clean_line(f"{quiz}{item.id}"), style.width - len(right) - 2, style)
     yield f"  {style.paint(name, 'cyan')}{right.rjust(style.width - columns(name) - 2)}"
     for text in remarks(item):
-        yield from paragraph(text, style, colour="yellow")
+        yield from paragraph(text, style, color="yellow")
     if everything and variants(item):
         yield from paragraph(variants(item), style)
     yield from _options(item.options, style)

@@ -167,7 +167,7 @@ def _block(pair: Pair, block: Block, style: Style, most: int) -> Iterator[str]:
         text = code(excerpt)[:most]
         left = excerpt.last - excerpt.first + 1 - len(text)
         cut_off = f", of which the first {len(text)}" if text and left > 0 else ""
-        yield from paragraph(f"{side.student}: {where(excerpt)}{cut_off}", style, colour="cyan")
+        yield from paragraph(f"{side.student}: {where(excerpt)}{cut_off}", style, color="cyan")
         yield from quoted((style.clean(line) for line in text), style, indent=BODY)
 
 

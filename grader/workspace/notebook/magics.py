@@ -31,7 +31,7 @@ class _Refused(Exception):
 
 def load(shell: Any) -> None:
     """Register the magics in an IPython shell, and begin to warm up."""
-    session = Session(shell)
+    session = NotebookSession(shell)
     shell.register_magic_function(session.magic, magic_kind="line_cell", magic_name="grade")
     shell.grader_session = session
     session.warm()
@@ -40,7 +40,7 @@ def load(shell: Any) -> None:
 
 def unload(shell: Any) -> None:
     """Take the magics away, and end the warm process."""
-    session: Session = shell.grader_session
+    session: NotebookSession = shell.grader_session
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("grade", None)
     session.stop()
@@ -69,7 +69,7 @@ def _read(line: str) -> _Words:
 
 
 @dataclass(slots=True)
-class Session:
+class NotebookSession:
     """The grading of one kernel: the last cell of each exercise, what it earned, and the warm process."""
 
     shell: Any

@@ -1,7 +1,17 @@
 """Grades on save: notices that files may have changed, finds what is to be graded for it, and keeps a warm process."""
 
 from grader.workspace.watch.file_events import has_events, notices
-from grader.workspace.watch.session import Batch, Ended, Session
+from grader.workspace.watch.session import FinishedRun, GradingRun, WatchSession
 from grader.workspace.watch.snapshots import Changes, Look, changes, look
 
-__all__ = ["Batch", "Changes", "Ended", "Look", "Session", "changes", "has_events", "look", "notices"]
+__all__ = [
+    "Changes",
+    "FinishedRun",
+    "GradingRun",
+    "Look",
+    "WatchSession",
+    "changes",
+    "has_events",
+    "look",
+    "notices",
+]

@@ -22,7 +22,7 @@ GONE_S = 0.2  # so long a file may be away before that is believed: some editors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class GradingRun:
     """What is graded together, and why: the files that changed; none where it was asked for."""
 
     look: Look
@@ -30,17 +30,17 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class FinishedRun:
     """What became of a batch; `error` where a failure of ours ended it."""
 
-    batch: Batch
+    batch: GradingRun
     exercises: tuple[ExerciseResult, ...] = ()
     quizzes: tuple[QuizResult, ...] = ()
     error: Exception | None = None
 
 
 @dataclass(slots=True)
-class Session:
+class WatchSession:
     """Use it as a context manager: leaving it ends every process. `tell` is called from other threads.
 
     `show` makes of a result what its student may see; nothing else of it is kept.
@@ -51,7 +51,7 @@ class Session:
     quizzes: attempt.Quizzes | None
     folder: Path
     seed: int
-    tell: Callable[[Ended], None]
+    tell: Callable[[FinishedRun], None]
     dispatcher: Dispatcher
     jobs: int | None = None  # of a dispatcher that takes the place of one that died
     show: Callable[[ExerciseResult], ExerciseResult] = lambda result: result
@@ -68,7 +68,7 @@ class Session:
         self._stopped = True
         self.dispatcher.stop()
 
-    def catch_up(self) -> Batch | None:
+    def catch_up(self) -> GradingRun | None:
         """Look, and begin to grade what differs from the last look, if anything does."""
         now = self._look()
         if self._last is not None and set(now.plan.refused) - set(self._last.plan.refused):
@@ -77,12 +77,12 @@ class Session:
         found = changes(self._last, now)
         return self._begin(now, found) if found else None
 
-    def again(self) -> Batch:
+    def again(self) -> GradingRun:
         """Begin to grade everything, whether it changed or not."""
         now = self._look()
         return self._begin(now, changes(None, now))
 
-    def take(self, ended: Ended) -> Ended:
+    def take(self, ended: FinishedRun) -> FinishedRun:
         """Keep results, and return those that are still of what the files hold."""
         assert self._last is not None
         batch, last = ended.batch.look, self._last
@@ -93,7 +93,7 @@ class Session:
             result for result in ended.quizzes if batch.quizzes[result.id] == last.quizzes[result.id]
         )
         self.results |= {result.id: result for result in exercises}
-        return Ended(batch=ended.batch, exercises=exercises, quizzes=quizzes)
+        return FinishedRun(batch=ended.batch, exercises=exercises, quizzes=quizzes)
 
     def next_after(self, exercise: str) -> str | None:
         """Return the first exercise after this one, in the order of the course and round again, without full marks."""
@@ -114,32 +114,32 @@ class Session:
     def _look(self) -> Look:
         return look(self.folder, self.chosen, self.quizzes.ids if self.quizzes else (), self.seed)
 
-    def _begin(self, now: Look, found: Changes) -> Batch:
+    def _begin(self, now: Look, found: Changes) -> GradingRun:
         if not self.dispatcher.is_alive():  # out of memory, say: the next save finds a new one
             self.dispatcher.stop()
             self.dispatcher = Dispatcher(self.jobs, many=True)
         self._last = now
-        batch = Batch(look=now, changes=found)
+        batch = GradingRun(look=now, changes=found)
         threading.Thread(target=self._grade, args=[batch, self.dispatcher], daemon=True).start()
         return batch
 
-    def _grade(self, batch: Batch, dispatcher: Dispatcher) -> None:
+    def _grade(self, batch: GradingRun, dispatcher: Dispatcher) -> None:
         try:
-            ended = Ended(
+            ended = FinishedRun(
                 batch=batch,
                 exercises=tuple(self._exercises(batch, dispatcher)),
                 quizzes=tuple(self._quizzes(batch)),
             )
         except Exception as error:  # noqa: BLE001 - raised again by who waits for this thread
-            ended = Ended(batch=batch, error=error)
+            ended = FinishedRun(batch=batch, error=error)
         if not self._stopped:
             self.tell(ended)
 
-    def _exercises(self, batch: Batch, dispatcher: Dispatcher) -> list[ExerciseResult]:
+    def _exercises(self, batch: GradingRun, dispatcher: Dispatcher) -> list[ExerciseResult]:
         wanted = [exercise for exercise in self.chosen if exercise.id in batch.changes.exercises]
         return list(map(self.show, attempt.carry_out(dispatcher, batch.look.plan, wanted)))
 
-    def _quizzes(self, batch: Batch) -> list[QuizResult]:
+    def _quizzes(self, batch: GradingRun) -> list[QuizResult]:
         if self.quizzes is None:
             return []
         return list(self.quizzes.grade(batch.look.submission, batch.changes.quizzes))
