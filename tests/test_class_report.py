@@ -316,7 +316,7 @@ SAID = [
     "3 of 6 hand-ins came late.",
     "Left out: 2 students whose first answers were graded with another version of it.",
     "These answers were graded with another version of the quiz than the course has now, whose key is shown. Run `grade regrade`.",
-    "Fewer than 30 students: the figures are unreliable, and there are no remarks on items.",
+    "Fewer than 30 students: the figures are unreliable, and items get no remarks.",
     "Fewer than 100 students: read each figure with its interval.",
     "`a` correlates with the rest of the quiz more than the key does: check the key.",
     "Weak students do better on it than strong ones: check the key.",

@@ -69,7 +69,7 @@ def test_the_pair_is_shown_with_its_lines(gradebook):
     assert "A lead to look at, not a verdict" in told
     assert "  1.00  pooling  edna <b> and zed\\x1b[31m\n" in told
     assert "best = shifted if best is None else torch.maximum(best, shifted)" in told
-    assert "in no other solution; no other student has half of it." in " ".join(told.split())
+    assert "unique to this pair; no other student has half of them." in " ".join(told.split())
     assert "mal, attempt 1, pooling: it is not valid Python." in " ".join(told.split())
     assert "dan" not in told
 
@@ -93,7 +93,7 @@ def test_anonymous_pairs_hold_no_name_and_no_code(gradebook, form):
 
 
 def test_the_minimum_decides(gradebook):
-    assert "No two solutions reach 0.7 (relu). `--minimum` sets a lower limit." in run(gradebook, "relu")
+    assert "No two solutions reach 0.7 (relu). Lower it with `--minimum`." in run(gradebook, "relu")
     wide = json.loads(run(gradebook, "pooling", "--minimum", "0.3", "--format", "json"))["exercises"][0]
     assert wide["found"] > 1
     assert all(pair["score"] >= 0.3 for pair in wide["pairs"])

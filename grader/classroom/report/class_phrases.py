@@ -129,10 +129,7 @@ def notices(summary: ClassSummary) -> list[Notice]:
     void = {exercise for student in summary.void for exercise in student.exercises}
     found = [
         (f"Not graded because of {error}, and not counted here; {retry}", ungraded),
-        (
-            f"An earlier attempt counts: the last was not graded in full because of an error in the grader; {retry}",
-            outdated,
-        ),
+        (f"An earlier attempt counts: the last was not graded in full because of {error}; {retry}", outdated),
         (f"Exercises with {error}", sorted(void)),
         ("Handed in without any work", empty),
     ]

@@ -113,9 +113,7 @@ def cautions(quiz: QuizSummary) -> list[str]:
             "Run `grade regrade`."
         )
     if quiz.students < ENOUGH:
-        texts.append(
-            f"Fewer than {ENOUGH} students: the figures are unreliable, and there are no remarks on items."
-        )
+        texts.append(f"Fewer than {ENOUGH} students: the figures are unreliable, and items get no remarks.")
     elif quiz.students < CAUTIOUS:
         texts.append(f"Fewer than {CAUTIOUS} students: read each figure with its interval.")
     return texts

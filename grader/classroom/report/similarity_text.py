@@ -60,8 +60,8 @@ def common(pair: Pair) -> str:
     alone = {0: "none", pair.pieces: "all"}.get(pair.alone, str(pair.alone))
     most = f" Most alike: {' '.join(pair.function.replace('`', ' ').split())}." if pair.function else ""
     return (
-        f"{counted(pair.pieces, 'piece')} of unusual code in common, {alone} of them in no other solution; "
-        f"{others} half of it.{most}"
+        f"{counted(pair.pieces, 'piece')} of unusual code in common, {alone} of them unique to this pair; "
+        f"{others} half of them.{most}"
     )
 
 
@@ -77,7 +77,7 @@ def handed_in(pair: Pair) -> str:
 
 def wording(pair: Pair) -> str:
     """Return the words that only these two students have; "" where there are none."""
-    return f"Also in no other solution: {'; '.join(pair.wording)}." if pair.wording else ""
+    return f"Also unique to this pair: {'; '.join(pair.wording)}." if pair.wording else ""
 
 
 def where(excerpt: Excerpt) -> str:
@@ -117,7 +117,7 @@ def similar_text(
     lines += [*paragraph(f"{SCORE} {small_class(students)}", style, indent=0)]
     if not pairs:
         names = ", ".join(one.exercise for one in found)
-        text = f"No two solutions reach {minimum:g} ({names}). `--minimum` sets a lower limit."
+        text = f"No two solutions reach {minimum:g} ({names}). Lower it with `--minimum`."
         lines += ["", *paragraph(text, style, indent=0)]
     for pair in shown:
         lines += ["", *_pair(pair, style, show_all=show_all)]
