@@ -1,4 +1,4 @@
-"""The report on a class: text within its width, a page that is well formed, and no name that breaks either."""
+"""The class report: text within its width, a well-formed page, and neither is broken by a hostile name."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ from grader.classroom.late_policy import Keep
 from grader.classroom.report import to_html, to_json, to_text
 from grader.classroom.report.chart import Column, columns
 from grader.classroom.report.class_page import _spans
-from grader.classroom.report.class_phrases import lecture, moment, percent, seconds
+from grader.classroom.report.class_phrases import lecture_note, moment, percent, seconds
 from grader.classroom.report.item_remarks import figure
 from grader.classroom.similarity import Block, Excerpt, Pair, Side
 from grader.classroom.statistics import (
@@ -283,9 +283,9 @@ def hostile() -> list[ClassSummary]:
 
 @pytest.mark.parametrize("style", STYLES, ids=str)
 @pytest.mark.parametrize(
-    "asked", [{}, {"all_of_it": True}, {"quizzes": ["pooling", "relu"]}], ids=["short", "all", "quizzes"]
+    "asked", [{}, {"show_all": True}, {"quizzes": ["pooling", "relu"]}], ids=["short", "all", "quizzes"]
 )
-def test_no_line_is_wider_than_asked_for_whoever_wrote_it(style, asked):
+def test_no_line_is_wider_than_the_terminal_with_any_text(style, asked):
     for summary in (SUMMARY, *hostile()):
         for line in to_text(summary, style, **asked).split("\n"):
             plain = click.unstyle(line)
@@ -303,7 +303,7 @@ def test_no_line_is_wider_than_asked_for_whoever_wrote_it(style, asked):
 
 SAID = [
     "5 students",
-    "Of each student the best attempt counts; 10 points can be earned.",
+    "The best attempt of each student counts; 10 points can be earned.",
     "Due Sun 2026-03-01 12:00 UTC: 1 of these attempts came late, which costs them 10 % on average.",
     "Median 38 %, mean 50 %",
     "1 of 4",
@@ -314,22 +314,22 @@ SAID = [
     "Each filter has `one` bias. In code, 2 of 4 made it too (pooling).",
     "Students by number of hand-ins: 4 once, 1 twice.",
     "3 of 6 hand-ins came late.",
-    "2 students whose first answers another version of this quiz graded are left out.",
-    "What graded these answers is not the version of the quiz that the course has now, whose key is shown: `grade regrade`.",
-    "Fewer than 30 students: the figures are shaky, and no item is remarked on.",
-    "Fewer than 100 students: look at the intervals before you look at a figure.",
-    "`a` goes with a good result in the rest of the quiz, more than the key does: check the key.",
+    "Left out: 2 students whose first answers were graded with another version of it.",
+    "These answers were graded with another version of the quiz than the course has now, whose key is shown. Run `grade regrade`.",
+    "Fewer than 30 students: the figures are unreliable, and items get no remarks.",
+    "Fewer than 100 students: read each figure with its interval.",
+    "`a` correlates with the rest of the quiz more than the key does: check the key.",
     "Weak students do better on it than strong ones: check the key.",
     "No better than guessing, which earns 25 %.",
     "12 of 40 left it out: is it clear what it asks for?",
     "The quiz measures better without it: alpha would be 0.72.",
-    "Nobody chose `c` or `d`.",
+    "No student chose `c` or `d`.",
     "0.40 to 0.76",
     "Grading took 4.0 s for the median student, 3 min for the slowest, 5 min for all.",
-    "Not graded yet, and counted nowhere here, through a fault of ours; `grade regrade` tries again: zoe",
-    "An earlier attempt counts: the last was not graded in full, through a fault of ours; `grade regrade` tries again: cem",
-    "Exercises with a fault of ours: pooling relu",
-    "Handed in, and nothing begun: ada",
+    "Not graded because of an error in the grader, and not counted here; `grade regrade` tries again: zoe",
+    "An earlier attempt counts: the last was not graded in full because of an error in the grader; `grade regrade` tries again: cem",
+    "Exercises with an error in the grader: pooling relu",
+    "Handed in without any work: ada",
     "A lead to look at, not a verdict",
     "ada and bob",
     "ada and zoe (outside the class)",
@@ -338,7 +338,7 @@ SAID = [
 
 
 @pytest.mark.parametrize("words", SAID)
-def test_text_and_page_say_the_same(words):
+def test_text_and_page_hold_the_same_sentences(words):
     text = " ".join(to_text(SUMMARY, Style()).split())
     assert words in text
     assert words.replace("`", "") in " ".join(
@@ -347,7 +347,7 @@ def test_text_and_page_say_the_same(words):
 
 
 def test_the_terminal_shows_the_most_frequent_and_all_when_asked():
-    short, full = (to_text(SUMMARY, Style(), all_of_it=everything) for everything in (False, True))
+    short, full = (to_text(SUMMARY, Style(), show_all=everything) for everything in (False, True))
     assert "slip-19" not in short
     assert "14 more known mistakes" in short
     assert "15 more misconceptions" in short
@@ -357,7 +357,7 @@ def test_the_terminal_shows_the_most_frequent_and_all_when_asked():
     assert short.index("Padding never wins") < short.index("Windows may overlap")
 
 
-def test_a_long_value_is_cut_and_says_so():
+def test_a_long_value_is_cut_with_a_mark():
     tall = replace(TENSORS, got="\n".join(map(str, range(100))), expected="word " * 400)
     text = to_text(replace(SUMMARY, mistakes=(replace(ZERO, example=tall),)), Style())
     assert text.count("(and more)") == 2
@@ -381,7 +381,7 @@ IN_FULL = [
 def test_a_quiz_in_full_is_the_same_in_text_and_on_the_page(words):
     text = " ".join(to_text(SUMMARY, Style(), quizzes=["pooling", "relu"]).split())
     assert words in text
-    assert words in " ".join(to_text(SUMMARY, Style(), all_of_it=True).split())
+    assert words in " ".join(to_text(SUMMARY, Style(), show_all=True).split())
     page = re.sub(r"\s+([.,:;)])", r"\1", Page(to_html(SUMMARY)).text)
     assert words.replace("`", "") in " ".join(page.split())
 
@@ -393,7 +393,7 @@ def test_one_quiz_alone_is_shown_alone():
     assert "Hand-ins" not in text
 
 
-def test_what_to_check_first_comes_first_and_the_rest_is_counted():
+def test_the_most_serious_remarks_come_first_and_the_rest_is_counted():
     mild = [replace(PICKED, id=f"mild-{n}", concerns=(Concern.HARD,), options=()) for n in range(9)]
     text = to_text(replace(SUMMARY, quizzes=(replace(ASKED, items=(*mild, PICKED)),)), Style())
     assert text.index("default-stride") < text.index("mild-0")
@@ -401,7 +401,7 @@ def test_what_to_check_first_comes_first_and_the_rest_is_counted():
     assert "2 more items with remarks. `--quiz pooling` shows every item" in " ".join(text.split())
 
 
-def test_figures_have_two_decimals_and_no_minus_before_nothing():
+def test_figures_have_two_decimals_and_no_negative_zero():
     assert [figure(number) for number in (-0.001, 0.0, 0.996, -1.0, None)] == [
         "0.00",
         "0.00",
@@ -411,10 +411,10 @@ def test_figures_have_two_decimals_and_no_minus_before_nothing():
     ]
 
 
-# --- the words
+# --- the phrases
 
 
-def test_a_share_is_cut_rather_than_rounded_up():
+def test_a_share_is_rounded_down():
     assert [percent(share) for share in (0.9999, 1.0, 0.29, 0.0, None)] == [
         "99 %",
         "100 %",
@@ -424,7 +424,7 @@ def test_a_share_is_cut_rather_than_rounded_up():
     ]
 
 
-def test_durations_and_times_are_said_as_people_say_them():
+def test_durations_and_times_have_a_readable_unit():
     assert [seconds(value) for value in (0.54, 89.0, 91.0, 7200.0)] == ["0.5 s", "89.0 s", "2 min", "2.0 h"]
     assert moment(datetime.fromisoformat("2026-03-01T23:59+01:00")) == "Sun 2026-03-01 23:59 UTC+0100"
 
@@ -438,14 +438,14 @@ def test_durations_and_times_are_said_as_people_say_them():
         (replace(SHORT, example=replace(PLAIN, got="")), "Try it: `same_padding(1, 2)` is 0."),
     ],
 )
-def test_what_to_say_fits_what_is_known(mistake, words):
-    assert words in lecture(mistake).said
+def test_a_lecture_note_uses_what_is_known(mistake, words):
+    assert words in lecture_note(mistake).text
 
 
 def test_a_call_with_tensors_is_shown_row_by_row():
-    told = lecture(ZERO)
-    assert told.call == "max_pool2d(x, 2, padding=1)"
-    assert [name for name, _ in told.rows] == ["x", "right", "mistaken"]
+    note = lecture_note(ZERO)
+    assert note.call == "max_pool2d(x, 2, padding=1)"
+    assert [name for name, _ in note.rows] == ["x", "right", "mistaken"]
 
 
 # --- the page
@@ -479,7 +479,7 @@ def test_a_hostile_class_changes_no_element_of_the_page():
             assert attributes.get("href", "#").startswith("#")
 
 
-def test_no_pair_is_named_before_somebody_opens_it():
+def test_pairs_are_named_only_inside_a_collapsed_element():
     section = to_html(SUMMARY).split('<section aria-labelledby="alike">')[1]
     shown, opened = section.split("<details>", 1)
     assert "A lead to look at, not a verdict" in shown
@@ -487,7 +487,7 @@ def test_no_pair_is_named_before_somebody_opens_it():
     assert "ada and bob" in opened
 
 
-def test_every_chart_is_told_in_words_and_as_a_table():
+def test_every_chart_has_a_description_and_a_table():
     page = Page(
         str(
             columns(
@@ -525,8 +525,8 @@ def test_the_days_of_a_term_fit_into_one_chart(last, counts, label):
     assert found[0].label == label
 
 
-def test_every_class_the_page_uses_for_a_drawing_has_its_colour():
-    styles = [Path(room.__file__).parent for room in (grader.classroom.report, grader.report)]
+def test_every_css_class_of_a_drawing_has_a_fill_color():
+    styles = [Path(package.__file__).parent for package in (grader.classroom.report, grader.report)]
     css = "".join(
         (folder / name).read_text("utf-8")
         for folder, name in zip(styles, ("class.css", "page.css"), strict=True)
@@ -543,7 +543,7 @@ def test_an_empty_class_is_a_page_too():
     page = Page(to_html(bare))
     assert not page.problems
     assert "What the code gets wrong" not in page.text
-    assert "To look at" not in page.text
+    assert "Needs attention" not in page.text
 
 
 # --- as JSON
@@ -602,13 +602,15 @@ def test_anonymous_output_holds_no_name(gradebook, form):
     assert not re.search(r"\bada\b|\bbob\b", run(gradebook, "--format", form, "--anonymous"))
 
 
-def test_a_quiz_nobody_answered_is_refused(gradebook):
-    with pytest.raises(UsageError, match=r'answered a quiz "poolin"\. Answered were: first'):
+def test_a_quiz_without_answers_is_refused(gradebook):
+    with pytest.raises(
+        UsageError, match=r'No student answered a quiz "poolin"\. Quizzes with answers: first'
+    ):
         run(gradebook, "--quiz", "poolin")
     assert "first: First" in run(gradebook, "--quiz", "first")
 
 
-def test_an_exercise_nobody_knows_is_refused(gradebook):
+def test_an_unknown_exercise_is_refused(gradebook):
     with pytest.raises(UsageError, match='no exercise "scalin"'):
         run(gradebook, "scalin")
     assert "test_values" not in run(gradebook, "scaling")
@@ -620,6 +622,6 @@ def test_the_command_never_imports_torch(run_without_torch, gradebook):
         run_without_torch("stats", gradebook, "--format", form)
 
 
-def test_what_is_anonymous_is_so_in_every_record():
+def test_an_anonymous_summary_holds_no_name_in_any_record():
     names = {name: f"student {1000 + n}" for n, name in enumerate(NAMES)}
     assert not re.search(r"\b(ada|bob|cem|dan|eve|zoe)\b", to_json(statistics.anonymous(SUMMARY, names)))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from grader.classroom import gradebook as room
+from grader.classroom import gradebook as gradebook_module
 from grader.classroom.gradebook import Gradebook
 from grader.core.errors import GraderError, UsageError
 from grader.core.model import (
@@ -188,8 +188,11 @@ def test_many_writers_lose_nothing(path):
 def test_an_older_file_is_brought_up_to_date_and_keeps_what_is_in_it(path, monkeypatch):
     with Gradebook(path) as book:
         add(book)
-    newer = (*room._MIGRATIONS, "ALTER TABLE attempts ADD COLUMN remark TEXT NOT NULL DEFAULT '';")
-    monkeypatch.setattr(room, "_MIGRATIONS", newer)
+    newer = (
+        *gradebook_module._MIGRATIONS,
+        "ALTER TABLE attempts ADD COLUMN remark TEXT NOT NULL DEFAULT '';",
+    )
+    monkeypatch.setattr(gradebook_module, "_MIGRATIONS", newer)
     with Gradebook(path) as book:
         assert [attempt.report for attempt in book.attempts()] == [REPORT]
         add(book)
@@ -202,9 +205,12 @@ def test_an_older_file_is_brought_up_to_date_and_keeps_what_is_in_it(path, monke
 def test_a_migration_that_fails_changes_nothing(path, monkeypatch):
     with Gradebook(path) as book:
         add(book)
-    broken = (*room._MIGRATIONS, "ALTER TABLE attempts ADD COLUMN remark TEXT;\nSELECT * FROM nowhere;")
+    broken = (
+        *gradebook_module._MIGRATIONS,
+        "ALTER TABLE attempts ADD COLUMN remark TEXT;\nSELECT * FROM nowhere;",
+    )
     with monkeypatch.context() as patch:
-        patch.setattr(room, "_MIGRATIONS", broken)
+        patch.setattr(gradebook_module, "_MIGRATIONS", broken)
         with pytest.raises(UsageError, match="nowhere"):
             Gradebook(path)
     with Gradebook(path) as book:
@@ -214,7 +220,7 @@ def test_a_migration_that_fails_changes_nothing(path, monkeypatch):
 def test_a_newer_file_is_refused_and_left_alone(path, monkeypatch):
     Gradebook(path).__exit__(None, None, None)
     before = path.read_bytes()
-    monkeypatch.setattr(room, "_MIGRATIONS", ())
+    monkeypatch.setattr(gradebook_module, "_MIGRATIONS", ())
     with pytest.raises(GraderError, match="written by a newer convgrader"):
         Gradebook(path)
     assert path.read_bytes() == before
@@ -230,7 +236,7 @@ def test_what_is_no_gradebook_is_refused_and_left_alone(tmp_path):
     db = sqlite3.connect(other)
     db.execute("CREATE TABLE bookmarks (url TEXT)")
     db.close()
-    with pytest.raises(UsageError, match="a database of something else"):
+    with pytest.raises(UsageError, match="the database of another application"):
         Gradebook(other)
     with pytest.raises(UsageError, match="cannot be used as a gradebook"):
         Gradebook(tmp_path / "nowhere" / "course.db")

@@ -15,9 +15,9 @@ from grader.classroom import statistics
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.late_policy import Policy
 from grader.classroom.statistics import Concern, QuizSummary, Share, Void, psychometrics
-from grader.classroom.statistics.gathering import Gathered
+from grader.classroom.statistics.gathering import StudentRecord
 from grader.classroom.statistics.item_analysis import quizzes
-from grader.classroom.statistics.response_counts import Asked, wrong
+from grader.classroom.statistics.response_counts import ItemAnswer, wrong_responses
 from grader.core.model import ItemResult, QuizResult
 from grader.course import catalog, fingerprint
 from grader.quiz import load_bank
@@ -217,14 +217,14 @@ def sheet(*items: ItemResult, quiz: str = "first") -> QuizResult:
     return QuizResult(id=quiz, title="As reported", points=points, max_points=2.0 * len(items), items=items)
 
 
-def student(*sheets: QuizResult, version: str = "one") -> Gathered:
+def student(*sheets: QuizResult, version: str = "one") -> StudentRecord:
     versions = {found.id: version for found in sheets}
-    return Gathered(
+    return StudentRecord(
         student="s", times=(NOON,), mark=None, exercises=(), quizzes=sheets, versions=versions, answered=True
     )
 
 
-def analysed(folder: Path, students: list[Gathered]) -> QuizSummary:
+def analyzed(folder: Path, students: list[StudentRecord]) -> QuizSummary:
     (found,) = quizzes(students, catalog.load(folder))
     return found
 
@@ -234,7 +234,7 @@ def graded(*row: float | None) -> QuizResult:
 
 
 def test_six_students_by_hand(folder):
-    found = analysed(folder, [student(graded(*row)) for row in TABLE])
+    found = analyzed(folder, [student(graded(*row)) for row in TABLE])
     assert (found.id, found.title, found.students, found.outdated, found.group) == ("first", "First", 6, 0, 2)
     assert found.scores.mean == pytest.approx(11 / 24)
     assert found.alpha.value == pytest.approx(4 / 3 * (1 - (29 / 30) / (13 / 6)))
@@ -252,7 +252,7 @@ def test_six_students_by_hand(folder):
 
 
 def test_what_is_left_out_earns_nothing_and_is_counted(folder):
-    (item, *_) = analysed(
+    (item, *_) = analyzed(
         folder, [student(graded(None, 1)), student(graded(1, 1)), student(graded(0, 0.5))]
     ).items
     assert item.omitted == Share(count=1, of=3)
@@ -261,7 +261,7 @@ def test_what_is_left_out_earns_nothing_and_is_counted(folder):
 
 def test_all_alike_or_alone_there_is_no_figure_and_no_nan(folder):
     for students in ([student(graded(1, 1))] * 40, [student(graded(1, 0))], [student(graded(1))] * 3):
-        found = analysed(folder, students)
+        found = analyzed(folder, students)
         assert (found.alpha, found.error, found.group) == (None, None, 0)
         for item in found.items:
             assert (item.discrimination, item.rest, item.alpha_without) == (None, None, None)
@@ -269,18 +269,18 @@ def test_all_alike_or_alone_there_is_no_figure_and_no_nan(folder):
 
 def test_an_item_all_have_right_is_told_apart_from_a_class_of_equals(folder):
     rows = [graded(1, n % 2, n % 3 / 2) for n in range(40)]
-    found = analysed(folder, [student(row) for row in rows])
+    found = analyzed(folder, [student(row) for row in rows])
     assert found.items[0].rest is None
     assert found.items[0].concerns[0] is Concern.SAME
-    assert not any(item.concerns for item in analysed(folder, [student(graded(1, 1))] * 40).items)
+    assert not any(item.concerns for item in analyzed(folder, [student(graded(1, 1))] * 40).items)
 
 
 def test_what_is_void_counts_in_no_figure(folder):
     given = answer("item-9", None, points=2.0)
     dropped = answer("item-8", 1.0, "27", points=0.0, max_points=0.0)
     rows = [replace(graded(*row), items=(*graded(*row).items, given, dropped)) for row in TABLE]
-    found = analysed(folder, [student(row) for row in rows])
-    plain = analysed(folder, [student(graded(*row)) for row in TABLE])
+    found = analyzed(folder, [student(row) for row in rows])
+    plain = analyzed(folder, [student(graded(*row)) for row in TABLE])
     assert (found.alpha, found.scores, found.items[:4]) == (plain.alpha, plain.scores, plain.items)
     assert [item.void for item in found.items[4:]] == ["full", "drop"]
     assert all((item.difficulty, item.rest, item.wrong) == (None, None, ()) for item in found.items[4:])
@@ -290,18 +290,18 @@ def test_what_the_bank_withdrew_is_void_even_where_everybody_answered(folder):
     path = folder / "quizzes" / "first.yaml"
     path.write_text(BANK.replace("id: size,", "id: size, void: full,"), encoding="utf-8")
     rows = [sheet(answer("size", 1.0), answer("pick", n % 2)) for n in range(4)]
-    size, pick = analysed(folder, [student(row) for row in rows]).items
+    size, pick = analyzed(folder, [student(row) for row in rows]).items
     assert (size.void, pick.void) == (Void.FULL, None)
 
 
 def test_nothing_but_void_items_is_no_quiz_of_numbers(folder):
-    found = analysed(folder, [student(sheet(answer("x", 1.0, points=0.0, max_points=0.0)))] * 3)
+    found = analyzed(folder, [student(sheet(answer("x", 1.0, points=0.0, max_points=0.0)))] * 3)
     assert (found.scores, found.alpha, found.items[0].void) == (None, None, "drop")
 
 
 def test_who_had_other_items_is_compared_in_pairs_and_there_is_no_alpha(folder):
     rows = [graded(*row) for row in TABLE]
-    found = analysed(folder, [student(row) for row in rows] + [student(sheet(answer("item-0", 1.0)))] * 2)
+    found = analyzed(folder, [student(row) for row in rows] + [student(sheet(answer("item-0", 1.0)))] * 2)
     assert found.alpha is None
     first, second, *_ = found.items
     assert (first.omitted.of, second.omitted.of) == (8, 6)
@@ -312,16 +312,16 @@ def test_who_had_other_items_is_compared_in_pairs_and_there_is_no_alpha(folder):
 def test_versions_of_a_quiz_are_never_mixed(folder):
     rows = [student(graded(*row)) for row in TABLE]
     others = [student(graded(0, 0, 0, 1), version="two")] * 5
-    found = analysed(folder, rows + others)
+    found = analyzed(folder, rows + others)
     assert (found.students, found.outdated, found.current) == (6, 5, False)
-    assert found.alpha == analysed(folder, rows).alpha
+    assert found.alpha == analyzed(folder, rows).alpha
     now = fingerprint.bank(folder / "quizzes" / "first.yaml")
-    assert analysed(folder, [student(graded(*row), version=now) for row in TABLE]).current
+    assert analyzed(folder, [student(graded(*row), version=now) for row in TABLE]).current
 
 
 def test_a_quiz_the_course_no_longer_has_is_told_from_its_results(folder):
     rows = [student(sheet(answer("pick", n % 2, "a"), answer("size", 1), quiz="gone")) for n in range(4)]
-    found = analysed(folder, rows)
+    found = analyzed(folder, rows)
     assert (found.id, found.title, found.current) == ("gone", "As reported", False)
     assert (found.items[0].options, found.items[0].chance) == ((), None)
     assert [(one.text, one.given.count) for one in found.items[0].wrong] == [("a", 2)]
@@ -330,7 +330,7 @@ def test_a_quiz_the_course_no_longer_has_is_told_from_its_results(folder):
 # --- options
 
 
-def picks(letters: str, *, key: str = "a") -> list[Gathered]:
+def picks(letters: str, *, key: str = "a") -> list[StudentRecord]:
     """One student for each letter, from the strongest to the weakest; `-` left it out."""
     rows = []
     for n, letter in enumerate(letters):
@@ -348,7 +348,7 @@ def picks(letters: str, *, key: str = "a") -> list[Gathered]:
 
 
 def test_options_are_counted_among_all_strong_and_weak(folder):
-    a, b, c, d = analysed(folder, picks("aaaabb-b")).items[0].options
+    a, b, c, d = analyzed(folder, picks("aaaabb-b")).items[0].options
     assert [option.chosen for option in (a, b, c, d)] == [Share(count=n, of=8) for n in (4, 3, 0, 0)]
     assert (a.correct, b.correct, a.text) == (True, False, "one")
     assert (a.strong, a.weak) == (1.0, 0.0)  # two each
@@ -359,24 +359,24 @@ def test_options_are_counted_among_all_strong_and_weak(folder):
 
 
 def test_a_wrong_key_is_seen_at_its_rival(folder):
-    item = analysed(folder, picks("b" * 15 + "a" * 15 + "c" * 2)).items[0]
+    item = analyzed(folder, picks("b" * 15 + "a" * 15 + "c" * 2)).items[0]
     assert {option.id: option.concern for option in item.options} == {
         "a": None, "b": Concern.RIVAL, "c": None, "d": Concern.UNCHOSEN,
     }  # fmt: skip
     assert Concern.REVERSED in item.concerns
-    sound = analysed(folder, picks("a" * 15 + "b" * 15 + "c" * 2)).items[0]
+    sound = analyzed(folder, picks("a" * 15 + "b" * 15 + "c" * 2)).items[0]
     assert {option.concern for option in sound.options} == {None, Concern.UNCHOSEN}
     assert sound.concerns == ()
 
 
 def test_with_fewer_than_thirty_nothing_is_remarked(folder):
-    item = analysed(folder, picks("b" * 14 + "a" * 15)).items[0]
+    item = analyzed(folder, picks("b" * 14 + "a" * 15)).items[0]
     assert item.discrimination < 0
     assert (item.concerns, {option.concern for option in item.options}) == ((), {None})
 
 
 def test_a_distractor_that_few_chose_is_no_rival(folder):
-    item = analysed(folder, picks("b" + "a" * 20 + "c" * 20)).items[0]
+    item = analyzed(folder, picks("b" + "a" * 20 + "c" * 20)).items[0]
     assert item.options[1].r > 0
     assert item.options[1].concern is None
 
@@ -386,7 +386,7 @@ def test_options_of_several_and_of_true_or_false(folder):
         student(sheet(answer("several", 0.5, response), answer("truth", 0.5, verdict), answer("size", n % 2)))
         for n, (response, verdict) in enumerate([("a, c", "true, a"), ("A b", "False, b"), ("z", "no idea")])
     ]
-    several, truth, _ = analysed(folder, rows).items
+    several, truth, _ = analyzed(folder, rows).items
     assert [option.chosen.count for option in several.options] == [
         2,
         1,
@@ -408,7 +408,7 @@ def test_strong_students_on_a_wrong_or_weak_ones_on_a_right_option_of_several(fo
         student(sheet(answer("several", 0.5, "a, c" if n < 20 else "a, b, d"), answer("x", float(n < 15)), answer("y", float(n < 25))))
         for n in range(40)
     ]  # fmt: skip
-    concerns = {option.id: option.concern for option in analysed(folder, rows).items[0].options}
+    concerns = {option.id: option.concern for option in analyzed(folder, rows).items[0].options}
     assert concerns == {
         "a": None, "b": Concern.AVOIDED, "c": Concern.STRONG, "d": None, "e": Concern.UNCHOSEN,
     }  # fmt: skip
@@ -419,7 +419,7 @@ def test_strong_students_on_a_wrong_or_weak_ones_on_a_right_option_of_several(fo
 
 def concerned(folder: Path, first: list[float | None], *others: list[float]) -> tuple[Concern, ...]:
     rows = [student(graded(*row)) for row in zip(first, *others, strict=True)]
-    return analysed(folder, rows).items[0].concerns
+    return analyzed(folder, rows).items[0].concerns
 
 
 def test_items_that_are_hard_flat_left_out_or_in_the_way_are_remarked(folder):
@@ -442,7 +442,7 @@ def test_an_item_that_nearly_everybody_has_right_need_not_tell_anybody_apart(fol
 
 
 def test_no_better_than_guessing(folder):
-    item = analysed(folder, picks("a" * 10 + "b" * 20 + "c" * 10)).items[0]
+    item = analyzed(folder, picks("a" * 10 + "b" * 20 + "c" * 10)).items[0]
     assert item.concerns == (Concern.GUESSED,)
 
 
@@ -452,7 +452,7 @@ def test_draws_of_an_item_are_pooled_and_told_apart_where_enough_had_the_same(fo
         student(sheet(answer("size", float(n < 12), "27", prompt=prompt, misconceptions=("off-by-one",) if n > 15 else ()), answer("x", n % 2)))
         for n, prompt in enumerate(prompts)
     ]  # fmt: skip
-    item = analysed(folder, rows).items[0]
+    item = analyzed(folder, rows).items[0]
     assert (item.variants.count, item.variants.hardest, item.variants.easiest) == (2, 0.2, 1.0)
     assert [(one.text, one.misconceptions, one.given.count) for one in item.wrong] == [
         ("", ("off-by-one",), 7)
@@ -463,11 +463,11 @@ def test_draws_of_an_item_are_pooled_and_told_apart_where_enough_had_the_same(fo
 
 
 def written(*responses: str, item: object = None) -> list[tuple[str, int]]:
-    asked = [
-        Asked(result=answer("size", 0.0, response), credit=0.0, rest=None, strong=0, weak=0)
+    answers = [
+        ItemAnswer(result=answer("size", 0.0, response), credit=0.0, rest=None, strong=0, weak=0)
         for response in responses
     ]
-    return [(one.text, one.given.count) for one in wrong(item, asked, drawn=False)]
+    return [(one.text, one.given.count) for one in wrong_responses(item, answers, drawn=False)]
 
 
 def test_wrong_responses_that_mean_the_same_are_one(folder):
@@ -503,7 +503,7 @@ def test_no_figure_is_nan_or_out_of_its_range(rows):
     import msgspec
 
     folder = Path(__file__).parent / "course"
-    found = analysed(folder, [student(graded(*row)) for row in rows])
+    found = analyzed(folder, [student(graded(*row)) for row in rows])
     document = msgspec.to_builtins(found)
     json.dumps(document, allow_nan=False)
     assert all(map(math.isfinite, numbers(document)))
@@ -520,8 +520,8 @@ def test_no_figure_is_nan_or_out_of_its_range(rows):
 @given(rows=st.lists(st.lists(CREDITS, min_size=3, max_size=3), min_size=2, max_size=12), data=st.data())
 def test_the_order_of_students_decides_nothing(rows, data):
     folder = Path(__file__).parent / "course"
-    one = analysed(folder, [student(graded(*row)) for row in rows])
-    other = analysed(folder, [student(graded(*row)) for row in data.draw(st.permutations(rows))])
+    one = analyzed(folder, [student(graded(*row)) for row in rows])
+    other = analyzed(folder, [student(graded(*row)) for row in data.draw(st.permutations(rows))])
     for before, after in zip(one.items, other.items, strict=True):
         assert after.discrimination == pytest.approx(before.discrimination)
         assert (after.rest and after.rest.value) == pytest.approx(before.rest and before.rest.value)

@@ -1,4 +1,4 @@
-"""`grade similar`: what an instructor reads of pairs, whoever wrote them."""
+"""`grade similar`: the output for pairs, with hostile names and code in them."""
 
 import json
 import re
@@ -69,8 +69,8 @@ def test_the_pair_is_shown_with_its_lines(gradebook):
     assert "A lead to look at, not a verdict" in told
     assert "  1.00  pooling  edna <b> and zed\\x1b[31m\n" in told
     assert "best = shifted if best is None else torch.maximum(best, shifted)" in told
-    assert "in nobody else's work; no other student has half of it." in " ".join(told.split())
-    assert "mal, attempt 1, pooling: it is not Python that can be read." in " ".join(told.split())
+    assert "unique to this pair; no other student has half of them." in " ".join(told.split())
+    assert "mal, attempt 1, pooling: it is not valid Python." in " ".join(told.split())
     assert "dan" not in told
 
 
@@ -93,7 +93,7 @@ def test_anonymous_pairs_hold_no_name_and_no_code(gradebook, form):
 
 
 def test_the_minimum_decides(gradebook):
-    assert "No two solutions reach 0.7 (relu). `--minimum` looks lower." in run(gradebook, "relu")
+    assert "No two solutions reach 0.7 (relu). Lower it with `--minimum`." in run(gradebook, "relu")
     wide = json.loads(run(gradebook, "pooling", "--minimum", "0.3", "--format", "json"))["exercises"][0]
     assert wide["found"] > 1
     assert all(pair["score"] >= 0.3 for pair in wide["pairs"])
@@ -110,7 +110,7 @@ def test_a_folder_can_be_compared_with(gradebook, tmp_path):
         run(gradebook, "--against", tmp_path / "gone")
 
 
-def test_what_cannot_be_done_is_said(gradebook, tmp_path):
+def test_usage_errors_name_the_problem(gradebook, tmp_path):
     with pytest.raises(UsageError, match=r'no exercise "poolin"\. Did you mean "pooling"'):
         run(gradebook, "poolin")
     with Gradebook(tmp_path / "new.db"):
@@ -124,16 +124,16 @@ def test_it_is_written_to_a_file(gradebook, tmp_path):
     assert "edna <b> and zed" in (tmp_path / "similar.txt").read_text("utf-8")
 
 
-def test_in_a_small_class_it_says_what_that_is_worth():
-    assert "In a class of 3 nobody can tell what is unusual" in " ".join(
+def test_a_small_class_has_a_warning():
+    assert "In a class of 3 it is unclear which code is unusual" in " ".join(
         similar_text("week4", 3, [FOUND], 0.7, Style()).split()
     )
-    assert "nobody can tell" not in similar_text("week4", 30, [FOUND], 0.7, Style())
+    assert "it is unclear" not in similar_text("week4", 30, [FOUND], 0.7, Style())
 
 
 def test_the_terminal_shows_the_first_pairs_and_counts_the_others():
     short, full = (
-        similar_text("w", 12, [FOUND], 0.7, Style(), all_of_it=everything) for everything in (False, True)
+        similar_text("w", 12, [FOUND], 0.7, Style(), show_all=everything) for everything in (False, True)
     )
     assert short.count("exercises/pooling.py, lines 12-13") == 9
     assert full.count("exercises/pooling.py, lines 12-13") == 38
@@ -145,10 +145,10 @@ def test_the_terminal_shows_the_first_pairs_and_counts_the_others():
 
 @pytest.mark.parametrize("style", STYLES, ids=str)
 @pytest.mark.parametrize("everything", [False, True])
-def test_no_line_is_wider_than_asked_for_whoever_wrote_it(style, everything):
+def test_no_line_is_wider_than_the_terminal_with_any_text(style, everything):
     fewer = replace(FOUND, pairs=FOUND.pairs[:12])
     for found in (fewer, *(poisoned(fewer, text) for text in ATTACKS)):
-        for line in similar_text(found.exercise, 12, [found], 0.7, style, all_of_it=everything).split("\n"):
+        for line in similar_text(found.exercise, 12, [found], 0.7, style, show_all=everything).split("\n"):
             plain = click.unstyle(line)
             assert sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in plain) <= style.width, (
                 line

@@ -1,4 +1,4 @@
-"""Which solutions are alike: disguises fall away, honest work stays apart, and nothing of a student's breaks it."""
+"""Similarity: disguised copies are found, independent solutions are not, and hostile files break nothing."""
 
 import ast
 import itertools
@@ -13,8 +13,8 @@ import pytest
 
 from grader.classroom import similarity
 from grader.classroom.gradebook import Gradebook
-from grader.classroom.similarity import MINIMUM, Comparison, Published, Work, compare, preprocessing
-from grader.classroom.similarity.comparing import Index
+from grader.classroom.similarity import MINIMUM, Comparison, Published, SolutionSource, compare, preprocessing
+from grader.classroom.similarity.comparing import PieceIndex
 from grader.classroom.similarity.fragments import cut
 from grader.classroom.similarity.preprocessing import Preparation
 from grader.core.errors import UsageError
@@ -28,8 +28,12 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOTHING = Published(stub="")
 
 
-def work(student: str, text: str, *, number: int = 1, module: str = "pooling", **others: object) -> Work:
-    return Work(student=student, module=module, sources={f"{module}.py": text}, number=number, **others)
+def work(
+    student: str, text: str, *, number: int = 1, module: str = "pooling", **others: object
+) -> SolutionSource:
+    return SolutionSource(
+        student=student, module=module, sources={f"{module}.py": text}, number=number, **others
+    )
 
 
 @cache
@@ -48,10 +52,10 @@ def copies(exercise: str) -> dict[str, str]:
     return {path.stem.removeprefix(f"{exercise}-of-"): path.read_text("utf-8") for path in found}
 
 
-def scores(works: list[Work], published: Published) -> dict[frozenset[str], float]:
+def scores(works: list[SolutionSource], published: Published) -> dict[frozenset[str], float]:
     """The score of every pair, without the index."""
     preparation = Preparation(published)
-    index = Index([preparation.solution(one) for one in works])
+    index = PieceIndex([preparation.solution(one) for one in works])
     return {
         frozenset((works[a].student, works[b].student)): index.match(a, b).score
         for a, b in itertools.combinations(range(len(works)), 2)
@@ -80,28 +84,28 @@ def disguised(text: str) -> str:
     return ast.unparse(tree)
 
 
-# --- honest work, and copies of it
+# --- independent solutions, and copies of them
 
 
 @pytest.mark.parametrize("exercise", ["pooling", "batchnorm"])
 def test_independent_solutions_are_no_lead_and_copies_are(exercise):
-    honest = [work(name, text) for name, text in people(exercise).items()]
-    highest = max(scores(honest, published(exercise)).values())
+    independent = [work(name, text) for name, text in people(exercise).items()]
+    highest = max(scores(independent, published(exercise)).values())
     assert highest < 0.55
     assert len(copies(exercise)) == 2
     for name, text in copies(exercise).items():
-        found = scores([*honest, work("copy", text)], published(exercise))
+        found = scores([*independent, work("copy", text)], published(exercise))
         lowest = found.pop(frozenset((name, "copy")))
         assert lowest > max(*found.values(), highest) + 0.15
-        assert pairs(compare(exercise, [*honest, work("copy", text)], published(exercise))) == [
+        assert pairs(compare(exercise, [*independent, work("copy", text)], published(exercise))) == [
             {name, "copy"}
         ]
 
 
 @pytest.mark.parametrize(("exercise", "name"), [(e, n) for e in ("pooling", "batchnorm") for n in people(e)])
 def test_another_name_for_everything_in_another_order_changes_nothing(exercise, name):
-    honest = [work(one, text) for one, text in people(exercise).items()]
-    found = scores([*honest, work("copy", disguised(people(exercise)[name]))], published(exercise))
+    independent = [work(one, text) for one, text in people(exercise).items()]
+    found = scores([*independent, work("copy", disguised(people(exercise)[name]))], published(exercise))
     assert found[frozenset((name, "copy"))] > 0.99
 
 
@@ -130,17 +134,17 @@ def test_in_a_class_of_sixty_the_copies_come_first():
     works += [work(f"s{n} too", disguised(imagined_class.pooling(n))) for n in chosen]
     found = pairs(compare("pooling", works, published("pooling")))
     assert sorted(map(sorted, found[:3])) == sorted([f"s{n}", f"s{n} too"] for n in chosen)
-    assert len(found) <= 6  # of 1,700 honest pairs
+    assert len(found) <= 6  # of 1,700 independent pairs
 
 
-def test_few_honest_pairs_of_a_large_class_are_a_lead():
+def test_few_independent_pairs_of_a_large_class_are_a_lead():
     works = [work(f"s{n}", imagined_class.pooling(n)) for n in range(200)]
     found = compare("pooling", works, published("pooling"))
     assert found.found <= 12  # of 19,900, all of them made of the same few choices
     assert imagined_class.possible() > 10**6
 
 
-# --- what does not matter, and what does
+# --- what the normal form ignores, and what it keeps
 
 PLAIN = """
     import torch
@@ -210,7 +214,7 @@ def replaced(changes: list[tuple[str, str]]) -> str:
 
 
 @pytest.mark.parametrize("changes", SAME.values(), ids=SAME.keys())
-def test_a_disguise_leaves_every_piece_as_it_was(changes):
+def test_a_disguise_changes_no_piece(changes):
     assert pieces(replaced(changes)) == pieces(PLAIN)
 
 
@@ -233,15 +237,15 @@ def test_values_that_hold_each_other_end():
     assert pieces(text)
 
 
-# --- what is nobody's own
+# --- code that is common
 
 
 @pytest.mark.parametrize("exercise", COURSE.exercises, ids=lambda exercise: exercise.id)
-def test_stubs_and_our_own_solutions_are_no_lead(exercise):
-    ours = [exercise.stub, exercise.folder / "reference.py", exercise.folder / "mistakes.py"]
+def test_stubs_and_solutions_of_the_course_are_no_lead(exercise):
+    paths = [exercise.stub, exercise.folder / "reference.py", exercise.folder / "mistakes.py"]
     works = [
         work(f"{path.stem}{n}", path.read_text("utf-8"), module=exercise.id)
-        for path in ours
+        for path in paths
         for n in range(2)
     ]
     found = compare(exercise.id, works, similarity.published(exercise), minimum=0.1)
@@ -249,14 +253,14 @@ def test_stubs_and_our_own_solutions_are_no_lead(exercise):
 
 
 @pytest.mark.parametrize(("holders", "expected"), [(2, 1), (5, 10), (10, 0), (12, 0)])
-def test_what_a_third_of_the_class_has_is_no_lead(holders, expected):
-    honest = [work(f"s{n}", imagined_class.pooling(n)) for n in range(30 - holders)]
+def test_code_that_a_third_of_the_class_has_is_no_lead(holders, expected):
+    independent = [work(f"s{n}", imagined_class.pooling(n)) for n in range(30 - holders)]
     ring = [work(f"r{n}", people("pooling")["edna"]) for n in range(holders)]
-    found = compare("pooling", [*honest, *ring], published("pooling"))
+    found = compare("pooling", [*independent, *ring], published("pooling"))
     assert len([pair for pair in found.pairs if pair.first.student[0] == "r"]) == expected
 
 
-def test_little_proves_little():
+def test_a_match_of_little_code_is_no_lead():
     text = "def f(x):\n    return x.clamp(min=0).pow(3).sum(dim=1) / 7\n"
     assert not compare("relu", [work("ada", text), work("bob", text)], NOTHING).pairs
 
@@ -279,8 +283,8 @@ def test_the_index_misses_nothing(minimum):
 
 def test_most_pairs_are_never_compared(monkeypatch):
     compared = []
-    match = Index.match
-    monkeypatch.setattr(Index, "match", lambda self, a, b: compared.append((a, b)) or match(self, a, b))
+    match = PieceIndex.match
+    monkeypatch.setattr(PieceIndex, "match", lambda self, a, b: compared.append((a, b)) or match(self, a, b))
     compare("pooling", [work(f"s{n}", imagined_class.pooling(n)) for n in range(300)], published("pooling"))
     assert 0 < len(compared) < 300 * 299 / 2 / 4
 
@@ -339,7 +343,7 @@ def test_a_pair_is_explained_line_by_line():
     assert "torch.maximum" in "".join(best.second.text)
 
 
-def test_how_many_others_have_it_is_said():
+def test_a_pair_counts_the_other_students_who_have_its_code():
     ring = [work(f"r{n}", EDNA) for n in range(4)]
     found = compare("pooling", [*OTHERS, *(work(f"s{n}", imagined_class.pooling(n)) for n in range(20)), *ring],
                     published("pooling"))  # fmt: skip
@@ -349,7 +353,7 @@ def test_how_many_others_have_it_is_said():
 def test_helpers_that_are_imported_belong_to_a_solution():
     main = "from helper.parts import *\n"
     one, two = (
-        Work(
+        SolutionSource(
             student=name,
             module="pooling",
             sources={"pooling.py": main, "helper/parts.py": EDNA, "other.py": "("},
@@ -360,13 +364,13 @@ def test_helpers_that_are_imported_belong_to_a_solution():
     assert {block.first.path for block in pair.blocks} == {"helper/parts.py"}
 
 
-# --- hostile work
+# --- hostile solutions
 
 DEEP = "x = " + "(" * 150 + "1" + ")" * 150
 HOSTILE = {
-    "a syntax error": ("def f(:", "not Python"),
-    "a null byte": ("x = 1\0", "not Python"),
-    "brackets": ("x = " + "[" * 5000, "not Python"),
+    "a syntax error": ("def f(:", "not valid Python"),
+    "a null byte": ("x = 1\0", "not valid Python"),
+    "brackets": ("x = " + "[" * 5000, "not valid Python"),
     "a long sum": ("x = " + "+".join("a" * 20_000), ""),
     "a deep attribute": ("x = a" + ".b" * 20_000, ""),
     "a deep tree": ("x = " + "-" * 900 + "1", ""),
@@ -381,7 +385,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize(("text", "problem"), HOSTILE.values(), ids=HOSTILE.keys())
-def test_what_cannot_be_compared_is_named_and_hurts_nobody(text, problem):
+def test_a_solution_that_cannot_be_compared_is_named_and_the_others_are_compared(text, problem):
     works = [*OTHERS, work("edna", EDNA), work("zed", disguised(EDNA)), work("mal", text)]
     found = compare("pooling", works, published("pooling"))
     assert {"edna", "zed"} in pairs(found)
@@ -393,13 +397,13 @@ def test_what_cannot_be_compared_is_named_and_hurts_nobody(text, problem):
 def test_a_solution_of_many_files_has_a_bound():
     files = {f"m{n}.py": "y = 1\n" * 5000 for n in range(9)}
     main = "".join(f"import m{n}\n" for n in range(9))
-    mal = Work(student="mal", module="pooling", sources={"pooling.py": main, **files})
+    mal = SolutionSource(student="mal", module="pooling", sources={"pooling.py": main, **files})
     (unread,) = compare("pooling", [mal], NOTHING).unread
     assert "larger than" in unread.reason
     assert sum(map(len, files.values())) > preprocessing.MAX_CHARACTERS
 
 
-def test_equal_monsters_are_compared_within_bounds():
+def test_equal_large_solutions_are_compared_within_limits():
     text = "\n".join(
         f"def f{n}(x):\n    return g(x, {n}, h(x + {n}, {n}), k[{n} : {n}])" for n in range(1400)
     )
@@ -429,7 +433,7 @@ def test_the_folder_of_one_solution_and_of_several(tmp_path):
         similarity.of_folder(tmp_path / "two.zip", ["relu"])
 
 
-def test_work_that_was_graded_twice_is_one_hand_in(tmp_path):
+def test_a_hand_in_that_was_graded_twice_comes_once(tmp_path):
     from test_statistics import RIGHT, add, report
 
     with Gradebook(tmp_path / "book.db") as book:
@@ -438,16 +442,16 @@ def test_work_that_was_graded_twice_is_one_hand_in(tmp_path):
         assert [(one.student, one.number) for one in book.hand_ins()] == [("ada", 1), ("ada", 3)]
 
 
-def test_what_was_read_once_is_kept_in_the_gradebook(tmp_path, monkeypatch):
+def test_what_was_read_is_cached_in_the_gradebook(tmp_path, monkeypatch):
     works = [*OTHERS, work("edna", EDNA), work("zed", disguised(EDNA)), work("mal", "def (")]
     with Gradebook(tmp_path / "book.db") as book:
         first = compare("pooling", works, published("pooling"), cache=book)
-        monkeypatch.setattr(preprocessing, "_read", None)  # whoever reads again raises
+        monkeypatch.setattr(preprocessing, "_read", None)  # a second read raises
         assert compare("pooling", works, published("pooling"), cache=book) == first
         monkeypatch.undo()
     assert compare("pooling", works, published("pooling")) == first
     assert {"edna", "zed"} in pairs(first)
 
 
-def test_the_minimum_lies_between_honest_work_and_copies():
+def test_the_minimum_lies_between_independent_solutions_and_copies():
     assert 0.6 < MINIMUM <= 0.74

@@ -1,7 +1,7 @@
 """The gradebook: every attempt of a class in one SQLite file, appended and never changed, and a cache of results.
 
-One file serves several writers: each addition is a transaction that waits for its turn. What was added is on disk when
-`add` returns, so that a run that is killed loses nothing that was finished.
+Several processes may write to one file: each addition is a transaction that waits for the write lock. It is on disk
+when `add` returns, so that a run that is killed loses no finished result.
 """
 
 import sqlite3
@@ -16,10 +16,10 @@ from grader.core.errors import GraderError, UsageError
 from grader.core.model import Outcome, Report, Score
 from grader.report import from_json, to_json
 
-_APPLICATION = 0x436F6E76  # "Conv": SQLite's place for whose file this is
-_WAIT_S = 60.0
+_APPLICATION_ID = 0x436F6E76  # "Conv"; SQLite's header field for the application of a file
+_LOCK_TIMEOUT_S = 60.0
 
-# One script for each schema version: a file of version n is brought up to date by those from n on.
+# One script for each schema version: a file of version n is migrated by those from index n on.
 _MIGRATIONS = (
     """
     CREATE TABLE attempts (
@@ -79,10 +79,10 @@ _COLUMNS = "student, number, submission, conditions, submitted_at, graded_at, re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One numbered grading of one student's work.
+    """One numbered grading of one student's hand-in.
 
-    `submission` is the fingerprint of what was handed in, `conditions` that of everything the report depends on.
-    Times are UTC.
+    `submission` is the fingerprint of the hand-in, `conditions` that of everything the report depends on. Times are
+    UTC.
     """
 
     student: str
@@ -96,7 +96,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandIn:
-    """What a student handed in once, packed; `number` is that of the first attempt that graded it."""
+    """One packed hand-in of a student; `number` is that of the first attempt that graded it."""
 
     student: str
     number: int
@@ -105,8 +105,8 @@ class HandIn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grading:
-    """What one attempt graded: the fingerprints of what was handed in, and of each quiz."""
+class AttemptFingerprints:
+    """The fingerprints of one attempt: of the hand-in, and of each quiz when it was graded."""
 
     number: int
     submission: str
@@ -114,20 +114,23 @@ class Grading:
 
 
 class Gradebook:
-    """An open gradebook. Use it as a context manager, and in one thread."""
+    """An open gradebook. Use it as a context manager, and in one thread only, as SQLite demands."""
 
     def __init__(self, path: Path) -> None:
-        """Open the gradebook at `path`, or begin one. Raises UsageError where there is something else."""
+        """Open the gradebook at `path`, or create one.
+
+        Raises UsageError where the file is not a gradebook, GraderError where a newer version wrote it.
+        """
         self._path = path
         try:
-            self._db = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=_LOCK_TIMEOUT_S, isolation_level=None)
         except sqlite3.Error as error:
             raise self._unusable(error) from None
         try:
             self._db.execute("PRAGMA foreign_keys = ON")
             self._migrate()
             self._db.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
-            self._db.execute("PRAGMA synchronous = FULL")  # what was added survives a power cut
+            self._db.execute("PRAGMA synchronous = FULL")  # an attempt survives a power cut
         except sqlite3.Error as error:
             self._db.close()
             raise self._unusable(error) from None
@@ -150,10 +153,10 @@ class Gradebook:
     def _migrate(self) -> None:
         with _Transaction(self._db):
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            (owner,) = self._db.execute("PRAGMA application_id").fetchone()
+            (application,) = self._db.execute("PRAGMA application_id").fetchone()
             (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if tables and owner != _APPLICATION:
-                raise UsageError(f"{self._path} is a database of something else. Name another file.")
+            if tables and application != _APPLICATION_ID:
+                raise UsageError(f"{self._path} is the database of another application. Name another file.")
             if version > len(_MIGRATIONS):
                 raise GraderError(
                     f"{self._path} was written by a newer convgrader (schema {version}; this one knows "
@@ -163,7 +166,7 @@ class Gradebook:
                 for statement in _statements(script):
                     self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
-            self._db.execute(f"PRAGMA application_id = {_APPLICATION}")
+            self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
 
     # --- attempts
 
@@ -181,8 +184,8 @@ class Gradebook:
     ) -> int:
         """Append an attempt and return its number.
 
-        `content` is what was handed in, packed, and `submission` its fingerprint; `parts` maps exercises and quizzes to
-        theirs. `results` are for the cache: in the same transaction, as each waits for the disk.
+        `content` is the packed hand-in, and `submission` its fingerprint; `parts` maps exercises and quizzes to their
+        fingerprints. `results` go into the cache, in the same transaction, since each transaction waits for the disk.
         """
         with _Transaction(self._db):
             self._keep(results)
@@ -208,7 +211,7 @@ class Gradebook:
                 "report": to_json(report, indent=None),
             }
             marks = ", ".join(f":{name}" for name in row)
-            added = self._db.execute(f"INSERT INTO attempts ({', '.join(row)}) VALUES ({marks})", row)  # noqa: S608 - our names
+            added = self._db.execute(f"INSERT INTO attempts ({', '.join(row)}) VALUES ({marks})", row)  # noqa: S608 - no outside text
             self._add_details(added.lastrowid or 0, report, parts)
         return int(number)
 
@@ -241,13 +244,13 @@ class Gradebook:
 
     def attempts(self, student: str | None = None) -> Iterator[Attempt]:
         """Yield the attempts of a student, or of all, by student and number."""
-        query = f"SELECT {_COLUMNS} FROM attempts"  # noqa: S608 - our names
+        query = f"SELECT {_COLUMNS} FROM attempts"  # noqa: S608 - no outside text
         where, values = (" WHERE student = ?", (student,)) if student is not None else ("", ())
         for row in self._db.execute(f"{query}{where} ORDER BY student, number", values):
             yield _attempt(*row)
 
     def is_current(self, student: str, conditions: str, required_level: int) -> bool:
-        """Tell whether a student's last attempt is what grading again would give: nothing void, isolated enough."""
+        """Return whether grading again would give the last attempt: same conditions, isolated enough, nothing void."""
         query = (
             "SELECT conditions = ? AND isolation_level >= ? AND NOT void FROM attempts "
             "WHERE student = ? ORDER BY number DESC LIMIT 1"
@@ -256,7 +259,7 @@ class Gradebook:
         return bool(found and found[0])
 
     def scores(self, exercises: Collection[str] = ()) -> Iterator[Score]:
-        """Yield what each attempt earned, or what it earned in these exercises, by student and number."""
+        """Yield the points of each attempt, in all or in these exercises, by student and number."""
         columns = "student, number, submitted_at, attempts.points, attempts.max_points, void"
         source, values = "attempts", tuple(exercises)
         if exercises:
@@ -266,7 +269,7 @@ class Gradebook:
                 f" JOIN parts p ON p.attempt = id AND kind = 'exercise' AND part IN ({marks}) GROUP BY id"
             )
             values = (Outcome.INTERNAL_ERROR, *exercises)
-        query = f"SELECT {columns} FROM {source} ORDER BY student, number"  # noqa: S608 - our names
+        query = f"SELECT {columns} FROM {source} ORDER BY student, number"  # noqa: S608 - no outside text
         for student, number, submitted, points, most, void in self._db.execute(query, values):
             yield Score(
                 student=student,
@@ -278,13 +281,13 @@ class Gradebook:
             )
 
     def content(self, attempt: Attempt) -> bytes:
-        """Return what was handed in, packed."""
+        """Return the packed hand-in of an attempt."""
         query = "SELECT content FROM contents WHERE submission = ?"
         (found,) = self._db.execute(query, (attempt.submission,)).fetchone()
         return bytes(found)
 
     def hand_ins(self) -> Iterator[HandIn]:
-        """Yield everything that was handed in, by student and number; the same work once."""
+        """Yield every hand-in, by student and number; one that was graded several times comes once."""
         query = (
             "SELECT student, number, submitted_at, content FROM attempts JOIN contents USING (submission) "
             "WHERE id IN (SELECT min(id) FROM attempts GROUP BY student, submission) ORDER BY student, number"
@@ -293,8 +296,8 @@ class Gradebook:
             at = datetime.fromisoformat(submitted)
             yield HandIn(student=student, number=number, submitted_at=at, content=content)
 
-    def gradings(self, student: str) -> list[Grading]:
-        """Return what was graded of a student, by number, without the reports."""
+    def fingerprints(self, student: str) -> list[AttemptFingerprints]:
+        """Return the fingerprints of a student's attempts, by number."""
         query = (
             "SELECT number, submission, part, fingerprint FROM attempts "
             "LEFT JOIN parts ON attempt = id AND kind = 'quiz' WHERE student = ? ORDER BY number"
@@ -304,22 +307,25 @@ class Gradebook:
         for number, submission, quiz, fingerprint in self._db.execute(query, (student,)):
             submissions[number] = submission
             quizzes.setdefault(number, {}).update({quiz: fingerprint} if quiz is not None else {})
-        return [Grading(number=n, submission=found, quizzes=quizzes[n]) for n, found in submissions.items()]
+        return [
+            AttemptFingerprints(number=n, submission=digest, quizzes=quizzes[n])
+            for n, digest in submissions.items()
+        ]
 
     def students(self) -> list[str]:
-        """Return who has an attempt."""
+        """Return the students who have an attempt, by name."""
         return [
             name for (name,) in self._db.execute("SELECT DISTINCT student FROM attempts ORDER BY student")
         ]
 
     def arrivals(self) -> list[str]:
-        """Return who has an attempt, in the order in which their first ones were added: an order that stays."""
+        """Return the students in the order of their first attempts, which later additions do not change."""
         query = "SELECT student FROM attempts GROUP BY student ORDER BY min(id)"
         return [name for (name,) in self._db.execute(query)]
 
     def attempt(self, student: str, number: int) -> Attempt:
         """Return one attempt. Raises LookupError where there is none."""
-        query = f"SELECT {_COLUMNS} FROM attempts WHERE student = ? AND number = ?"  # noqa: S608 - our names
+        query = f"SELECT {_COLUMNS} FROM attempts WHERE student = ? AND number = ?"  # noqa: S608 - no outside text
         found = self._db.execute(query, (student, number)).fetchone()
         if found is None:
             raise LookupError(f"{student} has no attempt {number}")
@@ -327,7 +333,7 @@ class Gradebook:
 
     def last(self, student: str) -> Attempt:
         """Return a student's last attempt. Raises LookupError where there is none."""
-        query = f"SELECT {_COLUMNS} FROM attempts WHERE student = ? ORDER BY number DESC LIMIT 1"  # noqa: S608 - our names
+        query = f"SELECT {_COLUMNS} FROM attempts WHERE student = ? ORDER BY number DESC LIMIT 1"  # noqa: S608 - no outside text
         found = self._db.execute(query, (student,)).fetchone()
         if found is None:
             raise LookupError(student)
@@ -336,12 +342,12 @@ class Gradebook:
     # --- the cache of results
 
     def cached(self, key: str) -> bytes | None:
-        """Return the result kept under a key."""
+        """Return the cached result of a key, if any."""
         found = self._db.execute("SELECT result FROM results WHERE key = ?", (key,)).fetchone()
         return found[0] if found else None
 
     def keep(self, results: Mapping[str, bytes]) -> None:
-        """Keep results under their keys. One that is there already stays: equal keys, equal results."""
+        """Cache results under their keys. An existing one stays, since equal keys mean equal results."""
         with _Transaction(self._db):
             self._keep(results)
 
@@ -350,7 +356,7 @@ class Gradebook:
 
 
 class _Transaction:
-    """All or nothing, and alone: it takes the write lock when it begins, and waits for it."""
+    """A transaction that takes the write lock when it begins, and waits for it."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -379,7 +385,7 @@ def _attempt(
 
 
 def _statements(script: str) -> Iterator[str]:
-    """Yield the statements of a script one by one: executescript would end the transaction they belong to."""
+    """Yield the statements of a script one by one: executescript would commit the open transaction."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

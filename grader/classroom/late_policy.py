@@ -1,6 +1,6 @@
-"""From attempts to a mark: which attempt counts, and what handing in late costs.
+"""From attempts to a mark: which attempt counts, and the penalty for handing in late.
 
-Attempts are facts and stay as they are; a policy is applied when marks are asked for, and can be changed at any time.
+Attempts are never changed; a policy is applied when marks are computed, and can be changed at any time.
 """
 
 import math
@@ -21,10 +21,10 @@ class Keep(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """When work is due, and what a late day costs, in percent of what was earned.
+    """When work is due, and the late penalty, in percent of the points earned.
 
-    A day is begun when its first second is: `grace` after `due` has passed, each day begun costs `per_day_percent`, and
-    all of them together at most `cap_percent`.
+    Once `grace` after `due` has passed, each started day costs `per_day_percent`, up to the maximum total late penalty
+    `cap_percent`. A hand-in exactly at the end of `grace` is in time.
     """
 
     keep: Keep = Keep.BEST
@@ -34,15 +34,16 @@ class Policy:
     cap_percent: float = 100.0
 
     def days_late(self, submitted_at: datetime) -> int:
-        """Return how many days late were begun; 0 within the grace, or where nothing is due."""
+        """Return the number of started late days; 0 within the grace period, or without a due date."""
         if self.due is None or submitted_at <= self.due + self.grace:
             return 0
         return math.ceil((submitted_at - self.due - self.grace) / timedelta(days=1))
 
     def mark(self, scores: Iterable[Score]) -> Mark | None:
-        """Return the mark of one student with these attempts. The earlier of two equally good ones counts.
+        """Return the mark of one student with these attempts. Of equal marks, the earlier attempt counts.
 
-        What is void, be it in part, never counts: it can be too little as well as too much. None where all is void.
+        An attempt that is void, even in part, never counts: its points may be too low or too high. Returns None where
+        every attempt is void.
         """
         whole = sorted((score for score in scores if not score.void), key=lambda score: score.number)
         marks = [self._mark(score) for score in whole]
@@ -65,9 +66,9 @@ class Policy:
         )
 
     def marks(self, scores: Iterable[Score]) -> list[Mark]:
-        """Return the mark of every student who has one, by name; the others are not graded yet, which is not zero."""
+        """Return the mark of every student who has one, by name. A student without a mark is not graded: not zero."""
         by_student: dict[str, list[Score]] = {}
         for score in scores:
             by_student.setdefault(score.student, []).append(score)
-        found = (self.mark(attempts) for _, attempts in sorted(by_student.items()))
-        return [mark for mark in found if mark is not None]
+        marks = (self.mark(attempts) for _, attempts in sorted(by_student.items()))
+        return [mark for mark in marks if mark is not None]

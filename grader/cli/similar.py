@@ -1,4 +1,4 @@
-"""`grade similar`: which solutions in a gradebook are alike beyond what the exercise makes alike, and where."""
+"""`grade similar`: which solutions in a gradebook are more alike than the exercise makes them, and where."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ import click
 
 from grader.classroom import report, similarity, statistics
 from grader.classroom.gradebook import Gradebook
-from grader.classroom.similarity import Comparison, Work
+from grader.classroom.similarity import Comparison, SolutionSource
 from grader.cli import options
 from grader.cli.run import choose, colour, has_unicode, width, write
 from grader.core.errors import UsageError
@@ -17,7 +17,7 @@ from grader.core.model import Exercise
 from grader.course import catalog
 from grader.report import Style
 
-_LINE = 40
+_STATUS_WIDTH = 40
 
 
 @click.command("similar", short_help="Which solutions of a class are alike (for instructors).")
@@ -36,7 +36,7 @@ _LINE = 40
     type=click.Path(path_type=Path, exists=True),
     multiple=True,
     metavar="FOLDER",
-    help="Compare with these too: last year's hand-ins, or one published solution. May be given again.",
+    help="Also compare with these: last year's hand-ins, or a published solution. May be given again.",
 )
 @click.option(
     "--format",
@@ -44,11 +44,11 @@ _LINE = 40
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="How to write it.",
+    help="The output format.",
 )
-@options.output("Write it to FILE instead of the terminal.")
-@click.option("--all", "everything", is_flag=True, help="As text: every pair with all its lines.")
-@click.option("--anonymous", is_flag=True, help="Numbers for names, and no line of anybody's code.")
+@options.output("Write the result to FILE instead of the terminal.")
+@click.option("--all", "show_all", is_flag=True, help="As text: every pair with all its lines.")
+@click.option("--anonymous", is_flag=True, help="Show numbers instead of names, and no code.")
 @options.course
 def similar_command(
     gradebook: Path,
@@ -57,14 +57,15 @@ def similar_command(
     against: tuple[Path, ...],
     form: str,
     output: Path | None,
-    everything: bool,
+    show_all: bool,
     anonymous: bool,
 ) -> int:
-    """Look for pairs of students in FILE.db whose code is alike beyond what stub, course and class have in common.
+    """Find pairs of students in FILE.db whose code shares more than the stub, the course and the class explain.
 
-    A lead to look at, not a verdict: it says which lines match and who else has them, and never who copied. Every
-    attempt is compared, not only those that count. Names, order, formatting, comments and temporaries do not matter;
-    code that a third of the class has counts nothing. Nothing is run, and nothing leaves this machine.
+    A pair is a lead to look at, not a verdict: you see which lines match and how many others have them, never who
+    copied. Every attempt is compared, not only those that count. Names, order, formatting, comments and temporaries
+    make no difference; code that a third of the class has does not count. No code is run, and nothing leaves this
+    machine.
 
     \b
     grade similar course.db
@@ -82,33 +83,35 @@ def similar_command(
             )
             raise UsageError(message)
         others = [similarity.of_folder(folder, [exercise.id for exercise in chosen]) for folder in against]
-        found = [_compare(book, exercise, others, minimum) for exercise in _watched(chosen)]
+        found = [_compare(book, exercise, others, minimum) for exercise in _with_status(chosen)]
         if anonymous:
             found = report.unnamed(found, statistics.pseudonyms(book))
     if form == "json":
         write(report.similar_json(gradebook.stem, found, minimum), output)
         return 0
     style = Style(color=colour(output), width=width(60), unicode=has_unicode())
-    told = report.similar_text(gradebook.stem, len(students), found, minimum, style, all_of_it=everything)
-    write(told, output)
+    text = report.similar_text(gradebook.stem, len(students), found, minimum, style, show_all=show_all)
+    write(text, output)
     return 0
 
 
-def _watched(exercises: Sequence[Exercise]) -> Iterator[Exercise]:
-    """Say on a terminal's error stream how far it is: the first time takes a large class a minute."""
+def _with_status(exercises: Sequence[Exercise]) -> Iterator[Exercise]:
+    """Yield exercises; show each on a terminal's stderr, since the first comparison of a large class takes a minute."""
     for n, exercise in enumerate(exercises, 1):
         if sys.stderr.isatty():
-            click.echo(f"\r{n} of {len(exercises)}, {exercise.id} …".ljust(_LINE), err=True, nl=False)
+            click.echo(f"\r{n} of {len(exercises)}, {exercise.id} …".ljust(_STATUS_WIDTH), err=True, nl=False)
         yield exercise
     if sys.stderr.isatty():
-        click.echo("\r" + " " * _LINE + "\r", err=True, nl=False)
+        click.echo("\r" + " " * _STATUS_WIDTH + "\r", err=True, nl=False)
 
 
 def _compare(
-    book: Gradebook, exercise: Exercise, others: Sequence[Mapping[str, list[Work]]], minimum: float
+    book: Gradebook, exercise: Exercise, others: Sequence[Mapping[str, list[SolutionSource]]], minimum: float
 ) -> Comparison:
-    works = chain(
+    sources = chain(
         similarity.of_class(book, exercise.id, exercise.stub.read_text(encoding="utf-8")),
         *(folder[exercise.id] for folder in others),
     )
-    return similarity.compare(exercise.id, works, similarity.published(exercise), minimum=minimum, cache=book)
+    return similarity.compare(
+        exercise.id, sources, similarity.published(exercise), minimum=minimum, cache=book
+    )

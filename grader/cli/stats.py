@@ -1,4 +1,4 @@
-"""`grade stats`: what a gradebook says about a class, for the instructor and for the lecture."""
+"""`grade stats`: statistics on a class from its gradebook, for the instructor and for a lecture."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ _FORMATS: dict[str, Callable[[ClassSummary], str]] = {
 }
 
 
-@click.command("stats", short_help="What a gradebook says about a class (for instructors).")
+@click.command("stats", short_help="Statistics on a class from its gradebook (for instructors).")
 @options.gradebook
 @options.exercises
 @click.option(
@@ -30,19 +30,19 @@ _FORMATS: dict[str, Callable[[ClassSummary], str]] = {
     type=click.Choice(["text", *_FORMATS]),
     default="text",
     show_default=True,
-    help="How to write it: html is one page that needs no network.",
+    help="The output format; html is one page that needs no network.",
 )
-@options.output("Write it to FILE instead of the terminal.")
-@click.option("--all", "everything", is_flag=True, help="As text: every check and every mistake.")
+@options.output("Write the result to FILE instead of the terminal.")
+@click.option("--all", "show_all", is_flag=True, help="As text: every check and every mistake.")
 @click.option(
     "--quiz",
     "quizzes",
     multiple=True,
     metavar="QUIZ",
-    help="As text: only this quiz, with every item, its options and what was written.",
+    help="As text: only this quiz, with every item, its options and frequent wrong responses.",
 )
 @click.option(
-    "--anonymous", is_flag=True, help="Numbers for names and no pairs that are alike: for a lecture."
+    "--anonymous", is_flag=True, help="For a lecture: numbers instead of names, and no similar solutions."
 )
 @options.late_policy
 @options.course
@@ -51,14 +51,14 @@ def stats_command(
     exercises: tuple[str, ...],
     form: str,
     output: Path | None,
-    everything: bool,
+    show_all: bool,
     quizzes: tuple[str, ...],
     anonymous: bool,
     policy: Policy,
 ) -> int:
-    """Sum up FILE.db: scores, exercises and checks, what this class misunderstood, its quizzes item by item, hand-ins.
+    """Summarize FILE.db: scores, exercises, checks, mistakes and misconceptions, quiz items, hand-ins.
 
-    With exercises named, only these count, and each is told in full.
+    With exercises named, only these count, and every check of them is shown.
 
     \b
     grade stats course.db
@@ -74,22 +74,22 @@ def stats_command(
             summary = statistics.anonymous(summary, statistics.pseudonyms(book))
         else:
             summary = statistics.with_similar(summary, book, course, exercises)
-    _refuse_unanswered(quizzes, summary)
+    _require_answers(quizzes, summary)
     style = Style(color=colour(output), width=width(60), unicode=has_unicode())
-    full = everything or bool(exercises)
+    full = show_all or bool(exercises)
     text = (
         _FORMATS[form](summary)
         if form in _FORMATS
-        else report.to_text(summary, style, all_of_it=full, quizzes=quizzes)
+        else report.to_text(summary, style, show_all=full, quizzes=quizzes)
     )
     write(text, output)
     return 0
 
 
-def _refuse_unanswered(quizzes: Sequence[str], summary: ClassSummary) -> None:
+def _require_answers(quizzes: Sequence[str], summary: ClassSummary) -> None:
     answered = [quiz.id for quiz in summary.quizzes]
     for wanted in quizzes:
         if wanted not in answered:
             raise UsageError(
-                f'Nobody here answered a quiz "{wanted}". Answered were: {", ".join(answered) or "none"}.'
+                f'No student answered a quiz "{wanted}". Quizzes with answers: {", ".join(answered) or "none"}.'
             )

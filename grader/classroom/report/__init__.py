@@ -1,4 +1,4 @@
-"""A report on a class, in three renderings of one summary: text, a page, and a JSON document. Pure functions."""
+"""The class report: one summary, rendered as text, as an HTML page and as a JSON document. Pure functions."""
 
 from grader.classroom.report.class_document import FORMAT, to_json
 from grader.classroom.report.class_page import to_html

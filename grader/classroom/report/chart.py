@@ -1,4 +1,4 @@
-"""Columns as inline SVG, with their numbers below and as a table: read by eye, by keyboard, by screen reader."""
+"""Column charts as inline SVG, with the numbers below and as a table for keyboards and screen readers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,7 @@ _HEIGHT = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column: `marked` of its `count` came late, and are drawn in another colour.
-
-    `short` is its label where room is scarce.
-    """
+    """One column: `marked` of its `count` came late, and are drawn in another color. `short` is the label below it."""
 
     label: str
     short: str
@@ -23,7 +20,7 @@ class Column:
 
 
 def columns(caption: str, heads: tuple[str, ...], found: Sequence[Column]) -> Markup:
-    """Return a chart. `heads` are those of its table: of the labels, of the counts, and of those marked, if any."""
+    """Return a chart. `heads` are those of its table: for the labels, the counts and, if any, the marked ones."""
     return tag(
         "figure",
         tag("figcaption", caption),
@@ -49,18 +46,18 @@ def _drawing(caption: str, found: Sequence[Column]) -> Markup:
         viewBox=f"0 0 {len(found) * 10} {_HEIGHT}",
         preserveAspectRatio="none",
         role="img",
-        aria_label=described(caption, found),
+        aria_label=_described(caption, found),
     )
 
 
-def described(caption: str, found: Sequence[Column]) -> str:
-    """Say a chart in words: the columns that are not empty."""
-    told = "; ".join(
+def _described(caption: str, found: Sequence[Column]) -> str:
+    """Return a chart in words: the columns that are not empty."""
+    text = "; ".join(
         f"{column.label}: {column.count}" + (f", of which {column.marked} late" if column.marked else "")
         for column in found
         if column.count
     )
-    return f"{caption}. {told}."
+    return f"{caption}. {text}."
 
 
 def _below(column: Column) -> Markup:

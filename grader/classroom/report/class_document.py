@@ -11,6 +11,6 @@ FORMAT = "convgrader/class/1"
 
 
 def to_json(summary: ClassSummary) -> str:
-    """Return the summary as JSON text, its fields named as those of the records: ASCII only, times by ISO 8601."""
+    """Return the summary as JSON text: ASCII only, keys named as the fields of the records, times in ISO 8601."""
     document = {"format": FORMAT, **valid(msgspec.to_builtins(summary))}
     return json.dumps(document, indent=1, allow_nan=False)

@@ -1,4 +1,4 @@
-"""A report on a class as one HTML page: no network, no script; for the desk, the lecture hall, and on paper."""
+"""The class report as one HTML page, without network or script; readable on a screen, a projector and paper."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -6,13 +6,13 @@ from pathlib import Path
 
 from grader.classroom.report import chart
 from grader.classroom.report.class_phrases import (
+    count_of,
     counted,
     hand_in_sentences,
-    lecture,
-    matters,
+    lecture_note,
     misconception,
-    of,
-    outcome,
+    notices,
+    outcome_words,
     percent,
     places,
     rule,
@@ -35,7 +35,7 @@ from grader.report.html_document import NOTHING, bar, document, opening, skip
 from grader.report.html_markup import Markup, inline, joined, preformatted, tag
 from grader.report.text_layout import number
 
-_OPEN_MISTAKES = 10  # further ones can be opened
+_OPEN_MISTAKES = 10  # further ones are collapsed
 _OPEN_MISCONCEPTIONS = 12
 _MAX_COLUMNS = 14
 
@@ -43,9 +43,9 @@ Section = tuple[str, str, Markup]
 
 
 def to_html(summary: ClassSummary) -> str:
-    """Return the report on a class as the text of an HTML page."""
+    """Return the class report as the text of an HTML page."""
     sections = [section for section in _sections(summary) if section[2]]
-    told = [
+    shown = [
         tag("section", tag("h2", title, id=anchor), body, "\n", aria_labelledby=anchor)
         for anchor, title, body in sections
     ]
@@ -55,8 +55,11 @@ def to_html(summary: ClassSummary) -> str:
         skip("Skip to the report", "report"),
         _header(summary),
         _contents(sections),
-        tag("main", *told, id="report"),
-        tag("footer", tag("p", "Made by convgrader. No part of this page comes from a network, or runs.")),
+        tag("main", *shown, id="report"),
+        tag(
+            "footer",
+            tag("p", "Made by convgrader. This page loads nothing from a network and runs no script."),
+        ),
         style=own,
     )
 
@@ -68,8 +71,8 @@ def _sections(summary: ClassSummary) -> Iterator[Section]:
     yield "misconceptions", "What the answers get wrong", _misconceptions(summary)
     yield "items", "Quiz items", quizzes(summary.quizzes)
     yield "hand-ins", "Hand-ins", _hand_ins(summary)
-    yield "to-look-at", "To look at", _matters(summary)
-    yield "alike", "Solutions that are alike", alike(summary.similar)
+    yield "to-look-at", "Needs attention", _notices(summary)
+    yield "alike", "Similar solutions", alike(summary.similar)
 
 
 def _header(summary: ClassSummary) -> Markup:
@@ -125,8 +128,8 @@ def _exercises(exercises: Sequence[ExerciseSummary]) -> Markup:
         tag("tbody", *rows),
         class_="parts class",
     )
-    told = [_exercise(f"exercise-{n}", exercise) for n, exercise in enumerate(exercises)]
-    return joined([table, *told])
+    details = [_exercise(f"exercise-{n}", exercise) for n, exercise in enumerate(exercises)]
+    return joined([table, *details])
 
 
 def _row(anchor: str, exercise: ExerciseSummary) -> Markup:
@@ -136,8 +139,8 @@ def _row(anchor: str, exercise: ExerciseSummary) -> Markup:
         tag("th", tag("a", exercise.id, href=f"#{anchor}"), " ", tag("small", exercise.title), scope="row"),
         tag("td", bar(mean or 0.0, 1.0), class_="how"),
         tag("td", percent(mean), class_="amount"),
-        tag("td", of(exercise.full), class_="amount"),
-        tag("td", of(exercise.not_attempted), class_="amount"),
+        tag("td", count_of(exercise.full), class_="amount"),
+        tag("td", count_of(exercise.not_attempted), class_="amount"),
         "\n",
     )
 
@@ -149,7 +152,7 @@ def _exercise(anchor: str, exercise: ExerciseSummary) -> Markup:
     hardest = min(exercise.checks, key=lambda check: check.passed.value or 0.0, default=None)
     lead = counted(len(exercise.checks), "check")
     if hardest is not None and hardest.passed.count < hardest.passed.of:
-        lead += f"; the hardest, passed by {of(hardest.passed)}: {hardest.title}"
+        lead += f"; the hardest, passed by {count_of(hardest.passed)}: {hardest.title}"
     checks = (
         opening(tag("span", inline(lead), class_="title"), _checks(exercise)) if exercise.checks else NOTHING
     )
@@ -158,19 +161,19 @@ def _exercise(anchor: str, exercise: ExerciseSummary) -> Markup:
 
 
 def _endings(exercise: ExerciseSummary) -> str:
-    """Say how the exercise ended for the class."""
+    """Return how the exercise ended for the class."""
     if not exercise.graded:
-        return "No work on it could be graded."
-    told = [f"Of {counted(exercise.graded, 'student')}: {_tallied(exercise.tallies)}."]
+        return "No solution of it could be graded."
+    sentences = [f"Of {counted(exercise.graded, 'student')}: {_tallied(exercise.tallies)}."]
     if exercise.unexplained.count:
-        told.append(f"For {of(exercise.unexplained)} what is wrong is no mistake that we know.")
+        sentences.append(f"{count_of(exercise.unexplained)} made mistakes that the course does not list.")
     if exercise.seconds:
-        told.append(f"Grading took {seconds(exercise.seconds.median)} in the median.")
-    return " ".join(told)
+        sentences.append(f"Grading took {seconds(exercise.seconds.median)} in the median.")
+    return " ".join(sentences)
 
 
 def _tallied(tallies: Sequence[Tally]) -> str:
-    return ", ".join(f"{tally.count} {outcome(tally.outcome)}" for tally in reversed(tallies))
+    return ", ".join(f"{tally.count} {outcome_words(tally.outcome)}" for tally in reversed(tallies))
 
 
 def _checks(exercise: ExerciseSummary) -> Markup:
@@ -193,7 +196,7 @@ def _check(check: CheckSummary) -> Markup:
         "tr",
         tag("th", inline(check.title), also, scope="row"),
         tag("td", _stack(check), class_="how"),
-        tag("td", of(check.passed), class_="amount"),
+        tag("td", count_of(check.passed), class_="amount"),
         tag("td", percent(check.passed.value), class_="amount"),
         tag("td", number(check.max_points), class_="amount"),
         "\n",
@@ -201,7 +204,7 @@ def _check(check: CheckSummary) -> Markup:
 
 
 def _stack(check: CheckSummary) -> Markup:
-    """Draw who passed and who did not write it; the numbers beside it and below the title say the same."""
+    """Draw the shares that passed and that are not written; the numbers beside it and below the title say the same."""
     parts = [("passed", check.passed), ("unwritten", check.not_attempted)]
     spans = [tag("span", class_=name, style=_width(share)) for name, share in parts if share.count]
     return tag("span", *spans, class_="bar stack", aria_hidden="true")
@@ -211,34 +214,35 @@ def _width(share: Share) -> str:
     return f"width: {100 * (share.value or 0.0):.1f}%"
 
 
-# --- what was misunderstood
+# --- mistakes and misconceptions
 
 
 def _mistakes(summary: ClassSummary) -> Markup:
-    told = [_mistake(n, mistake) for n, mistake in enumerate(summary.mistakes, 1)]
-    return _some_open(told, _OPEN_MISTAKES, "more known mistake")
+    articles = [_mistake(n, mistake) for n, mistake in enumerate(summary.mistakes, 1)]
+    return _collapsed(articles, _OPEN_MISTAKES, "more known mistake")
 
 
-def _some_open(told: Sequence[Markup], most: int, noun: str) -> Markup:
-    if len(told) <= most + 1:  # one alone is not worth a click
-        return joined(told)
-    lead = tag("span", counted(len(told) - most, noun), class_="title")
-    return joined([*told[:most], opening(lead, *told[most:])])
+def _collapsed(articles: Sequence[Markup], most: int, noun: str) -> Markup:
+    """Join articles, the first `most` shown and the rest collapsed; a single one is not worth a click."""
+    if len(articles) <= most + 1:
+        return joined(articles)
+    lead = tag("span", counted(len(articles) - most, noun), class_="title")
+    return joined([*articles[:most], opening(lead, *articles[most:])])
 
 
 def _mistake(place: int, mistake: MistakeSummary) -> Markup:
     anchor = f"mistake-{place}"
-    found = lecture(mistake)
+    note = lecture_note(mistake)
     heading = tag("h3", tag("code", mistake.exercise), mistake.id, id=anchor)
-    head = tag("div", heading, tag("span", of(mistake.made), class_="amount"), class_="head")
-    parts = [head, bar(mistake.made.count, mistake.made.of), tag("p", inline(found.said), class_="say")]
-    if found.call:
-        rows = [_shown(name, value) for name, value in found.rows]
-        caption = tag("caption", "Try it on ", tag("code", found.call))
+    head = tag("div", heading, tag("span", count_of(mistake.made), class_="amount"), class_="head")
+    parts = [head, bar(mistake.made.count, mistake.made.of), tag("p", inline(note.text), class_="say")]
+    if note.call:
+        rows = [_shown(name, value) for name, value in note.rows]
+        caption = tag("caption", "Try it on ", tag("code", note.call))
         parts.append(tag("table", caption, tag("tbody", *rows), class_="example"))
     cost = "; ".join(mistake.checks)
     also = f" {_together(mistake)}" if mistake.together else ""
-    parts.append(tag("p", "It costs: ", inline(f"{cost}.{also}"), class_="aside"))
+    parts.append(tag("p", "Failed checks: ", inline(f"{cost}.{also}"), class_="aside"))
     return tag("article", *parts, "\n", aria_labelledby=anchor)
 
 
@@ -259,18 +263,20 @@ def _value(value: str) -> Markup:
 
 
 def _misconceptions(summary: ClassSummary) -> Markup:
-    told = [
+    entries = [
         tag(
             "li",
-            tag("div", tag("h3", found.id), tag("span", of(found.made), class_="amount"), class_="head"),
+            tag(
+                "div", tag("h3", found.id), tag("span", count_of(found.made), class_="amount"), class_="head"
+            ),
             tag("p", inline(misconception(found, summary.mistakes))),
             tag("p", f"Quizzes: {places(found)}.", class_="aside"),
         )
         for found in summary.misconceptions
     ]
-    if not told:
+    if not entries:
         return NOTHING
-    first, rest = told[:_OPEN_MISCONCEPTIONS], told[_OPEN_MISCONCEPTIONS:]
+    first, rest = entries[:_OPEN_MISCONCEPTIONS], entries[_OPEN_MISCONCEPTIONS:]
     parts = [tag("ul", *first, class_="plain")]
     if rest:
         lead = tag("span", counted(len(rest), "more misconception"), class_="title")
@@ -282,14 +288,14 @@ def _misconceptions(summary: ClassSummary) -> Markup:
 
 
 def _hand_ins(summary: ClassSummary) -> Markup:
-    late = "; what came late is the lower, red part" if any(day.late for day in summary.days) else ""
+    late = "; the lower, red part came late" if any(day.late for day in summary.days) else ""
     heads = ("Days", "Hand-ins", "Late") if summary.due else ("Days", "Hand-ins")
-    told = [tag("p", sentence) for sentence in hand_in_sentences(summary)]
-    return _article(*told, chart.columns(f"Hand-ins{late}", heads, _spans(summary.days)))
+    sentences = [tag("p", sentence) for sentence in hand_in_sentences(summary)]
+    return _article(*sentences, chart.columns(f"Hand-ins{late}", heads, _spans(summary.days)))
 
 
 def _spans(days: Sequence[Day]) -> list[chart.Column]:
-    """Return a column for each day from the first to the last, or for each few days where they are many."""
+    """Return a column for each day from the first to the last, or for several days each, in at most 14 columns."""
     first = days[0].day
     length = -(-((days[-1].day - first).days + 1) // _MAX_COLUMNS)
     spans: list[list[Day]] = [[] for _ in range((days[-1].day - first).days // length + 1)]
@@ -308,9 +314,9 @@ def _spans(days: Sequence[Day]) -> list[chart.Column]:
     ]
 
 
-def _matters(summary: ClassSummary) -> Markup:
-    told = [
-        joined([tag("p", inline(f"{found.told}:")), tag("ul", *(tag("li", name) for name in found.names))])
-        for found in matters(summary)
+def _notices(summary: ClassSummary) -> Markup:
+    shown = [
+        joined([tag("p", inline(f"{notice.text}:")), tag("ul", *(tag("li", name) for name in notice.names))])
+        for notice in notices(summary)
     ]
-    return _article(*told) if told else NOTHING
+    return _article(*shown) if shown else NOTHING

@@ -1,4 +1,4 @@
-"""What a report on a class says, whatever it is set in."""
+"""The sentences of a class report, which the text and the page share."""
 
 import math
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from grader.classroom.statistics import ClassSummary, MisconceptionSummary, Mist
 from grader.core.model import Counterexample, Outcome
 from grader.report.text_layout import number
 
-_WORDS = {
-    Outcome.INTERNAL_ERROR: "our fault",
-    Outcome.TAMPERING: "did what graded code may not",
+_OUTCOMES = {
+    Outcome.INTERNAL_ERROR: "error in the grader",
+    Outcome.TAMPERING: "did what graded code must not",
     Outcome.TIME_LIMIT: "ran out of time",
     Outcome.MEMORY_LIMIT: "ran out of memory",
     Outcome.OUTPUT_LIMIT: "printed too much",
@@ -26,7 +26,7 @@ _WORDS = {
 
 
 def percent(share: float | None) -> str:
-    """Return a whole number of percent, cut rather than rounded up; n/a of nothing."""
+    """Return a share in [0, 1] as a whole percentage, rounded down: 99.9 % is not full marks. None is n/a."""
     return "n/a" if share is None else f"{math.floor(share * 100 + 1e-6)} %"
 
 
@@ -35,14 +35,14 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def of(share: Share) -> str:
+def count_of(share: Share) -> str:
     """Return `3 of 40`."""
     return f"{share.count} of {share.of}"
 
 
-def outcome(found: Outcome) -> str:
-    """Say how a check or an exercise ended for somebody."""
-    return _WORDS[found]
+def outcome_words(found: Outcome) -> str:
+    """Return the words for how a check or an exercise ended."""
+    return _OUTCOMES[found]
 
 
 def moment(time: datetime) -> str:
@@ -51,19 +51,19 @@ def moment(time: datetime) -> str:
 
 
 def seconds(value: float) -> str:
-    """Return a duration as a person says it."""
+    """Return a duration in seconds, minutes or hours, as its size asks for."""
     if value < 90:
         return f"{value:.1f} s"
     return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
 
 
-# --- the whole
+# --- the class as a whole
 
 
 def rule(summary: ClassSummary) -> str:
-    """Say which attempt of a student counts, and what may be earned."""
-    kept = {Keep.BEST: "best", Keep.LAST: "last"}[summary.keep]
-    text = f"Of each student the {kept} attempt counts; {number(summary.max_points)} points can be earned."
+    """Return which attempt of a student counts, the maximum points, and what late hand-ins cost."""
+    best_or_last = {Keep.BEST: "best", Keep.LAST: "last"}[summary.keep]
+    text = f"The {best_or_last} attempt of each student counts; {number(summary.max_points)} points can be earned."
     if summary.due is None:
         return text
     late = [student for student in summary.students if student.days_late]
@@ -77,7 +77,7 @@ def _late(count: int) -> str:
 
 
 def spread_sentence(spread: Spread) -> str:
-    """Say in a sentence how scores are spread."""
+    """Return a sentence on how scores are distributed."""
     middle = f"half of them lie from {percent(spread.lower_quartile)} to {percent(spread.upper_quartile)}"
     text = f"Median {percent(spread.median)}, mean {percent(spread.mean)}"
     if spread.deviation is None:
@@ -89,23 +89,23 @@ def spread_sentence(spread: Spread) -> str:
 
 
 def hand_in_sentences(summary: ClassSummary) -> list[str]:
-    """Say when and how often a class handed in, and what grading it took."""
+    """Return sentences on when and how often a class handed in, and how long grading took."""
     firsts = [student.first for student in summary.students]
     lasts = [student.last for student in summary.students]
     often = ", ".join(f"{students} {_times(times)}" for times, students in summary.hand_ins)
-    told = [
+    sentences = [
         f"The first hand-in came {moment(min(firsts))}, the last {moment(max(lasts))}.",
         f"Students by number of hand-ins: {often}.",
     ]
     late = sum(day.late for day in summary.days)
     if summary.due is not None:
-        told.append(f"{late} of {sum(day.count for day in summary.days)} hand-ins came late.")
+        sentences.append(f"{late} of {sum(day.count for day in summary.days)} hand-ins came late.")
     time = summary.seconds
-    told.append(
+    sentences.append(
         f"Grading took {seconds(time.median)} for the median student, {seconds(time.high)} for the slowest, "
         f"{seconds(time.mean * time.n)} for all."
     )
-    return told
+    return sentences
 
 
 def _times(times: int) -> str:
@@ -113,55 +113,58 @@ def _times(times: int) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matter:
-    """Something an instructor should look at, and the names it is about."""
+class Notice:
+    """Something that needs the instructor's attention, and the students or exercises concerned."""
 
-    told: str
+    text: str
     names: tuple[str, ...]
 
 
-def matters(summary: ClassSummary) -> list[Matter]:
-    """Return what an instructor should look at: what could not be graded, and who has not begun."""
-    ours = "through a fault of ours; `grade regrade` tries again"
-    never = [student.student for student in summary.void if not student.marked]
-    lately = [student.student for student in summary.void if student.marked]
+def notices(summary: ClassSummary) -> list[Notice]:
+    """Return what needs attention: students and exercises that could not be graded, students without any work."""
+    error, retry = "an error in the grader", "`grade regrade` tries again"
+    ungraded = [student.student for student in summary.void if not student.marked]
+    outdated = [student.student for student in summary.void if student.marked]
     empty = [student.student for student in summary.students if not student.begun]
-    faults = {exercise for student in summary.void for exercise in student.exercises}
+    void = {exercise for student in summary.void for exercise in student.exercises}
     found = [
-        (f"Not graded yet, and counted nowhere here, {ours}", never),
-        (f"An earlier attempt counts: the last was not graded in full, {ours}", lately),
-        ("Exercises with a fault of ours", sorted(faults)),
-        ("Handed in, and nothing begun", empty),
+        (f"Not graded because of {error}, and not counted here; {retry}", ungraded),
+        (f"An earlier attempt counts: the last was not graded in full because of {error}; {retry}", outdated),
+        (f"Exercises with {error}", sorted(void)),
+        ("Handed in without any work", empty),
     ]
-    return [Matter(told=told, names=tuple(names)) for told, names in found if names]
+    return [Notice(text=text, names=tuple(names)) for text, names in found if names]
 
 
 # --- for the lecture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lecture:
-    """What to say in class about a mistake: two or three sentences, and where those are not enough a call to show."""
+class LectureNote:
+    """What to say in a lecture about a mistake: two or three sentences, and a call to show where those are not enough.
 
-    said: str
+    `rows` are the arguments and results of that call, as (name, value).
+    """
+
+    text: str
     call: str = ""
     rows: tuple[tuple[str, str], ...] = ()
 
 
-def lecture(mistake: MistakeSummary) -> Lecture:
-    """Return what to say about a known mistake: how many made it, what helps, and the call to try it on."""
+def lecture_note(mistake: MistakeSummary) -> LectureNote:
+    """Return what to say about a known mistake: how many made it, what helps, and a call that shows it."""
     where = f"`{mistake.name}`" if mistake.name else mistake.exercise
     made = mistake.made
-    many = f"All {made.of}" if made.count == made.of > 1 else of(made)
-    said = f"{many} made this mistake in {where}. {mistake.message}".strip()
+    count = f"All {made.of}" if made.count == made.of > 1 else count_of(made)
+    text = f"{count} made this mistake in {where}. {mistake.message}".strip()
     example = mistake.example
     if example is None:
-        return Lecture(said=said)
+        return LectureNote(text=text)
     values = (example.expected, example.got)
     if example.arguments or not example.expected or any("\n" in value or len(value) > 60 for value in values):
-        return Lecture(said=said, call=_call(example), rows=tuple(_rows(example)))
+        return LectureNote(text=text, call=_call(example), rows=tuple(_rows(example)))
     wrong = f", and not {example.got}" if example.got else ""
-    return Lecture(said=f"{said} Try it: `{_call(example)}` is {example.expected}{wrong}.")
+    return LectureNote(text=f"{text} Try it: `{_call(example)}` is {example.expected}{wrong}.")
 
 
 def _call(example: Counterexample) -> str:
@@ -175,19 +178,19 @@ def _rows(example: Counterexample) -> list[tuple[str, str]]:
 
 
 def _short(value: str) -> str:
-    """Return a value in one line where its shape is followed by one row."""
+    """Join a shape and a single row into one line."""
     lines = value.split("\n")
     return ": ".join(lines) if len(lines) == 2 and len(value) < 60 else value
 
 
 def misconception(found: MisconceptionSummary, mistakes: Sequence[MistakeSummary]) -> str:
-    """Say what to tell the class about a misconception that answers betray, and whether their code holds it too."""
+    """Return what to say in a lecture about a misconception in answers, and how many have it in their code too."""
     coded = [m for m in mistakes if m.id == found.id]
-    both = "".join(f" In code, {of(m.made)} made it too ({m.exercise})." for m in coded)
+    both = "".join(f" In code, {count_of(m.made)} made it too ({m.exercise})." for m in coded)
     return f"{found.feedback}{both}".strip()
 
 
 def places(found: MisconceptionSummary) -> str:
-    """Name the quizzes whose items showed a misconception."""
+    """Return the quizzes whose items show a misconception."""
     quizzes = dict.fromkeys(quiz for quiz, _ in found.items)
     return ", ".join(quizzes)

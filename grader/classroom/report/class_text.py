@@ -1,15 +1,15 @@
-"""A report on a class as text: what an instructor reads in a terminal before the lecture. Pure functions."""
+"""The class report as text, for an instructor's terminal. Pure functions."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from grader.classroom.report.class_phrases import (
-    Matter,
+    Notice,
+    count_of,
     counted,
     hand_in_sentences,
-    lecture,
-    matters,
+    lecture_note,
     misconception,
-    of,
+    notices,
     percent,
     places,
     rule,
@@ -31,28 +31,31 @@ _PERCENT = 6
 
 
 def to_text(
-    summary: ClassSummary, style: Style, *, all_of_it: bool = False, quizzes: Collection[str] = ()
+    summary: ClassSummary, style: Style, *, show_all: bool = False, quizzes: Collection[str] = ()
 ) -> str:
-    """Return the report: the hardest checks and the most frequent mistakes, or all of them; or the items of quizzes."""
+    """Return the report: the hardest checks and most frequent mistakes, or with `show_all` all of them.
+
+    With `quizzes`, return only these quizzes, with every item.
+    """
     if quizzes:
         found = chosen(summary.quizzes, quizzes)
         return finished([_title(summary, style), "", *in_full(found, style)], style)
     sections = [
         ("Scores", _scores(summary, style)),
         ("Exercises", _exercises(summary.exercises, style)),
-        _checks(summary, style, all_of_it),
-        ("What the code of this class gets wrong", _mistakes(summary, style, all_of_it)),
-        ("What its answers get wrong", _misconceptions(summary, style, all_of_it)),
-        ("Quiz items", _items(summary, style, all_of_it)),
+        _checks(summary, style, show_all),
+        ("What the code gets wrong", _mistakes(summary, style, show_all)),
+        ("What the answers get wrong", _misconceptions(summary, style, show_all)),
+        ("Quiz items", _items(summary, style, show_all)),
         ("Hand-ins", _hand_ins(summary, style)),
-        ("To look at", _matters(matters(summary), style)),
-        ("Solutions that are alike", similar_lines(summary.similar, style)),
+        ("Needs attention", _notices(notices(summary), style)),
+        ("Similar solutions", similar_lines(summary.similar, style)),
     ]
     lines = [_title(summary, style), *paragraph(rule(summary), style, indent=0)]
     for title, body in sections:
-        told = list(body)
-        if told:
-            lines += ["", style.paint(title, bold=True), *told]
+        shown = list(body)
+        if shown:
+            lines += ["", style.paint(title, bold=True), *shown]
     return finished(lines, style)
 
 
@@ -66,10 +69,10 @@ def _scores(summary: ClassSummary, style: Style) -> Iterator[str]:
     yield from paragraph(spread_sentence(summary.scores), style, indent=2)
     yield ""
     most = max(part.count for part in summary.histogram)
-    room = style.width - 24
+    width = style.width - 24
     for part in summary.histogram:
         label = f"{part.low * 100:.0f} to {part.high * 100:.0f} %"
-        length = -(-part.count * room // most)
+        length = -(-part.count * width // most)
         drawn = style.paint(style.pick("█", "#") * length, "cyan")
         yield f"  {label:>11}  {drawn}{' ' if length else ''}{part.count or ''}"
 
@@ -83,23 +86,23 @@ def _exercises(exercises: Sequence[ExerciseSummary], style: Style) -> Iterator[s
     for exercise in exercises:
         mean = exercise.scores.mean if exercise.scores else None
         right = (
-            f"{bar(mean or 0.0, 1.0, style)}{percent(mean):>{_PERCENT}}  {of(exercise.full):>{_SHARE}}  "
-            f"{of(exercise.not_attempted) if exercise.not_attempted.count else '':>{_SHARE + 1}}"
+            f"{bar(mean or 0.0, 1.0, style)}{percent(mean):>{_PERCENT}}  {count_of(exercise.full):>{_SHARE}}  "
+            f"{count_of(exercise.not_attempted) if exercise.not_attempted.count else '':>{_SHARE + 1}}"
         )
-        room = style.width - len(heads) - 4
-        name = cut(style.clean_line(exercise.id), room, style)
-        yield f"  {name}{' ' * (room - columns(name))}  {right}"
+        width = style.width - len(heads) - 4
+        name = cut(style.clean_line(exercise.id), width, style)
+        yield f"  {name}{' ' * (width - columns(name))}  {right}"
     unknown = [
         f"{exercise.id} {exercise.unexplained.count}" for exercise in exercises if exercise.unexplained.count
     ]
     if unknown:
-        text = f"Students whose mistakes are none that we know: {', '.join(unknown)}."
+        text = f"Students with mistakes that the course does not list: {', '.join(unknown)}."
         yield from ("", *paragraph(text, style, indent=2))
 
 
-def _checks(summary: ClassSummary, style: Style, all_of_it: bool) -> tuple[str, Iterator[str]]:
+def _checks(summary: ClassSummary, style: Style, show_all: bool) -> tuple[str, Iterator[str]]:
     found = [(exercise, check) for exercise in summary.exercises for check in exercise.checks]
-    if all_of_it:
+    if show_all:
         return "Checks", _by_exercise(summary.exercises, style)
     hardest = sorted(found, key=lambda pair: pair[1].passed.value or 0.0)[:_HARDEST]
     hardest = [pair for pair in hardest if pair[1].passed.count < pair[1].passed.of]
@@ -114,16 +117,16 @@ def _by_exercise(exercises: Iterable[ExerciseSummary], style: Style) -> Iterator
 
 
 def _check(check: CheckSummary, exercise: str, style: Style) -> str:
-    share = f"{percent(check.passed.value):>{_PERCENT}}  {of(check.passed):>{_SHARE}}"
+    share = f"{percent(check.passed.value):>{_PERCENT}}  {count_of(check.passed):>{_SHARE}}"
     text = style.clean_line(f"{exercise}: {check.title}" if exercise else check.title)
     return f"  {share}  {cut(text, style.width - len(share) - 4, style)}"
 
 
-# --- what was misunderstood
+# --- mistakes and misconceptions
 
 
-def _mistakes(summary: ClassSummary, style: Style, all_of_it: bool) -> Iterator[str]:
-    shown = summary.mistakes if all_of_it else summary.mistakes[:_MISTAKES]
+def _mistakes(summary: ClassSummary, style: Style, show_all: bool) -> Iterator[str]:
+    shown = summary.mistakes if show_all else summary.mistakes[:_MISTAKES]
     for n, mistake in enumerate(shown):
         if n:
             yield ""
@@ -132,25 +135,25 @@ def _mistakes(summary: ClassSummary, style: Style, all_of_it: bool) -> Iterator[
 
 
 def _mistake(mistake: MistakeSummary, style: Style) -> Iterator[str]:
-    yield _head(f"{mistake.exercise}  {mistake.id}", of(mistake.made), style)
-    told = lecture(mistake)
-    shown = f" Try it on `{told.call}`:" if told.call else ""
-    yield from paragraph(told.said + shown, style, indent=BODY)
-    names = [cut(style.clean_line(name), _MAX_LABEL, style) for name, _ in told.rows]
-    room = max(map(columns, names), default=0) + 2
-    for name, (_, value) in zip(names, told.rows, strict=True):
-        for k, line in enumerate(_value(value, style.width - BODY - 2 - room, style)):
-            start = "" if k else name
-            yield f"{' ' * (BODY + 2)}{start}{' ' * (room - columns(start))}{line}"
+    yield _head(f"{mistake.exercise}  {mistake.id}", count_of(mistake.made), style)
+    note = lecture_note(mistake)
+    call = f" Try it on `{note.call}`:" if note.call else ""
+    yield from paragraph(note.text + call, style, indent=BODY)
+    names = [cut(style.clean_line(name), _MAX_LABEL, style) for name, _ in note.rows]
+    label_width = max(map(columns, names), default=0) + 2
+    for name, (_, value) in zip(names, note.rows, strict=True):
+        for k, line in enumerate(_value(value, style.width - BODY - 2 - label_width, style)):
+            label = "" if k else name
+            yield f"{' ' * (BODY + 2)}{label}{' ' * (label_width - columns(label))}{line}"
 
 
-def _value(value: str, room: int, style: Style) -> list[str]:
-    """Return a value in few lines: several keep their columns, one is wrapped."""
+def _value(value: str, width: int, style: Style) -> list[str]:
+    """Return a value in few lines: several lines keep their columns, one is wrapped."""
     several = "\n" in value
     lines = (
-        [cut(line, room, style) for line in style.clean(value).split("\n")]
+        [cut(line, width, style) for line in style.clean(value).split("\n")]
         if several
-        else wrap(value, room, style)
+        else wrap(value, width, style)
     )
     most = _MAX_LINES if several else _MAX_WRAPPED
     return [*lines[: most - 1], "(and more)"] if len(lines) > most else lines
@@ -161,10 +164,10 @@ def _head(text: str, right: str, style: Style) -> str:
     return f"  {style.paint(shown, 'cyan')}{right.rjust(style.width - columns(shown) - 2)}"
 
 
-def _misconceptions(summary: ClassSummary, style: Style, all_of_it: bool) -> Iterator[str]:
-    shown = summary.misconceptions if all_of_it else summary.misconceptions[:_MISCONCEPTIONS]
+def _misconceptions(summary: ClassSummary, style: Style, show_all: bool) -> Iterator[str]:
+    shown = summary.misconceptions if show_all else summary.misconceptions[:_MISCONCEPTIONS]
     for found in shown:
-        yield _head(f"{found.id}  {style.pick('·', '-')}  {places(found)}", of(found.made), style)
+        yield _head(f"{found.id}  {style.pick('·', '-')}  {places(found)}", count_of(found.made), style)
         yield from paragraph(misconception(found, summary.mistakes), style, indent=BODY)
     yield from _more(len(summary.misconceptions) - len(shown), "misconception", style)
 
@@ -176,9 +179,9 @@ def _more(count: int, noun: str, style: Style) -> Iterator[str]:
         yield from paragraph(text, style, indent=2, dim=True)
 
 
-def _items(summary: ClassSummary, style: Style, all_of_it: bool) -> Iterator[str]:
+def _items(summary: ClassSummary, style: Style, show_all: bool) -> Iterator[str]:
     if summary.quizzes:
-        yield from (in_full if all_of_it else overview)(summary.quizzes, style)
+        yield from (in_full if show_all else overview)(summary.quizzes, style)
 
 
 # --- the rest
@@ -189,9 +192,9 @@ def _hand_ins(summary: ClassSummary, style: Style) -> Iterator[str]:
         yield from paragraph(sentence, style, indent=2)
 
 
-def _matters(found: Sequence[Matter], style: Style) -> Iterator[str]:
-    for matter in found:
-        yield from paragraph(f"{matter.told}:", style, indent=2)
-        for name in matter.names:
+def _notices(found: Sequence[Notice], style: Style) -> Iterator[str]:
+    for notice in found:
+        yield from paragraph(f"{notice.text}:", style, indent=2)
+        for name in notice.names:
             for line in wrap(name, style.width - BODY, style)[:1]:
                 yield " " * BODY + line

@@ -1,18 +1,18 @@
-"""The items of quizzes as text: every quiz in a line, the items to look at, or all of a quiz."""
+"""Quiz items as text: a line for each quiz and the items with remarks, or every item of some quizzes."""
 
 from collections.abc import Collection, Iterator, Sequence
 
-from grader.classroom.report.class_phrases import counted, of, percent
+from grader.classroom.report.class_phrases import count_of, counted, percent
 from grader.classroom.report.item_remarks import (
     VOID,
     between,
     cautions,
     figure,
-    gravity,
     option_figures,
     percent_between,
     reliability,
     remarks,
+    severity,
     value,
     variants,
     wrong_response,
@@ -25,7 +25,7 @@ _FIGURES = (6, 7, 13, 7, 7, 15)  # columns: omitted, credit, its interval, D27, 
 
 
 def overview(quizzes: Sequence[QuizSummary], style: Style) -> Iterator[str]:
-    """Set a line for each quiz, then the items that most need a look."""
+    """Yield a line for each quiz, then the items with the most serious remarks."""
     yield _heads(f"{'students':>9}{'mean':>7}{'alpha':>8}{'95 %':>15}{'+/-':>6}", style)
     for quiz in quizzes:
         mean = quiz.scores.mean if quiz.scores else None
@@ -43,10 +43,10 @@ def overview(quizzes: Sequence[QuizSummary], style: Style) -> Iterator[str]:
 
 def _remarked(quizzes: Sequence[QuizSummary], style: Style) -> Iterator[str]:
     found = [(quiz, item) for quiz in quizzes for item in quiz.items if remarks(item)]
-    found.sort(key=lambda pair: (gravity(pair[1]), value(pair[1].rest) or 0.0))
+    found.sort(key=lambda pair: (severity(pair[1]), value(pair[1].rest) or 0.0))
     for quiz, item in found[:_REMARKED]:
         yield ""
-        yield from _told(item, f"{quiz.id}  ", style, everything=False)
+        yield from _item(item, f"{quiz.id}  ", style, in_full=False)
     more = len(found) - _REMARKED
     lead = f"{counted(more, 'more item')} with remarks. " if more > 0 else ""
     yield ""
@@ -58,7 +58,7 @@ def _remarked(quizzes: Sequence[QuizSummary], style: Style) -> Iterator[str]:
 
 
 def in_full(quizzes: Sequence[QuizSummary], style: Style) -> Iterator[str]:
-    """Set every item of these quizzes: its figures, its options, and what was written."""
+    """Yield every item of these quizzes: its figures, its options, and frequent wrong responses."""
     for n, quiz in enumerate(quizzes):
         if n:
             yield ""
@@ -79,7 +79,7 @@ def _quiz(quiz: QuizSummary, style: Style) -> Iterator[str]:
     for item in quiz.items:
         if item.options or item.wrong or remarks(item) or variants(item):
             yield ""
-            yield from _told(item, "", style, everything=True)
+            yield from _item(item, "", style, in_full=True)
 
 
 def _figures(item: ItemSummary) -> str:
@@ -101,11 +101,11 @@ def _heads(text: str, style: Style) -> str:
 
 
 def _row(name: str, right: str, style: Style) -> Iterator[str]:
-    """Set a name and its figures, in two lines where one has no room for both."""
-    room = style.width - len(right) - 2
+    """Yield a name and its figures, in two lines where they do not fit in one."""
+    width = style.width - len(right) - 2
     shown = cut(style.clean_line(name), style.width - 2, style)
-    if columns(shown) <= room:
-        yield f"  {shown}{' ' * (room - columns(shown))}{right}"
+    if columns(shown) <= width:
+        yield f"  {shown}{' ' * (width - columns(shown))}{right}"
     else:
         yield f"  {shown}"
         yield cut(right.rjust(style.width), style.width, style)
@@ -114,13 +114,13 @@ def _row(name: str, right: str, style: Style) -> Iterator[str]:
 # --- one item
 
 
-def _told(item: ItemSummary, quiz: str, style: Style, *, everything: bool) -> Iterator[str]:
-    right = "" if everything else f"  credit {percent(value(item.difficulty))}"
+def _item(item: ItemSummary, quiz: str, style: Style, *, in_full: bool) -> Iterator[str]:
+    right = "" if in_full else f"  credit {percent(value(item.difficulty))}"
     name = cut(style.clean_line(f"{quiz}{item.id}"), style.width - len(right) - 2, style)
     yield f"  {style.paint(name, 'cyan')}{right.rjust(style.width - columns(name) - 2)}"
     for text in remarks(item):
         yield from paragraph(text, style, color="yellow")
-    if everything and variants(item):
+    if in_full and variants(item):
         yield from paragraph(variants(item), style)
     yield from _options(item.options, style)
     for found in item.wrong:
@@ -139,12 +139,12 @@ def _options(options: Sequence[OptionSummary], style: Style) -> Iterator[str]:
 
 
 def _wrong(found: WrongResponse, style: Style) -> str:
-    text, betrays = wrong_response(found)
-    told = style.clean_line(f"{text}  ({betrays})" if betrays else text)
-    count = f"{of(found.given)} wrote"
+    text, misconceptions = wrong_response(found)
+    shown = style.clean_line(f"{text}  ({misconceptions})" if misconceptions else text)
+    count = f"{count_of(found.given)} wrote"
     if not found.text:
-        told, count = style.clean_line(betrays), f"{of(found.given)} betray"
-    return f"{' ' * BODY}{count:>17}  {cut(told, style.width - BODY - 19, style)}"
+        shown, count = style.clean_line(misconceptions), f"{count_of(found.given)} show"
+    return f"{' ' * BODY}{count:>17}  {cut(shown, style.width - BODY - 19, style)}"
 
 
 def chosen(quizzes: Sequence[QuizSummary], names: Collection[str]) -> list[QuizSummary]:

@@ -1,18 +1,18 @@
-"""The items of quizzes on the page: for each quiz a table, what to look at, and behind a click what was answered."""
+"""Quiz items on the page: for each quiz remarks, a table of figures, and the answers, collapsed."""
 
 from collections.abc import Iterator, Sequence
 
-from grader.classroom.report.class_phrases import counted, of, percent
+from grader.classroom.report.class_phrases import count_of, counted, percent
 from grader.classroom.report.item_remarks import (
     VOID,
     between,
     cautions,
     figure,
-    gravity,
     option_figures,
     percent_between,
     reliability,
     remarks,
+    severity,
     value,
     variants,
     wrong_response,
@@ -24,31 +24,31 @@ from grader.report.html_markup import Markup, inline, joined, prose, tag
 _HEADS = (
     ("Left out", "share of students without a usable answer"),
     ("Credit", "mean share of the points"),
-    ("D27", "mean credit of the strongest 27 % of students less that of the weakest"),
+    ("D27", "mean credit of the strongest 27 % of students minus that of the weakest"),
     ("r", "correlation with the rest of the quiz"),
     ("Alpha without", "Cronbach's alpha of the other items"),
 )
 
 
 def quizzes(found: Sequence[QuizSummary]) -> Markup:
-    """Return every quiz: its table, remarks, and its answers."""
+    """Return every quiz: its remarks, its table, and its answers."""
     return joined(_quiz(n, quiz) for n, quiz in enumerate(found))
 
 
-def _quiz(place: int, quiz: QuizSummary) -> Markup:
-    anchor = f"quiz-{place}"
+def _quiz(position: int, quiz: QuizSummary) -> Markup:
+    anchor = f"quiz-{position}"
     heading = tag("h3", tag("code", quiz.id), quiz.title, id=anchor)
     count = tag("span", counted(quiz.students, "student"), class_="amount")
-    told = sorted((item for item in quiz.items if remarks(item)), key=gravity)
+    remarked = sorted((item for item in quiz.items if remarks(item)), key=severity)
     answers = [item for item in quiz.items if item.options or item.wrong or variants(item)]
     return tag(
         "article",
         tag("div", heading, count, class_="head"),
         tag("p", reliability(quiz)),
         *(tag("p", inline(text), class_="aside") for text in cautions(quiz)),
-        _remarks(told),
+        _remarks(remarked),
         _items(quiz),
-        opening(tag("span", "What was answered", class_="title"), *map(_answers, answers)) if answers else NOTHING,
+        opening(tag("span", "Answers", class_="title"), *map(_answers, answers)) if answers else NOTHING,
         "\n",
         aria_labelledby=anchor,
     )  # fmt: skip
@@ -92,7 +92,7 @@ def _row(item: ItemSummary) -> Markup:
     return tag("tr", name, *shown, "\n")
 
 
-# --- what was answered
+# --- answers
 
 
 def _answers(item: ItemSummary) -> Markup:
@@ -107,7 +107,7 @@ def _tables(item: ItemSummary) -> Iterator[Markup]:
     if item.options:
         names = ("All", "Weak", "Strong", "r")
         heads = [tag("th", name, scope="col", class_="amount") for name in names]
-        caption = tag("caption", f"Options of {item.id}, and who chose them")
+        caption = tag("caption", f"Options of {item.id}, and the share of students who chose them")
         head = tag("tr", tag("th", "Option", scope="col"), *heads)
         rows = map(_option, item.options)
         yield tag("table", caption, tag("thead", head), tag("tbody", *rows), class_="parts class")
@@ -128,6 +128,8 @@ def _option(option: OptionSummary) -> Markup:
 
 
 def _wrong(found: WrongResponse) -> Markup:
-    text, betrays = wrong_response(found)
-    also = tag("small", betrays) if betrays else NOTHING
-    return tag("tr", tag("th", text, also, scope="row"), tag("td", of(found.given), class_="amount"), "\n")
+    text, misconceptions = wrong_response(found)
+    also = tag("small", misconceptions) if misconceptions else NOTHING
+    return tag(
+        "tr", tag("th", text, also, scope="row"), tag("td", count_of(found.given), class_="amount"), "\n"
+    )

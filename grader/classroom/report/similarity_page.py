@@ -1,4 +1,4 @@
-"""Solutions that are alike, as a part of the page of a class."""
+"""Similar solutions, as a section of the page of a class."""
 
 from collections.abc import Sequence
 
@@ -20,9 +20,9 @@ from grader.report.html_markup import Markup, inline, joined, preformatted, tag
 
 
 def alike(pairs: Sequence[Pair]) -> Markup:
-    """Return the pairs, closed: names in a table, and for each what a reader opens, both excerpts of every place.
+    """Return the pairs, collapsed: a table of names, and for each pair both excerpts of every match.
 
-    Whoever shows the page to others shows no name here without meaning to.
+    They are collapsed so that an instructor who projects the page does not show these names by accident.
     """
     if not pairs:
         return NOTHING
@@ -30,14 +30,14 @@ def alike(pairs: Sequence[Pair]) -> Markup:
     head = tag("tr", *(tag("th", text, scope="col", class_=_side(text)) for text in heads))
     table = tag(
         "table",
-        tag("caption", "Solutions that are alike"),
+        tag("caption", "Similar solutions"),
         tag("thead", head),
         tag("tbody", *map(_row, pairs)),
         class_="parts class",
     )
-    lead = tag("span", f"{counted(len(pairs), 'pair')}, for your desk and not for a lecture", class_="title")
-    told = opening(lead, tag("p", SCORE, class_="aside"), table, *map(_pair, pairs))
-    return tag("article", tag("p", ADVICE), told, "\n")
+    lead = tag("span", f"{counted(len(pairs), 'pair')}, not for display in a lecture", class_="title")
+    details = opening(lead, tag("p", SCORE, class_="aside"), table, *map(_pair, pairs))
+    return tag("article", tag("p", ADVICE), details, "\n")
 
 
 def _side(text: str) -> str | None:
@@ -59,9 +59,9 @@ def _row(pair: Pair) -> Markup:
 
 
 def _pair(pair: Pair) -> Markup:
-    told = [tag("p", inline(text)) for text in (common(pair), wording(pair), handed_in(pair)) if text]
+    sentences = [tag("p", inline(text)) for text in (common(pair), wording(pair), handed_in(pair)) if text]
     lead = tag("span", tag("code", pair.exercise), f" {_names(pair)}", class_="title")
-    return opening(lead, *told, *(_block(pair, block) for block in pair.blocks))
+    return opening(lead, *sentences, *(_block(pair, block) for block in pair.blocks))
 
 
 def _block(pair: Pair, block: Block) -> Markup:

@@ -1,4 +1,4 @@
-"""Solutions that are alike, as text and as a JSON document. Every rendering says that it is a lead, not a verdict."""
+"""Similar solutions, as text and as a JSON document. Each rendering says that a pair is a lead, not a verdict."""
 
 import json
 import textwrap
@@ -15,72 +15,73 @@ from grader.report.text_layout import BODY, Style, columns, cut, finished, parag
 FORMAT = "convgrader/similar/1"
 CAUTION = "A lead to look at, not a verdict"
 ADVICE = (
-    f"{CAUTION}: two people can write the same code by themselves, learn it from the same page, or be told it by the "
-    "same machine. Look at the lines, and ask both before you judge."
+    f"{CAUTION}: two people can write the same code by themselves, learn it from the same page, or get it from the "
+    "same language model. Look at the lines, and ask both before you judge."
 )
 SCORE = (
-    "The score is the share of own code, of the shorter solution or of one function in it, that the other has too. "
-    "Own is what neither the course nor a third of the class has."
+    "The score is the share of a student's own code, in the shorter solution or in one function of it, that the other "
+    "has too. Own code is what neither the course nor a third of the class has."
 )
-_SMALL = 20
-_PAIRS = 10
-_IN_SHORT = 6
-_LINES = 10
-_BLOCKS = 2
-_UNREAD = 6
-_SOMEBODY = "somebody"
+_SMALL_CLASS = 20
+_MAX_PAIRS = 10
+_MAX_SHORT_PAIRS = 20
+_MAX_PAIRS_OF_REPORT = 6
+_MAX_LINES = 10
+_MAX_BLOCKS = 2
+_MAX_NOT_COMPARED = 6
+_WITHOUT_NAME = "somebody"
 
 
 def small_class(students: int) -> str:
-    """Say what a comparison is worth in a small class; "" in another."""
-    if students >= _SMALL:
+    """Return a warning for a small class; "" for another."""
+    if students >= _SMALL_CLASS:
         return ""
-    return f"In a class of {students} nobody can tell what is unusual: expect false leads."
+    return f"In a class of {students} it is unclear which code is unusual: expect false leads."
 
 
-# --- what is said of a pair
+# --- the sentences on a pair
 
 
 def score(pair: Pair) -> str:
-    """Return a score with two decimals, cut rather than rounded up."""
+    """Return a score with two decimals, rounded down, so that only a full score reads 1.00."""
     return f"{int(pair.score * 100 + 1e-6) / 100:.2f}"
 
 
 def name(side: Side) -> str:
-    """Name whose solution it is."""
+    """Return the name of the author."""
     return f"{side.student} (outside the class)" if side.outside else side.student
 
 
 def common(pair: Pair) -> str:
-    """Say what two solutions have in common, and how many others have it."""
+    """Return how much two solutions have in common, and how many others have it."""
     others = f"{counted(pair.others, 'other student')} {'has' if pair.others == 1 else 'have'}"
     if not pair.others:
         others = "no other student has"
     alone = {0: "none", pair.pieces: "all"}.get(pair.alone, str(pair.alone))
     most = f" Most alike: {' '.join(pair.function.replace('`', ' ').split())}." if pair.function else ""
     return (
-        f"{counted(pair.pieces, 'piece')} of unusual code in common, {alone} of them in nobody else's work; "
-        f"{others} half of it.{most}"
+        f"{counted(pair.pieces, 'piece')} of unusual code in common, {alone} of them unique to this pair; "
+        f"{others} half of them.{most}"
     )
 
 
 def handed_in(pair: Pair) -> str:
-    """Say which attempts these are, and when they were handed in; "" where nobody knows."""
-    told = [
+    """Return which attempts these are, and when they were handed in; "" where that is unknown."""
+    parts = [
         f"by {side.student} {moment(side.submitted_at)} (attempt {side.number})"
         for side in (pair.first, pair.second)
         if side.submitted_at is not None
     ]
-    return f"Handed in {', '.join(told)}." if told else ""
+    return f"Handed in {', '.join(parts)}." if parts else ""
 
 
 def wording(pair: Pair) -> str:
-    """Say which words these two alone have."""
-    return f"Also in nobody else's work: {'; '.join(pair.wording)}." if pair.wording else ""
+    """Return the words that only these two students have; "" where there are none."""
+    return f"Also unique to this pair: {'; '.join(pair.wording)}." if pair.wording else ""
 
 
 def where(excerpt: Excerpt) -> str:
-    """Name the lines of an excerpt."""
+    """Return the path and the line numbers of an excerpt."""
     lines = (
         f"line {excerpt.first}" if excerpt.first == excerpt.last else f"lines {excerpt.first}-{excerpt.last}"
     )
@@ -88,7 +89,7 @@ def where(excerpt: Excerpt) -> str:
 
 
 def code(excerpt: Excerpt) -> list[str]:
-    """Return the lines of an excerpt, without the indent that all of them have."""
+    """Return the lines of an excerpt, without their common indent."""
     return (
         textwrap.dedent("\n".join(line.replace("\n", " ") for line in excerpt.text)).split("\n")
         if excerpt.text
@@ -106,22 +107,22 @@ def similar_text(
     minimum: float,
     style: Style,
     *,
-    all_of_it: bool = False,
+    show_all: bool = False,
 ) -> str:
-    """Return the pairs, the most alike first: all, or the first ten with the most telling lines of each."""
+    """Return the pairs, the highest score first: with `show_all` all, else ten with their most important lines."""
     pairs = sorted((pair for one in found for pair in one.pairs), key=lambda pair: -pair.score)
     total = sum(one.found for one in found)
-    shown = pairs if all_of_it else pairs[:_PAIRS]
+    shown = pairs if show_all else pairs[:_MAX_PAIRS]
     lines = [_title(title, students, style), *paragraph(ADVICE, style, indent=0)]
     lines += [*paragraph(f"{SCORE} {small_class(students)}", style, indent=0)]
     if not pairs:
         names = ", ".join(one.exercise for one in found)
-        told = f"No two solutions reach {minimum:g} ({names}). `--minimum` looks lower."
-        lines += ["", *paragraph(told, style, indent=0)]
+        text = f"No two solutions reach {minimum:g} ({names}). Lower it with `--minimum`."
+        lines += ["", *paragraph(text, style, indent=0)]
     for pair in shown:
-        lines += ["", *_pair(pair, style, all_of_it=all_of_it)]
+        lines += ["", *_pair(pair, style, show_all=show_all)]
     lines += _rest(pairs[len(shown) :], total - len(pairs), style)
-    lines += _unread(found, style)
+    lines += _not_compared(found, style)
     return finished(lines, style)
 
 
@@ -132,32 +133,32 @@ def _title(title: str, students: int, style: Style) -> str:
 
 
 def similar_lines(pairs: Sequence[Pair], style: Style) -> Iterator[str]:
-    """Say in a few lines that there are pairs."""
+    """Yield a few lines for the class report: the caution and the first pairs."""
     if not pairs:
         return
-    told = f"{CAUTION}: `grade similar FILE.db` shows the lines, and who else has them."
-    yield from paragraph(told, style, indent=2)
-    yield from (head(pair, style) for pair in pairs[:_IN_SHORT])
-    if len(pairs) > _IN_SHORT:
-        yield from paragraph(f"and {len(pairs) - _IN_SHORT} more.", style, indent=2, dim=True)
+    text = f"{CAUTION}: `grade similar FILE.db` shows the lines, and how many others have them."
+    yield from paragraph(text, style, indent=2)
+    yield from (_pair_line(pair, style) for pair in pairs[:_MAX_PAIRS_OF_REPORT])
+    if len(pairs) > _MAX_PAIRS_OF_REPORT:
+        yield from paragraph(f"and {len(pairs) - _MAX_PAIRS_OF_REPORT} more.", style, indent=2, dim=True)
 
 
-def head(pair: Pair, style: Style) -> str:
-    """Return one line: score, exercise, and the two names, each with as much room as there is."""
+def _pair_line(pair: Pair, style: Style) -> str:
+    """Return one line: score, exercise, and the two names, cut to the width."""
     start = f"  {score(pair)}  {cut(style.clean_line(pair.exercise), 16, style)}  "
-    room = style.width - columns(start) - 5
-    first = cut(style.clean_line(name(pair.first)), room // 2, style)
-    second = cut(style.clean_line(name(pair.second)), room - columns(first), style)
+    width = style.width - columns(start) - 5
+    first = cut(style.clean_line(name(pair.first)), width // 2, style)
+    second = cut(style.clean_line(name(pair.second)), width - columns(first), style)
     return f"{style.paint(start, 'cyan')}{style.paint(first, bold=True)} and {style.paint(second, bold=True)}"
 
 
-def _pair(pair: Pair, style: Style, *, all_of_it: bool) -> Iterator[str]:
-    yield head(pair, style)
-    for told in (common(pair), wording(pair), handed_in(pair)):
-        yield from paragraph(told, style)
-    for block in pair.blocks if all_of_it else pair.blocks[:_BLOCKS]:
-        yield from _block(pair, block, style, most=10**6 if all_of_it else _LINES)
-    hidden = 0 if all_of_it else len(pair.blocks) - _BLOCKS
+def _pair(pair: Pair, style: Style, *, show_all: bool) -> Iterator[str]:
+    yield _pair_line(pair, style)
+    for text in (common(pair), wording(pair), handed_in(pair)):
+        yield from paragraph(text, style)
+    for block in pair.blocks if show_all else pair.blocks[:_MAX_BLOCKS]:
+        yield from _block(pair, block, style, most=10**6 if show_all else _MAX_LINES)
+    hidden = 0 if show_all else len(pair.blocks) - _MAX_BLOCKS
     if hidden > 0:
         yield from paragraph(f"{counted(hidden, 'more place')}: `--all` shows everything.", style, dim=True)
 
@@ -171,34 +172,34 @@ def _block(pair: Pair, block: Block, style: Style, most: int) -> Iterator[str]:
         yield from quoted((style.clean(line) for line in text), style, indent=BODY)
 
 
-def _rest(pairs: Sequence[Pair], unexplained: int, style: Style) -> Iterator[str]:
+def _rest(pairs: Sequence[Pair], not_listed: int, style: Style) -> Iterator[str]:
     if pairs:
         yield ""
         yield from paragraph("More pairs, in short; `--all` shows them like the others:", style, indent=0)
-        yield from (head(pair, style) for pair in pairs[: 2 * _PAIRS])
-        unexplained += max(0, len(pairs) - 2 * _PAIRS)
-    if unexplained:
-        yield from paragraph(f"And {counted(unexplained, 'pair')} less alike.", style, indent=2, dim=True)
+        yield from (_pair_line(pair, style) for pair in pairs[:_MAX_SHORT_PAIRS])
+        not_listed += max(0, len(pairs) - _MAX_SHORT_PAIRS)
+    if not_listed:
+        yield from paragraph(f"And {counted(not_listed, 'pair')} less alike.", style, indent=2, dim=True)
 
 
-def _unread(found: Sequence[Comparison], style: Style) -> Iterator[str]:
+def _not_compared(found: Sequence[Comparison], style: Style) -> Iterator[str]:
     unread = [one for comparison in found for one in comparison.unread]
     if not unread:
         return
     yield ""
     yield from paragraph("Not compared:", style, indent=0)
-    for one in unread[:_UNREAD]:
+    for one in unread[:_MAX_NOT_COMPARED]:
         attempt = f", attempt {one.number}" if one.number else ""
         yield from paragraph(f"{one.student}{attempt}, {one.exercise}: {one.reason}.", style, indent=2)
-    if len(unread) > _UNREAD:
-        yield from paragraph(f"and {len(unread) - _UNREAD} more.", style, indent=2)
+    if len(unread) > _MAX_NOT_COMPARED:
+        yield from paragraph(f"and {len(unread) - _MAX_NOT_COMPARED} more.", style, indent=2)
 
 
 # --- as a document
 
 
 def similar_json(title: str, found: Sequence[Comparison], minimum: float) -> str:
-    """Return the comparisons as JSON text, fields named as those of the records: ASCII only."""
+    """Return the comparisons as JSON text: ASCII only, keys named as the fields of the records."""
     document = {
         "format": FORMAT,
         "note": f"{CAUTION}.",
@@ -210,12 +211,14 @@ def similar_json(title: str, found: Sequence[Comparison], minimum: float) -> str
 
 
 def unnamed(found: Sequence[Comparison], names: Mapping[str, str]) -> list[Comparison]:
-    """Return comparisons with other names, and without what tells who it is: code, words, and when it came."""
+    """Return comparisons with pseudonyms, and without what could identify a student: code, words, hand-in times."""
     return [
         replace(
             one,
             pairs=tuple(_unnamed(pair, names) for pair in one.pairs),
-            unread=tuple(replace(gone, student=names.get(gone.student, _SOMEBODY)) for gone in one.unread),
+            unread=tuple(
+                replace(unread, student=names.get(unread.student, _WITHOUT_NAME)) for unread in one.unread
+            ),
         )
         for one in found
     ]
@@ -223,7 +226,7 @@ def unnamed(found: Sequence[Comparison], names: Mapping[str, str]) -> list[Compa
 
 def _unnamed(pair: Pair, names: Mapping[str, str]) -> Pair:
     first, second = (
-        replace(side, student=_SOMEBODY if side.outside else names[side.student], submitted_at=None)
+        replace(side, student=_WITHOUT_NAME if side.outside else names[side.student], submitted_at=None)
         for side in (pair.first, pair.second)
     )
     return replace(pair, first=first, second=second, wording=(), blocks=())

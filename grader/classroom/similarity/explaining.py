@@ -1,4 +1,4 @@
-"""Explains a pair: which lines of both files match, and which words hardly anybody else has."""
+"""Explains a pair: which lines of both files match, and which words only these two students have."""
 
 import re
 from collections import defaultdict
@@ -6,28 +6,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import product
 
-from grader.classroom.similarity.comparing import Index, Match, Place
+from grader.classroom.similarity.comparing import Match, PieceIndex, Place
 from grader.classroom.similarity.fragments import Piece
 from grader.classroom.similarity.phrases import Phrase
-from grader.classroom.similarity.similarity_records import Block, Excerpt, Pair, Side, Work
+from grader.classroom.similarity.similarity_records import Block, Excerpt, Pair, Side, SolutionSource
 
 MAX_BLOCKS = 6
 MAX_WORDING = 8
 _MAX_LINES = 30
 _MAX_CHARACTERS = 200
-_GAP = 4  # lines between two that match: blank, a comment, or what everybody writes
-_MOST_COUPLES = 400
-_RARE = 2  # wording is told where these two alone have it
+_GAP = 4  # a run may skip lines that match nothing: blank ones, comments, common code
+_MAX_COUPLES = 400
+_RARE = 2  # wording is shown only where no third student has it
 
-_NEWLINE = re.compile(r"\r\n|\r|\n")  # what ends a line for Python's parser, and for nothing else
+_NEWLINE = re.compile(r"\r\n|\r|\n")  # the line endings of Python's parser; str.splitlines has more
 
 Lines = tuple[Place, Place]
 
 
-def explain(exercise: str, index: Index, match: Match) -> Pair:
-    """Return a pair with everything there is to say about it."""
+def explain(exercise: str, index: PieceIndex, match: Match) -> Pair:
+    """Return a pair with its matching lines and words. Students of the class come before people outside it."""
     first, second = index.solutions[match.first], index.solutions[match.second]
-    if _rank(first.work) > _rank(second.work):
+    if _rank(first.source) > _rank(second.source):
         return explain(exercise, index, replace(match, first=match.second, second=match.first))
     shared = index.shared(match.first, match.second)
     pieces = [item for item in shared if isinstance(item, Piece)]
@@ -42,35 +42,38 @@ def explain(exercise: str, index: Index, match: Match) -> Pair:
             votes[lines] += shared[piece] / (len(here) * len(there))
     return Pair(
         exercise=exercise,
-        first=_side(first.work),
-        second=_side(second.work),
+        first=_side(first.source),
+        second=_side(second.source),
         score=match.score,
         function=match.function,
         pieces=len(pieces),
         alone=sum(len(index.holders[piece]) <= _RARE for piece in pieces),
         others=index.others(match.first, match.second),
         wording=tuple(f'{item.kind} "{item.text}"' for item in words[:MAX_WORDING]),
-        blocks=tuple(_blocks(votes, first.work, second.work))[:MAX_BLOCKS],
+        blocks=tuple(_blocks(votes, first.source, second.source))[:MAX_BLOCKS],
     )
 
 
 def _couples(here: Sequence[Place], there: Sequence[Place]) -> Iterable[Lines]:
-    """Return which lines may belong together: each with each, or of many the n-th with the n-th."""
-    return product(here, there) if len(here) * len(there) <= _MOST_COUPLES else zip(here, there, strict=False)
+    """Return the lines that may match: each with each, or, where they are many, the n-th with the n-th."""
+    return product(here, there) if len(here) * len(there) <= _MAX_COUPLES else zip(here, there, strict=False)
 
 
-def _rank(work: Work) -> tuple[bool, str]:
-    return work.outside, work.student
+def _rank(source: SolutionSource) -> tuple[bool, str]:
+    return source.outside, source.student
 
 
-def _side(work: Work) -> Side:
+def _side(source: SolutionSource) -> Side:
     return Side(
-        student=work.student, number=work.number, submitted_at=work.submitted_at, outside=work.outside
+        student=source.student,
+        number=source.number,
+        submitted_at=source.submitted_at,
+        outside=source.outside,
     )
 
 
-def _blocks(votes: dict[Lines, float], first: Work, second: Work) -> list[Block]:
-    """Return runs of lines that match, the most telling first."""
+def _blocks(votes: dict[Lines, float], first: SolutionSource, second: SolutionSource) -> list[Block]:
+    """Return runs of lines that match, those of most weight first."""
     runs: list[list[Lines]] = []
     for pair in _partners(votes):
         if runs and _follows(runs[-1], pair):
@@ -89,7 +92,7 @@ def _blocks(votes: dict[Lines, float], first: Work, second: Work) -> list[Block]
 
 
 def _partners(votes: dict[Lines, float]) -> list[Lines]:
-    """Return for each line of the first the line of the second that has most in common with it, in order."""
+    """Return each line of the first file with the line of the second that shares most with it, in order."""
     best: dict[Place, Lines] = {}
     for pair, weight in sorted(votes.items()):
         if pair[0] not in best or weight > votes[best[pair[0]]]:
@@ -106,13 +109,13 @@ def _follows(run: Sequence[Lines], pair: Lines) -> bool:
     return path == last_path and other_path == last_other and line - last_line <= _GAP and near
 
 
-def _excerpt(work: Work, places: Iterable[Place]) -> Excerpt:
+def _excerpt(source: SolutionSource, places: Iterable[Place]) -> Excerpt:
     found = sorted(places)
     path, first = found[0]
     last = found[-1][1]
-    lines = _NEWLINE.split(work.sources[path])[first - 1 : min(last, first - 1 + _MAX_LINES)]
+    lines = _NEWLINE.split(source.sources[path])[first - 1 : min(last, first - 1 + _MAX_LINES)]
     return Excerpt(
-        path=work.root + path,
+        path=source.root + path,
         first=first,
         last=last,
         text=tuple(line.rstrip()[:_MAX_CHARACTERS] for line in lines),

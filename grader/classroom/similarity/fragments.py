@@ -1,12 +1,13 @@
-"""Cuts a solution into pieces: the syntax trees of its expressions and statements, written so that disguises fall away.
+"""Cuts a solution into pieces: the syntax trees of its expressions and statements, in a normal form.
 
-Left out are comments, docstrings, annotations and formatting. Names that the student chose are numbered within each
-piece by where they come first; names of libraries, of the course and of methods stay, and so do numbers: 0 and -inf are
-two answers. A local that is set once and used once stands as what it was set to, so that it does not matter whether it
-was there. Order does not matter where it means nothing: of keyword arguments, of the sides of + and *, of ==, of two
-branches. Of compound statements a piece holds the head only, so that the order and nesting of statements matter little.
+Comments, docstrings, annotations and formatting are left out. Names that the student chose are numbered within each
+piece in the order of their first use; names of libraries, of the course and of methods stay, and so do numbers, since 0
+and -inf are different answers. A local variable that is set once and used once is replaced by its value. Operands are
+sorted where their order means nothing: keyword arguments, the sides of +, * and ==, the branches of a condition. A
+piece of a compound statement holds its head only, so that the order and nesting of statements matter little.
 
-Depth is bounded by Python's own: a tree that is nested too deeply raises RecursionError, and is not compared.
+Depth is limited by Python's recursion limit: a tree that is nested too deeply raises RecursionError, and is not
+compared.
 """
 
 import ast
@@ -18,8 +19,8 @@ from typing import NamedTuple
 
 from grader.core import python_source
 
-MIN_NODES = 6  # smaller pieces are everybody's: x.shape[2]
-_MAX_NODES = 250  # larger ones are never equal by more than what they are made of
+MIN_NODES = 6  # smaller pieces are common: x.shape[2]
+MAX_NODES = 250  # a match of larger pieces says no more than the matches of their parts
 
 _COMMUTING = (ast.Add, ast.Mult, ast.BitAnd, ast.BitOr)
 _OPPOSITES = {ast.IsNot: "Is", ast.NotEq: "Eq", ast.NotIn: "In", ast.GtE: "Lt", ast.LtE: "Gt"}
@@ -29,53 +30,54 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 class Piece(NamedTuple):
-    """What equal pieces have in common: a fingerprint, and the number of nodes that no smaller piece holds."""
+    """The fingerprint of a piece, and its weight: the number of its nodes that no smaller piece holds."""
 
     key: bytes
     weight: int
 
 
 @dataclass(slots=True)
-class _Tree:
-    """A normalised syntax tree. `chosen` tells that the label is a name that the student chose."""
+class _NormalTree:
+    """A normalized syntax tree. `chosen` is true where the label is a name that the student chose."""
 
     label: str
     line: int
-    kids: list["_Tree"] = field(default_factory=list)
+    kids: list["_NormalTree"] = field(default_factory=list)
     chosen: bool = False
 
 
-Pieces = dict[Piece, set[int]]  # for each the lines of those nodes of it that no smaller piece holds
+Pieces = dict[Piece, set[int]]  # with the lines of those nodes of each that no smaller piece holds
 
 
 def cut(nodes: Sequence[ast.AST], contract: Set[str]) -> Pieces:
-    """Return the pieces of a file, given as the nodes of its tree, an outer one before those in it.
+    """Return the pieces of a file. `nodes` are those of its tree, parents before children.
 
-    `contract` are the words of the stub: names among them are the course's. Raises RecursionError.
+    `contract` holds the words of the stub: names among them belong to the course, not to the student. Raises
+    RecursionError.
     """
     found: Pieces = defaultdict(set)
-    for statement in _Normal(nodes, contract).statements():
+    for statement in _Normalizer(nodes, contract).statements():
         _collect(statement, found)
     return found
 
 
-def _collect(tree: _Tree, found: Pieces) -> tuple[list[_Tree], set[int], int]:
-    """Add the pieces of a statement; return its nodes in order, and the lines and number of those in no piece yet."""
+def _collect(tree: _NormalTree, found: Pieces) -> tuple[list[_NormalTree], set[int], int]:
+    """Add the pieces of a statement; return its nodes in order, and lines and number of those in no piece yet."""
     nodes, lines, loose = [tree], {tree.line}, 1
     for kid in tree.kids:
         inner, further, count = _collect(kid, found)
-        if len(nodes) <= _MAX_NODES:
+        if len(nodes) <= MAX_NODES:
             nodes += inner
         lines |= further
         loose += count
-    if not MIN_NODES <= len(nodes) <= _MAX_NODES:
+    if not MIN_NODES <= len(nodes) <= MAX_NODES:
         return nodes, lines, loose
     found[Piece(_fingerprint(nodes), loose)] |= lines
     return nodes, set(), 0
 
 
-def _fingerprint(nodes: Iterable[_Tree]) -> bytes:
-    """Return the digest of nodes in order, with the student's own names as numbers."""
+def _fingerprint(nodes: Iterable[_NormalTree]) -> bytes:
+    """Return the digest of nodes in order, with numbers for the student's own names."""
     numbers: dict[str, str] = {}
     labels = (
         numbers.setdefault(node.label, f"${len(numbers)}") if node.chosen else node.label for node in nodes
@@ -83,8 +85,8 @@ def _fingerprint(nodes: Iterable[_Tree]) -> bytes:
     return hashlib.blake2b("\n".join(labels).encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-class _Normal:
-    """Writes the statements of one file as normalised trees."""
+class _Normalizer:
+    """Writes the statements of one file as normalized trees."""
 
     def __init__(self, nodes: Sequence[ast.AST], contract: Set[str]) -> None:
         self._nodes = nodes
@@ -94,9 +96,9 @@ class _Normal:
         self._chosen = (_bound(nodes) | names) - set(self._imported) - (names & contract)
         self._attributes = (_set_attributes(nodes) | names) - contract
         self._inline = _used_once(node for node in defined if not isinstance(node, ast.ClassDef))
-        self._left_out = {id(setting.statement) for setting in self._inline.values()}
+        self._left_out = {id(assignment.statement) for assignment in self._inline.values()}
 
-    def statements(self) -> Iterator[_Tree]:
+    def statements(self) -> Iterator[_NormalTree]:
         """Yield every statement of the file, each without the statements inside it."""
         for node in self._nodes:  # a statement comes before those inside it
             if not isinstance(node, ast.stmt) or isinstance(node, (ast.Import, ast.ImportFrom, ast.Pass)):
@@ -104,29 +106,29 @@ class _Normal:
             if id(node) not in self._left_out and not _is_text(node):
                 yield self._alternative(node) or self._write(node)
 
-    def _alternative(self, node: ast.stmt) -> _Tree | None:
+    def _alternative(self, node: ast.stmt) -> _NormalTree | None:
         """Write `if a: x = 1`, with or without `else: x = 2`, as `x = 1 if a else 2`."""
         if not isinstance(node, ast.If) or len(node.body) != 1 or len(node.orelse) > 1:
             return None
-        settings = [_setting(inner) for inner in (*node.body, *node.orelse)]
-        yes, no = settings[0], settings[-1]
+        assignments = [_name_assignment(inner) for inner in (*node.body, *node.orelse)]
+        yes, no = assignments[0], assignments[-1]
         if yes is None or no is None or yes.target.id != no.target.id:
             return None
-        self._left_out |= {id(inner) for inner in (*node.body, *node.orelse)}  # they stand here now
+        self._left_out |= {id(inner) for inner in (*node.body, *node.orelse)}  # they are written here
         choice = self._choice(node.test, yes.value, no.value if node.orelse else yes.target, node.lineno)
-        return _Tree("Assign", node.lineno, [self._write(yes.target), choice])
+        return _NormalTree("Assign", node.lineno, [self._write(yes.target), choice])
 
-    # --- one way to write each thing
+    # --- the normal form of each kind of node
 
-    def _write(self, node: ast.AST) -> _Tree:
+    def _write(self, node: ast.AST) -> _NormalTree:
         kind = type(node).__name__
         special = getattr(self, f"_{kind}", None)
-        tree: _Tree = special(node) if special else self._plain(node)
+        tree: _NormalTree = special(node) if special else self._plain(node)
         return tree
 
-    def _plain(self, node: ast.AST) -> _Tree:
-        """Write a node as its kind, and below it what it holds: no statements, no annotations."""
-        tree = _Tree(type(node).__name__, getattr(node, "lineno", 0))
+    def _plain(self, node: ast.AST) -> _NormalTree:
+        """Write a node as its kind, with its fields below it: no statements, no annotations."""
+        tree = _NormalTree(type(node).__name__, getattr(node, "lineno", 0))
         for name, value in ast.iter_fields(node):
             if name in ("ctx", "annotation", "returns", "type_comment", "kind", "type_params"):
                 continue
@@ -134,65 +136,67 @@ class _Normal:
                 if isinstance(part, ast.AST) and not isinstance(part, (ast.stmt, ast.ExceptHandler)):
                     tree.kids.append(self._below(part, tree.line))
                 elif isinstance(part, str):
-                    tree.kids.append(_Tree(part, tree.line, chosen=part in self._chosen))
+                    tree.kids.append(_NormalTree(part, tree.line, chosen=part in self._chosen))
         return tree
 
-    def _below(self, node: ast.AST, line: int) -> _Tree:
+    def _below(self, node: ast.AST, line: int) -> _NormalTree:
         tree = self._write(node)
         tree.line = tree.line or line
         return tree
 
-    def _Name(self, node: ast.Name) -> _Tree:  # noqa: N802 - named as ast names its nodes, here and below
-        if setting := self._inline.get(id(node)):
-            return self._write(setting.value)
-        return _Tree(self._imported.get(node.id, node.id), node.lineno, chosen=node.id in self._chosen)
+    def _Name(self, node: ast.Name) -> _NormalTree:  # noqa: N802 - named as ast names its nodes, here and below
+        if assignment := self._inline.get(id(node)):
+            return self._write(assignment.value)
+        return _NormalTree(self._imported.get(node.id, node.id), node.lineno, chosen=node.id in self._chosen)
 
-    def _Attribute(self, node: ast.Attribute) -> _Tree:  # noqa: N802
+    def _Attribute(self, node: ast.Attribute) -> _NormalTree:  # noqa: N802
         if full := python_source.dotted(node, self._imported):
-            return _Tree(full, node.lineno)
-        name = _Tree(f".{node.attr}", node.lineno, chosen=node.attr in self._attributes)
-        return _Tree("Attribute", node.lineno, [self._write(node.value), name])
+            return _NormalTree(full, node.lineno)
+        name = _NormalTree(f".{node.attr}", node.lineno, chosen=node.attr in self._attributes)
+        return _NormalTree("Attribute", node.lineno, [self._write(node.value), name])
 
-    def _Constant(self, node: ast.Constant) -> _Tree:  # noqa: N802
+    def _Constant(self, node: ast.Constant) -> _NormalTree:  # noqa: N802
         if isinstance(node.value, (str, bytes)) and len(node.value.split()) != 1:
-            return _Tree("text", node.lineno)  # what a message says is wording, and is looked at as that
+            return _NormalTree("text", node.lineno)  # the words of a message are compared as a phrase
         if isinstance(node.value, int):
-            return _Tree(hex(node.value)[:80], node.lineno)  # repr refuses what has more than 4,300 digits
-        return _Tree(repr(node.value)[:80], node.lineno)
+            return _NormalTree(
+                hex(node.value)[:80], node.lineno
+            )  # repr refuses what has more than 4,300 digits
+        return _NormalTree(repr(node.value)[:80], node.lineno)
 
-    def _FormattedValue(self, node: ast.FormattedValue) -> _Tree:  # noqa: N802
+    def _FormattedValue(self, node: ast.FormattedValue) -> _NormalTree:  # noqa: N802
         return self._write(node.value)
 
-    def _Call(self, node: ast.Call) -> _Tree:  # noqa: N802
+    def _Call(self, node: ast.Call) -> _NormalTree:  # noqa: N802
         kids = [self._write(kid) for kid in (node.func, *node.args)]
         for keyword in sorted(node.keywords, key=lambda keyword: keyword.arg or ""):
-            # The word of F.pad(value=...) is torch's, whatever else is named `value` here.
+            # The keyword of F.pad(value=...) is torch's, even if the student has a variable `value`.
             own = kids[0].chosen and keyword.arg in self._chosen
-            name = _Tree(keyword.arg or "**", keyword.lineno, chosen=own)
-            kids.append(_Tree("keyword", keyword.lineno, [name, self._write(keyword.value)]))
-        return _Tree("Call", node.lineno, kids)
+            name = _NormalTree(keyword.arg or "**", keyword.lineno, chosen=own)
+            kids.append(_NormalTree("keyword", keyword.lineno, [name, self._write(keyword.value)]))
+        return _NormalTree("Call", node.lineno, kids)
 
-    def _BinOp(self, node: ast.BinOp) -> _Tree:  # noqa: N802
+    def _BinOp(self, node: ast.BinOp) -> _NormalTree:  # noqa: N802
         kids = [self._write(node.left), self._write(node.right)]
         if isinstance(node.op, _COMMUTING):
             kids.sort(key=_order)
-        return _Tree(type(node.op).__name__, node.lineno, kids)
+        return _NormalTree(type(node.op).__name__, node.lineno, kids)
 
-    def _BoolOp(self, node: ast.BoolOp) -> _Tree:  # noqa: N802
-        return _Tree(type(node.op).__name__, node.lineno, [self._write(value) for value in node.values])
+    def _BoolOp(self, node: ast.BoolOp) -> _NormalTree:  # noqa: N802
+        return _NormalTree(type(node.op).__name__, node.lineno, [self._write(value) for value in node.values])
 
-    def _UnaryOp(self, node: ast.UnaryOp) -> _Tree:  # noqa: N802
+    def _UnaryOp(self, node: ast.UnaryOp) -> _NormalTree:  # noqa: N802
         if isinstance(node.op, ast.Not):
             tree, negated = self._test(node)
-            return _Tree("Not", node.lineno, [tree]) if negated else tree
-        return _Tree(type(node.op).__name__, node.lineno, [self._write(node.operand)])
+            return _NormalTree("Not", node.lineno, [tree]) if negated else tree
+        return _NormalTree(type(node.op).__name__, node.lineno, [self._write(node.operand)])
 
-    def _Compare(self, node: ast.Compare) -> _Tree:  # noqa: N802
+    def _Compare(self, node: ast.Compare) -> _NormalTree:  # noqa: N802
         tree, negated = self._test(node)
-        return _Tree("Not", node.lineno, [tree]) if negated else tree
+        return _NormalTree("Not", node.lineno, [tree]) if negated else tree
 
-    def _test(self, node: ast.expr) -> tuple[_Tree, bool]:
-        """Write a condition, or its opposite where that is the simpler one; tell which."""
+    def _test(self, node: ast.expr) -> tuple[_NormalTree, bool]:
+        """Write a condition, or its negation where that is simpler; also return whether it was negated."""
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             tree, negated = self._test(node.operand)
             return tree, not negated
@@ -200,44 +204,44 @@ class _Normal:
             return self._write(node), False
         kids = [self._write(kid) for kid in (node.left, *node.comparators)]
         if len(node.ops) > 1:
-            return _Tree(" ".join(type(op).__name__ for op in node.ops), node.lineno, kids), False
+            return _NormalTree(" ".join(type(op).__name__ for op in node.ops), node.lineno, kids), False
         (operator,) = node.ops
         name = _OPPOSITES.get(type(operator), type(operator).__name__)
         if name == "Gt":
             name, kids = "Lt", kids[::-1]
         elif name in _SYMMETRIC:
             kids.sort(key=_order)
-        return _Tree(name, node.lineno, kids), type(operator) in _OPPOSITES
+        return _NormalTree(name, node.lineno, kids), type(operator) in _OPPOSITES
 
-    def _IfExp(self, node: ast.IfExp) -> _Tree:  # noqa: N802
+    def _IfExp(self, node: ast.IfExp) -> _NormalTree:  # noqa: N802
         return self._choice(node.test, node.body, node.orelse, node.lineno)
 
-    def _choice(self, test: ast.expr, yes: ast.AST, no: ast.AST, line: int) -> _Tree:
+    def _choice(self, test: ast.expr, yes: ast.AST, no: ast.AST, line: int) -> _NormalTree:
         tree, negated = self._test(test)
         branches = (no, yes) if negated else (yes, no)
-        return _Tree("IfExp", line, [tree, *(self._write(branch) for branch in branches)])
+        return _NormalTree("IfExp", line, [tree, *(self._write(branch) for branch in branches)])
 
-    def _If(self, node: ast.If) -> _Tree:  # noqa: N802
-        tree, _ = self._test(node.test)  # with the branches the other way round it means the same
-        return _Tree("If", node.lineno, [tree])
+    def _If(self, node: ast.If) -> _NormalTree:  # noqa: N802
+        tree, _ = self._test(node.test)  # negating it and swapping the branches changes nothing
+        return _NormalTree("If", node.lineno, [tree])
 
-    def _Assign(self, node: ast.Assign) -> _Tree:  # noqa: N802
+    def _Assign(self, node: ast.Assign) -> _NormalTree:  # noqa: N802
         kids = [*node.targets, node.value]
-        return _Tree("Assign", node.lineno, [self._write(kid) for kid in kids])
+        return _NormalTree("Assign", node.lineno, [self._write(kid) for kid in kids])
 
-    def _AnnAssign(self, node: ast.AnnAssign) -> _Tree:  # noqa: N802
+    def _AnnAssign(self, node: ast.AnnAssign) -> _NormalTree:  # noqa: N802
         kids = [node.target, node.value] if node.value else [node.target]
-        return _Tree("Assign", node.lineno, [self._write(kid) for kid in kids])
+        return _NormalTree("Assign", node.lineno, [self._write(kid) for kid in kids])
 
-    def _AugAssign(self, node: ast.AugAssign) -> _Tree:  # noqa: N802
-        return _Tree("Assign", node.lineno, [self._write(node.target), self._write(_sum(node))])
+    def _AugAssign(self, node: ast.AugAssign) -> _NormalTree:  # noqa: N802
+        return _NormalTree("Assign", node.lineno, [self._write(node.target), self._write(_sum(node))])
 
-    def _arg(self, node: ast.arg) -> _Tree:
-        return _Tree(node.arg, node.lineno, chosen=True)
+    def _arg(self, node: ast.arg) -> _NormalTree:
+        return _NormalTree(node.arg, node.lineno, chosen=True)
 
 
-def _order(tree: _Tree) -> tuple[str, ...]:
-    """Return what operands are sorted by: everything but the names that a student chose."""
+def _order(tree: _NormalTree) -> tuple[str, ...]:
+    """Return the sort key of an operand: all labels but the names that the student chose."""
     labels, waiting = [], [tree]
     while waiting:
         node = waiting.pop()
@@ -246,22 +250,22 @@ def _order(tree: _Tree) -> tuple[str, ...]:
     return tuple(labels)
 
 
-class _Setting(NamedTuple):
-    """A statement that sets one name, and does nothing else."""
+class _NameAssignment(NamedTuple):
+    """A statement that assigns to one name, and does nothing else."""
 
     statement: ast.stmt
     target: ast.Name
     value: ast.expr
 
 
-def _setting(node: ast.stmt) -> _Setting | None:
+def _name_assignment(node: ast.stmt) -> _NameAssignment | None:
     match node:
         case ast.Assign(targets=[ast.Name() as name], value=value):
-            return _Setting(node, name, value)
+            return _NameAssignment(node, name, value)
         case ast.AnnAssign(target=ast.Name() as name, value=ast.expr() as value):
-            return _Setting(node, name, value)
+            return _NameAssignment(node, name, value)
         case ast.AugAssign(target=ast.Name() as name):
-            return _Setting(node, name, _sum(node))
+            return _NameAssignment(node, name, _sum(node))
     return None
 
 
@@ -277,7 +281,7 @@ def _is_text(node: ast.stmt) -> bool:
 
 
 def _bound(nodes: Iterable[ast.AST]) -> set[str]:
-    """Return every name that is set, or taken as an argument."""
+    """Return every name that is assigned, or is an argument."""
     found = set()
     for node in nodes:
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
@@ -293,22 +297,22 @@ def _set_attributes(nodes: Iterable[ast.AST]) -> set[str]:
     }
 
 
-def _used_once(functions: Iterable[ast.AST]) -> dict[int, _Setting]:
-    """Return for uses of names, by id of the node, where the name is set: if once in its function, and used once."""
-    found: dict[int, _Setting] = {}
+def _used_once(functions: Iterable[ast.AST]) -> dict[int, _NameAssignment]:
+    """Map the id of a Name node to the assignment of its name, if that is assigned once and used once in a function."""
+    found: dict[int, _NameAssignment] = {}
     for function in functions:
         found |= _used_once_in(function)
     return found
 
 
-def _used_once_in(function: ast.AST) -> dict[int, _Setting]:
-    """Look in one function. The use comes after the value, so that no value holds itself, by however many others."""
-    settings: dict[str, _Setting] = {}
+def _used_once_in(function: ast.AST) -> dict[int, _NameAssignment]:
+    """Do so for one function. The use must follow the value, so that no chain of values contains itself."""
+    assignments: dict[str, _NameAssignment] = {}
     stored: Counter[str] = Counter()
     uses: dict[str, list[ast.Name]] = defaultdict(list)
     for node in python_source.nodes(function):
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and (setting := _setting(node)):
-            settings[setting.target.id] = setting
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and (assignment := _name_assignment(node)):
+            assignments[assignment.target.id] = assignment
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             uses[node.id].append(node)
         elif isinstance(node, ast.Name):
@@ -316,9 +320,9 @@ def _used_once_in(function: ast.AST) -> dict[int, _Setting]:
         elif isinstance(node, ast.arg):
             stored[node.arg] += 1
     return {
-        id(uses[name][0]): setting
-        for name, setting in settings.items()
-        if stored[name] == 1 and len(uses[name]) == 1 and _start(uses[name][0]) > _end(setting.value)
+        id(uses[name][0]): assignment
+        for name, assignment in assignments.items()
+        if stored[name] == 1 and len(uses[name]) == 1 and _start(uses[name][0]) > _end(assignment.value)
     }
 
 

@@ -1,4 +1,4 @@
-"""Prepares solutions to be compared: reads their files into pieces and phrases, within bounds, each text once."""
+"""Prepares solutions to be compared: reads their files into pieces and phrases, each text once, within limits."""
 
 import ast
 import re
@@ -12,34 +12,34 @@ import msgspec
 from grader.classroom.similarity.comparing import Place, Solution
 from grader.classroom.similarity.fragments import Piece, cut
 from grader.classroom.similarity.phrases import Phrase, phrases
-from grader.classroom.similarity.similarity_records import Published, Work
+from grader.classroom.similarity.similarity_records import Published, SolutionSource
 from grader.core import python_source
 from grader.course import fingerprint
 
-MAX_CHARACTERS = 100_000  # of all files of a solution; an honest one has 10,000
-_TOO_LARGE = "it is larger than any honest solution"
-_NO_PYTHON = "it is not Python that can be read"
+MAX_CHARACTERS = 100_000  # of all files of a solution; usual ones have at most 10,000
+_TOO_LARGE = f"it is larger than the limit of {MAX_CHARACTERS:,} characters"
+_NO_PYTHON = "it is not valid Python"
 
 
-class Unreadable(Exception):
-    """The message says why a solution is not compared."""
+class NotComparable(Exception):
+    """A solution cannot be compared; the message is the reason."""
 
 
 class Cache(Protocol):
-    """Where what was read of a text is kept: a gradebook is one."""
+    """A store for what was read of a text, such as a gradebook."""
 
     def cached(self, key: str) -> bytes | None:
-        """Return what is kept under a key."""
+        """Return the value stored under a key, if any."""
 
     def keep(self, results: Mapping[str, bytes]) -> None:
-        """Keep something under its key."""
+        """Store values under their keys."""
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    """What one text holds, what it imports, and the first and last line of each function.
+class _ParsedFile:
+    """The pieces and phrases of one text, what it imports, and the first and last line of each function.
 
-    `problem` says why it could not be read.
+    `problem` is the reason why it could not be read.
     """
 
     pieces: list[tuple[Piece, frozenset[int]]]
@@ -50,28 +50,30 @@ class _File:
 
 
 class Preparation:
-    """Prepares solutions of one exercise: what is published is nobody's own, and is left out of them."""
+    """Prepares solutions of one exercise. What the course publishes is left out of them."""
 
     def __init__(self, published: Published, cache: Cache | None = None) -> None:
         self._stub, self._cache = published.stub, cache
         self._contract = frozenset(re.findall(r"[^\W\d]\w*", published.stub))
-        self._files: dict[str, _File] = {}  # many hand in the same text: the stub, or what they had before
+        self._files: dict[
+            str, _ParsedFile
+        ] = {}  # one text is handed in many times: the stub, a first attempt
         self._fresh: dict[str, bytes] = {}
-        ours = [self._file(text) for text in (published.stub, *published.solutions)]
-        self._pieces = {piece for file in ours for piece, _ in file.pieces}
-        self._words = {phrase for file in ours for phrase in file.words}
+        course_files = [self._file(text) for text in (published.stub, *published.solutions)]
+        self._pieces = {piece for file in course_files for piece, _ in file.pieces}
+        self._words = {phrase for file in course_files for phrase in file.words}
 
-    def solution(self, work: Work) -> Solution:
-        """Return a solution without what is published. Raises Unreadable."""
+    def solution(self, source: SolutionSource) -> Solution:
+        """Return a solution without what is published. Raises NotComparable."""
         code: dict[Piece, set[Place]] = defaultdict(set)
         words: set[Phrase] = set()
         functions: dict[str, set[Piece]] = defaultdict(set)
-        found = list(self._reached(work))
-        if work.module not in {_module(path) for path, _ in found}:
-            raise Unreadable(_NO_PYTHON)
+        found = list(self._reached(source))
+        if source.module not in {_module(path) for path, _ in found}:
+            raise NotComparable(_NO_PYTHON)
         for path, file in found:
             if file.problem:
-                raise Unreadable(file.problem)
+                raise NotComparable(file.problem)
             words |= {phrase for phrase in file.words - self._words if phrase.text not in self._contract}
             for piece, lines in file.pieces:
                 if piece not in self._pieces:
@@ -79,56 +81,59 @@ class Preparation:
                     for name, (first, last) in file.functions.items():
                         if any(first <= line <= last for line in lines):
                             functions[name].add(piece)
-        return Solution(work=work, code=code, words=words, functions=functions)
+        return Solution(source=source, code=code, words=words, functions=functions)
 
-    def _reached(self, work: Work) -> Iterator[tuple[str, _File]]:
-        """Yield the files that make up a solution, each with its path. Raises Unreadable beyond MAX_CHARACTERS."""
+    def _reached(self, source: SolutionSource) -> Iterator[tuple[str, _ParsedFile]]:
+        """Yield the module of a solution and the files that it imports, with their paths.
+
+        Raises NotComparable where they have more than MAX_CHARACTERS.
+        """
         read = 0
         for path in python_source.reached(
-            work.sources, work.module, lambda path: self._file(work.sources[path]).imported
+            source.sources, source.module, lambda path: self._file(source.sources[path]).imported
         ):
-            read += len(work.sources[path])
+            read += len(source.sources[path])
             if read > MAX_CHARACTERS:
-                raise Unreadable(_TOO_LARGE)
-            yield path, self._file(work.sources[path])
+                raise NotComparable(_TOO_LARGE)
+            yield path, self._file(source.sources[path])
 
     def keep(self) -> None:
-        """Keep what was read for the first time, so that nobody waits for it again."""
+        """Store what was read for the first time in the cache, so that the next comparison is fast."""
         if self._cache is not None:
             self._cache.keep(self._fresh)
 
-    def _file(self, text: str) -> _File:
+    def _file(self, text: str) -> _ParsedFile:
         if text not in self._files:
             self._files[text] = self._cached(text) if self._cache is not None else _read(text, self._contract)
         return self._files[text]
 
-    def _cached(self, text: str) -> _File:
+    def _cached(self, text: str) -> _ParsedFile:
         assert self._cache is not None
         key = fingerprint.of("similarity", fingerprint.engine(), self._stub, text)
         if (data := self._cache.cached(key)) is not None:
-            return msgspec.msgpack.decode(data, type=_File)
+            return msgspec.msgpack.decode(data, type=_ParsedFile)
         file = _read(text, self._contract)
         self._fresh[key] = msgspec.msgpack.encode(file)
         return file
 
 
-def _read(text: str, contract: frozenset[str]) -> _File:
+def _read(text: str, contract: frozenset[str]) -> _ParsedFile:
     if len(text) > MAX_CHARACTERS:
-        return _File([], problem=_TOO_LARGE)
+        return _ParsedFile([], problem=_TOO_LARGE)
     tree = python_source.parse(text)
     if tree is None:
-        return _File([], problem=_NO_PYTHON)
+        return _ParsedFile([], problem=_NO_PYTHON)
     nodes = python_source.nodes(tree)
     try:
         pieces = [(piece, frozenset(lines)) for piece, lines in cut(nodes, contract).items()]
     except RecursionError:
-        return _File([], problem="it is nested too deeply")
+        return _ParsedFile([], problem="it is nested too deeply")
     names = frozenset(name for name, _, _ in python_source.imports(nodes))
-    return _File(pieces, frozenset(phrases(text, nodes)), names, dict(_functions(tree)))
+    return _ParsedFile(pieces, frozenset(phrases(text, nodes)), names, dict(_functions(tree)))
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield the functions of a file and the methods of its classes, but none inside another."""
+    """Yield the functions of a file and the methods of its classes, but no nested ones."""
     for node in tree.body:
         for one in node.body if isinstance(node, ast.ClassDef) else [node]:
             if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -140,10 +145,10 @@ def _module(path: str) -> str:
 
 
 def changed(solutions: Iterable[Solution]) -> Iterator[Solution]:
-    """Yield solutions without those that are, piece for piece, an earlier one of the same student's."""
+    """Yield solutions, without those that hold the same pieces as an earlier one of the same student."""
     seen: set[tuple[str, bool, frozenset[Piece], frozenset[Phrase]]] = set()
     for one in solutions:
-        key = (one.work.student, one.work.outside, frozenset(one.code), frozenset(one.words))
+        key = (one.source.student, one.source.outside, frozenset(one.code), frozenset(one.words))
         if key not in seen:
             seen.add(key)
             yield one

@@ -1,35 +1,35 @@
-"""Reads what is compared: every attempt in a gradebook, a folder of other people's solutions, and what is published."""
+"""Reads what is compared: every attempt in a gradebook, folders of further solutions, and what the course publishes."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from grader.classroom.gradebook import Gradebook
-from grader.classroom.similarity.similarity_records import Published, Work
+from grader.classroom.similarity.similarity_records import Published, SolutionSource
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
 from grader.submission import Snapshot, Stored, Submission, collection, open_submission
 
-_OURS = ("reference.py", "mistakes.py", "fixtures.py")
+_COURSE_SOLUTIONS = ("reference.py", "mistakes.py", "fixtures.py")
 
 
 def published(exercise: Exercise) -> Published:
-    """Return what is everybody's: the stub, the reference, and the known mistakes."""
-    ours = [exercise.folder / name for name in _OURS]
+    """Return what every student may have: the stub, the reference, and the known mistakes."""
+    paths = [exercise.folder / name for name in _COURSE_SOLUTIONS]
     return Published(
         stub=exercise.stub.read_text(encoding="utf-8"),
-        solutions=tuple(path.read_text(encoding="utf-8") for path in ours if path.is_file()),
+        solutions=tuple(path.read_text(encoding="utf-8") for path in paths if path.is_file()),
     )
 
 
-def of_class(book: Gradebook, exercise: str, stub: str | None = None) -> Iterator[Work]:
-    """Yield what each student ever handed in for an exercise, by student and attempt; its `stub` is no work.
+def of_class(book: Gradebook, exercise: str, stub: str | None = None) -> Iterator[SolutionSource]:
+    """Yield all hand-ins for an exercise, by student and attempt, without those that are its `stub`.
 
-    Work that was graded several times is one hand-in, and has the number of the first attempt.
+    A hand-in that was graded several times comes once, with the number of the first attempt.
     """
     for one in book.hand_ins():
         snapshot = Submission(Stored.unpack(one.content)).snapshot(exercise, stub)
         if isinstance(snapshot, Snapshot):
-            yield Work(
+            yield SolutionSource(
                 student=one.student,
                 module=exercise,
                 sources=snapshot.sources,
@@ -39,10 +39,10 @@ def of_class(book: Gradebook, exercise: str, stub: str | None = None) -> Iterato
             )
 
 
-def of_folder(folder: Path, exercises: Collection[str]) -> dict[str, list[Work]]:
-    """Return what a folder or zip holds for each exercise: one person's solutions, or those of one folder for each.
+def of_folder(folder: Path, exercises: Collection[str]) -> dict[str, list[SolutionSource]]:
+    """Return the solutions of a folder or zip by exercise: those of one person, or of a folder for each person.
 
-    Raises UsageError where it holds none, or one that cannot be read.
+    Raises UsageError where there are none, or where one cannot be read.
     """
     found = _solutions(folder.resolve().name, open_submission(folder), exercises)
     if not found and folder.is_dir():
@@ -50,13 +50,15 @@ def of_folder(folder: Path, exercises: Collection[str]) -> dict[str, list[Work]]
             found += _solutions(one.student, one.open(), exercises)
     if not found:
         raise UsageError(f"{folder} holds no solution of {', '.join(exercises)}. Name another folder.")
-    return {exercise: [work for work in found if work.module == exercise] for exercise in exercises}
+    return {exercise: [source for source in found if source.module == exercise] for exercise in exercises}
 
 
-def _solutions(name: str, submission: Submission, exercises: Collection[str]) -> list[Work]:
+def _solutions(name: str, submission: Submission, exercises: Collection[str]) -> list[SolutionSource]:
     snapshots = ((exercise, submission.snapshot(exercise)) for exercise in exercises)
     return [
-        Work(student=name, module=exercise, sources=snapshot.sources, root=snapshot.root, outside=True)
+        SolutionSource(
+            student=name, module=exercise, sources=snapshot.sources, root=snapshot.root, outside=True
+        )
         for exercise, snapshot in snapshots
         if isinstance(snapshot, Snapshot)
     ]

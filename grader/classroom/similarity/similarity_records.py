@@ -1,4 +1,4 @@
-"""What is compared, and what is found: frozen records."""
+"""The records of a comparison: what is compared, and the pairs that are found."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class SolutionSource:
     """One student's solution of one exercise: the text of `module` and of the files beside it, by path.
 
-    `number` is the attempt's and `submitted_at` when it was handed in; both are nothing for what comes from a folder.
-    What is `outside` the class is compared with the class, and never with itself.
+    `number` is that of the attempt, and `submitted_at` when it was handed in: 0 and None for a solution from a folder.
+    Solutions from `outside` the class are compared with the class, never with each other.
     """
 
     student: str
@@ -24,7 +24,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What everybody may have: the text of the stub, and of our own solutions."""
+    """What every student may have: the text of the stub, and of the course's own solutions."""
 
     stub: str
     solutions: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """Whose solution it is, and which attempt of theirs."""
+    """One solution of a pair: its student and attempt."""
 
     student: str
     number: int
@@ -42,7 +42,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Excerpt:
-    """Lines of a file, from `first` to `last`, counted from 1; `text` holds them, cut where they are many."""
+    """Lines of a file, from `first` to `last`, counted from 1; `text` holds them, or the first of many."""
 
     path: str
     first: int
@@ -52,7 +52,7 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Lines of the first that match lines of the second; `weight` is how much of what is rare they hold."""
+    """Lines of the first solution that match lines of the second; `weight` is that of the pieces they share."""
 
     first: Excerpt
     second: Excerpt
@@ -63,12 +63,12 @@ class Block:
 class Pair:
     """Two solutions of one exercise that are alike. A lead to look at, not a verdict.
 
-    `score`, in [0, 1], is the share of the shorter one's own code that the other has too, equal wording counted with
-    it; own is what neither the course nor a third of the class has, and each piece counts the less the more have it.
-    Where one `function` of them is more alike than the whole, it is the score of that.
-    `pieces` is how many pieces of such code both have, `alone` how many of these nobody else has, and `others` how many
-    other students have half of them or more. `wording` are comments, texts, names and numbers that hardly anybody else
-    has. `blocks` come with the most telling first.
+    `score`, in [0, 1], is the share of the shorter solution's own code that the other has too, with equal wording
+    counted in. A student's own code is what neither the course nor a third of the class has; the more students have a
+    piece, the less it counts. Where one `function` scores higher than the whole, the score is that of the function.
+    `pieces` is how many pieces of such code both have, `alone` how many of these no other student has, and `others` how
+    many other students have at least half of them. `wording` holds comments, texts, names and numbers that no other
+    student has. `blocks` are sorted by weight, the highest first.
     """
 
     exercise: str
@@ -85,7 +85,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """A solution that could not be compared, and why."""
+    """A solution that could not be compared, and the reason."""
 
     exercise: str
     student: str
@@ -95,9 +95,9 @@ class Unread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What comparing one exercise came to: `students` were compared; `found` pairs reach the minimum.
+    """The result for one exercise: `students` were compared, and `found` pairs reach the minimum.
 
-    `pairs` are the most alike of these, the highest score first.
+    `pairs` are the most similar of these, the highest score first.
     """
 
     exercise: str

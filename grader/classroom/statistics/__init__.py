@@ -1,4 +1,4 @@
-"""What a gradebook says about a class: scores, exercises and checks, mistakes, quiz items, times. Never torch."""
+"""Statistics on a class, from its gradebook: scores, exercises, checks, mistakes, quiz items, times. No torch."""
 
 from grader.classroom.statistics.pseudonyms import anonymous, pseudonyms
 from grader.classroom.statistics.response_counts import ENOUGH

@@ -1,4 +1,4 @@
-"""Numbers of a class: how they are spread, and how many lie where."""
+"""The distribution of numbers: spread and histogram."""
 
 import math
 import statistics
@@ -10,7 +10,7 @@ BINS = 10
 
 
 def spread(numbers: Collection[float]) -> Spread | None:
-    """Return how numbers are spread; None where there are none."""
+    """Return the spread of numbers; None where there are none."""
     if not numbers:
         return None
     low, *_, high = ordered = sorted([*numbers, *numbers] if len(numbers) == 1 else numbers)
@@ -28,7 +28,7 @@ def spread(numbers: Collection[float]) -> Spread | None:
 
 
 def histogram(scores: Sequence[float]) -> tuple[Bin, ...]:
-    """Return how many scores, all in [0, 1], lie in each tenth. A score of 0.3 lies in the tenth that begins there."""
+    """Return the counts of scores, all in [0, 1], in ten bins. A score on an edge, as 0.3, lies in the upper bin."""
     counts = [0] * BINS
     for score in scores:
         counts[min(BINS - 1, math.floor(score * BINS + 1e-9))] += 1

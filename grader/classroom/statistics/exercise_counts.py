@@ -1,17 +1,17 @@
-"""Sums up the exercises of a class: what each and each of its checks came to."""
+"""Summarizes the exercises of a class and their checks."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from grader.classroom.statistics.distribution import spread
-from grader.classroom.statistics.gathering import Gathered, attempted
+from grader.classroom.statistics.gathering import StudentRecord, attempted
 from grader.classroom.statistics.summary_records import CheckSummary, ExerciseSummary, Share, Tally
 from grader.core.model import ExerciseResult, Outcome
 from grader.course.catalog import Course
 
 
-def exercises(students: Sequence[Gathered], course: Course) -> tuple[ExerciseSummary, ...]:
-    """Return every exercise that anybody's attempt holds: in the order of the course, then those it no longer has."""
+def exercises(students: Sequence[StudentRecord], course: Course) -> tuple[ExerciseSummary, ...]:
+    """Return every exercise in any attempt: in the order of the course, then those that it no longer has."""
     found: dict[str, list[ExerciseResult]] = {exercise.id: [] for exercise in course.exercises}
     for student in students:
         for result in student.exercises:
@@ -52,14 +52,16 @@ def _unexplained(result: ExerciseResult) -> bool:
 
 
 def _checks(results: Sequence[ExerciseResult]) -> tuple[CheckSummary, ...]:
-    """Return every check. A suite may have changed between two attempts: who never met a check is not counted there."""
+    """Return every check. Where the suite has changed, a student is counted only for the checks of their suite."""
     longest_first = sorted(results, key=lambda result: -len(result.checks))
     known = dict.fromkeys(check.id for result in longest_first for check in result.checks)
     latest = {check.id: check for result in results for check in result.checks}
     outcomes: dict[str, list[Outcome]] = {name: [] for name in known}
     for result in results:
-        met = {check.id: check.outcome for check in result.checks} or dict.fromkeys(known, result.outcome)
-        for name, outcome in met.items():
+        outcome_of = {check.id: check.outcome for check in result.checks} or dict.fromkeys(
+            known, result.outcome
+        )
+        for name, outcome in outcome_of.items():
             outcomes[name].append(outcome)
     return tuple(
         CheckSummary(

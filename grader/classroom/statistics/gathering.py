@@ -1,4 +1,4 @@
-"""Reads of a gradebook what a summary is made of: of each student the attempt that counts, and the first answers."""
+"""Reads the data of a summary from a gradebook: for each student the attempt that counts, and the first answers."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,13 +11,13 @@ from grader.core.model import ExerciseResult, Mark, Outcome, QuizResult, Score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
-    """One student: when they handed in, the mark, the exercises of the attempt that counts, and their first answers.
+class StudentRecord:
+    """One student: times of handing in, mark, exercises of the attempt that counts, and first answers to quizzes.
 
-    `quizzes` holds each quiz as it was in the first attempt that answered anything of it: later ones were made with
-    feedback, and say less about the items. Where the same work was graded once more, that grading is taken: it knows a
-    better key. `versions` are the fingerprints of the quizzes that graded them. `answered` tells whether the attempt
-    that counts answers any.
+    `quizzes` holds each quiz as in the first attempt that answered any of it: later answers were given with feedback,
+    and say less about the items. Where the same hand-in was graded once more, that grading is used, since its key is
+    newer. `versions` holds the fingerprints of these quizzes when they were graded. `answered` is true where the
+    attempt that counts answers any item.
     """
 
     student: str
@@ -31,10 +31,10 @@ class Gathered:
 
 def gather(
     book: Gradebook, policy: Policy, chosen: Collection[str] = ()
-) -> tuple[list[Gathered], list[VoidSummary]]:
+) -> tuple[list[StudentRecord], list[VoidSummary]]:
     """Return every student who has a mark, by name, and those whose last attempt is void.
 
-    With exercises chosen, only what they earned in those counts, and no quiz.
+    With exercises chosen, only these count, and no quiz.
     """
     times: dict[str, set[datetime]] = {}
     scores = list(book.scores(chosen))
@@ -42,18 +42,20 @@ def gather(
         times.setdefault(score.student, set()).add(score.submitted_at)
     marks = policy.marks(scores)
     marked = {mark.student for mark in marks}
-    last = {score.student: score for score in scores}  # they come by number
+    last = {score.student: score for score in scores}  # scores are sorted by number
     void = [_void(book, score, score.student in marked) for score in last.values() if score.void]
     return [_gathered(book, mark, tuple(sorted(times[mark.student])), chosen) for mark in marks], void
 
 
 def _void(book: Gradebook, score: Score, marked: bool) -> VoidSummary:
     results = book.attempt(score.student, score.number).report.exercises
-    faults = tuple(result.id for result in results if result.outcome is Outcome.INTERNAL_ERROR)
-    return VoidSummary(student=score.student, exercises=faults, marked=marked)
+    exercises = tuple(result.id for result in results if result.outcome is Outcome.INTERNAL_ERROR)
+    return VoidSummary(student=score.student, exercises=exercises, marked=marked)
 
 
-def _gathered(book: Gradebook, mark: Mark, times: tuple[datetime, ...], chosen: Collection[str]) -> Gathered:
+def _gathered(
+    book: Gradebook, mark: Mark, times: tuple[datetime, ...], chosen: Collection[str]
+) -> StudentRecord:
     exercises: tuple[ExerciseResult, ...] | None = None
     answered = False
     first: dict[str, int] = {}
@@ -71,7 +73,7 @@ def _gathered(book: Gradebook, mark: Mark, times: tuple[datetime, ...], chosen: 
         if exercises is not None and len(first) == len(quizzes):
             break
     regraded, versions = _regraded(book, mark.student, first)
-    return Gathered(
+    return StudentRecord(
         student=mark.student,
         times=times,
         mark=mark,
@@ -85,14 +87,14 @@ def _gathered(book: Gradebook, mark: Mark, times: tuple[datetime, ...], chosen: 
 def _regraded(
     book: Gradebook, student: str, first: Mapping[str, int]
 ) -> tuple[dict[str, QuizResult], dict[str, str]]:
-    """Return the quizzes whose work was graded again after these attempts, as last graded; and all their versions."""
+    """Return the quizzes of these attempts that were graded again, as last graded, and the versions of all."""
     if not first:
         return {}, {}
-    gradings = {grading.number: grading for grading in book.gradings(student)}
+    graded = {attempt.number: attempt for attempt in book.fingerprints(student)}
     last: dict[str, int] = {}
     for name, number in first.items():
-        same = gradings[number].submission
-        last[name] = max(n for n, g in gradings.items() if g.submission == same and name in g.quizzes)
+        same = graded[number].submission
+        last[name] = max(n for n, g in graded.items() if g.submission == same and name in g.quizzes)
     numbers = {last[name] for name, number in first.items() if last[name] != number}
     reports = {number: book.attempt(student, number).report for number in numbers}
     again = {
@@ -101,11 +103,11 @@ def _regraded(
         for quiz in reports[n].quizzes
         if last.get(quiz.id) == n != first[quiz.id]
     }
-    return again, {name: gradings[number].quizzes[name] for name, number in last.items()}
+    return again, {name: graded[number].quizzes[name] for name, number in last.items()}
 
 
 def _slim(results: Sequence[ExerciseResult], chosen: Collection[str]) -> Iterator[ExerciseResult]:
-    """Yield results without what no summary needs: a class of a thousand is held in memory."""
+    """Yield results without pictures, tracebacks and output: a whole class is held in memory."""
     for result in results:
         if not chosen or result.id in chosen:
             checks = tuple(replace(check, picture=None, traceback=()) for check in result.checks)
@@ -113,5 +115,5 @@ def _slim(results: Sequence[ExerciseResult], chosen: Collection[str]) -> Iterato
 
 
 def attempted(result: ExerciseResult) -> bool:
-    """Tell whether an exercise holds anything of the student's own."""
+    """Return whether the student changed anything in the exercise."""
     return result.outcome is not Outcome.NOT_ATTEMPTED

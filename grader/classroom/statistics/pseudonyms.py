@@ -1,4 +1,4 @@
-"""Numbers in the place of names, for a summary that is shown to the class."""
+"""Pseudonyms for students, for a summary that is shown to the class."""
 
 import hashlib
 import hmac
@@ -10,14 +10,14 @@ from grader.classroom.gradebook import Gradebook
 from grader.classroom.statistics.summary_records import ClassSummary, QuizSummary
 
 _FIRST, _COUNT = 1000, 9000  # four digits
-_FEWEST = 5  # what fewer wrote may tell who wrote it
+MIN_WRITERS = 5  # a response of fewer students could identify one
 
 
 def pseudonyms(book: Gradebook) -> dict[str, str]:
-    """Return a pseudonym for each student of a gradebook: one that stays when others join.
+    """Return a pseudonym for each student of a gradebook, which does not change when others join.
 
-    The numbers follow from the names and from what the first student handed in: who does not hold the gradebook cannot
-    compute them from a list of the class. Their order says nothing.
+    The numbers are computed from the names and from the first hand-in, as a secret: without the gradebook, they cannot
+    be computed from a list of the class. Their order carries no information.
     """
     arrivals = book.arrivals()
     if not arrivals:
@@ -28,7 +28,7 @@ def pseudonyms(book: Gradebook) -> dict[str, str]:
 def _numbered(arrivals: Iterable[str], secret: bytes) -> dict[str, str]:
     numbers: dict[str, int] = {}
     taken: set[int] = set()
-    for student in arrivals:  # who came earlier keeps a number that a later one would have too
+    for student in arrivals:  # on a collision the earlier student keeps the number
         digest = hmac.digest(secret, student.encode("utf-8", "surrogatepass"), "sha256")
         number = int.from_bytes(digest[:8], "big") % _COUNT
         while number in taken and len(taken) < _COUNT:
@@ -41,7 +41,7 @@ def _numbered(arrivals: Iterable[str], secret: bytes) -> dict[str, str]:
 
 
 def anonymous(summary: ClassSummary, names: Mapping[str, str]) -> ClassSummary:
-    """Return a summary with pseudonyms for names, in their order, without pairs and without rare responses."""
+    """Return a summary sorted by pseudonyms instead of names, without similar pairs and rare responses."""
     parts = {part for name in names for part in _words(name)}
     students = [replace(student, student=names[student.student]) for student in summary.students]
     void = [replace(student, student=names[student.student]) for student in summary.void]
@@ -49,20 +49,20 @@ def anonymous(summary: ClassSummary, names: Mapping[str, str]) -> ClassSummary:
         summary,
         students=tuple(sorted(students, key=lambda student: student.student)),
         void=tuple(sorted(void, key=lambda student: student.student)),
-        similar=(),  # a student knows their own code again, and a lecture is no place to ask
+        similar=(),  # students recognize their own code, and a lecture is not the place to ask about it
         quizzes=tuple(_impersonal(quiz, parts) for quiz in summary.quizzes),
     )
 
 
 def _impersonal(quiz: QuizSummary, parts: Set[str]) -> QuizSummary:
-    """Return a quiz without the wrong responses that fewer than five students wrote, or that hold a part of a name."""
+    """Return a quiz without wrong responses of fewer than five students, or with a part of a name in them."""
     items = [
         replace(
             item,
             wrong=tuple(
                 found
                 for found in item.wrong
-                if found.given.count >= _FEWEST and parts.isdisjoint(_words(found.text))
+                if found.given.count >= MIN_WRITERS and parts.isdisjoint(_words(found.text))
             ),
         )
         for item in quiz.items

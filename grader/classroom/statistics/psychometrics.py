@@ -1,6 +1,6 @@
-"""The arithmetic of item analysis, on plain numbers. None stands for a figure that does not exist; none is ever NaN.
+"""The arithmetic of item analysis, on plain numbers. A figure that does not exist is None; no figure is ever NaN.
 
-Where a source leaves something open, the docstring says what we do. Intervals are of 95 %.
+Where a source leaves something open, the docstring states the choice. Intervals are 95 % confidence intervals.
 """
 
 import math
@@ -11,26 +11,26 @@ from grader.classroom.statistics.summary_records import Interval
 
 KELLEY = 0.27
 Z = NormalDist().inv_cdf(0.975)
-_NOTHING = 1e-12  # a variance below it is that of equal numbers, summed
+_ZERO = 1e-12  # a smaller variance is the rounding error of equal numbers
 _STEPS = 200
 
 
 def mean(numbers: Sequence[float]) -> float | None:
-    """Return the mean; None of nothing."""
+    """Return the mean; None where there are no numbers."""
     return math.fsum(numbers) / len(numbers) if numbers else None
 
 
 def variance(numbers: Sequence[float]) -> float:
-    """Return the sample variance, divided by n - 1; 0 of fewer than two numbers, and of equal ones."""
+    """Return the sample variance, divided by n - 1; 0 for fewer than two numbers, and for equal ones."""
     if len(numbers) < 2:
         return 0.0
     middle = math.fsum(numbers) / len(numbers)
     found = math.fsum((number - middle) ** 2 for number in numbers) / (len(numbers) - 1)
-    return found if found > _NOTHING else 0.0
+    return found if found > _ZERO else 0.0
 
 
 def correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
-    """Return Pearson's r: the point-biserial one where one side is 0 or 1. None where a side does not vary."""
+    """Return Pearson's r, which is the point-biserial one for values of 0 and 1. None where one side does not vary."""
     spread = variance(one) * variance(other)
     if not spread:
         return None
@@ -42,8 +42,8 @@ def correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
 def wilson(share: float, n: int) -> Interval:
     """Return the score interval of a proportion (Wilson, 1927).
 
-    Of a mean credit too: credit in [0, 1] varies at most as a proportion of the same mean does, so that the interval is
-    then too wide rather than too narrow.
+    It also serves for a mean credit: credit in [0, 1] varies at most as much as a proportion of the same mean, so that
+    the interval is too wide rather than too narrow.
     """
     square = Z**2
     middle = (share + square / (2 * n)) / (1 + square / n)
@@ -52,8 +52,8 @@ def wilson(share: float, n: int) -> Interval:
 
 
 def fisher(r: float, n: int) -> Interval | None:
-    """Return the interval of a correlation by its z transform (Fisher, 1921): n above 3; none of a perfect one."""
-    if n <= 3 or 1 - abs(r) < _NOTHING:
+    """Return the interval of a correlation by its z transform (Fisher, 1921); None for n up to 3 and for |r| = 1."""
+    if n <= 3 or 1 - abs(r) < _ZERO:
         return None
     half = Z / math.sqrt(n - 3)
     return Interval(low=math.tanh(math.atanh(r) - half), high=math.tanh(math.atanh(r) + half))
@@ -62,7 +62,7 @@ def fisher(r: float, n: int) -> Interval | None:
 def alpha(rows: Sequence[Sequence[float]]) -> float | None:
     """Return Cronbach's alpha (Cronbach, 1951) of students (rows) by items: KR-20 where all credit is 0 or 1.
 
-    Both variances are divided by n - 1: with one divided by n it is another figure. None of fewer than two items, and
+    Both variances are divided by n - 1: dividing one by n gives another figure. None for fewer than two items, and
     where all students have the same total.
     """
     items = len(rows[0]) if rows else 0
@@ -73,8 +73,8 @@ def alpha(rows: Sequence[Sequence[float]]) -> float | None:
 
 
 def feldt(found: float, students: int, items: int) -> Interval | None:
-    """Return the interval of Cronbach's alpha (Feldt, Woodruff and Salih, 1987); none of a perfect one."""
-    if 1 - found < _NOTHING:
+    """Return the interval of Cronbach's alpha (Feldt, Woodruff and Salih, 1987); None for an alpha of 1."""
+    if 1 - found < _ZERO:
         return None
     freedom = students - 1, (students - 1) * (items - 1)
     low, high = (1 - (1 - found) * f_quantile(share, *freedom) for share in (0.975, 0.025))
@@ -82,15 +82,15 @@ def feldt(found: float, students: int, items: int) -> Interval | None:
 
 
 def error_of_measurement(deviation: float, found: float) -> float:
-    """Return the standard error of measurement, sd(T) sqrt(1 - alpha): how far off a score may well be."""
+    """Return the standard error of measurement, sd(T) sqrt(1 - alpha), in the unit of the deviation."""
     return deviation * math.sqrt(max(0.0, 1 - found))
 
 
 def ends(totals: Sequence[float]) -> tuple[list[float], list[float]] | None:
-    """Return how far each student belongs to the strongest and to the weakest 27 % (Kelley, 1939): weights in [0, 1].
+    """Return the weight in [0, 1] of each student in the strongest and in the weakest 27 % (Kelley, 1939).
 
-    27 % are rounded to whole students, at least one. Students who are equal at the cut share the places that are left
-    evenly, so that no order of names decides. None where nobody is stronger than anybody.
+    27 % are rounded to whole students, at least one. Students with equal totals at the cut share the remaining places
+    evenly, so that the order of students has no effect. None where all totals are equal.
     """
     if not variance(totals):
         return None
@@ -99,7 +99,9 @@ def ends(totals: Sequence[float]) -> tuple[list[float], list[float]] | None:
 
 
 def _weights(totals: Sequence[float], places: int) -> list[float]:
-    rounded = [round(total, 9) for total in totals]  # sums of thirds are equal to nine places, not to sixteen
+    rounded = [
+        round(total, 9) for total in totals
+    ]  # equal sums of thirds agree to nine places, not to sixteen
     cut = sorted(rounded, reverse=True)[places - 1]
     left = places - sum(total > cut for total in rounded)
     share = left / rounded.count(cut)
@@ -107,12 +109,12 @@ def _weights(totals: Sequence[float], places: int) -> list[float]:
 
 
 def weighted(numbers: Sequence[float], weights: Sequence[float]) -> float | None:
-    """Return a weighted mean; None where all weights are 0."""
+    """Return the weighted mean; None where all weights are 0."""
     whole = math.fsum(weights)
     return math.fsum(map(math.prod, zip(numbers, weights, strict=True))) / whole if whole else None
 
 
-# --- the F distribution: scipy has it, and is too large a dependency for one quantile
+# --- the F distribution: scipy has it, but is too large a dependency for one quantile
 
 
 def f_quantile(share: float, first: float, second: float) -> float:
@@ -122,7 +124,7 @@ def f_quantile(share: float, first: float, second: float) -> float:
 
 
 def _root(rising: Callable[[float], float]) -> float:
-    """Return where a rising function on (0, 1) is 0, by halving."""
+    """Return the root of an increasing function on (0, 1), by bisection."""
     low, high = 0.0, 1.0
     for _ in range(_STEPS):
         middle = (low + high) / 2
@@ -133,7 +135,7 @@ def _root(rising: Callable[[float], float]) -> float:
 
 
 def beta_share(x: float, a: float, b: float) -> float:
-    """Return the regularised incomplete beta function I_x(a, b), 0 < x < 1 (Abramowitz and Stegun, 1964, 26.5.8)."""
+    """Return the regularized incomplete beta function I_x(a, b), 0 < x < 1 (Abramowitz and Stegun, 1964, 26.5.8)."""
     if x > (a + 1) / (a + b + 2):  # its continued fraction converges fast on the other side
         return 1 - beta_share(1 - x, b, a)
     scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
@@ -141,7 +143,7 @@ def beta_share(x: float, a: float, b: float) -> float:
 
 
 def _fraction(x: float, a: float, b: float) -> float:
-    """Return the continued fraction of the incomplete beta function, from the front (Lentz, 1976)."""
+    """Return the continued fraction of the incomplete beta function, by Lentz's method (1976)."""
     tiny = 1e-300
     upper, lower, value = 1.0, 1 / ((1 - (a + b) * x / (a + 1)) or tiny), 0.0
     value = lower
@@ -154,4 +156,4 @@ def _fraction(x: float, a: float, b: float) -> float:
             value *= upper * lower
         if abs(upper * lower - 1) < 1e-15:
             return value
-    raise ArithmeticError(f"no incomplete beta function of {x}, {a}, {b}")
+    raise ArithmeticError(f"the incomplete beta function of {x}, {a}, {b} does not converge")

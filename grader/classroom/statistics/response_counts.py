@@ -1,4 +1,4 @@
-"""What a class chose and wrote: the options of an item, and the wrong responses that several gave."""
+"""Counts the responses to an item: who chose each option, and the frequent wrong responses."""
 
 import math
 from collections import Counter, defaultdict
@@ -13,21 +13,23 @@ from grader.quiz import Item
 from grader.quiz.responses import ResponseError
 from grader.quiz.text_answers import normal
 
-ENOUGH = 30  # with fewer, chance alone makes half of what looks strange
-FUNCTIONAL = 0.05  # of a distractor that fewer choose, nothing can be said (Haladyna and Downing, 1993)
-_MOST_WRONG = 5
-_MOST_CHARACTERS = 60
-_FEWEST = 2  # what one student wrote is no pattern
+ENOUGH = 30  # with fewer students, half of the concerns would be due to chance alone
+FUNCTIONAL = (
+    0.05  # a distractor that a smaller share chooses has no usable figures (Haladyna and Downing, 1993)
+)
+MAX_WRONG = 5
+MAX_CHARACTERS = 60
+MIN_STUDENTS = 2  # the response of a single student is no pattern
 
 Found = TypeVar("Found", str, tuple[str, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What one student gave for an item.
+class ItemAnswer:
+    """One student's answer to an item.
 
-    `credit` is in [0, 1], `rest` the mean credit in the rest of the quiz, None without one; `strong` and `weak` tell
-    how far the student belongs to the strongest and the weakest 27 %.
+    `credit` is in [0, 1], `rest` the mean credit in the rest of the quiz, None without one; `strong` and `weak` are the
+    weights in [0, 1] of the student in the strongest and the weakest 27 %.
     """
 
     result: ItemResult
@@ -37,17 +39,17 @@ class Asked:
     weak: float
 
 
-def options(item: Item | None, asked: Sequence[Asked]) -> tuple[OptionSummary, ...]:
-    """Return every option of an item and who chose it; nothing where an item has none, or the course no longer has it.
+def options(item: Item | None, answers: Sequence[ItemAnswer]) -> tuple[OptionSummary, ...]:
+    """Return every option of an item with its counts; () where it has none, or is no longer in the course.
 
-    Who left the item out chose none of them.
+    A student who left the item out chose no option.
     """
     known = item.answer_options() if item is not None else {}
     if item is None or not known:
         return ()
-    chosen = [_chosen(item, one.result) for one in asked]
-    found = [_option(name, *known[name], asked, [name in one for one in chosen]) for name in known]
-    if len(asked) < ENOUGH:
+    chosen = [_chosen(item, one.result) for one in answers]
+    found = [_option(name, *known[name], answers, [name in one for one in chosen]) for name in known]
+    if len(answers) < ENOUGH:
         return tuple(found)
     key = max((option.r for option in found if option.correct and option.r is not None), default=None)
     single = item.has_one_right
@@ -55,7 +57,7 @@ def options(item: Item | None, asked: Sequence[Asked]) -> tuple[OptionSummary, .
 
 
 def _chosen(item: Item, result: ItemResult) -> frozenset[str]:
-    """Return the options that a response names; none where it cannot be read any more."""
+    """Return the options that a response names; none where the item can no longer read it."""
     if not result.answered:
         return frozenset()
     try:
@@ -65,26 +67,26 @@ def _chosen(item: Item, result: ItemResult) -> frozenset[str]:
 
 
 def _option(
-    name: str, text: str, correct: bool, asked: Sequence[Asked], chosen: Sequence[bool]
+    name: str, text: str, correct: bool, answers: Sequence[ItemAnswer], chosen: Sequence[bool]
 ) -> OptionSummary:
     numbers = [float(one) for one in chosen]
-    pairs = [(n, one.rest) for n, one in zip(numbers, asked, strict=True) if one.rest is not None]
+    pairs = [(n, one.rest) for n, one in zip(numbers, answers, strict=True) if one.rest is not None]
     return OptionSummary(
         id=name,
         text=text,
         correct=correct,
-        chosen=Share(count=sum(chosen), of=len(asked)),
-        strong=psychometrics.weighted(numbers, [one.strong for one in asked]),
-        weak=psychometrics.weighted(numbers, [one.weak for one in asked]),
+        chosen=Share(count=sum(chosen), of=len(answers)),
+        strong=psychometrics.weighted(numbers, [one.strong for one in answers]),
+        weak=psychometrics.weighted(numbers, [one.weak for one in answers]),
         r=psychometrics.correlation([n for n, _ in pairs], [rest for _, rest in pairs]),
     )
 
 
 def _concern(option: OptionSummary, key: float | None, *, single: bool) -> Concern | None:
-    """Return what is strange about an option.
+    """Return the concern about an option, if any.
 
-    A student or two make a difference between two groups: the correlation of all must say the same, and be as large as
-    chance makes it once in six times (its standard error where there is none).
+    One or two students can make a difference between two groups. So the correlation over all students must agree, and
+    exceed its standard error under no correlation, as it does by chance in one case of six.
     """
     if option.r is None or option.strong is None or option.weak is None:
         return Concern.UNCHOSEN if not option.chosen.count and not option.correct else None
@@ -98,40 +100,43 @@ def _concern(option: OptionSummary, key: float | None, *, single: bool) -> Conce
     return Concern.RIVAL if single and (key is None or option.r > key) else Concern.STRONG
 
 
-# --- what was written
+# --- wrong responses
 
 
-def wrong(item: Item | None, asked: Sequence[Asked], *, drawn: bool) -> tuple[WrongResponse, ...]:
-    """Return the wrong responses that most gave: each at least two students, and one in twenty.
+def wrong_responses(
+    item: Item | None, answers: Sequence[ItemAnswer], *, drawn: bool
+) -> tuple[WrongResponse, ...]:
+    """Return the most frequent wrong responses: each of at least two students, and of one in twenty.
 
-    Where the numbers are `drawn` for each student, equal responses mean different things: what they betray is counted.
+    Where the numbers are `drawn` for each student, equal responses have different meanings, so their misconceptions are
+    counted.
     """
     given: Counter[tuple[str, ...]] = Counter()
     written: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
-    betrayed: dict[tuple[str, ...], Counter[tuple[str, ...]]] = defaultdict(Counter)
-    for one in asked:
+    misconceptions: dict[tuple[str, ...], Counter[tuple[str, ...]]] = defaultdict(Counter)
+    for one in answers:
         if not one.result.answered or one.credit >= 1:
             continue
-        slips = one.result.misconceptions
-        key = slips if drawn else (_same(item, one.result.response),)
+        shown = one.result.misconceptions
+        key = shown if drawn else (_response_key(item, one.result.response),)
         if key:
             given[key] += 1
             written[key][_short(one.result.response)] += 1
-            betrayed[key][slips] += 1
-    frequent = sorted(given, key=lambda key: (-given[key], key))[:_MOST_WRONG]
+            misconceptions[key][shown] += 1
+    frequent = sorted(given, key=lambda key: (-given[key], key))[:MAX_WRONG]
     return tuple(
         WrongResponse(
             text="" if drawn else _most(written[key]),
-            misconceptions=_most(betrayed[key]),
-            given=Share(count=given[key], of=len(asked)),
+            misconceptions=_most(misconceptions[key]),
+            given=Share(count=given[key], of=len(answers)),
         )
         for key in frequent
-        if given[key] >= max(_FEWEST, FUNCTIONAL * len(asked))
+        if given[key] >= max(MIN_STUDENTS, FUNCTIONAL * len(answers))
     )
 
 
-def _same(item: Item | None, response: str) -> str:
-    """Return text that is the same for responses that mean the same, as `28`, ` 28.0` and `56/2`."""
+def _response_key(item: Item | None, response: str) -> str:
+    """Return a key that is equal for responses of equal meaning, as `28`, ` 28.0` and `56/2`."""
     try:
         value = item.read(response) if item is not None else response
     except ResponseError:
@@ -142,8 +147,8 @@ def _same(item: Item | None, response: str) -> str:
 
 
 def _short(response: str) -> str:
-    line = " ".join(response[: 20 * _MOST_CHARACTERS].split())
-    return line if len(line) <= _MOST_CHARACTERS else f"{line[: _MOST_CHARACTERS - 3]}..."
+    line = " ".join(response[: 20 * MAX_CHARACTERS].split())
+    return line if len(line) <= MAX_CHARACTERS else f"{line[: MAX_CHARACTERS - 3]}..."
 
 
 def _most(counted: Counter[Found]) -> Found:

@@ -1,4 +1,4 @@
-"""Adds to a summary which solutions are alike."""
+"""Adds the pairs of similar solutions to a summary."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -8,13 +8,13 @@ from grader.classroom.gradebook import Gradebook
 from grader.classroom.statistics.summary_records import ClassSummary
 from grader.course.catalog import Course
 
-MAX_SIMILAR = 20
+MAX_SIMILAR = 20  # pairs in a summary
 
 
 def with_similar(
     summary: ClassSummary, book: Gradebook, course: Course, chosen: Collection[str] = ()
 ) -> ClassSummary:
-    """Return a summary with the pairs of solutions that are most alike, of all exercises or of the chosen ones."""
+    """Return a summary with the most similar pairs of solutions, of all exercises or of the chosen ones."""
     found = [
         similarity.compare(
             exercise.id,

@@ -1,4 +1,4 @@
-"""Sums up a gradebook."""
+"""Builds the summary of a class from its gradebook."""
 
 import math
 from collections import Counter
@@ -9,7 +9,7 @@ from grader.classroom.gradebook import Gradebook
 from grader.classroom.late_policy import Policy
 from grader.classroom.statistics.distribution import histogram, spread
 from grader.classroom.statistics.exercise_counts import exercises
-from grader.classroom.statistics.gathering import Gathered, attempted, gather
+from grader.classroom.statistics.gathering import StudentRecord, attempted, gather
 from grader.classroom.statistics.item_analysis import quizzes
 from grader.classroom.statistics.mistake_counts import misconceptions, mistakes
 from grader.classroom.statistics.summary_records import ClassSummary, Day, StudentSummary
@@ -26,20 +26,22 @@ def summarize(
     chosen: Collection[str] = (),
     zone: tzinfo | None = None,
 ) -> ClassSummary:
-    """Return what a gradebook says about a class, or about what it earned in the chosen exercises.
+    """Return the summary of a class, or of the chosen exercises of it.
 
-    Times are in `zone`, else in that of this machine. Raises UsageError where there is no attempt,
-    InternalError where each is void.
+    Times are in `zone`, by default that of this machine. Raises UsageError where there is no attempt, InternalError
+    where every attempt is void.
     """
     found, void = gather(book, policy, chosen)
     scores = spread([student.mark.score for student in found])
     seconds = spread([math.fsum(result.duration_s for result in student.exercises) for student in found])
     if scores is None or seconds is None:
-        held = f" of {', '.join(sorted(chosen))}" if chosen else ""
+        of_exercises = f" of {', '.join(sorted(chosen))}" if chosen else ""
         if void:
-            raise InternalError(f"No attempt{held} in {title} could be graded in full. Run `grade regrade`.")
+            raise InternalError(
+                f"No attempt{of_exercises} in {title} could be graded in full. Run `grade regrade`."
+            )
         raise UsageError(
-            f"{title} holds no attempt{held}. `grade class SUBMISSIONS --gradebook FILE` adds them."
+            f"{title} holds no attempt{of_exercises}. `grade class SUBMISSIONS --gradebook FILE` adds them."
         )
     return ClassSummary(
         title=title,
@@ -60,7 +62,7 @@ def summarize(
     )
 
 
-def _student(found: Gathered, zone: tzinfo | None) -> StudentSummary:
+def _student(found: StudentRecord, zone: tzinfo | None) -> StudentSummary:
     mark = found.mark
     return StudentSummary(
         student=found.student,
@@ -77,7 +79,7 @@ def _student(found: Gathered, zone: tzinfo | None) -> StudentSummary:
     )
 
 
-def _days(found: Sequence[Gathered], policy: Policy, zone: tzinfo | None) -> tuple[Day, ...]:
+def _days(found: Sequence[StudentRecord], policy: Policy, zone: tzinfo | None) -> tuple[Day, ...]:
     counted: Counter[date] = Counter()
     late: Counter[date] = Counter()
     for time in (time for student in found for time in student.times):

@@ -1,4 +1,4 @@
-"""What a gradebook says when it is summed up: frozen records, without behaviour beyond arithmetic on themselves."""
+"""The records of a class summary. Their field names are the keys of the JSON document."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,23 +11,23 @@ from grader.core.model import Counterexample, Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """So many of so many students."""
+    """A number of students out of a total."""
 
     count: int
     of: int
 
     @property
     def value(self) -> float | None:
-        """The share in [0, 1]; None of nobody."""
+        """The share in [0, 1]; None where the total is 0."""
         return self.count / self.of if self.of else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """How `n` numbers are spread.
+    """The distribution of `n` numbers.
 
-    Quartiles are linear between the numbers (R's type 7, numpy's default). `deviation` divides by n - 1; one number has
-    none.
+    Quartiles are interpolated linearly (R's type 7, numpy's default). `deviation` is the sample standard deviation,
+    divided by n - 1; None for a single number.
     """
 
     n: int
@@ -42,7 +42,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bin:
-    """How many numbers lie in [low, high); the last bin of a histogram holds its `high` too."""
+    """The count of numbers in [low, high); the last bin of a histogram includes its `high`."""
 
     low: float
     high: float
@@ -62,7 +62,7 @@ class StudentSummary:
     """One student: how often and when they handed in, and the mark that counts.
 
     `first` and `last` are the first and the last hand-in, `number` the attempt that counts. `score` is in [0, 1], after
-    what being late costs. `begun` tells whether that attempt holds anything of the student's own.
+    the late penalty. `begun` is true where that attempt holds any work of the student.
     """
 
     student: str
@@ -80,9 +80,9 @@ class StudentSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoidSummary:
-    """A student whose last attempt could not be graded in full, through a fault of ours in these exercises.
+    """A student whose last attempt could not be graded in full, because of an error in the grader in these exercises.
 
-    It does not count. `marked` tells whether an earlier one does; else nothing of the student's is counted anywhere.
+    It does not count. `marked` is true where an earlier attempt does; else the student is not counted anywhere.
     """
 
     student: str
@@ -94,7 +94,8 @@ class VoidSummary:
 class CheckSummary:
     """One check: of the students whose exercise was graded, how many passed it.
 
-    Where no check of an exercise could run, each has the outcome of the exercise. `tallies` have the most severe first.
+    Where no check of an exercise could run, each has the outcome of the exercise. `tallies` are sorted by severity, the
+    most severe first.
     """
 
     id: str
@@ -109,8 +110,8 @@ class CheckSummary:
 class ExerciseSummary:
     """One exercise. `graded` students have a result of it; the shares are of these.
 
-    `scores` are theirs, in [0, 1]. `unexplained` attempted it and failed, and no known mistake was found in any of it.
-    `seconds` is what grading it took.
+    `scores` are theirs, in [0, 1]. `unexplained` students attempted it and failed, and no known mistake explains any of
+    their checks. `seconds` is the time that grading it took.
     """
 
     id: str
@@ -128,11 +129,11 @@ class ExerciseSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MistakeSummary:
-    """A known mistake, and how many of those who attempted the exercise made it, alone or with another.
+    """A known mistake, and how many of the students who attempted the exercise made it, alone or with another.
 
-    `name` is what it is made in, "" where the course no longer knows the mistake. `together` counts those who made it
-    with another one. `checks` are the titles of what it cost, the most frequent first; `example` is the call that most
-    of them failed.
+    `name` is the function or class it is made in, "" where the course no longer lists the mistake. `together` counts
+    students who made it with another one. `checks` are the titles of the checks it failed, the most frequent first;
+    `example` is the call that most of them failed.
     """
 
     exercise: str
@@ -147,9 +148,9 @@ class MistakeSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MisconceptionSummary:
-    """What answers to quizzes betray: how many held it of those who answered an item that showed it.
+    """A misconception that answers show: how many students, of those who answered an item that showed it.
 
-    `items` are those, as (quiz, item); `feedback` is what most were told. Each student's first answers count.
+    `items` are these items, as (quiz, item); `feedback` is the most frequent one. Each student's first answers count.
     """
 
     id: str
@@ -160,7 +161,7 @@ class MisconceptionSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """How many hand-ins there were on one day, of which `late` came after the work was due."""
+    """The hand-ins of one day, of which `late` came after the due time and the grace period."""
 
     day: date
     count: int
@@ -172,7 +173,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """Where a figure of all who might be asked lies, with a confidence of 95 %."""
+    """The 95 % confidence interval of a figure."""
 
     low: float
     high: float
@@ -180,41 +181,41 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A figure and its interval; None where too few were asked for one."""
+    """A figure and its interval, None where there are too few students for one."""
 
     value: float
     interval: Interval | None
 
 
 class Void(StrEnum):
-    """Why an item counts in no figure: it was withdrawn, or everybody gets its points."""
+    """Why an item counts in no figure: it was withdrawn, or all students get its points."""
 
     DROP = "drop"
     FULL = "full"
 
 
 class Concern(StrEnum):
-    """Why an item, or an option of it, should be looked at; the gravest first.
+    """Why an instructor should check an item, or an option of it; the most serious first.
 
-    None is raised where fewer than 30 were asked.
+    None is raised for items with fewer than 30 students.
     """
 
-    RIVAL = "rival"  # a wrong option goes with a good result more than the key does
+    RIVAL = "rival"  # a wrong option correlates with the rest of the quiz more than the key does
     REVERSED = "reversed"  # weak students do better on the item than strong ones
     STRONG = "strong"  # more strong than weak students chose a wrong option
     AVOIDED = "avoided"  # more weak than strong students chose a right option
     GUESSED = "guessed"  # no better than guessing
     HARD = "hard"  # little credit
     OMITTED = "omitted"  # many left it out
-    SAME = "same"  # everybody has the same credit
-    FLAT = "flat"  # it hardly tells strong from weak
+    SAME = "same"  # all students have the same credit
+    FLAT = "flat"  # it hardly separates strong students from weak ones
     LOWERS_ALPHA = "lowers_alpha"  # the quiz measures better without it
-    UNCHOSEN = "unchosen"  # nobody chose a wrong option
+    UNCHOSEN = "unchosen"  # a wrong option that no student chose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionSummary:
-    """One option of an item: how many chose it, which share of the strongest and of the weakest 27 % of students.
+    """One option of an item: how many chose it, and the shares of the strongest and weakest 27 % of students who did.
 
     `r` is the point-biserial correlation of choosing it with the result in the rest of the quiz.
     """
@@ -231,10 +232,10 @@ class OptionSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrongResponse:
-    """A wrong response that several may have given, as one of them wrote it, and what it betrays.
+    """A frequent wrong response, as one student wrote it, and the misconceptions it shows.
 
-    `text` is "" where the item asks everybody for another number: there those are counted whose responses betray the
-    same.
+    `text` is "" where the numbers of the item are drawn for each student: there, responses that show the same
+    misconceptions are counted together.
     """
 
     text: str
@@ -244,7 +245,7 @@ class WrongResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variants:
-    """How many draws of an item's numbers enough students had, and the mean credits of the hardest and the easiest."""
+    """The number of draws of an item that enough students had, and the mean credits of the hardest and the easiest."""
 
     count: int
     hardest: float
@@ -253,12 +254,12 @@ class Variants:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemSummary:
-    """One item of a quiz. What was left out, or could not be read, has the credit 0; `omitted.of` students were asked.
+    """One item of a quiz, which `omitted.of` students had. An omitted or unreadable answer has the credit 0.
 
-    `difficulty` is the mean credit, as the share of the points; `chance` what guessing earns. `discrimination` is the
-    mean credit of the strongest 27 % of students less that of the weakest (D27), `rest` the item's correlation with the
-    rest of the quiz. `alpha_without` is Cronbach's alpha of the other items. An item that is `void` has no figures
-    and counts in no other.
+    `difficulty` is the mean credit in [0, 1], as a share of the points; `chance` is that of guessing. `discrimination`
+    is the mean credit of the strongest 27 % of students minus that of the weakest (D27), `rest` the item's correlation
+    with the rest of the quiz. `alpha_without` is Cronbach's alpha of the other items. A `void` item has no figures, and
+    counts in no figure of another item.
     """
 
     id: str
@@ -279,11 +280,11 @@ class ItemSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuizSummary:
-    """One quiz, by the first answers of each student who gave any, graded by one version of the quiz.
+    """One quiz, by the first answers of each student who gave any, graded with one version of the quiz.
 
-    `outdated` students were graded by another version, and count nowhere here; `current` tells whether the version is
-    that of the course. `scores` are the mean credits of its items, in [0, 1], each item counted alike. `alpha` is
-    Cronbach's, `error` the standard error of measurement, in the same [0, 1]. `group` is the size of the strongest and
+    `outdated` students were graded with another version, and are not counted; `current` is true where the version is
+    that of the course. `scores` are the mean credits of its items, in [0, 1], with equal weights. `alpha` is
+    Cronbach's, `error` the standard error of measurement, on the same scale. `group` is the size of the strongest and
     of the weakest 27 %.
     """
 
@@ -301,12 +302,12 @@ class QuizSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassSummary:
-    """Everything a gradebook says about a class, by the attempt of each student that counts.
+    """The summary of a class: for each student, the attempt that counts.
 
-    `scores` and `histogram` are of marks in [0, 1]. `hand_ins` holds pairs: a number of hand-ins, and how many students
-    have so many; grading the same work once more is none. `seconds` is what grading one student's attempt took.
-    `mistakes` and `misconceptions` come most frequent first.
-    `similar` are pairs of solutions that are alike, the most alike first: leads, not verdicts; none where nobody asked.
+    `scores` and `histogram` are of marks in [0, 1]. `hand_ins` holds pairs of a number of hand-ins and of how many
+    students have as many; grading a hand-in once more does not add one. `seconds` is the time that grading an attempt
+    took. `mistakes` and `misconceptions` are sorted by frequency, the most frequent first. `similar` holds pairs of
+    similar solutions, the highest score first: leads, not verdicts; empty where they were not requested.
     """
 
     title: str
