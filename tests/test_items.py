@@ -21,7 +21,6 @@ from grader.classroom.statistics.response_counts import ItemAnswer, wrong_respon
 from grader.core.model import ItemResult, QuizResult
 from grader.course import catalog, fingerprint
 from grader.quiz import load_bank
-from grader.quiz.chance import chance
 
 CREDITS = st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 2 / 3, 0.75, 1.0])
 ROWS = st.integers(2, 5).flatmap(
@@ -194,7 +193,7 @@ def folder(tmp_path) -> Path:
     ],
 )
 def test_what_guessing_earns(folder, item, share):
-    found = chance(load_bank(folder / "quizzes" / "first.yaml").item(item))
+    found = load_bank(folder / "quizzes" / "first.yaml").item(item).chance()
     assert found == (None if share is None else pytest.approx(share))
 
 

@@ -8,10 +8,8 @@ from test_quiz import load
 
 from grader import quiz
 from grader.quiz.answers import Responses, read_answers
-from grader.quiz.items import Item
 from grader.quiz.page import to_html
-from grader.quiz.page.controls import parts
-from grader.quiz.stress import key_response
+from grader.quiz.types import Item
 
 LONG = "a rather long choice that fits in no line of a telephone nor into any list that drops down on one"
 PRINTED = "\\n".join(f"{n} {'x' * 90}" for n in range(6))
@@ -180,7 +178,7 @@ def asked(bank: quiz.Bank) -> list[Item]:
 
 
 def keys(bank: quiz.Bank) -> dict[str, object]:
-    return {item.id: key_response(item) for item in asked(bank)}
+    return {item.id: item.key_response() for item in asked(bank)}
 
 
 def state(browser) -> str:
@@ -263,7 +261,7 @@ def test_the_whole_page_is_filled_and_downloaded_by_keyboard(show, bank, tmp_pat
 
     browser = show(bank, width=width)
     keyboard = Keyboard(browser)
-    wanted = {item.id: parts(item, key_response(item)) for item in asked(bank)}
+    wanted = {item.id: item.control_values(item.key_response()) for item in asked(bank)}
     wanted["matrix"] = {"text": "1 2\n3 4\n5 6\n7 8\n9 10\n11 12"}
     stops, forth = [], 0
     while keyboard.at("id") != "download":
@@ -322,7 +320,7 @@ def test_opened_hints_are_told_and_lead_on(show, bank):
 
 def test_every_answer_is_there_again_after_a_reload(show, bank, tmp_path):
     browser = show(bank)
-    wanted = {item.id: parts(item, key_response(item)) for item in asked(bank)}
+    wanted = {item.id: item.control_values(item.key_response()) for item in asked(bank)}
     typed = (
         "for (const [id, parts] of Object.entries(arguments[0])) fill(fieldsets.get(id), parts); changed();"
     )

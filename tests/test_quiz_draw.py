@@ -14,7 +14,6 @@ from grader.core.errors import DocumentError
 from grader.quiz.draw import Stream
 from grader.quiz.formulas import FormulaError, fill, read_formula
 from grader.quiz.sheet import filled
-from grader.quiz.stress import key_response
 
 BANK = """\
 title: Draws
@@ -209,17 +208,17 @@ def test_options_are_shuffled_and_keep_their_letters(tmp_path):
 def test_an_answers_file_carries_all_that_grading_again_needs(tmp_path):
     bank = load(tmp_path)
     for seed in range(10):
-        key = {item.id: key_response(item) for item in bank.sheet(seed)}
+        key = {item.id: item.key_response() for item in bank.sheet(seed)}
         text = filled(bank, key, seed=seed)
         assert f"\nseed: {seed}\n" in text
         assert quiz.grade(bank, text).points == 3
-    result = quiz.grade(bank, filled(bank, {"size": key_response(bank.sheet(1)[0])}, seed=2))
+    result = quiz.grade(bank, filled(bank, {"size": bank.sheet(1)[0].key_response()}, seed=2))
     assert result.items[0].prompt == bank.sheet(2)[0].prompt
 
 
 def test_a_sheet_without_a_seed_is_that_of_seed_0(tmp_path):
     bank = load(tmp_path)
-    key = key_response(bank.sheet(0)[1])
+    key = bank.sheet(0)[1].key_response()
     assert quiz.grade(bank, f"quiz: first\nanswers: {{shape: '{key}'}}\n").points == 1
 
 
@@ -262,7 +261,7 @@ def test_a_sheet_that_draws_nothing_has_no_seed(tmp_path):
 @pytest.mark.parametrize(("opened", "points"), [(0, 1), (1, 1), (2, 0.75), (9, 0.75)])
 def test_hints_cost_what_they_say(tmp_path, opened, points):
     bank = load(tmp_path)
-    right, wrong = key_response(bank.sheet(0)[0]), -1
+    right, wrong = bank.sheet(0)[0].key_response(), -1
     text = f"quiz: first\nhints: {{size: {opened}}}\nanswers: {{size: {right}}}\n"
     item = quiz.grade(bank, text).items[0]
     assert item.points == points

@@ -11,10 +11,9 @@ from click.testing import CliRunner
 from grader import quiz
 from grader.cli import grade as command
 from grader.quiz.answers import Responses, read_answers
-from grader.quiz.items import ClozeItem, MatchItem, OrderItem
 from grader.quiz.page import to_html
 from grader.quiz.sheet import filled
-from grader.quiz.stress import key_response
+from grader.quiz.types import ClozeItem, MatchItem, OrderItem
 
 BANKS = quiz.load_banks(Path(__file__).parents[1] / "quizzes")
 TYPED = "\" ' : # --- !!python/object:x {a: b} [c \\ \u2028 \u0085 \ufeff \N{GRINNING FACE} <b>"
@@ -94,7 +93,7 @@ def answer(browser, tmp_path):
 
 
 def keys(bank, seed: int) -> dict[str, object]:
-    return {item.id: key_response(item) for item in bank.sheet(seed)}
+    return {item.id: item.key_response() for item in bank.sheet(seed)}
 
 
 @pytest.mark.parametrize("bank", BANKS, ids=lambda bank: bank.id)

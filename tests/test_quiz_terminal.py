@@ -13,9 +13,8 @@ from grader import quiz
 from grader.cli import grade as command
 from grader.core.errors import DocumentError
 from grader.quiz.answers import Responses, read_answers_file
+from grader.quiz.quiz_session import QuizSession
 from grader.quiz.responses import ResponseError
-from grader.quiz.session import Session
-from grader.quiz.stress import key_response
 
 RIGHT = ["b", "a, c", "42", "(2, 3)"]
 
@@ -27,8 +26,8 @@ def bank(tmp_path):
     return load(tmp_path, BANK)
 
 
-def begun(bank, **given: object) -> Session:
-    return Session.begin(
+def begun(bank, **given: object) -> QuizSession:
+    return QuizSession.begin(
         bank, Responses(given={name.replace("_", "-"): value for name, value in given.items()})
     )
 
@@ -182,7 +181,7 @@ def test_every_type_is_asked_in_plain_lines(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     typed = [
         "b", "a, c", "false, b", "32", "32 KiB", "97.6%", "N x 64 x 112 x 112", "relu", "[[0, .5, 2]]", "6 8; 3 4", "1c 2b 3a",
-        "b d a c", "20x28x28; 15680; shrinks", str(key_response(bank.sheet(3)[-1])),
+        "b d a c", "20x28x28; 15680; shrinks", str(bank.sheet(3)[-1].key_response()),
     ]  # fmt: skip
     done = CliRunner().invoke(command, ["quiz", "first", "--seed", "3"], input="\n".join(typed) + "\n")
     assert "  write the unit too, one of B, KiB, MiB, GiB, kB, MB, GB.\n" in done.output

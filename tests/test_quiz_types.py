@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from grader import quiz
 from grader.core.errors import DocumentError
 from grader.quiz.credit import Rule, choice_credit, order_credit
-from grader.quiz.output_answers import same_output
-from grader.quiz.responses import ResponseError, read
+from grader.quiz.responses import ResponseError
 from grader.quiz.sheet import filled
-from grader.quiz.stress import key_response
 from grader.quiz.text_answers import MAX_LENGTH, check_pattern, matches, near, normal
+from grader.quiz.types.code_output import same_output
 
 BANK = """\
 title: A quiz
@@ -250,7 +249,7 @@ JSON_LIKE = st.recursive(
 def test_any_value_is_read_or_refused_by_every_type(bank, value):
     for item in bank.sheet():
         try:
-            read(item, value)
+            item.read(value)
         except ResponseError as error:
             assert str(error)
 
@@ -298,7 +297,7 @@ def test_the_template_explains_every_type_and_is_unanswered(bank):
 
 
 def test_the_key_of_every_type_earns_everything(bank):
-    key = {item.id: key_response(item) for item in bank.sheet()}
+    key = {item.id: item.key_response() for item in bank.sheet()}
     result = quiz.grade(bank, filled(bank, key))
     assert (result.points, result.problems) == (bank.max_points, ())
 

@@ -29,7 +29,7 @@ class Option(BankPart):
 Options = Mapping[str, Option]
 
 
-class Choice(Item):
+class ChoiceItem(Item):
     """Base of the types with `options`."""
 
     options: Annotated[dict[str, Option], Field(min_length=2)]

@@ -10,14 +10,14 @@ from pydantic import Field
 from grader.quiz.credit import Rule, choice_credit
 from grader.quiz.responses import read_letters
 from grader.quiz.types.base import MarkedResponse, Problems
-from grader.quiz.types.choice import Choice, Option, option_mark, right_letters
+from grader.quiz.types.choice import ChoiceItem, Option, option_mark, right_letters
 from grader.quiz.types.html_controls import choice, lettered_text
 from grader.report.html_markup import Markup, joined
 
 MAX_RIGHT_SHARE = 0.6
 
 
-class MultiItem(Choice):
+class MultiItem(ChoiceItem):
     """One or more right options."""
 
     control_kind: ClassVar[str] = "several"

@@ -5,12 +5,12 @@ from typing import ClassVar, Literal
 
 from grader.quiz.responses import read_letters
 from grader.quiz.types.base import RIGHT, MarkedResponse
-from grader.quiz.types.choice import Choice, option_mark, right_share
+from grader.quiz.types.choice import ChoiceItem, option_mark, right_share
 from grader.quiz.types.html_controls import choice, lettered_text
 from grader.report.html_markup import Markup, joined
 
 
-class SingleItem(Choice):
+class SingleItem(ChoiceItem):
     """One right option."""
 
     control_kind: ClassVar[str] = "one"
