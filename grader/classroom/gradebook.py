@@ -356,13 +356,20 @@ class Gradebook:
 
 
 class _Transaction:
-    """A transaction that takes the write lock when it begins, and waits for it."""
+    """A transaction that takes the write lock when it begins. Raises GraderError where it cannot get it in time."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            raise GraderError(
+                f"Another process has locked the gradebook for {_LOCK_TIMEOUT_S:g} s. Try again when it has ended."
+            ) from None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
