@@ -16,7 +16,10 @@ REQUIREMENT = re.compile(r"([\w-]+)(?:\[[\w,]+\])?(?:>=([\w.]+))?")
 
 def floors(project: dict) -> dict[str, str]:
     """Return the lowest accepted version by package; a package without one is an error."""
-    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    lines = [
+        *project["dependencies"],
+        *(line for extra in project["optional-dependencies"].values() for line in extra),
+    ]
     found: dict[str, str] = {}
     for line in lines:
         name, version = REQUIREMENT.match(line).groups()

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 BROWSER_VARIABLE = (
     "CONVGRADER_BROWSER"  # "required": without a browser its tests fail instead of being skipped
 )
-__all__ = ["only_cold_tests_start_programs", "pytest_collection_modifyitems", "pytest_fixture_setup"]  # hooks of pytest
+__all__ = [
+    "only_cold_tests_start_programs",
+    "pytest_collection_modifyitems",
+    "pytest_fixture_setup",
+]  # hooks of pytest
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
 

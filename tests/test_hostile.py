@@ -1,8 +1,11 @@
-"""The hostile catalogue: every folder of tests/hostile is handed in, and must change nothing but its own result.
+"""The hostile catalog: every folder of tests/hostile is handed in, and must change nothing but its own result.
 
-A folder's name is the outcome it must get, and what is wrong with it. `expected.yaml` says what differs from the
+A folder's name is the outcome it must get, and what is wrong with it. `expected.yaml` states what differs from the
 rule: the attacked function is lost, the other one and the other exercise keep their points. The submissions import
-`honest`, which solves the exercise, and `targets`, which tells them where everything worth attacking is.
+`honest`, which solves the exercise, and `targets`, which holds the addresses of everything worth attacking.
+
+All cases of a level are graded by one dispatcher, with an honest submission after every tenth. `make test` runs
+`REPRESENTATIVE` at level 3, `make test-all` every case at the levels 3, 2 and 0, and all of them as one class.
 """
 
 import contextlib
@@ -13,33 +16,46 @@ import re
 import shutil
 import socket
 import stat
+import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
+from warm_interpreter import WarmInterpreter
 
 from grader.cli import main, run
-from grader.course import catalog
-from grader.grading.attempt import grade_exercises
 from grader.grading.dispatcher import MAX_LEVEL_VARIABLE, Dispatcher
-from grader.submission import open_submission
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")
 
-CATALOGUE = Path(__file__).parent / "hostile"
+CATALOG = Path(__file__).parent / "hostile"
 COURSE = Path(__file__).parent / "hostile_course"
 HONEST = (COURSE / "solutions" / "halving" / "reference.py").read_text("utf-8").replace("CANARY", "no")
 HONEST_SHIFTING = (
     (COURSE / "solutions" / "shifting" / "reference.py").read_text("utf-8").replace("CANARY", "no")
 )
 FULL_MARKS = {"halving": 10.0, "shifting": 5.0}
-SECONDS = {3: 10.0, 2: 10.0, 0: 40.0}  # of the wall, for the whole command; a call may take 1 s of it
+# Wall time limit of one command on a quiet machine, in seconds; a single call may take 1 s of it.
+SECONDS = {3: 10.0, 2: 10.0, 0: 40.0}
+HONEST_SECONDS = {
+    3: 0.5,
+    2: 0.5,
+    0: 5.0,
+}  # what an honest submission takes there; a busy machine gets more time
+BETWEEN_HONEST = 10  # cases
+# One case for each way in which a submission can end, graded by `make test`.
+REPRESENTATIVE = {
+    "tampering_early_answer", "time_limit_loop", "memory_limit_torch", "output_limit_stdout", "crashed_segfault",
+    "raised_read_reference", "raised_network_tcp", "raised_kill_parent", "raised_linked_module", "raised_zip_bomb",
+    "failed_equal_to_all", "failed_prints_commands", "passed_strided", "refused_zip_that_climbs",
+}  # fmt: skip
 OUTCOMES = [
     "tampering",
     "time_limit",
@@ -70,7 +86,7 @@ COMMANDS = [
 
 
 class Case:
-    """One folder of the catalogue."""
+    """One folder of the catalog."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -91,12 +107,29 @@ class Case:
         return {"halving": self.expected.get("points", rule), "shifting": self.expected.get("shifting", 5)}
 
 
-CASES = {folder.name: Case(folder) for folder in sorted(CATALOGUE.iterdir())}
-RUNS = [
-    (name, level)
+CASES = {folder.name: Case(folder) for folder in sorted(CATALOG.iterdir())}
+
+
+def cases_at(level: int) -> list[str]:
+    """Return the names of the cases that are graded at a level."""
+    return [name for name, case in CASES.items() if level in case.expected.get("levels", (3, 2, 0))]
+
+
+def run_of(name: str, level: int, number: int, kind: str) -> object:
+    """Return the parameters of one graded case. All of a level go to one pytest worker: its dispatcher is made once."""
+    marks = [getattr(pytest.mark, kind), pytest.mark.xdist_group(f"hostile-{kind}-{level}")]
+    return pytest.param(
+        name, level, number % BETWEEN_HONEST == BETWEEN_HONEST - 1, marks=marks, id=f"{name}-level{level}"
+    )
+
+
+RUNS = [run_of(name, 3, number, "warm") for number, name in enumerate(sorted(REPRESENTATIVE))]
+RUNS += [
+    run_of(name, level, number, "cold")
     for level in (3, 2, 0)
-    for name, case in CASES.items()
-    if level in case.expected.get("levels", (3, 2, 0))
+    for number, name in enumerate(
+        name for name in cases_at(level) if level != 3 or name not in REPRESENTATIVE
+    )
 ]
 
 
@@ -125,7 +158,7 @@ class Surroundings:
                 listening.listen()
 
     def targets(self) -> str:
-        """Return the source of the module that tells submissions where to aim."""
+        """Return the source of `targets`, the module with the addresses of what submissions attack."""
         from grader.sandbox.protocol.frames import MAGIC
 
         values = {
@@ -143,7 +176,7 @@ class Surroundings:
         return "".join(f"{name} = {value!r}\n" for name, value in values.items())
 
     def reached(self) -> list[str]:
-        """Return which sockets somebody reached."""
+        """Return the addresses of the sockets that received a connection or data."""
         found = []
         for listening in self.sockets:
             with contextlib.suppress(BlockingIOError):
@@ -163,33 +196,54 @@ def surroundings(tmp_path_factory) -> Iterator[Surroundings]:
     made.close()
 
 
-@pytest.fixture(scope="module")
-def dispatchers(tmp_path_factory) -> Iterator[dict[int, Dispatcher]]:
-    """One warm grader for each level, for all cases: what one leaves behind, the next would find.
+@dataclass
+class Levels:
+    """A dispatcher for each level, started when it is first needed and kept for all cases of the level.
 
-    Each has graded an honest submission: the hosts of the exercises are there, and no case may add a process.
+    Before its first case it grades an honest submission: then the hosts of the exercises run, and no case may add a process.
     """
-    honest = tmp_path_factory.mktemp("honest")
-    (honest / "halving.py").write_text(HONEST, encoding="utf-8")
-    (honest / "shifting.py").write_text(HONEST_SHIFTING, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
-        made = {}
-        for level in (3, 2, 0):
+
+    started: dict[int, Dispatcher]
+    stack: contextlib.ExitStack
+    honest_seconds: dict[int, float] = field(default_factory=dict)
+
+    def at(self, level: int) -> Dispatcher:
+        """Return the dispatcher of a level; skip the test where this machine offers less."""
+        if level not in self.started:
+            self.started[level] = self._start(level)
+        ready = self.started[level].ready()
+        if ready.level < level:
+            pytest.skip(f"level {level} is unavailable on this machine: {ready.missing}")
+        return self.started[level]
+
+    def _start(self, level: int) -> Dispatcher:
+        with pytest.MonkeyPatch.context() as patch:
             patch.setenv(MAX_LEVEL_VARIABLE, str(level))
-            made[level] = stack.enter_context(Dispatcher())
-            list(grade_exercises(made[level], open_submission(honest), catalog.load(COURSE).exercises, 0))
-        yield made
+            made = self.stack.enter_context(Dispatcher())
+        if level == 0:
+            made._starter.open = self.stack.enter_context(WarmInterpreter()).open
+        return made
+
+    def limit(self, level: int) -> float:
+        """Return the wall time limit of a case in seconds, longer on a machine that grades honest code slowly."""
+        return SECONDS[level] * max(1.0, self.honest_seconds[level] / HONEST_SECONDS[level])
+
+
+@pytest.fixture(scope="module")
+def levels(dispatcher) -> Iterator[Levels]:
+    with contextlib.ExitStack() as stack:
+        yield Levels({3: dispatcher}, stack)
 
 
 @pytest.fixture
-def grade(surroundings, dispatchers, monkeypatch):
-    """Run the command `grade` on what is warm at a level; return its exit code, stdout and stderr."""
+def grade(surroundings, levels, monkeypatch) -> Callable[..., SimpleNamespace]:
+    """Run the command `grade` with the dispatcher of a level; return its exit code, stdout and stderr."""
     monkeypatch.setenv("CONVGRADER_COURSE", str(COURSE))
     monkeypatch.setenv("HOME", str(surroundings.home))
     monkeypatch.setenv("CONVGRADER_SECRET", "CANARY-OF-THE-ENVIRONMENT")
 
     def run_at(level: int, *arguments: str):
-        monkeypatch.setattr(run, "Dispatcher", lambda _: contextlib.nullcontext(dispatchers[level]))
+        monkeypatch.setattr(run, "Dispatcher", lambda _: contextlib.nullcontext(levels.at(level)))
         out, err = io.StringIO(), io.StringIO()
         with (
             contextlib.redirect_stdout(out),
@@ -203,8 +257,8 @@ def grade(surroundings, dispatchers, monkeypatch):
 
 
 def handed_in(case: Case, surroundings: Surroundings, root: Path) -> Path:
-    """Lay out what a case hands in, and return its path."""
-    folder = root / "submission"
+    """Write what a case hands in to `root`, and return its path."""
+    folder = root / case.folder.name
     shutil.copytree(case.folder, folder, ignore=shutil.ignore_patterns("expected.yaml", "__pycache__"))
     links = case.expected.get("links", {})
     if "exercises" not in links:
@@ -223,7 +277,7 @@ def handed_in(case: Case, surroundings: Surroundings, root: Path) -> Path:
     for name in case.expected.get("pipes", []):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         os.mkfifo(folder / name)
-    return zipped(case, folder, root / "submission.zip") if "zip" in case.expected else folder
+    return zipped(case, folder, root / f"{case.folder.name}.zip") if "zip" in case.expected else folder
 
 
 def zipped(case: Case, folder: Path, path: Path) -> Path:
@@ -246,7 +300,7 @@ def zipped(case: Case, folder: Path, path: Path) -> Path:
 
 
 def files_of(*folders: Path) -> dict[str, tuple[int, int]]:
-    """Return all files of folders with size and time of change."""
+    """Return size and modification time of all files in folders, by path."""
     return {
         str(path): (path.lstat().st_size, path.lstat().st_mtime_ns)
         for folder in folders
@@ -256,7 +310,7 @@ def files_of(*folders: Path) -> dict[str, tuple[int, int]]:
 
 
 def processes() -> set[int]:
-    """Return the processes that came from this one, however far, and are not dead."""
+    """Return the living processes that descend from this one."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
@@ -272,60 +326,66 @@ def processes() -> set[int]:
     return found
 
 
-def settles(before: set[int]) -> set[int]:
-    """Return which processes are there that were not before, after a moment to end."""
+def still_running(before: set[int]) -> set[int]:
+    """Return the processes that were started since `before` and have not ended within 5 s."""
     deadline = time.monotonic() + 5
     while (left := processes() - before) and time.monotonic() < deadline:
         time.sleep(0.02)
     return left
 
 
-@pytest.mark.parametrize(("name", "level"), RUNS, ids=[f"{name}-level{level}" for name, level in RUNS])
+@pytest.mark.parametrize(("name", "level", "honest_next"), RUNS)
 def test_a_hostile_submission_changes_nothing_but_its_own_result(
-    grade, dispatchers, surroundings, tmp_path, monkeypatch, name, level
+    grade, levels, surroundings, tmp_path, monkeypatch, name, level, honest_next
 ):
     case = CASES[name]
-    if dispatchers[level].ready().level < level:
-        pytest.skip(f"this machine gives no level {level}: {dispatchers[level].ready().missing}")
+    levels.at(level)
+    monkeypatch.chdir(tmp_path)
+    if level not in levels.honest_seconds:
+        check_an_honest_submission(grade, levels, level, tmp_path / "first")
     submission = handed_in(case, surroundings, tmp_path)
     files, running = files_of(surroundings.root, tmp_path, COURSE), processes()
-    monkeypatch.chdir(tmp_path)
     attacked = case.expected.get("exercise", "halving")
-    # A process that is spawned costs seconds: at level 0 the attacked exercise alone.
-    named = [attacked] if level == 0 else []
+    named = [attacked] if level == 0 else []  # each exercise costs a fresh interpreter there
     seed = str(case.expected.get("seed", 0))
     started = time.monotonic()
     ended = grade(level, *named, "--submission", str(submission), "--format", "json", "--seed", seed)
     seconds = time.monotonic() - started
-    told = ended.stdout + ended.stderr
+    printed = ended.stdout + ended.stderr
 
-    assert seconds < max(SECONDS[level], case.expected.get("seconds", 0)), "too slow"
     if case.outcome == "refused":
         assert ended.exit_code == 2
     else:
         report = json.loads(ended.stdout)
-        results = {exercise["id"]: exercise for exercise in report["exercises"]}
-        assert results[attacked]["outcome"] == case.outcome_at(level), results[attacked]
-        for exercise, result in results.items():
-            assert result["points"] == case.points()[exercise], result
-            assert result["max_points"] == FULL_MARKS[exercise]
+        check_report(report, case, level)
         assert ended.exit_code == (report["score"] < 1)
-        assert sum(quiz["points"] for quiz in report["quizzes"]) == 0
-    assert case.expected.get("words", "") in told
-    assert "LEAK" not in re.sub(r'"(?:text|call)": ".*?(?<!\\)"', "", told)
-    assert "CANARY-" not in told
+    assert case.expected.get("words", "") in printed
+    assert "LEAK" not in re.sub(r'"(?:text|call)": ".*?(?<!\\)"', "", printed)
+    assert "CANARY-" not in printed
     assert surroundings.reached() == []
-    assert settles(running) == set()
+    assert still_running(running) == set()
     assert files_of(surroundings.root, tmp_path, COURSE) == files
     if case.expected.get("renders"):
         for form in ("text", "junit"):
             check_rendering(grade(level, "--submission", str(submission), "--format", form).stdout, form)
-    if level:
-        check_the_next(grade, level, tmp_path)
+    if honest_next:
+        check_an_honest_submission(grade, levels, level, tmp_path / "next")
+    assert seconds < max(levels.limit(level), case.expected.get("seconds", 0)), "too slow"
+
+
+def check_report(report: dict, case: Case, level: int) -> None:
+    """Check that a hostile submission has the outcome and the points of its case, and that no quiz gives any."""
+    results = {exercise["id"]: exercise for exercise in report["exercises"]}
+    attacked = results[case.expected.get("exercise", "halving")]
+    assert attacked["outcome"] == case.outcome_at(level), attacked
+    for exercise, result in results.items():
+        assert result["points"] == case.points()[exercise], result
+        assert result["max_points"] == FULL_MARKS[exercise]
+    assert sum(quiz["points"] for quiz in report["quizzes"]) == 0
 
 
 def check_rendering(text: str, form: str) -> None:
-    """Check that nothing a terminal, a CI server or a browser obeys is in a report."""
+    """Check that a report holds no control characters and no commands for terminals, CI servers or browsers."""
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]", text)
     assert not re.search(r"(?m)^\s*(::|##\[|##vso)", text)
     if form == "junit":
@@ -336,17 +396,55 @@ def check_rendering(text: str, form: str) -> None:
         assert "<script" not in text
 
 
-def check_the_next(grade, level: int, tmp_path: Path) -> None:
-    """Check that an honest submission, graded next, gets what it deserves."""
-    folder = tmp_path / "next" / "exercises"
-    folder.mkdir(parents=True)
-    (folder / "halving.py").write_text(HONEST, encoding="utf-8")
-    (folder / "shifting.py").write_text(HONEST_SHIFTING, encoding="utf-8")
-    ended = grade(level, "--submission", str(folder.parent), "--format", "json")
-    report = json.loads(ended.stdout)
+def write_honest(folder: Path) -> None:
+    """Write a submission that solves both exercises."""
+    (folder / "exercises").mkdir(parents=True)
+    (folder / "exercises" / "halving.py").write_text(HONEST, encoding="utf-8")
+    (folder / "exercises" / "shifting.py").write_text(HONEST_SHIFTING, encoding="utf-8")
+
+
+def check_full_marks(report: dict) -> None:
+    """Check that every exercise of a report has full marks."""
     assert {exercise["id"]: exercise["points"] for exercise in report["exercises"]} == FULL_MARKS, report
     assert {exercise["outcome"] for exercise in report["exercises"]} == {"passed"}
 
 
-def test_the_catalogue_is_as_large_as_promised():
+def check_an_honest_submission(grade, levels: Levels, level: int, folder: Path) -> None:
+    """Check that an honest submission gets full marks, and measure how long that takes on this machine now."""
+    write_honest(folder)
+    started = time.monotonic()
+    ended = grade(level, "--submission", str(folder), "--format", "json")
+    levels.honest_seconds[level] = time.monotonic() - started
+    check_full_marks(json.loads(ended.stdout))
+
+
+@pytest.mark.cold
+def test_honest_students_of_a_hostile_class_get_full_marks(levels, surroundings, tmp_path):
+    """The whole catalog is one class, graded side by side, with an honest student after every tenth."""
+    levels.at(3)  # the cases are those of level 3
+    folder, reports = tmp_path / "class", tmp_path / "reports"
+    folder.mkdir()
+    names = [name for name in cases_at(3) if "seed" not in CASES[name].expected]
+    for number, name in enumerate(names):
+        handed_in(CASES[name], surroundings, folder)
+        if number % BETWEEN_HONEST == BETWEEN_HONEST - 1:
+            write_honest(folder / f"{name}_then_honest")
+    command = [sys.executable, "-P", "-m", "grader", "class", str(folder), "--reports", str(reports)]
+    environment = os.environ | {"CONVGRADER_COURSE": str(COURSE), "HOME": str(surroundings.home)}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=280)
+    assert done.returncode == 1, done.stdout + done.stderr  # some cannot be read
+    found = {path.stem: json.loads(path.read_text("utf-8")) for path in reports.iterdir()}
+    assert sum(name.endswith("_then_honest") for name in found) == len(names) // BETWEEN_HONEST
+    for name, report in found.items():
+        if name.endswith("_then_honest"):
+            check_full_marks(report)
+        else:
+            check_report(report, CASES[name], report["isolation"]["level"])
+    assert set(names) - set(found) == {name for name in names if CASES[name].outcome == "refused"}
+    assert surroundings.reached() == []
+
+
+def test_the_catalog_is_as_large_as_promised():
     assert len(CASES) >= 60
+    assert set(CASES) >= REPRESENTATIVE
+    assert {CASES[name].outcome for name in REPRESENTATIVE} >= set(OUTCOMES) - {"not_attempted"}

@@ -21,7 +21,12 @@ TIERS = ("unit", "warm", "cold")
 TESTS = str(Path(__file__).parent)
 SHARED = "dispatcher"  # the fixture with the warm process of a pytest worker
 COLD_FIXTURES = {"browser", "run_without_torch"}
-STARTERS = {subprocess, Dispatcher, subprocess.Popen, subprocess.run}  # what uses one of these starts a program
+STARTERS = {
+    subprocess,
+    Dispatcher,
+    subprocess.Popen,
+    subprocess.run,
+}  # what uses one of these starts a program
 STARTING = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system")  # audit events
 
 _started: list[str] = []
@@ -51,7 +56,11 @@ def starts_programs(function: object, seen: set[object] | None = None) -> bool:
     seen = set() if seen is None else seen
     function = getattr(function, "__func__", function)
     function = getattr(function, "__wrapped__", function)
-    if not isinstance(function, FunctionType) or function in seen or not function.__code__.co_filename.startswith(TESTS):
+    if (
+        not isinstance(function, FunctionType)
+        or function in seen
+        or not function.__code__.co_filename.startswith(TESTS)
+    ):
         return False
     seen.add(function)
     for name in _names(function.__code__):
@@ -94,16 +103,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = tier(item)
         if item.get_closest_marker(name) is None:
             item.add_marker(name)
-        if any(fixture.scope in ("module", "class") for fixture in _fixtures(item).values()):
-            if item.get_closest_marker("xdist_group") is None:
-                item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        shares = any(fixture.scope in ("module", "class") for fixture in _fixtures(item).values())
+        if shares and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 # --- what a test really starts
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> Iterator[object]:
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+) -> Iterator[object]:
     """The shared warm process is nobody's fault: what it starts is not counted."""
     before = len(_started)
     result = yield
