@@ -215,7 +215,9 @@ def _item(name: str, whole: _QuizTable, item: Item | None) -> ItemSummary:
         alpha_without=whole.alpha_without(name),
         variants=_variants(answers, prompts),
         options=options(item, answers),
-        wrong=() if item and item.answer_options() else wrong_responses(item, answers, drawn=len(prompts) > 1),
+        wrong=()
+        if item and item.answer_options()
+        else wrong_responses(item, answers, drawn=len(prompts) > 1),
         concerns=(),
     )
     error = math.sqrt(psychometrics.variance([one.credit for one in answers]) / len(answers))
