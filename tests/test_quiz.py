@@ -1,4 +1,4 @@
-"""The quiz room: banks, responses, credit, answers files, computed keys."""
+"""Quizzes: banks, responses, credit, answers files, computed keys."""
 
 from pathlib import Path
 from typing import get_args
@@ -117,7 +117,7 @@ def test_numbers_may_be_written_in_many_ways(written, number):
         "__import__('os')",
     ],
 )
-def test_what_is_no_number_is_refused(written):
+def test_what_is_not_a_number_is_refused(written):
     with pytest.raises(ResponseError):
         read_number(written)
 
@@ -134,7 +134,7 @@ def test_shapes_may_be_written_in_many_ways(written):
 @pytest.mark.parametrize(
     "written", ["", "abc", "-1", "(1, 2.5)", [1, -2], [1, "2"], True, "1" * 50, list(range(9)), []]
 )
-def test_what_is_no_shape_is_refused(written):
+def test_what_is_not_a_shape_is_refused(written):
     with pytest.raises(ResponseError):
         read_shape(written)
 
@@ -195,7 +195,7 @@ def test_a_wrong_answer_gets_the_feedback_of_its_misconception(bank, tmp_path):
     }
 
 
-def test_feedback_on_an_unforeseen_number_does_not_tell_the_key(bank, tmp_path):
+def test_feedback_on_an_unforeseen_number_does_not_give_the_key(bank, tmp_path):
     result = graded(bank, "quiz: first\nanswers: {how-many: 41}\n")
     assert "42" not in " ".join(result.items[2].feedback)
 
@@ -210,7 +210,7 @@ def test_an_empty_sheet_is_unanswered_and_has_no_problem(bank, tmp_path):
 ANSWERS = [
     ("quiz: second\nanswers: {one: b}\n", 'answers/first.yaml:1:7: this file says that it answers the quiz "second"', 0),
     ("quiz: first\nanswers:\n  oen: b\n  some: [a, c]\n", 'answers/first.yaml:3:8: the quiz "first" has no item "oen"; did you mean "one"?', 2),
-    ("quiz: first\nanswers:\n  one: z\n  some: [a, c]\n", 'answers/first.yaml:3:8: one: "z" is none of the options; they are a, b', 2),
+    ("quiz: first\nanswers:\n  one: z\n  some: [a, c]\n", 'answers/first.yaml:3:8: one: "z" is not one of the options: a, b', 2),
     ("quiz: first\nanswers:\n  one: [a, b]\n", "answers/first.yaml:3:8: one: choose one of a, b", 0),
     ("quiz: first\nanswers:\n  how-many: many\n  one: b\n", "answers/first.yaml:3:13: how-many: a number is expected", 1),
     ("quiz: first\nanswers:\n  what-shape: two\n", "answers/first.yaml:3:15: what-shape: a shape is expected", 0),
@@ -224,7 +224,7 @@ ANSWERS = [
 @pytest.mark.parametrize(
     ("text", "message", "points"), ANSWERS, ids=[message[19:60] for _, message, _ in ANSWERS]
 )
-def test_a_malformed_answer_is_told_with_its_place_and_costs_no_other_answer(
+def test_a_malformed_answer_is_reported_with_its_place_and_the_others_are_graded(
     bank, tmp_path, text, message, points
 ):
     result = graded(bank, text)
@@ -236,10 +236,10 @@ def test_a_malformed_answer_is_told_with_its_place_and_costs_no_other_answer(
 
 
 BANKS = [
-    ("id: one", "id: One Item", "quizzes/first.yaml:4:9", "is no id"),
+    ("id: one", "id: One Item", "quizzes/first.yaml:4:9", "is not an id"),
     ("id: some", "id: one", "quizzes/first.yaml:13:9", "used twice"),
-    ("correct: true, feedback: Yes.}\n    verify", "feedback: Yes., misconception: m}\n    verify", "quizzes/first.yaml:10:7", "one right option, and this one has 0"),
-    (", misconception: wrong-one", "", "quizzes/first.yaml:10:10", 'lacks the "misconception"'),
+    ("correct: true, feedback: Yes.}\n    verify", "feedback: Yes., misconception: m}\n    verify", "quizzes/first.yaml:10:7", "exactly one option must be right, and here the number is 0"),
+    (", misconception: wrong-one", "", "quizzes/first.yaml:10:10", 'needs a "misconception"'),
     ("type: numeric", "type: number", "quizzes/first.yaml:24:5", 'did you mean "numeric"?'),
     ("value: 13", "value: 42", "quizzes/first.yaml:32:17", "is right"),
     ("objective: count", "objectve: count", "quizzes/first.yaml:26:5", 'did you mean "objective"?'),

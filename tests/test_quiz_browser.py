@@ -3,7 +3,17 @@
 from pathlib import Path
 
 import pytest
-from browsing import barriers, cut_off, download, emulate, pale, requested, told, unseen_focus, wait_for
+from browsing import (
+    accessible_nodes,
+    barriers,
+    cut_off,
+    download,
+    emulate,
+    pale,
+    requested,
+    unseen_focus,
+    wait_for,
+)
 from test_quiz import load
 
 from grader import quiz
@@ -136,7 +146,7 @@ items:
     void: drop
 """.replace("LONG", LONG).replace("PRINTED", f'"{PRINTED}"')
 TYPES = {"single", "multi", "true_false", "numeric", "shape", "text", "match", "order", "cloze", "code_output", "grid"}  # fmt: skip
-PHONE, PAPER = 390, 718  # A4 between margins of a centimetre
+PHONE, PAPER = 390, 718  # A4 between margins of a centimeter
 
 
 @pytest.fixture
@@ -157,7 +167,7 @@ def show(browser, tmp_path):
             "Storage.clearDataForOrigin", {"origin": "file:///", "storageTypes": "local_storage"}
         )
         for kind in ("browser", "performance"):
-            browser.get_log(kind)  # what earlier pages said
+            browser.get_log(kind)  # messages of earlier pages
         browser.get(path.as_uri())
         return browser
 
@@ -166,7 +176,7 @@ def show(browser, tmp_path):
 
 @pytest.fixture
 def forgetful(browser):
-    """A browser that refuses to keep anything, as some do in private windows and for pages of files."""
+    """A browser without storage, as some are in private windows and for pages from files."""
     refuse = "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('no', 'SecurityError'); }});"
     added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": refuse})
     yield
@@ -199,7 +209,7 @@ def test_the_bank_has_every_type(bank):
 
 
 class Keyboard:
-    """Somebody who has no mouse, and looks where the focus is after every key."""
+    """Keys sent to a page, and what has the focus after each."""
 
     def __init__(self, browser) -> None:
         self._browser = browser
@@ -285,8 +295,8 @@ def test_the_whole_page_is_filled_and_downloaded_by_keyboard(show, bank, tmp_pat
     assert graded.points == graded.max_points - 0.25
 
 
-def test_the_keyboard_goes_back_out_of_everything(show, bank):
-    """Nothing holds the focus: Tab backwards leads from the last control to the link before all others."""
+def test_the_keyboard_leaves_every_control_backward(show, bank):
+    """No control traps the focus: Shift+Tab leads from the last control to the first link."""
     from selenium.webdriver.common.keys import Keys
 
     browser = show(bank, keys(bank))
@@ -301,7 +311,7 @@ def test_the_keyboard_goes_back_out_of_everything(show, bank):
     assert keyboard.item == "single"
 
 
-def test_opened_hints_are_told_and_lead_on(show, bank):
+def test_opened_hints_are_announced_and_the_focus_moves_on(show, bank):
     from selenium.webdriver.common.keys import Keys
 
     browser = show(bank)
@@ -338,20 +348,20 @@ LEAVES = "return dispatchEvent(new Event('beforeunload', {cancelable: true}))"
 
 def test_where_nothing_can_be_kept_the_page_works_and_says_so(forgetful, show, bank, tmp_path):
     browser = show(bank)
-    told = "This browser keeps nothing: download your answers before you leave."
-    assert state(browser) == f"0 of 12 answered. {told}"
+    warning = "This browser keeps nothing: download your answers before you leave."
+    assert state(browser) == f"0 of 12 answered. {warning}"
     assert browser.execute_script(LEAVES)  # nothing is lost yet
     browser.find_element("css selector", "[data-item=single] [value=b]").click()
-    assert state(browser) == f"1 of 12 answered. {told}"
+    assert state(browser) == f"1 of 12 answered. {warning}"
     assert not browser.execute_script(LEAVES)  # the browser asks whether to leave
     assert read_answers(bank, downloaded(browser, bank, tmp_path), shown="x").given == {"single": "b"}
     assert browser.execute_script(LEAVES)
     assert browser.get_log("browser") == []
     browser.refresh()
-    assert state(browser) == f"0 of 12 answered. {told}"
+    assert state(browser) == f"0 of 12 answered. {warning}"
 
 
-def test_a_full_store_is_told_as_soon_as_it_is_full(show, bank):
+def test_a_full_store_is_reported_at_once(show, bank):
     browser = show(bank)
     assert state(browser).endswith("Kept in this browser.")
     browser.execute_script(
@@ -418,7 +428,7 @@ def test_axe_finds_a_barrier_where_there_is_one(show, bank):
 
 def test_every_control_and_every_question_has_a_name(show, bank):
     browser = show(bank)
-    nodes = told(browser)
+    nodes = accessible_nodes(browser)
     assert [role for role, name in nodes if role in CONTROLS and not name.strip()] == []
     controls = browser.execute_script(
         "return [...document.querySelectorAll('input, select, textarea, button')].filter(part => part.checkVisibility()).length"
@@ -432,7 +442,7 @@ def test_every_control_and_every_question_has_a_name(show, bank):
 
 
 def test_what_changes_is_announced(show, bank):
-    """What is still to do, and how far the answers are, stand in live regions; nothing is said twice."""
+    """What is still to do, and how many items are answered, is in live regions; each change is announced once."""
     browser = show(bank)
     browser.execute_script(
         "window.said = []; new MutationObserver(all => all.forEach(one => said.push(one.target.textContent)))"

@@ -43,7 +43,7 @@ def test_no_feedback_is_in_the_page(bank):
 
 @pytest.mark.parametrize("bank", BANKS, ids=lambda bank: bank.id)
 def test_the_page_is_the_same_whatever_the_key_is(bank, monkeypatch):
-    """A page that told a key in any spelling would change with it."""
+    """A page that held a key in any form would change with it."""
     items = bank.sheet(7)
     page = to_html(bank, Responses(seed=7))
     changed = []

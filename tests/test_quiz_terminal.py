@@ -1,4 +1,4 @@
-"""`grade quiz` in a terminal, in a pipe, and as a session that knows neither."""
+"""`grade quiz` in a terminal, in a pipe, and its session without either."""
 
 import re
 import sys
@@ -32,7 +32,7 @@ def begun(bank, **given: object) -> QuizSession:
     )
 
 
-def test_a_session_goes_forth_back_and_to_any_item(bank):
+def test_a_session_goes_forward_back_and_to_any_item(bank):
     session = begun(bank)
     assert session.item.id == "one"
     session.go_back()
@@ -103,7 +103,7 @@ def test_answers_typed_are_written_and_graded(terminal, bank, tmp_path):
 
 def test_a_response_of_the_wrong_form_is_asked_again(terminal):
     done = terminal("z\nb\nq\n")
-    assert '"z" is none of the options; they are a, b.' in done.output
+    assert '"z" is not one of the options: a, b.' in done.output
     assert "3 of 4 still open: 2 (some), 3 (how-many), 4 (what-shape)." in done.output
 
 
@@ -191,7 +191,7 @@ def test_every_type_is_asked_in_plain_lines(tmp_path, monkeypatch):
     assert (result.points, result.problems) == (bank.max_points, ())
 
 
-def test_nothing_in_a_sheet_steers_the_terminal(terminal, tmp_path):
+def test_no_control_sequence_of_a_sheet_reaches_the_terminal(terminal, tmp_path):
     sheet = tmp_path / "answers" / "first.yaml"
     sheet.parent.mkdir()
     sheet.write_text('quiz: first\nanswers:\n  one: "\\e[31m"\n  how-many: "4\\a2"\n', encoding="utf-8")
@@ -219,7 +219,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(terminal, tmp_
     assert long in " ".join(shown.split())
 
 
-def test_before_the_first_item_there_is_none(terminal):
+def test_there_is_no_item_before_the_first(terminal):
     assert terminal("<\nq\n").output.count("This is the first.") == 1
 
 
@@ -276,11 +276,11 @@ def test_in_a_terminal_what_is_open_is_offered_and_then_feedback(opened, tmp_pat
     assert screen.process.wait(LIMIT_S) == 0
 
 
-def test_code_has_a_colour_in_a_terminal_and_backticks_without_one(opened, tmp_path):
+def test_code_has_a_color_in_a_terminal_and_backticks_without_color(opened, tmp_path):
     path = tmp_path / "course" / "quizzes" / "first.yaml"
     path.write_text(BANK.replace("prompt: Which?", "prompt: Which `stride`?"), encoding="utf-8")
-    coloured = opened().see("Your answer: ")
-    assert "Which \x1b[36mstride\x1b[0m?" in coloured
+    colored = opened().see("Your answer: ")
+    assert "Which \x1b[36mstride\x1b[0m?" in colored
     plain = opened(NO_COLOR="1").see("Your answer: ")
     assert "Which `stride`?" in plain
     assert "\x1b" not in plain

@@ -1,4 +1,4 @@
-"""Every type of item: what students may write, what it earns, what it tells, and what is refused."""
+"""Every type of item: what students may write, what it earns, its feedback, and what is refused."""
 
 import time
 from pathlib import Path
@@ -168,7 +168,7 @@ def test_what_a_response_earns(bank, item, value, points):
     assert (found.points, problems, found.answered) == (points, (), True)
 
 
-TELLS = [
+FEEDBACK = [
     ("verdict", "true, b", "Count its parameters.", "pooling-learns"),
     ("verdict", "false, a", "Speed has no part in it.", "slow"),
     ("memory", 8, "Four bytes each.", "one-byte"),
@@ -177,7 +177,7 @@ TELLS = [
     ("rows", "1c 2b 3a 4c", "row 1: Not that.", "swapped"),
     ("sequence", "b a d c", "Swap two.", "swapped"),
     ("gaps", "20x24; 561; grows", "first: Pad.", "no-padding"),
-    ("prints", "1 .5 2", "Not yet. What this asks of you: run.", None),
+    ("prints", "1 .5 2", "Not yet. The goal: run.", None),
     ("prints", "[[1.0, 0.5, 2.0]]", "Not the absolute value.", "absolute"),
     ("pooled", "3.25 5.25; 2 2", "Those are averages.", "max-is-average"),
     ("pooled", "6 8 3 4", "The right matrix has another size.", None),
@@ -185,8 +185,8 @@ TELLS = [
 ]
 
 
-@pytest.mark.parametrize(("item", "value", "feedback", "misconception"), TELLS, ids=str)
-def test_a_wrong_answer_is_told_what_went_wrong(bank, item, value, feedback, misconception):
+@pytest.mark.parametrize(("item", "value", "feedback", "misconception"), FEEDBACK, ids=str)
+def test_a_wrong_answer_gets_its_feedback(bank, item, value, feedback, misconception):
     found, _ = graded(bank, item, value)
     assert found.feedback[0] == feedback
     assert found.misconceptions == ((misconception,) if misconception else ())
@@ -206,25 +206,25 @@ def test_tolerances(tmp_path, tolerance, within, beyond):
     assert [graded(bank, "mean", number)[0].points for number in beyond] == [0, 0]
 
 
-def test_parts_nobody_foresaw_are_named_but_not_what_belongs_there(bank):
+def test_unforeseen_parts_are_named_but_not_their_key(bank):
     assert graded(bank, "rows", "1c 2b 3a 4c")[0].feedback == ("row 1: Not that.", "Not right yet: row 2.")
     assert graded(bank, "gaps", "20x24; 561; grows")[0].feedback[1] == "Not right yet: second, third."
 
 
 REFUSED = [
-    ("verdict", "true", "write true or false and the letter"), ("verdict", "maybe, a", "write true or false"), ("verdict", "true, z", '"z" is none of the options'),
+    ("verdict", "true", "write true or false and the letter"), ("verdict", "maybe, a", "write true or false"), ("verdict", "true, z", '"z" is not one of the options'),
     ("memory", "32 MACs", '"MACs" is not one of the units B, KiB'), ("memory", "32 furlongs", "is not one of the units"),
     ("memory", "1,024 B", "with a point and without thousands"), ("memory", "0,875", "with a point"), ("memory", "nan KiB", "a number is expected"),
     ("strict-memory", 32, "write the unit too"), ("strict-memory", "32", "write the unit too"),
     ("mean", "nan", "a number is expected"), ("mean", "inf", "a number is expected"), ("mean", "1e999", "a number is expected"), ("mean", "9**9**9", "a number is expected"),
     ("batch", "(64, N, 7)", "a shape is expected"), ("batch", "N", "a shape is expected"), ("batch", "(N 64,7)", "a shape is expected"),
     ("word", "x" * 121, "at most 120 characters"), ("word", ["relu"], "put them in quotes"), ("word", {"relu": 1}, "put them in quotes"),
-    ("rows", "1z", '"z" is none of the choices'), ("rows", "9a", 'there is no row "9"'), ("rows", "b a", "write a letter for each row"),
+    ("rows", "1z", '"z" is not one of the choices'), ("rows", "9a", 'there is no row "9"'), ("rows", "b a", "write a letter for each row"),
     ("rows", "1a 1b", "write a letter for each row"), ("rows", "all of them", "write a letter for each row"), ("rows", "1b and 2a", "write a letter for each row"),
     ("sequence", "b d a", "write each of a, b, c, d once"), ("sequence", "b d a a", "write each of"), ("sequence", "b d a c c", "write each of"),
     ("gaps", "1;2;3;4", "there are 3 gaps"), ("gaps", {"fourth": 1}, 'there is no gap "fourth"'), ("gaps", "x; 560", "first: a shape is expected"),
-    ("gaps", "20x28; 560; sinks", 'third: "sinks" is none of shrinks, grows'),
-    ("prints", {"tensor": 1}, "put it in quotes"), ("prints", "'", "what is printed is expected"), ("prints", "x" * 3000, "what is printed"),
+    ("gaps", "20x28; 560; sinks", 'third: "sinks" is not one of shrinks, grows'),
+    ("prints", {"tensor": 1}, "in quotes"), ("prints", "'", "write what is printed"), ("prints", "x" * 3000, "what is printed"),
     ("pooled", "6 8; 3", "all rows have the same length"), ("pooled", "a b; c d", "a number is expected"), ("pooled", [[]], "a matrix is expected"),
     ("pooled", {"a": 1}, "a matrix is expected"), ("pooled", "1 " * 1000, "a matrix is expected"), ("pooled", [[1, [2]]], "a number is expected"),
 ]  # fmt: skip
@@ -283,7 +283,7 @@ def test_the_template_explains_every_type_and_is_unanswered(bank):
         "Write a word or two",
         "Write a letter for each row",
         "Write all letters in order",
-        "Write what belongs into the gaps, in their order: first; second; third",
+        "Write what goes into the gaps, in order: first; second; third",
         "[third]: one of: shrinks, grows",
         "A [first] and a [second], which [third].",
         "Write what is printed",
@@ -325,7 +325,7 @@ def test_the_five_rules(rule, earned):
     ("rule", "mean"),
     [(Rule.EXACT, 1 / 32), (Rule.NET, 0.11), (Rule.FALSE2, 0.19), (Rule.COVERAGE, 0.27), (Rule.EACH, 0.5)],
 )
-def test_what_a_coin_earns_on_average(rule, mean):
+def test_what_random_choices_earn_on_average(rule, mean):
     subsets = ["".join(c for n, c in enumerate("abcde") if bits >> n & 1) for bits in range(32)]
     earned = [choice_credit(rule, chosen, "ab", 5) for chosen in subsets]
     assert sum(earned) / 32 == pytest.approx(mean, abs=0.006)
@@ -379,7 +379,7 @@ def test_near_misses(written, word, is_near):
     assert near(written, [word]) is is_near
 
 
-def test_a_near_miss_is_told_to_check_the_spelling_and_earns_nothing(tmp_path):
+def test_a_near_miss_is_asked_to_check_the_spelling_and_earns_nothing(tmp_path):
     bank = load(tmp_path, BANK.replace("accept: [ReLU]", "accept: [convolution]"))
     found, _ = graded(bank, "word", "Convoluton")
     assert (found.points, found.feedback) == (0, ("Almost: check the spelling.",))
@@ -390,7 +390,7 @@ def test_a_near_miss_is_told_to_check_the_spelling_and_earns_nothing(tmp_path):
     [
         ("(a+)+", "repeats a group"), ("(a|a)*", "repeats a group"), ("(?:ab){2,}", "repeats a group"), ("([a-z]+)*x", "repeats a group"),
         ("a*b*c*", "more than 2 repetitions"), ("a?b?c?d?e?f?g?h?i?", "8 choices"), (r"(a)\1", "refers back"), ("(?=a)b", r"only \(\?:"),
-        ("(?<!a)b", r"only \(\?:"), ("ReLU", "capitals"), ("(a", "no regular expression"), ("[", "no regular expression"),
+        ("(?<!a)b", r"only \(\?:"), ("ReLU", "capitals"), ("(a", "not a regular expression"), ("[", "not a regular expression"),
     ],
 )  # fmt: skip
 def test_a_pattern_that_is_slow_or_useless_is_refused(pattern, reason):
@@ -425,7 +425,7 @@ def test_the_slowest_pattern_allowed_is_fast():
         ("tensor([1., 2.], grad_fn=<MulBackward0>)", "[1, 2]", True), ("1e3", "1000", True), ("tensor(", "[1]", False), ("", "1", False),
     ],
 )  # fmt: skip
-def test_printed_texts_that_say_the_same(given, key, same):
+def test_printed_texts_that_are_equal(given, key, same):
     assert same_output(given, key) is same
 
 
@@ -480,7 +480,7 @@ def test_the_only_right_option_cannot_be_dropped(tmp_path):
 
 
 @pytest.mark.parametrize(("void", "points", "max_points"), [("drop", 0, 15), ("full", 3, 18)])
-def test_an_item_that_is_void_counts_for_nobody_or_for_everybody(tmp_path, void, points, max_points):
+def test_a_void_item_counts_for_no_student_or_gives_all_its_points(tmp_path, void, points, max_points):
     bank = load(
         tmp_path,
         BANK.replace("points: 3\n", f"points: 3\n    void: {void}\n").replace(
@@ -492,7 +492,7 @@ def test_an_item_that_is_void_counts_for_nobody_or_for_everybody(tmp_path, void,
         item = next(item for item in result.items if item.id == "gaps")
         assert (result.points, result.max_points, bank.max_points) == (points, max_points, max_points)
         assert item.misconceptions == ()
-        assert "withdrawn" in item.feedback[0] or "Everybody" in item.feedback[0]
+        assert "withdrawn" in item.feedback[0] or "Everyone" in item.feedback[0]
     assert "(Withdrawn" in quiz.template(bank)
 
 
@@ -502,9 +502,9 @@ def test_an_item_that_is_void_counts_for_nobody_or_for_everybody(tmp_path, void,
 MALFORMED = [
     ("key: false", "key: no", '"key" must be true or false'),
     ("feedback: Count its parameters.\n    ", "", 'the key "feedback" is missing'),
-    ("correct: true, feedback: Yes.", "feedback: Yes., misconception: m", "this one has 0"),
+    ("correct: true, feedback: Yes.", "feedback: Yes., misconception: m", "here the number is 0"),
     ("misconception: slow", "misconcepton: slow", 'did you mean "misconception"?'),
-    ("unit: KiB\n    expected", "unit: Kib\n    expected", '"Kib" is none of the units B, KiB'),
+    ("unit: KiB\n    expected", "unit: Kib\n    expected", '"Kib" is not one of the units B, KiB'),
     ("    unit: KiB\n    unit_required", "    unit_required", "can only be required where there is"),
     ("{decimals: 2}", "{decimals: 2, atol: 0.1}", "write atol, rtol or both, or else decimals"),
     ("{decimals: 2}", "0.01", '"tolerance" must be a mapping'),
@@ -512,19 +512,19 @@ MALFORMED = [
     ("key: [N, 64, 7]", "key: []", '"key" must not be empty'),
     ("key: [N, 64, 7]", "key: [N, 6.5, 7]", "a size is expected"),
     ("accept: [ReLU]", "accept: []", '"accept" must not be empty'),
-    ("accept: [ReLU]", "accept: ['...']", "nothing is left of this text"),
+    ("accept: [ReLU]", "accept: ['...']", "nothing but punctuation"),
     ("value: sigmoid", "value: F.ReLU", "this expected wrong answer is right"),
     ("value: sigmoid", "value: Rectified linear unit", "this expected wrong answer is right"),
     ("f[.]relu6?", "(f[.])+relu", "repeats a group"),
-    ("f[.]relu6?", "F[.]relu", "capitals: it can never fit"),
+    ("f[.]relu6?", "F[.]relu", "capitals: it can never match"),
     ("key: b, expected", "key: z, expected", "there is no choice z"),
     ("{c: {feedback", "{b: {feedback", "this expected wrong answer is right"),
     ("{c: {feedback", "{z: {feedback", "there is no choice z"),
     ("      2: {text: two", "      5: {text: two", "number the rows 1, 2, 3"),
-    ('b: "16", c', 'b: "0", c', "b says the same as a"),
+    ('b: "16", c', 'b: "0", c', "b has the same text as a"),
     ("choices: {a:", "choices: {d:", "name the choices a, b, c"),
     ("key: [b, d, a, c]", "key: [b, d, a]", "names each of a, b, c, d once"),
-    ("key: [b, d, a, c]", "key: [a, b, c, d]", "stand in the right order already"),
+    ("key: [b, d, a, c]", "key: [a, b, c, d]", "are in the right order already"),
     ("value: [b, a, d, c]", "value: [b, d, a, c]", "this expected wrong answer is right"),
     ("value: [b, a, d, c]", "value: [b, b, d, c]", "names each of"),
     ("[[third]]", "[[fourth]]", "has a gap [[fourth]]"),

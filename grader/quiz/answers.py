@@ -30,9 +30,9 @@ class AnswersDocument(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Responses:
-    """The readable responses of an answers file, by item id, and what is wrong with the others.
+    """The readable responses of an answers file, by item id, and the problems of the others.
 
-    `seed` is the one the items were asked with; `hints` says how many hints of an item were opened.
+    `seed` is the seed the items were drawn with; `hints` counts the opened hints of each item.
     """
 
     seed: int = 0
@@ -54,7 +54,7 @@ def read_answers(bank: Bank, text: str, *, shown: str) -> Responses:
 
 
 def read_answers_file(bank: Bank, path: Path) -> Responses:
-    """Read an answers file of one's own. Raises DocumentError where it cannot be used."""
+    """Read the answers file at `path`. Raises DocumentError where it cannot be used."""
     return read_answers(bank, yaml_document.read_text(path, str(path)), shown=str(path))
 
 
@@ -78,7 +78,7 @@ def _checked(bank: Bank, source: Document[AnswersDocument]) -> Responses:
         if item_id not in items
     )
     if bank.seed is not None and source.value.seed not in (None, bank.seed):
-        message = f"the course sets the seed of this quiz, {bank.seed}; take this line away"
+        message = f"the course sets the seed of this quiz, {bank.seed}; remove this line"
         problems.append(source.problem(("seed",), message))
     return Responses(
         seed=seed,
@@ -96,7 +96,7 @@ def _unknown(bank: Bank, item_id: str) -> str:
 def grade(bank: Bank, answers: str | Problem | None, *, shown: str = "") -> QuizResult:
     """Grade the text of an answers file. Without one, or with one that cannot be read, nothing is answered.
 
-    A response that cannot be read is a problem of its own and costs no other response anything.
+    A response that cannot be read is reported as a problem, and the others are graded.
     """
     responses = Responses(problems=(answers,)) if isinstance(answers, Problem) else Responses()
     if isinstance(answers, str):

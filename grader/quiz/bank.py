@@ -17,7 +17,7 @@ from grader.quiz.formulas import FormulaError
 from grader.quiz.text_answers import normal
 from grader.quiz.types import ITEM_TYPES, Item
 
-# Seeds that every item is drawn with as it is loaded; `grade check` draws it with many more.
+# Seeds that every item is drawn with when its bank is loaded; `grade check` draws it with many more.
 _LOADING_SEEDS = range(3)
 
 
@@ -40,7 +40,7 @@ class BankDocument(BankPart):
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """A bank that was read: its id is the stem of its file."""
+    """A bank, with the lines and columns of its values. The id is the stem of the file name."""
 
     id: str
     source: Document[BankDocument]
@@ -62,22 +62,22 @@ class Bank:
 
     @property
     def seed(self) -> int | None:
-        """The seed that holds for everybody, where the course sets one."""
+        """The seed of all students; None where each has one."""
         return self.source.value.seed
 
     @property
     def salt(self) -> str:
-        """What goes into every draw besides the seed."""
+        """The text that every draw depends on besides the seed; the id unless given."""
         return self.source.value.salt or self.id
 
     @property
     def draws(self) -> bool:
-        """Tell whether anything depends on the seed."""
+        """Whether anything depends on the seed."""
         return any(item.varies for item in self.items)
 
     @property
     def aliases(self) -> dict[str, str]:
-        """The normal form of each alias, and what it stands for."""
+        """The normal form of each alias, and the word it means."""
         return {
             normal(other): normal(word)
             for word, others in self.source.value.aliases.items()
@@ -86,7 +86,7 @@ class Bank:
 
     @property
     def max_points(self) -> float:
-        """What full marks are worth."""
+        """The points of full marks, without withdrawn items."""
         return sum(item.points for item in self.items if item.void != "drop")
 
     def item(self, item_id: str) -> Item | None:
@@ -94,9 +94,9 @@ class Bank:
         return next((item for item in self.items if item.id == item_id), None)
 
     def sheet(self, seed: int = 0) -> list[Item]:
-        """Return the items as they are asked with this seed; where the course sets a seed, that one holds.
+        """Return the items drawn with this seed, or with that of the bank where it sets one.
 
-        Raises DocumentError where an item has no draw for it, which `grade check` makes unlikely.
+        Raises DocumentError where an item has no draw for the seed, which `grade check` makes unlikely.
         """
         return [
             self._drawn(n, item, seed if self.seed is None else self.seed)
@@ -142,7 +142,7 @@ def _problems(bank: Bank) -> Iterator[Problem]:
         where = ("items", n)
         if not SLUG.fullmatch(item.id):
             yield source.problem(
-                (*where, "id"), f'"{item.id}" is no id: write lower-case words joined by hyphens'
+                (*where, "id"), f'"{item.id}" is not an id: write lower-case words joined by hyphens'
             )
         if item.id in seen:
             yield source.problem((*where, "id"), f'the id "{item.id}" is used twice')

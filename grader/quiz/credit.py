@@ -1,4 +1,4 @@
-"""Partial credit: the named rules, and nothing else. Every rule returns credit in [0, 1]."""
+"""Rules of partial credit. Every rule returns credit in [0, 1]."""
 
 from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
@@ -16,7 +16,7 @@ class Rule(StrEnum):
 
 
 def choice_credit(rule: Rule, chosen: Collection[str], key: Collection[str], options: int) -> float:
-    """Return the credit of choosing `chosen` among so many options of which `key` are right."""
+    """Return the credit of choosing `chosen` among so many `options`, of which those in `key` are right."""
     right = len(set(chosen) & set(key))
     wrong = len(set(chosen) - set(key))
     return _RULES[rule](right, wrong, len(set(key)), options)
@@ -27,12 +27,12 @@ def _exact(right: int, wrong: int, key: int, _options: int) -> float:
 
 
 def _net(right: int, wrong: int, key: int, _options: int) -> float:
-    """Let a wrong choice take off what a right one earns. The rule of Canvas and of PrairieLearn's net-correct."""
+    """Subtract for a wrong choice what a right one earns, as Canvas and PrairieLearn's net-correct do."""
     return max(0.0, (right - wrong) / key)
 
 
 def _false2(right: int, wrong: int, key: int, options: int) -> float:
-    """Let a wrong choice cost its share of the wrong options, at most a half. The default of R/exams."""
+    """Subtract for a wrong choice its share of the wrong options, at most a half: the default of R/exams."""
     return max(0.0, right / key - wrong / max(options - key, 2))
 
 
@@ -42,7 +42,7 @@ def _coverage(right: int, wrong: int, key: int, _options: int) -> float:
 
 
 def _each(right: int, wrong: int, key: int, options: int) -> float:
-    """Count the options that were decided rightly. Choosing nothing earns credit: see the documentation."""
+    """Return the share of options decided rightly. Choosing nothing earns credit: see docs/quizzes.md."""
     return (options - (key - right) - wrong) / options
 
 
@@ -56,10 +56,10 @@ _RULES: dict[Rule, Callable[[int, int, int, int], float]] = {
 
 
 def order_credit(given: Sequence[str], key: Sequence[str]) -> float:
-    """Return max(0, 1 - 2 * moves / n), where `moves` parts of the n must be moved to put them in order.
+    """Return max(0, 1 - 2 * moves / n), where `moves` of the n parts must be moved to put them in order.
 
-    What need not move is the longest common subsequence. Twice, as in `net`: a random order of 4 earns 0.23 on
-    average, where a plain LCS / n would give it 0.60.
+    The parts that need not move are the longest common subsequence (LCS). A move counts twice, as a wrong choice in
+    `net`: a random order of 4 earns 0.23 on average; LCS / n would give it 0.60.
     """
     moves = len(key) - _common(given, key)
     return max(0.0, 1.0 - 2.0 * moves / len(key))

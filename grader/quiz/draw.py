@@ -1,7 +1,7 @@
-"""Draws the numbers of parametrised items and the order of shuffled options from a seed.
+"""Draws the parameters of items and the order of shuffled options from a seed.
 
-The draw is our own: BLAKE2b of quiz, seed, item and name, counted up. No library's random stream takes part, so the
-same seed gives the same quiz on every Python, platform and version.
+Random numbers are BLAKE2b hashes of quiz, seed, item, name and a counter. The random streams of libraries are not used:
+the same seed gives the same quiz on every Python, platform and version.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from grader.quiz.types import Item
 
 MAX_TRIES = 1000
 _KEY = b"convgrader/draw/1"
-# Names and code of the course: braces in them are no formulas.
+# Fields that hold names or code of the course: braces in them are not formulas.
 _LITERAL = frozenset(
     {"id", "type", "verify", "misconception", "patterns", "params", "where", "credit", "void", "unit"}
 )
@@ -25,14 +25,14 @@ Part = TypeVar("Part")
 
 
 class Stream:
-    """Numbers that depend on the labels only."""
+    """A stream of random numbers that depends on its labels only."""
 
     def __init__(self, *labels: object) -> None:
         self._labels = "\x1f".join(map(str, labels)).encode()
         self._count = 0
 
     def below(self, bound: int) -> int:
-        """Return a whole number from 0 to bound - 1. Of 2**64 values a bound of a million favours none that matters."""
+        """Return a whole number from 0 to bound - 1. Up to a million, the bias of the modulo is below 1e-13."""
         data = self._labels + b"\x1f" + str(self._count).encode()
         self._count += 1
         return int.from_bytes(hashlib.blake2b(data, digest_size=8, key=_KEY).digest()) % bound
@@ -50,7 +50,7 @@ def drawn(item: Item, salt: str, seed: int) -> Item:
     """Return the item with its numbers drawn and its options in their order for this seed.
 
     Options keep their letters, wherever they stand: a response means the same for every seed.
-    Raises FormulaError where a formula has no value, or no draw fulfils `where`.
+    Raises FormulaError where a formula has no value, or no draw satisfies `where`.
     """
     return concrete(item, draw_values(item, salt, seed)[0], salt, seed)
 
@@ -66,14 +66,14 @@ def concrete(item: Item, values: Mapping[str, Value], salt: str, seed: int) -> I
 
 
 def draw_values(item: Item, salt: str, seed: int) -> tuple[dict[str, Value], int]:
-    """Return the parameters of an item for a seed, and how many draws it took to fulfil `where`."""
+    """Return the parameters of an item for a seed, and how many draws it took to satisfy `where`."""
     for attempt in range(MAX_TRIES):
         values: dict[str, Value] = {}
         for name, param in item.params.items():
             values[name] = _draw(param, values, Stream(salt, seed, item.id, name, attempt))
         if all(condition.value(values) for condition in item.where):
             return values, attempt + 1
-    raise FormulaError(f'no draw fulfils "where": {", ".join(condition.text for condition in item.where)}')
+    raise FormulaError(f'no draw satisfies "where": {", ".join(condition.text for condition in item.where)}')
 
 
 def _draw(param: Param, earlier: Mapping[str, Value], stream: Stream) -> Value:

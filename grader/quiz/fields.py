@@ -19,19 +19,19 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
 
 def _slug(text: str) -> str:
     if not SLUG.fullmatch(text):
-        raise ValueError(f'"{text}" is no id: write lower-case words joined by hyphens')
+        raise ValueError(f'"{text}" is not an id: write lower-case words joined by hyphens')
     return text
 
 
 def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
-        raise ValueError(f'"{text}" is no name: write a letter, then letters, digits or _')
+        raise ValueError(f'"{text}" is not a name: write a letter, then letters, digits or _')
     return text
 
 
 def _unit(text: str) -> str:
     if text not in UNITS:
-        raise ValueError(f'"{text}" is none of the units {", ".join(UNITS)}')
+        raise ValueError(f'"{text}" is not one of the units {", ".join(UNITS)}')
     return text
 
 
@@ -110,7 +110,7 @@ class Hint(BankPart):
 
 
 class Wrong(BankPart):
-    """What a foreseen wrong answer betrays."""
+    """The feedback on a foreseen wrong answer, and the misconception it shows."""
 
     feedback: Text
     misconception: Slug

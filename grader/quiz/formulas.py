@@ -1,7 +1,7 @@
-"""Formulas of the course: arithmetic on drawn numbers, and nothing else of Python.
+"""Formulas of the course: arithmetic on drawn numbers, and no other Python.
 
 A formula is parsed by Python and evaluated here, node by node: numbers, names, + - * / // % **, comparisons, and six
-functions. Sizes are bounded at every step, so that no formula can be slow. What a student writes is never a formula.
+functions. Sizes are bounded at every step, so that no formula is slow. What a student writes is never evaluated here.
 """
 
 import ast
@@ -49,7 +49,7 @@ class FormulaError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """A formula that was read: `(n + 2 * p - k) // s + 1`."""
+    """A parsed formula: `(n + 2 * p - k) // s + 1`."""
 
     text: str
     _tree: ast.expr = field(compare=False, repr=False)
@@ -121,7 +121,7 @@ def _evaluate(node: ast.expr, names: Mapping[str, Value]) -> Value:
 
 def _bounded(value: Value) -> Value:
     if not isinstance(value, (int, float)) or not math.isfinite(value) or abs(value) > MAX_VALUE:
-        raise FormulaError("a value is too large, or no real number")
+        raise FormulaError("a value is too large, or not a real number")
     return value
 
 
@@ -132,7 +132,7 @@ def fill(text: str, names: Mapping[str, Value]) -> str:
         if match[0] in ("{{", "}}"):
             return match[0][0]
         if match[1] is None:
-            raise FormulaError(f'a single "{match[0]}" stands in a text with params: write {{{{ and }}}}')
+            raise FormulaError(f'a single "{match[0]}" in a text with params: write {{{{ and }}}}')
         return shown_number(read_formula(match[1]).value(names))
 
     return _PLACE.sub(replaced, text)

@@ -1,4 +1,4 @@
-"""Grades one response: its points, its feedback, and the misconceptions it betrays."""
+"""Grades one response: its points, its feedback, and the misconceptions it shows."""
 
 from grader.core.model import ItemResult
 from grader.quiz.responses import shown
@@ -6,7 +6,7 @@ from grader.quiz.types import Item
 from grader.quiz.types.base import RIGHT, WRONG, Aliases
 
 _WITHDRAWN = "This item was withdrawn. It does not count."
-_GIVEN = "This item was found wrong. Everybody gets its points."
+_GIVEN = "This item has an error. Everyone gets its points."
 
 
 def grade_item(item: Item, value: object, aliases: Aliases | None = None, *, hints: int = 0) -> ItemResult:
@@ -20,7 +20,7 @@ def grade_item(item: Item, value: object, aliases: Aliases | None = None, *, hin
     points = max(0.0, item.points * marked.credit - cost)
     feedback = (item.explanation,) if is_right else marked.feedback
     if not feedback and value is not None:
-        feedback = (f"Not yet. What this asks of you: {item.objective}.",)
+        feedback = (f"Not yet. The goal: {item.objective}.",)
     if cost and marked.credit:
         feedback = (*feedback, f"Hints cost {cost:g} of the points.")
     if item.void is not None:

@@ -6,9 +6,8 @@ from fractions import Fraction
 
 from grader.quiz.fields import Tolerance
 from grader.quiz.formulas import Formula, Value
-from grader.quiz.responses import ResponseError
+from grader.quiz.responses import MAX_LENGTH, ResponseError
 
-MAX_LENGTH = 60
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?"
 _NUMERIC = re.compile(rf"({_NUMBER})\s*(?:/\s*({_NUMBER}))?\s*(%)?")
 _EXPECTED = "a number is expected, for example: 28, 0.5, 1/2 or 50%"

@@ -1,4 +1,4 @@
-"""One student at a quiz: which item is on, what was answered, which hints are open. Knows no terminal."""
+"""The state of a quiz that is being answered: current item, responses, opened hints. It prints and reads nothing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from grader.quiz.types import Item
 
 @dataclass(slots=True, kw_only=True)
 class QuizSession:
-    """A quiz being answered. `place` counts from 0; past the last item the student is through.
+    """A quiz that is being answered. `place` is the index of the current item; len(items) after the last one.
 
-    Withdrawn items are not asked. What was answered for them before stays in the file.
+    Withdrawn items are not asked. Earlier responses to them stay in the file.
     """
 
     bank: Bank
@@ -27,7 +27,7 @@ class QuizSession:
 
     @classmethod
     def begin(cls, bank: Bank, responses: Responses) -> Self:
-        """Go on at the first item that is open; at the first of all where none is."""
+        """Start at the first item without a response; at the first item where all have one."""
         found = cls(
             bank=bank,
             seed=responses.seed,
@@ -40,11 +40,11 @@ class QuizSession:
 
     @property
     def item(self) -> Item | None:
-        """The item that is on; None when the student is through."""
+        """The current item; None after the last one."""
         return self.items[self.place] if self.place < len(self.items) else None
 
     def answer(self, text: str) -> None:
-        """Take a response, and go on. Raises ResponseError where it cannot be read; then nothing changes."""
+        """Store a response, and go on. Raises ResponseError where it cannot be read; then nothing changes."""
         item = self.items[self.place]
         item.read(text)
         self.given[item.id] = text
@@ -59,13 +59,13 @@ class QuizSession:
         self.place = max(0, self.place - 1)
 
     def go_to(self, number: int) -> bool:
-        """Go to the item of this number, counted from 1; tell whether there is one."""
+        """Go to the item of this number, counted from 1; return False where there is none."""
         if there := 1 <= number <= len(self.items):
             self.place = number - 1
         return there
 
     def open_hint(self) -> Hint | None:
-        """Open the next hint of the item that is on; None where there is no further one."""
+        """Open and return the next hint of the current item; None where all are open."""
         item = self.items[self.place]
         opened = self.hints.get(item.id, 0)
         if opened >= len(item.hints):

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Collection
 
+MAX_LENGTH = 60  # of a number or a shape, in characters
+
 
 class ResponseError(Exception):
     """What a student wrote cannot be read as an answer. The message says what was expected, with an example."""
@@ -21,7 +23,7 @@ def read_letters(value: object, letters: Collection[str], *, several: bool) -> f
     choices = ", ".join(sorted(letters))
     for letter in found:
         if letter not in letters:
-            raise ResponseError(f'"{letter[:20]}" is none of the options; they are {choices}')
+            raise ResponseError(f'"{letter[:20]}" is not one of the options: {choices}')
     if not several and len(found) != 1:
         raise ResponseError(f"choose one of {choices}, for example: {min(letters)}")
     return frozenset(found)

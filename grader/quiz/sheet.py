@@ -1,4 +1,4 @@
-"""A sheet: the items of a quiz as plain lines, and the answers file a student fills."""
+"""The items of a quiz as plain lines, and the answers file that a student fills in."""
 
 import re
 import secrets
@@ -14,7 +14,7 @@ _OWN_LINE = re.compile(r"    |\t|\s*(?:[-*|#>]|\d+[.)])")
 
 
 def new_seed() -> int:
-    """Return the seed of a student who has none yet."""
+    """Return a new seed, for a student without one."""
     return secrets.randbelow(MAX_SEED)
 
 
@@ -38,7 +38,7 @@ def filled(
 
 
 def head(bank: Bank, seed: int) -> list[str]:
-    """Return the first lines of an answers file: whose it is, and the seed where anything is drawn from it."""
+    """Return the first lines of an answers file: its quiz, and the seed where anything is drawn from it."""
     lines = [
         f"# {bank.title} (notes, section {bank.section}).",
         f"# Fill in by hand, or with `grade quiz {bank.id}`.",
@@ -66,7 +66,7 @@ def question(item: Item) -> list[str]:
 
 
 def _paragraphs(markdown: str) -> list[str]:
-    """Return the lines of a text, with those of one paragraph joined; code, lists and tables stay as they are."""
+    """Return the lines of a text, with those of one paragraph joined; code, lists and tables keep their lines."""
     lines: list[str] = []
     for line in markdown.split("\n"):
         goes_on = bool(lines) and bool(lines[-1]) and not _OWN_LINE.match(lines[-1])

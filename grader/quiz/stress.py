@@ -1,6 +1,6 @@
-"""Draws every item of a bank with many seeds, and says what goes wrong with any of them.
+"""Draws every item of a bank with many seeds, and reports what is wrong with any draw.
 
-The idea is that of `stresstest_exercise` in R/exams: what no reader notices in one draw, two hundred show.
+The idea is that of `stresstest_exercise` in R/exams: two hundred draws show what a reader of one draw cannot notice.
 """
 
 import math
@@ -65,7 +65,7 @@ def _item(bank: Bank, item: Item, seeds: Sequence[int]) -> Problems:
 def _draw_problems(draws: Sequence[tuple[Mapping[str, Value], int]]) -> Problems:
     accepted = len(draws) / sum(tries for _, tries in draws)
     if accepted < MIN_ACCEPTED:
-        yield ("where",), f"only {accepted:.0%} of the draws fulfil where; narrow the parameters instead"
+        yield ("where",), f"only {accepted:.0%} of the draws satisfy where; narrow the parameters instead"
     different = len({tuple(values.values()) for values, _ in draws})
     if different < min(MIN_DRAWS, len(draws)):
         yield ("params",), f"{len(draws)} seeds give {different} different draws"
@@ -75,7 +75,7 @@ def _seed_problems(item: Item, aliases: Aliases) -> Problems:
     yield from item.item_problems(aliases)
     for number in (number for _, part in item.answerables() for number in part.numbers()):
         if not math.isfinite(number) or abs(number) > MAX_SIZE:
-            yield ("key",), f"the number {number:g} is absurd"
+            yield ("key",), f"the number {number:g} is too large"
     if item.void is not None:
         return
     full = grade_item(item, item.key_response(), aliases)
@@ -87,7 +87,7 @@ def _seed_problems(item: Item, aliases: Aliases) -> Problems:
 
 
 def _hidden(item: Item, aliases: Aliases) -> Iterator[Location]:
-    """Yield the places of foreseen wrong answers whose feedback no student sees: another one comes first."""
+    """Yield the places of foreseen wrong answers whose feedback is never shown: an earlier one is equal."""
     for where, part in item.answerables():
         for n, wrong in enumerate(part.foreseen()):
             response = part.read(part.written(wrong.value))
@@ -100,7 +100,7 @@ def _bank_problems(bank: Bank) -> Problems:
     if len(right) >= MIN_POSITIONS:
         letter, count = Counter(right).most_common(1)[0]
         if count > MAX_POSITION_SHARE * len(right):
-            yield ("items",), f"{count} of {len(right)} right options are {letter}; let them stand elsewhere"
+            yield ("items",), f"{count} of {len(right)} right options are {letter}; move some of them"
     verdicts = [item.verdict for item in bank.items if item.verdict is not None]
     if len(verdicts) >= MIN_POSITIONS and len(set(verdicts)) == 1:
         yield ("items",), f"all {len(verdicts)} statements are {str(verdicts[0]).lower()}"

@@ -1,4 +1,4 @@
-"""Words as answers: one normal form for what is typed in many ways, near misses, and patterns that cannot be slow."""
+"""Words as answers: their normal form, near misses, and regular expressions that are never slow."""
 
 import re
 import unicodedata
@@ -21,12 +21,12 @@ def normal(text: str, aliases: Mapping[str, str] | None = None) -> str:
 
 
 def matches(text: str, patterns: Iterable[str]) -> bool:
-    """Tell whether a pattern fits the whole of a text in normal form."""
+    """Tell whether a pattern matches the whole of a text in normal form."""
     return len(text) <= MAX_LENGTH and any(re.fullmatch(pattern, text) for pattern in patterns)
 
 
 def near(text: str, accepted: Iterable[str]) -> bool:
-    """Tell whether a text is one slip away from an accepted one: a letter too many, too few, wrong, or two swapped."""
+    """Tell whether a text is one typing error off an accepted one: a letter more, less, wrong, or two swapped."""
     return any(len(word) >= MIN_NEAR and word != text and _one_slip(text, word) for word in accepted)
 
 
@@ -39,20 +39,20 @@ def _one_slip(one: str, other: str) -> bool:
     return a[1:] == b[1:] or a[1:] == b or a == b[1:] or swapped
 
 
-# A pattern meets at most MAX_LENGTH characters. Two unbounded repetitions, none of them of a group, and a few
+# A pattern is matched with at most MAX_LENGTH characters. Two unbounded repetitions, none of them of a group, and a few
 # choices keep the worst case of a backtracking matcher in the milliseconds.
 _MAX_REPEATS, _MAX_CHOICES = 2, 8
 _TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?:|[()|]|[*+?]|\{[0-9,]*\}|.", re.DOTALL)
 
 
 def check_pattern(pattern: str) -> str:
-    """Return a pattern that can be trusted. Raises ValueError for one that is broken, useless or slow."""
+    """Return the pattern. Raises ValueError for one that is invalid, never matches, or may be slow."""
     try:
         re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"is no regular expression: {error}") from None
+        raise ValueError(f"is not a regular expression: {error}") from None
     if pattern != pattern.casefold() and not re.search(r"\\[A-Z]", pattern):
-        raise ValueError("is compared with lower-case text, and has capitals: it can never fit")
+        raise ValueError("is compared with lower-case text, and has capitals: it can never match")
     parts = _TOKEN.findall(pattern)
     costs = [_cost(before, part) for before, part in zip(["", *parts], parts, strict=False)]
     if costs.count("repeat") > _MAX_REPEATS or costs.count("choice") > _MAX_CHOICES:

@@ -1,6 +1,6 @@
 """The units an answer may carry: what is measured, and how many of its base unit one is."""
 
-# Bits and kilo-operations are left out: nobody asks for them, and "k" alone is ambiguous.
+# Bits and kilo-operations are left out: no item asks for them, and "k" alone is ambiguous.
 _FAMILIES: dict[str, dict[str, float]] = {
     "memory": {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 1e3, "MB": 1e6, "GB": 1e9},
     "parameters": {"parameters": 1, "params": 1},

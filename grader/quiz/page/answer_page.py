@@ -1,4 +1,4 @@
-"""A quiz as one page: no network, no key, no feedback; its answers download as the file that `grade` reads."""
+"""A quiz as one page that needs no network and holds no key; it downloads the answers file that `grade` reads."""
 
 import json
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ def to_html(bank: Bank, responses: Responses) -> str:
     asked = bank.sheet(responses.seed)
     open_items = [item for item in asked if item.void is None]
     body = [_item(item, n, len(open_items)) for n, item in enumerate(open_items, start=1)]
-    told = tag("script", _data(bank, responses, asked), type="application/json", id="quiz")
+    data = tag("script", _data(bank, responses, asked), type="application/json", id="quiz")
     return document(
         f"{bank.title} - convgrader quiz",
         skip("Skip to the questions", "questions"),
         _header(bank, open_items),
         tag("main", *body, id="questions"),
         _bar(bank),
-        told,
+        data,
         style=here.with_name("quiz.css").read_text(encoding="utf-8"),
         script=here.with_name("quiz.js").read_text(encoding="utf-8"),
     )
@@ -62,7 +62,7 @@ def _item(item: Item, n: int, count: int) -> Markup:
         tag("div", prose(item.prompt_text()), id=f"{name}-prompt"),
         item.controls(name),
         form if item.shows_answer_form else NOTHING,
-        tag("p", class_="said", role="status"),
+        tag("p", class_="todo", role="status"),
         _hints(item),
         id=name,
         data_item=item.id,
@@ -72,11 +72,11 @@ def _item(item: Item, n: int, count: int) -> Markup:
 
 
 def _hints(item: Item) -> Markup:
-    """Return the hints of an item, closed, each with what it costs, and the button that opens the next."""
+    """Return the hints of an item, hidden, each with its cost, and the buttons that open them one after the other."""
     if not item.hints:
         return NOTHING
     count = len(item.hints)
-    told = [
+    texts = [
         tag("p", tag("b", f"Hint {n} of {count}:"), " ", inline(hint.text), hidden="")
         for n, hint in enumerate(item.hints, start=1)
     ]
@@ -84,7 +84,7 @@ def _hints(item: Item) -> Markup:
         tag("button", f"Open hint {n} of {count}" + _cost(hint.cost), type="button", data_hint=n, hidden="")
         for n, hint in enumerate(item.hints, start=1)
     ]
-    return tag("div", tag("div", *told, aria_live="polite"), *buttons, class_="hints")
+    return tag("div", tag("div", *texts, aria_live="polite"), *buttons, class_="hints")
 
 
 def _cost(cost: float) -> str:
@@ -100,7 +100,7 @@ def _bar(bank: Bank) -> Markup:
 
 
 def _data(bank: Bank, responses: Responses, asked: list[Item]) -> Markup:
-    """Return what the script needs, as JSON that no text in it can end: the answers file, cut where answers belong."""
+    """Return the data of quiz.js, the answers file cut where responses belong, escaped: no text ends the script."""
     data = {
         "file": f"{bank.id}.yaml",
         "keep": f"convgrader quiz {bank.id} {responses.seed if bank.seed is None else bank.seed}",

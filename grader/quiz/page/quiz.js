@@ -1,5 +1,5 @@
 "use strict";
-// Keeps what is chosen and typed, and writes the answers file. It knows no key: there is none in the page.
+// Stores what is chosen and typed, and writes the answers file. The page holds no key.
 const quiz = JSON.parse(document.getElementById("quiz").textContent);
 const fieldsets = new Map([...document.querySelectorAll("fieldset")].map(set => [set.dataset.item, set]));
 const state = document.getElementById("state");
@@ -26,7 +26,7 @@ function fill(set, parts) {
   }
 }
 
-// A response of the parts of an item: the response, or undefined, and what is still to do, if anything is.
+// The response that the values of an item's controls make, or undefined; and what is still to do, if anything.
 const responses = {
   one: parts => [parts.choice],
   text: parts => [parts.text],
@@ -49,10 +49,10 @@ const same = (one, other) => {
   return names.length === Object.keys(other).length && names.every(name => one[name] === other[name]);
 };
 
-// JSON is YAML, once what YAML allows in no file is spelled out, and half a character is replaced.
-const spelled = text => "\\u" + text.charCodeAt(0).toString(16).padStart(4, "0");
+// JSON is YAML once the characters that YAML forbids are escaped, and lone surrogates are replaced.
+const escaped = text => "\\u" + text.charCodeAt(0).toString(16).padStart(4, "0");
 const quoted = text => JSON.stringify(text.replace(/\p{Surrogate}/gu, "\uFFFD"))
-  .replace(/[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g, spelled);
+  .replace(/[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g, escaped);
 const yaml = value => typeof value === "string" ? quoted(value)
   : "{" + Object.entries(value).map(([name, part]) => `${quoted(name)}: ${quoted(part)}`).join(", ") + "}";
 
@@ -75,7 +75,7 @@ function answersFile() {
   return lines.join("\n") + "\n";
 }
 
-// What is kept says which answers file it was typed over: an item that has changed there since wins.
+// What is stored names the response it was typed over: where the answers file has another one by now, that one counts.
 function keep() {
   const items = {};
   for (const item of quiz.items) {
@@ -98,25 +98,25 @@ function kept() {
   }
 }
 
-// What is said again is not announced again.
-const say = (part, words) => { if (part.textContent !== words) part.textContent = words; };
+// Only a changed text is set: screen readers announce every text that is set.
+const setText = (part, words) => { if (part.textContent !== words) part.textContent = words; };
 
-function tell() {
+function showState() {
   const open = [];
   [...fieldsets.values()].forEach((set, n) => {
     const [response, todo] = responses[set.dataset.kind](partsOf(set), set);
     if (response === undefined) open.push(n + 1);
     set.classList.toggle("done", response !== undefined);
-    say(set.querySelector(".said"), todo || "");
+    setText(set.querySelector(".todo"), todo || "");
     show(set);
   });
   const count = fieldsets.size - open.length;
   const few = open.length && count && open.length <= 5 ? `, not yet ${open.join(", ")}` : "";
-  say(state, `${count} of ${fieldsets.size} answered${few}. ` + (downloaded ? `${quiz.file} is downloaded.`
+  setText(state, `${count} of ${fieldsets.size} answered${few}. ` + (downloaded ? `${quiz.file} is downloaded.`
     : keeps ? "Kept in this browser." : "This browser keeps nothing: download your answers before you leave."));
 }
 
-// On paper a field is its text, however long: a box would show its beginning.
+// Printed, a field is its whole text: an input element would cut it off.
 function show(set) {
   for (const control of controls(set)) {
     if (chooses(control)) continue;
@@ -137,7 +137,7 @@ function changed() {
   unsaved = true;
   downloaded = false;
   keep();
-  tell();
+  showState();
 }
 
 const before = kept();
@@ -150,7 +150,7 @@ for (const item of quiz.items) {
 }
 showHints();
 keep();
-tell();
+showState();
 
 document.addEventListener("input", changed);
 document.addEventListener("change", changed);
@@ -171,9 +171,9 @@ document.getElementById("download").addEventListener("click", () => {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   unsaved = false;
   downloaded = true;
-  tell();
+  showState();
 });
-// What the keyboard reaches is never behind the bar, however high its text makes it.
+// The control in focus is never behind the bar, however many lines the bar has.
 new ResizeObserver(([bar]) => {
   document.documentElement.style.scrollPaddingBottom = `${bar.target.offsetHeight + 16}px`;
 }).observe(document.querySelector(".bottom"));

@@ -15,7 +15,8 @@ from pydantic import Field, field_validator
 from grader.quiz.credit import part_credit
 from grader.quiz.evaluation import Evaluator
 from grader.quiz.fields import BankPart, Condition, Hint, Name, Param, Text, Void, Wrong
-from grader.quiz.responses import shown
+from grader.quiz.responses import MAX_LENGTH, shown
+from grader.quiz.types.html_controls import field
 from grader.report.html_markup import Markup
 
 Aliases = Mapping[str, str]
@@ -74,6 +75,10 @@ class Answerable(BankPart):
         """Return how the key differs from what `verify` computed."""
         return f"the key is {getattr(self, self.key_field)}, but torch says {value}"
 
+    def control(self, name: str, part: str, label: str) -> Markup:
+        """Return one control to answer with; quiz.js keeps its value under the name of its part."""
+        return field(name, label, part, max_length=MAX_LENGTH)
+
     def foreseen(self) -> Sequence[Any]:
         """Return the wrong answers that have feedback, each with its `value`."""
         found: Sequence[Any] = getattr(self, "expected_wrong", ())
@@ -88,7 +93,7 @@ class Answerable(BankPart):
         return None
 
     def numbers(self) -> Iterator[float]:
-        """Yield the numbers of the key and of foreseen answers, which a draw can make absurd."""
+        """Yield the numbers of the key and of foreseen answers, which a draw can make too large."""
         yield from ()
 
 
@@ -141,12 +146,9 @@ class Item(Answerable):
 
     # --- on the page
 
-    @abstractmethod
     def controls(self, name: str) -> Markup:
-        """Return the controls to answer with; `name` is unique in the page, and `name-form` says what to write.
-
-        Every control has a part, the name under which its value is kept.
-        """
+        """Return the controls to answer with, a single one unless overridden; `name` is unique in the page."""
+        return self.control(name, "text", "Your answer")
 
     def control_values(self, value: object) -> dict[str, str]:
         """Return what the controls hold for a response that can be read, by part."""
@@ -173,7 +175,7 @@ class Item(Answerable):
         return None
 
     def right_places(self) -> list[str]:
-        """Return the letter of the right option, where there is one: a bank should not have it always at the same."""
+        """Return the letter of the right option, where there is one: in a bank it should vary."""
         return []
 
     @property

@@ -12,7 +12,7 @@ from grader.quiz.types.lettered import distinct, lettered, verify_names
 
 
 class Option(BankPart):
-    """One option of a choice. A wrong one is a distractor: it says what misconception it betrays."""
+    """One option of a choice. A wrong one is a distractor: it names the misconception it shows."""
 
     text: Text
     correct: bool = False
@@ -115,11 +115,11 @@ def option_problems(options: Options, *, one: bool) -> Problems:
     yield from distinct({letter: option.text for letter, option in options.items()})
     key = right_letters(options)
     if one and len(key) != 1:
-        yield (), f"a choice of one has one right option, and this one has {len(key)}"
+        yield (), f"exactly one option must be right, and here the number is {len(key)}"
     if not key:
         yield (), "no option is right"
     if key and all(options[letter].void == "drop" for letter in key):
         yield (), "every right option is void; write void: full for the item"
     for letter, option in options.items():
         if not option.correct and option.misconception is None:
-            yield (letter,), f'the distractor {letter} lacks the "misconception" it betrays'
+            yield (letter,), f'the distractor {letter} needs a "misconception"'

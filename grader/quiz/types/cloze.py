@@ -57,7 +57,7 @@ class ClozeItem(Item):
             given = dict(zip(gaps, parts, strict=False))
         for name in given:
             if name not in gaps:
-                raise ResponseError(f'there is no gap "{name[:20]}"; they are {", ".join(gaps)}')
+                raise ResponseError(f'there is no gap "{name[:20]}"; the gaps are {", ".join(gaps)}')
         return {name: self._read_blank(name, part) for name, part in given.items() if not is_empty(part)}
 
     def _read_blank(self, name: str, part: object) -> object:
@@ -78,7 +78,7 @@ class ClozeItem(Item):
         """Yield gaps without a blank, blanks without one gap, what is wrong with blanks, and needless expressions."""
         gaps = self.gaps
         for name in sorted(set(gaps) - set(self.blanks)):
-            yield ("prompt",), f'the prompt has a gap [[{name}]], but "blanks" does not know it'
+            yield ("prompt",), f'the prompt has a gap [[{name}]], but "blanks" has no entry for it'
         for name, blank in self.blanks.items():
             if gaps.count(name) != 1:
                 yield (
@@ -103,9 +103,9 @@ class ClozeItem(Item):
         """Return what to write: the names of the gaps."""
         gaps = self.gaps
         return (
-            f"what belongs into the gaps, in their order: {'; '.join(gaps)}"
+            f"what goes into the gaps, in order: {'; '.join(gaps)}"
             if len(gaps) > 1
-            else f"what belongs into [{gaps[0]}]"
+            else f"what goes into [{gaps[0]}]"
         )
 
     def listed_choices(self) -> Iterator[str]:

@@ -44,9 +44,7 @@ class CodeOutputItem(Item):
         """Read printed text, or a list of numbers."""
         text = brackets(value) if isinstance(value, list) else str(value)
         if isinstance(value, dict) or not tokens(text) or len(text) > MAX_LENGTH:
-            raise ResponseError(
-                "what is printed is expected, for example: tensor([1., 2.]); put it in quotes"
-            )
+            raise ResponseError('write what is printed, in quotes, for example: "tensor([1., 2.])"')
         return text
 
     def mark(self, response: str, aliases: Mapping[str, str]) -> MarkedResponse:

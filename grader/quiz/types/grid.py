@@ -22,7 +22,7 @@ _EXPECTED = "a matrix is expected, for example: 1 2; 3 4 or [[1, 2], [3, 4]]"
 
 
 class WrongGrid(Wrong):
-    """A matrix that betrays a misconception."""
+    """A matrix that shows a misconception."""
 
     value: list[list[Number]]
 

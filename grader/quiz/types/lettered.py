@@ -20,7 +20,7 @@ def distinct(texts: Mapping[str, str]) -> Problems:
     for name, text in sorted(texts.items()):
         first = seen.setdefault(" ".join(text.split()), name)
         if first != name:
-            yield (name,), f"{name} says the same as {first}"
+            yield (name,), f"{name} has the same text as {first}"
 
 
 def verify_names(verify: Collection[str] | None, names: Collection[str], what: str) -> Problems:

@@ -27,7 +27,7 @@ from grader.quiz.types.lettered import distinct, lettered, verify_names
 from grader.report.html_markup import Markup, joined, tag
 
 _PAIR = re.compile(r"(\d+)\s*[=:.)-]?\s*([a-z]+)")
-_SEVERAL_OR_NONE = "Each row gets one of these; one may serve several rows, or none."
+_SEVERAL_OR_NONE = "Choose one of these for each row; you may use one several times, or not at all."
 
 
 class Row(BankPart):
@@ -62,11 +62,9 @@ class MatchItem(Item):
         pairs = self._pairs(value)
         for row, letter in pairs.items():
             if row not in self.rows:
-                raise ResponseError(f'there is no row "{row[:20]}"; they are {", ".join(self.rows)}')
+                raise ResponseError(f'there is no row "{row[:20]}"; the rows are {", ".join(self.rows)}')
             if letter not in self.choices:
-                raise ResponseError(
-                    f'"{letter[:20]}" is none of the choices; they are {", ".join(self.choices)}'
-                )
+                raise ResponseError(f'"{letter[:20]}" is not one of the choices: {", ".join(self.choices)}')
         return pairs
 
     def _pairs(self, value: object) -> dict[str, str]:

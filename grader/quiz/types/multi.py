@@ -39,7 +39,7 @@ class MultiItem(ChoiceItem):
         marked = option_mark(options, decided, choice_credit(self.credit, decided, key, len(options)))
         if marked.credit == 1.0 or not key - decided:
             return marked
-        missed = "What you left out is right too: go through the options once more."
+        missed = "At least one more option is right: go through them once more."
         return MarkedResponse(
             credit=marked.credit, feedback=(*marked.feedback, missed), misconceptions=marked.misconceptions
         )

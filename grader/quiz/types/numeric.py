@@ -7,7 +7,6 @@ from typing import Literal, SupportsFloat, cast
 from grader.quiz.fields import Number, Text, Tolerance, Unit, Wrong
 from grader.quiz.formulas import Formula, Value
 from grader.quiz.numeric_answers import (
-    MAX_LENGTH,
     number_text,
     plain,
     read_number,
@@ -24,15 +23,13 @@ from grader.quiz.types.base import (
     Problems,
     foreseen_mark,
 )
-from grader.quiz.types.html_controls import field
 from grader.quiz.units import converted, find_unit, siblings
-from grader.report.html_markup import Markup
 
 _WITH_UNIT = re.compile(r"(.*?[\d.])\s*([A-Za-z]+|%)?")
 
 
 class WrongNumber(Wrong):
-    """A number that betrays a misconception, in the unit of the key."""
+    """A number that shows a misconception, in the unit of the key."""
 
     value: Number
 
@@ -100,20 +97,12 @@ class NumberKey(Answerable):
         """Yield the key and the foreseen numbers."""
         yield from (plain(self.key), *(plain(wrong.value) for wrong in self.expected_wrong))
 
-    def control(self, name: str, part: str, label: str) -> Markup:
-        """Return the field to type the number into."""
-        return field(name, label, part, max_length=MAX_LENGTH)
-
 
 class NumericItem(Item, NumberKey):
     """A number."""
 
     type: Literal["numeric"]
     verify: Text | None = None
-
-    def controls(self, name: str) -> Markup:
-        """Return a field to type into."""
-        return self.control(name, "text", "Your answer")
 
 
 class NumericBlank(NumberKey):

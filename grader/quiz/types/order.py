@@ -15,7 +15,7 @@ from grader.report.html_markup import Markup, joined
 
 
 class WrongOrder(Wrong):
-    """An order that betrays a misconception."""
+    """An order that shows a misconception."""
 
     value: list[str]
 
@@ -62,7 +62,7 @@ class OrderItem(Item):
             if sorted(order) != sorted(self.parts):
                 yield where, f"an order names each of {', '.join(self.parts)} once"
         if self.key == sorted(self.parts):
-            yield ("parts",), "the parts stand in the right order already; list them in another"
+            yield ("parts",), "the parts are in the right order already; list them in another"
         for n, wrong in enumerate(self.expected_wrong):
             if wrong.value == self.key:
                 yield ("expected_wrong", n, "value"), IS_RIGHT

@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from grader.quiz.fields import Size, Text, Wrong
-from grader.quiz.numeric_answers import MAX_LENGTH
-from grader.quiz.responses import ResponseError
+from grader.quiz.responses import MAX_LENGTH, ResponseError
 from grader.quiz.types.base import (
     IS_RIGHT,
     RIGHT,
@@ -19,8 +18,6 @@ from grader.quiz.types.base import (
     foreseen_mark,
     within,
 )
-from grader.quiz.types.html_controls import field
-from grader.report.html_markup import Markup
 
 MAX_AXES = 8
 _ANY_BATCH = {"N", "B", "*", "-1", "None"}
@@ -29,7 +26,7 @@ _EXPECTED = "a shape is expected, for example: (1, 8, 32, 32)"
 
 
 class WrongShape(Wrong):
-    """A shape that betrays a misconception."""
+    """A shape that shows a misconception."""
 
     value: list[Size]
 
@@ -74,20 +71,12 @@ class ShapeKey(Answerable):
         """Yield the sizes of the key."""
         yield from (size for size in self.key if isinstance(size, int))
 
-    def control(self, name: str, part: str, label: str) -> Markup:
-        """Return the field to type the shape into."""
-        return field(name, label, part, max_length=MAX_LENGTH)
-
 
 class ShapeItem(Item, ShapeKey):
     """The shape of a tensor."""
 
     type: Literal["shape"]
     verify: Text | None = None
-
-    def controls(self, name: str) -> Markup:
-        """Return a field to type into."""
-        return self.control(name, "text", "Your answer")
 
 
 class ShapeBlank(ShapeKey):
@@ -123,4 +112,4 @@ def _read_size(part: object, *, batch: bool) -> int | str:
 def _size_problems(sizes: Sequence[object]) -> Problems:
     for n, size in enumerate(sizes):
         if size != "N" and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
-            yield (n,), f"{size} is no size; divide with // in formulas"
+            yield (n,), f"{size} is not a size; divide with // in formulas"

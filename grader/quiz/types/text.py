@@ -22,7 +22,7 @@ from grader.report.html_markup import Markup
 
 
 class WrongText(Wrong):
-    """A text that betrays a misconception."""
+    """A text that shows a misconception."""
 
     value: Text
 
@@ -45,11 +45,11 @@ class WordsKey(Answerable):
         if not 0 < len(text) <= MAX_LENGTH:
             raise ResponseError(f"a word or two are expected, at most {MAX_LENGTH} characters")
         if self.choices is not None and normal(text) not in {normal(choice) for choice in self.choices}:
-            raise ResponseError(f'"{text[:20]}" is none of {", ".join(self.choices)}')
+            raise ResponseError(f'"{text[:20]}" is not one of {", ".join(self.choices)}')
         return text
 
     def mark(self, response: str, aliases: Mapping[str, str]) -> MarkedResponse:
-        """Compare normal forms with what is accepted, then with the foreseen texts; point out a slip of the keys."""
+        """Compare normal forms with what is accepted, then with the foreseen texts; point out a typing error."""
         text = normal(response, aliases)
         accepted = {normal(word, aliases) for word in self.accept}
         if text in accepted or matches(text, self.patterns):
@@ -66,7 +66,7 @@ class WordsKey(Answerable):
         accepted = {normal(word, aliases) for word in self.accept}
         for n, word in enumerate(self.accept):
             if not normal(word):
-                yield ("accept", n), "nothing is left of this text once punctuation is taken away"
+                yield ("accept", n), "this text has nothing but punctuation"
         choices = {normal(word, aliases) for word in self.choices or ()}
         if self.choices is not None and not accepted & choices:
             yield ("choices",), "none of the choices is accepted"
@@ -110,10 +110,6 @@ class TextItem(Item, WordsKey):
 
     type: Literal["text"]
     verify: Text | None = None
-
-    def controls(self, name: str) -> Markup:
-        """Return a list of the choices, or the field to type into."""
-        return self.control(name, "text", "Your answer")
 
 
 class TextBlank(WordsKey):
