@@ -248,7 +248,7 @@ def test_a_repository_that_cannot_be_read_is_a_folder_and_says_so(ada, monkeypat
     assert told.at == WRITTEN
     assert reason in told.note
     assert told.note.startswith("a git checkout, but ")
-    assert told.note.endswith(": its newest file tells the time")
+    assert told.note.endswith(": the time is that of its newest file")
 
 
 def test_without_git_it_is_a_folder_and_says_so(ada, monkeypatch):

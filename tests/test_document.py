@@ -89,7 +89,7 @@ def test_a_bomb_of_aliases_is_refused_at_once():
     ("data", "message"),
     [
         (b"title: \xff\n", "some.yaml:1:1: is not UTF-8 text"),
-        (b"title: t\n" + b"#" * yaml_document.MAX_BYTES, "some.yaml: is larger than 256 KiB"),
+        (b"title: t\n" + b"#" * yaml_document.MAX_DOCUMENT_BYTES, "some.yaml: is larger than 256 KiB"),
         (None, "some.yaml: cannot be read: No such file"),
     ],
     ids=["encoding", "size", "missing"],
