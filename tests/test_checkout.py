@@ -230,7 +230,7 @@ def _fifo_of_objects(folder: Path) -> None:
 
 
 BROKEN = {
-    _file: "no folder of its own", _link: "no folder of its own", _objects_elsewhere: "no folder of its own",
+    _file: "not a folder of its own", _link: "not a folder of its own", _objects_elsewhere: "not a folder of its own",
     _unborn: "no commit is found", _fifo: "no commit is found", _outside: "no commit is found", _no_hash: "no commit is found",
     _damaged: "cannot be read", _tree: "cannot be read", _no_time: "cannot be read", _no_year: "cannot be read",
     _huge: "cannot be read", _huge_that_says_it_is_small: "cannot be read", _fifo_of_objects: "cannot be read",
