@@ -51,3 +51,31 @@ def test_a_course_named_by_the_environment_must_be_one(tmp_path, monkeypatch):
 def test_without_it_the_course_of_the_checkout_is_found(monkeypatch):
     monkeypatch.delenv(catalog.COURSE_VARIABLE, raising=False)
     assert len(catalog.load(catalog.find_root()).exercises) >= 6
+
+
+# --- limits: the smallest and the largest that is accepted, and one beyond
+
+
+@pytest.mark.parametrize(
+    ("old", "good", "bad"),
+    [
+        ("points: 13", "points: 0.25", "points: 0"),
+        ("call_limit_s: 1.5", "call_limit_s: 0.1", "call_limit_s: 0"),
+        ("memory_limit_mib: 256", "memory_limit_mib: 1", "memory_limit_mib: 0"),
+        ("output_limit_kib: 256", "output_limit_kib: 1", "output_limit_kib: 0"),
+        ("title: Scaling", f"title: {'t' * 600}", f"title: {'t' * 601}"),
+        ("title: Scaling", "title: t", "title: ''"),
+    ],
+)
+def test_a_value_of_an_exercise_has_limits(tmp_path, old, good, bad):
+    folder = tmp_path / "solutions" / "scaling"
+    shutil.copytree(COURSE / "solutions" / "scaling", folder)
+    path = folder / "exercise.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, good), encoding="utf-8")
+    assert len(catalog.load(tmp_path).exercises) == 1
+    path.write_text(text.replace(old, bad), encoding="utf-8")
+    with pytest.raises(DocumentError) as caught:
+        catalog.load(tmp_path)
+    assert len(caught.value.problems) == 1

@@ -230,7 +230,7 @@ def _fifo_of_objects(folder: Path) -> None:
 
 
 BROKEN = {
-    _file: "no folder of its own", _link: "no folder of its own", _objects_elsewhere: "no folder of its own",
+    _file: "not a folder of its own", _link: "not a folder of its own", _objects_elsewhere: "not a folder of its own",
     _unborn: "no commit is found", _fifo: "no commit is found", _outside: "no commit is found", _no_hash: "no commit is found",
     _damaged: "cannot be read", _tree: "cannot be read", _no_time: "cannot be read", _no_year: "cannot be read",
     _huge: "cannot be read", _huge_that_says_it_is_small: "cannot be read", _fifo_of_objects: "cannot be read",
@@ -239,7 +239,7 @@ BROKEN = {
 
 @pytest.mark.parametrize(("broken", "reason"), BROKEN.items(), ids=lambda x: getattr(x, "__name__", ""))
 def test_a_repository_that_cannot_be_read_is_a_folder_and_says_so(ada, monkeypatch, broken, reason):
-    monkeypatch.setattr(git_checkout, "_WAIT_S", 2.0)
+    monkeypatch.setattr(git_checkout, "_GIT_LIMIT_S", 2.0)
     broken(ada)
     date(ada)
     began = time.monotonic()
@@ -248,7 +248,7 @@ def test_a_repository_that_cannot_be_read_is_a_folder_and_says_so(ada, monkeypat
     assert told.at == WRITTEN
     assert reason in told.note
     assert told.note.startswith("a git checkout, but ")
-    assert told.note.endswith(": its newest file tells the time")
+    assert told.note.endswith(": the time is that of its newest file")
 
 
 def test_without_git_it_is_a_folder_and_says_so(ada, monkeypatch):
@@ -376,3 +376,31 @@ def test_a_class_of_checkouts_is_told_and_recorded(ada, tmp_path, monkeypatch):
             "ada": COMMITTED,
             "bob": COMMITTED,
         }
+
+
+# --- limits: the largest that is accepted, and one byte more
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"), [("HEAD", 2**10), ("refs/heads/main", 2**10), ("packed-refs", 2**22)]
+)
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_files_that_name_a_commit_have_limits(ada, name, limit, more):
+    if name == "packed-refs":
+        git(ada, "pack-refs", "--all")
+    path = ada / ".git" / name
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + "\n" * (limit + more - len(text)), encoding="utf-8")
+    expected = (WRITTEN, "no commit is found") if more else (COMMITTED, "")
+    assert moment(ada).at == expected[0]
+    assert expected[1] in moment(ada).note
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_commit_may_have_64_kibibytes_and_no_more(ada, more):
+    tree = git(ada, "rev-parse", "HEAD^{tree}")
+    head = f"tree {tree}\nauthor A <a@example.org> 1 +0000\ncommitter C <c@example.org> {COMMITTED.timestamp():.0f} +0000\n\n"
+    written = git(ada, "hash-object", "-t", "commit", "-w", "--stdin", given=head.ljust(2**16 + more, "m"))
+    git(ada, "update-ref", "refs/heads/main", written)
+    assert moment(ada).at == (WRITTEN if more else COMMITTED)
+    assert ("its commit cannot be read" in moment(ada).note) == bool(more)

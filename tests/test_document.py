@@ -89,7 +89,7 @@ def test_a_bomb_of_aliases_is_refused_at_once():
     ("data", "message"),
     [
         (b"title: \xff\n", "some.yaml:1:1: is not UTF-8 text"),
-        (b"title: t\n" + b"#" * yaml_document.MAX_BYTES, "some.yaml: is larger than 256 KiB"),
+        (b"title: t\n" + b"#" * yaml_document.MAX_DOCUMENT_BYTES, "some.yaml: is larger than 256 KiB"),
         (None, "some.yaml: cannot be read: No such file"),
     ],
     ids=["encoding", "size", "missing"],
@@ -120,3 +120,33 @@ def test_any_text_ends_in_a_document_or_a_document_error(text):
 def test_a_number_too_long_for_python_is_a_problem_with_its_place():
     with pytest.raises(DocumentError, match=r"x\.yaml:1:8: is a number of more than 1000 digits"):
         yaml_document.parse("title: " + "1" * 200_000, Whole, shown="x.yaml")
+
+
+# --- limits: the largest that is accepted, and one more
+
+
+def test_a_document_may_have_256_kibibytes_and_no_more(tmp_path):
+    path = tmp_path / "some.yaml"
+    text = "title: t\n#"
+    path.write_text(text + "x" * (256 * 1024 - len(text)), encoding="utf-8")
+    assert yaml_document.read(path, Whole).value.title == "t"
+    path.write_text(text + "x" * (256 * 1024 - len(text) + 1), encoding="utf-8")
+    with pytest.raises(DocumentError, match="is larger than 256 KiB"):
+        yaml_document.read(path, Whole)
+
+
+def test_a_document_may_nest_twenty_levels_deep_and_no_more():
+    def value(levels: int) -> str:
+        return f"title: t\nvalue: {'[' * levels}1{']' * levels}\n"
+
+    assert not any("nested too deeply" in line for line in problems(value(19)))  # not what the schema wants
+    assert any("nested too deeply" in line for line in problems(value(20)))
+
+
+def test_a_number_may_have_a_thousand_digits_and_no_more():
+    assert (
+        yaml_document.parse(f"title: t\nvalue: {'9' * 1000}\n", Whole, shown="x").value.value == 10**1000 - 1
+    )
+    assert problems(f"title: t\nvalue: {'9' * 1001}\n") == [
+        "some.yaml:2:8: is a number of more than 1000 digits"
+    ]

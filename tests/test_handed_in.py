@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from grader.core.errors import UsageError
+from grader.submission import collection
 from grader.submission.collection import HandedIn, find
 
 
@@ -127,3 +128,27 @@ def test_a_time_that_cannot_be_read_is_none(tmp_path, text):
     path.write_text(text, encoding="utf-8")
     os.utime(path, (1_700_000_000, 1_700_000_000))
     assert HandedIn(student="ada", path=folder).moment({}).at == datetime.fromtimestamp(1_700_000_000, UTC)
+
+
+@pytest.mark.parametrize(("size", "is_read"), [(200, True), (201, False)])
+def test_a_time_is_read_from_a_file_of_at_most_200_bytes(tmp_path, size, is_read):
+    folder = submission(tmp_path / "ada")
+    path = folder / "timestamp.txt"
+    path.write_text("2026-11-30 23:58:07 UTC".ljust(size), encoding="utf-8")
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    expected = (
+        datetime(2026, 11, 30, 23, 58, 7, tzinfo=UTC)
+        if is_read
+        else datetime.fromtimestamp(1_700_000_000, UTC)
+    )
+    assert HandedIn(student="ada", path=folder).moment({}).at == expected
+
+
+def test_messages_name_three_files_and_six_hand_ins_and_count_the_rest(tmp_path):
+    assert collection._uncommitted(["a", "b", "c"]).endswith(": a, b, c")
+    assert collection._uncommitted(["a", "b", "c", "d", "e"]).endswith(": a, b, c and 2 more")
+    for n in range(7):
+        submission(tmp_path / "ada" / f"week{n}")
+    (one,) = find(tmp_path)
+    assert "week5. Name one" in one.problem
+    assert "week6" not in one.problem

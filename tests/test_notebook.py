@@ -348,7 +348,7 @@ SPOILED = {
     "another format": (b'{"nbformat": 3, "cells": []}', "is a notebook of format 3"),
     "tags": (b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": "", "metadata": {"tags": 1}}]}', "cannot be read"),
     "surrogate": (b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": "\\ud800"}]}', "cannot be read"),
-    "too large": (b" " * (MAX_NOTEBOOK_BYTES + 1), "is larger than 4 MiB"),
+    "too large": (b" " * (MAX_NOTEBOOK_BYTES + 1), "is larger than the limit of 4 MiB"),
     "too many": (json.dumps({"nbformat": 4, "cells": [{"cell_type": "code", "source": ""}] * (MAX_CELLS + 1)}).encode(), "more than"),
 }  # fmt: skip
 

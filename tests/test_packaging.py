@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
 import venv
 import zipfile
 from pathlib import Path
@@ -42,6 +41,11 @@ def site_packages(python: Path) -> Path:
     return python.parents[1] / "lib" / version / "site-packages"
 
 
+def libraries() -> str:
+    """Return a path file with the folders of this interpreter's libraries."""
+    return "".join(f"{path}\n" for path in sys.path if path.endswith(("site-packages", "dist-packages")))
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """Unpack the wheel into an environment that otherwise uses this one's libraries; return its Python."""
@@ -64,7 +68,7 @@ def installed(tmp_path_factory):
     site = site_packages(python)
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    (site / "libraries.pth").write_text(libraries(), encoding="utf-8")
     return python, wheel
 
 
@@ -147,8 +151,7 @@ def test_a_worker_may_read_neither_the_course_nor_the_grader_of_any_installation
     if kind == "editable":  # as `pip install -e` leaves it: a path file beside the libraries
         venv.create(tmp_path / "venv", symlinks=True)
         python = tmp_path / "venv" / "bin" / "python"
-        paths = f"{ROOT}\n{sysconfig.get_path('purelib')}\n"
-        (site_packages(python) / "editable.pth").write_text(paths, encoding="utf-8")
+        (site_packages(python) / "editable.pth").write_text(f"{ROOT}\n{libraries()}", encoding="utf-8")
     command = [str(python) if kind != "checkout" else sys.executable, "-c", READABLE]
     environment = {
         name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "CONVGRADER_COURSE")

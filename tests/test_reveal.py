@@ -472,7 +472,7 @@ def test_a_suite_says_what_its_marks_say(root):
         ("module", "import torch\n", f"import torch\n\npytestmark = {MARKED[1:]}\n", "where nobody reads it"),
         ("named", MARKED, "@SECRET", "where nobody reads it"),
         ("keyword", MARKED, '@pytest.mark.reveal(what="nothing")', "takes one word"),
-        ("twice", MARKED, f'{MARKED}\n@pytest.mark.reveal("title")', "says twice what it reveals"),
+        ("twice", MARKED, f'{MARKED}\n@pytest.mark.reveal("title")', "two marks for what it reveals"),
     ],
 )
 def test_a_mark_that_only_pytest_would_find_is_refused(root, name, old, new, told):

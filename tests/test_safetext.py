@@ -47,3 +47,25 @@ def test_addresses_are_left_out_because_they_differ_from_run_to_run():
     for limit in range(10, 40):
         one = printable("a" * 10 + "<f at 0x7f3c5a1b2c40>" * 3, limit=limit)
         assert one == printable("a" * 10 + "<f at 0x7f3c5a1b2c88>" * 3, limit=limit)
+
+
+def test_text_is_cut_at_its_limit_and_not_before():
+    assert printable("a" * 4000) == "a" * 4000
+    assert printable("a" * 4001) == "a" * 4000 + "… (cut here)"
+    assert one_line("a" * 200) == "a" * 200
+    assert one_line("a" * 201) == "a" * 200 + "… (cut here)"
+    assert printable("\x00ab", limit=6) == "\\x00ab"  # the limit counts what is shown
+    assert printable("\x00abc", limit=6) == "\\x00ab… (cut here)"
+
+
+@pytest.mark.parametrize(("digits", "removed"), [(5, False), (6, True), (16, True)])
+def test_an_address_has_six_to_sixteen_digits(digits, removed):
+    text = f"<f at 0x{'a' * digits}>"
+    assert printable(text) == ("<f at 0x…>" if removed else text)
+
+
+@pytest.mark.parametrize(
+    "code", [0x00, 0x1F, 0x7F, 0x9F, 0xAD, 0x200B, 0x2028, 0x2029, 0x202E, 0xE000, 0xFFFF, 0xD800]
+)
+def test_every_kind_of_unsafe_character_is_escaped(code):
+    assert printable(chr(code)) == chr(code).encode("unicode_escape").decode()

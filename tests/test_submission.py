@@ -1,16 +1,22 @@
-"""The submission room: a snapshot of what is there, whatever is there."""
+"""Submissions: what is read of folders, zips and notebooks, well formed or not."""
 
+import contextlib
+import json
 import os
 import stat
 import tracemalloc
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from grader.core.errors import UsageError
 from grader.grading import attempt
-from grader.submission import MAX_MODULE_BYTES, Snapshot, Text, Unreadable, open_submission
+from grader.submission import MAX_MODULE_BYTES, Snapshot, Stored, Text, Unreadable, folder, open_submission
+from grader.submission.archive import Archive
+from grader.submission.notebook import read_cells
 from grader.submission.tree import MAX_MODULES, MAX_TOTAL_BYTES
 
 
@@ -58,7 +64,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
     ("make", "words"),
     [
         (lambda path: path.mkdir(), "is not a file"),
-        (lambda path: path.write_bytes(b"#" * (MAX_MODULE_BYTES + 1)), "larger than 1 MiB"),
+        (lambda path: path.write_bytes(b"#" * (MAX_MODULE_BYTES + 1)), "larger than the limit of 1 MiB"),
         (lambda path: path.write_bytes(b"a = 1\nb = '\xe9'\n"), "line 2"),
         (os.mkfifo, "is not a file"),
     ],
@@ -191,7 +197,7 @@ def test_a_zip_bomb_costs_no_more_than_the_limit_of_a_file(tmp_path):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert "larger than 1 MiB" in snapshot.sentence
+    assert "larger than the limit of 1 MiB" in snapshot.sentence
     assert peak < 8 * 2**20
 
 
@@ -235,3 +241,130 @@ def test_work_is_read_though_the_course_lacks_its_stub(course, tmp_path):
     assert attempt.plan(open_submission(tmp_path), [without], 0).jobs["scaling"].sources == {
         "scaling.py": "x = 1"
     }
+
+
+# --- limits: the largest that is accepted, and one more
+
+
+@pytest.fixture(params=["folder", "zip"])
+def handed_in(request, tmp_path):
+    """Make a submission of (name, content) pairs, as a folder or as a zip."""
+
+    def make(members):
+        if request.param == "zip":
+            return open_submission(zipped(tmp_path / "ada.zip", members, compression=zipfile.ZIP_STORED))
+        for name, content in members:
+            path = tmp_path / "ada" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return open_submission(tmp_path / "ada")
+
+    return make
+
+
+def notebook(size: int) -> bytes:
+    """Return a notebook of so many bytes."""
+    cell = {"cell_type": "code", "source": "%%grade relu\nx = 1", "outputs": ""}
+    empty = json.dumps({"nbformat": 4, "cells": [cell]}).encode()
+    return empty.replace(b'"outputs": ""', b'"outputs": "' + b"#" * (size - len(empty)) + b'"')
+
+
+def test_a_module_may_have_a_mebibyte_and_no_more(handed_in):
+    size = 2**20
+    submission = handed_in(
+        [("relu.py", b"#" * size), ("helper.py", b"#" * (size + 1)), ("gelu.py", b"#" * (size + 1))]
+    )
+    sources = submission.snapshot("relu").sources
+    assert len(sources["relu.py"]) == size
+    assert "helper.py is larger than the limit of 1 MiB." in sources["helper.py"]
+    assert submission.snapshot("gelu").sentence == "gelu.py is larger than the limit of 1 MiB."
+
+
+def test_answers_may_have_256_kibibytes_and_no_more(handed_in):
+    size = 2**18
+    submission = handed_in([("answers/a.yaml", b"#" * size), ("answers/b.yaml", b"#" * (size + 1))])
+    assert len(submission.answers("a").text) == size
+    assert submission.answers("b").sentence == "answers/b.yaml is larger than the limit of 256 KiB."
+
+
+def test_a_notebook_may_have_four_mebibytes_and_no_more(handed_in):
+    size = 4 * 2**20
+    assert handed_in([("a.ipynb", notebook(size))]).snapshot("relu").sources == {
+        "relu.py": "# %%grade relu\nx = 1"
+    }
+    assert handed_in([("a.ipynb", notebook(size + 1))]).snapshot("relu").sentence == (
+        "a.ipynb is larger than the limit of 4 MiB."
+    )
+
+
+def test_a_notebook_may_have_five_thousand_cells_and_no_more():
+    def cells(count: int):
+        found = [{"cell_type": "code", "source": f"%%grade e{n}"} for n in range(count)]
+        return read_cells(json.dumps({"nbformat": 4, "cells": found}).encode(), "a.ipynb")
+
+    assert len(cells(5_000)) == 5_000
+    assert cells(5_001).reason == "has more than 5000 cells."
+
+
+def test_two_hundred_modules_are_read_and_the_others_are_not(handed_in):
+    names = [f"m{n:03}.py" for n in range(201)]
+    submission = handed_in([(name, "x = 1") for name in names])
+    assert submission.tree.modules("") == names[:200]
+    assert len(submission.snapshot("m000").sources) == 200
+
+
+def test_ten_notebooks_are_read_and_the_others_are_not(handed_in):
+    names = [f"n{n:02}.ipynb" for n in range(11)]
+    assert handed_in([(name, "{}") for name in names]).tree.notebooks() == names[:10]
+
+
+@pytest.mark.parametrize(("count", "modules"), [(4_999, ["a/last.py"]), (5_000, [])])
+def test_no_more_folders_are_listed_after_five_thousand_entries(monkeypatch, count, modules):
+    """One of the entries is the folder `a`."""
+    listed = [
+        ("/s", ["a"], [f"f{n}.txt" for n in range(count)]),
+        ("/s/a", [], ["last.py"]),
+        ("/s/b", [], ["no.py"]),
+    ]
+    monkeypatch.setattr(folder.os, "walk", lambda _: iter(listed))
+    assert folder.Folder(Path("/s")).modules("") == modules
+
+
+@pytest.mark.parametrize("count", [5_000, 5_001])
+def test_the_files_directly_in_a_folder_are_listed_up_to_five_thousand(tmp_path, monkeypatch, count):
+    entries = [type("Entry", (), {"name": f"n{n}"}) for n in range(count)]
+    monkeypatch.setattr(folder.os, "scandir", lambda _: contextlib.nullcontext(iter(entries)))
+    assert len(list(folder.Folder(tmp_path)._directly_in(""))) == 5_000
+
+
+def test_a_zip_may_hold_five_thousand_files_and_no_more(tmp_path):
+    names = [(f"f{n}", "") for n in range(5_001)]
+    assert len(Archive.open(zipped(tmp_path / "full.zip", names[:5_000])).members) == 5_000
+    with pytest.raises(UsageError, match="holds more than 5000 files"):
+        Archive.open(zipped(tmp_path / "over.zip", names))
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(2**26, "cannot be read as a zip"), (2**26 + 1, "larger than 64 MiB")]
+)
+def test_a_zip_may_have_64_mebibytes_and_no_more(tmp_path, size, words):
+    path = tmp_path / "large.zip"
+    path.touch()
+    os.truncate(path, size)  # no bytes on disk
+    with pytest.raises(UsageError, match=words):
+        open_submission(path)
+
+
+def test_the_files_of_a_zip_may_have_16_mebibytes_together(tmp_path):
+    members = [(f"m{n:02}.py", b"#" * 2**20) for n in range(17)]
+    tree = Archive.open(zipped(tmp_path / "many.zip", members))
+    read = [tree.read(name, 2**20) for name, _ in members]
+    assert [isinstance(data, bytes) for data in read] == [True] * 16 + [False]
+    assert "too large together" in read[16].reason
+
+
+def test_what_is_stored_is_unpacked_up_to_64_mebibytes():
+    stored = Stored({"a.py": b"#" * (2**26 - 100)})
+    assert Stored.unpack(stored.pack()) == stored
+    with pytest.raises(msgspec.DecodeError):
+        Stored.unpack(Stored({"a.py": b"#" * 2**26}).pack())

@@ -173,7 +173,7 @@ def _with_imports(text: str, tree: ast.Module, owner: str) -> list[str]:
     """Return the lines of a mistakes.py, with the imports that a mistake of `owner` needs."""
     lines, bound = text.rstrip().splitlines(), bound_names(tree)
     wanted = [] if owner in bound else [f"from reference import {owner}", ""]
-    wanted += [] if "mistake" in bound else ["from grader.course.known_mistakes import mistake", ""]
+    wanted += [] if "mistake" in bound else ["from grader.mistakes import mistake", ""]
     if not wanted:
         return lines
     others = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]

@@ -1,4 +1,4 @@
-"""Says which line of an exercise's own files is to blame for an exception."""
+"""Finds the line of an exercise's own files at which an exception was raised."""
 
 import linecache
 import traceback
@@ -7,31 +7,34 @@ from pathlib import Path
 from grader.core.errors import Problem
 from grader.core.safetext import one_line
 
-_LIMIT = 300
+_MAX_MESSAGE_CHARS = 300
 
 
 def blame(error: BaseException, folder: Path, *, doing: str = "while it is imported") -> Problem | None:
-    """Return the innermost place in `folder` that an exception came through, its path from there; None for no place.
+    """Return the innermost line of files in `folder` that raised an exception, with its path from there; None if none.
 
-    Where Python could not even read a file, that is the place.
+    For a file that Python cannot parse it is the line of the syntax error.
     """
     if isinstance(error, SyntaxError) and (path := _within(folder, error.filename)):
         return unreadable(error, path)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if path := _within(folder, frame.filename):
             said = f": {error}" if str(error) else ""
-            message = one_line(f"raises {type(error).__name__} {doing}{said}", limit=_LIMIT)
+            message = one_line(f"raises {type(error).__name__} {doing}{said}", limit=_MAX_MESSAGE_CHARS)
             return Problem(path=path, message=message, line=frame.lineno or 1, column=_column(frame))
     return None
 
 
 def unreadable(error: SyntaxError | ValueError | RecursionError | MemoryError, path: str) -> Problem:
-    """Return what keeps a file from being Python, at its place."""
+    """Return why Python cannot parse a file, with the line and the column."""
     line, column, reason = 1, 1, str(error) or "nested too deeply"
     if isinstance(error, SyntaxError):
         line, column, reason = max(error.lineno or 1, 1), max(error.offset or 1, 1), error.msg
     return Problem(
-        path=path, message=f"is not Python: {one_line(reason, limit=_LIMIT)}", line=line, column=column
+        path=path,
+        message=f"is not Python: {one_line(reason, limit=_MAX_MESSAGE_CHARS)}",
+        line=line,
+        column=column,
     )
 
 
@@ -42,6 +45,6 @@ def _within(folder: Path, filename: str | None) -> str | None:
 
 
 def _column(frame: traceback.FrameSummary) -> int:
-    """Return the column that an editor would name: Python counts bytes, from 0."""
+    """Return the column as editors count it, in characters from 1: Python counts bytes from 0."""
     line = linecache.getline(frame.filename, frame.lineno or 1)
     return len(line.encode()[: frame.colno or 0].decode("utf-8", "replace")) + 1

@@ -1,13 +1,13 @@
-"""What can go wrong for the people who run the grader; each class carries its data and its exit code.
+"""The exceptions that a command can end with; each class carries its data and its exit code.
 
-    GraderError            3   our own failure, and the root of the tree
+    GraderError            3   an error in the grader, and the root of the tree
     ├── UsageError         2   the command cannot be carried out as typed
-    ├── DocumentError      4   a YAML file or the course is malformed: every problem found, with its place
-    ├── IsolationRefused   3   this machine isolates less than was asked for
-    ├── ProtocolError      3   the worker sent what no honest worker sends
-    └── InternalError      3   a process of ours failed or a suite of ours is broken
+    ├── DocumentError      4   a YAML file or the course is malformed: every problem found, with its line
+    ├── IsolationRefused   3   this machine isolates less than was required
+    ├── ProtocolError      3   the worker sent bytes that break the protocol
+    └── InternalError      3   a process of the grader failed, or a suite is broken
 
-Student code that fails is none of these: it is an Outcome. Only `cli` prints errors and exits.
+Student code that fails raises none of these: it is an Outcome. Only `cli` prints errors and exits.
 """
 
 from collections.abc import Iterable
@@ -21,14 +21,14 @@ class GraderError(Exception):
 
 
 class UsageError(GraderError):
-    """The command cannot be carried out as typed; the person who typed it can mend it."""
+    """The command cannot be carried out as typed; the message says what to type instead."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong with one file. `line` and `column` count from 1; 0 means the file as a whole."""
+    """One problem of a file. `line` and `column` count from 1; 0 means the file as a whole."""
 
     path: str
     message: str
@@ -41,7 +41,7 @@ class Problem:
 
 
 class DocumentError(GraderError):
-    """A file of the course, or an answers file, is malformed. Carries all problems found, not the first."""
+    """A file of the course, or an answers file, is malformed. Carries all problems found, not only the first."""
 
     exit_code = 4
 
@@ -51,20 +51,20 @@ class DocumentError(GraderError):
 
 
 class IsolationRefused(GraderError):
-    """This machine gives a lower isolation level than `--require-isolation` asks for."""
+    """This machine has a lower isolation level than `--require-isolation` requires."""
 
     def __init__(self, *, level: int, required: int, missing: tuple[str, ...]) -> None:
         self.level, self.required, self.missing = level, required, missing
         super().__init__(
             f"This machine isolates submissions at level {level}, and level {required} was required.\n"
-            f"Missing here: {', '.join(missing) or 'nothing that can be named'}.\n"
-            "`grade doctor` tells why, and what to do. Or lower --require-isolation."
+            f"Missing here: {', '.join(missing) or 'unknown'}.\n"
+            "`grade doctor` says why, and what to do. Or lower --require-isolation."
         )
 
 
 class ProtocolError(GraderError):
-    """The worker sent bytes that no honest worker sends. Ends a check with the outcome `tampering`."""
+    """The worker sent bytes that break the protocol. Ends a check with the outcome `tampering`."""
 
 
 class InternalError(GraderError):
-    """Our own fault: a grading process died or a suite is broken. Takes no points from anyone."""
+    """An error in the grader: a grading process died or a suite is broken. It takes no points from a student."""

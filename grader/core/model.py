@@ -1,4 +1,4 @@
-"""The records every room shares: frozen, without behaviour beyond arithmetic on themselves.
+"""The records that every package shares: frozen, without behavior beyond arithmetic on their fields.
 
 A specification (Exercise) never turns into a result (ExerciseResult). Units stand in the names:
 `_s` seconds, `_mib` mebibytes, `_kib` kibibytes.
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
 
 class Reveal(StrEnum):
-    """How much of a check its students see: all, only its outcome and title, or nothing but that there is one."""
+    """How much of a check its students see: all, only its outcome and title, or only that it exists."""
 
     ALL = "all"
     TITLE = "title"
@@ -47,7 +47,7 @@ class Reveal(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one exercise of one submission may use."""
+    """The limits of one exercise of one submission."""
 
     import_limit_s: float = 10.0
     call_limit_s: float = 4.0
@@ -61,7 +61,7 @@ class Limits:
 class Exercise:
     """One exercise as the course describes it. `points` equals the sum of its suite's marks.
 
-    `reveal` holds for the checks that say nothing themselves; it changes no result, only who reads what of it.
+    `reveal` applies to the checks that have no mark of their own; it changes no result, only what is shown of it.
     """
 
     id: str
@@ -97,7 +97,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Argument:
-    """One argument of a call, as text a person reads."""
+    """One argument of a call, as text for people."""
 
     name: str
     value: str
@@ -105,7 +105,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counterexample:
-    """One call whose result is wrong. `smallest` tells that shrinking found no smaller one."""
+    """One call whose result is wrong. `smallest` means that shrinking found no smaller one."""
 
     call: str
     arguments: tuple[Argument, ...] = ()
@@ -120,10 +120,10 @@ Plane = tuple[tuple[float | None, ...], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snippet:
-    """A failing case as code to run without the grader, behind its imports; or the `reason` why there is none.
+    """A failing case as code to run without the grader, without its imports; or the `reason` why there is none.
 
-    `entry` is what of the student's it calls last: `LeNet.forward`. `judges` tells whether it fails where the
-    check does, and not later.
+    `entry` is the student's function that it calls last: `LeNet.forward`. `judges` is true if the code itself fails
+    where the check does.
     """
 
     code: str = ""
@@ -134,11 +134,11 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """One plane of a wrong result beside the expected one, row by row; None stands for NaN or an infinity.
+    """The plane (height x width) of a wrong result with the largest error, and the expected one; None is NaN or inf.
 
-    `plane` names it: that with the largest error; "" where there is no other. `height` and `width` are its own. A large
-    one is drawn in blocks of `block_height` x `block_width` values: their mean, and of `difference` (got minus
-    expected, 0 where they match) what is farthest from 0, so that nothing wrong is lost.
+    `plane` is its name, "" if it is the only one. `height` and `width` are its sizes in values. A large plane is
+    reduced to blocks of `block_height` x `block_width` values: to their mean, and for `difference` (got minus expected,
+    0 where they match) to the value farthest from 0, so that every error stays visible.
     """
 
     call: str
@@ -162,9 +162,9 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What became of one check. `rationale` is one student-safe sentence.
+    """The result of one check. `rationale` is one student-safe sentence.
 
-    The counterexample may come from a search of its own; the picture is always of the check's own last call.
+    The counterexample may come from a search for a smaller one; the picture is always of the check's own last call.
     """
 
     id: str
@@ -182,7 +182,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
-    """A line of the submission that a person should look at: what it uses, and why that may matter."""
+    """A line of the submission that an instructor should look at: what it uses, and why that may matter."""
 
     path: str
     line: int
@@ -192,7 +192,7 @@ class Flag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hidden:
-    """Checks that whoever reads a report is not shown: how many, and what they are worth together."""
+    """The checks that a report does not show: how many, and their points together."""
 
     checks: int
     max_points: float
@@ -200,22 +200,22 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """How much its students see of an exercise: `default`, unless a check is in `own`. `hidden` sums up its suite."""
+    """How much students see of the checks of an exercise: `default`, or what `own` says. `hidden` sums up the rest."""
 
     default: Reveal = Reveal.ALL
     own: dict[str, Reveal] = field(default_factory=dict)
     hidden: Hidden | None = None
 
     def of(self, check: str) -> Reveal:
-        """Return how much of a check they see."""
+        """Return how much of a check students see."""
         return self.own.get(check, self.default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExerciseResult:
-    """What became of one exercise. `message` speaks of the exercise as a whole: a module that did not load.
+    """The result of one exercise. `message` is on the exercise as a whole: a module that did not load.
 
-    With `hidden`, everything else is of the checks that are shown: outcome, points and max_points too.
+    With `hidden`, all other fields describe the shown checks only: outcome, points and max_points too.
     """
 
     id: str
@@ -233,19 +233,19 @@ class ExerciseResult:
 
     @property
     def is_full(self) -> bool:
-        """Tell whether nothing that is shown is left to do."""
+        """Whether all points that are shown were earned, and no hidden check failed."""
         went_wrong = self.outcome not in (Outcome.PASSED, Outcome.SKIPPED)
         return self.points >= self.max_points and not (self.hidden is not None and went_wrong)
 
     @property
     def shows_nothing(self) -> bool:
-        """Tell whether checks ran, and all of them are hidden."""
+        """Whether checks ran, and all of them are hidden."""
         return self.hidden is not None and not self.checks and self.outcome is Outcome.SKIPPED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemResult:
-    """What became of one quiz item. `response` is what the student wrote, as text; empty when unanswered."""
+    """The result of one quiz item. `response` is what the student wrote, as text; empty when unanswered."""
 
     id: str
     type: str
@@ -260,7 +260,7 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuizResult:
-    """What became of one quiz. `problems` are those of the answers file, each with file, line and column."""
+    """The result of one quiz. `problems` are those of the answers file, each with file, line and column."""
 
     id: str
     title: str
@@ -272,7 +272,7 @@ class QuizResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Isolation:
-    """How well workers were locked in: 3 with namespaces, 2 Landlock and seccomp, 1 seccomp, 0 a process."""
+    """How workers were isolated: 3 with namespaces, Landlock and seccomp; 2 with the last two; 1 seccomp; 0 neither."""
 
     level: int
     layers: tuple[str, ...] = ()
@@ -281,7 +281,7 @@ class Isolation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Versions:
-    """What graded."""
+    """The versions of what graded."""
 
     grader: str
     torch: str
@@ -290,7 +290,7 @@ class Versions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything one grading found out. `score` is points / max_points, in [0, 1]."""
+    """The result of one grading. `score` is points / max_points, in [0, 1]."""
 
     points: float
     max_points: float
@@ -304,7 +304,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """What one attempt earned. `void` tells that a part of it could not be graded through a fault of ours."""
+    """The points of one attempt. `void` means that a part of it was not graded through an error in the grader."""
 
     student: str
     number: int
@@ -316,7 +316,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """What one student gets: `raw_points` of attempt `number`, less `penalty_percent` of them for being late."""
+    """The points a student gets: `raw_points` of attempt `number`, less `penalty_percent` of them for being late."""
 
     student: str
     number: int

@@ -1,4 +1,4 @@
-"""Packs files into a zip whose bytes depend on nothing but the files: no time, no user, no machine."""
+"""Packs files into a zip whose bytes depend only on the files: not on the time, the user or the machine."""
 
 import io
 import zipfile
@@ -9,7 +9,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def pack(files: Iterable[tuple[str, bytes, int]]) -> bytes:
-    """Return a zip of files in their order, each with its path, its content, and its mode on Unix; 0 is none."""
+    """Return a zip of (path, content, Unix mode) in their order; mode 0 stores none."""
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w") as archive:
         for name, data, mode in files:

@@ -1,7 +1,7 @@
 """Points arithmetic: from checks to an exercise, from exercises and quizzes to a report.
 
-Points of exercises are sums of quarters, which floats hold exactly; those of quizzes may be thirds. Nothing rounds.
-A failure of ours voids the exercise it happened in: no points, none to earn, so it cannot lower a score.
+Points of exercises are sums of quarters, which floats hold exactly; those of quizzes may be thirds. Nothing is rounded.
+An error in the grader voids the exercise: its points and max_points are 0, so it cannot lower a score.
 """
 
 import math
@@ -35,7 +35,7 @@ def exercise_result(
     """Sum up the checks of an exercise; `outcome` is given where no check could run.
 
     The outcome is the most severe one. Without any, nothing was graded, and that is an internal error.
-    An internal error voids the whole exercise, as other checks may have waited for the one that we broke:
+    An internal error voids the whole exercise, as other checks may depend on the one that could not be graded:
     its points and max_points are 0, whatever the checks earned, until it is graded again.
     """
     ended = most_severe({check.outcome for check in checks} | ({outcome} if outcome else set()))
@@ -55,14 +55,14 @@ def exercise_result(
 
 
 def most_severe(outcomes: set[Outcome]) -> Outcome:
-    """Return the most severe outcome; what is not written counts as failed once anything else was tried."""
+    """Return the most severe outcome; "not attempted" counts as failed if anything else was attempted."""
     if Outcome.NOT_ATTEMPTED in outcomes and outcomes - {Outcome.NOT_ATTEMPTED, Outcome.SKIPPED}:
         outcomes = outcomes - {Outcome.NOT_ATTEMPTED} | {Outcome.FAILED}
     return min(outcomes, key=lambda outcome: outcome.severity, default=Outcome.INTERNAL_ERROR)
 
 
 def total(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult]) -> tuple[float, float, float]:
-    """Return points, max_points and score: 1.0 only if all points were earned, 0.0 if there are none."""
+    """Return points, max_points and score: 1.0 only if all points were earned, 0.0 if max_points is 0."""
     parts: list[ExerciseResult | QuizResult] = [*exercises, *quizzes]
     points = math.fsum(part.points for part in parts)
     max_points = math.fsum(part.max_points for part in parts)
@@ -77,7 +77,7 @@ def report(
     versions: Versions,
     seed: int,
 ) -> Report:
-    """Add everything up."""
+    """Return the report on exercises and quizzes, with their total."""
     points, max_points, score = total(exercises, quizzes)
     return Report(
         points=points,
@@ -92,15 +92,15 @@ def report(
 
 
 def has_internal_error(graded: Report) -> bool:
-    """Tell whether any exercise could not be graded through a fault of ours."""
+    """Return whether any exercise was not graded through an error in the grader."""
     return any(exercise.outcome is Outcome.INTERNAL_ERROR for exercise in graded.exercises)
 
 
 def meets(graded: Report, fail_under_percent: float = 100.0) -> bool:
-    """Tell whether the score is at least this many percent; where there is nothing to earn, it is 0.
+    """Return whether the score is at least this many percent; where max_points is 0, the score is 0.
 
-    Where all that could be earned is hidden from whoever reads the report, it is met unless what is shown went wrong.
-    The threshold counts as it was typed: 37 of 1000 points are 3.7 percent, which floats deny.
+    Where every check with points is hidden, the threshold is met unless a shown one failed.
+    The threshold is compared exactly, as it was typed: 37 of 1000 points are 3.7 percent, though not in floats.
     """
     if not graded.max_points and any(exercise.hidden is not None for exercise in graded.exercises):
         return fail_under_percent <= 0 or all(exercise.is_full for exercise in graded.exercises)
@@ -111,11 +111,11 @@ def meets(graded: Report, fail_under_percent: float = 100.0) -> bool:
 
 
 def without_times(graded: Report) -> Report:
-    """Return the report with all durations set to zero: what two gradings of one submission must agree on."""
+    """Return the report with all durations set to zero: two gradings of one submission must be equal in the rest."""
     return replace(graded, exercises=tuple(map(without_time, graded.exercises)))
 
 
 def without_time(result: ExerciseResult) -> ExerciseResult:
-    """Return what became of an exercise with all durations set to zero."""
+    """Return the result of an exercise with all durations set to zero."""
     checks = tuple(replace(check, duration_s=0.0) for check in result.checks)
     return replace(result, duration_s=0.0, checks=checks)

@@ -1,7 +1,7 @@
-"""Reads YAML of the course and of students: strict, with every problem at its line and column.
+"""Reads YAML of the course and of students: strict, with the line and column of every problem.
 
 The resolver is that of YAML 1.2's JSON schema: `no` and `on` are text, 1:30 is text, dates are text. Duplicate
-keys, aliases and tags are refused: none of them is what a person meant to write here.
+keys, aliases and tags are refused: here they are always mistakes.
 """
 
 import re
@@ -18,9 +18,9 @@ from grader.core.errors import DocumentError, Problem
 from grader.core.safetext import one_line
 from grader.core.suggestions import nearest, suggestion
 
-MAX_BYTES = 256 * 1024
-MAX_DEPTH = 20
-MAX_DIGITS = 1000  # Python itself refuses to read 4300
+MAX_DOCUMENT_BYTES = 256 * 1024
+MAX_DEPTH_LEVELS = 20
+MAX_NUMBER_DIGITS = 1000  # int() refuses more than 4300
 
 Schema = TypeVar("Schema", bound=BaseModel)
 Location = Sequence[int | str]
@@ -55,7 +55,7 @@ _TYPES: dict[str, Callable[[str], object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Document(Generic[Schema]):
-    """A validated document that still knows where each of its values stands."""
+    """A validated document with the line and column of each of its values. `shown` is its path in messages."""
 
     shown: str
     value: Schema
@@ -96,10 +96,11 @@ def parse(text: str, schema: type[Schema], *, shown: str) -> Document[Schema]:
 
 
 def read_text(path: Path, shown: str) -> str:
-    """Return the text of a file of a size that documents have. Raises DocumentError with the reason."""
+    """Return the text of a file of at most MAX_DOCUMENT_BYTES. Raises DocumentError with the reason."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DocumentError([Problem(path=shown, message=f"is larger than {MAX_BYTES // 1024} KiB")])
+        if path.stat().st_size > MAX_DOCUMENT_BYTES:
+            message = f"is larger than {MAX_DOCUMENT_BYTES // 1024} KiB"
+            raise DocumentError([Problem(path=shown, message=message)])
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
@@ -128,12 +129,12 @@ def _at(node: yaml.Node, shown: str, message: str) -> Problem:
 
 
 def _plain(node: yaml.Node, shown: str, problems: list[Problem], depth: int, seen: set[int]) -> Any:
-    """Turn a node into plain Python, collecting what we do not allow."""
+    """Convert a node into plain Python values; collect what is not allowed."""
     if id(node) in seen:
         problems.append(_at(node, shown, "aliases (*name) are not allowed; write the value out"))
         return None
     seen.add(id(node))
-    if depth > MAX_DEPTH:
+    if depth > MAX_DEPTH_LEVELS:
         problems.append(_at(node, shown, "is nested too deeply"))
         return None
     if isinstance(node, yaml.ScalarNode):
@@ -141,8 +142,8 @@ def _plain(node: yaml.Node, shown: str, problems: list[Problem], depth: int, see
         if convert is None:
             problems.append(_at(node, shown, f"tags ({one_line(node.tag)}) are not allowed"))
             return None
-        if convert is int and len(node.value) > MAX_DIGITS:
-            problems.append(_at(node, shown, f"is a number of more than {MAX_DIGITS} digits"))
+        if convert is int and len(node.value) > MAX_NUMBER_DIGITS:
+            problems.append(_at(node, shown, f"is a number of more than {MAX_NUMBER_DIGITS} digits"))
             return None
         return convert(node.value)
     if isinstance(node, yaml.SequenceNode):
@@ -163,12 +164,12 @@ def _plain(node: yaml.Node, shown: str, problems: list[Problem], depth: int, see
 
 
 def _place(root: yaml.Node, location: Location) -> tuple[int, int]:
-    """Return line and column of the value at `location`, or of the nearest thing around it."""
+    """Return line and column of the value at `location`, or of the innermost value around it."""
     node = root
     for part in location:
         step = _step(node, part)
         if step is None:
-            continue  # pydantic names union members too; they stand nowhere in the file
+            continue  # pydantic's locations name union members too, which are not in the file
         node = step
     return node.start_mark.line + 1, node.start_mark.column + 1
 
@@ -194,7 +195,7 @@ def _key_place(root: yaml.Node, location: Location) -> tuple[int, int]:
     return node.start_mark.line + 1, node.start_mark.column + 1
 
 
-# --- what pydantic found, in plain words
+# --- pydantic's errors as sentences
 
 
 def _translated(
@@ -227,7 +228,7 @@ def _keys_at(schema: type[BaseModel], location: Location) -> set[str]:
             if part in owner.model_fields
             for model in _models(owner.model_fields[str(part)].annotation)
         }
-        models = deeper or models  # indices and union members name no field
+        models = deeper or models  # indices and union members are no fields
     return {name for model in models for name in model.model_fields}
 
 

@@ -1,4 +1,4 @@
-"""Finds the course on disk and reads it. The only room that knows the tree of a course."""
+"""Finds the course on disk and reads it. The only module that knows the folders of a course."""
 
 import os
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ Sentence = Annotated[str, Field(min_length=1, max_length=600)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-class _Strict(BaseModel):
+class _CourseModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class LimitsDocument(_Strict):
-    """The part `limits` of an exercise.yaml: only what differs from the defaults."""
+class LimitsDocument(_CourseModel):
+    """The part `limits` of an exercise.yaml: only those that differ from the defaults."""
 
     import_limit_s: Annotated[
         Positive | None, Field(description="Seconds until the student's module is imported.")
@@ -48,8 +48,8 @@ class LimitsDocument(_Strict):
 RevealWord = Literal["all", "title", "nothing"]
 
 
-class CourseDocument(_Strict):
-    """A course.yaml, which a course may do without: what holds for all its exercises."""
+class CourseDocument(_CourseModel):
+    """A course.yaml, which is optional: what applies to all exercises."""
 
     title: Annotated[Sentence | None, Field(description="The name of the course.")] = None
     reveal: Annotated[
@@ -57,7 +57,7 @@ class CourseDocument(_Strict):
     ] = "all"
 
 
-class ExerciseDocument(_Strict):
+class ExerciseDocument(_CourseModel):
     """An exercise.yaml."""
 
     title: Annotated[Sentence, Field(description="What students read as its name.")]
@@ -73,7 +73,7 @@ class ExerciseDocument(_Strict):
         ),
     ]
     objectives: Annotated[
-        list[Sentence], Field(min_length=1, description="What whoever solves it can do afterwards.")
+        list[Sentence], Field(min_length=1, description="What a student who solves it can do afterwards.")
     ]
     source: Annotated[Sentence, Field(description="Where it is from: a section, a paper, a year.")]
     hints: Annotated[
@@ -84,13 +84,13 @@ class ExerciseDocument(_Strict):
     ]
     banned_operators: Annotated[
         list[Sentence],
-        Field(
-            description="What of torch is switched off in the student's module: a group or an operator of aten."
-        ),
+        Field(description="Operators switched off in the student's module: groups, or operators of aten."),
     ] = []
     warm: Annotated[
         list[Sentence],
-        Field(description="What is paid for once and not by each grading; `optim` is all there is."),
+        Field(
+            description="Imports done once and not by each grading; `optim` (torch.optim) is the only one."
+        ),
     ] = []
     limits: Annotated[LimitsDocument, Field(description="Limits that differ from the defaults.")] = (
         LimitsDocument()
@@ -113,17 +113,17 @@ class Course:
 
     @property
     def data(self) -> tuple[Path, ...]:
-        """The data files that students receive beside their stubs: what lies in exercises/data."""
+        """The data files that students receive beside their stubs: those in exercises/data."""
         return tuple(sorted(path for path in (self.root / "exercises" / "data").glob("*") if path.is_file()))
 
     @property
     def folders(self) -> list[Path]:
-        """The folders of all exercises in the order of their names, also of those that cannot be read."""
+        """The folders of all exercises, sorted by name, also of those that cannot be read."""
         return _folders(self.root)
 
     @property
     def references(self) -> dict[str, Path]:
-        """The references by exercise, also of exercises that cannot be read: others may build on them."""
+        """The references by exercise, also of exercises that cannot be read: others may import them."""
         found = {folder.name: folder / "reference.py" for folder in self.folders}
         return {name: path for name, path in found.items() if path.is_file()}
 
@@ -133,12 +133,15 @@ class Course:
         return self.root / "quizzes"
 
     def exercise(self, exercise_id: str) -> Exercise | None:
-        """Return the exercise of that id."""
+        """Return the exercise of that id; None if there is none."""
         return next((exercise for exercise in self.exercises if exercise.id == exercise_id), None)
 
 
 def find_root() -> Path:
-    """Return the folder of the course: the one named by the environment, packaged, or around the checkout."""
+    """Return the folder of the course: the one in CONVGRADER_COURSE, the packaged one, or the checkout's.
+
+    Raises UsageError if the variable names no course, GraderError if there is none.
+    """
     if named := os.environ.get(COURSE_VARIABLE):
         if not (Path(named) / "solutions").is_dir():
             raise UsageError(f"{COURSE_VARIABLE} names {named}, which holds no solutions/.")
@@ -161,7 +164,7 @@ def load(root: Path) -> Course:
 
 
 def survey(root: Path) -> tuple[Course, dict[str, tuple[Problem, ...]]]:
-    """Read what can be read of the course at `root`; return it, and the problems of each exercise that cannot."""
+    """Read the course at `root`; return its readable exercises, and the problems of every other by its name."""
     exercises: list[Exercise] = []
     broken: dict[str, tuple[Problem, ...]] = {}
     whole = CourseDocument()
@@ -179,7 +182,7 @@ def survey(root: Path) -> tuple[Course, dict[str, tuple[Problem, ...]]]:
 
 
 def _folders(root: Path) -> list[Path]:
-    """Return the folders of the exercises, in the order of their names."""
+    """Return the folders of the exercises, sorted by name."""
     found = sorted((root / "solutions").iterdir())
     return [path for path in found if path.is_dir() and not path.name.startswith((".", "__"))]
 

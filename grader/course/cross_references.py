@@ -1,6 +1,6 @@
 """Which references of other exercises a file of an exercise may import or read: a result depends on them too.
 
-In doubt it is more than is needed.
+In doubt a reference is included.
 """
 
 import ast
@@ -17,10 +17,10 @@ _LISTS_FILES = {"glob", "rglob", "iterdir", "listdir", "scandir", "walk"}
 
 
 def relied_on(exercise: Exercise) -> dict[str, str]:
-    """Return the references of other exercises that files of this one may import or read, however far, by exercise.
+    """Return the texts of the references that files of an exercise may import or read, directly or not, by exercise.
 
-    An import is read off the source, and a path off its strings; who imports by names that are made while it runs, or
-    lists folders, relies on all.
+    Imports are found in the source, and paths in its strings; a file that imports by computed names or lists folders
+    relies on all references.
     """
     others = dict(_references(exercise.folder))
     waiting = [_text(path) for path in (exercise.stub, *sorted(exercise.folder.glob("*.py")))]
@@ -37,10 +37,10 @@ def relied_on(exercise: Exercise) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=512)
 def _mentioned(text: str) -> frozenset[str] | None:
-    """Return the modules a file imports and the names in its strings that may be paths; None where that is not all."""
+    """Return the modules a file imports and the parts of its strings that may be paths; None if there may be more."""
     tree = python_source.parse(text)
     if tree is None:
-        return frozenset()  # nothing of it runs
+        return frozenset()  # it cannot run
     nodes = python_source.nodes(tree)
     if any(_is_open(node) for node in nodes):
         return None
@@ -57,16 +57,16 @@ def _mentioned(text: str) -> frozenset[str] | None:
 
 
 def _is_open(node: ast.AST) -> bool:
-    """Tell whether a node may reach files that no text here names."""
+    """Return whether a node may read files whose names are not in the source."""
     if isinstance(node, ast.ImportFrom) and [alias.name for alias in node.names] == ["*"] and not node.level:
-        return False  # of a module that is named all the same
+        return False  # the module is named, only its names are not
     return python_source.hides_imports(node) or (
         isinstance(node, ast.Attribute) and node.attr in _LISTS_FILES
     )
 
 
 def _references(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield the exercises beside one, and the texts of their references."""
+    """Yield the other exercises of the course, and the texts of their references."""
     for path in sorted(folder.parent.glob("*/reference.py")):
         if path.parent != folder:
             yield path.parent.name, _text(path)

@@ -1,7 +1,7 @@
-"""What determines a result, as short text: equal fingerprints, equal results. Needs no torch.
+"""Fingerprints of what determines a result: equal fingerprints, equal results. Imports no torch.
 
 A result depends on the submission's modules, the exercise (its whole folder, the references of others that it may read,
-the course's data), the seed, and what grades: the engine's own source, its libraries and Python. It does not depend on
+the course's data), the seed, and the grader: its own source, its libraries and Python. It does not depend on
 the isolation level, which only decides what is refused.
 """
 
@@ -19,14 +19,14 @@ import grader
 from grader.core.model import Exercise, Versions
 from grader.course import cross_references
 
-_BYTES = 16
+_DIGEST_BYTES = 16
 _ENGINE = Path(grader.__file__).parent
-_LIBRARIES = ("hypothesis", "numpy", "pytest", "torch")  # by which the same code gives other results
+_LIBRARIES = ("hypothesis", "numpy", "pytest", "torch")  # other versions of these may give other results
 
 
 def of(*parts: str) -> str:
-    """Return the fingerprint of some texts, in their order: no two lists of texts have the same."""
-    digest = hashlib.blake2b(digest_size=_BYTES)
+    """Return the fingerprint of a list of texts: 32 hexadecimal digits of BLAKE2b. Lengths are hashed too."""
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "big") + data)
@@ -34,10 +34,10 @@ def of(*parts: str) -> str:
 
 
 def exercise(found: Exercise) -> str:
-    """Return the fingerprint of an exercise: every file of its folder, and what its exercise.yaml came to.
+    """Return the fingerprint of an exercise: every file of its folder, and the values of its exercise.yaml.
 
-    The references that it may read beyond its folder count too, and the data of the course. Who may read how much of a
-    result does not change it.
+    It includes the references of other exercises that it may read, and the data of the course, but not `reveal`, which
+    only decides what is shown.
     """
     return _exercise(found, tuple(_stamps(found)))
 
@@ -54,7 +54,7 @@ def _exercise(found: Exercise, _stamps: tuple[object, ...]) -> str:
 
 
 def _stamps(found: Exercise) -> Iterator[tuple[str, int, int, int]]:
-    """Yield what changes when a file is written that counts: to read them all for each submission would take longer."""
+    """Yield the path, time, size and inode of each file that counts: faster than to read all for each submission."""
     own, data = found.folder.rglob("*"), (found.stub.parent / "data").rglob("*")
     for path in (*own, *data, found.stub, *found.folder.parent.glob("*/reference.py")):
         with contextlib.suppress(OSError):
@@ -69,12 +69,12 @@ def bank(path: Path) -> str:
 
 @functools.cache
 def engine() -> str:
-    """Return the fingerprint of what grades: the grader's source, its libraries and Python."""
+    """Return the fingerprint of the grader: its source, its libraries and Python. Computed once."""
     return engine_now()
 
 
 def engine_now() -> str:
-    """Return it as it is at this moment: its authors run it while they write it."""
+    """Return the fingerprint of the grader's files as they are now: its developers edit them between runs."""
     libraries = map(version, _LIBRARIES)
     return of(*_files(_ENGINE, "*.py"), *libraries, platform.python_version())
 
@@ -88,19 +88,19 @@ def result(
 
 
 def versions(grader: str) -> Versions:
-    """Return what grades here. The versions are those installed, whether or not they are imported yet."""
+    """Return the installed versions, without importing anything."""
     return Versions(grader=grader, torch=version("torch"), python=platform.python_version())
 
 
 def _files(folder: Path, pattern: str) -> Iterable[str]:
     for path in sorted(folder.rglob(pattern)):
-        apart = {"__pycache__", "exercise.yaml"}
-        if path.is_file() and not apart & set(path.relative_to(folder).parts):
+        excluded = {"__pycache__", "exercise.yaml"}
+        if path.is_file() and not excluded & set(path.relative_to(folder).parts):
             yield path.relative_to(folder).as_posix()
             yield path.read_bytes().hex()
 
 
 def _portable(found: Exercise) -> dict[str, object]:
-    """Return what an exercise says, without where it lies: hosts keep courses in different places."""
-    told = {field: getattr(found, field) for field in found.__dataclass_fields__}
-    return {name: value for name, value in told.items() if name not in ("stub", "folder", "reveal")}
+    """Return the fields of an exercise without its paths, which differ between machines, and without `reveal`."""
+    excluded = ("stub", "folder", "reveal")
+    return {name: getattr(found, name) for name in found.__dataclass_fields__ if name not in excluded}

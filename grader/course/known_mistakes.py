@@ -1,4 +1,4 @@
-"""Known mistakes: wrong variants of a reference, each with the sentence that helps the one who made it."""
+"""Known mistakes: wrong variants of a reference, each with the sentence that a student who made it reads."""
 
 import ast
 import inspect
@@ -15,7 +15,7 @@ Variant = TypeVar("Variant", bound=Callable[..., object])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """One known mistake. `variant` replaces the reference's `name`."""
+    """One known mistake. `variant` replaces the reference's `name`; `attribute` is its own name in mistakes.py."""
 
     id: str
     name: str
@@ -24,7 +24,7 @@ class Mistake:
     variant: Callable[..., object]
 
 
-# Filled while a mistakes.py is imported; a process imports the mistakes of exactly one exercise.
+# Filled while a mistakes.py is imported; a process imports the mistakes of one exercise only.
 KNOWN: list[Mistake] = []
 
 
@@ -44,7 +44,7 @@ def mistake(name: str) -> Callable[[Variant], Variant]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A known mistake as its source shows it, read without running anything."""
+    """A known mistake as it is written in its source, which is not run."""
 
     id: str
     name: str
@@ -56,7 +56,7 @@ class Listed:
 def read_mistakes(path: Path) -> list[Listed]:
     """List the functions and classes of a mistakes.py that carry `@mistake("name")`, in the order of the file.
 
-    Raises DocumentError where it cannot be read, or is not Python.
+    Raises DocumentError if it cannot be read, or is not Python.
     """
     listed = []
     for node in _parsed(path).body:

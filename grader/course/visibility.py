@@ -1,8 +1,8 @@
 """How much of each check students see, read from the source of its suite: `@pytest.mark.reveal("nothing")`.
 
-The mark of a check comes before what its exercise.yaml says, and that before course.yaml. Marks are read without
-running anything, so that a command that only shows knows them. So a mark is written in full, as a decorator of its
-check; the plugin that collects a suite refuses one that stands elsewhere.
+The mark of a check overrides its exercise.yaml, and that overrides course.yaml. Marks are parsed, not run, so that a
+command that only shows results need not import suites. Therefore a mark must be written in full, as a decorator of its
+check; the plugin that collects a suite refuses any other.
 """
 
 import ast
@@ -18,7 +18,7 @@ from grader.core.suggestions import suggestion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """One test of a suite as it is written. `reveal` is None where it says nothing itself, `points` where no number."""
+    """One test of a suite as it is written. `reveal` is None without a mark, `points` where it is no number."""
 
     id: str
     line: int
@@ -28,9 +28,9 @@ class Written:
 
 
 def read(suite: Path) -> tuple[Written, ...]:
-    """Return the tests of a suite in their order; none where it is no Python, which collecting it tells.
+    """Return the tests of a suite in their order; none if it is not Python, which collecting it reports.
 
-    Raises DocumentError for every mark that says nothing we know.
+    Raises DocumentError for every mark with an unknown word.
     """
     try:
         tree = ast.parse(suite.read_bytes())
@@ -48,9 +48,9 @@ def read(suite: Path) -> tuple[Written, ...]:
 
 
 def seen(exercise: Exercise, instead: Reveal | None = None) -> Seen:
-    """Return how much of an exercise its students see; with `instead`, as if everything said that.
+    """Return how much of an exercise students see; with `instead`, as if that were the mark of every check.
 
-    Raises DocumentError for a mark that says nothing we know: what it was to hide must not be shown.
+    Raises DocumentError for a mark with an unknown word: what it should hide must not be shown.
     """
     default = instead or exercise.reveal
     matters = default is Reveal.NOTHING or (instead is None and _has_marks(exercise.suite))
@@ -67,9 +67,9 @@ def seen(exercise: Exercise, instead: Reveal | None = None) -> Seen:
 
 
 def out_of_order(exercise: Exercise) -> Iterator[Written]:
-    """Yield the hidden checks that stand before one that is shown.
+    """Yield the hidden checks that come before a shown one.
 
-    They would show through it: what waits for them, or calls a function that they found to hang, fails with them.
+    Their results would show: a check that requires them, or calls a function that hung in them, fails with them.
     """
     tests = read(exercise.suite)
     found = seen(exercise)
@@ -96,7 +96,7 @@ def _written(node: ast.FunctionDef, suite: Path, problems: list[Problem]) -> Wri
             points = float(value) if isinstance(value, int | float) else None
         elif mark == "reveal":
             word = _constant(arguments[0]) if len(arguments) == 1 else None
-            message = "the check says twice what it reveals" if reveal is not None else ""
+            message = "the check has two marks for what it reveals" if reveal is not None else ""
             reveal = _known(word)
             if message or reveal is None:
                 place = {"line": decorator.lineno, "column": decorator.col_offset + 1}
@@ -106,7 +106,7 @@ def _written(node: ast.FunctionDef, suite: Path, problems: list[Problem]) -> Wri
 
 
 def _mark(decorator: ast.expr) -> tuple[str, Sequence[ast.expr]]:
-    """Return the name of a mark and its arguments: of `@pytest.mark.points(2)`, `points` and the 2."""
+    """Return the name of a mark and its arguments: `points` and the 2 for `@pytest.mark.points(2)`; "" for no mark."""
     call = decorator if isinstance(decorator, ast.Call) else None
     named = ast.unparse(call.func if call else decorator)
     arguments = call.args if call else []

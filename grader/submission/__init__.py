@@ -1,4 +1,4 @@
-"""Reads what a student hands in, a folder or a zip: each file once, into memory, within bounds, nothing unpacked."""
+"""Reads what a student hands in, a folder, a zip or a notebook: into memory, within limits; nothing is unpacked."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,9 +7,9 @@ from pathlib import Path
 from grader.core.errors import UsageError
 from grader.submission.archive import Archive
 from grader.submission.folder import Folder, Single
-from grader.submission.notebook import ENDING, MAX_NOTEBOOK_BYTES, Cell, python_of, read_cells
+from grader.submission.notebook import ENDING, MAX_NOTEBOOK_BYTES, NamedCell, python_of, read_cells
 from grader.submission.stored import Recording, Stored
-from grader.submission.tree import Tree, Unreadable, decode
+from grader.submission.tree import SubmissionTree, Unreadable, decode
 
 __all__ = [
     "Folder",
@@ -30,10 +30,10 @@ _MODULE_FOLDERS = ("exercises/", "")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The modules of one exercise: the text of every Python file beside it, by path below `root`.
+    """The module of one exercise and the Python files beside it: their texts, by path below `root`.
 
-    `root` of a notebook is its name, as of a folder that holds a module for each cell. `notes` are sentences on what
-    else could have been meant.
+    The `root` of a notebook is its name and a slash, as if each cell were a module in a folder of that name. `notes`
+    are sentences on other files or cells that were not graded.
     """
 
     root: str
@@ -42,12 +42,12 @@ class Snapshot:
 
 
 def is_notebook(root: str) -> bool:
-    """Tell whether the modules of a snapshot are cells: they cannot be opened, replayed or pointed into as files."""
+    """Return whether the modules of a snapshot are cells: they cannot be opened or replayed as files."""
     return root.endswith(f"{ENDING}/")
 
 
 def file_of(path: str) -> str:
-    """Return the file that holds a module: itself, or the notebook of which it is a cell."""
+    """Return the file that a module is in: its own, or the notebook of its cell."""
     notebook, found, _ = path.partition(f"{ENDING}/")
     return f"{notebook}{ENDING}" if found else path
 
@@ -64,10 +64,10 @@ class Text:
 class Submission:
     """What one student handed in."""
 
-    tree: Tree
+    tree: SubmissionTree
 
     def answers(self, quiz: str) -> Text | Unreadable | None:
-        """Read the answers file of a quiz, if there is one."""
+        """Read the answers file of a quiz; None if there is none."""
         for name in (f"answers/{quiz}.yaml", f"answers/{quiz}.yml"):
             data = self.tree.read(name, MAX_ANSWERS_BYTES)
             if data is not None:
@@ -78,20 +78,20 @@ class Submission:
     def snapshot(self, exercise: str, stub: str | None = None) -> Snapshot | Unreadable:
         """Read the module `<exercise>.py` and the Python files beside it; else the cell of that name in a notebook.
 
-        A file that is the `stub` still is none where there is a cell.
+        A file that is missing, empty or equal to `stub` gives way to a cell.
         """
         file, cell = self._file(exercise), self._cell(exercise)
-        begun = file.attempted if isinstance(file, Unreadable) else file.sources[f"{exercise}.py"] != stub
+        attempted = file.attempted if isinstance(file, Unreadable) else file.sources[f"{exercise}.py"] != stub
         match file, cell:
             case Snapshot(), Unreadable():
                 return replace(file, notes=(f"{cell.sentence} The file was graded.",))
-            case Snapshot(), Snapshot() if begun:
+            case Snapshot(), Snapshot() if attempted:
                 note = f"{cell.root[:-1]} has a cell for {exercise} too; the file {file.root}{exercise}.py was graded."
                 return replace(file, notes=(note,))
-        return file if begun or cell is None else cell
+        return file if attempted or cell is None else cell
 
     def _cell(self, exercise: str) -> Snapshot | Unreadable | None:
-        """Return the last cell named after an exercise, as a module beside those of other cells."""
+        """Return the last cell named after an exercise, as a module beside those of other cells; None without one."""
         found: Snapshot | Unreadable | None = None
         for notebook in self.tree.notebooks():
             cells = self._cells(notebook)
@@ -101,14 +101,14 @@ class Submission:
                 found = self._module_of(notebook, exercise, cells, found)
         return found
 
-    def _cells(self, notebook: str) -> dict[str, Cell] | Unreadable:
+    def _cells(self, notebook: str) -> dict[str, NamedCell] | Unreadable:
         data = self.tree.read(notebook, MAX_NOTEBOOK_BYTES)
         if isinstance(data, Unreadable):
             return data
         return read_cells(data or b"", notebook)
 
     def _module_of(
-        self, notebook: str, exercise: str, cells: dict[str, Cell], before: Snapshot | Unreadable | None
+        self, notebook: str, exercise: str, cells: dict[str, NamedCell], before: Snapshot | Unreadable | None
     ) -> Snapshot | Unreadable:
         cell = cells[exercise]
         if not any(line.strip() and not line.lstrip().startswith("#") for line in cell.text.splitlines()):
@@ -151,7 +151,7 @@ class Submission:
             data = self.tree.read(helper, MAX_MODULE_BYTES) if helper != name else None
             if data is not None:
                 text = decode(data, helper)
-                # A helper that cannot be read matters to those who import it, and says so to them.
+                # A helper that cannot be read is an error only for the modules that import it.
                 yield (
                     helper.removeprefix(root),
                     text if isinstance(text, str) else f"raise ImportError({text.sentence!r})",

@@ -1,4 +1,4 @@
-"""A submission that is a zip. Nothing is unpacked: members are read into memory, one by one, within bounds."""
+"""A submission that is a zip. Nothing is unpacked: members are read into memory, one by one, within limits."""
 
 import stat
 import zipfile
@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from grader.core.errors import UsageError
 from grader.submission.tree import (
     MAX_TOTAL_BYTES,
-    Tree,
+    SubmissionTree,
     Unreadable,
     first,
     notebook_files,
@@ -19,23 +19,23 @@ from grader.submission.tree import (
 
 MAX_ARCHIVE_BYTES = 64 * 2**20
 MAX_MEMBERS = 5_000
-# What unpacks in steps of a size we choose; the others give all they have at once.
+# zipfile unpacks these in steps of the size that is read; bzip2 and LZMA members are unpacked at once.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 
 
 @dataclass(slots=True)
-class Archive(Tree):
-    """A zip on this machine. `top` is the folder that all its members are in, if they are in one."""
+class Archive(SubmissionTree):
+    """A zip on this machine. `top` is the folder that all its members are in, with a slash; "" if there is none."""
 
     path: Path
     top: str
     members: dict[str, zipfile.ZipInfo]
-    _left: int = MAX_TOTAL_BYTES
+    _left_bytes: int = MAX_TOTAL_BYTES
 
     @classmethod
     def open(cls, path: Path) -> "Archive":
-        """Read the table of contents. Raises UsageError for what is no zip, or one that no honest tool makes."""
+        """Read the table of contents. Raises UsageError if it is no zip, too large, or has unsafe or repeated names."""
         if path.stat().st_size > MAX_ARCHIVE_BYTES:
             raise _refusal(path, f"is larger than {MAX_ARCHIVE_BYTES // 2**20} MiB")
         try:
@@ -69,14 +69,14 @@ class Archive(Tree):
             return Unreadable(
                 name=name, reason="is compressed in an unusual way. Make a plain zip (deflate)."
             )
-        if limit > self._left:
+        if limit > self._left_bytes:
             return Unreadable(name=name, reason="is not read: the files of this zip are too large together.")
         try:
             with zipfile.ZipFile(self.path) as file, file.open(member) as content:
                 data = content.read(limit + 1)
         except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, zlib.error, OSError):
             return Unreadable(name=name, reason="is damaged in this zip. Make the zip again.")
-        self._left -= len(data)
+        self._left_bytes -= len(data)
         return data if len(data) <= limit else too_large(name, limit)
 
     def modules(self, folder: str) -> list[str]:
@@ -89,12 +89,12 @@ class Archive(Tree):
         return notebook_files(n.removeprefix(self.top) for n in self.members if n.startswith(self.top))
 
     def has_folder(self, name: str) -> bool:
-        """Tell whether there is a folder of that name at the top."""
+        """Return whether there is a folder of that name at the top."""
         return any(member.startswith(f"{self.top}{name}/") for member in self.members)
 
 
 def _common_folder(members: dict[str, zipfile.ZipInfo]) -> str:
-    """Return the one folder that holds everything, with its slash: people zip folders. "" where there is none."""
+    """Return the one folder that all members are in, with a slash, as when a folder is zipped; "" if there is none."""
     tops = {name.split("/")[0] if "/" in name else "" for name in members}
     (top,) = tops if len(tops) == 1 else ("",)
     return f"{top}/" if top not in ("", "exercises", "answers") else ""

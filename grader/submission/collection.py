@@ -1,4 +1,4 @@
-"""What a class handed in: a folder, zip or notebook for each student, or `<student>/<assignment>/` trees of them."""
+"""Finds what a class handed in: a folder, zip or notebook for each student, or `<student>/<assignment>/` trees."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +12,14 @@ from grader.submission import Submission, Unreadable, git_checkout, open_submiss
 from grader.submission.notebook import ENDING
 
 _TIMESTAMP = "timestamp.txt"  # written by nbgrader when it collects: 2026-11-30 23:58:07.123456 Europe/Berlin
-_MAX_NAMES = 3
+_MAX_TIMESTAMP_BYTES = 200
+_MAX_NAMED_FILES = 3
+_MAX_NAMED_HAND_INS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """When something was handed in. `note` says what an instructor should know about that, if anything."""
+    """When something was handed in. `note` is for instructors: why the time may be wrong, or ""."""
 
     at: datetime
     note: str = ""
@@ -25,9 +27,9 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandedIn:
-    """What one student handed in: a folder, a zip or a notebook. `problem` says why it cannot be told what it is.
+    """What one student handed in: a folder, a zip or a notebook. `problem` says why it cannot be opened, or "".
 
-    `repository` is the git checkout that a folder is, or that it lies in, within what is the student's.
+    `repository` is the git checkout that a folder is, or that it is part of, if that is the student's too.
     """
 
     student: str
@@ -42,9 +44,9 @@ class HandedIn:
         return open_submission(self.path)
 
     def moment(self, read: Mapping[str, bytes | Unreadable]) -> Moment:
-        """Return when: as nbgrader noted it, else as the checkout's HEAD says, else the time of the newest file.
+        """Return the time in nbgrader's timestamp.txt, else that of the checkout's HEAD, else that of the newest file.
 
-        `read` is what was read of it for grading, by path: it tells which of that is not committed.
+        `read` are the files that were read for grading, by path: those that are not in the commit are named.
         """
         collected = _collected_at(self.path / _TIMESTAMP)
         if collected is not None:
@@ -54,7 +56,8 @@ class HandedIn:
         found = git_checkout.head(self.repository, self.path, read)
         if isinstance(found, git_checkout.NoCommit):
             return Moment(
-                at=self._newest(), note=f"a git checkout, but {found.reason}: its newest file tells the time"
+                at=self._newest(),
+                note=f"a git checkout, but {found.reason}: the time is that of its newest file",
             )
         return Moment(at=found.at, note=_uncommitted(found.changed))
 
@@ -68,24 +71,24 @@ class HandedIn:
 
 
 def _counts(path: Path, folder: Path) -> bool:
-    """Tell whether this is a file of the student's: git writes into its own folder whenever anybody looks."""
+    """Return whether this is the student's file and not git's: even `git status` writes into .git."""
     return path.is_file() and ".git" not in path.relative_to(folder).parts
 
 
 def _uncommitted(names: Sequence[str]) -> str:
     if not names:
         return ""
-    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-    return f"not in its last commit, or changed since: {', '.join(names[:_MAX_NAMES])}{more}"
+    more = f" and {len(names) - _MAX_NAMED_FILES} more" if len(names) > _MAX_NAMED_FILES else ""
+    return f"not in its last commit, or changed since: {', '.join(names[:_MAX_NAMED_FILES])}{more}"
 
 
 def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
     """Return what was handed in below a folder, by student.
 
-    Every folder, zip and notebook in it is a student's. A folder that is no submission itself but holds some, one for
-    each assignment, gives the one named, or the only one. Hidden entries and other files are passed over, and links are
-    not followed. Raises UsageError where there is no submission, where the folder is itself one, and where a student
-    has two: nothing here says which one counts.
+    Every folder, zip and notebook in it is a student's. A folder that is not a submission but holds some, one for each
+    assignment, gives the one named `assignment`, or the only one. Hidden entries and other files are ignored, and links
+    are not followed. Raises UsageError if there is no submission, if the folder itself is one, and if a student has
+    two, as nothing says which one counts.
     """
     if _holds_parts(folder):
         raise UsageError(
@@ -120,7 +123,7 @@ def _of_student(path: Path, assignment: str | None) -> HandedIn:
         chosen = wanted[0]
         within = _repository(chosen) or _repository(path) if chosen.is_dir() else None
         return HandedIn(student=student, path=chosen, repository=within)
-    listed = ", ".join(names[:6])
+    listed = ", ".join(names[:_MAX_NAMED_HAND_INS])
     problem = (
         f"{path.name} holds nothing named {assignment}; it holds {listed}."
         if assignment is not None and not wanted
@@ -142,7 +145,7 @@ def _holds_parts(folder: Path) -> bool:
 
 
 def _entries(folder: Path) -> Iterator[Path]:
-    """Yield the folders, zips and notebooks in a folder, by name."""
+    """Yield the folders, zips and notebooks in a folder, sorted by name."""
     for path in sorted(folder.iterdir()):
         if (
             not path.name.startswith((".", "__"))
@@ -161,8 +164,8 @@ def _name(path: Path) -> str:
 
 
 def _collected_at(path: Path) -> datetime | None:
-    """Read the time that nbgrader wrote; None where there is none that can be read."""
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > 200:
+    """Read the time that nbgrader wrote; None if there is none, or it cannot be parsed."""
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAX_TIMESTAMP_BYTES:
         return None
     date, _, rest = path.read_text(encoding="utf-8", errors="replace").strip().partition(" ")
     clock, _, zone = rest.partition(" ")

@@ -1,4 +1,4 @@
-"""A submission that is a folder. Links are followed inside it only; what is no plain file is not opened to be read."""
+"""A submission that is a folder. Links are followed inside it only; only regular files are read."""
 
 import itertools
 import os
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.submission.tree import (
-    Tree,
+    SubmissionTree,
     Unreadable,
     first,
-    is_foreign,
+    is_ignored,
     notebook_files,
     python_files,
     too_large,
 )
 
-MAX_ENTRIES = 5_000  # looked at; beyond them a folder is not the one of a submission
-_WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+MAX_ENTRIES = 5_000  # listed, files and folders; the rest is ignored
+_NONBLOCKING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Folder(Tree):
+class Folder(SubmissionTree):
     """A folder on this machine."""
 
     path: Path
@@ -53,7 +53,7 @@ class Folder(Tree):
         return notebook_files(name for folder in ("", "exercises/") for name in self._directly_in(folder))
 
     def has_folder(self, name: str) -> bool:
-        """Tell whether there is a folder of that name at the top."""
+        """Return whether there is a folder of that name at the top."""
         return (self.path / name).is_dir()
 
     def _directly_in(self, folder: str) -> Iterator[str]:
@@ -62,12 +62,12 @@ class Folder(Tree):
                 for entry in itertools.islice(entries, MAX_ENTRIES):
                     yield f"{folder}{entry.name}"
         except OSError:
-            return  # no such folder
+            return  # there is no such folder
 
     def _names(self, folder: str) -> Iterator[str]:
         seen = 0
-        for here, folders, files in os.walk(self.path / folder):  # which follows no link to a folder
-            folders[:] = sorted(name for name in folders if not is_foreign(name))
+        for here, folders, files in os.walk(self.path / folder):  # os.walk follows no links to folders
+            folders[:] = sorted(name for name in folders if not is_ignored(name))
             for name in sorted(files):
                 yield Path(here, name).relative_to(self.path).as_posix()
             seen += len(folders) + len(files)
@@ -76,8 +76,8 @@ class Folder(Tree):
 
 
 @dataclass(frozen=True, slots=True)
-class Single(Tree):
-    """One file on this machine, a notebook, and nothing beside it."""
+class Single(SubmissionTree):
+    """One file on this machine, a notebook, without the files beside it."""
 
     path: Path
 
@@ -94,19 +94,19 @@ class Single(Tree):
         return [self.path.name]
 
     def has_folder(self, name: str) -> bool:  # noqa: ARG002
-        """Tell that there is none."""
+        """Return False."""
         return False
 
 
 def _resolved(path: Path) -> Path:
     try:
         return path.resolve()
-    except (OSError, RuntimeError):  # a link that leads to itself, which leads nowhere inside
+    except (OSError, RuntimeError):  # a loop of links; the root is outside of every submission
         return Path(path.anchor)
 
 
 def _read(path: Path, name: str, limit: int) -> bytes | Unreadable:
-    descriptor = os.open(path, os.O_RDONLY | _WITHOUT_WAITING)
+    descriptor = os.open(path, os.O_RDONLY | _NONBLOCKING)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         return Unreadable(name=name, reason="is not a file.")

@@ -1,8 +1,9 @@
 """When a git checkout was committed, and which of its files were not: read without trusting the repository.
 
 A repository's own configuration can name programs (core.fsmonitor, filters, hooks, a remote's uploadpack), so it is
-never read: git runs in an empty repository of ours and borrows only the student's folder of objects. HEAD and what it
-refers to are read here, as plain files. No link leads out, and time and memory have limits.
+never read: git runs in an empty repository that the grader creates, and reads only the student's folder of objects.
+HEAD and the refs are read here, as plain files. Links out of the repository are not followed; time and memory are
+limited.
 """
 
 import hashlib
@@ -24,13 +25,13 @@ _COMMITTER = re.compile(rb"committer .*> (\d{1,11}) [+-]\d{4}")
 _MAX_REF_BYTES = 2**10
 _MAX_PACKED_REFS_BYTES = 2**22
 _MAX_COMMIT_BYTES = 2**16
-_ALLOCATION_LIMIT = "64m"  # of one allocation of git's: an object that unpacks to gigabytes ends it
-_WAIT_S = 10.0
+_ALLOCATION_LIMIT = "64m"  # GIT_ALLOC_LIMIT: git exits on an object that unpacks to gigabytes
+_GIT_LIMIT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """The commit of HEAD: its committer's time, and which of the files asked about differ from it."""
+    """The commit of HEAD: the committer's time, and the files that were read and are not in it."""
 
     at: datetime
     changed: tuple[str, ...]
@@ -38,38 +39,38 @@ class Commit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoCommit:
-    """Why HEAD cannot be told."""
+    """Why the commit of HEAD cannot be read."""
 
     reason: str
 
 
-class _Failed(Exception):
-    """Git did not answer."""
+class _GitFailed(Exception):
+    """Git failed, timed out, or wrote what it should not."""
 
 
 def head(repository: Path, folder: Path, files: Mapping[str, bytes | Unreadable]) -> Commit | NoCommit:
-    """Return the commit that the checkout `repository` is at, and which of these files below `folder` it lacks."""
+    """Return the commit of HEAD of the checkout `repository`, and which of these files below `folder` it lacks."""
     git = shutil.which("git")
     if git is None:
         return NoCommit(reason="git is not installed here")
     objects = repository / ".git" / "objects"
     if objects.resolve() != repository.resolve() / ".git" / "objects" or not objects.is_dir():
-        return NoCommit(reason="its .git is no folder of its own")
+        return NoCommit(reason="its .git is not a folder of its own")
     commit = _commit_of_head(Folder(repository / ".git"))
     if commit is None:
         return NoCommit(reason="no commit is found in its .git")
     with tempfile.TemporaryDirectory(prefix="convgrader-") as empty:
-        borrowed = _Borrowed(git, _empty_repository(Path(empty), commit), objects)
+        reader = _ObjectReader(git, _empty_repository(Path(empty), commit), objects)
         try:
-            at = _committed_at(borrowed, commit)
-            changed = tuple(_changed(borrowed, commit, _paths(repository, folder, files), files))
-        except (_Failed, ValueError, OverflowError, OSError):
+            at = _committed_at(reader, commit)
+            changed = tuple(_changed(reader, commit, _paths(repository, folder, files), files))
+        except (_GitFailed, ValueError, OverflowError, OSError):
             return NoCommit(reason="its commit cannot be read")
     return Commit(at=at, changed=changed)
 
 
 def _commit_of_head(git_folder: Folder) -> str | None:
-    """Return the hash that HEAD stands for: its own, or that of the branch it names."""
+    """Return the hash in HEAD, or in the branch that HEAD names; None if there is none."""
     text = _text(git_folder, "HEAD", _MAX_REF_BYTES)
     named = _REF.fullmatch(text)
     if named is not None and ".." not in named[1]:
@@ -88,7 +89,7 @@ def _text(folder: Folder, name: str, limit: int) -> str:
 
 
 def _empty_repository(folder: Path, commit: str) -> Path:
-    """Make what git takes for a bare repository: no hooks, no remotes, a configuration of ours."""
+    """Create a minimal bare repository: no hooks, no remotes, the grader's configuration."""
     for name in ("objects", "refs"):
         (folder / name).mkdir()
     (folder / "HEAD").write_text("ref: refs/heads/none\n", encoding="utf-8")
@@ -99,22 +100,22 @@ def _empty_repository(folder: Path, commit: str) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class _Borrowed:
-    """Git, in an empty repository that borrows a folder of objects."""
+class _ObjectReader:
+    """Git in an empty repository, with another's folder of objects."""
 
     git: str
     empty: Path
     objects: Path
 
     def __call__(self, *arguments: str, given: bytes = b"") -> bytes:
-        """Return what a command of git writes."""
+        """Return the output of a git command with `given` as its input. Raises _GitFailed."""
         environment = {
             **{name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ},
             "GIT_DIR": str(self.empty),
             "GIT_OBJECT_DIRECTORY": str(self.objects.resolve()),
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_ALLOW_PROTOCOL": "none",  # nothing is fetched, whatever is missing
+            "GIT_ALLOW_PROTOCOL": "none",  # missing objects are not fetched
             "GIT_NO_LAZY_FETCH": "1",
             "GIT_LITERAL_PATHSPECS": "1",
             "GIT_ALLOC_LIMIT": _ALLOCATION_LIMIT,
@@ -127,39 +128,39 @@ class _Borrowed:
                 env=environment,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                timeout=_WAIT_S,
+                timeout=_GIT_LIMIT_S,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise _Failed from error
+            raise _GitFailed from error
         if done.returncode:
-            raise _Failed
+            raise _GitFailed
         return done.stdout
 
 
-def _committed_at(git: _Borrowed, commit: str) -> datetime:
-    """Return the committer's time. The size is asked for first: what is larger than a commit is not read."""
-    told = git("cat-file", "--batch-check", given=f"{commit}\n".encode()).split()
-    if len(told) != 3 or told[1] != b"commit" or int(told[2]) > _MAX_COMMIT_BYTES:
-        raise _Failed
+def _committed_at(git: _ObjectReader, commit: str) -> datetime:
+    """Return the committer's time. Type and size are checked first: a larger object is not read."""
+    described = git("cat-file", "--batch-check", given=f"{commit}\n".encode()).split()
+    if len(described) != 3 or described[1] != b"commit" or int(described[2]) > _MAX_COMMIT_BYTES:
+        raise _GitFailed
     header, _, _ = git("cat-file", "commit", commit).partition(b"\n\n")
     found = next(filter(None, map(_COMMITTER.fullmatch, header.split(b"\n"))), None)
     if found is None:
-        raise _Failed
+        raise _GitFailed
     return datetime.fromtimestamp(int(found[1]), UTC)
 
 
 def _paths(repository: Path, folder: Path, files: Mapping[str, bytes | Unreadable]) -> dict[str, str]:
-    """Return, for each file that was read, its path in the repository, where links lead to."""
+    """Return, for each file that was read, its path in the repository with links resolved."""
     top = repository.resolve()
     real = {name: (folder / name).resolve() for name, data in files.items() if isinstance(data, bytes)}
     return {name: path.relative_to(top).as_posix() for name, path in real.items()}
 
 
 def _changed(
-    git: _Borrowed, commit: str, paths: Mapping[str, str], files: Mapping[str, bytes | Unreadable]
+    git: _ObjectReader, commit: str, paths: Mapping[str, str], files: Mapping[str, bytes | Unreadable]
 ) -> Iterator[str]:
-    """Yield the files that are not in the commit as they were read; the ends of lines may differ."""
+    """Yield the files whose content is not that in the commit, apart from line ends (CR LF or LF)."""
     if not paths:
         return
     listed = git("ls-tree", "-z", commit, "--", *sorted(set(paths.values()))).decode("utf-8", "replace")
@@ -176,7 +177,7 @@ def _changed(
 
 
 def _blob(data: bytes, commit: str) -> str:
-    """Return the hash that git gives a file, by the algorithm of this repository."""
+    """Return git's hash of a file, by the algorithm of this repository."""
     algorithm = "sha1" if len(commit) == 40 else "sha256"
     digest = hashlib.new(algorithm, b"blob %d\0" % len(data), usedforsecurity=False)
     digest.update(data)

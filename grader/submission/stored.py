@@ -1,20 +1,29 @@
-"""What was read of a submission, kept: exactly the files that its grading depended on."""
+"""Stores what was read of a submission: exactly the files that its grading depended on."""
 
 import zlib
 from dataclasses import dataclass, field
 
 import msgspec
 
-from grader.submission.tree import MAX_TOTAL_BYTES, Tree, Unreadable, first, notebook_files, python_files
+from grader.submission.tree import (
+    MAX_TOTAL_BYTES,
+    SubmissionTree,
+    Unreadable,
+    first,
+    notebook_files,
+    python_files,
+)
+
+_MAX_UNPACKED_BYTES = 4 * MAX_TOTAL_BYTES  # answers and notebooks come on top of modules
 
 
 @dataclass(frozen=True, slots=True)
-class Stored(Tree):
+class Stored(SubmissionTree):
     """Files by their path inside the submission; for one that could not be read, the reason."""
 
     files: dict[str, bytes | Unreadable] = field(default_factory=dict)
 
-    def read(self, name: str, limit: int) -> bytes | Unreadable | None:  # noqa: ARG002 - it was within when it was read
+    def read(self, name: str, limit: int) -> bytes | Unreadable | None:  # noqa: ARG002 - checked when it was read
         """Return the bytes of a file, or why it is not read."""
         return self.files.get(name)
 
@@ -27,26 +36,26 @@ class Stored(Tree):
         return notebook_files(self.files)
 
     def has_folder(self, name: str) -> bool:
-        """Tell whether there is a folder of that name at the top."""
+        """Return whether there is a folder of that name at the top."""
         return any(path.startswith(f"{name}/") for path in self.files)
 
     def pack(self) -> bytes:
-        """Return it as bytes: the same for the same files, in whatever order they were read."""
-        return zlib.compress(msgspec.msgpack.encode(sorted((n, _told(f)) for n, f in self.files.items())), 9)
+        """Return the files as bytes, which do not depend on the order in which they were read."""
+        return zlib.compress(msgspec.msgpack.encode(sorted((n, _parts(f)) for n, f in self.files.items())), 9)
 
     @classmethod
     def unpack(cls, data: bytes) -> "Stored":
-        """Read what `pack` made."""
-        plain = zlib.decompressobj().decompress(data, 4 * MAX_TOTAL_BYTES)
-        told = msgspec.msgpack.decode(plain, type=list[tuple[str, tuple[bytes, str, bool]]])
-        return cls({name: _file(name, *parts) for name, parts in told})
+        """Read what `pack` returned."""
+        plain = zlib.decompressobj().decompress(data, _MAX_UNPACKED_BYTES)
+        files = msgspec.msgpack.decode(plain, type=list[tuple[str, tuple[bytes, str, bool]]])
+        return cls({name: _file(name, *parts) for name, parts in files})
 
 
 @dataclass(frozen=True, slots=True)
-class Recording(Tree):
+class Recording(SubmissionTree):
     """Reads another tree, and keeps what was read."""
 
-    tree: Tree
+    tree: SubmissionTree
     kept: Stored = field(default_factory=Stored)
 
     def read(self, name: str, limit: int) -> bytes | Unreadable | None:
@@ -67,11 +76,11 @@ class Recording(Tree):
         return self.tree.notebooks()
 
     def has_folder(self, name: str) -> bool:
-        """Tell whether there is a folder of that name at the top."""
+        """Return whether there is a folder of that name at the top."""
         return self.tree.has_folder(name)
 
 
-def _told(file: bytes | Unreadable) -> tuple[bytes, str, bool]:
+def _parts(file: bytes | Unreadable) -> tuple[bytes, str, bool]:
     return (file, "", True) if isinstance(file, bytes) else (b"", file.reason, file.attempted)
 
 

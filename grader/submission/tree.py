@@ -1,4 +1,4 @@
-"""What a folder and a zip have in common: files of small size, looked up by their path inside the submission."""
+"""What folders, zips and stored submissions have in common: files of limited size, by their path inside."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Protocol
 MAX_MODULES = 200
 MAX_NOTEBOOKS = 10
 MAX_TOTAL_BYTES = 16 * 2**20
-# Folders that are no part of what a student wrote.
-_FOREIGN = {"__pycache__", "__MACOSX", "node_modules", "site-packages", "venv", "env"}
+# Folders of tools, whose files the student did not write.
+_TOOL_FOLDERS = {"__pycache__", "__MACOSX", "node_modules", "site-packages", "venv", "env"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """A file that is not read, and why. `attempted` is false where the student wrote nothing."""
+    """A file that is not read, and why. `attempted` is false if the student wrote nothing."""
 
     name: str
     reason: str
@@ -25,11 +25,11 @@ class Unreadable:
         return f"{self.name} {self.reason}"
 
 
-class Tree(Protocol):
+class SubmissionTree(Protocol):
     """The files of a submission. Paths are relative, with slashes."""
 
     def read(self, name: str, limit: int) -> bytes | Unreadable | None:
-        """Return the bytes of a file of at most `limit` bytes; None where there is nothing of that name."""
+        """Return the content of a file of at most `limit` bytes; None if there is nothing of that name."""
 
     def modules(self, folder: str) -> list[str]:
         """Return the paths of the first MAX_MODULES Python files below `folder` ("" or one that ends in a slash)."""
@@ -38,22 +38,22 @@ class Tree(Protocol):
         """Return the paths of the first MAX_NOTEBOOKS notebooks at the top or in exercises/."""
 
     def has_folder(self, name: str) -> bool:
-        """Tell whether there is a folder of that name at the top."""
+        """Return whether there is a folder of that name at the top."""
 
 
-def is_foreign(name: str) -> bool:
-    """Tell whether a folder's name says that its content is not the student's: hidden, a cache, an environment."""
-    return name.startswith(".") or name in _FOREIGN
+def is_ignored(name: str) -> bool:
+    """Return whether a folder of this name is not the student's work: hidden, a cache, an environment."""
+    return name.startswith(".") or name in _TOOL_FOLDERS
 
 
 def first(names: Iterable[str]) -> list[str]:
-    """Return at most MAX_MODULES names, sorted: the same for the same submission everywhere."""
+    """Return the first MAX_MODULES names in sorted order, which is the same on every machine."""
     return sorted(names)[:MAX_MODULES]
 
 
 def too_large(name: str, limit: int) -> Unreadable:
-    """Say that a file is beyond its limit in bytes."""
-    return Unreadable(name=name, reason=f"is larger than {_size(limit)}, which no honest file here is.")
+    """Return that a file is larger than its limit in bytes."""
+    return Unreadable(name=name, reason=f"is larger than the limit of {_size(limit)}.")
 
 
 def _size(limit: int) -> str:
@@ -75,19 +75,19 @@ def decode(data: bytes | Unreadable, name: str) -> str | Unreadable:
 
 
 def python_files(names: Iterable[str], folder: str) -> Iterator[str]:
-    """Yield those names that are the student's Python files below `folder`."""
+    """Yield the names of the student's Python files below `folder`."""
     for name in names:
         parts = name.removeprefix(folder).split("/")
-        if name.startswith(folder) and name.endswith(".py") and not any(map(is_foreign, parts)):
+        if name.startswith(folder) and name.endswith(".py") and not any(map(is_ignored, parts)):
             yield name
 
 
 def notebook_files(names: Iterable[str]) -> list[str]:
-    """Return those names that are notebooks at the top or in exercises/: the first MAX_NOTEBOOKS of them, sorted."""
+    """Return the names of notebooks at the top or in exercises/: the first MAX_NOTEBOOKS in sorted order."""
     found = (name for name in names if name.removeprefix("exercises/").endswith(".ipynb"))
     own = (
         name
         for name in found
-        if "/" not in name.removeprefix("exercises/") and not is_foreign(name.split("/")[-1])
+        if "/" not in name.removeprefix("exercises/") and not is_ignored(name.split("/")[-1])
     )
     return sorted(own)[:MAX_NOTEBOOKS]
