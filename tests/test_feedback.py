@@ -5,7 +5,7 @@ import torch
 
 from grader.core.model import Outcome
 from grader.grading.engine.feedback import counterexample
-from grader.grading.engine.feedback.display import show, show_call
+from grader.grading.engine.feedback.value_text import show, show_call
 from grader.grading.engine.grading_process import _compared
 from grader.grading.engine.proxy import CallRecord
 from grader.grading.engine.suite.small_inputs import SMALL_INPUTS
@@ -134,7 +134,7 @@ def test_the_call_that_is_shown_is_the_one_whose_result_was_compared():
 
 
 def test_a_value_that_did_not_cross_is_named_wherever_it_is_shown():
-    from grader.grading.engine.feedback.display import show
+    from grader.grading.engine.feedback.value_text import show
     from grader.grading.engine.proxy import ForeignResult
     from grader.sandbox.protocol.messages import ForeignValue
 

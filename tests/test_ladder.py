@@ -189,7 +189,7 @@ def test_a_border_is_named_by_its_sides():
 REVERSED = SQUARE.flip(-1)
 POSITIVE = SQUARE.abs() + 0.25
 RULES = [
-    (SQUARE, -SQUARE, "every sign is turned round"),
+    (SQUARE, -SQUARE, "every sign is flipped"),
     (SQUARE, SQUARE.flip(-1), "flipped left to right"),
     (SQUARE, SQUARE.flip(-2), "flipped upside down"),
     (SQUARE, SQUARE.flip(-1, -2), "rotated by 180 degrees"),
@@ -207,14 +207,14 @@ RULES = [
     (SQUARE, SQUARE.roll(-1, -1), "shifted by one column left"),
     (SQUARE, torch.nn.functional.pad(SQUARE, (0, 0, 1, 0))[..., :-1, :], "shifted by one row down"),
     (SQUARE, SQUARE.roll(-1, -2), "shifted by one row up"),
-    (IMAGE, IMAGE[:, [2, 0, 1]], "the channels stand in another order: 2, 0, 1"),
-    (IMAGE, IMAGE.flip(0), "the samples stand in another order: 1, 0"),
+    (IMAGE, IMAGE[:, [2, 0, 1]], "the channels are in another order: 2, 0, 1"),
+    (IMAGE, IMAGE.flip(0), "the samples are in another order: 1, 0"),
     (IMAGE, IMAGE + torch.tensor([1.0, 2.0, -3.0]).view(3, 1, 1), "off by a number of its own: 1, 2, -3"),
     (POSITIVE, POSITIVE * torch.tensor([2.0, 3.0]).view(2, 1, 1), "multiplied by a number of its own: 2, 3"),
     (
         SQUARE,
         SQUARE.flatten()[seeded(32).argsort()].view_as(SQUARE),
-        "the same numbers stand in other places",
+        "the same numbers are in other places",
     ),
     (POSITIVE, POSITIVE * (1 + 1e-4 * SQUARE.sign()), "nearly right: off by"),
 ]

@@ -1,6 +1,8 @@
-"""The suite room: comparisons that say where, checks with points, seeds that repeat."""
+"""Suites: comparisons that name the place of a difference, checks with points, seeds that repeat."""
 
+import importlib
 import itertools
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import torch
 
 from grader.core.errors import DocumentError
 from grader.grading.engine.proxy import Conversation
-from grader.grading.engine.suite import plugin
+from grader.grading.engine.suite import old_names, plugin
 from grader.grading.engine.suite.comparison import Mismatch
 from grader.grading.engine.suite.plugin import collect, run_checks, seed_of
 from grader.grading.engine.suite.tolerance_use import measuring
@@ -34,7 +36,7 @@ DIFFERENCES = [
     (IMAGE * float("nan"), "holds NaN in 24 of 24 places", ""),
     (IMAGE * 2, "wrong in 24 of 24", "every value is 2 times what is expected"),
     (IMAGE + 1, "wrong in 24 of 24", "every value is off by +1"),
-    (-IMAGE, "wrong in 24 of 24", "every sign is turned round"),
+    (-IMAGE, "wrong in 24 of 24", "every sign is flipped"),
     (IMAGE.flip(-1), "wrong in 24 of 24", "flipped"),
 ]
 
@@ -225,3 +227,17 @@ def test_draw(rng):
 def test_a_suite_that_breaks_the_rules_is_an_error_of_the_course(tmp_path, text, words):
     with pytest.raises(DocumentError, match=words):
         run(tmp_path, text)
+
+
+def test_a_suite_may_import_the_strategies_by_their_old_name(tmp_path, monkeypatch):
+    """Suites of existing courses say `from grader.feedback.strategies import images`."""
+    monkeypatch.delitem(sys.modules, "grader.feedback", raising=False)
+    monkeypatch.delitem(sys.modules, "grader.feedback.strategies", raising=False)
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("grader.feedback.strategies")
+    old_names.register()
+    old = importlib.import_module("grader.feedback.strategies")
+    assert {"images", "vectors"} <= vars(old).keys()
+    assert old.__file__ == importlib.import_module("grader.suite.strategies").__file__
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("grader.feedback.diagnosis")

@@ -19,7 +19,7 @@ NOT_GRADED = "This exercise was not graded: the run did not end. No points are l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be done for a submission: a job for each exercise that can be read, a result for each other."""
+    """What is to be graded of a submission: a job for each exercise that can be read, a result for each other."""
 
     jobs: dict[str, Job]
     refused: dict[str, ExerciseResult]
@@ -54,7 +54,7 @@ def grade_exercises(
     seed: int,
     watch: Watch = ignore,
 ) -> Iterator[ExerciseResult]:
-    """Grade the exercises side by side; yield the results in their order, and tell `watch` of each check."""
+    """Grade the exercises side by side; yield the results in order, and call `watch` with each check that ends."""
     yield from carry_out(dispatcher, plan(submission, exercises, seed), exercises, watch)
 
 
@@ -81,7 +81,7 @@ def result_of(exercise: Exercise, ending: Graded | NotGraded) -> ExerciseResult:
 
 
 class Quizzes:
-    """The quizzes of a course, read once for however many submissions."""
+    """The quizzes of a course, read once for any number of submissions."""
 
     def __init__(self, course: Course) -> None:
         """Read every bank. Raises DocumentError with every problem of all."""
@@ -94,7 +94,7 @@ class Quizzes:
         return tuple(bank.id for bank in self._banks)
 
     def grade(self, submission: Submission, wanted: Collection[str] | None = None) -> Iterator[QuizResult]:
-        """Grade the answers to every quiz of the course, or to those that are wanted."""
+        """Grade the answers to every quiz of the course, or to those whose ids are in `wanted`."""
         for bank in self._banks:
             if wanted is not None and bank.id not in wanted:
                 continue
@@ -115,14 +115,14 @@ class Quizzes:
 def report(
     dispatcher: Dispatcher, exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], seed: int
 ) -> Report:
-    """Add up what was graded, with what graded it."""
+    """Add up the results, and name the versions and the isolation they were made with."""
     ready = dispatcher.ready()
     versions = Versions(grader=__version__, torch=ready.torch_version, python=ready.python_version)
     return scoring.report(exercises, quizzes, isolation=dispatcher.isolation(), versions=versions, seed=seed)
 
 
 def not_graded(exercises: Sequence[Exercise], seed: int) -> Report:
-    """Return the report that holds until there is another."""
+    """Return the report that says "not graded", which stands until the grading has ended."""
     results = [
         scoring.exercise_result(exercise, (), outcome=Outcome.INTERNAL_ERROR, message=NOT_GRADED)
         for exercise in exercises

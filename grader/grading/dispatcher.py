@@ -1,6 +1,6 @@
-"""From the command's side: starts the warm process, hands every exercise to a grading process, collects results.
+"""The command's side of grading: starts the warm process, sends every exercise to a grading process, collects results.
 
-Needs no torch, and does its own reading while the zygote imports it.
+It imports no torch, so the command can read course and submission while the zygote imports it.
 """
 
 import contextlib
@@ -33,20 +33,20 @@ from grader.sandbox.supervisor import ForkLauncher, Launcher, SpawnLauncher, cle
 MAX_LEVEL_VARIABLE = "CONVGRADER_MAX_ISOLATION"
 START_LIMIT_S = 120.0
 SUBMISSION_MEMORY_MIB = 2048
-_OWN_SLACK_S = 60  # beyond the student's own limits: imports of ours, diagnosis, counterexample
+_OWN_SLACK_S = 60  # beyond the student's own limits: the grader's imports, diagnosis, counterexample
 
 Watch = Callable[[str, CheckResult], None]
 
 
 def ignore(_exercise: str, _check: CheckResult) -> None:
-    """Watch nothing."""
+    """Ignore each check that ends: the default of `watch`."""
 
 
 class _Starter(Protocol):
     """Starts grading processes."""
 
     def ready(self) -> Ready:
-        """Wait until grading processes can be started; tell what isolation there is."""
+        """Wait until grading processes can be started; return what isolation there is."""
 
     def open(self, job: Job, slot: int) -> Channel:
         """Start the grading process of one job and return the channel to it."""
@@ -55,7 +55,7 @@ class _Starter(Protocol):
         """Return what starts workers without a grading process: for measurements and tests."""
 
     def is_alive(self) -> bool:
-        """Tell whether grading processes can still be started."""
+        """Return whether grading processes can still be started."""
 
     def stop(self) -> None:
         """End everything that was started."""
@@ -67,8 +67,8 @@ class Dispatcher:
     def __init__(self, jobs: int | None = None, *, many: bool = False, lazy: bool = False) -> None:
         """`jobs` are graded side by side; as many as there are cores unless given.
 
-        Where `many` submissions are to come, the start takes longer, and each of them less. A `lazy` one starts when
-        something is graded, for who may find that there is nothing.
+        Where `many` submissions are expected, the start takes longer, and each of them less. A `lazy` one starts when
+        something is graded, for a caller that may have nothing to grade.
         """
         start = partial(_start, _max_level(), many=many)
         self._jobs = jobs or cores()
@@ -90,15 +90,15 @@ class Dispatcher:
         self._starter.stop()
 
     def is_alive(self) -> bool:
-        """Tell whether grading processes can still be started."""
+        """Return whether grading processes can still be started."""
         return self._starter.is_alive()
 
     def take_slot(self, slot: int) -> None:
-        """Grade one job at a time, in this slot: others share the warm process, forked from the one that started it."""
+        """Grade one job at a time, in this slot, for a forked process that shares the warm process with others."""
         self._jobs, self._slots = 1, _Slots([slot])
 
     def ready(self) -> Ready:
-        """Wait until the machine is ready to grade; tell its isolation level and versions."""
+        """Wait until the machine is ready to grade; return its isolation level and versions."""
         with self._starting:
             if self._ready is None:
                 self._ready = self._starter.ready()
@@ -110,7 +110,7 @@ class Dispatcher:
         return self._starter.launcher(order)
 
     def isolation(self) -> Isolation:
-        """Return how well workers are locked in on this machine."""
+        """Return the isolation level and layers of workers on this machine."""
         ready = self.ready()
         return Isolation(level=ready.level, layers=ready.layers, missing=tuple(map(str, ready.missing)))
 
@@ -119,7 +119,7 @@ class Dispatcher:
 
         Jobs that need something warmed go last, so that the others need not wait for it. Workers that run side by
         side have a core each, and those of one submission may use SUBMISSION_MEMORY_MIB together. Several threads may
-        call this at once, each for a submission of its own: they share the cores.
+        call this at once, each with its own submission: they share the cores.
         """
         if not todo:
             return
@@ -136,10 +136,10 @@ class Dispatcher:
                     yield futures[n].result()
             finally:
                 if not all(future.done() for future in futures.values()):
-                    self._starter.stop()  # unblocks the threads that wait for results nobody wants
+                    self._starter.stop()  # unblocks the threads that still wait for results
 
     def _grade_one(self, job: Job, watch: Watch, memory: "_Memory") -> Graded | NotGraded:
-        # Memory first: who waits for it must not hold a core that another submission could use.
+        # Memory first: a job that waits for it must not hold a core that another submission could use.
         with memory.take(job.exercise.limits.memory_limit_mib), self._slots.take() as slot:
             return self._grade_in(slot, job, watch)
 
@@ -165,7 +165,7 @@ class Dispatcher:
 
 
 class _Slots:
-    """The cores of this machine that are graded on; each job takes one for itself."""
+    """The cores of this machine on which workers run; each job takes one."""
 
     def __init__(self, slots: Iterable[int]) -> None:
         self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -183,7 +183,7 @@ class _Slots:
 
 
 class _Memory:
-    """What the workers of one submission may use together."""
+    """The memory that the workers of one submission may use together."""
 
     def __init__(self, whole_mib: int) -> None:
         self._left_mib, self._whole_mib = whole_mib, whole_mib
@@ -191,7 +191,7 @@ class _Memory:
 
     @contextlib.contextmanager
     def take(self, memory_mib: int) -> Iterator[None]:
-        """Wait until there is so much; a job that wants more than there is gets all of it."""
+        """Wait until so much is free; a job that asks for more than the whole gets the whole."""
         wanted = min(memory_mib, self._whole_mib)
         with self._changed:
             self._changed.wait_for(lambda: self._left_mib >= wanted)
@@ -210,7 +210,7 @@ def cores() -> int:
 
 
 def _max_level() -> int:
-    """Return the isolation level that the environment limits us to; 3 where it says nothing."""
+    """Return the highest isolation level that the environment allows; 3 unless it is set."""
     value = os.environ.get(MAX_LEVEL_VARIABLE, "3")
     if value not in ("0", "1", "2", "3"):
         raise UsageError(f"{MAX_LEVEL_VARIABLE} is {value!r}, and must be 0, 1, 2 or 3.")
@@ -222,7 +222,7 @@ def _start(level: int, *, many: bool) -> _Starter:
 
 
 class _Later:
-    """Starts another starter when it is first needed; to be asked whether it is ready comes before all else."""
+    """Starts another starter when it is first needed: `ready` is called before anything else."""
 
     def __init__(self, start: Callable[[], _Starter]) -> None:
         self._start = start
@@ -244,7 +244,7 @@ class _Later:
         return self._started.launcher(order)
 
     def is_alive(self) -> bool:
-        """Tell whether grading processes can be started, or could be."""
+        """Return whether grading processes can be started, or nothing has been tried yet."""
         return self._started is None or self._started.is_alive()
 
     def stop(self) -> None:
@@ -257,16 +257,16 @@ class _Zygote:
     """The warm process, and grading processes forked from it."""
 
     def __init__(self, max_level: int, *, many: bool) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, zygote_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
-        with theirs:
+        with zygote_end:
             self._process = subprocess.Popen(
                 [
                     sys.executable,
                     "-P",
                     "-m",
                     "grader.grading.zygote",
-                    str(theirs.fileno()),
+                    str(zygote_end.fileno()),
                     str(os.getpid()),
                     str(max_level),
                     str(int(many)),
@@ -276,8 +276,8 @@ class _Zygote:
                 stderr=self._errors,
                 cwd="/",
                 env=clean_environment(),
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is the command's to handle
+                pass_fds=[zygote_end.fileno()],
+                start_new_session=True,  # so that Ctrl-C reaches only the command
             )
         self._lock = threading.Lock()
 
@@ -293,12 +293,12 @@ class _Zygote:
         self._control.settimeout(None)
         if not data:
             self._process.wait()
-            raise InternalError(f"The warm process could not start:\n{self._last_words()}")
+            raise InternalError(f"The warm process could not start:\n{self._last_output()}")
         return msgspec.msgpack.decode(data, type=Ready)
 
-    def _last_words(self) -> str:
+    def _last_output(self) -> str:
         self._errors.seek(0)
-        return self._errors.read().decode("utf-8", "replace")[-2000:].strip() or "it said nothing"
+        return self._errors.read().decode("utf-8", "replace")[-2000:].strip() or "it printed nothing"
 
     def open(self, job: Job, slot: int) -> Channel:
         """Fork a grading process."""
@@ -314,24 +314,24 @@ class _Zygote:
                 warm=job.exercise.warm,
             )
         )
-        ours, theirs = socket.socketpair()
-        with theirs, self._lock:
+        own_end, process_end = socket.socketpair()
+        with process_end, self._lock:
             try:
-                socket.send_fds(self._control, [order], [theirs.fileno(), self._control.fileno()])
+                socket.send_fds(self._control, [order], [process_end.fileno(), self._control.fileno()])
             except OSError as error:
                 raise Closed from error
-        return SocketChannel(ours)
+        return SocketChannel(own_end)
 
     def launcher(self, order: WorkerOrder) -> Launcher:
         """Return what forks workers."""
         return ForkLauncher(self._control, order, slot=0)
 
     def is_alive(self) -> bool:
-        """Tell whether the warm process runs. Who shares it is not its parent, but sees it hang up."""
+        """Return whether the warm process runs, by its socket: a forked process that shares it is not its parent."""
         if self._control.fileno() < 0:
             return False  # it was stopped
         poller = select.poll()
-        poller.register(self._control, 0)  # hanging up is always told
+        poller.register(self._control, 0)  # POLLHUP is always reported
         return not poller.poll(0)
 
     def stop(self) -> None:
@@ -343,14 +343,14 @@ class _Zygote:
 
 
 def _version(folder: Path) -> str:
-    """Return what changes whenever somebody edits an exercise while a warm process holds it."""
+    """Return a text that changes whenever a file of an exercise is edited while a warm process holds the exercise."""
     files = sorted(folder.glob("*.py"))
     stats = [path.stat() for path in files]
     return " ".join(f"{path.name}:{s.st_mtime_ns}:{s.st_size}" for path, s in zip(files, stats, strict=True))
 
 
 class _Spawner:
-    """Grading processes as fresh interpreters, where forking a warm one is impossible or was ruled out."""
+    """Starts grading processes as fresh interpreters, where a warm one cannot or must not be forked."""
 
     def __init__(self, max_level: int) -> None:
         reason = (
@@ -361,7 +361,7 @@ class _Spawner:
         self._lock = threading.Lock()
 
     def ready(self) -> Ready:
-        """Tell what there is: a process, deadlines and limits."""
+        """Return what level 0 offers: a process of its own, deadlines and limits."""
         from importlib.metadata import version  # noqa: PLC0415 - only here
 
         return Ready(
@@ -385,7 +385,7 @@ class _Spawner:
             env=clean_environment(),
         )
         with self._lock:
-            # Who has ended is let go here, or a class would leave a dead process for each grading.
+            # poll() reaps what has ended, or a class would leave a zombie for each grading.
             self._running = [one for one in self._running if one.poll() is None] + [process]
         assert process.stdin is not None
         assert process.stdout is not None
@@ -396,7 +396,7 @@ class _Spawner:
         return SpawnLauncher(order)
 
     def is_alive(self) -> bool:
-        """Tell that fresh interpreters can always be started."""
+        """Return True: a fresh interpreter can always be started."""
         return True
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""What the command and a grading process say to each other. Both are trusted; no torch is needed to read it."""
+"""The messages between the command and a grading process. Both are trusted; reading them needs no torch."""
 
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,18 @@ from grader.core.model import CheckResult, Exercise, ExerciseResult, Snippet
 DEFAULT_SEED = 0  # of the inputs of suites
 
 
-class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _JobMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
 
 
-class Job(_Message, frozen=True, kw_only=True, tag="job"):
+class Job(_JobMessage, frozen=True, kw_only=True, tag="job"):
     """Grade one exercise: `sources` (path below `root` -> text) is the snapshot of the submission's modules.
 
     `notes` are sentences about this choice, which come back as flags. With `tell_checks`, a CheckEnded comes as soon
     as a check has ended.
 
-    What course checks ask for on top: `first_failure` ends the grading with the first check that fails, `threads` is
-    how many torch may use in the grading process, and `measure` has it tell how much of its tolerance a check uses.
+    The rest is for `grade check`: `first_failure` ends the grading with the first check that fails, `threads` is how
+    many torch may use in the grading process, and `measure` has it report how much of its tolerance a check uses.
     `replay` has it write each failing case as code.
     """
 
@@ -45,16 +45,16 @@ class Job(_Message, frozen=True, kw_only=True, tag="job"):
         return msgspec.structs.replace(self, replay=True)
 
 
-class CheckEnded(_Message, frozen=True, kw_only=True, tag="check"):
+class CheckEnded(_JobMessage, frozen=True, kw_only=True, tag="check"):
     """One check has ended; its diagnosis and its smallest counterexample may still follow."""
 
     result: CheckResult
 
 
-class Graded(_Message, frozen=True, kw_only=True, tag="graded"):
+class Graded(_JobMessage, frozen=True, kw_only=True, tag="graded"):
     """The exercise is graded. `explained_by` lists, for each name, the known mistakes that explain its results.
 
-    `tolerance_used` tells, for each check with a tolerance, the largest |got - expected| as a share of what is allowed.
+    `tolerance_used` is, for each check with a tolerance, the largest |got - expected| as a share of the tolerance.
     `snippets` are failing cases as code, by check.
     """
 
@@ -64,10 +64,10 @@ class Graded(_Message, frozen=True, kw_only=True, tag="graded"):
     snippets: dict[str, Snippet] = {}
 
 
-class NotGraded(_Message, frozen=True, kw_only=True, tag="not_graded"):
-    """Our own fault: the exercise could not be graded.
+class NotGraded(_JobMessage, frozen=True, kw_only=True, tag="not_graded"):
+    """The exercise could not be graded, through an error in the grader or in the exercise.
 
-    `problems` are the lines of the exercise that are to blame, as far as that is known, their paths from its folder.
+    `problems` are the lines of the exercise at fault, as far as they are known; their paths start at its folder.
     """
 
     reason: str
@@ -97,5 +97,5 @@ def encode(message: Message) -> bytes:
 
 
 def decode(data: bytes) -> Message:
-    """Read a message of a process of ours."""
+    """Read a message of a trusted process."""
     return _decoder.decode(data)

@@ -1,4 +1,4 @@
-"""What follows after the last check: which known mistakes explain the results, and the smallest call that fails."""
+"""After the last check: finds the known mistakes that explain the results, and the smallest call that fails."""
 
 import importlib
 from collections.abc import KeysView, Mapping
@@ -8,7 +8,7 @@ from types import ModuleType
 from grader.core.model import CheckResult, Diagnosis, Outcome, Reveal
 from grader.course.known_mistakes import KNOWN
 from grader.grading.engine.feedback import counterexample
-from grader.grading.engine.feedback.diagnosis import Diagnoser, Found
+from grader.grading.engine.feedback.diagnosis import Diagnoser, Explanation
 from grader.grading.engine.feedback.replay import Replayer, units_of
 from grader.grading.engine.proxy import CallFailed, Conversation, Exchange
 from grader.grading.engine.suite.comparison import Mismatch
@@ -19,7 +19,7 @@ from grader.sandbox.supervisor import LoadFailed, Sandbox, WorkerLost
 
 @dataclass(slots=True)
 class Evidence:
-    """What the checks of one exercise leave behind for its explanations."""
+    """What the checks of one exercise recorded for its explanations."""
 
     segments: dict[str, list[Exchange]] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
@@ -28,13 +28,15 @@ class Evidence:
     reveal: dict[str, Reveal | None] = field(default_factory=dict)
 
     def most_shown_first(self) -> list[str]:
-        """Return the failed checks, those that keep more to themselves last: what is found goes where it is read."""
-        middle = Reveal.TITLE.strictness / 2  # of a check that says nothing: less than all, more than a title
+        """Return the failed checks, those that show less to students last: an explanation goes where it is read."""
+        middle = (
+            Reveal.TITLE.strictness / 2
+        )  # of a check without a mark of its own: less than all, more than a title
         strictness = {check: middle if own is None else own.strictness for check, own in self.reveal.items()}
         return sorted(self.names, key=lambda check: strictness[check])
 
     def add(self, run: CheckRun, outcome: Outcome, names: tuple[str, ...]) -> None:
-        """Keep what one check exchanged, and which of the exercise's `names` a failed one called, the last first."""
+        """Keep the exchanges of one check, and which of the exercise's `names` a failed one called, the last first."""
         conversation = run.conversation
         if conversation.complete and conversation.exchanges:
             self.segments[run.spec.id] = conversation.exchanges
@@ -59,7 +61,7 @@ class Explanations:
     fixtures: Mapping[str, object]
     sandbox: Sandbox
     lost: dict[str, WorkerLost]
-    found: dict[str, counterexample.Found] = field(default_factory=dict)  # by check, where one was
+    found: dict[str, counterexample.FailingCall] = field(default_factory=dict)  # by check, where one was
 
     def add(self) -> dict[str, tuple[str, ...]]:
         """Diagnose every failed check, and look for the smallest failing call of functions.
@@ -68,7 +70,7 @@ class Explanations:
         """
         if not self.evidence.names:
             return {}
-        self.sandbox.disconnect()  # what is searched gets a worker of its own, and its prints are not the checks'
+        self.sandbox.disconnect()  # the search gets a worker of its own, whose prints do not belong to the checks
         known, namespace = vars(importlib.import_module("mistakes")), vars(self.reference)
         self.sandbox.close()
         printed = len(self.sandbox.output)
@@ -79,13 +81,13 @@ class Explanations:
             replayer = Replayer(dict(namespace), self.fixtures, (namespace, known))
             units = units_of(self.evidence.segments)
             failing = self._failing()
-            # While the worker imports the submission: a diagnosis asks this in any case.
+            # While the worker imports the submission: a diagnosis needs these replays in any case.
             for unit in units:
                 if not failing.isdisjoint(unit.names):
                     replayer.right(unit)
             units += units_of(self._search(wanted))
             self.sandbox.disconnect()
-            self._place()
+            self._add_places()
             return self._diagnose(Diagnoser(replayer, KNOWN, sorted(units, key=lambda unit: unit.size)))
         finally:
             self.sandbox.close()
@@ -103,8 +105,8 @@ class Explanations:
         """Return the names that failed checks call."""
         return dict.fromkeys(name for names in self.evidence.names.values() for name in names).keys()
 
-    def _place(self) -> None:
-        """Put what a suite could tell of the place into the calls that raised."""
+    def _add_places(self) -> None:
+        """Add the places that a suite found to the calls that raised."""
         for check, where in self.evidence.where.items():
             example = self.results[check].counterexample
             if example is not None and not example.where:
@@ -113,7 +115,7 @@ class Explanations:
                 )
 
     def _search(self, wanted: Mapping[str, str]) -> dict[str, list[Exchange]]:
-        """Put the smallest failing call of each function into its check; return what other small calls gave."""
+        """Put the smallest failing call of each function into its check; return the exchanges of other small calls."""
         small: dict[str, list[Exchange]] = {}
         for name, check in wanted.items():
             found = self._search_for(name, small)
@@ -124,7 +126,7 @@ class Explanations:
         return small
 
     def _to_search(self) -> dict[str, str]:
-        """Return the functions of which small calls can be asked, each with the check that shows the smallest."""
+        """Return the functions that small calls can be made to, each with the check that shows the smallest."""
         found: dict[str, str] = {}
         for check in self.evidence.most_shown_first():
             name = next(iter(self.evidence.names[check]), "")
@@ -132,22 +134,22 @@ class Explanations:
                 found.setdefault(name, check)
         return found
 
-    def _search_for(self, name: str, small: dict[str, list[Exchange]]) -> counterexample.Found | None:
-        """Return the smallest failing call of one function, and add to `small` what it gives for others."""
+    def _search_for(self, name: str, small: dict[str, list[Exchange]]) -> counterexample.FailingCall | None:
+        """Return the smallest failing call of one function, and add the exchanges of other small calls to `small`."""
         reference = getattr(self.reference, name)
         try:
             found = counterexample.smallest(name, reference, Conversation(self.sandbox, lost=self.lost))
-            asked = Conversation(self.sandbox, lost=self.lost)
-            counterexample.probe(name, reference, asked)
+            probed = Conversation(self.sandbox, lost=self.lost)
+            counterexample.probe(name, reference, probed)
         except (WorkerLost, LoadFailed):
             return None  # the check's own call is shown instead
-        if asked.complete:  # else a reply was no honest one, and cannot be compared with anything
-            small[f"small calls of {name}"] = asked.exchanges
+        if probed.complete:  # else a reply was malformed or is missing, and cannot be compared
+            small[f"small calls of {name}"] = probed.exchanges
         return found
 
 
-def _diagnosis(found: Found, names: list[str]) -> Diagnosis:
-    """Write down an explanation. A sentence about another function than the check's own says which."""
-    told = {mistake.name for mistake in found} | {names[0]}
-    parts = [f"In `{m.name}`: {m.message}" if len(told) > 1 else m.message for m in found]
+def _diagnosis(found: Explanation, names: list[str]) -> Diagnosis:
+    """Return an explanation as a record. A sentence about another function than the check's own names it."""
+    named = {mistake.name for mistake in found} | {names[0]}
+    parts = [f"In `{m.name}`: {m.message}" if len(named) > 1 else m.message for m in found]
     return Diagnosis(mistake="+".join(m.id for m in found), message=" ".join(parts))

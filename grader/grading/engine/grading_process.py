@@ -1,4 +1,4 @@
-"""The trusted process of one exercise: loads suite and reference, asks the worker, decides, explains."""
+"""The trusted process that grades one exercise: loads suite and reference, calls the worker, decides and explains."""
 
 import contextlib
 import importlib
@@ -21,9 +21,10 @@ from grader.grading import messages
 from grader.grading.engine import source_flags
 from grader.grading.engine.explanation import Evidence, Explanations
 from grader.grading.engine.feedback import counterexample, picture, snippet
-from grader.grading.engine.feedback.display import show, show_call
 from grader.grading.engine.feedback.literals import Unwritable
+from grader.grading.engine.feedback.value_text import show, show_call
 from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, failure
+from grader.grading.engine.suite import old_names
 from grader.grading.engine.suite.comparison import Mismatch
 from grader.grading.engine.suite.global_state import Globals
 from grader.grading.engine.suite.plugin import Check, CheckRun, CheckSpec, collect, run_checks
@@ -35,20 +36,18 @@ from grader.sandbox.protocol.orders import WorkerOrder
 from grader.sandbox.supervisor import ForkLauncher, Launcher, LoadFailed, Sandbox, SpawnLauncher, WorkerLost
 from grader.sandbox.worker.service import Service
 
-MAX_OUTPUT = 4000
-UNEXPLAINED = "No diagnosis could be made, through a fault of ours"
-MAX_RATIONALE = 600
-NOT_WRITTEN = "it cannot be written down, through a fault of ours"
-MOST_SNIPPETS = 2**20  # characters of all together, as long as one more fits into a message
-_REHEARSALS, _REHEARSAL_S = (
-    2,
-    0.5,
-)  # Python specializes code that ran a few times; a third makes no difference
+MAX_OUTPUT_CHARACTERS = 4000
+UNEXPLAINED = "No diagnosis could be made, through an error in the grader"
+MAX_RATIONALE_CHARACTERS = 600
+NOT_WRITTEN = "it cannot be written down, through an error in the grader"
+MAX_SNIPPETS_CHARACTERS = 2**20  # characters of all snippets together; one more still fits into a message
+_REHEARSALS = 2  # Python specializes code that ran a few times; a third run makes no difference
+_REHEARSAL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """What is the same for every submission of an exercise, imported: reference, fixtures and checks.
+    """An imported exercise, the same for every submission: reference, fixtures and checks.
 
     `state` is what the globals of all three were before any check ran.
     """
@@ -62,9 +61,10 @@ class Prepared:
 def prepare(suite: Path) -> Prepared:
     """Import an exercise, given the path of its suite.
 
-    Raises DocumentError with what each file raises that cannot be imported, and for a suite that cannot be run.
+    Raises DocumentError with a problem for each file that cannot be imported, and for a suite that cannot be run.
     """
     sys.path.insert(0, str(suite.parent))
+    old_names.register()
     problems: list[Problem] = []
     modules = {
         name: _imported(name, suite.parent, problems)
@@ -88,19 +88,19 @@ def prepare(suite: Path) -> Prepared:
 
 
 def _imported(name: str, folder: Path, problems: list[Problem]) -> ModuleType:
-    """Import a file of an exercise, or note why it cannot be."""
+    """Import a file of an exercise, or add to `problems` why it cannot be imported."""
     try:
         return importlib.import_module(name)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - our own fault, whatever it is: its author must know
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - an error in the exercise, whatever it is: its author must read it
         unplaced = Problem(path=f"{name}.py", message=f"cannot be imported: {_describe_error(error)}")
         problems.append(blame(error, folder) or unplaced)
         return ModuleType(name)
 
 
 def rehearse(prepared: Prepared) -> None:
-    """Run checks a few times on the reference, and a search: what is slow or written only at first is inherited done.
+    """Run checks a few times on the reference, and a search: what happens only the first time is done before forking.
 
-    What a check raises here it raises in a grading too, which tells it. Of a slow suite a part will do.
+    What a check raises here it raises in a grading too, which reports it. Of a slow suite a part is enough.
     """
     until = time.monotonic() + _REHEARSAL_S
     for _ in range(_REHEARSALS):
@@ -121,12 +121,12 @@ def _fixture_source(folder: Path) -> str:
 
 
 def prepare_or_explain(suite: Path) -> Prepared | NotGraded:
-    """Import an exercise, or tell why no submission of it can be graded."""
+    """Import an exercise, or return why no submission of it can be graded."""
     try:
         return prepare(suite)
     except DocumentError as error:
         return NotGraded(reason=str(error), problems=error.problems)
-    except Exception as error:  # noqa: BLE001 - our own fault, whatever it is: say so, take no points
+    except Exception as error:  # noqa: BLE001 - an error in the grader, whatever it is: report it, take no points
         return NotGraded(reason=_describe_error(error))
 
 
@@ -182,7 +182,7 @@ def _describe_error(error: BaseException) -> str:
 
 @dataclass(slots=True)
 class _Local:
-    """A backend in this process: the reference answers in the student's place."""
+    """A backend in this process: the reference answers instead of the student's code."""
 
     service: Service
 
@@ -191,7 +191,7 @@ class _Local:
         request: Question,
         payload: bytes,
         *,
-        what: str,  # noqa: ARG002 - a sandbox tells by it what went wrong; here nothing can be lost
+        what: str,  # noqa: ARG002 - names the call in the errors of a sandbox; here no worker can be lost
         deadline: float,  # noqa: ARG002
     ) -> tuple[Reply, bytearray]:
         """Answer at once."""
@@ -220,7 +220,7 @@ class ExerciseGrading:
         """Grade, explain, flag for review, and return the result of the exercise."""
         started = time.monotonic()
         self._start_worker()
-        # While the worker imports the submission, we read it, and import the exercise if it is not yet.
+        # While the worker imports the submission, this process reads it, and imports the exercise if it has not yet.
         bans = bool(self.job.exercise.banned_operators)
         flags = source_flags.flags(self.job.sources, self.job.module, root=self.job.root, bans=bans)
         path = f"{self.job.root}{self.job.module}.py"
@@ -262,17 +262,17 @@ class ExerciseGrading:
         except (LoadFailed, WorkerLost) as ending:
             return Graded(result=self._not_loaded(ending, time.monotonic() - started))
         self._run_checks()
-        explained, trouble = {}, ""
+        explained, problem = {}, ""
         try:
             explained = self._explain() if self.job.explain else {}
-        except Exception as error:  # noqa: BLE001 - our own fault, after the points are settled: say so, keep them
-            trouble = f"{UNEXPLAINED}: {_describe_error(error)}."
+        except Exception as error:  # noqa: BLE001 - an error in the grader, after the points are final: report it, keep them
+            problem = f"{UNEXPLAINED}: {_describe_error(error)}."
         self.sandbox.close()
         result = scoring.exercise_result(
             self.job.exercise,
             tuple(self.results.values()),
-            message=trouble,
-            output=printable(self.sandbox.output.decode("utf-8", "replace"), limit=MAX_OUTPUT),
+            message=problem,
+            output=printable(self.sandbox.output.decode("utf-8", "replace"), limit=MAX_OUTPUT_CHARACTERS),
             duration_s=time.monotonic() - started,
         )
         return Graded(result=result, explained_by=explained)
@@ -308,9 +308,9 @@ class ExerciseGrading:
             self.job.exercise,
             (),
             outcome=outcome,
-            message=one_line(message, limit=MAX_RATIONALE),
+            message=one_line(message, limit=MAX_RATIONALE_CHARACTERS),
             traceback=trace,
-            output=printable(self.sandbox.output.decode("utf-8", "replace"), limit=MAX_OUTPUT),
+            output=printable(self.sandbox.output.decode("utf-8", "replace"), limit=MAX_OUTPUT_CHARACTERS),
             duration_s=duration_s,
         )
 
@@ -349,17 +349,17 @@ class ExerciseGrading:
         return result.outcome is Outcome.PASSED
 
     def _snippet(self, run: CheckRun, error: BaseException, outcome: Outcome) -> Snippet:
-        """Write what the check asked as code, or why that cannot be done."""
+        """Write the calls of the check as code, or why that cannot be done."""
         if outcome is Outcome.INTERNAL_ERROR:
-            return Snippet(reason="it failed through a fault of ours")
-        if sum(len(one.code) for one in self.snippets.values()) > MOST_SNIPPETS:
-            return Snippet(reason="there are others before it, and they are large: mend those first")
+            return Snippet(reason="it failed through an error in the grader")
+        if sum(len(one.code) for one in self.snippets.values()) > MAX_SNIPPETS_CHARACTERS:
+            return Snippet(reason="there are others before it, and they are large: fix those first")
         try:
             return snippet.of_check(self.job.module, run.conversation, error, vars(self.prepared.reference))
         except Unwritable as why:
             return Snippet(reason=str(why))
-        except Exception as fault:  # noqa: BLE001 - our own fault, and no reason to grade nothing
-            return Snippet(reason=f"{NOT_WRITTEN}: {_describe_error(fault)}")
+        except Exception as failed:  # noqa: BLE001 - an error in the grader, and no reason not to grade
+            return Snippet(reason=f"{NOT_WRITTEN}: {_describe_error(failed)}")
 
     def _result(self, run: CheckRun) -> CheckResult:
         spec, error = run.spec, run.error
@@ -376,14 +376,14 @@ class ExerciseGrading:
             return replace(plain, outcome=Outcome.SKIPPED, points=0.0, rationale=f"Waits for: {waits}.")
         if error is None:
             return plain
-        outcome, rationale, frames = self._told(run, error)
+        outcome, rationale, frames = self._ending(run, error)
         failed = replace(plain, outcome=outcome, points=0.0)
         example = self._example(run.conversation, error) if outcome is not Outcome.INTERNAL_ERROR else None
-        rationale = one_line(rationale, limit=MAX_RATIONALE)
+        rationale = one_line(rationale, limit=MAX_RATIONALE_CHARACTERS)
         shown = picture.picture(error, example.call) if example and isinstance(error, Mismatch) else None
         return replace(failed, rationale=rationale, counterexample=example, picture=shown, traceback=frames)
 
-    def _told(self, run: CheckRun, error: BaseException) -> tuple[Outcome, str, tuple[Frame, ...]]:
+    def _ending(self, run: CheckRun, error: BaseException) -> tuple[Outcome, str, tuple[Frame, ...]]:
         """Return the outcome, the rationale and the student's own traceback of what a check raised."""
         if isinstance(error, CallFailed):
             return error.outcome, error.sentence, error.traceback
@@ -396,11 +396,11 @@ class ExerciseGrading:
         return Outcome.INTERNAL_ERROR, f"The suite is broken: {_describe_error(error)}", ()
 
     def _reference_passes(self, run: CheckRun) -> bool:
-        """Tell whose fault an error inside the suite is: run the check once more on the reference."""
+        """Find out whether the suite or the submission caused an error: run the check once more on the reference."""
         assert run.rerun is not None
         try:
             run.rerun(Conversation(_Local(Service(vars(self.prepared.reference), self.prepared.fixtures))))
-        except Exception:  # noqa: BLE001 - any failure on the reference means the suite is at fault
+        except Exception:  # noqa: BLE001 - any failure on the reference means that the suite is broken
             return False
         return True
 
@@ -429,7 +429,7 @@ class ExerciseGrading:
         return Counterexample(call=call, arguments=arguments)
 
     def _signature_of(self, record: CallRecord) -> Callable[..., object] | None:
-        """Return what names the parameters of a call: the reference's function, or its module's forward."""
+        """Return the reference's function whose signature names the parameters of a call, or its module's forward."""
         found = getattr(self.prepared.reference, record.root, None)
         if record.name == record.root:
             return found
@@ -437,7 +437,7 @@ class ExerciseGrading:
 
 
 def _compared(calls: list[CallRecord], error: BaseException) -> CallRecord | None:
-    """Return the call whose result was compared, or the last where that cannot be told."""
+    """Return the call whose result was compared, or the last call where that is unknown."""
     if isinstance(error, Mismatch) and isinstance(error.got, torch.Tensor) and error.got.numel():
         for record in reversed(calls):
             # A view of the result counts: suites compare `result.flatten(1)` too.

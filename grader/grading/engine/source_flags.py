@@ -1,7 +1,7 @@
-"""Reads a submission's source for detours a person should look at. A flag is a lead, never a proof, and costs nothing.
+"""Searches a submission's source for code that a person should review. A flag proves nothing, and costs no points.
 
-What an exercise forbids is refused where it runs (`worker.operators`); these are ways around that, and around the
-process it runs in. A detour that hides well enough is not found.
+What an exercise forbids is refused at run time (`worker.operators`); flagged is what may evade that, or the worker
+process. Code that is hidden well enough is not found.
 """
 
 import ast
@@ -14,9 +14,9 @@ from grader.core.safetext import one_line
 MAX_FLAGS = 20
 
 _MEMORY = "reaches into memory or into the interpreter"
-_MACHINE = "reaches for the machine, which no exercise needs"
-_DYNAMIC = "runs code that this reading cannot see"
-_KERNELS = "may stand in for what is switched off here"
+_MACHINE = "uses the operating system, which no exercise needs"
+_DYNAMIC = "runs code that this search cannot see"
+_KERNELS = "may replace what is switched off here"
 _ANYWHERE = {
     "ctypes": _MEMORY,
     "_ctypes": _MEMORY,
@@ -72,34 +72,34 @@ _ATTRIBUTES_WHERE_OPERATORS_ARE_BANNED = dict.fromkeys(
 
 
 def flags(sources: Mapping[str, str], module: str, *, root: str = "", bans: bool) -> tuple[Flag, ...]:
-    """Return what to look at in `module` and the helpers it imports, at most MAX_FLAGS, each name once per file.
+    """Return what to review in `module` and the helpers it imports, at most MAX_FLAGS, each name once per file.
 
-    `root` is the folder of the sources inside the submission; `bans` tells that the exercise switches operators off.
+    `root` is the folder of the sources inside the submission; with `bans` the exercise switches operators off.
     """
     found: dict[tuple[str, str], Flag] = {}
     for path, tree in trees(sources, module):
-        for name, line, reason in _leads(nodes(tree), bans=bans):
+        for name, line, reason in _suspects(nodes(tree), bans=bans):
             found.setdefault(
                 (path, name), Flag(path=one_line(root + path), line=line, name=one_line(name), reason=reason)
             )
     return tuple(found.values())[:MAX_FLAGS]
 
 
-def _leads(found: Sequence[ast.AST], *, bans: bool) -> list[tuple[str, int, str]]:
-    """Return name, line and reason of everything that is worth a look, in the order of the lines."""
+def _suspects(found: Sequence[ast.AST], *, bans: bool) -> list[tuple[str, int, str]]:
+    """Return name, line and reason of everything that should be reviewed, in the order of the lines."""
     names = _ANYWHERE | (_WHERE_OPERATORS_ARE_BANNED if bans else {})
     attributes = _ATTRIBUTES_ANYWHERE | (_ATTRIBUTES_WHERE_OPERATORS_ARE_BANNED if bans else {})
-    leads = [(name, line, attributes[name]) for name, line in _attributes(found) if name in attributes]
+    suspects = [(name, line, attributes[name]) for name, line in _attributes(found) if name in attributes]
     for full, line in _uses(found):
         if name := next((prefix for prefix in _prefixes(full) if prefix in names), ""):
-            leads.append((name, line, names[name]))
+            suspects.append((name, line, names[name]))
         elif bans and (name := _private_torch(full)):
-            leads.append((name, line, _KERNELS))
-    return sorted(leads, key=lambda lead: lead[1])
+            suspects.append((name, line, _KERNELS))
+    return sorted(suspects, key=lambda suspect: suspect[1])
 
 
 def _attributes(found: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
-    """Yield every attribute's name, and every text that looks like the name of one of Python's own."""
+    """Yield every attribute's name, and every string that looks like the name of a special attribute."""
     for node in found:
         if isinstance(node, ast.Attribute):
             yield node.attr, node.lineno
@@ -108,7 +108,7 @@ def _attributes(found: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
 
 
 def _uses(found: Sequence[ast.AST]) -> Iterator[tuple[str, int]]:
-    """Yield the full name of everything that is imported, or used by a name of the top."""
+    """Yield the full name of everything that is imported, or reached from a module-level name."""
     known: dict[str, str] = {"__builtins__": "builtins"}
     for full, here, line in imports(found):
         yield full, line

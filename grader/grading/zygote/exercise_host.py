@@ -1,4 +1,4 @@
-"""The host of an exercise, and its grading processes."""
+"""The host of an exercise, and the grading processes forked from it."""
 
 import contextlib
 import os
@@ -11,40 +11,40 @@ from pathlib import Path
 
 from grader.grading.engine import grading_process
 from grader.grading.messages import NotGraded
-from grader.grading.zygote.forking import become, pass_on, receive, settle, threads
+from grader.grading.zygote.forking import freeze_heap, receive_order, run_child, send_order, thread_count
 from grader.sandbox.protocol.frames import SocketChannel
 from grader.sandbox.protocol.orders import GradeOrder, Order
 from grader.sandbox.worker import linux
 
-MOST_ORDERS = 100  # of one grading process: whatever may pile up in it ends with it
-MOST_GROWN_BYTES = 32 * 2**20  # what one that waits may hold beyond what it began with
+MOST_ORDERS = 100  # of one grading process: what accumulates in it ends with it
+MOST_GROWN_BYTES = 32 * 2**20  # by which a process that takes another order may have grown since it began
 
 
-def hold_exercise(control: socket.socket, *, order: GradeOrder, many: bool) -> None:
-    """Import an exercise, and grade by every order."""
-    signal.alarm(order.wall_limit_s)  # even a reference that never ends being imported
+def run_exercise_host(control: socket.socket, *, order: GradeOrder, many: bool) -> None:
+    """Import an exercise, then fork grading processes for all orders that come through `control`."""
+    signal.alarm(order.wall_limit_s)  # also for a reference whose import never ends
     prepared = _unless_threads(order.suite, grading_process.prepare_or_explain(Path(order.suite)))
     signal.alarm(0)
-    settle()
-    graders = _Graders(control, prepared, MOST_ORDERS if many else 1)
+    freeze_heap()
+    processes = _GradingProcesses(control, prepared, MOST_ORDERS if many else 1)
     if many and isinstance(prepared, grading_process.Prepared):
-        if not graders.go_on():
+        if not processes.step():
             return
         signal.alarm(order.wall_limit_s)
-        # What is forked from now on is cheaper for it, and the first grading does not wait.
+        # After the first order, which so does not wait; every process forked later starts with this work done.
         grading_process.rehearse(prepared)
-        graders.prepared = _unless_threads(order.suite, prepared)
+        processes.prepared = _unless_threads(order.suite, prepared)
         signal.alarm(0)
         linux.give_back_memory()
-        settle()
-    while graders.go_on():
+        freeze_heap()
+    while processes.step():
         pass
 
 
 def _unless_threads(
     path: str, prepared: grading_process.Prepared | NotGraded
 ) -> grading_process.Prepared | NotGraded:
-    if threads() == 1:
+    if thread_count() == 1:
         return prepared
     return NotGraded(
         reason=f"{path} or what it imports starts threads; no process with threads can be forked safely"
@@ -52,123 +52,127 @@ def _unless_threads(
 
 
 @dataclass(slots=True)
-class _Graders:
-    """The grading processes of one exercise. An order goes to the one that waits, if any, else to a new one."""
+class _GradingProcesses:
+    """The grading processes of one exercise. An order goes to the one that is idle, if any, else to a new one."""
 
     orders: socket.socket
     prepared: grading_process.Prepared | NotGraded
     most_orders: int
     _running: dict[int, socket.socket] = field(default_factory=dict)
-    _waiting: socket.socket | None = None
+    _idle: socket.socket | None = None
     _poller: select.poll = field(default_factory=select.poll)
 
     def __post_init__(self) -> None:
         self._poller.register(self.orders, select.POLLIN)
 
-    def go_on(self) -> bool:
-        """Hear who waits, and carry out an order. False where the zygote let go, and all that was forked has ended."""
+    def step(self) -> bool:
+        """Read what the processes report, and carry out an order.
+
+        False when the zygote has closed the connection and all that was forked has ended.
+        """
         ready = [descriptor for descriptor, _ in self._poller.poll()]
         for descriptor in ready:
             if descriptor != self.orders.fileno():
-                self._hear(self._running[descriptor])
+                self._read_status(self._running[descriptor])
         return self.orders.fileno() not in ready or self._take_order()
 
-    def _hear(self, process: socket.socket) -> None:
-        """Take in that a process waits, or has ended. One that waits is enough: it costs some MB, used or not."""
+    def _read_status(self, process: socket.socket) -> None:
+        """Read that a process is idle, or has ended. One idle process is enough: it costs some MB, used or not."""
         try:
-            lives = bool(process.recv(1))
-        except OSError:  # it was killed with an order that it had not read
-            lives = False
-        if lives and self._waiting is None:
-            self._waiting = process
+            is_idle = bool(process.recv(1))
+        except OSError:  # it was killed before it read its order
+            is_idle = False
+        if is_idle and self._idle is None:
+            self._idle = process
         else:
-            self._let_go(process)
+            self._close(process)
 
     def _take_order(self) -> bool:
-        order, descriptors = receive(self.orders)
+        order, descriptors = receive_order(self.orders)
         if order is None:
             self._end()
             return False
-        if not self._hand_out(order, descriptors):
+        if not self._send_to_idle(order, descriptors):
             self._fork(order, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
         return True
 
-    def _hand_out(self, order: Order, descriptors: list[int]) -> bool:
-        """Give an order to a process that waits; tell whether there was one."""
-        process, self._waiting = self._waiting, None
+    def _send_to_idle(self, order: Order, descriptors: list[int]) -> bool:
+        """Send an order to the idle process; return whether there was one."""
+        process, self._idle = self._idle, None
         if process is None:
             return False
         try:
-            pass_on(order, descriptors, process)
+            send_order(order, descriptors, process)
         except OSError:
-            return False  # it was killed while it waited
+            return False  # it was killed while it was idle
         return True
 
     def _fork(self, order: Order, descriptors: list[int]) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        here = os.getpid()
+        own_end, child_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        parent = os.getpid()
         if os.fork() == 0:
-            for connection in (self.orders, ours, *self._running.values()):
+            for connection in (self.orders, own_end, *self._running.values()):
                 connection.close()
-            grader = _Grader(theirs, self.prepared, self.most_orders)
-            become("grade suite", partial(grader.run, order, descriptors), parent=here)
-        theirs.close()
-        self._running[ours.fileno()] = ours
-        self._poller.register(ours, select.POLLIN)
+            process = _GradingProcess(child_end, self.prepared, self.most_orders)
+            run_child("grade suite", partial(process.run, order, descriptors), parent=parent)
+        child_end.close()
+        self._running[own_end.fileno()] = own_end
+        self._poller.register(own_end, select.POLLIN)
 
-    def _let_go(self, process: socket.socket) -> None:
-        if process is self._waiting:
-            self._waiting = None
+    def _close(self, process: socket.socket) -> None:
+        """Close the connection to a process, which ends it once it has carried out its order."""
+        if process is self._idle:
+            self._idle = None
         self._poller.unregister(process)
         del self._running[process.fileno()]
         process.close()
 
     def _end(self) -> None:
-        """Let those that wait end, and wait until all have: what is being graded would die with us."""
+        """Close all connections, and wait until all processes have ended: they are killed when this one ends."""
         for process in list(self._running.values()):
-            self._let_go(process)
+            self._close(process)
         with contextlib.suppress(ChildProcessError):
             os.wait()
 
 
 @dataclass(slots=True)
-class _Grader:
-    """A grading process. It grades a submission after the other while they pass; the first that does not is its last.
+class _GradingProcess:
+    """A grading process. It grades submission after submission while they pass; the first that fails is its last.
 
-    One that passed leaves behind what the reference leaves, on which the suite ran before this process was forked:
-    nothing failed that would have been explained, no mistake was imported, no worker lost.
+    A submission that passes leaves no new state: nothing failed that would have been explained, no mistake was
+    imported, no worker lost, and the suite ran on the reference before this process was forked.
     """
 
     host: socket.socket
     prepared: grading_process.Prepared | NotGraded
     orders_left: int
     at_first_bytes: int = field(default_factory=linux.own_memory_bytes)
-    waits: bool = False
+    is_idle: bool = False
 
     def run(self, order: Order | None, descriptors: list[int]) -> None:
-        """Grade by an order, and by those that the host sends while this process waits."""
+        """Carry out an order, and those that the host sends while this process is idle."""
         while order is not None:
             assert isinstance(order, GradeOrder)
-            self.waits = False
+            self.is_idle = False
             self.orders_left -= 1
-            # Even a suite that hangs inside C ends here; the command sees the channel close.
+            # SIGALRM ends even a suite that hangs inside C; the command then sees the channel close.
             signal.alarm(order.wall_limit_s)
             self._grade(order.slot, *descriptors)
             signal.alarm(0)
             if isinstance(self.prepared, grading_process.Prepared):
                 self.prepared.state.put_back()
-            order, descriptors = receive(self.host) if self.waits else (None, [])
+            order, descriptors = receive_order(self.host) if self.is_idle else (None, [])
 
     def _grade(self, slot: int, call: int, control: int) -> None:
         with socket.socket(fileno=call) as channel, socket.socket(fileno=control) as zygote:
-            grading_process.run_forked(SocketChannel(channel), zygote, slot, self.prepared, self._wait)
+            grading_process.run_forked(SocketChannel(channel), zygote, slot, self.prepared, self._offer)
 
-    def _wait(self) -> None:
-        """Tell the host that the next order may come here; before the command can know, who sends it."""
+    def _offer(self) -> None:
+        """Report that this process takes another order, before the command has the result and sends one."""
         grown = linux.own_memory_bytes() - self.at_first_bytes
         if self.orders_left and grown <= MOST_GROWN_BYTES:
-            with contextlib.suppress(OSError):  # else the host has let go: no order will come
+            with contextlib.suppress(OSError):  # the host has closed the connection: no order will come
                 self.host.send(b"w")
-                self.waits = True
+                self.is_idle = True

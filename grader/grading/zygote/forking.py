@@ -1,4 +1,4 @@
-"""How a warm process forks: what it does before, what its children do first, and how orders reach them."""
+"""How the warm process forks: what it does before, what its children do first, and how orders reach them."""
 
 import gc
 import os
@@ -18,32 +18,32 @@ from grader.sandbox.worker import linux
 _orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 
 
-def receive(control: socket.socket) -> tuple[Order | None, list[int]]:
-    """Wait for an order, and the descriptors that come with it; None where nobody is left who could send one."""
+def receive_order(control: socket.socket) -> tuple[Order | None, list[int]]:
+    """Wait for an order, and the descriptors that come with it; None when every other end of `control` is closed."""
     data, descriptors, _, _ = socket.recv_fds(control, MAX_ORDER_BYTES, ORDER_DESCRIPTORS)
     return _orders.decode(data) if data else None, descriptors
 
 
-def pass_on(order: Order, descriptors: list[int], control: socket.socket) -> None:
-    """Hand an order to a child. Raises OSError where it has ended."""
+def send_order(order: Order, descriptors: list[int], control: socket.socket) -> None:
+    """Send an order to a child. Raises OSError where it has ended."""
     socket.send_fds(control, [msgspec.msgpack.encode(order)], descriptors)
 
 
-def settle() -> None:
-    """Keep what is here as it is, to be shared by everything that is forked from now on."""
+def freeze_heap() -> None:
+    """Collect garbage and freeze the rest, so that children share its pages; have the kernel reap the children."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
 
 
-def become(name: str, what: Callable[[], None], *, parent: int) -> NoReturn:
-    """Turn this fresh child into something else, and never return. `name` is what `ps` shows."""
+def run_child(name: str, what: Callable[[], None], *, parent: int) -> NoReturn:
+    """Run `what` in this fresh child, and exit. `name` is what `ps` shows; the child is killed when its parent ends."""
     status = 1
     try:
         linux.name_process(name)
         linux.die_with_parent()
         if os.getppid() != parent:
-            os._exit(status)  # it died before we asked to die with it
+            os._exit(status)  # the parent ended before the call above
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         what()
@@ -55,6 +55,6 @@ def become(name: str, what: Callable[[], None], *, parent: int) -> NoReturn:
         os._exit(status)
 
 
-def threads() -> int:
-    """Return how many threads this process has; one that has more than one cannot be forked safely."""
+def thread_count() -> int:
+    """Return how many threads this process has; with more than one it cannot be forked safely."""
     return len(list(Path("/proc/self/task").iterdir()))

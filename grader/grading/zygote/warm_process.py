@@ -17,7 +17,7 @@ import msgspec
 from grader.course import known_mistakes  # noqa: F401 - imported for the processes forked from here
 from grader.grading.engine import grading_process  # noqa: F401 - imported for the processes forked from here
 from grader.grading.engine.suite import effects, layers, small_inputs  # noqa: F401 - imported for the processes forked from here
-from grader.grading.zygote.forking import receive, settle, threads
+from grader.grading.zygote.forking import freeze_heap, receive_order, thread_count
 from grader.grading.zygote.host_pool import Hosts, bans_host, exercise_host
 from grader.sandbox.protocol.orders import GradeOrder, Ready
 from grader.sandbox.worker import linux, lockdown
@@ -37,9 +37,9 @@ def run(control_fd: int, owner_fd: int, max_level: int, *, many: bool) -> None:
         import hypothesis  # noqa: F401, PLC0415 - the search for the smallest failing call will need it
     confinement = lockdown.prepare(max_level=max_level)
     control = socket.socket(fileno=control_fd)
-    if (count := threads()) != 1:
+    if (count := thread_count()) != 1:
         raise SystemExit(f"The zygote has {count} threads; forking it would deadlock its children.")
-    settle()
+    freeze_heap()
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     if many:
@@ -68,15 +68,15 @@ def serve(control: socket.socket, owner_fd: int, confinement: lockdown.Confineme
     while True:
         if any(ready == owner_fd for ready, _ in poller.poll()):
             return  # grading processes may hold the control socket's other end for long
-        order, descriptors = receive(control)
+        order, descriptors = receive_order(control)
         if order is None:
             return
         if isinstance(order, GradeOrder):
             _warm({*order.warm} - warmed)
             warmed |= {*order.warm}
-            hosts.pass_on(exercise_host(order, many=many), order, descriptors)
+            hosts.send(exercise_host(order, many=many), order, descriptors)
         else:
-            hosts.pass_on(bans_host(order, confinement, warmed), order, descriptors)
+            hosts.send(bans_host(order, confinement, warmed), order, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
 

@@ -1,1 +1,1 @@
-"""From a failure to text a student can act on: the sentence, the call, the known mistake, the smallest input."""
+"""Turns a failure into text that a student can act on: a sentence, the call, a known mistake, the smallest input."""

@@ -1,6 +1,6 @@
-"""From what a suite compared to lines of Python that compare the same: which result it was, and what was wrong with it.
+"""Writes what a suite compared as lines of Python: which result it was, and the assertion that failed.
 
-A line is written only where it was seen to fail on what came; so a file that passes has its case mended.
+An assertion is written only if it fails on the recorded result; so once the file passes, its case is fixed.
 """
 
 import math
@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
 
-from grader.grading.engine.feedback.display import shown_in_full
 from grader.grading.engine.feedback.literals import Unwritable, literal
+from grader.grading.engine.feedback.value_text import shown_in_full
 from grader.grading.engine.proxy import ForeignResult
 from grader.grading.engine.suite.comparison import Mismatch
 from grader.sandbox.protocol.messages import ForeignValue, HandleValue, Value
@@ -17,12 +17,8 @@ from grader.sandbox.protocol.values import Unpacker
 
 Written = Callable[[str], str]  # from the name of a result to the expression of what was compared
 
-_TOLERANCES = (
-    (1e-3, 1e-4),
-    (1e-4, 1e-5),
-    (1.3e-6, 1e-5),
-    (1e-7, 1e-7),
-)  # the first by which it is still wrong
+# (rtol, atol): the first by which the result is still wrong is written.
+_TOLERANCES = ((1e-3, 1e-4), (1e-4, 1e-5), (1.3e-6, 1e-5), (1e-7, 1e-7))
 
 
 # --- which result was compared
@@ -31,19 +27,19 @@ _TOLERANCES = (
 def origin(replies: Iterable[tuple[Value, bytes]], got: object) -> tuple[int, Written] | None:
     """Return the number of the reply that holds what was compared, the last first, and where; None if no reply does."""
     numbered = list(enumerate(replies))
-    if isinstance(got, ForeignResult):  # it has no value to tell it by: the last one that is none
+    if isinstance(got, ForeignResult):  # it has no value to compare: the last foreign result
         foreign = [number for number, (value, _) in numbered if isinstance(value, ForeignValue)]
         return (foreign[-1], _itself) if foreign else None
     for number, (value, data) in reversed(numbered):
         whole = Unpacker(bytearray(data), _stand_in).unpack(value)
-        telling = isinstance(got, (torch.Tensor, float, list, tuple, dict))
-        places = _places(whole) if telling else iter([("", whole)])
+        is_distinctive = isinstance(got, (torch.Tensor, float, list, tuple, dict))
+        places = _places(whole) if is_distinctive else iter([("", whole)])
         for path, part in places:
             written = _same(part, got)
             if written is not None:
                 return number, _at(path, written)
-        if not telling:
-            return None  # a bare None or 3 may be anywhere: only the last result can be meant
+        if not is_distinctive:
+            return None  # None or 3 may occur anywhere: only the last result can be meant
     return None
 
 
@@ -52,7 +48,7 @@ def _at(path: str, written: Written) -> Written:
 
 
 class _Other:
-    """Stands for what does not cross; it equals nothing."""
+    """Stands for what is not sent; it equals nothing."""
 
 
 def _stand_in(_value: HandleValue | ForeignValue) -> _Other:
@@ -116,11 +112,11 @@ def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
 # --- what was wrong with it
 
 
-def judgement(result: str, wrong: Mismatch, *, in_full: bool = False) -> list[str] | None:
+def assertion_lines(result: str, wrong: Mismatch, *, in_full: bool = False) -> list[str] | None:
     """Return lines that print `result` beside what is expected, and assert that they agree; None where none can.
 
-    They go as far as the comparison that failed: type, shape, dtype, value. `in_full`: the values are known to be right
-    to compare, whatever failed.
+    They go as far as the comparison that failed: type, shape, dtype, value. With `in_full` the values
+    are compared as well, whatever failed.
     """
     try:
         if isinstance(wrong.expected, torch.Tensor):
@@ -157,7 +153,7 @@ _IS_TENSOR = 'assert type(got) is torch.Tensor, f"got a {type(got).__name__} whe
 
 
 def _of_tensor(result: str, got: object, expected: torch.Tensor, in_full: bool) -> list[str] | None:
-    """Go down the ladder: type, shape, value."""
+    """Compare step by step: type, shape, value."""
     same_shape = _same_shape(expected)
     small = shown_in_full(expected)
     if not isinstance(got, torch.Tensor) or got.shape != expected.shape:
@@ -176,7 +172,7 @@ def _first_wrong(got: torch.Tensor, expected: torch.Tensor, tolerances: tuple[fl
     """Compare the first wrong place of a large result: all of it is more than the report shows."""
     place = tuple((~_is_close(got, expected, *tolerances)).nonzero()[0].tolist())
     where = ", ".join(map(str, place))
-    yield f"# The first wrong place, at [{where}]: the whole of what is expected is too large to show."
+    yield f"# The first wrong place, at [{where}]: the whole expected result is too large to show."
     yield from _shown(f"got[{where}]", literal(expected[place].clone()))
     yield _close(*tolerances)
 

@@ -1,7 +1,7 @@
-"""Makes one piece of code of two mistakes in one name, where they can be put together.
+"""Composes two mistakes in one name into one piece of code, where that is possible.
 
-Classes that inherit from the reference do it as Python does: one overrides what the other does not, and `super()`
-goes on to the other. A function that calls the reference's own calls the other mistake in its place.
+Classes that inherit from the reference are combined by multiple inheritance: one overrides what the other does not, and
+`super()` reaches the other. A function that calls the reference's own calls the other mistake instead.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from grader.grading.engine.feedback.replay import Replayer
 
 
 def compositions(replayer: Replayer, one: Mistake, other: Mistake) -> list[Callable[..., object]]:
-    """Return the ways of putting two mistakes in one name together; none where they have no seam."""
+    """Return the compositions of two mistakes in one name; none where neither calls nor inherits the reference's."""
     orders = ((one, other), (other, one))
     if isinstance(replayer.reference[one.name], type):
         made = [_class(replayer, *order) for order in orders]
@@ -28,7 +28,7 @@ def _class(replayer: Replayer, first: Mistake, second: Mistake) -> Callable[...,
         return None
     try:
         return type(reference.__name__, bases, {})  # type: ignore[arg-type]
-    except TypeError:  # no order of methods fits both
+    except TypeError:  # no method resolution order fits both
         return None
 
 

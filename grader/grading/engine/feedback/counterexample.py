@@ -9,25 +9,27 @@ from typing import Any
 
 from grader.core.model import Counterexample, Outcome
 from grader.core.safetext import one_line
-from grader.grading.engine.feedback.display import show, show_call
+from grader.grading.engine.feedback.value_text import show, show_call
 from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, Student
 from grader.grading.engine.suite.comparison import Mismatch, assert_matches
 from grader.grading.engine.suite.small_inputs import SMALL_INPUTS, PackedCall
 
-MAX_CALLS = 500  # a number of calls, not a time: the same submission gets the same example on every machine
-EMERGENCY_S = 5.0
+MAX_CALLS = 500  # not seconds: the same submission gets the same example on every machine
+MAX_SEARCH_S = 5.0  # only for code so slow that MAX_CALLS would take minutes
+MAX_TRIES = 200  # calls that are drawn before the first failing one; shrinking takes more
 PROBES = 30
-_DRAWN: dict[Callable[[], object], Sequence[PackedCall]] = {}  # what is probed, by strategy
+MAX_RATIONALE_CHARACTERS = 600
+_DRAWN: dict[Callable[[], object], Sequence[PackedCall]] = {}  # the calls that are probed, by strategy
 _FATAL = {Outcome.TIME_LIMIT, Outcome.CRASHED, Outcome.MEMORY_LIMIT, Outcome.OUTPUT_LIMIT, Outcome.TAMPERING}
 
 
-class _Over(BaseException):
-    """The budget is used up, or the worker is lost. Not an Exception: Hypothesis would take it for a failing call."""
+class _SearchEnded(BaseException):
+    """The budget is used up, or the worker is lost. Not an Exception: Hypothesis would report one as a failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A failing call, and the sentence that belongs to it."""
+class FailingCall:
+    """A failing call, and the sentence that says how it fails."""
 
     example: Counterexample
     rationale: str
@@ -37,7 +39,7 @@ class Found:
     mismatch: Mismatch
 
 
-def smallest(name: str, reference: Callable[..., object], conversation: Conversation) -> Found | None:
+def smallest(name: str, reference: Callable[..., object], conversation: Conversation) -> FailingCall | None:
     """Return the smallest failing call of the student's `name`, or None where none was found in the budget."""
     if name not in SMALL_INPUTS or name in conversation.lost:
         return None
@@ -45,32 +47,32 @@ def smallest(name: str, reference: Callable[..., object], conversation: Conversa
 
     search = _Search(name, reference, conversation)
     try:
-        found = _find(name, search.fails, 200)
+        found = _find(name, search.fails, MAX_TRIES)
         if found is not None:
             search.fails(found)
-    except (Flaky, _Over):  # flaky: the student's function gives now this, now that
+    except (Flaky, _SearchEnded):  # flaky: the student's function does not always give the same
         return search.best  # the smallest so far
     return search.best
 
 
 def warm(reference: Mapping[str, object]) -> None:
-    """Draw for every kind of call what is probed; all that is forked from here has it, and what drawing imports."""
+    """Draw the calls that are probed, before forking: children inherit them, and the modules that drawing imports."""
     for name in SMALL_INPUTS:
         asked = reference.get(name)
-        # Where a strategy raises, that is told where an example is sought with it.
+        # What a strategy raises is reported by the search that uses it.
         with contextlib.suppress(Exception):
             if callable(asked):
                 _probes(name, asked)
 
 
 def probe(name: str, reference: Callable[..., object], conversation: Conversation) -> None:
-    """Ask the student's `name` a few small calls, for the record: the more is known, the surer a diagnosis.
+    """Make a few small calls to the student's `name`, for the record: more exchanges make a diagnosis more certain.
 
-    A failed check may be the first of many that wait for it, and then little has been asked.
+    Where many checks wait for the failed one, little has been called before.
     """
     if name not in SMALL_INPUTS or name in conversation.lost:
         return
-    end = time.monotonic() + EMERGENCY_S
+    end = time.monotonic() + MAX_SEARCH_S
     for args, kwargs in _probes(name, reference):
         with contextlib.suppress(CallFailed):
             getattr(Student(conversation), name)(*args, **kwargs)
@@ -79,14 +81,14 @@ def probe(name: str, reference: Callable[..., object], conversation: Conversatio
 
 
 def _probes(name: str, reference: Callable[..., object]) -> Sequence[PackedCall]:
-    """Return the calls that are probed; nothing that any code gives changes them, so they are drawn once."""
+    """Return the calls that are probed; they depend on no result, so they are drawn once."""
     strategy = SMALL_INPUTS[name]
     if strategy not in _DRAWN:
         drawn: list[PackedCall] = []
 
         def keep(packed: PackedCall) -> bool:
             args, kwargs = packed
-            with contextlib.suppress(Exception):  # a call the reference refuses may well give anything
+            with contextlib.suppress(Exception):  # where the reference raises, any result is right
                 reference(*args, **kwargs)
                 drawn.append(packed)
             return False
@@ -97,7 +99,7 @@ def _probes(name: str, reference: Callable[..., object]) -> Sequence[PackedCall]
 
 
 def _find(name: str, wanted: Callable[[PackedCall], bool], tries: int) -> PackedCall | None:
-    """Return the smallest call that is wanted, or None where none of as many tries is."""
+    """Return the smallest call that is wanted, or None where no try of `tries` is."""
     from hypothesis import HealthCheck, Phase, find, settings  # noqa: PLC0415 - 0.3 s, paid only on failure
     from hypothesis.errors import NoSuchExample  # noqa: PLC0415
 
@@ -134,20 +136,20 @@ class _Search:
 
     def __init__(self, name: str, reference: Callable[..., object], conversation: Conversation) -> None:
         self._name, self._reference, self._conversation = name, reference, conversation
-        self._end = time.monotonic() + EMERGENCY_S
+        self._end = time.monotonic() + MAX_SEARCH_S
         self._calls = 0
         self._kept: tuple[tuple[object, ...], dict[str, object], Mismatch] | None = None
 
     def fails(self, packed: PackedCall) -> bool:
-        """Tell whether the student's result differs from the reference's on this call."""
+        """Return whether the student's result differs from the reference's on this call."""
         self._calls += 1
         overdue = self._calls > MAX_CALLS or time.monotonic() > self._end
         if overdue or self._name in self._conversation.lost:
-            raise _Over
+            raise _SearchEnded
         args, kwargs = packed
         try:
             expected = self._reference(*args, **kwargs)
-        except Exception:  # noqa: BLE001 - a call the reference refuses is no example
+        except Exception:  # noqa: BLE001 - a call on which the reference raises is not an example
             return False
         mismatch = self._mismatch(args, kwargs, expected)
         if mismatch is None:
@@ -168,14 +170,14 @@ class _Search:
                 return None
             return Mismatch(failed.sentence, got=failed, expected=expected)
         finally:
-            # The search's own calls are no evidence for the diagnosis, and must not pile up.
+            # The calls of a search are not evidence for the diagnosis, and must not use up memory.
             self._conversation.exchanges.clear()
             self._conversation.calls.clear()
         return None
 
     @property
-    def best(self) -> Found | None:
-        """The smallest failing call so far, described: once, not for every call on the way to it."""
+    def best(self) -> FailingCall | None:
+        """The smallest failing call so far, described only when it is needed."""
         if self._kept is None:
             return None
         args, kwargs, mismatch = self._kept
@@ -190,9 +192,9 @@ class _Search:
             where=mismatch.where,
             smallest=True,
         )
-        return Found(
+        return FailingCall(
             example=example,
-            rationale=one_line(mismatch.rationale, limit=600),
+            rationale=one_line(mismatch.rationale, limit=MAX_RATIONALE_CHARACTERS),
             name=self._name,
             args=args,
             kwargs=kwargs,

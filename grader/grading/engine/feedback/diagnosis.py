@@ -1,8 +1,8 @@
-"""Finds the known mistakes that explain what the student's code gave: one, else two together.
+"""Finds the known mistakes that explain the student's results: one, else two together.
 
-An explanation is the reference with mistakes in the place of its names. It explains a name when it gives, in every
+An explanation is the reference with mistakes in place of some of its names. It explains a name when it gives, in every
 unit that calls the name, exactly what was recorded. One mistake comes before two; where several explanations of one
-size are left, or none explains everything, nothing is told.
+size are left, or none explains everything, nothing is reported.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,15 +11,15 @@ from itertools import combinations, product
 
 from grader.course.known_mistakes import Mistake
 from grader.grading.engine.feedback.composition import compositions
-from grader.grading.engine.feedback.replay import Code, Replayer, Unit, ends_like_no_mistake
+from grader.grading.engine.feedback.replay import Code, Replayer, Unit, ends_unlike_mistakes
 
 MAX_SPENT_ON_PAIRS = 8000  # in exchanges, for one name
 
-Found = tuple[Mistake, ...]
+Explanation = tuple[Mistake, ...]
 
 
 class _OverBudget(Exception):
-    """The pairs of a name would take more replays than they may."""
+    """The pairs of a name would take more replays than MAX_SPENT_ON_PAIRS."""
 
 
 @dataclass(slots=True)
@@ -29,31 +29,33 @@ class Diagnoser:
     replayer: Replayer
     mistakes: Sequence[Mistake]
     units: Sequence[Unit]
-    _explained: dict[str, Found] = field(default_factory=dict)
-    _singles: dict[str, Found] = field(default_factory=dict)
+    _explained: dict[str, Explanation] = field(default_factory=dict)
+    _singles: dict[str, Explanation] = field(default_factory=dict)
 
-    def of_check(self, check: str, names: Sequence[str]) -> Found:
-        """Return the mistakes that explain a failed check: those behind the last wrong thing in it.
+    def of_check(self, check: str, names: Sequence[str]) -> Explanation:
+        """Return the mistakes that explain a failed check: those behind its last wrong unit.
 
-        `names` are those it calls, the last called first: they are asked where no recorded reply is wrong.
+        `names` are those it calls, the last called first: they are explained where no recorded reply is wrong.
         """
         wrong = [unit for unit in self.units if unit.check == check and not self.replayer.right(unit)]
         if not wrong:
             return next((found for name in names if (found := self.explain(name))), ())
         last = max(wrong, key=lambda unit: unit.exchanges[-1].request.number)
-        told = {found for name in last.names if (found := self.explain(name))}
-        return tuple(m for m in told.pop() if self._may_show(m, last)) if len(told) == 1 else ()
+        explanations = {found for name in last.names if (found := self.explain(name))}
+        return (
+            tuple(m for m in explanations.pop() if self._may_show(m, last)) if len(explanations) == 1 else ()
+        )
 
     def _may_show(self, mistake: Mistake, unit: Unit) -> bool:
         return any(name == mistake.name or self._calls(name, mistake.name) for name in unit.names)
 
-    def explain(self, name: str) -> Found:
+    def explain(self, name: str) -> Explanation:
         """Return the one or two mistakes that explain `name`, or none."""
         if name not in self._explained:
             self._explained[name] = self._explain(name)
         return self._explained[name]
 
-    def singles(self, name: str) -> Found:
+    def singles(self, name: str) -> Explanation:
         """Return all mistakes in `name` that explain it by themselves: the exact ones, where there are any."""
         if name not in self._singles:
             units = self._of(name)
@@ -67,18 +69,18 @@ class Diagnoser:
             self.replayer.verdict(unit, code, wired=mistake.name not in unit.names).exact for unit in units
         )
 
-    def _explain(self, name: str) -> Found:
+    def _explain(self, name: str) -> Explanation:
         units = self._of(name)
-        if any(map(ends_like_no_mistake, units)):
+        if any(map(ends_unlike_mistakes, units)):
             return ()
         if any(
             self._shows_alone(called, name) and not self.explain(called) for called in self._called_by(name)
         ):
-            return ()  # what it calls is wrong in a way nobody knows, and may be behind this too
-        own: list[Found] = [(mistake,) for mistake in self.singles(name)]
-        others = [found for partner in self._partners(name) for found in self._lent(name, partner)]
+            return ()  # what it calls is wrong in an unknown way, which may explain this too
+        own: list[Explanation] = [(mistake,) for mistake in self.singles(name)]
+        others = [found for partner in self._partners(name) for found in self._from_partner(name, partner)]
         if all(map(self.replayer.right, units)):
-            # Nothing is wrong but what depends on chance: a mistake that gives exactly that is still found.
+            # Only what depends on random numbers is wrong: a mistake that gives exactly that is still found.
             if all(self.replayer.verdict(unit, {}).exact for unit in units):
                 return ()
             own, others = (
@@ -86,18 +88,18 @@ class Diagnoser:
             )
         elif not own and not others:
             return self._only(self._pairs(name))
-        # A mistake elsewhere that shows elsewhere too needs no second one here.
+        # A mistake in another name that shows in its own units too needs no second one here.
         clear = [found for found in others if self._shows_alone(found[0].name, name)]
         return self._only(clear or others + own)
 
     @staticmethod
-    def _only(found: Sequence[Found]) -> Found:
+    def _only(found: Sequence[Explanation]) -> Explanation:
         return found[0] if len(set(found)) == 1 else ()
 
     # --- one mistake
 
-    def _lent(self, name: str, partner: str) -> Iterator[Found]:
-        """Yield the mistakes of `partner` that explain both names: `name` calls it, or works on what it made."""
+    def _from_partner(self, name: str, partner: str) -> Iterator[Explanation]:
+        """Yield the mistakes of `partner` that explain both names: `name` calls it, or works on its objects."""
         units = self._union(name, partner)
         for mistake in self.singles(partner):
             if self._gives(units, {partner: mistake.variant}, wired=self._calls(name, partner)):
@@ -108,7 +110,7 @@ class Diagnoser:
 
     # --- two mistakes
 
-    def _pairs(self, name: str) -> list[Found]:
+    def _pairs(self, name: str) -> list[Explanation]:
         limit = self.replayer.spent + MAX_SPENT_ON_PAIRS
         partners = self._partners(name)
         try:
@@ -117,14 +119,14 @@ class Diagnoser:
                 *(found for partner in partners for found in self._in_two(name, partner, limit)),
             ]
         except _OverBudget:
-            return []  # what was not tried might explain as well
+            return []  # a pair that was not tried might explain it too
 
-    def _in_one(self, name: str, limit: int) -> Iterator[Found]:
+    def _in_one(self, name: str, limit: int) -> Iterator[Explanation]:
         """Yield the pairs in one name of which each unit shows neither, or one as it was recorded, or both.
 
-        Each of the two must show by itself somewhere: two mistakes of which one shows in no result are a contrived way
-        to describe a third. Where the two can be composed to one piece of code, that code must give everything. Where
-        they cannot, no unit may show both.
+        Each of the two must show by itself somewhere: a mistake that shows in no result is not evidence for a pair.
+        Where the two can be composed into one piece of code, that code must give everything. Where they cannot, no
+        unit may show both.
         """
         units = self._of(name)
         telling = [
@@ -159,11 +161,11 @@ class Diagnoser:
         return not meet
 
     def _shows(self, mistake: Mistake, unit: Unit) -> bool:
-        """Tell whether a mistake gives what was recorded, and the reference does not."""
+        """Return whether a mistake gives what was recorded, and the reference does not."""
         verdict = self.replayer.verdict(unit, {mistake.name: mistake.variant})
         return verdict.recorded and not verdict.reference
 
-    def _in_two(self, name: str, partner: str, limit: int) -> Iterator[Found]:
+    def _in_two(self, name: str, partner: str, limit: int) -> Iterator[Explanation]:
         """Yield the pairs of a mistake in `name` and one in `partner` that explain both names, and only together."""
         units = self._union(name, partner)
         wired = self._calls(name, partner) or self._calls(partner, name)
@@ -177,7 +179,7 @@ class Diagnoser:
                 yield tuple(sorted((one, other), key=self.mistakes.index))
 
     def _alone(self, name: str, other: str, limit: int) -> list[Mistake]:
-        """Return the mistakes in `name` that explain it where `other` plays no part."""
+        """Return the mistakes in `name` that explain it in the units that do not call `other`."""
         units = [] if self._calls(name, other) else [u for u in self._of(name) if other not in u.names]
         kept = []
         for mistake in self._in(name):
@@ -190,7 +192,7 @@ class Diagnoser:
         if self.replayer.spent > limit:
             raise _OverBudget
 
-    # --- what there is
+    # --- which mistakes, units and names belong together
 
     def _in(self, name: str) -> list[Mistake]:
         return [mistake for mistake in self.mistakes if mistake.name == name]
@@ -220,5 +222,5 @@ class Diagnoser:
         return [other for other in self._partners(name) if self._calls(name, other)]
 
     def _calls(self, name: str, other: str) -> bool:
-        """Tell whether the reference's `name` calls its `other`, by itself or through what it calls."""
+        """Return whether the reference's `name` calls its `other`, directly or indirectly."""
         return other in self.replayer.calls_of(name)

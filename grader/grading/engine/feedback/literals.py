@@ -1,4 +1,4 @@
-"""Writes values as Python: what is written gives the very same value again, bit for bit.
+"""Writes values as Python that evaluates to the same value, bit for bit.
 
 Nothing is pickled, and no text becomes code: a string is written as a literal, escapes and all.
 """
@@ -13,19 +13,19 @@ import torch
 
 from grader.sandbox.protocol.values import tensor_bytes
 
-MOST_CHARACTERS = 2**19  # of one value: a file beyond that is nothing to read or to debug
-_SPELLED = 512  # numbers of a tensor written as such; those of a larger one as their bytes
-_ROOM = 96
-_IMPLIED = {torch.float32, torch.int64, torch.bool}  # what torch.tensor makes of such numbers by itself
+MAX_CHARACTERS = 2**19  # of one value: a longer file cannot be read or debugged
+_MAX_NUMBERS = 512  # of a tensor that is written as numbers; a larger one is written as bytes
+_LINE_CHARACTERS = 96
+_IMPLIED = {torch.float32, torch.int64, torch.bool}  # the dtypes that torch.tensor infers from such numbers
 
 
 class Unwritable(Exception):
-    """A value that no line of Python makes; the message says why, as the end of a sentence."""
+    """A value that cannot be written as Python; the message says why, as the end of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Stands for an object that the code has made already, by the expression that gives it."""
+    """Stands for an object that the code has made already: the expression that evaluates to it."""
 
     expression: str
 
@@ -33,8 +33,8 @@ class Named:
 def literal(value: object) -> str:
     """Return Python for a value. Raises Unwritable for what has no literal, or too large a one."""
     text = _literal(value)
-    if len(text) > MOST_CHARACTERS:
-        raise Unwritable("its values are too many for a file to read")
+    if len(text) > MAX_CHARACTERS:
+        raise Unwritable("it has too many values for a file that a person reads")
     return text
 
 
@@ -65,7 +65,7 @@ def _each(values: Sequence[object]) -> list[str]:
 def _bracketed(opening: str, parts: Sequence[str], closing: str) -> str:
     """Return parts in one line where they fit, else each on lines of its own."""
     line = f"{opening}{', '.join(parts)}{closing}"
-    if len(line) <= _ROOM and "\n" not in line:
+    if len(line) <= _LINE_CHARACTERS and "\n" not in line:
         return line
     inner = "".join(f"    {part},\n".replace("\n", "\n    ").rstrip(" ") for part in parts)
     return f"{opening}\n{inner}{closing}"
@@ -74,7 +74,7 @@ def _bracketed(opening: str, parts: Sequence[str], closing: str) -> str:
 def _tensor(tensor: torch.Tensor) -> str:
     if not tensor.numel():
         return f"torch.empty({tuple(tensor.shape)}, dtype={tensor.dtype})"
-    if tensor.numel() > _SPELLED:
+    if tensor.numel() > _MAX_NUMBERS:
         return _bytes(tensor)
     dtype = "" if tensor.dtype in _IMPLIED else f", dtype={tensor.dtype}"
     return f"torch.tensor({_numbers(tensor)}{dtype})"

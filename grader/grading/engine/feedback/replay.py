@@ -1,7 +1,7 @@
-"""Replays what was recorded on other code, and compares what it gives with what was recorded.
+"""Replays recorded calls on other code, and compares its replies with the recorded ones.
 
 A unit is the smallest part of a check that can be replayed alone: one call that makes and takes no object,
-with its backward pass, or everything in the check that has to do with objects, in its order.
+with its backward pass, or all calls in the check that involve objects, in order.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +13,14 @@ from typing import Any
 
 import torch
 
-from grader.grading.engine.feedback.reply_equality import NO_CHANCE, Chance, Known, chance_in, read, same
+from grader.grading.engine.feedback.reply_equality import (
+    NO_CHANCE,
+    Chance,
+    ComparableReply,
+    chance_in,
+    read,
+    same,
+)
 from grader.grading.engine.proxy import Exchange
 from grader.sandbox.protocol.messages import (
     Call,
@@ -30,7 +37,7 @@ from grader.sandbox.worker.service import Service
 Namespace = Mapping[str, object]
 Code = Mapping[str, Callable[..., object]]
 
-SIZE_OF_ONE = 2**19  # bytes: an exchange of more counts as several
+EXCHANGE_BYTES = 2**19  # a larger exchange counts as several
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -44,26 +51,24 @@ class Unit:
 
 
 def units_of(segments: Mapping[str, Sequence[Exchange]]) -> list[Unit]:
-    """Cut the exchanges of each check into units, the smallest first; leave out what no name of the student's is in."""
+    """Cut the exchanges of each check into units, the smallest first; leave out those that call no student code."""
     found = [unit for check, exchanges in segments.items() for unit in _cut(check, exchanges)]
     return sorted((unit for unit in found if unit.names), key=lambda unit: unit.size)
 
 
 def _cut(check: str, exchanges: Sequence[Exchange]) -> Iterator[Unit]:
     parts: dict[int, list[Exchange]] = {}
-    place: dict[
-        int, int
-    ] = {}  # from the number of a call to its part; -1 is the part that has to do with objects
+    place: dict[int, int] = {}  # from the number of a call to its part; -1 is the part with objects
     for exchange in exchanges:
         request = exchange.request
         if isinstance(request, Call):
-            place[request.number] = -1 if has_to_do_with_objects(request, exchange.reply) else request.number
+            place[request.number] = -1 if involves_objects(request, exchange.reply) else request.number
             parts.setdefault(place[request.number], []).append(exchange)
         else:
             parts.setdefault(place[getattr(request, "call", request.number)], []).append(exchange)
     for part in parts.values():
         called = [e.request.name for e in part if _by_student(e.request)]  # type: ignore[union-attr]
-        size = sum(SIZE_OF_ONE + len(e.payload) + len(e.data) for e in part)
+        size = sum(EXCHANGE_BYTES + len(e.payload) + len(e.data) for e in part)
         names = tuple(dict.fromkeys(reversed(called)))
         yield Unit(check=check, exchanges=tuple(part), names=names, size=size)
 
@@ -72,8 +77,8 @@ def _by_student(request: Question) -> bool:
     return isinstance(request, Call) and request.owner == "student"
 
 
-def has_to_do_with_objects(request: Call, reply: object) -> bool:
-    """Tell whether a call makes, takes or is asked of an object that stays with the student's code."""
+def involves_objects(request: Call, reply: object) -> bool:
+    """Return whether a call makes, takes or is made on an object that stays with the student's code."""
     values = [request.args, request.kwargs, *([reply.value] if isinstance(reply, Returned) else [])]
     return request.owner == "handle" or any(map(_holds_object, values))
 
@@ -86,17 +91,17 @@ def _holds_object(value: Value) -> bool:
     return isinstance(value, HandleValue)
 
 
-def ends_like_no_mistake(unit: Unit) -> bool:
-    """Tell whether a reply is one that no known mistake gives: nothing was written, or it was refused."""
+def ends_unlike_mistakes(unit: Unit) -> bool:
+    """Return whether a reply is one that no known mistake gives: nothing was written, or it was refused."""
     endings = ("not_implemented", "banned", "refused", "exit", "memory")
     return any(isinstance(e.reply, Raised) and e.reply.cause in endings for e in unit.exchanges)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What replaying a unit on some code showed: it gives what was recorded, and what the reference gives.
+    """Whether a unit replayed on some code gives what was recorded, and what the reference gives.
 
-    `exact` if what was recorded comes with nothing left to chance.
+    `exact` if it gives what was recorded without leaving out what depends on random numbers.
     """
 
     recorded: bool
@@ -106,10 +111,10 @@ class Verdict:
 
 @dataclass(slots=True)
 class Replayer:
-    """Replays units on the reference with other code in the place of some of its names.
+    """Replays units on the reference with other code in place of some of its names.
 
     `places` are the module namespaces in which calls from one name to another are looked up: the reference's
-    first. `spent` counts exchanges, a large one as several: what is bounded by it is the same on every machine.
+    first. `spent` counts exchanges, a large one as several: a limit on it is the same on every machine.
     """
 
     reference: Namespace
@@ -118,20 +123,20 @@ class Replayer:
     spent: int = 0
     _weights: dict[Unit, int] = field(default_factory=dict)
     _spots: dict[str, list[tuple[dict[str, Any], str]]] = field(init=False)
-    _right: dict[Unit, tuple[list[Known], list[Chance]]] = field(default_factory=dict)
-    _recorded: dict[Unit, list[Known]] = field(default_factory=dict)
+    _right: dict[Unit, tuple[list[ComparableReply], list[Chance]]] = field(default_factory=dict)
+    _recorded: dict[Unit, list[ComparableReply]] = field(default_factory=dict)
     _verdicts: dict[tuple[object, ...], Verdict] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Find the names while they all mean the reference's own."""
+        """Find the names while they are all still bound to the reference's own."""
         self._spots = _spots(self.reference, self.places)
 
     def right(self, unit: Unit) -> bool:
-        """Tell whether the student's replies in a unit are those of the reference."""
+        """Return whether the student's replies in a unit are those of the reference."""
         return self.verdict(unit, {}).recorded
 
     def verdict(self, unit: Unit, code: Code, *, wired: bool = False) -> Verdict:
-        """Replay a unit with `code` in the place of names.
+        """Replay a unit with `code` in place of names.
 
         When `wired`, calls of these names from the rest of the reference and the mistakes reach it too.
         """
@@ -142,42 +147,42 @@ class Replayer:
 
     def _judge(self, unit: Unit, code: Code, wired: bool) -> Verdict:
         right, chance = self._reference_on(unit)
-        ours = self._run(unit, code, wired, seed=0) if code else right
+        replies = self._run(unit, code, wired, seed=0) if code else right
         recorded = self._recorded_in(unit)
 
         def alike(chance: Sequence[Chance]) -> tuple[bool, bool]:
-            return _all_same(unit, ours, recorded, chance), _all_same(unit, ours, right, chance)
+            return _all_same(unit, replies, recorded, chance), _all_same(unit, replies, right, chance)
 
-        likeness = alike([NO_CHANCE] * len(ours))
-        exact = likeness[0] and all(map(same, ours, recorded))
+        likeness = alike([NO_CHANCE] * len(replies))
+        exact = likeness[0] and all(map(same, replies, recorded))
         if any(chance) and likeness != (by_chance := alike(chance)):
             likeness = by_chance
-            if code:  # only what is chance in this code as well
+            if code:  # only where this code depends on random numbers too
                 again = self._run(unit, code, wired, seed=1)
-                likeness = alike([a & b for a, b in zip(chance, map(chance_in, ours, again), strict=True)])
+                likeness = alike([a & b for a, b in zip(chance, map(chance_in, replies, again), strict=True)])
         return Verdict(*likeness, exact)
 
-    def _recorded_in(self, unit: Unit) -> list[Known]:
+    def _recorded_in(self, unit: Unit) -> list[ComparableReply]:
         if unit not in self._recorded:
             self._recorded[unit] = [read(e.reply, e.data) for e in unit.exchanges]
         return self._recorded[unit]
 
     def left_to_chance(self, unit: Unit) -> bool:
-        """Tell whether part of what the reference gives in a unit is chance."""
+        """Return whether part of what the reference gives in a unit depends on random numbers."""
         return any(self._reference_on(unit)[1])
 
-    def _reference_on(self, unit: Unit) -> tuple[list[Known], list[Chance]]:
-        """Return what the reference gives, and which parts of it are chance: another seed gives others."""
+    def _reference_on(self, unit: Unit) -> tuple[list[ComparableReply], list[Chance]]:
+        """Return what the reference gives, and which parts of it differ with another seed."""
         if unit not in self._right:
             one, other = (self._run(unit, {}, wired=False, seed=seed) for seed in (0, 1))
             self._right[unit] = one, list(map(chance_in, one, other))
         return self._right[unit]
 
     def cost(self, unit: Unit) -> int:
-        """Return what replaying a unit counts: its exchanges, more for large ones and for large modules."""
-        return (unit.size + self._weights.get(unit, 0) * len(unit.exchanges)) // SIZE_OF_ONE
+        """Return the cost of replaying a unit: its exchanges; large ones and large modules count several times."""
+        return (unit.size + self._weights.get(unit, 0) * len(unit.exchanges)) // EXCHANGE_BYTES
 
-    def _run(self, unit: Unit, code: Code, wired: bool, seed: int) -> list[Known]:
+    def _run(self, unit: Unit, code: Code, wired: bool, seed: int) -> list[ComparableReply]:
         self.spent += self.cost(unit)
         if wired:
             code = {name: self.bound(name, variant) for name, variant in code.items()}
@@ -188,7 +193,7 @@ class Replayer:
             self._weights[unit] = service.parameter_bytes
         return replies
 
-    # --- which code a name stands for
+    # --- which code a name is bound to
 
     def calls_of(self, name: str) -> frozenset[str]:
         """Return which of the reference's functions and classes the code of `name` looks up, directly or not."""
@@ -201,32 +206,32 @@ class Replayer:
         return frozenset(found)
 
     def delegates(self, name: str, variant: Callable[..., object]) -> bool:
-        """Tell whether a variant of `name` calls the reference's own."""
+        """Return whether a variant of `name` calls the reference's own."""
         keys = {key for space, key in self._spots[name] if space is getattr(variant, "__globals__", None)}
         return bool(keys & _looked_up_by(variant))
 
     def bound(
         self, name: str, variant: Callable[..., object], inner: Callable[..., object] | None = None
     ) -> Callable[..., object]:
-        """Return `variant` so that, while it runs, `name` means `inner`, or else the reference's own."""
+        """Return `variant` so that, while it runs, `name` is bound to `inner`, or else to the reference's own."""
         if isinstance(variant, type):
             return variant
-        meant = inner or self.reference[name]
+        target = inner or self.reference[name]
 
         @wraps(variant)
         def run(*args: object, **kwargs: object) -> object:
-            with self._looked_up({name: meant}):
+            with self._looked_up({name: target}):
                 return variant(*args, **kwargs)
 
         return run
 
     @contextmanager
     def _looked_up(self, code: Mapping[str, object]) -> Iterator[None]:
-        """Let these names mean other code wherever the reference and the mistakes look them up."""
+        """Bind these names to other code wherever the reference and the mistakes look them up."""
         before = [(space, key, space[key]) for name in code for space, key in self._spots.get(name, ())]
-        for name, meant in code.items():
+        for name, target in code.items():
             for space, key in self._spots.get(name, ()):
-                space[key] = meant
+                space[key] = target
         try:
             yield
         finally:
@@ -237,7 +242,7 @@ class Replayer:
 def _spots(
     reference: Namespace, places: Sequence[dict[str, Any]]
 ) -> dict[str, list[tuple[dict[str, Any], str]]]:
-    """Return where each name of the reference is looked up: it may go by another name in the mistakes.
+    """Return where each name of the reference is looked up: the mistakes may import it by another name.
 
     A class is replaced in the reference alone: mistakes inherit from it, and need it as it is.
     """
@@ -265,7 +270,9 @@ def _looked_up_by(thing: object) -> set[str]:
     return found
 
 
-def _all_same(unit: Unit, some: Sequence[Known], others: Sequence[Known], chance: Sequence[Chance]) -> bool:
+def _all_same(
+    unit: Unit, some: Sequence[ComparableReply], others: Sequence[ComparableReply], chance: Sequence[Chance]
+) -> bool:
     """Compare replies one by one. The order of a mapping counts in what the student's own functions return."""
     return all(
         same(one, other, varies, ordered=_by_student(exchange.request))

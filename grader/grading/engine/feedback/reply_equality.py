@@ -1,7 +1,7 @@
-"""Tells whether two replies are alike: the same ending, the same values up to rounding, the same arguments changed.
+"""Compares two replies: the same ending, the same values up to rounding, the same arguments changed.
 
-What depends on chance is told by shape alone: a layer's first weights depend on the order in which layers are made,
-which is nobody's mistake.
+Values that depend on random numbers are compared by shape and dtype alone: a layer's first weights depend on the order
+in which layers are made, which is not a mistake.
 """
 
 import re
@@ -23,37 +23,39 @@ _OF_TORCH = re.compile("optimizer got an empty parameter list|Expected more than
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A reply as far as replies are compared."""
+class ComparableReply:
+    """The part of a reply that is compared."""
 
     ending: tuple[str, ...]
     value: object = None
 
 
-def read(reply: Reply, data: bytes | bytearray) -> Known:
-    """Return what can be compared of a reply."""
+def read(reply: Reply, data: bytes | bytearray) -> ComparableReply:
+    """Return the part of a reply that can be compared."""
     if isinstance(reply, Raised):
-        # Who raises a ValueError chooses its words. What torch itself says is a result: of sizes, of a misused layer.
+        # The text of a ValueError is the author's choice. A message of torch is a result: of sizes, of a misused layer.
         said = _OF_TORCH.search(reply.message)
         about_sizes = reply.type_name == "RuntimeError" and _SIZES.search(reply.message)
-        return Known(
+        return ComparableReply(
             (reply.cause, reply.type_name, reply.message if about_sizes else said[0] if said else "")
         )
     if not isinstance(reply, Returned):
-        return Known(("loaded",))
+        return ComparableReply(("loaded",))
     value = Unpacker(bytearray(data), _stand_in).unpack(reply.value)
-    return Known(("returned", "changed" if reply.changed else ""), value)
+    return ComparableReply(("returned", "changed" if reply.changed else ""), value)
 
 
 def _stand_in(value: HandleValue | ForeignValue) -> str:
-    """Compare objects that do not cross by kind alone: a mistake's class need not bear the student's name."""
+    """Compare objects that are not sent by kind alone: a mistake's class may have another name than the student's."""
     if isinstance(value, HandleValue):
         return "module" if value.is_module else value.type_name
     return value.type_name
 
 
-def same(one: Known, other: Known, chance: Chance = NO_CHANCE, *, ordered: bool = True) -> bool:
-    """Tell whether two replies are alike. Where `chance` says so, shape and dtype are enough."""
+def same(
+    one: ComparableReply, other: ComparableReply, chance: Chance = NO_CHANCE, *, ordered: bool = True
+) -> bool:
+    """Return whether two replies are alike. At the paths in `chance`, shape and dtype are enough."""
     return one.ending == other.ending and _equal(one.value, other.value, chance, (), ordered)
 
 
@@ -78,12 +80,12 @@ def _equal(one: object, other: object, chance: Chance, path: Path, ordered: bool
 
 
 def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
-    if torch.equal(one, other):  # a tenth of the time
+    if torch.equal(one, other):  # takes a tenth of the time
         return True
     return torch.allclose(one.double(), other.double(), rtol=RTOL, atol=ATOL, equal_nan=True)
 
 
-def chance_in(one: Known, other: Known) -> Chance:
+def chance_in(one: ComparableReply, other: ComparableReply) -> Chance:
     """Return where two replies of the same code, with two seeds, differ in values of one shape."""
     return frozenset(_varying(one.value, other.value, ())) if one.ending == other.ending else NO_CHANCE
 

@@ -1,7 +1,7 @@
-"""Writes a failing case as Python that a student runs by themselves: the calls, what came, what was expected.
+"""Writes a failing case as Python that students run themselves: the calls, the result, the expected result.
 
-What is written holds no more than the report shows of what is hidden: of a large expected result one number, that of
-the first wrong place. Where no honest case can be written, it says so.
+Of what is hidden it holds no more than the report shows: of a large expected result one number, that of the first
+wrong place. Where no faithful case can be written, the reason is given instead.
 """
 
 import inspect
@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from grader.core.model import Outcome, Snippet
-from grader.grading.engine.feedback.assertion_code import judgement, origin
+from grader.grading.engine.feedback.assertion_code import assertion_lines, origin
 from grader.grading.engine.feedback.literals import Named, Unwritable, literal
-from grader.grading.engine.feedback.replay import has_to_do_with_objects
+from grader.grading.engine.feedback.replay import involves_objects
 from grader.grading.engine.proxy import CallFailed, Conversation
 from grader.grading.engine.suite.comparison import Mismatch
 from grader.sandbox.protocol.messages import (
@@ -34,7 +34,7 @@ SEED = "torch.manual_seed(0)  # as before every call while grading"
 _BREAK = "# Put `breakpoint()` here, or into your function, to look around."
 _LOST = (Outcome.TIME_LIMIT, Outcome.CRASHED, Outcome.MEMORY_LIMIT, Outcome.OUTPUT_LIMIT)
 _WITHOUT_RESULT = ("load_state_dict", "train", "eval", "zero_grad")
-_WORDS_OF_OURS = {
+_GRADER_METHODS = {
     "gradients": "{{name: p.grad for name, p in {owner}.named_parameters()}}",
     "requires_grad": "{{name: p.requires_grad for name, p in {owner}.named_parameters()}}",
     "parameters_by_name": "{{name: p.detach() for name, p in {owner}.named_parameters()}}",
@@ -56,10 +56,10 @@ def of_call(
     if isinstance(wrong.got, CallFailed):
         _refuse(wrong.got)
         return Snippet(code=code.text([f'print("got", {result}, sep="\\n")']), entry=name)
-    judged = judgement(result, wrong, in_full=True)
-    if judged is None:
+    assertion = assertion_lines(result, wrong, in_full=True)
+    if assertion is None:
         raise Unwritable("its result cannot be compared outside the grader")
-    return Snippet(code=code.text(judged), entry=name)
+    return Snippet(code=code.text(assertion), entry=name)
 
 
 def of_check(
@@ -70,22 +70,22 @@ def of_check(
     if isinstance(error, CallFailed):
         return _of_failure(module, conversation, error, steps, reference)
     if not steps:
-        raise Unwritable("the check called nothing of yours")
+        raise Unwritable("the check called none of your functions")
     if not isinstance(error, Mismatch):
         return _calls_only(module, steps, reference)
     found = origin([(getattr(s.reply, "value", None), s.data) for s in steps], error.got)
     if found is None:
         return _calls_only(module, steps, reference)
     number, written = found
-    code, result, entry = _told(module, steps[: number + 1], reference)
-    judged = judgement(written(result), error)
-    if judged is None:
+    code, result, entry = _code_of(module, steps[: number + 1], reference)
+    assertion = assertion_lines(written(result), error)
+    if assertion is None:
         return _calls_only(module, steps, reference)
-    return Snippet(code=code.text(judged), entry=entry)
+    return Snippet(code=code.text(assertion), entry=entry)
 
 
 def _calls_only(module: str, steps: Sequence["_Step"], reference: Mapping[str, object]) -> Snippet:
-    code, result, entry = _told(module, steps, reference)
+    code, result, entry = _code_of(module, steps, reference)
     return Snippet(code=code.text([f'print("result", {result}, sep="\\n")']), entry=entry, judges=False)
 
 
@@ -102,21 +102,23 @@ def _of_failure(
     _refuse(error)
     last = steps[-1] if steps else None
     if last is None or (error.outcome in _LOST and conversation.unanswered is None):
-        raise Unwritable("the call was not made again, after it had failed in an earlier check")
-    if isinstance(last.reply, Returned):  # and what it returned was of no use
+        raise Unwritable("the call was not repeated after it had failed in an earlier check")
+    if isinstance(last.reply, Returned):  # and what it returned could not be used
         return _calls_only(module, steps, reference)
-    code, result, entry = _told(module, steps, reference)
+    code, result, entry = _code_of(module, steps, reference)
     return Snippet(code=code.text([f'print("got", {result}, sep="\\n")']), entry=entry)
 
 
 def _refuse(error: CallFailed) -> None:
-    """Raise Unwritable for an ending that there is nothing to replay of."""
+    """Raise Unwritable for an ending that cannot be replayed."""
     if error.outcome is Outcome.TAMPERING:
-        raise Unwritable("your code did what graded code may not do, and its answer is no value to look at")
+        raise Unwritable("your code did what graded code may not do, and its reply is not a value to look at")
     if error.outcome is Outcome.NOT_ATTEMPTED:
         raise Unwritable("the function it calls is not written yet")
     if error.cause in ("banned", "refused"):
-        raise Unwritable("the call uses what is switched off while grading, and would do its work outside")
+        raise Unwritable(
+            "the call uses what is switched off while grading, and would work outside the grader"
+        )
 
 
 # --- from what was recorded to code
@@ -132,11 +134,13 @@ class _Step:
     data: bytes
 
     def objects(self) -> bool:
-        """Tell whether it makes, takes or is asked of an object that stays with the student's code."""
-        return not isinstance(self.request, Backward) and has_to_do_with_objects(self.request, self.reply)
+        """Return whether it makes, takes or is made on an object that stays with the student's code."""
+        return not isinstance(self.request, Backward) and involves_objects(self.request, self.reply)
 
 
-def _told(module: str, steps: Sequence[_Step], reference: Mapping[str, object]) -> tuple["_Code", str, str]:
+def _code_of(
+    module: str, steps: Sequence[_Step], reference: Mapping[str, object]
+) -> tuple["_Code", str, str]:
     """Write the steps that the last one needs; return the code, the name of its result, and what it calls."""
     last = steps[-1].request
     called = (
@@ -152,7 +156,7 @@ def _told(module: str, steps: Sequence[_Step], reference: Mapping[str, object]) 
 
 
 def _belongs(step: _Step, steps: Sequence[_Step]) -> bool:
-    """Tell whether a step has to do with objects, or is the backward pass of one that has."""
+    """Return whether a step involves objects, or is the backward pass of one that does."""
     if isinstance(step.request, Backward):
         return next(s for s in steps if s.request.number == step.request.call).objects()
     return step.objects()
@@ -171,7 +175,7 @@ def _parameters(function: object) -> list[str]:
 
 @dataclass(slots=True)
 class _Code:
-    """Code as it grows: lines, and the names that it has given."""
+    """Code that is being written: its lines, and the names that it has assigned."""
 
     module: str
     lines: list[str] = field(default_factory=list)
@@ -183,17 +187,17 @@ class _Code:
     _last_call: int = 0
 
     def __post_init__(self) -> None:
-        """Keep the module's own name."""
+        """Reserve the module's own name."""
         self._taken.add(self.module)
 
     def text(self, end: Sequence[str]) -> str:
-        """Return all lines, with the hint where to stop before the last call."""
+        """Return all lines, with a comment before the last call that suggests a breakpoint."""
         lines = [*self.lines[: self._last_call], _BREAK, *self.lines[self._last_call :]]
         return "\n".join([*lines, "", *end])
 
-    def name(self, wish: str) -> str:
+    def name(self, wanted: str) -> str:
         """Return a name that is free."""
-        names = (wish if n == 1 else f"{wish}_{n}" for n in range(1, 10_000))
+        names = (wanted if n == 1 else f"{wanted}_{n}" for n in range(1, 10_000))
         found = next(name for name in names if name not in self._taken)
         self._taken.add(found)
         return found
@@ -241,8 +245,8 @@ class _Code:
         if request.owner == "student":
             self.entry = request.name
             found = reference.get(request.name)
-            wish = _variable(request.name) if _makes_object(step) else "result"
-            result = self.call(f"{self.module}.{request.name}", args, kwargs, _parameters(found), wish)
+            wanted = _variable(request.name) if _makes_object(step) else "result"
+            result = self.call(f"{self.module}.{request.name}", args, kwargs, _parameters(found), wanted)
         else:
             result = self._method(request, args, kwargs, reference)
         leaves = [line.split(" = ")[0] for line in self.lines[first:] if line.endswith(".requires_grad_()")]
@@ -260,9 +264,9 @@ class _Code:
         reference: Mapping[str, object],
     ) -> str:
         owner = self._objects[request.handle]
-        if request.name in _WORDS_OF_OURS:
+        if request.name in _GRADER_METHODS:
             result = self.name(request.name)
-            self.lines.append(f"{result} = {_WORDS_OF_OURS[request.name].format(owner=owner)}")
+            self.lines.append(f"{result} = {_GRADER_METHODS[request.name].format(owner=owner)}")
             return result
         if request.name in ("__call__", "forward"):
             kind = self._origins[request.handle]

@@ -1,11 +1,12 @@
-"""What a suite sees instead of the student's module. Every value that comes back has been checked.
+"""What a suite uses in place of the student's module. Every value that comes back has been validated.
 
-`student.max_pool2d(x, 2)` calls into the worker; `student.LeNet()` is a module that lives there;
+`student.max_pool2d(x, 2)` calls into the worker; `student.LeNet()` is a module in the worker;
 `student.fixtures.small_cnn()` runs the exercise's fixtures beside the student's code.
 """
 
 from typing import Literal
 
+from grader.grading.engine.proxy.call_failure import CallFailed, failure, frames
 from grader.grading.engine.proxy.conversation import (
     Backend,
     CallRecord,
@@ -14,7 +15,6 @@ from grader.grading.engine.proxy.conversation import (
     RemoteModule,
     RemoteObject,
 )
-from grader.grading.engine.proxy.failures import CallFailed, failure, frames
 from grader.grading.engine.proxy.foreign import ForeignResult
 
 __all__ = [
@@ -39,7 +39,7 @@ class RemoteFunction:
         self._conversation, self._owner, self.__name__ = conversation, owner, name
 
     def __call__(self, *args: object, **kwargs: object) -> object:
-        """Call it there and return the checked result."""
+        """Call it in the worker and return the validated result."""
         return self._conversation.call(self._owner, self.__name__, args, kwargs)
 
 

@@ -1,4 +1,4 @@
-"""One check's talk with the student's code: sends calls, checks what comes back, and keeps a record of both."""
+"""The calls of one check to the student's code: sends them, validates the replies, and records both."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import torch
 
 from grader.core.errors import ProtocolError
 from grader.core.model import Outcome
-from grader.grading.engine.proxy.failures import CallFailed, failure, sentence_of
+from grader.grading.engine.proxy.call_failure import CallFailed, failure, sentence_of
 from grader.grading.engine.proxy.foreign import ForeignResult
 from grader.grading.engine.proxy.gradients import attach
 from grader.sandbox.protocol.messages import (
@@ -38,7 +38,7 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request and its reply, as they crossed."""
+    """One request and its reply, as they were sent and received."""
 
     name: str
     request: Question
@@ -49,9 +49,9 @@ class Exchange:
 
 @dataclass(slots=True, kw_only=True)
 class CallRecord:
-    """One call as a person would tell it. `result` is unset (`...`) when there was none.
+    """One call, with Python values. `result` is `...` when there was none.
 
-    `root` is the name of the student's that is at work: `BatchNorm2d` for `BatchNorm2d.state_dict`.
+    `root` is the student's function or class that runs: `BatchNorm2d` for `BatchNorm2d.state_dict`.
     """
 
     name: str
@@ -63,7 +63,11 @@ class CallRecord:
 
 @dataclass(slots=True)
 class Conversation:
-    """Everything said between one check and the student's code."""
+    """All exchanges between one check and the student's code.
+
+    `deadline` is the check's, on the clock of `time.monotonic`. `complete` is False once a reply is missing, malformed,
+    or left out of the record for its size: such a record explains nothing.
+    """
 
     backend: Backend
     deadline: float = float("inf")
@@ -72,7 +76,7 @@ class Conversation:
     calls: list[CallRecord] = field(default_factory=list)
     changed: tuple[str, ...] = ()
     complete: bool = True
-    unanswered: tuple[Question, bytes] | None = None  # what was asked when the worker was lost
+    unanswered: tuple[Question, bytes] | None = None  # the request at which the worker was lost
     _recorded_bytes: int = 0
 
     def call(
@@ -85,7 +89,7 @@ class Conversation:
         on: "RemoteObject | None" = None,
     ) -> object:
         """Call on the other side and return the checked result; raise CallFailed for every other ending."""
-        handle = on._value if on else None  # noqa: SLF001 - one room
+        handle = on._value if on else None  # noqa: SLF001 - a class of this module
         root = name if on is None else on.origin
         label = name if on is None else f"{root}(...).{'forward' if name == '__call__' else name}"
         record = CallRecord(name=label, root=root, args=args, kwargs=kwargs)
@@ -123,7 +127,9 @@ class Conversation:
         reply, data = self._exchange(label, request, packer.payload)
         (result,) = self._unpack(reply, data, lambda other: self._stand_in("", label, other))
         if not isinstance(result, list) or not all(g is None or type(g) is torch.Tensor for g in result):
-            raise CallFailed(Outcome.TAMPERING, f"`{label}` answered a backward pass with something else.")
+            raise CallFailed(
+                Outcome.TAMPERING, f"`{label}` answered a backward pass with something other than gradients."
+            )
         return result
 
     def _exchange(self, label: str, request: Call | Backward, payload: bytes) -> tuple[Returned, bytearray]:
@@ -160,10 +166,8 @@ class Conversation:
         try:
             return unpack_all([reply.value], data, other)
         except ProtocolError as error:
-            self.complete = False  # what cannot be read cannot be explained either
-            raise CallFailed(
-                Outcome.TAMPERING, sentence_of(f"the answer was no honest one: {error}")
-            ) from None
+            self.complete = False  # a reply that cannot be read cannot be explained
+            raise CallFailed(Outcome.TAMPERING, sentence_of(f"the reply was malformed: {error}")) from None
 
     def _stand_in(self, origin: str, label: str, value: HandleValue | ForeignValue) -> object:
         if isinstance(value, ForeignValue):
@@ -188,7 +192,7 @@ class RemoteObject:
 
 
 class RemoteModule(RemoteObject):
-    """Stands for an `nn.Module` of the student's. Parameters and buffers arrive as copies."""
+    """Stands for an `nn.Module` that stays with the student's code. Parameters and buffers arrive as copies."""
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         """Run the module forward. A result is joined to the graph, so that `backward` reaches its parameters."""
@@ -217,11 +221,11 @@ class RemoteModule(RemoteObject):
         return self._mapping("gradients", (torch.Tensor, type(None)))  # type: ignore[return-value]
 
     def requires_grad(self) -> dict[str, bool]:
-        """Return what the parameters claim about themselves. A claim: prove it by the state after a step."""
+        """Return what the parameters report about themselves. Not trusted: compare the state after a step."""
         return self._mapping("requires_grad", (bool,))  # type: ignore[return-value]
 
     def zero_grad(self) -> None:
-        """Forget all gradients."""
+        """Reset all gradients."""
         self._call("zero_grad")
 
     def train(self, mode: bool = True) -> "RemoteModule":
@@ -240,17 +244,17 @@ class RemoteModule(RemoteObject):
         return self._call("is_training") is True
 
     def shape_trace(self, x: torch.Tensor) -> list[tuple[str, tuple[int, ...] | None]]:
-        """Return what the module claims of its steps on `x`: a label, and a shape, or None where it raised.
+        """Return the steps that the module reports for `x`: a label, and a shape, or None where it raised.
 
-        A failed check asks it to say more. It is left out of the record: how code is cut into steps is no result.
+        Called after a failure, to explain it. It is left out of the record: how code is cut into steps is no result.
         """
-        recorded, told = len(self._conversation.exchanges), len(self._conversation.calls)
+        exchanges, calls = len(self._conversation.exchanges), len(self._conversation.calls)
         try:
             steps = self._call("shape_trace", x)
         finally:
-            del self._conversation.exchanges[recorded:], self._conversation.calls[told:]
+            del self._conversation.exchanges[exchanges:], self._conversation.calls[calls:]
         if not isinstance(steps, list) or not all(map(_is_step, steps)):
-            raise CallFailed(Outcome.TAMPERING, "`shape_trace` answered with something else than shapes.")
+            raise CallFailed(Outcome.TAMPERING, "`shape_trace` answered with something other than shapes.")
         return steps
 
     def _tensors(self, method: str) -> dict[str, torch.Tensor]:
@@ -260,13 +264,13 @@ class RemoteModule(RemoteObject):
         result = self._call(method)
         if not isinstance(result, dict) or not all(isinstance(item, kinds) for item in result.values()):
             label = f"{self._value.type_name}.{method}"
-            raise CallFailed(Outcome.FAILED, f"`{label}` gave something else than named tensors.")
+            raise CallFailed(Outcome.FAILED, f"`{label}` returned something other than named tensors.")
         return result
 
 
 def _handle_of(thing: object) -> HandleValue | ForeignValue:
     if isinstance(thing, RemoteObject):
-        return thing._value  # noqa: SLF001 - one room
+        return thing._value  # noqa: SLF001 - a class of this module
     raise TypeError(f"A suite cannot send a {type(thing).__name__} to a student's function.")
 
 

@@ -1,9 +1,9 @@
-"""A value that did not cross: whatever a check does with it ends in the sentence that explains it."""
+"""A result whose type cannot be sent: any use of it in a check raises the sentence that explains it."""
 
 from typing import NoReturn
 
 from grader.core.model import Outcome
-from grader.grading.engine.proxy.failures import CallFailed
+from grader.grading.engine.proxy.call_failure import CallFailed
 from grader.sandbox.protocol.messages import ForeignValue
 
 _ADVICE = {
@@ -18,7 +18,7 @@ _ADVICE = {
 
 
 class ForeignResult:
-    """Stands for a result of a type that does not cross. Using it in any way raises CallFailed."""
+    """Stands for a result of a type that cannot be sent. Any use of it raises CallFailed."""
 
     def __init__(self, label: str, value: ForeignValue) -> None:
         self._label = label

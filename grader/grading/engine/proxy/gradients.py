@@ -1,4 +1,4 @@
-"""Gradients across processes: a remote call is one node of the graph on this side."""
+"""Gradients across processes: a remote call is one node of the autograd graph of this process."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -7,14 +7,14 @@ import torch
 
 
 class Backwarder(Protocol):
-    """Who can send gradients back through the graph of an earlier call."""
+    """Sends gradients back through the graph of an earlier call."""
 
     def backward(self, call: int, gradients: list[torch.Tensor | None]) -> list[torch.Tensor | None]:
         """Return the gradients of the call's tensor arguments that required grad."""
 
 
 class _Attached(torch.autograd.Function):
-    """Joins the results of a remote call to the graph on this side; its backward is a second message."""
+    """Joins the results of a remote call to the graph of this process; its backward is a second message."""
 
     @staticmethod
     def forward(
@@ -31,17 +31,17 @@ class _Attached(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
         received = ctx.remote.backward(ctx.call, list(gradients))
-        ours: list[torch.Tensor | None] = [None] * ctx.inputs
+        of_inputs: list[torch.Tensor | None] = [None] * ctx.inputs
         wanted = [n for n in ctx.requiring if n < ctx.inputs - 1]  # the last input is the anchor
         for n, gradient in zip(wanted, received, strict=True):
-            ours[n] = gradient
-        return (None, None, None, *ours, *([None] * ctx.results))
+            of_inputs[n] = gradient
+        return (None, None, None, *of_inputs, *([None] * ctx.results))
 
 
 def attach(remote: Backwarder, call: int, inputs: list[torch.Tensor], result: object) -> object:
     """Return `result` with its tensors joined to the graph of `inputs`.
 
-    An anchor that requires grad joins them even when no input does: a module's parameters live elsewhere.
+    An anchor that requires grad joins them even when no input does: a module's parameters are in another process.
     """
     found: list[torch.Tensor] = []
     _walk(result, found.append)

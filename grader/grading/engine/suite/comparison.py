@@ -1,8 +1,8 @@
 """Compares a student's value with the expected one, step by step.
 
-The ladder: type, shape, dtype, device, NaN or infinity, value. The first step that differs is the failure, told in
-one sentence and with the place where it differs. What a call does besides (gradients, changed arguments) is
-compared in `effects`.
+The steps: type, shape, dtype, device, NaN or infinity, value. The first step that differs is the failure, reported in
+one sentence with the place where it differs. The other effects of a call (gradients, changed arguments) are compared
+in `effects`.
 """
 
 import math
@@ -14,24 +14,32 @@ import torch
 
 from grader.grading.engine.proxy import ForeignResult, RemoteObject
 from grader.grading.engine.suite.location import locate
-from grader.grading.engine.suite.near_types import habit
+from grader.grading.engine.suite.near_types import form_advice
 from grader.grading.engine.suite.shapes import AXES, shape_difference
-from grader.grading.engine.suite.tolerance_use import note, note_number
+from grader.grading.engine.suite.tolerance_use import record_numbers, record_tensors
 
 _DTYPE_ADVICE = {
     torch.float64: "numpy makes float64; make new tensors with dtype=x.dtype, or with x.new_zeros(...)",
     torch.float32: "float32 is the default of torch; make new tensors with dtype=x.dtype, or with x.new_zeros(...)",
     torch.bool: "a comparison gives bool; take x itself, or convert with .to(x.dtype)",
 }
+_TOLERANCES = {
+    torch.float64: (1e-7, 1e-7),
+    torch.float32: (1.3e-6, 1e-5),
+    torch.float16: (1e-3, 1e-5),
+    torch.bfloat16: (1.6e-2, 1e-5),
+}  # (rtol, atol) of torch.testing
+NUMBER_RTOL, NUMBER_ATOL = 1e-6, 1e-8  # of Python's floats, compared by math.isclose
+_MAX_LISTED_KEYS = 6
 _WHOLE_ADVICE = "whole numbers have no fractions; make new tensors with dtype=x.dtype"
 
 
 class Mismatch(AssertionError):
     """A value differs from the expected one. `rationale` is one student-safe sentence, `where` may be empty.
 
-    `axes` names the axes of `got` and `expected`, where both are tensors of one shape; `of_dtype` tells that only their
-    dtypes were compared, and not yet their values.
-    The place is looked for when it is asked for: a search for the smallest example asks only once.
+    `axes` names the axes of `got` and `expected`, where both are tensors of one shape. With `of_dtype` their dtypes
+    were compared, and their values were not. The place is computed on first access: a search for the smallest example
+    makes many of these, and shows one.
     """
 
     def __init__(
@@ -66,7 +74,7 @@ class Mismatch(AssertionError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rules:
-    """How exactly to compare, and what to call what is compared."""
+    """The tolerances of a comparison, and the name of what is compared."""
 
     rtol: float | None
     atol: float | None
@@ -93,7 +101,7 @@ def assert_matches(
     """Raise Mismatch unless `got` equals `expected`, looked at step by step.
 
     Numbers and tensors may differ by atol + rtol * |expected|; the defaults are those of torch.testing.
-    `axes` names the axes of a tensor; four axes are (N, C, H, W) unless told otherwise.
+    `axes` names the axes of a tensor; four axes are (N, C, H, W) by default.
     """
     _compare(got, expected, _Rules(rtol=rtol, atol=atol, check_dtype=check_dtype, what=what, axes=axes))
 
@@ -145,7 +153,7 @@ def _type_rationale(
 ) -> str:
     if got is None and rules.what == "the result":
         return f"{rules.start} is None. Does the last line return it?"
-    advice = habit(got, expected, right)
+    advice = form_advice(got, expected, right)
     end = f": {advice}." if advice else "."
     if isinstance(got, tuple) and got and isinstance(expected, torch.Tensor):
         return f"{rules.start} is a tuple of {len(got)}, where a single tensor is expected{end}"
@@ -173,7 +181,7 @@ def _same_shape(one: object, other: object) -> bool:
 
 def _scalars(got: object, expected: object, rules: _Rules) -> None:
     if isinstance(expected, float) and type(got) is int:
-        got = _as_float(got)  # 1 for 1.0 is no mistake worth points
+        got = _as_float(got)  # 1 for 1.0 costs no points
     if type(got) is not type(expected):
         _wrong_type(got, expected, rules)
     if isinstance(expected, float) and isinstance(got, float):
@@ -181,9 +189,9 @@ def _scalars(got: object, expected: object, rules: _Rules) -> None:
             return
         if math.isnan(got):
             raise Mismatch(f"{rules.start} is NaN.", got=got, expected=expected)
-        rtol = 1e-6 if rules.rtol is None else rules.rtol
-        atol = 1e-8 if rules.atol is None else rules.atol
-        note_number(got, expected, rtol, atol)
+        rtol = NUMBER_RTOL if rules.rtol is None else rules.rtol
+        atol = NUMBER_ATOL if rules.atol is None else rules.atol
+        record_numbers(got, expected, rtol, atol)
         if math.isclose(got, expected, rel_tol=rtol, abs_tol=atol):
             return
     elif got == expected:
@@ -193,7 +201,7 @@ def _scalars(got: object, expected: object, rules: _Rules) -> None:
 
 def _written(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 1024:
-        return f"a number of {value.bit_length()} bits"  # Python refuses to write the largest ones at all
+        return f"a number of {value.bit_length()} bits"  # Python refuses to print the largest ones
     return repr(value)
 
 
@@ -205,7 +213,7 @@ def _as_float(number: int) -> float:
 
 
 def _sequences(got: object, expected: list[object] | tuple[object, ...], rules: _Rules) -> None:
-    if not isinstance(got, (list, tuple)):  # a list for a tuple is no mistake worth points
+    if not isinstance(got, (list, tuple)):  # a list for a tuple costs no points
         _wrong_type(got, expected, rules)
     if len(got) != len(expected):
         rationale = f"{rules.start} has {len(got)} items, where {len(expected)} are expected."
@@ -227,15 +235,16 @@ def _mappings(got: object, expected: dict[object, object], rules: _Rules) -> Non
     extra = [key for key in got if key not in expected]
     if absent or extra:
         parts = [f"lacks {_listed(absent)}"] if absent else []
-        parts += [f"has {_listed(extra)}, which nobody expects"] if extra else []
+        parts += [f"has {_listed(extra)}, which is not expected"] if extra else []
         raise Mismatch(f"{rules.start} {' and '.join(parts)}.", got=list(got), expected=list(expected))
     for key, other in expected.items():
         _compare(got[key], other, replace(rules, what=f"{rules.what} `{key}`", axes=None))
 
 
 def _listed(keys: list[object]) -> str:
-    shown = ", ".join(f"`{key}`" for key in keys[:6])
-    return shown if len(keys) <= 6 else f"{shown} and {len(keys) - 6} more"
+    shown = ", ".join(f"`{key}`" for key in keys[:_MAX_LISTED_KEYS])
+    more = len(keys) - _MAX_LISTED_KEYS
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 # --- tensors
@@ -255,7 +264,7 @@ def _tensors(got: object, expected: torch.Tensor, rules: _Rules) -> None:
         raise Mismatch(rationale, got=got, expected=expected, of_dtype=True)
     if got.device != expected.device:
         rationale = (
-            f"{rules.start} lies on {got.device}, not on {expected.device}: make it with device=x.device."
+            f"{rules.start} is on {got.device}, not on {expected.device}: make it with device=x.device."
         )
         raise Mismatch(rationale, got=got, expected=expected)
     _values(got, expected, rules)
@@ -274,13 +283,13 @@ def _values(got: torch.Tensor, expected: torch.Tensor, rules: _Rules) -> None:
     wrong = ~_close(got, expected, rules)
     if not bool(wrong.any()):
         return
-    ours, theirs = got.double(), expected.double()
+    got64, expected64 = got.double(), expected.double()
     axes = rules.axes or AXES.get(expected.dim(), ())
     raise Mismatch(
-        f"{rules.start} {_how_wrong(ours, theirs, wrong)}.",
+        f"{rules.start} {_how_wrong(got64, expected64, wrong)}.",
         got=got,
         expected=expected,
-        where=lambda: locate(ours, theirs, wrong, axes),
+        where=lambda: locate(got64, expected64, wrong, axes),
         axes=axes,
     )
 
@@ -291,16 +300,16 @@ def _close(got: torch.Tensor, expected: torch.Tensor, rules: _Rules) -> torch.Te
         and rules.atol is None
         and not (got.is_floating_point() or expected.is_floating_point())
     ):
-        return got == expected  # as they are: a double cannot tell large integers apart
+        return got == expected  # exactly: float64 cannot hold all large integers
     default_rtol, default_atol = _tolerances(got, expected)
     rtol = default_rtol if rules.rtol is None else rules.rtol
     atol = default_atol if rules.atol is None else rules.atol
-    note(got, expected, rtol, atol)
+    record_tensors(got, expected, rtol, atol)
     return torch.isclose(got.double(), expected.double(), rtol=rtol, atol=atol, equal_nan=True)
 
 
 def _how_wrong(got: torch.Tensor, expected: torch.Tensor, wrong: torch.Tensor) -> str:
-    """Tell of NaN, then of infinities, then of the share that is wrong and the largest error."""
+    """Describe NaN first, then infinities, then how many values are wrong and the largest error."""
     total = got.numel()
     if count := int((got.isnan() & ~expected.isnan()).sum()):
         return f"holds NaN in {count} of {total} places"
@@ -314,7 +323,4 @@ def _how_wrong(got: torch.Tensor, expected: torch.Tensor, wrong: torch.Tensor) -
 
 def _tolerances(got: torch.Tensor, expected: torch.Tensor) -> tuple[float, float]:
     """Return (rtol, atol) of torch.testing for the less exact of two dtypes."""
-    known = {torch.float32: (1.3e-6, 1e-5), torch.float64: (1e-7, 1e-7), torch.float16: (1e-3, 1e-5)}
-    known[torch.bfloat16] = (1.6e-2, 1e-5)
-    pairs = [known.get(tensor.dtype, (0.0, 0.0)) for tensor in (got, expected)]
-    return max(pairs)
+    return max(_TOLERANCES.get(tensor.dtype, (0.0, 0.0)) for tensor in (got, expected))

@@ -1,4 +1,4 @@
-"""Checks what a call does besides returning values: gradients that flow, and arguments left as they were."""
+"""Checks the effects of a call beside its result: gradients, and arguments that must stay unchanged."""
 
 from collections.abc import Mapping
 
@@ -32,15 +32,15 @@ def assert_gradient(
     """Raise Mismatch unless the gradient of `result`, a student's tensor, is right for each of `inputs`.
 
     `inputs` are leaves that require a gradient, by the name that students read. `expected` is either what the
-    result should be, computed by us from the same inputs, or the gradients themselves, worked by hand, by name.
+    result should be, computed by the suite from the same inputs, or the gradients themselves by name.
     `upstream` is the gradient that arrives at the result. Unless given, it is uneven for an expected result, so
-    that gradients which change places show; and ones for gradients worked by hand, as those of `result.sum()`.
+    that gradients in the wrong places differ; for given gradients it is ones, as in `result.sum().backward()`.
     A result that is cut off from the graph ends in CallFailed with a sentence of its own.
     """
     result = _differentiable(result, expected)
     if isinstance(expected, torch.Tensor):
         if result.shape != expected.shape:
-            assert_matches(result, expected)  # there is no gradient to speak of: tell of the shapes
+            assert_matches(result, expected)  # raises Mismatch on the shapes, before any gradient
         upstream = _uneven(expected) if upstream is None else upstream
         right = dict(zip(inputs, _gradients(expected, inputs, upstream), strict=True))
     else:
@@ -70,7 +70,7 @@ def assert_parameter_gradients(
     came = model.gradients()
     for name, wanted in expected.items():
         if name not in came:
-            sentence = f"The module has no parameter `{name}`: what shall be learned is an nn.Parameter."
+            sentence = f"The module has no parameter `{name}`: what is to be learned must be an nn.Parameter."
             raise Mismatch(sentence, got=list(came), expected=list(expected))
         got = came[name]
         if got is None:
@@ -86,11 +86,11 @@ def assert_parameter_gradients(
 
 
 def _differentiable(result: object, expected: object) -> torch.Tensor:
-    """Return the result if a gradient can be asked of it at all."""
+    """Return the result if it can have a gradient; else raise Mismatch."""
     if isinstance(result, ForeignResult) or type(result) is not torch.Tensor:
         wanted = expected if isinstance(expected, torch.Tensor) else torch.zeros(())
         assert_matches(result, wanted)
-        raise Mismatch("The result is no tensor, so it has no gradient.", got=result, expected=wanted)
+        raise Mismatch("The result is not a tensor, so it has no gradient.", got=result, expected=wanted)
     if not result.is_floating_point():
         dtype = str(result.dtype).removeprefix("torch.")
         sentence = f"The result has the dtype {dtype}, and only floating-point numbers have a gradient."

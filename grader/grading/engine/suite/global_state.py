@@ -1,7 +1,7 @@
-"""What checks keep in the globals of their modules, put back before the next submission is graded in the same process.
+"""Restores the globals of a suite's modules before the next submission is graded in the same process.
 
-A suite may note in one check what a later one needs. The names of its modules come back, and what lists, dicts, sets
-and deques among them held; not what lies deeper.
+A suite may store in one check what a later one needs. Restored are the names of its modules, and the items of lists,
+dicts, sets and deques among them; not what is nested deeper.
 """
 
 import copy
@@ -22,7 +22,7 @@ class Globals:
         self._kept = [(space, dict(space), _contents(space)) for space in spaces]
 
     def put_back(self) -> None:
-        """Make them what they were."""
+        """Restore them."""
         for space, names, contents in self._kept:
             for name in space.keys() - names.keys():
                 del space[name]

@@ -1,4 +1,4 @@
-"""When a check of a whole model fails, shows at which layer its shapes leave the expected path."""
+"""When a check of a whole model fails, shows the first layer whose shape is not the expected one."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ def layer_by_layer(
     """Add a table of shapes to what fails inside: each layer, its expected shape and the student's.
 
     `layers` are the steps of the right model that change the shape, in order, each with the shape of one sample.
-    The student's are what the model says of itself: it explains a failure, and never decides one.
+    The student's shapes are what the model reports about itself: they explain a failure, and never decide one.
     """
     try:
         yield
@@ -42,11 +42,11 @@ def shape_table(
     if [shape for _, shape in expected] == [shape for _, shape in got]:
         return ""
     rows = list(zip_longest(expected, got, fillvalue=("", "-")))
-    first = next(n for n, ((_, ours), (_, theirs)) in enumerate(rows) if ours != theirs)
+    first = next(n for n, ((_, wanted), (_, shape)) in enumerate(rows) if wanted != shape)
     table = [("", "layer", "expected", "yours", "")]
-    for n, ((name, ours), (label, theirs)) in enumerate(rows):
+    for n, ((name, wanted), (label, shape)) in enumerate(rows):
         step = "" if label in ("", name) else f"by {label}"
-        table.append((">" if n == first else "", name, ours, theirs, step))
+        table.append((">" if n == first else "", name, wanted, shape, step))
     widths = [max(len(row[n]) for row in table) for n in range(5)]
     shown = table[: MAX_ROWS + 1]
     return "\n".join(
@@ -73,6 +73,6 @@ def _shown(shape: Shape) -> str:
 
 
 def _short(label: str) -> str:
-    """Return a label of the student's as short text on one line."""
+    """Return a label that the student's module sent as short text on one line."""
     text = "".join(c if c.isprintable() else "?" for c in label)
     return text if len(text) <= MAX_LABEL else f"{text[: MAX_LABEL - 3]}..."

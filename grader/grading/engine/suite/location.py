@@ -9,7 +9,7 @@ _SIDES = ("top", "bottom", "left", "right")
 
 
 def locate(got: torch.Tensor, expected: torch.Tensor, wrong: torch.Tensor, axes: tuple[str, ...]) -> str:
-    """Return one phrase that tells where `wrong` (bool) is true, and how the values relate if simply.
+    """Return one phrase on where `wrong` (bool) is true, and on a simple rule that relates the values, if there is one.
 
     `got` and `expected` are float64 of one shape. Returns "" where nothing short can be said.
     """
@@ -38,9 +38,9 @@ def _slices(mask: torch.Tensor, axes: tuple[str, ...]) -> tuple[str, str]:
     found = []
     for axis, name in enumerate(axes):
         touched, size = _touched(mask, axis), mask.shape[axis]
-        if len(touched) < size and (told := _places(touched, size, _NOUNS.get(name, name))):
-            found.append((told, "are" if told.startswith("the ") and len(touched) > 1 else "is"))
-    return " of ".join(told for told, _ in reversed(found)), found[-1][1] if found else ""
+        if len(touched) < size and (named := _places(touched, size, _NOUNS.get(name, name))):
+            found.append((named, "are" if named.startswith("the ") and len(touched) > 1 else "is"))
+    return " of ".join(named for named, _ in reversed(found)), found[-1][1] if found else ""
 
 
 def _touched(mask: torch.Tensor, axis: int) -> list[int]:
@@ -50,7 +50,7 @@ def _touched(mask: torch.Tensor, axis: int) -> list[int]:
 
 
 def _fills(mask: torch.Tensor) -> bool:
-    """Tell whether everything in the slices that `mask` touches is true."""
+    """Return whether everything in the slices that `mask` touches is true."""
     count = 1
     for axis in range(mask.dim()):
         count *= len(_touched(mask, axis))

@@ -1,6 +1,6 @@
-"""Recognises who means the right thing and returns it in another form: in a tuple, as a list, as a plain number.
+"""Recognizes a right result in the wrong form: inside a tuple, as a list, as a plain number.
 
-Nothing here guesses: a habit is named only where what is inside has been compared and is right.
+Nothing here guesses: the advice is given only where the value inside was compared and is right.
 """
 
 from collections.abc import Callable
@@ -14,10 +14,10 @@ _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", 
 Right = Callable[[object, object], bool]
 
 
-def habit(got: object, expected: object, right: Right) -> str:
-    """Return what to change, where `got` holds the right thing in the wrong form; else "".
+def form_advice(got: object, expected: object, right: Right) -> str:
+    """Return what to change, where `got` holds the right value in the wrong form; else "".
 
-    `right(one, other)` tells whether one value matches another.
+    `right(one, other)` returns whether one value matches another.
     """
     if isinstance(expected, torch.Tensor):
         return _item(got, expected, right) or _numbers(got, expected, right)
@@ -32,7 +32,7 @@ def habit(got: object, expected: object, right: Right) -> str:
 
 
 def _item(got: object, expected: torch.Tensor, right: Right) -> str:
-    """Look for the one right item of `(out, cache)`."""
+    """Look for the right item of a tuple such as `(out, cache)`."""
     if not isinstance(got, (tuple, list)):
         return ""
     for ordinal, item in zip(_ORDINALS, got[:_MAX_ITEMS], strict=False):

@@ -1,4 +1,4 @@
-"""Turns a hidden suite into checks: a bare and fast pytest collects it, and they are run one by one."""
+"""Turns a hidden suite into checks: pytest, with few plugins for speed, collects them; they are called one by one."""
 
 import contextlib
 import hashlib
@@ -104,14 +104,14 @@ class _Collector:
             self.errors.append(str(report.longrepr))
 
     def pytest_exception_interact(self, call: pytest.CallInfo[object]) -> None:
-        """Remember what a suite raised; pytest puts an error of its own before what an import raised."""
+        """Remember what a suite raised; pytest wraps what an import raised in an error of its own."""
         if call.excinfo is not None:
             error = call.excinfo.value
             wrapped = isinstance(error, pytest.Collector.CollectError)
             self.raised.append(error.__cause__ or error if wrapped else error)
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Remember what ended pytest itself: a suite that leaves with sys.exit."""
+        """Remember what ended pytest itself: a suite that calls sys.exit."""
         self.raised.append(excinfo.value)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -125,7 +125,7 @@ def collect(path: Path) -> tuple[Check, ...]:
 
     Raises DocumentError when it cannot be read, is empty, or has tests that are no checks.
     """
-    sys.dont_write_bytecode = True  # the course may lie where nobody may write
+    sys.dont_write_bytecode = True  # the course may be in a read-only folder
     collector = _Collector()
     with _kept_output() as printed:
         code = pytest.main(list(_arguments(path)), plugins=[collector])
@@ -146,7 +146,7 @@ def collect(path: Path) -> tuple[Check, ...]:
 
 
 def _written(path: Path) -> dict[str, Reveal | None]:
-    """Return how much of each test students see, as it says itself. A problem's path is below the exercise's folder."""
+    """Return how much of each test students see, by its own mark. Paths of problems start at the exercise's folder."""
     try:
         return {test.id: test.reveal for test in visibility.read(path)}
     except DocumentError as error:
@@ -172,8 +172,8 @@ def run_checks(
 ) -> None:
     """Run checks, and report each as it ends.
 
-    `start` opens the conversation of a check; `report` takes its run and tells whether it passed. With `first_failure`
-    no check runs after one that did not pass.
+    `start` opens the conversation of a check; `report` takes its run and returns whether it passed. With
+    `first_failure` no check runs after one that did not pass.
     """
     passed: set[str] = set()
     with _kept_output():
@@ -192,7 +192,7 @@ def _run(check: Check, seed: int, conversation: Conversation, passed: Set[str]) 
     if not waits_for:
         try:
             check.run(conversation, seed)
-        except BaseException as raised:  # noqa: BLE001 - a suite may raise anything; the report tells it apart
+        except BaseException as raised:  # noqa: BLE001 - a suite may raise anything; the report classifies it
             error = raised
     return CheckRun(
         spec=check.spec,
@@ -217,9 +217,11 @@ def _problems(item: pytest.Function, written: Reveal | None) -> Iterator[Problem
     if unknown := set(item.fixturenames) - {"student", "rng", "request"}:
         message = f"{item.name} asks for {sorted(unknown)}; a check has `student` and `rng`"
         yield Problem(path=path, message=message, **place)
-    told = item.get_closest_marker("reveal")
-    if told is not None and (written is None or told.args != (written,)):
-        message = 'says what it reveals where nobody reads it: write @pytest.mark.reveal("title") above it'
+    reveal = item.get_closest_marker("reveal")
+    if reveal is not None and (written is None or reveal.args != (written,)):
+        message = (
+            'has a `reveal` mark that is not read from there: write @pytest.mark.reveal("title") above it'
+        )
         yield Problem(path=path, message=f"{item.name} {message}", **place)
 
 
@@ -242,7 +244,7 @@ def _spec(item: pytest.Function, written: Reveal | None) -> CheckSpec:
 
 @contextlib.contextmanager
 def _kept_output() -> Generator[io.StringIO]:
-    """Keep what pytest and suites print off the process's own output, which may be a channel."""
+    """Redirect what pytest and suites print away from the process's own output, which may be a channel."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         yield printed

@@ -1,4 +1,4 @@
-"""Says how two shapes differ: which axis has another size, stands elsewhere, is missing, or is one too many."""
+"""Says how two shapes differ: which axis has another size, is in another place, is missing, or is one too many."""
 
 from itertools import permutations
 
@@ -27,7 +27,7 @@ def shape_difference(got: torch.Tensor, expected: torch.Tensor, axes: tuple[str,
     if moved := _moved(got, expected, names):
         return moved
     sizes = zip(names, got.shape, expected.shape, strict=True)
-    return ", ".join(f"{name} is {ours}, not {theirs}" for name, ours, theirs in sizes if ours != theirs)
+    return ", ".join(f"{name} is {size}, not {wanted}" for name, size, wanted in sizes if size != wanted)
 
 
 def _axes(count: int) -> str:
@@ -51,9 +51,9 @@ def _moved(got: torch.Tensor, expected: torch.Tensor, names: tuple[str, ...]) ->
     proved = [order for order in orders if _same(got, expected.permute(order))]
     order = (proved or orders)[0]
     given, wanted = (f"({', '.join(names[axis] for axis in way)})" for way in (order, range(expected.dim())))
-    told = f"its axes {'are' if proved else 'look like'} {given}, where {wanted} are expected"
+    described = f"its axes {'are' if proved else 'look like'} {given}, where {wanted} are expected"
     layout = f": {_LAYOUTS[order]}" if order in _LAYOUTS else ""
-    return told + layout + ("; apart from that the values are right" if proved else "")
+    return described + layout + ("; apart from that the values are right" if proved else "")
 
 
 def _same(got: torch.Tensor, expected: torch.Tensor) -> bool:
@@ -63,7 +63,7 @@ def _same(got: torch.Tensor, expected: torch.Tensor) -> bool:
 
 
 def _ones(got: torch.Tensor, expected: torch.Tensor, names: tuple[str, ...]) -> str:
-    """Tell of axes of size 1 that are missing, or too many, where all other sizes are right."""
+    """Describe axes of size 1 that are missing, or too many, where all other sizes are right."""
     if [size for size in got.shape if size != 1] != [size for size in expected.shape if size != 1]:
         return ""
     count = expected.dim() - got.dim()

@@ -1,4 +1,4 @@
-"""The small calls that a suite offers for the search of a counterexample."""
+"""The small calls that a suite offers to the search for a counterexample."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -18,7 +18,7 @@ def call(*args: object, **kwargs: object) -> PackedCall:
 def small_inputs(name: str) -> Callable[[Strategy], Strategy]:
     """Register a function that returns a Hypothesis strategy of packed calls of the student's `name`.
 
-    The function imports Hypothesis itself, so that gradings without a failure never pay for it.
+    The function imports Hypothesis itself, so that gradings without a failure never import it.
     """
 
     def register(strategy: Strategy) -> Strategy:

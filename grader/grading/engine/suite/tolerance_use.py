@@ -1,4 +1,4 @@
-"""How much of its tolerance each comparison uses, for those who ask: `grade check --repeat`."""
+"""How much of its tolerance each comparison uses, measured for `grade check --repeat`."""
 
 import contextlib
 import math
@@ -12,7 +12,7 @@ _shares: ContextVar[list[float] | None] = ContextVar("shares", default=None)
 
 @contextlib.contextmanager
 def measuring() -> Generator[list[float]]:
-    """Collect |got - expected| as a share of what is allowed, for each comparison of floats: 0.02 is room for 50."""
+    """Collect |got - expected| as a share of the tolerance, for each comparison of floats: 0.02 is a 50th."""
     shares: list[float] = []
     token = _shares.set(shares)
     try:
@@ -21,19 +21,19 @@ def measuring() -> Generator[list[float]]:
         _shares.reset(token)
 
 
-def note(ours: torch.Tensor, theirs: torch.Tensor, rtol: float, atol: float) -> None:
-    """Note how much of its tolerance a comparison of tensors uses, where somebody asks and there is a tolerance."""
+def record_tensors(got: torch.Tensor, expected: torch.Tensor, rtol: float, atol: float) -> None:
+    """Record how much of its tolerance a comparison of tensors uses, while `measuring`."""
     shares = _shares.get()
-    if shares is None or not (0 < rtol + atol < math.inf) or not ours.numel():
+    if shares is None or not (0 < rtol + atol < math.inf) or not got.numel():
         return
-    ours, theirs = ours.double(), theirs.double()
-    used = (ours - theirs).abs() / (atol + rtol * theirs.abs())
+    got, expected = got.double(), expected.double()
+    used = (got - expected).abs() / (atol + rtol * expected.abs())
     # Equal infinities, and NaN where NaN is expected, give NaN here: they use nothing.
     shares.append(float(used.nan_to_num(nan=0.0, posinf=math.inf).max()))
 
 
-def note_number(got: float, expected: float, rtol: float, atol: float) -> None:
-    """Note the same for two numbers, which are compared by math.isclose."""
+def record_numbers(got: float, expected: float, rtol: float, atol: float) -> None:
+    """Record the same for two numbers, which are compared by math.isclose."""
     shares = _shares.get()
     if shares is None:
         return

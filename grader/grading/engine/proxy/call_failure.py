@@ -1,4 +1,4 @@
-"""How a call ends otherwise than with a value, in the words the student reads."""
+"""A call that does not end with a value, in the words that the student reads."""
 
 from grader.core.model import Frame, Outcome
 from grader.sandbox.protocol.messages import Cause, Raised, TracebackLine
@@ -18,7 +18,7 @@ _OUTCOMES: dict[Cause, Outcome] = {
 
 
 class CallFailed(Exception):
-    """A call ended otherwise than with a value. `sentence` is student-safe apart from the student's own text."""
+    """A call did not end with a value. `sentence` is student-safe apart from the student's own text."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class CallFailed(Exception):
         self.sentence = sentence
         self.traceback = traceback
         self.cause = cause
-        self.where = ""  # what a suite can add: the step of a model at which its shapes go wrong
+        self.where = ""  # a suite may add the step of a model at which its shapes go wrong
 
 
 def failure(label: str, reply: Raised) -> CallFailed:

@@ -9,12 +9,15 @@ from grader.core.model import Argument
 from grader.core.safetext import printable
 from grader.grading.engine.proxy import CallRecord, ForeignResult, RemoteObject
 
-_SMALL = 64
-_WIDTH = 68
+_MAX_NUMBERS = 64  # of a tensor that is shown in full
+_MAX_ROW_CHARACTERS = 68
+_MAX_ENTRIES = 12  # of a dict
+_MAX_CHARACTERS = 300  # of any other value
+_MAX_ARGUMENT_CHARACTERS = 60  # of an argument that is shown inside the call
 
 
 def show(value: object) -> str:
-    """Return a value as text: numbers as they are, a small tensor in full, a large one by shape and corner."""
+    """Return a value as text: a number, a small tensor in full, a large one by its shape and first corner."""
     if isinstance(value, torch.Tensor):
         return _tensor(value.detach())
     if isinstance(value, ForeignResult):
@@ -22,10 +25,10 @@ def show(value: object) -> str:
     if isinstance(value, (list, tuple)) and any(isinstance(item, torch.Tensor) for item in value):
         return ",\n".join(show(item) for item in value)
     if isinstance(value, dict):
-        return "\n".join(f"{key}: {_brief(item)}" for key, item in list(value.items())[:12])
+        return "\n".join(f"{key}: {_brief(item)}" for key, item in list(value.items())[:_MAX_ENTRIES])
     if isinstance(value, float):
         return f"{value:.6g}"
-    return printable(repr(value), limit=300)
+    return printable(repr(value), limit=_MAX_CHARACTERS)
 
 
 def _brief(value: object) -> str:
@@ -51,8 +54,8 @@ def _tensor(tensor: torch.Tensor) -> str:
 
 
 def shown_in_full(tensor: torch.Tensor) -> bool:
-    """Tell whether every number of a tensor is shown."""
-    return tensor.numel() <= _SMALL
+    """Return whether every number of a tensor is shown."""
+    return tensor.numel() <= _MAX_NUMBERS
 
 
 def _rows(tensor: torch.Tensor) -> list[str]:
@@ -60,7 +63,10 @@ def _rows(tensor: torch.Tensor) -> list[str]:
     matrices = tensor.reshape(-1, *tensor.shape[-2:]) if tensor.dim() >= 2 else tensor.reshape(1, 1, -1)
     texts = [[[_number(cell) for cell in row] for row in matrix] for matrix in matrices]
     width = max(len(cell) for matrix in texts for row in matrix for cell in row)
-    blocks = [[" ".join(cell.rjust(width) for cell in row)[:_WIDTH] for row in matrix] for matrix in texts]
+    blocks = [
+        [" ".join(cell.rjust(width) for cell in row)[:_MAX_ROW_CHARACTERS] for row in matrix]
+        for matrix in texts
+    ]
     lines: list[str] = []
     for n, block in enumerate(blocks):
         lines += ([""] if n else []) + block
@@ -90,7 +96,7 @@ def show_call(record: CallRecord, function: Callable[..., object] | None) -> tup
 def _fits_in_line(value: object) -> bool:
     if isinstance(value, (torch.Tensor, dict)):
         return False
-    return isinstance(value, RemoteObject) or len(repr(value)) <= 60
+    return isinstance(value, RemoteObject) or len(repr(value)) <= _MAX_ARGUMENT_CHARACTERS
 
 
 def _parameter_names(function: Callable[..., object] | None, count: int) -> list[str]:
