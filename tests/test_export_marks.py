@@ -1,4 +1,4 @@
-"""Marks for nbgrader, Moodle and Canvas: by the rules of those who read them, and nothing else changed."""
+"""Marks for nbgrader, Moodle and Canvas: by the rules of their importers, and with nothing else changed."""
 
 import csv
 import io
@@ -28,8 +28,30 @@ def read(text: str) -> list[list[str]]:
 
 
 LATE = mark("bob", 4.0, raw_points=5.0, number=2, days_late=2, penalty_percent=20.0)
-FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\t1", "\r1", "=cmd|' /C calc'!A0"]
-FORMULAS += [f"{space}{sign}1" for space in (" ", "  ", "\n", "\u00a0", " \t") for sign in "=+-@"]
+FORMULAS = [
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "=cmd|' /C calc'!A0",
+    " @formula",
+    "  =1",
+    " +1",
+    " -1",
+    "\t=1",
+    "\ttext",
+    "\r=1",
+    "\rtext",
+    "\n=1",
+    " \t @formula",
+    "\xa0=1",
+    "\u3000@formula",
+    "\u200b=1",
+    "\ufeff=1",
+    "\x00=1",
+    "\uff1d1",
+    " \uff20SUM(A1)",
+]
 
 
 # --- nbgrader and Moodle
@@ -65,8 +87,62 @@ def test_moodle_gets_grade_and_feedback_by_id_or_email() -> None:
 def test_no_cell_is_a_formula(text: str) -> None:
     for written in (marks.to_nbgrader([mark(text)], text, None), marks.to_moodle([mark(text)], text)):
         cells = [cell for row in read(written) for cell in row]
-        assert not [cell for cell in cells if cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r"))]
+        blanks = " \t\r\n\x00\xa0\u3000\u200b\ufeff"
+        assert not [
+            cell for cell in cells if cell.lstrip(blanks).startswith(tuple("=+-@\uff1d\uff0b\uff0d\uff20"))
+        ]
+        assert not [cell for cell in cells if cell.startswith(("\t", "\r", "\n"))]
         assert any(text in cell for cell in cells)
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_formula_gets_an_apostrophe(text: str) -> None:
+    assert marks.guarded(text) == f"'{text}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "a",
+        " a",
+        "a=1",
+        "ada@example.org",
+        "1-2",
+        "'=1",
+        "(=1)",
+        "_=1",
+        "\u200bada",
+        "é=1",
+        " week 4",
+    ],
+)
+def test_other_text_is_unchanged(text: str) -> None:
+    assert marks.guarded(text) == text
+
+
+@pytest.mark.parametrize(
+    ("points", "text"),
+    [(0.0, "0.00"), (4.999, "4.99"), (4.999999, "4.99"), (4.999999999, "5.00"), (5.0, "5.00")],
+)
+def test_points_are_cut_to_two_decimals(points: float, text: str) -> None:
+    assert marks.points_text(points) == text
+
+
+@pytest.mark.parametrize(
+    ("days", "words"), [(0, ""), (1, " 1 day late: 20 % less."), (2, " 2 days late: 20 % less.")]
+)
+def test_the_explanation_of_a_mark_counts_days(days: int, words: str) -> None:
+    text = marks.explained(replace(LATE, days_late=days))
+    assert text == f"Attempt 2: 5.00 of 5.00 points.{words}"
+
+
+@pytest.mark.parametrize(
+    ("student", "is_email"), [("a@b", True), ("@b", False), ("a@", False), ("@", False), ("", False)]
+)
+def test_an_email_address_has_text_on_both_sides(student: str, is_email: bool) -> None:
+    assert marks.mixed([mark(student), mark("a@b")]) != is_email
 
 
 @pytest.mark.parametrize("student", ['"', 'a"b', "a,b", "a\nb", "a;b", "é", "字"])
@@ -114,7 +190,7 @@ def test_an_earlier_column_counts_before_a_later_one() -> None:
     assert filled.text.count("3.00") == 1
 
 
-def test_who_is_not_found_or_not_for_sure_is_named_and_nothing_of_theirs_written() -> None:
+def test_a_student_without_exactly_one_row_is_named_and_not_written() -> None:
     twins = TEMPLATE.replace("s2,", "s1,")
     filled = canvas.fill(
         twins, [mark("eve"), mark("s1"), mark("103"), mark("Bob"), mark("bo"), mark("ADA")], "12"
@@ -154,7 +230,7 @@ def test_two_columns_of_one_title_are_refused_unless_one_is_named_by_id() -> Non
 @pytest.mark.parametrize(
     "text", ["", "a,b\r\n1,2\r\n", TEMPLATE.replace("    Points Possible", "Eve"), "Student,ID"]
 )
-def test_what_canvas_did_not_export_is_refused(text: str) -> None:
+def test_a_file_that_canvas_did_not_export_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="template"):
         canvas.fill(text, [mark("101")], "12")
 
@@ -174,7 +250,7 @@ def test_marks_are_scaled_to_the_points_of_the_column() -> None:
         '"a\nb";"c;d";\n;;\n\n"e""f"\n',
     ],
 )
-def test_cells_know_their_places(text: str) -> None:
+def test_cells_have_their_bounds(text: str) -> None:
     delimiter = canvas._delimiter(text)
     rows = list(canvas.cells(text, delimiter))
     plain = [
@@ -187,16 +263,35 @@ def test_cells_know_their_places(text: str) -> None:
     assert spans == sorted(spans)
 
 
-def test_a_quote_that_never_ends_ends_the_line_and_not_the_program() -> None:
+def test_an_unclosed_quote_ends_with_its_line() -> None:
     rows = list(canvas.cells('a,"b"c,d\n"unclosed,\nx', ","))
     assert [[cell.text for cell in row] for row in rows] == [["a", "bc", "d"], ['"unclosed', ""], ["x"]]
 
 
-def test_a_semicolon_parts_cells_where_canvas_exported_so() -> None:
+def test_a_semicolon_is_the_delimiter_where_canvas_exported_it() -> None:
     text = "Student;ID;Section;Week 4 (12)\r\n    Points Possible;;;5,0\r\nAda;101;S;1,5\r\n"
     filled = canvas.fill(text, [mark("101")], "12")
     assert filled.text == text.replace("1,5", "3.00")
     assert filled.possible == 5
+
+
+@pytest.mark.parametrize(("above", "is_found"), [(0, True), (2, True), (3, False)])
+def test_the_row_of_points_is_one_of_the_first_three_below_the_header(above: int, is_found: bool) -> None:
+    text = (
+        "Student,ID,Week 4 (12)\r\n" + ",,Manual Posting\r\n" * above + "Points Possible,,5\r\nAda,101,\r\n"
+    )
+    if is_found:
+        assert canvas.fill(text, [mark("101")], "12").matched == ("101",)
+    else:
+        with pytest.raises(UsageError, match="no row Points Possible"):
+            canvas.fill(text, [mark("101")], "12")
+
+
+@pytest.mark.parametrize(("row", "reason"), [("Ada,101,", ""), ("Ada,101", "too short")])
+def test_a_row_without_the_column_is_named(row: str, reason: str) -> None:
+    filled = canvas.fill(f"Student,ID,Week 4 (12)\r\nPoints Possible,,5\r\n{row}\r\n", [mark("101")], "12")
+    assert reason in filled.unmatched.get("101", "")
+    assert bool(filled.matched) == (not reason)
 
 
 # --- the command
@@ -204,10 +299,7 @@ def test_a_semicolon_parts_cells_where_canvas_exported_so() -> None:
 
 @pytest.fixture
 def book(tmp_path):
-    """A gradebook of three students: ada and bob handed in twice, bob late, and a part of what eve did is void.
-
-    Of bob's last attempt a part is void too.
-    """
+    """A gradebook of three students: ada and bob submitted twice, bob late; the last of bob and that of eve are void in part."""
     with Gradebook(tmp_path / "week4.db") as opened:
         void = replace(EXERCISE, outcome=Outcome.INTERNAL_ERROR, points=0.0, max_points=0.0)
         for student, points, later, report in [
@@ -261,7 +353,7 @@ def test_a_policy_makes_the_marks(grade, book, tmp_path):
     assert (tmp_path / "out.csv").read_bytes().count(b"ada,,,,2.0,0.0,2.0,5.0\r\n") == 1
 
 
-def test_canvas_names_who_is_not_in_the_template(grade, book, tmp_path):
+def test_students_who_are_not_in_the_template_are_named(grade, book, tmp_path):
     (tmp_path / "in.csv").write_bytes(TEMPLATE.encode())
     done = grade(
         "export", "canvas", "week4.db", "--template", "in.csv", "--column", "Week 3", "--output", "out.csv"
@@ -273,7 +365,7 @@ def test_canvas_names_who_is_not_in_the_template(grade, book, tmp_path):
     assert (tmp_path / "out.csv").read_bytes() == TEMPLATE.replace("9.50", "8.00").encode()
 
 
-def test_a_class_of_which_nothing_is_graded_is_a_failure_of_ours(grade, tmp_path):
+def test_a_class_without_any_grade_is_an_internal_error(grade, tmp_path):
     with Gradebook(tmp_path / "void.db") as opened:
         void = replace(EXERCISE, outcome=Outcome.INTERNAL_ERROR, points=0.0, max_points=0.0)
         opened.add(
@@ -298,7 +390,7 @@ def test_a_class_of_which_nothing_is_graded_is_a_failure_of_ours(grade, tmp_path
         (["canvas", "week4.db", "--output", "o", "--template", "week4.db"], "UTF-8"),
     ],
 )
-def test_what_cannot_be_done_is_said(grade, book, arguments, words):
+def test_wrong_arguments_are_usage_errors(grade, book, arguments, words):
     done = grade("export", *arguments)
     assert done.returncode == 2
     assert words in done.stderr

@@ -1,4 +1,4 @@
-"""Quizzes for Canvas and Moodle: what they would score there is what the items earn here, answer by answer."""
+"""Quizzes for Canvas and Moodle: each answer scores there what it earns here."""
 
 import io
 import shutil
@@ -145,7 +145,7 @@ def test_what_maps_is_mapped_and_the_rest_named(bank: Bank) -> None:
         "prints",
     ]  # fmt: skip
     assert left_out == {
-        "multi-each": "the credit rule each has no like there",
+        "multi-each": "the platform has no credit rule like each",
         "unit-needed": "it asks for a unit",
         "withdrawn": "it is withdrawn",
     }
@@ -169,14 +169,14 @@ def responses(question: Question) -> list[object]:
         return [tuple(right for _, right in question.pairs), *(tuple([right] * n) for right in rights)]
     texts = [answer.text for answer in question.answers]
     if question.kind is Kind.NUMBER:
-        key, room = float(question.answers[0].text), question.answers[0].tolerance
-        texts += [repr(key + by * room) for by in (0.99, -0.99, 1.5, -1.5) if room > 1e-3]
+        key, tolerance = float(question.answers[0].text), question.answers[0].tolerance
+        texts += [repr(key + by * tolerance) for by in (0.999, -0.999, 1.001, -1.001) if tolerance > 1e-3]
         texts += [repr(key + 7.77), repr(-key - 1)]
     return texts
 
 
 def here(bank: Bank, question: Question, response: object, seed: int) -> float:
-    """Return the credit that we give."""
+    """Return the credit that the item earns here."""
     item = next(item for item in bank.sheet(seed) if item.id == question.id)
     value: object = response
     if question.kind in (Kind.SINGLE, Kind.MULTI):
@@ -281,7 +281,7 @@ def items_of(bank: Bank, found: list[Question]) -> dict[str, ET.Element]:
 
 
 @pytest.mark.parametrize("seed", [0, 7])
-def test_moodle_gives_the_credit_that_we_give(every, seed):
+def test_moodle_gives_the_same_credit(every, seed):
     for bank in every:
         found, _ = questions(bank, seed)
         elements = xml_of(bank, found)
@@ -293,7 +293,7 @@ def test_moodle_gives_the_credit_that_we_give(every, seed):
 
 
 @pytest.mark.parametrize("seed", [0, 7])
-def test_canvas_gives_the_credit_that_we_give(every, seed):
+def test_canvas_gives_the_same_credit(every, seed):
     for bank in every:
         found, _ = questions(bank, seed)
         items = items_of(bank, found)
@@ -433,7 +433,7 @@ def grade(tmp_path):
 def test_what_is_left_out_is_said(grade, tmp_path):
     done = grade("moodle", "out.xml")
     assert done.returncode == 1
-    assert "left out, the type grid has no like there: pooling pool-by-hand" in done.stderr
+    assert "left out, the platform has no question like the type grid: pooling pool-by-hand" in done.stderr
     assert done.stderr.count("left out") == int(done.stdout.split()[2]) - int(done.stdout.split()[0])
     assert ET.parse(tmp_path / "out.xml").getroot().tag == "quiz"
 

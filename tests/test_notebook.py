@@ -112,9 +112,9 @@ def test_an_attack_is_text_within_a_frame_that_runs_nothing(outputs):
 
 
 def test_a_name_of_another_cell_is_told(outputs):
-    assert "`helper`: your notebook knows it from another cell." in shown(outputs["alone"])
-    assert "<p>`helper`: your notebook knows it" in shown(outputs["alone"], "text/html")
-    assert "your notebook knows it" not in shown(outputs["mistake"])
+    assert "`helper`: your notebook has it from another cell." in shown(outputs["alone"])
+    assert "<p>`helper`: your notebook has it" in shown(outputs["alone"], "text/html")
+    assert "your notebook has it" not in shown(outputs["mistake"])
 
 
 @pytest.mark.parametrize(

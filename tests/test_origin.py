@@ -150,7 +150,7 @@ def test_pip_installs_what_the_workflow_of_a_checkout_names(tmp_path):
         env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stderr == "It lies on this machine: only what runs here can install it.\n"
+    assert done.stderr == "The repository is on this machine: no other machine can install it.\n"
     workflow = tmp_path / "student" / ".github" / "workflows" / "grade.yml"
     requirement = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]["grade"]["env"]["CONVGRADER"]
     assert f"It installs {requirement}." in done.stdout

@@ -244,7 +244,7 @@ def test_every_class_of_a_drawing_has_its_color():
 SAID = [
     "16/55 points",
     "29.09 %",
-    "Not counted, through a fault of ours: training.",
+    "Not counted, through an error in the grader: training.",
     "Negative inputs keep their sign",
     "The smallest input found that fails",
     "max_pool2d(x, 2, stride=1)",
@@ -291,7 +291,7 @@ def test_hints_that_are_open_stand_there_and_the_next_is_named():
 def test_full_marks_lead_to_our_solution():
     assert "All 2 checks pass Batches are normalized" in page().text
     assert page().text.count("grade solution") == 1
-    assert "grade solution batchnorm shows how we wrote it." in page().text
+    assert "grade solution batchnorm shows the reference solution." in page().text
 
 
 def test_only_the_first_failure_stands_open():
@@ -310,7 +310,7 @@ def test_each_outcome_is_told_in_words(outcome):
     part = replace(TRAINING, checks=(check("test_a", "Title", outcome, 1, rationale="Why."),))
     found = page(replace(RICH, exercises=(part,), quizzes=()))
     words = {
-        "internal_error": "our fault",
+        "internal_error": "grader error",
         "not_attempted": "not written",
         "raised": "exception",
         "skipped": "waits",

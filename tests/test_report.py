@@ -528,14 +528,14 @@ freezing  Fine-tuning                                       ░░░░░░�
   ○ Not attempted yet: open exercises/freezing.py.
 
 batchnorm  Batch normalization by hand                      ████████████     4/4
-  ✓ All 2 checks pass. `grade solution batchnorm` shows how we wrote it.
+  ✓ All 2 checks pass. `grade solution batchnorm` shows the reference solution.
 
 training  One step of training                                       not counted
 
   ✗ Nothing is written                                                       0/1
     The worker sent bytes of its own.
 
-  → Graded code may only compute. Take out what does more than that, then grade
+  → Your code may only compute. Remove what does more than that, then grade
     again.
 
   ! One step lowers the loss · The suite is broken                           0/3
@@ -570,7 +570,7 @@ Total  29.09 %                                              ███░░░�
 
 Isolation level 2 of 3: process, limits, seccomp, Landlock. Missing here:
 namespaces. Seed 7.
-Not counted, through a fault of ours: training. Please grade again.
+Not counted, through an error in the grader: training. Please grade again.
 """
 
 
@@ -647,7 +647,7 @@ def test_a_report_from_before_there_were_pictures_can_be_read() -> None:
     [
         ('"convgrader/report/1"', '"convgrader/report/2"', "its format is 'convgrader/report/2'"),
         ('"seed": 7', '"seed": "7"', r"Expected `int`, got `str`"),
-        ('"seed": 7', '"seed": 7, "grade": 1', "lacks fields, or has others"),
+        ('"seed": 7', '"seed": 7, "grade": 1', "fields are missing or unknown"),
         ('"seed": 7,', "", "missing required field `seed`"),
         ('"outcome": "raised"', '"outcome": "perfect"', "Invalid enum value 'perfect'"),
         ('"points": 16', '"points": NaN', "it holds NaN"),
@@ -661,8 +661,8 @@ def test_what_is_not_exactly_a_report_is_refused(old: str, new: str, words: str)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"format": 1}', "{"])
-def test_what_is_no_report_at_all_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"no report|Expecting"):
+def test_another_document_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not a report|Expecting"):
         from_json(text)
 
 

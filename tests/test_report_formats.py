@@ -16,10 +16,10 @@ from test_report import BATCHNORM, HOSTILE, POOLING, RICH, hostile, poisoned
 from grader.core.model import ItemResult, Outcome, QuizResult, Report
 from grader.report import (
     MOST_BYTES,
-    Handed,
     Release,
     RepositoryPaths,
     Style,
+    SubmissionMetadata,
     read_metadata,
     to_classroom50,
     to_github,
@@ -263,8 +263,8 @@ def test_an_extension_moves_the_due_date_and_little_metadata_is_enough() -> None
     assert (
         "after the due date" not in json.loads(to_gradescope(RICH, read_metadata(json.dumps(own))))["output"]
     )
-    assert read_metadata("{}") == Handed()
-    with pytest.raises(ValueError, match="no object"):
+    assert read_metadata("{}") == SubmissionMetadata()
+    with pytest.raises(ValueError, match="not a JSON object"):
         read_metadata("[]")
 
 
@@ -430,7 +430,7 @@ def test_what_is_no_report_is_refused(grade, tmp_path):
     (tmp_path / "report.json").write_text("{}", encoding="utf-8")
     done = grade("report", "report.json")
     assert done.returncode == 2
-    assert "no report of the format" in done.stderr
+    assert "not a report of the format" in done.stderr
 
 
 def test_hostile_texts_are_among_what_is_tried() -> None:

@@ -243,7 +243,7 @@ def test_a_fault_of_ours_in_a_hidden_check_voids_and_says_no_more(rendered):
         text = rendered(form, report)
         assert not [secret for secret in SECRETS if secret in text]
         if form not in ("json", "classroom50"):
-            assert "fault of ours" in text, form
+            assert "an error in the grader" in text, form
     unread = replace(
         report.exercises[0], checks=(), message="test_suite.py:3: test_negative needs its points"
     )
@@ -279,7 +279,7 @@ def test_the_line_that_classroom50_shows_says_what_is_hidden(tmp_path, monkeypat
     script: dict[str, object] = {"__name__": "autograder"}
     exec(ci.workflow("classroom50", "convgrader"), script)
     for hidden in (0, 3):
-        script["tell"]({"score": 300, "max-score": 300}, hidden)
+        script["write_summary"]({"score": 300, "max-score": 300}, hidden)
     all_shown, some_hidden = (tmp_path / "output").read_text(encoding="utf-8").splitlines()
     assert all_shown == "summary=3 of 3 points"
     assert some_hidden == "summary=3 of 3 points that are shown; 3 more checks are hidden"
@@ -296,11 +296,11 @@ def test_watching_never_boasts():
     style = Style(width=80)
     for seen in (SEEN, ALL_HIDDEN):
         (result,) = shown(whole(Outcome.FAILED), seen).exercises
-        batch = GradingRun(look=None, changes=Changes(exercises=("halving",), quizzes=(), files=()))  # type: ignore[arg-type]
+        run = GradingRun(look=None, changes=Changes(exercises=("halving",), quizzes=(), files=()))  # type: ignore[arg-type]
         texts = [
-            verdict_text(FinishedRun(batch=batch, exercises=(result,)), "halving", style, {}),
+            verdict_text(FinishedRun(run=run, exercises=(result,)), "halving", style, {}),
             verdict_text(
-                FinishedRun(batch=batch, exercises=(result, replace(result, id="other"))),
+                FinishedRun(run=run, exercises=(result, replace(result, id="other"))),
                 "halving",
                 style,
                 {},

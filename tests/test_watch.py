@@ -267,7 +267,7 @@ def session(course, dispatcher, tmp_path):
     write(tmp_path, exercises__scaling__py=REFERENCE)
     ended: queue.SimpleQueue[FinishedRun] = queue.SimpleQueue()
     return WatchSession(
-        course=course, chosen=course.exercises, quizzes=None, folder=tmp_path, seed=0, tell=ended.put, dispatcher=dispatcher
+        course=course, chosen=course.exercises, quizzes=None, folder=tmp_path, seed=0, report=ended.put, dispatcher=dispatcher
     ), ended  # fmt: skip
 
 
@@ -293,12 +293,12 @@ def test_a_newer_save_does_not_wait_for_code_that_hangs_and_drops_what_comes_of_
     write(tmp_path, exercises__scaling__py=REFERENCE)
     mended = session.catch_up()
     results = [ended.get(timeout=LIMIT_S) for _ in range(2)]
-    assert {id(one.batch) for one in results} == {id(hangs), id(mended)}
+    assert {id(one.run) for one in results} == {id(hangs), id(mended)}
     if len(os.sched_getaffinity(0)) > 1:
-        assert results[0].batch is mended
+        assert results[0].run is mended
     for one in results:
         taken = session.take(one)
-        assert bool(taken.exercises) == (one.batch is mended)
+        assert bool(taken.exercises) == (one.run is mended)
     assert session.is_done("scaling")
 
 

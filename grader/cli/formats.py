@@ -13,11 +13,11 @@ from grader.core.errors import UsageError
 from grader.core.model import Report, Seen
 from grader.report import (
     MOST_BYTES,
-    Handed,
     Help,
     Release,
     RepositoryPaths,
     Style,
+    SubmissionMetadata,
     read_metadata,
     shown,
     to_classroom50,
@@ -102,7 +102,7 @@ def _places(report: Report, path: Path) -> RepositoryPaths | None:
     return RepositoryPaths(root="" if below == Path() else f"{below.as_posix()}/", files=files)
 
 
-def _handed() -> Handed | None:
+def _handed() -> SubmissionMetadata | None:
     path = os.environ.get(METADATA_VARIABLE)
     if not path:
         return None

@@ -51,7 +51,7 @@ def next_hint(exercise: Exercise, folder: Path, number: int | None = None) -> st
     hint = click.wrap_text(exercise.hints[number - 1], width=prose_width(), preserve_paragraphs=True)
     if number == count:
         more = f"That was the last of {count}; `grade hint {exercise.id} 1` shows the first again."
-    elif hints.is_kept(exercise):
+    elif hints.is_stored(exercise):
         more = f"Hint {number} of {count}. Not enough? `grade hint {exercise.id}` opens the next."
     else:
         more = (

@@ -36,7 +36,7 @@ def list_command(submission: Path) -> int:
         click.echo(f"{course.title}\n")
     banks = quiz.load_banks(course.quizzes)
     progress = WorkspaceProgress(submission)
-    if not progress.is_kept():
+    if not progress.is_stored():
         _list_course(course.exercises, banks)
         return 0
     style = Style(color=colour(None), width=width(), unicode=has_unicode())

@@ -22,7 +22,7 @@ from grader.course.visibility import seen as seen_of
 from grader.grading import attempt
 from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Graded
-from grader.report import first_to_mend, shown_exercise
+from grader.report import first_to_fix, shown_exercise
 from grader.submission import Folder, Submission, is_notebook
 from grader.workspace import replay_files
 
@@ -115,7 +115,7 @@ def _case(
     if result.id in planned.refused or not result.checks:
         return _of_module(result, planned)
     failed = [check for check in result.checks if check.outcome is not Outcome.PASSED]
-    check = _named(result, wanted) if wanted is not None else first_to_mend(failed)
+    check = _named(result, wanted) if wanted is not None else first_to_fix(failed)
     if check is None or check.outcome is Outcome.PASSED:
         every = f"All checks of {result.id} pass"
         if result.hidden is not None:

@@ -78,7 +78,7 @@ class Screen:
 
 
 def verdict_text(ended: FinishedRun, focus: str | None, style: Style, hints: Mapping[str, Help]) -> str:
-    """Return what became of a batch: one part in full, several as a list above the one to work on."""
+    """Return what became of a run: one part in full, several as a list above the one to work on."""
     if len(ended.exercises) == 1 and not ended.quizzes:
         (result,) = ended.exercises
         return exercise_text(result, style, hints.get(result.id, NONE_OPENED))

@@ -134,7 +134,7 @@ class _Watching:
             quizzes=work.quizzes,
             folder=work.folder,
             seed=work.seed,
-            tell=self._events.put,
+            report=self._events.put,
             dispatcher=dispatcher,
             jobs=work.jobs,
             show=lambda result: shown_exercise(result, seen[result.id]),
@@ -198,19 +198,19 @@ class _Watching:
                 self._below(str(error))
         return True
 
-    def _started(self, batch: GradingRun | None) -> None:
-        if batch is not None:
-            self._running.append(batch)
+    def _started(self, run: GradingRun | None) -> None:
+        if run is not None:
+            self._running.append(run)
             self._since = time.monotonic()
 
     def _ended(self, ended: FinishedRun) -> None:
-        self._running.remove(ended.batch)
+        self._running.remove(ended.run)
         if ended.error is not None:
             raise ended.error
         current = self._session.take(ended)
         if not current.exercises and not current.quizzes:
             return  # something newer is being graded
-        note(self._work.folder, ended.batch.look.plan, self._work.chosen, current.exercises)
+        note(self._work.folder, ended.run.look.plan, self._work.chosen, current.exercises)
         self._focus = to_work_on(current.exercises, self._focus)
         self._asked = None
         told = verdict_text(current, self._focus, self._style, self._hints())
@@ -294,10 +294,10 @@ class _Watching:
         self._screen.keys(self._focus, following if following != self._focus else None)
 
 
-def _names(batch: GradingRun) -> str:
-    names = [*batch.changes.exercises, *batch.changes.quizzes]
+def _names(run: GradingRun) -> str:
+    names = [*run.changes.exercises, *run.changes.quizzes]
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _why(ended: FinishedRun) -> str:
-    return ", ".join(ended.batch.changes.files) or "everything"
+    return ", ".join(ended.run.changes.files) or "everything"

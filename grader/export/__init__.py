@@ -1,1 +1,1 @@
-"""Takes marks, quizzes and the grader itself to other systems."""
+"""Exports marks, quizzes and the grader itself to other systems."""

@@ -1,8 +1,8 @@
-"""Fills one column of a gradebook that Canvas exported, by the rules its importer reads it with.
+"""Fills one column of a gradebook that Canvas exported, by the rules of its importer.
 
 The instructor's own export is the template: it names the students and the assignment, and every byte of it that is not
-a mark stays as it is. The header has `Student` first and `ID` second; an assignment is `Title (123456)`. Above the
-students stands a row `Points Possible`, which also says which columns are read only.
+a mark stays as it is. The header has `Student` first and `ID` second; an assignment is `Title (123456)`. A row
+`Points Possible` comes before the students, and also says which columns are read only.
 """
 
 import re
@@ -16,12 +16,12 @@ from grader.export.marks import points_text
 
 _KEYS = ("ID", "SIS User ID", "SIS Login ID", "Student")  # in the order in which Canvas tries them
 _TITLED = re.compile(r"(?P<title>.*\S)\s*\((?P<id>\d+)\)\s*")
-_HEAD_ROWS = 4  # the row of points stands among the first
+_HEAD_ROWS = 4  # the row of points is one of the first
 
 
 @dataclass(frozen=True, slots=True)
 class CsvCell:
-    """A cell as it stands in the file, from `start` to `end`, and what it says."""
+    """A cell of the file: its bounds `start` and `end` in the text, and its content, unquoted."""
 
     start: int
     end: int
@@ -30,7 +30,10 @@ class CsvCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """The filled template, whose marks are in it, and why the others are not. `possible` is the column's maximum."""
+    """The filled template: the students whose marks are in it, and by student why another is not.
+
+    `possible` is the maximum of the column, None where the template has none.
+    """
 
     text: str
     column: str
@@ -40,12 +43,15 @@ class Filled:
 
 
 def fill(template: str, marks: Sequence[Mark], column: str) -> Filled:
-    """Write the marks into a column of the template, in its points. Raises UsageError where there is none."""
+    """Write the marks into a column of the template, scaled to its points.
+
+    Raises UsageError where the template is not an export of Canvas, or has no such column.
+    """
     rows = list(cells(template, _delimiter(template)))
     header = [cell.text.strip().removeprefix("\ufeff") for cell in rows[0]] if rows else []
     if header[:2] != ["Student", "ID"]:
         raise UsageError(
-            "The template is no gradebook exported from Canvas: its first columns are not Student and ID."
+            "The template is not a gradebook exported from Canvas: its first columns are not Student and ID."
         )
     place = _find_column(header, column)
     first, possible = _points_row(rows, place)
@@ -84,7 +90,7 @@ def _replaced(text: str, changes: list[tuple[CsvCell, str]]) -> str:
 
 
 def _find_column(header: list[str], wanted: str) -> int:
-    """Return the place of an assignment: by the id in brackets, else by its exact title."""
+    """Return the index of the column of an assignment: by the id in brackets, else by its exact title."""
     titled = {n: found for n, name in enumerate(header) if (found := _TITLED.fullmatch(name))}
     asked = _TITLED.fullmatch(wanted)
     number = asked["id"] if asked else wanted
@@ -103,12 +109,15 @@ def _find_column(header: list[str], wanted: str) -> int:
 
 
 def _points_row(rows: list[list[CsvCell]], place: int) -> tuple[int, float | None]:
-    """Return the number of the first student's row, and the maximum of the column. Refuse a read-only column."""
+    """Return the index of the first student's row, and the maximum of the column.
+
+    Raises UsageError for a column that Canvas calls read only.
+    """
     for n, row in enumerate(rows[1:_HEAD_ROWS], start=1):
         if row[0].text.strip() == "Points Possible":
             cell = row[place].text.strip() if len(row) > place else ""
             if "read only" in cell.lower():
-                raise UsageError("Canvas calls this column read only, and would ignore what is in it.")
+                raise UsageError("Canvas calls this column read only, and would ignore the marks in it.")
             return n + 1, _number(cell)
     raise UsageError("The template has no row Points Possible below its header. Export the gradebook again.")
 
@@ -123,7 +132,7 @@ def _number(text: str) -> float | None:
 def _match(
     header: list[str], rows: list[list[CsvCell]], marks: Sequence[Mark]
 ) -> tuple[list[tuple[Mark, list[CsvCell]]], dict[str, str]]:
-    """Return each mark with the row of its student, and why there is none for the others."""
+    """Return each mark with the row of its student, and by student why a mark has no row."""
     columns = [header.index(key) for key in _KEYS if key in header]
     found, unmatched = [], {}
     for mark in marks:
@@ -132,9 +141,9 @@ def _match(
             found.append((mark, hits[0]))
         else:
             unmatched[mark.student] = "several rows of the template" if hits else "no row of the template"
-    rivals = [id(row) for _, row in found]
+    matches = [id(row) for _, row in found]
     for mark, row in found:
-        if rivals.count(id(row)) > 1:
+        if matches.count(id(row)) > 1:
             unmatched[mark.student] = "a row that another student matches too"
     return [(mark, row) for mark, row in found if mark.student not in unmatched], unmatched
 
@@ -147,13 +156,13 @@ def _hits(rows: list[list[CsvCell]], column: int, student: str) -> list[list[Csv
 
 
 def _delimiter(text: str) -> str:
-    """Return what parts the cells, as Canvas finds it: the more frequent one in the first three lines."""
+    """Return the delimiter as Canvas finds it: comma or semicolon, the more frequent one in the first three lines."""
     head = "\n".join(text.split("\n")[:3])
     return ";" if head.count(";") > head.count(",") else ","
 
 
 def cells(text: str, delimiter: str) -> Iterator[list[CsvCell]]:
-    """Yield the rows of a CSV text, each cell with its place, so that it can be replaced and nothing else."""
+    """Yield the rows of a CSV text, each cell with its bounds, so that one can be replaced and no other changes."""
     cell = re.compile(
         rf'(?:"(?P<quoted>(?:[^"]|"")*)"(?P<rest>[^{delimiter}\r\n]*)|(?P<bare>[^{delimiter}\r\n]*))'
     )

@@ -1,4 +1,4 @@
-"""What grades every push: a workflow for GitHub or GitLab, an autograder for Classroom 50."""
+"""Files that grade every push: a workflow for GitHub or GitLab, an autograder for Classroom 50."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CiService:
-    """What grades: the template, and where its text lies in a repository."""
+    """A service that grades pushes: the template, and the path of its file in a repository."""
 
     template: str
     path: str
@@ -23,9 +23,9 @@ SERVICES = {
 
 
 def workflow(service: str, requirement: str, fail_under_percent: float = 100.0) -> str:
-    """Return the text for a service that installs `requirement` with pip, and fails below a score.
+    """Return the file for a service. It installs `requirement` with pip, and fails below a score in percent.
 
-    The requirement is quoted as JSON, which YAML and Python read alike. Classroom 50 knows no threshold.
+    The requirement is quoted as JSON, which is valid YAML and Python too. Classroom 50 has no threshold.
     """
     text = (TEMPLATES / SERVICES[service].template).read_text(encoding="utf-8")
     return text.replace("@CONVGRADER@", json.dumps(requirement)).replace(

@@ -1,4 +1,4 @@
-"""A zip for Gradescope's autograder: two scripts, the engine, the course, and what pip installs for them."""
+"""A zip for Gradescope's autograder: two scripts, the engine, the course, and a list of requirements for pip."""
 
 import re
 import shlex
@@ -17,7 +17,10 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def autograder(course: Path, exercises: Sequence[str], *, level: int, seed: int) -> bytes:
-    """Return the zip. It grades these exercises, or everything, and refuses below an isolation level."""
+    """Return the zip. It grades these exercises, or everything where none is named.
+
+    It refuses to grade below isolation level `level`.
+    """
     return pack(_files(course, exercises, level, seed))
 
 
@@ -37,15 +40,15 @@ def _files(course: Path, exercises: Sequence[str], level: int, seed: int) -> Ite
     yield "requirements.txt", "".join(f"{line}\n" for line in wanted).encode(), FILE
     for path in _below(_ENGINE):
         yield f"grader/{path.relative_to(_ENGINE).as_posix()}", path.read_bytes(), FILE
-    for folder in _COURSE:  # where the engine looks for a course that travels with it
+    for folder in _COURSE:  # where the engine looks for a packaged course
         for path in _below(course / folder):
             yield f"{PACKAGED_COURSE}/{path.relative_to(course).as_posix()}", path.read_bytes(), FILE
-    if (course / COURSE_FILE).is_file():  # else everything would be shown there
+    if (course / COURSE_FILE).is_file():  # without it, every check would be shown there
         yield f"{PACKAGED_COURSE}/{COURSE_FILE}", (course / COURSE_FILE).read_bytes(), FILE
 
 
 def requirements() -> list[str]:
-    """Return what the engine needs, in the versions that are here: the suites were proven with them."""
+    """Return the requirements of the engine in the versions installed here: the suites were tested with them."""
     declared = (line for line in requires("convgrader") or [] if "extra ==" not in line)
     names = sorted(_NAME.match(line)[0] for line in declared)  # type: ignore[index] # each begins with its name
     return [f"{name}=={version(name).partition('+')[0]}" for name in names]

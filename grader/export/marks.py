@@ -1,8 +1,9 @@
-"""Marks as CSV: nbgrader's own table, and a table for Moodle's import of grades."""
+"""Marks as CSV: the table of `nbgrader export`, and a table for Moodle's import of grades."""
 
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -12,53 +13,58 @@ NBGRADER = (
     "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email", "raw_score",
     "late_submission_penalty", "score", "max_score",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet skips leading blanks, control and zero-width characters, and some read full-width signs as ASCII ones.
+_SKIPPED = r"\s\x00-\x20\x7f-\xa0\u200b-\u200f\u2060\ufeff"
+_FORMULA = re.compile(rf"[{_SKIPPED}]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 
 
 def guarded(text: str) -> str:
-    """Return a cell of text that no spreadsheet takes for a formula, however it begins."""
-    return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA[:4]) else text
+    """Return the text of a CSV cell so that no spreadsheet reads it as a formula: with an apostrophe before it.
+
+    Every text that the grader did not write itself goes through here. Other text is returned unchanged.
+    """
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def points_text(points: float) -> str:
-    """Return points with two decimals, as gradebooks compare them: cut, never rounded up to what was not earned."""
+    """Return points with two decimals, as gradebooks compare them, cut and not rounded up."""
     return f"{math.floor(points * 100 + 1e-6) / 100:.2f}"
 
 
 def to_csv(rows: Iterable[Sequence[str]]) -> str:
-    """Return rows as CSV text, its lines ended by CR LF."""
+    """Return rows as CSV text with CR LF at the end of each line."""
     written = io.StringIO(newline="")
     csv.writer(written, lineterminator="\r\n").writerows(rows)
     return written.getvalue()
 
 
 def to_nbgrader(marks: Iterable[Mark], assignment: str, due: datetime | None) -> str:
-    """Return the marks as `nbgrader export` writes them: times in UTC; names and email, which we do not know, empty."""
+    """Return the marks as `nbgrader export` writes them: times in UTC, unknown names and emails empty."""
     rows = [list(NBGRADER)]
     for mark in marks:
         email = mark.student if _is_email(mark.student) else ""
         numbers = (mark.raw_points, mark.raw_points - mark.points, mark.points, mark.max_points)
         times = ["" if time is None else _time(time) for time in (due, mark.submitted_at)]
-        who = [guarded(mark.student), "", "", guarded(email)]
-        rows.append([guarded(assignment), *times, *who, *(repr(float(number)) for number in numbers)])
+        student = [guarded(mark.student), "", "", guarded(email)]
+        rows.append([guarded(assignment), *times, *student, *(repr(float(number)) for number in numbers)])
     return to_csv(rows)
 
 
 def to_moodle(marks: Iterable[Mark], item: str) -> str:
-    """Return the marks for Moodle: grade and feedback, as importing feedback alone would wipe the grades.
+    """Return the marks for Moodle, with grade and feedback: importing feedback alone would delete the grades.
 
-    A student known by an email address is matched by that, another by the ID number.
+    A student whose name is an email address is matched by that, another by the ID number.
     """
     rows = [["ID number", "Email address", f"{guarded(item)} (Real)", f"{guarded(item)} (Feedback)"]]
     for mark in marks:
         student = guarded(mark.student)
-        who = ["", student] if _is_email(mark.student) else [student, ""]
-        rows.append([*who, points_text(mark.points), explained(mark)])
+        columns = ["", student] if _is_email(mark.student) else [student, ""]
+        rows.append([*columns, points_text(mark.points), explained(mark)])
     return to_csv(rows)
 
 
 def explained(mark: Mark) -> str:
-    """Return what a mark is made of, in a sentence or two. It begins with a word and holds nothing of a student's."""
+    """Explain a mark in a sentence or two. The text begins with a word and holds no text of a student."""
     sentence = (
         f"Attempt {mark.number}: {points_text(mark.raw_points)} of {points_text(mark.max_points)} points."
     )
@@ -69,7 +75,7 @@ def explained(mark: Mark) -> str:
 
 
 def mixed(marks: Sequence[Mark]) -> bool:
-    """Tell whether some students go by an email address and some do not: Moodle matches by one column."""
+    """Tell whether some students are named by an email address and some are not: Moodle matches by one column."""
     return len({_is_email(mark.student) for mark in marks}) > 1
 
 

@@ -1,4 +1,4 @@
-"""Questions as Moodle XML, for Import in a question bank."""
+"""Questions as Moodle XML, for the import of a question bank."""
 
 from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree as ET
@@ -29,9 +29,9 @@ _TYPES = {
 
 
 def to_moodle_xml(quizzes: Iterable[tuple[str, Sequence[Question]]]) -> str:
-    """Return quizzes, title and questions of each, as Moodle XML with a category for each.
+    """Return quizzes, each a title and its questions, as Moodle XML with a category for each.
 
-    A wrong choice among several takes off what a right one earns, as in `net`.
+    Where several choices are right, a wrong one costs what a right one earns, as under the rule `net`.
     """
     root = ET.Element("quiz")
     for title, questions in quizzes:
@@ -49,18 +49,18 @@ def _add(root: ET.Element, question: Question) -> None:
     _text(ET.SubElement(element, "name"), question.id)
     _text(ET.SubElement(element, "questiontext", format="html"), question.prompt)
     _text(ET.SubElement(element, "generalfeedback", format="html"), question.explanation)
-    _say(element, "defaultgrade", f"{question.points:.7f}")
-    _say(element, "penalty", "0")
-    _say(element, "hidden", "0")
-    _say(element, "idnumber", "")
+    _field(element, "defaultgrade", f"{question.points:.7f}")
+    _field(element, "penalty", "0")
+    _field(element, "hidden", "0")
+    _field(element, "idnumber", "")
     if question.kind in (Kind.SINGLE, Kind.MULTI):
-        _say(element, "single", "true" if question.kind is Kind.SINGLE else "false")
-        _say(element, "shuffleanswers", "true" if question.shuffle else "false")
-        _say(element, "answernumbering", "abc")
+        _field(element, "single", "true" if question.kind is Kind.SINGLE else "false")
+        _field(element, "shuffleanswers", "true" if question.shuffle else "false")
+        _field(element, "answernumbering", "abc")
     if question.kind is Kind.WORDS:
-        _say(element, "usecase", "0")
+        _field(element, "usecase", "0")
     if question.kind is Kind.MATCH:
-        _say(element, "shuffleanswers", "true")
+        _field(element, "shuffleanswers", "true")
         _match(element, question)
     rights = sum(answer.right for answer in question.answers)
     for answer in question.answers:
@@ -73,11 +73,11 @@ def _answer(element: ET.Element, kind: Kind, answer: Answer, rights: int) -> Non
     plain = kind in (Kind.NUMBER, Kind.WORDS)
     form = "moodle_auto_format" if plain else "plain_text"
     child = ET.SubElement(element, "answer", fraction=share if answer.right else wrong, format=form)
-    # In a short answer * stands for anything, unless it is escaped.
+    # In a short answer, * is a wildcard unless it is escaped.
     _text(child, answer.text.replace("*", "\\*") if kind is Kind.WORDS else answer.text)
     _text(ET.SubElement(child, "feedback", format="html"), answer.feedback)
     if kind is Kind.NUMBER:
-        _say(child, "tolerance", f"{answer.tolerance:.12g}")
+        _field(child, "tolerance", f"{answer.tolerance:.12g}")
 
 
 def _match(element: ET.Element, question: Question) -> None:
@@ -91,7 +91,7 @@ def _text(element: ET.Element, text: str) -> None:
     ET.SubElement(element, "text").text = _legal(text)
 
 
-def _say(element: ET.Element, name: str, text: str) -> None:
+def _field(element: ET.Element, name: str, text: str) -> None:
     ET.SubElement(element, name).text = text
 
 

@@ -1,4 +1,4 @@
-"""Where the grader that runs here came from, as pip can install it again on another machine."""
+"""Finds the requirement by which pip installs this grader on another machine."""
 
 import json
 import re
@@ -20,70 +20,70 @@ _WAIT_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What pip installs, and what to mind before another machine can: a sentence each."""
+    """A requirement for pip, and what may keep another machine from installing it: a sentence each."""
 
     requirement: str
     cautions: tuple[str, ...] = ()
 
 
 def find() -> Origin:
-    """Return where the grader came from, by what pip noted when it installed it (PEP 610).
+    """Return the origin of this grader, from the record that pip wrote when it installed it (PEP 610).
 
-    A released version is itself; an archive is its URL; a commit is that commit; a checkout is the commit it is at, in
-    its remote `origin`. Raises UsageError for what only this machine has.
+    That is the released version, the URL of an archive, a commit of a repository, or for a checkout its current commit
+    in its remote `origin`. Raises UsageError where only this machine has it.
     """
     try:
         installed = distribution(_NAME)
     except PackageNotFoundError:
         raise _unreachable("This grader was not installed by pip") from None
-    noted = installed.read_text("direct_url.json")
-    if noted is None:
+    record = installed.read_text("direct_url.json")
+    if record is None:
         return Origin(requirement=f"{_NAME}=={installed.version}")
-    return _direct(json.loads(noted))
+    return _direct(json.loads(record))
 
 
-def _direct(noted: dict[str, Any]) -> Origin:
-    url = noted["url"]
-    if "vcs_info" in noted:
-        vcs = noted["vcs_info"]
-        return _commit(vcs["vcs"], url, vcs["commit_id"], noted.get("subdirectory", ""))
+def _direct(record: dict[str, Any]) -> Origin:
+    url = record["url"]
+    if "vcs_info" in record:
+        vcs = record["vcs_info"]
+        return _commit(vcs["vcs"], url, vcs["commit_id"], record.get("subdirectory", ""))
     if not url.startswith("file:"):
         return Origin(requirement=f"{_NAME} @ {_without_password(url)}")
     path = Path(url2pathname(urlsplit(url).path))
-    if "dir_info" not in noted:
+    if "dir_info" not in record:
         raise _unreachable(f"This grader was installed from {path}, which only this machine has")
-    return _checkout(path / noted.get("subdirectory", ""))
+    return _checkout(path / record.get("subdirectory", ""))
 
 
 def _checkout(folder: Path) -> Origin:
-    """Return the commit that a checkout is at, by its remote."""
+    """Return the current commit of a checkout, in its remote."""
     remote, commit = _git(folder, "remote", "get-url", "origin"), _git(folder, "rev-parse", "HEAD")
     if not remote or not commit:
         raise _unreachable(
-            f"This grader was installed from {folder}, which is no git checkout with a remote named origin"
+            f"This grader was installed from {folder}, which is not a git checkout with a remote named origin"
         )
     found = _commit("git", remote, commit, (_git(folder, "rev-parse", "--show-prefix") or "").rstrip("/"))
-    return Origin(requirement=found.requirement, cautions=(*found.cautions, *_not_there_yet(folder, commit)))
+    return Origin(requirement=found.requirement, cautions=(*found.cautions, *_not_pushed(folder, commit)))
 
 
-def _not_there_yet(folder: Path, commit: str) -> Iterator[str]:
+def _not_pushed(folder: Path, commit: str) -> Iterator[str]:
     if _git(folder, "status", "--porcelain"):
-        yield f"{folder} has changes that are not committed: they are not in what is installed."
+        yield f"{folder} has changes that are not committed: they will not be installed."
     if not _git(folder, "branch", "--remotes", "--contains", commit):
-        yield f"Commit {commit[:12]} is on no branch of origin that is known here: push it first."
+        yield f"Commit {commit[:12]} is on no known branch of origin: push it first."
 
 
 def _commit(vcs: str, url: str, commit: str, subdirectory: str) -> Origin:
     below = f"#subdirectory={quote(subdirectory)}" if subdirectory else ""
     found = f"{vcs}+{_reachable(url)}@{commit}{below}"
-    if found.startswith(f"{vcs}+file:"):  # which pip takes without a name only: such a URL has no host
-        local = "It lies on this machine: only what runs here can install it."
+    if found.startswith(f"{vcs}+file:"):  # pip accepts it only without a name: such a URL has no host
+        local = "The repository is on this machine: no other machine can install it."
         return Origin(requirement=found, cautions=(local,))
     return Origin(requirement=f"{_NAME} @ {found}")
 
 
 def _reachable(url: str) -> str:
-    """Return a remote as a machine without our keys would clone it: by https, and without a password."""
+    """Return the URL of a remote for a machine without its keys: by https, and without a password."""
     if "://" in url:
         parts = urlsplit(url)
         if parts.scheme == "ssh":
@@ -99,10 +99,10 @@ def _without_password(url: str) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """Run git in the checkout that this grader runs from; None where it fails, or there is no git."""
+    """Run git in the checkout that this grader runs from; None where it fails or is not installed."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - whichever git the instructor uses
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the git on the instructor's path
             capture_output=True,
             text=True,
             timeout=_WAIT_S,

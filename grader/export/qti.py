@@ -19,7 +19,7 @@ _TYPES = {
 
 
 def to_qti_zip(quizzes: Sequence[tuple[str, str, Sequence[Question]]]) -> bytes:
-    """Return the zip of these quizzes: id, title and questions of each. The same quizzes make the same zip."""
+    """Return the zip of quizzes, each an id, a title and its questions. The same quizzes make the same bytes."""
     files = {f"{name}/{name}.xml": _assessment(name, title, questions) for name, title, questions in quizzes}
     files["imsmanifest.xml"] = _manifest([name for name, _, _ in quizzes])
     return pack((name, _xml(element), 0) for name, element in sorted(files.items()))
@@ -85,7 +85,7 @@ def _item(section: ET.Element, ident: str, question: Question) -> None:
 def _condition(
     processing: ET.Element, go_on: str, *, show: str = "", score: str = "", action: str = "Set"
 ) -> ET.Element:
-    """Add a condition, and return where what it asks for belongs."""
+    """Add a condition, and return the element that its tests belong in."""
     condition = ET.SubElement(processing, "respcondition", {"continue": go_on})
     asked = ET.SubElement(condition, "conditionvar")
     if score:
@@ -108,8 +108,8 @@ def _choices(presentation: ET.Element, processing: ET.Element, question: Questio
     for answer in question.answers:
         label = ET.SubElement(render, "response_label", ident=answer.id)
         _material(label, answer.text, kind="text/plain")
-    told = [answer for answer in question.answers if answer.feedback]
-    for answer in told:
+    explained = [answer for answer in question.answers if answer.feedback]
+    for answer in explained:
         _equal(_condition(processing, "Yes", show=f"{answer.id}_fb"), "response1", answer.id)
     asked = _condition(processing, "No", score="100")
     parent = ET.SubElement(asked, "and") if many else asked
@@ -118,7 +118,7 @@ def _choices(presentation: ET.Element, processing: ET.Element, question: Questio
             _equal(parent, "response1", answer.id)
         elif many:
             _equal(ET.SubElement(parent, "not"), "response1", answer.id)
-    return {f"{answer.id}_fb": answer.feedback for answer in told}
+    return {f"{answer.id}_fb": answer.feedback for answer in explained}
 
 
 def _typed(presentation: ET.Element, processing: ET.Element, question: Question) -> dict[str, str]:
@@ -126,8 +126,8 @@ def _typed(presentation: ET.Element, processing: ET.Element, question: Question)
     number = question.kind is Kind.NUMBER
     fib = ET.SubElement(response, "render_fib", {"fibtype": "Decimal"} if number else {})
     ET.SubElement(fib, "response_label", ident="answer1", rshuffle="No")
-    told = [] if number else [answer for answer in question.answers if answer.feedback]
-    for answer in told:
+    explained = [] if number else [answer for answer in question.answers if answer.feedback]
+    for answer in explained:
         _equal(_condition(processing, "Yes", show=f"{answer.id}_fb"), "response1", answer.text)
     asked = _condition(processing, "No", score="100")
     for answer in question.answers:
@@ -135,7 +135,7 @@ def _typed(presentation: ET.Element, processing: ET.Element, question: Question)
             _near(asked, answer)
         elif answer.right:
             _equal(asked, "response1", answer.text)
-    return {f"{answer.id}_fb": answer.feedback for answer in told}
+    return {f"{answer.id}_fb": answer.feedback for answer in explained}
 
 
 def _near(asked: ET.Element, answer: Answer) -> None:

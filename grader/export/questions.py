@@ -1,7 +1,7 @@
-"""Quiz items as questions that learning platforms know: choices, numbers, short answers, pairs. The others are named.
+"""Quiz items as questions of a learning platform: choices, numbers, short answers, pairs.
 
-What a question earns must stay what the item earns. Where a platform would give other credit for the same response, the
-item is left out, with the reason.
+A question must earn what the item earns. Where a platform would give other credit for the same response, the item is
+left out, with the reason.
 """
 
 import html
@@ -27,8 +27,8 @@ from grader.quiz.types import (
     TextItem,
 )
 
-MOST_KEYS = 10  # Moodle knows no fraction below a tenth
-_EXACT = 1e-6  # how near a number without a tolerance must be, of itself: as in quiz.numbers
+MOST_KEYS = 10  # Moodle has no fraction below a tenth
+_EXACT = 1e-6  # relative tolerance of a number without one of its own, as in quiz marking
 
 
 class Kind(StrEnum):
@@ -43,7 +43,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer that was foreseen: right or wrong, and what helps who gives it. Texts are plain, feedback is HTML."""
+    """A foreseen answer, right or wrong, with its feedback. `text` is plain, `feedback` is HTML.
+
+    `tolerance` is absolute, for a number.
+    """
 
     id: str
     text: str
@@ -54,7 +57,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """An item that was drawn. `prompt` and `explanation` are HTML; `extras` are choices of a match that fit nowhere."""
+    """A drawn item. `prompt` and `explanation` are HTML; `extras` are choices of a match that belong to no row."""
 
     id: str
     kind: Kind
@@ -68,11 +71,11 @@ class Question:
 
 
 class Unmapped(Exception):
-    """An item that no question gives the same credit for. The message is the reason."""
+    """Raised for an item that no question gives the same credit for. The message is the reason."""
 
 
 def questions(bank: Bank, seed: int) -> tuple[list[Question], dict[str, str]]:
-    """Return the items of a bank, drawn from a seed, as questions; and the reasons of those that are none."""
+    """Return the items of a bank, drawn from a seed, as questions; and by item id the reasons of those left out."""
     found: list[Question] = []
     left_out: dict[str, str] = {}
     for item in bank.sheet(seed):
@@ -88,8 +91,8 @@ def _withdrawn() -> Question:
 
 
 @singledispatch
-def _question(item: Item, bank: Bank) -> Question:  # noqa: ARG001 - the others need them
-    raise Unmapped(f"the type {item.type} has no like there")
+def _question(item: Item, bank: Bank) -> Question:  # noqa: ARG001 - the other implementations use it
+    raise Unmapped(f"the platform has no question like the type {item.type}")
 
 
 def _made(item: Item, kind: Kind, note: str = "", **more: object) -> Question:
@@ -104,7 +107,7 @@ def _(item: SingleItem | MultiItem, _bank: Bank) -> Question:
         raise Unmapped("an option of it is withdrawn")
     multi = isinstance(item, MultiItem)
     if isinstance(item, MultiItem) and item.credit is not Rule.NET:
-        raise Unmapped(f"the credit rule {item.credit} has no like there")
+        raise Unmapped(f"the platform has no credit rule like {item.credit}")
     if len(item.key) > MOST_KEYS:
         raise Unmapped(f"it has more than {MOST_KEYS} right options")
     answers = tuple(
@@ -134,7 +137,7 @@ def _(item: NumericItem, _bank: Bank) -> Question:
 
 
 def allowed(key: float, tolerance: Tolerance | None) -> float:
-    """Return how far a number may be from the key."""
+    """Return the absolute tolerance of a number."""
     return _EXACT * abs(key) if tolerance is None else tolerance.allowed(key)
 
 
@@ -156,7 +159,7 @@ def _sizes(shape: Sequence[int | str | Formula]) -> list[str]:
 
 
 def _spelled(name: str, sizes: list[str], *, right: bool = False, feedback: str = "") -> list[Answer]:
-    """Return the ways to write a shape: in round or square brackets or none, with or without spaces."""
+    """Return the ways to write a shape: in parentheses, in brackets or in neither, with or without spaces."""
     one = ["(", ",)"] if len(sizes) == 1 else ["(", ")"]
     brackets = [one, ["(", ")"], ["[", "]"], ["", ""]]
     texts = [f"{left}{comma.join(sizes)}{end}" for left, end in brackets for comma in (", ", ",")]
@@ -185,7 +188,7 @@ def _(item: TextItem, bank: Bank) -> Question:
 
 
 def _chosen(item: TextItem) -> Question:
-    """Return a question that lists what may be answered."""
+    """Return a question that lists the choices."""
     accepted = {normal(word) for word in item.accept}
     feedback = {normal(wrong.value): to_html(wrong.feedback) for wrong in item.expected_wrong}
     choices = item.choices or []

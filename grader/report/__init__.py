@@ -1,13 +1,13 @@
-"""A report as a JSON document, and pure renderers of it: text and a page for people, others for machines."""
+"""Renders a report: text and an HTML page for people, JSON, JUnit and other formats for programs. Pure functions."""
 
 from grader.report.changes import changes
 from grader.report.classroom50 import Release, to_classroom50
 from grader.report.github import MOST_BYTES, RepositoryPaths, to_github, to_markdown
-from grader.report.gradescope_results import Handed, read_metadata, to_gradescope
+from grader.report.gradescope_results import SubmissionMetadata, read_metadata, to_gradescope
 from grader.report.html_report import exercise_page, to_html
 from grader.report.json_report import FORMAT, from_json, to_document, to_json
 from grader.report.junit import to_junit
-from grader.report.phrases import NONE_OPENED, Help, first_to_mend, hidden_sentence, nothing_left, sum_hidden
+from grader.report.phrases import NONE_OPENED, Help, first_to_fix, hidden_sentence, nothing_left, sum_hidden
 from grader.report.redaction import shown, shown_exercise
 from grader.report.text_layout import Style
 from grader.report.text_report import exercise_text, list_text, quizzes_text, summary_text, to_text
@@ -16,15 +16,15 @@ __all__ = [
     "FORMAT",
     "MOST_BYTES",
     "NONE_OPENED",
-    "Handed",
     "Help",
     "Release",
     "RepositoryPaths",
     "Style",
+    "SubmissionMetadata",
     "changes",
     "exercise_page",
     "exercise_text",
-    "first_to_mend",
+    "first_to_fix",
     "from_json",
     "hidden_sentence",
     "list_text",

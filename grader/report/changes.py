@@ -6,7 +6,7 @@ from grader.core.model import ExerciseResult, QuizResult, Report
 
 
 def changes(before: Report, after: Report) -> list[str]:
-    """Return a phrase for each check and item that ended otherwise, and for each part that came or went."""
+    """Return a phrase for each check or item with another result, and for each exercise or quiz that is new or gone."""
     return [
         *_parts({e.id: e for e in before.exercises}, {e.id: e for e in after.exercises}),
         *_parts({f"quiz {q.id}": q for q in before.quizzes}, {f"quiz {q.id}": q for q in after.quizzes}),
@@ -23,15 +23,15 @@ def _parts(before: dict[str, _Part], after: dict[str, _Part]) -> Iterator[str]:
         elif name not in after:
             yield f"{name} is gone"
         else:
-            yield from _within(name, _ends(before[name]), _ends(after[name]))
+            yield from _within(name, _results(before[name]), _results(after[name]))
 
 
-def _ends(part: _Part) -> dict[str, tuple[str, float, float]]:
-    """Return how each check or item ended: its outcome, points and max_points."""
+def _results(part: _Part) -> dict[str, tuple[str, float, float]]:
+    """Return the outcome, points and max_points of each check or item, by id; an item has no outcome."""
     if isinstance(part, QuizResult):
         return {item.id: ("", item.points, item.max_points) for item in part.items}
-    ends = {check.id: (str(check.outcome), check.points, check.max_points) for check in part.checks}
-    return ends or {"": (str(part.outcome), part.points, part.max_points)}
+    results = {check.id: (str(check.outcome), check.points, check.max_points) for check in part.checks}
+    return results or {"": (str(part.outcome), part.points, part.max_points)}
 
 
 def _within(
@@ -42,9 +42,9 @@ def _within(
         if one not in before or one not in after:
             yield f"{label} is {'new' if one in after else 'gone'}"
         elif before[one] != after[one]:
-            yield f"{label}: {_told(before[one])} -> {_told(after[one])}"
+            yield f"{label}: {_phrase(before[one])} -> {_phrase(after[one])}"
 
 
-def _told(end: tuple[str, float, float]) -> str:
-    outcome, points, most = end
+def _phrase(result: tuple[str, float, float]) -> str:
+    outcome, points, most = result
     return f"{outcome} {points:.6g}/{most:g}".strip()

@@ -1,7 +1,7 @@
 """Classroom 50's result.json, `classroom50/result/v1`: integers, which sum to the total.
 
-Points are quarters and thirds, and the format has integers only; so it counts in hundredths of a point. A hundredth
-that was not earned whole is dropped. The maximum is the same for every submission of a course.
+Points are quarters and thirds, and the format has integers only, so scores are in hundredths of a point, rounded
+down. The maximum is the same for every submission of a course.
 """
 
 import json
@@ -22,7 +22,7 @@ HUNDREDTHS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """What Classroom 50 says of a submission, in the environment of its autograder."""
+    """A submission, as Classroom 50 describes it in the environment of its autograder."""
 
     classroom: str
     assignment: str
@@ -33,7 +33,7 @@ class Release:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read it. Raises LookupError with the names of the variables that are missing."""
+        """Read the variables. Raises LookupError with the names of those that are missing."""
         wanted = {"classroom": "CLASSROOM", "assignment": "ASSIGNMENT", "submission": "SUBMISSION_TAG"}
         missing = [name for name in wanted.values() if name not in environment]
         if missing:
@@ -46,12 +46,12 @@ class Release:
 def to_classroom50(report: Report, release: Release, now: datetime) -> str:
     """Return result.json. `now` is when grading ended.
 
-    The format shows each test to its student, and has no way to hide one; so `report` is one as they see it, and what
-    is hidden of it is a test that is not passed, out of 0.
+    The format shows every test to the student and cannot hide one. So `report` is one as students see it, and the
+    hidden checks of an exercise are one test that is not passed, worth 0.
     """
-    found = entries(report)
-    count = Counter(_name(entry) for entry in found)
-    tests = [_test(entry, alone=count[_name(entry)] == 1) for entry in found]
+    every = entries(report)
+    count = Counter(_name(entry) for entry in every)
+    tests = [_test(entry, alone=count[_name(entry)] == 1) for entry in every]
     document = {
         "schema": SCHEMA,
         "classroom": release.classroom,

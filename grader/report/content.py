@@ -27,7 +27,7 @@ from grader.report.phrases import (
     advice_on,
     begun,
     earned_of,
-    first_to_mend,
+    first_to_fix,
     further,
     hidden_of,
     hidden_points,
@@ -213,7 +213,7 @@ def exercise_content(result: ExerciseResult, hints: Help = NONE_OPENED) -> Exerc
     checks = result.checks if attempted else ()
     passed = [check for check in checks if check.outcome is Outcome.PASSED]
     others = [check for check in checks if check.outcome is not Outcome.PASSED]
-    first = first_to_mend(others)
+    first = first_to_fix(others)
     following = [_check(result.id, check, hints, first) for check in others if check is not first]
     is_done = bool(passed) and not others and result.hidden is None
     return ExerciseContent(
@@ -227,7 +227,7 @@ def exercise_content(result: ExerciseResult, hints: Help = NONE_OPENED) -> Exerc
         waiting=tuple(check for check in following if check.outcome is Outcome.SKIPPED),
         passed=tuple(_check(result.id, check, hints, first) for check in passed),
         passing=passing(result) if passed else "",
-        solution=f"`grade solution {result.id}` shows how we wrote it." if is_done else "",
+        solution=f"`grade solution {result.id}` shows the reference solution." if is_done else "",
         hidden=hidden_of(result),
         hints=_hints(result, hints),
         flags=result.flags,

@@ -1,4 +1,7 @@
-"""A report as one flat list, for those who know no exercises: an entry per check, item, and whole that went wrong."""
+"""A report as one flat list, for formats that have no exercises: an entry per check and item.
+
+An exercise or answers file that could not be graded as a whole has an entry of its own.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,11 +21,11 @@ from grader.report.phrases import counted_hidden, hidden_sentence, known
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What became of one check or item, or of an exercise or answers file as a whole.
+    """The result of one check or item, or of an exercise or answers file as a whole.
 
     `group` is `<exercise>` or `quiz.<quiz>`. `message` and `lines` hold student text, raw: a renderer makes it safe.
-    A void exercise has nothing to earn, whatever its checks earned. What is `hidden` is one entry for each exercise,
-    with nothing to earn either: it says how many checks there are, and is never full.
+    A void exercise is worth 0 points, whatever its checks earned. The hidden checks of an exercise are one entry,
+    marked `hidden` and worth 0 points, which counts them and is never full.
     """
 
     group: str
@@ -39,7 +42,7 @@ class Entry:
 
     @property
     def is_full(self) -> bool:
-        """Tell whether nothing more can be earned, and nothing went wrong."""
+        """Tell whether it earned all its points, and nothing went wrong."""
         return (
             not self.hidden
             and self.points >= self.max_points
@@ -54,13 +57,13 @@ def entries(report: Report) -> list[Entry]:
 
 
 WHOLE = "whole"
-_TOLD_LATER = {Outcome.NOT_ATTEMPTED, Outcome.SKIPPED}
+_LAST = {Outcome.NOT_ATTEMPTED, Outcome.SKIPPED}
 
 
 def worst_first(found: list[Entry]) -> list[Entry]:
-    """Return what is not full, most severe first and what is not written last; else in the order of the course."""
+    """Return the entries that are not full: most severe first, unwritten and skipped ones last."""
     open_ones = [entry for entry in found if not entry.is_full and not entry.hidden]
-    return sorted(open_ones, key=lambda entry: (entry.outcome in _TOLD_LATER, entry.outcome.severity))
+    return sorted(open_ones, key=lambda entry: (entry.outcome in _LAST, entry.outcome.severity))
 
 
 def exercise_entries(exercise: ExerciseResult) -> Iterator[Entry]:
@@ -75,7 +78,7 @@ def exercise_entries(exercise: ExerciseResult) -> Iterator[Entry]:
             outcome=exercise.outcome,
             points=0.0,
             max_points=whole,
-            message=exercise.message or _said(exercise.outcome),
+            message=exercise.message or _sentence(exercise.outcome),
             lines=tuple(_traceback(exercise.traceback)),
             frame=_innermost(exercise.traceback),
             duration_s=0.0 if exercise.checks else exercise.duration_s,
@@ -88,8 +91,8 @@ def exercise_entries(exercise: ExerciseResult) -> Iterator[Entry]:
             outcome=check.outcome,
             points=0.0 if void else check.points,
             max_points=0.0 if void else check.max_points,
-            message="" if check.outcome is Outcome.PASSED else check.rationale or _said(check.outcome),
-            lines=tuple(_explained(check)),
+            message="" if check.outcome is Outcome.PASSED else check.rationale or _sentence(check.outcome),
+            lines=tuple(_details(check)),
             frame=_innermost(check.traceback),
             duration_s=check.duration_s,
         )
@@ -106,7 +109,7 @@ def exercise_entries(exercise: ExerciseResult) -> Iterator[Entry]:
         )
 
 
-def _said(outcome: Outcome) -> str:
+def _sentence(outcome: Outcome) -> str:
     return f"{str(outcome).replace('_', ' ').capitalize()}."
 
 
@@ -114,7 +117,7 @@ def _innermost(frames: tuple[Frame, ...]) -> Frame | None:
     return frames[-1] if frames else None
 
 
-def _explained(check: CheckResult) -> Iterator[str]:
+def _details(check: CheckResult) -> Iterator[str]:
     if check.counterexample is not None:
         for row in example_rows(check.counterexample):
             yield f"{row.name}:\n{row.value}" if "\n" in row.value else f"{row.name}: {row.value}"

@@ -1,8 +1,9 @@
-"""GitHub Actions: annotations in the log, and a page in Markdown for the summary of a job.
+"""GitHub Actions: annotations in the log, and Markdown for the summary of a job.
 
 GitHub shows ten annotations of a kind in a step, so the nine worst are written, and a tenth that counts the others. A
-line of the log that starts with `::` or holds `##[` is a command; the report in the log stands between `stop-commands`
-and a token that nobody could know when their code ran, and every annotation is escaped by the runner's own rules.
+line of the log that starts with `::` or holds `##[` is a command. So the report in the log stands between
+`stop-commands` and a token that is made after the submission has run, and every annotation is escaped by the rules of
+the runner.
 """
 
 import html
@@ -11,63 +12,63 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from grader.core.model import Outcome, Report
+from grader.core.model import Report
 from grader.core.safetext import one_line, printable
 from grader.report.entries import Entry, entries, worst_first
-from grader.report.phrases import all_hidden, earned, earned_of, hidden_sentence, share
+from grader.report.phrases import all_hidden, earned, earned_of, hidden_sentence, share, void_sentence
 from grader.report.text_layout import Style, amount
 from grader.report.text_report import to_text
 
 MOST_ANNOTATIONS = 10
-MOST_BYTES = 2**20  # GitHub drops a summary that is longer, all of it
-_COUNT_BYTES = 80  # of the line that counts what did not fit
-_MESSAGE = 1000
-_TOLD = 4000
+MOST_BYTES = 2**20  # GitHub drops a longer summary altogether
+_COUNT_BYTES = 80  # reserved for the line that counts what did not fit
+_MAX_MESSAGE = 1000
+_MAX_DETAILS = 4000
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryPaths:
-    """Where a submission lies in the repository, `""` or `path/to/it/`, and the file in it of each exercise."""
+    """The folder of a submission in its repository, `""` or `path/to/it/`, and the file of each exercise in it."""
 
     root: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-def to_github(report: Report, style: Style, token: str, places: RepositoryPaths | None = None) -> str:
-    """Return what to print in a step: the report as text, where no command is read, then annotations.
+def to_github(report: Report, style: Style, token: str, paths: RepositoryPaths | None = None) -> str:
+    """Return what to print in a step: the report as text, with commands stopped, then annotations.
 
-    `token` is random and made after grading. Without `places`, annotations name no file.
+    `token` is random and made after grading. Without `paths`, annotations name no file.
     """
     text = [f"::stop-commands::{token}", to_text(report, style), f"::{token}::"]
-    return "\n".join([*text, *_annotations(report, places)])
+    return "\n".join([*text, *_annotations(report, paths)])
 
 
-def _annotations(report: Report, places: RepositoryPaths | None) -> Iterator[str]:
+def _annotations(report: Report, paths: RepositoryPaths | None) -> Iterator[str]:
     found = worst_first(entries(report))
     shown = found if len(found) <= MOST_ANNOTATIONS else found[: MOST_ANNOTATIONS - 1]
     for entry in shown:
-        yield _annotation(entry, places)
+        yield _annotation(entry, paths)
     if more := len(found) - len(shown):
         message = f"{more} more are not shown here: read the summary of this job, or the log."
         yield f"::error title=and {more} more::{_data(message)}"
 
 
-def _annotation(entry: Entry, places: RepositoryPaths | None) -> str:
-    properties = _where(entry, places) if places is not None else {}
+def _annotation(entry: Entry, paths: RepositoryPaths | None) -> str:
+    properties = _where(entry, paths) if paths is not None else {}
     properties["title"] = f"{entry.group}: {entry.title} ({amount(entry.points, entry.max_points)})"
     written = ",".join(f"{name}={_property(one_line(value))}" for name, value in properties.items())
-    return f"::error {written}::{_data(printable(_told(entry), limit=_MESSAGE))}"
+    return f"::error {written}::{_data(printable(_details_of(entry), limit=_MAX_MESSAGE))}"
 
 
-def _where(entry: Entry, places: RepositoryPaths) -> dict[str, str]:
+def _where(entry: Entry, paths: RepositoryPaths) -> dict[str, str]:
     if entry.frame is not None:
-        return {"file": f"{places.root}{entry.frame.path}", "line": str(entry.frame.line)}
-    path = places.files.get(entry.group)
-    return {"file": f"{places.root}{path}", "line": "1"} if path else {}
+        return {"file": f"{paths.root}{entry.frame.path}", "line": str(entry.frame.line)}
+    path = paths.files.get(entry.group)
+    return {"file": f"{paths.root}{path}", "line": "1"} if path else {}
 
 
-def _told(entry: Entry) -> str:
+def _details_of(entry: Entry) -> str:
     return "\n".join([entry.message, *entry.lines])
 
 
@@ -82,10 +83,13 @@ def _property(text: str) -> str:
 # --- the summary
 
 
-def to_markdown(report: Report, room: int = MOST_BYTES) -> str:
-    """Return the report as GitHub Markdown of at most `room` bytes: what does not fit is counted, not cut in two."""
+def to_markdown(report: Report, limit: int = MOST_BYTES) -> str:
+    """Return the report as GitHub Markdown of at most `limit` bytes in UTF-8; entries that do not fit are counted.
+
+    Returns "" where not even the table fits.
+    """
     head = f"{_heading(report)}\n\n{_table(report)}\n"
-    left = room - len(head.encode()) - _COUNT_BYTES
+    left = limit - len(head.encode()) - _COUNT_BYTES
     if left < 0:
         return ""
     parts = [_details(entry) for entry in worst_first(entries(report))]
@@ -96,13 +100,12 @@ def to_markdown(report: Report, room: int = MOST_BYTES) -> str:
 
 
 def _heading(report: Report) -> str:
-    void = [safe(e.id) for e in report.exercises if e.outcome is Outcome.INTERNAL_ERROR]
     hidden = all_hidden(report.exercises)
     lines = [f"## {earned(report)}, {share(report)}"]
     if hidden is not None:
         lines.append(hidden_sentence(hidden))
-    if void:
-        lines.append(f"Not counted, through a fault of ours: {', '.join(void)}. Please grade again.")
+    if void := void_sentence(report, "Please grade again.", safe):
+        lines.append(void)
     lines.append(f"Isolation level {report.isolation.level} of 3.")
     return "\n\n".join(lines)
 
@@ -119,11 +122,14 @@ def _table(report: Report) -> str:
 def _details(entry: Entry) -> str:
     earned = amount(entry.points, entry.max_points)
     summary = f"{safe(entry.group)}&#58; {safe(entry.title)} ({earned})"
-    body = html.escape(printable(_told(entry), limit=_TOLD))
-    # A blank line before <pre>: from there on only </pre> ends it, and blank lines of a student's do not.
+    body = html.escape(printable(_details_of(entry), limit=_MAX_DETAILS))
+    # A blank line comes before <pre>: then only </pre> ends the block, and blank lines in a student's text do not.
     return f"\n<details><summary>{summary}</summary>\n\n<pre>{body}</pre>\n\n</details>\n"
 
 
 def safe(text: str) -> str:
-    """Return a line of any origin as text in Markdown and HTML: no character reference is markup, link or mention."""
+    """Return an untrusted line as text in Markdown and HTML.
+
+    Punctuation becomes character references, which are never read as markup, link or mention.
+    """
     return _PUNCTUATION.sub(lambda found: f"&#{ord(found[0])};", one_line(text))

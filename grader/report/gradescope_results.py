@@ -1,7 +1,7 @@
 """Gradescope's results.json, by its autograder specification: an entry per check and item.
 
-What students may see is visible; what they may not is `hidden`, which shows it to instructors, and counts. Gradescope
-then hides the total too, so nothing else is ever hidden. Every text is `text`, which Gradescope escapes.
+A test that students may see is `visible`. Another is `hidden`: it counts, and only instructors see it. Gradescope then
+hides the total too, so nothing else is ever hidden. Every text has the format `text`, which Gradescope escapes.
 """
 
 import json
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from grader.core.model import Outcome, Report, Seen
+from grader.core.model import Report, Seen
 from grader.core.safetext import one_line, printable
 from grader.report.entries import Entry, entries
-from grader.report.phrases import all_hidden, earned, hidden_sentence
+from grader.report.phrases import all_hidden, earned, hidden_sentence, void_sentence
 from grader.report.redaction import shown, unseen
 from grader.report.text_layout import amount
 
@@ -21,8 +21,8 @@ MOST_OUTPUT = 8000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Handed:
-    """What Gradescope says of a submission: out of how many points it is, when it came, how often there was one."""
+class SubmissionMetadata:
+    """What Gradescope says of a submission: the points of the assignment, the times, and the number of the attempt."""
 
     total_points: float | None = None
     created_at: datetime | None = None
@@ -30,14 +30,14 @@ class Handed:
     attempt: int = 1
 
 
-def read_metadata(text: str) -> Handed:
-    """Read a submission_metadata.json. Raises ValueError where it is none."""
+def read_metadata(text: str) -> SubmissionMetadata:
+    """Read the text of a submission_metadata.json. Raises ValueError where it is not one."""
     document = json.loads(text)
     if not isinstance(document, dict):
-        raise ValueError("submission_metadata.json holds no object.")  # noqa: TRY004 - its caller reads one error
+        raise ValueError("submission_metadata.json is not a JSON object.")  # noqa: TRY004 - callers catch ValueError alone
     assignment = document.get("assignment") or {}
     total = assignment.get("total_points")
-    return Handed(
+    return SubmissionMetadata(
         total_points=float(total) if total else None,
         created_at=_time(document.get("created_at")),
         due_date=_time(_own_due_date(document) or assignment.get("due_date")),
@@ -46,7 +46,7 @@ def read_metadata(text: str) -> Handed:
 
 
 def _own_due_date(document: dict[str, Any]) -> Any:
-    """Return the due date of the one student whose extension moved it."""
+    """Return the due date of a single student, who may have an extension; None for a group."""
     users: list[dict[str, Any]] = document.get("users") or []
     return (users[0].get("assignment") or {}).get("due_date") if len(users) == 1 else None
 
@@ -56,23 +56,23 @@ def _time(text: str | None) -> datetime | None:
 
 
 def to_gradescope(
-    report: Report, handed: Handed | None = None, seen: Mapping[str, Seen] | None = None
+    report: Report, metadata: SubmissionMetadata | None = None, seen: Mapping[str, Seen] | None = None
 ) -> str:
     """Return results.json. The score is scaled where the assignment is out of another number of points.
 
-    `report` is whole and counts as a whole; `seen` tells how much of each exercise students see.
+    `report` is whole, and all of it counts; `seen` says how much of each exercise students see.
     """
     visible = shown(report, seen or {})
     secret = unseen(report, seen or {})
-    handed = handed or Handed()
-    total = handed.total_points or report.max_points
+    metadata = metadata or SubmissionMetadata()
+    total = metadata.total_points or report.max_points
     score = report.points if total == report.max_points else report.score * total
     numbers = _numbered([*_entries(visible), *_entries(secret)])
     open_count = len(_entries(visible))
     document = {
         "score": score,
         "execution_time": sum(exercise.duration_s for exercise in visible.exercises),
-        "output": "\n".join(_summary(visible, handed, score, total)),
+        "output": "\n".join(_summary(visible, metadata, score, total)),
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",
@@ -96,7 +96,7 @@ def _entries(report: Report) -> list[Entry]:
 
 
 def _numbered(found: list[Entry]) -> list[tuple[Entry, str]]:
-    """Return entries with their numbers: 2.3 is the third of the second exercise or quiz."""
+    """Return each entry with its number: 2.3 is the third entry of the second exercise or quiz."""
     numbered: list[tuple[Entry, str]] = []
     groups: dict[str, int] = {}
     for entry in found:
@@ -118,22 +118,19 @@ def _test(entry: Entry, number: str, visibility: str) -> dict[str, Any]:
     }
 
 
-def _summary(report: Report, handed: Handed, score: float, total: float) -> list[str]:
-    """Say what students may read, all of it of the report as they see it: the score is not, where checks are hidden."""
+def _summary(report: Report, metadata: SubmissionMetadata, score: float, total: float) -> list[str]:
+    """Return what students read first, from the report as they see it; where checks are hidden, without the score."""
     hidden = all_hidden(report.exercises)
     lines = [f"{earned(report)}."]
     if hidden is not None:
         lines.append(hidden_sentence(hidden))
     elif total != report.max_points:
         lines.append(f"This assignment is out of {total:g}, so that is {amount(score, total)} here.")
-    void = [one_line(e.id) for e in report.exercises if e.outcome is Outcome.INTERNAL_ERROR]
-    if void:
-        lines.append(
-            f"Not counted, through a fault of ours: {', '.join(void)}. Please ask to have it graded again."
-        )
-    if handed.attempt > 1:
-        lines.append(f"Attempt {handed.attempt}.")
-    if handed.created_at and handed.due_date and handed.created_at > handed.due_date:
+    if void := void_sentence(report, "Please ask to have it graded again.", one_line):
+        lines.append(void)
+    if metadata.attempt > 1:
+        lines.append(f"Attempt {metadata.attempt}.")
+    if metadata.created_at and metadata.due_date and metadata.created_at > metadata.due_date:
         lines.append("Handed in after the due date; Gradescope applies the late policy of the assignment.")
     lines.append(f"Isolation level {report.isolation.level} of 3.")
     return lines

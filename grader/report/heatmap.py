@@ -1,7 +1,7 @@
-"""A picture for a terminal: three planes side by side, in colors, or in characters where there are none.
+"""Draws a picture in a terminal: three planes side by side, in colors, or in characters where there is no color.
 
-The 256 colors are drawn by every terminal in use, and the same in light and dark ones; true color is not there in
-some. Blue and orange stay apart for color-blind people.
+Every terminal in use draws the 256 colors, and the same ones on light and dark backgrounds; some lack true color.
+Color-blind people can tell blue from orange.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from grader.report.text_layout import BODY, Style, columns, paragraph
 
 PANEL = 22  # three of them, two gaps and the indent are 76 columns
 _GAP = 2
-_SMALL = PANEL // 2  # so small a plane gets two columns for each value
+_SMALL = PANEL // 2  # a plane of at most this size gets two columns for each value
 
 _TWO_SIDED = (25, 32, 74, 117, 153, 255, 223, 215, 208, 166, 130)
 _ONE_SIDED = (17, 18, 24, 30, 36, 72, 108, 114, 150, 186, 228)
@@ -23,7 +23,7 @@ _LABELS = {"expected": "green", "got": "red"}
 
 
 def heatmap(picture: Picture, style: Style) -> Iterator[str]:
-    """Draw a picture as indented lines."""
+    """Yield a picture as indented lines."""
     yield from paragraph(caption(picture), style)
     drawn = panels(picture)
     fitting = max(1, (style.width - BODY + _GAP) // (PANEL + _GAP))
@@ -37,7 +37,7 @@ def heatmap(picture: Picture, style: Style) -> Iterator[str]:
 
 
 def _block(panel: Panel, style: Style) -> list[tuple[str, int]]:
-    """Return the lines of one panel, each with its width in columns: a label, the plane, its extent."""
+    """Return the lines of one panel, each with its width in columns: label, plane, smallest and largest value."""
     colored = style.color and style.unicode
     plane = shrunk(panel, PANEL * (2 if colored else 1), PANEL)
     wide = 2 if len(plane[0]) <= _SMALL and len(plane) <= _SMALL else 1
@@ -66,7 +66,7 @@ def _full(scale: Scale, plane: Plane, style: Style) -> list[str]:
 
 
 def _halves(scale: Scale, plane: Plane, style: Style) -> list[str]:
-    """Draw two rows in one line: the upper half of a character has one color, the lower another."""
+    """Draw two rows in one line: the upper half of each character in the color of one row, the lower in the other."""
     colors: list[list[int | None]] = [[_color(scale, value) for value in row] for row in plane]
     if len(colors) % 2:
         colors.append([None] * len(plane[0]))
@@ -75,7 +75,7 @@ def _halves(scale: Scale, plane: Plane, style: Style) -> list[str]:
 
 
 def _painted(cells: list[tuple[int | None, int | None]], wide: int, style: Style) -> str:
-    """Draw cells of an upper and a lower color; wide ones have the upper color alone."""
+    """Draw cells of an upper and a lower color; a cell of two columns has the upper color alone."""
     character = "█" if wide == 2 else "▀"
     runs = ((colors, len(list(run))) for colors, run in groupby(cells))
     return "".join(style.shade(character * (count * wide), *colors) for colors, count in runs)
@@ -85,7 +85,7 @@ def _painted(cells: list[tuple[int | None, int | None]], wide: int, style: Style
 
 
 def _symbol(panel: Panel, value: float | None, style: Style) -> str:
-    """Return two characters, of which the first alone will do."""
+    """Return two characters; where a value has one column, the first is enough."""
     if value is None:
         return "??"
     if panel.name != "difference":
@@ -97,7 +97,7 @@ def _symbol(panel: Panel, value: float | None, style: Style) -> str:
     return sign + (sign if 2 * abs(value) > panel.scale.ends[1] else " ")
 
 
-# --- what it means
+# --- the legend
 
 
 def _legend(drawn: tuple[Panel, ...], style: Style) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What all our pages have in common: a document that loads nothing and runs nothing, and its smallest parts."""
+"""The frame of every HTML page: a document that loads nothing and runs nothing, and its smallest parts."""
 
 import base64
 import hashlib
@@ -6,16 +6,15 @@ from pathlib import Path
 
 from grader.report.html_markup import Markup, tag
 
-_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'"  # should anything slip through, it loads and runs nothing
-)
+# Markup that was left unescaped by mistake would still load and run nothing.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 NOTHING = Markup("")
 
 
 def document(title: str, *body: str, style: str = "", script: str = "") -> str:
-    """Return a page of these parts, with the style of all pages and some of its own.
+    """Return a page of these parts, with page.css and the given `style`.
 
-    A page with a script runs that one and no other, and has no style but what stands in its head.
+    The policy of a page with a script allows that script alone, and the style in its head alone.
     """
     style = Path(__file__).with_name("page.css").read_text(encoding="utf-8") + style
     policy = _policy(style, script) if script else _POLICY
@@ -45,17 +44,17 @@ def _digest(text: str) -> str:
 
 
 def skip(text: str, target: str) -> Markup:
-    """Return the link that lets the keyboard pass over what comes first."""
+    """Return a link that skips to `target`, for people who use a keyboard."""
     return tag("a", text, href=f"#{target}", class_="skip")
 
 
 def bar(points: float, max_points: float) -> Markup:
-    """Draw a share; the numbers beside it say the same in words."""
+    """Draw a share as a bar, which screen readers skip: the numbers beside it say the same."""
     share = points / max_points if max_points else 0.0
     filled = tag("span", style=f"width: {100 * share:.1f}%")
     return tag("span", filled, class_="bar full" if share >= 1 else "bar", aria_hidden="true")
 
 
 def opening(summary: Markup, *body: str) -> Markup:
-    """Return what a reader opens: its first line, and what is behind it."""
+    """Return a section that a reader opens by its first line."""
     return tag("details", tag("summary", summary), tag("div", *body, class_="body"))

@@ -1,4 +1,4 @@
-"""Builds HTML so that no text of anybody's is taken for a tag: what is not Markup is escaped where it is put in."""
+"""Builds HTML in which untrusted text is never read as a tag: whatever is not Markup is escaped when it is inserted."""
 
 import html
 import itertools
@@ -24,7 +24,7 @@ class Markup(str):
 
 
 def text(value: str) -> Markup:
-    """Return text of any origin as HTML: harmless, with what would steer a reader's eye spelled out."""
+    """Return untrusted text as HTML: escaped, with control and bidirectional characters spelled out."""
     return Markup(html.escape(printable(value, limit=_MAX_TEXT)))
 
 
@@ -41,20 +41,20 @@ def tag(name: str, /, *children: str, **attributes: str | int | float | None) ->
 
 
 def joined(children: Iterable[str]) -> Markup:
-    """Return children one after the other, escaping those that are no Markup."""
+    """Return children one after the other, escaping those that are not Markup."""
     return Markup("".join(child if isinstance(child, Markup) else text(child) for child in children))
 
 
 def inline(value: str) -> Markup:
-    """Return one line of text, with what stands in backticks as code, and in double stars strong."""
+    """Return one line of text: `code` in backticks becomes <code>, text in double stars <strong>."""
     pieces = " ".join(value.split()).split("`")
-    if len(pieces) % 2 == 0:  # a backtick without its partner is a backtick
+    if len(pieces) % 2 == 0:  # a backtick without a second one stays a backtick
         return text("`".join(pieces))
     return joined(tag("code", piece) if n % 2 else _strong(piece) for n, piece in enumerate(pieces))
 
 
 def _strong(value: str) -> Markup:
-    """Return text with what stands between double stars as strong; 2 ** 3 is a power."""
+    """Return text with <strong> for text between double stars; 2 ** 3 is a power, and stays."""
     return joined(
         tag("strong", piece) if n % 2 else text(piece) for n, piece in enumerate(_STRONG.split(value))
     )
@@ -71,7 +71,7 @@ def prose(value: str) -> Markup:
 
 
 def _blocks(value: str) -> Iterator[Markup]:
-    """Yield the blocks of a text; code goes on over a blank line, everything else ends with one."""
+    """Yield the blocks of a text; a blank line ends every block but code."""
     for kind, found in itertools.groupby(_kinds(value.split("\n")), key=lambda pair: pair[0]):
         lines = [line for _, line in found]
         if kind == "code":
@@ -105,12 +105,12 @@ def _table(lines: list[str]) -> Markup:
     """Return a table; the row above a rule of dashes is its head."""
     rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
     headed = len(rows) > 1 and all(_RULE.fullmatch(cell) for cell in rows[1])
-    told = [
+    body = [
         tag("tr", *(tag("th" if headed and not n else "td", inline(cell)) for cell in row))
         for n, row in enumerate(rows)
         if not (headed and n == 1)
     ]
-    return tag("table", *told, class_="small")
+    return tag("table", *body, class_="small")
 
 
 def preformatted(value: str, **attributes: str | None) -> Markup:

@@ -1,6 +1,6 @@
-"""A report as one HTML page: no network, no script; read by eye, by keyboard, by screen reader, or on paper.
+"""A report as one HTML page, without network or script, for screen, keyboard, screen reader and paper.
 
-The first failure of an exercise is told in full, every further one can be opened.
+The first failure of an exercise is shown in full. Every further one is a line that can be opened.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,10 +38,10 @@ from grader.report.phrases import (
 )
 from grader.report.svg import figure
 
-_CLASSES = {Status.PASSED: "pass", Status.FAILED: "fail", Status.WAITING: "wait", Status.VOID: "ours"}
+_CLASSES = {Status.PASSED: "pass", Status.FAILED: "fail", Status.WAITING: "wait", Status.VOID: "void"}
 _INSIDE = "main { max-width: none; padding: 0 .25rem .25rem; } article { margin: 0; }"
 _WORDS = {
-    Outcome.INTERNAL_ERROR: "our fault",
+    Outcome.INTERNAL_ERROR: "grader error",
     Outcome.NOT_ATTEMPTED: "not written",
     Outcome.RAISED: "exception",
     Outcome.SKIPPED: "waits",
@@ -49,7 +49,7 @@ _WORDS = {
 
 
 def to_html(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
-    """Return the report as the text of an HTML page; `hints` says of exercises which of their hints are open."""
+    """Return the report as the text of an HTML page; `hints` holds the open hints of exercises, by id."""
     parts = [_overview(report), _exercises(report.exercises, hints), _quizzes(report.quizzes)]
     return document(
         f"{earned(report)} - convgrader",
@@ -61,7 +61,7 @@ def to_html(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
 
 
 def exercise_page(result: ExerciseResult) -> str:
-    """Return one exercise, a cell of a notebook, as a page to stand in another page."""
+    """Return one exercise, a cell of a notebook, as a page that is shown inside another page."""
     article = _exercise("exercise", exercise_content(result, Help(is_file=False)))
     return document(f"{result.id} - convgrader", tag("main", article), style=_INSIDE)
 

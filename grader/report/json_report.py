@@ -8,51 +8,57 @@ import msgspec
 from grader.core.model import Report
 
 FORMAT = "convgrader/report/1"
-_ADDED = frozenset({"hidden", "picture"})  # fields younger than the format: a report from before lacks them
+_ADDED = frozenset(
+    {"hidden", "picture"}
+)  # fields that the format did not have at first: an older report lacks them
 
 
 def to_document(report: Report) -> dict[str, Any]:
-    """Return the report as plain dicts and lists, every text of it valid Unicode."""
+    """Return the report as plain dicts and lists, with every text valid Unicode."""
     try:
         document = msgspec.msgpack.decode(msgspec.msgpack.encode(report))
-    except UnicodeEncodeError:  # looking at each text takes ten times as long, and few reports need it
+    except UnicodeEncodeError:  # checking each text takes ten times as long, and few reports need it
         document = valid(msgspec.to_builtins(report))
     return {"format": FORMAT, **document}
 
 
 def to_json(report: Report, *, indent: int | None = 1) -> str:
-    """Return the report as JSON text: ASCII only, so that no reader needs to guess its encoding."""
+    """Return the report as JSON text: ASCII only, so that no reader has to guess the encoding."""
     return json.dumps(to_document(report), indent=indent, allow_nan=False)
 
 
 def from_json(text: str) -> Report:
-    """Read a report back. Raises ValueError where `text` is not exactly what `to_json` writes, or once wrote."""
+    """Read a report. Raises ValueError unless `text` is exactly what `to_json` writes or wrote."""
     document = json.loads(text, parse_constant=_refuse_constant)
     found = document.pop("format", None) if isinstance(document, dict) else None
     if found != FORMAT:
-        raise ValueError(f"This is no report of the format {FORMAT}: its format is {found!r}.")
+        raise ValueError(f"This is not a report of the format {FORMAT}: its format is {found!r}.")
     try:
         report = msgspec.convert(document, Report)
     except msgspec.ValidationError as error:
-        raise ValueError(f"This report does not keep to {FORMAT}: {error}.") from None
-    if _as_before(to_document(report)) != _as_before({"format": FORMAT, **document}):
-        raise ValueError(f"This report does not keep to {FORMAT}: it lacks fields, or has others.")
+        raise ValueError(f"This report does not follow {FORMAT}: {error}.") from None
+    if _without_empty_added(to_document(report)) != _without_empty_added({"format": FORMAT, **document}):
+        raise ValueError(f"This report does not follow {FORMAT}: fields are missing or unknown.")
     return report
 
 
-def _as_before(value: Any) -> Any:
-    """Return a document without the younger fields that hold nothing."""
+def _without_empty_added(value: Any) -> Any:
+    """Return a document without the added fields that are empty."""
     if isinstance(value, dict):
-        return {key: _as_before(item) for key, item in value.items() if not (key in _ADDED and item is None)}
-    return [_as_before(item) for item in value] if isinstance(value, list) else value
+        return {
+            key: _without_empty_added(item)
+            for key, item in value.items()
+            if not (key in _ADDED and item is None)
+        }
+    return [_without_empty_added(item) for item in value] if isinstance(value, list) else value
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"This is no JSON: it holds {name}.")
+    raise ValueError(f"This is not JSON: it holds {name}.")
 
 
 def valid(value: Any) -> Any:
-    """Return `value` as JSON has it, with lone surrogates spelled out: many readers refuse them."""
+    """Return `value` as JSON types, with lone surrogates spelled out: many readers refuse them."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, dict):

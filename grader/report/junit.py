@@ -1,8 +1,8 @@
 """JUnit XML, as Jenkins and GitLab read it: one suite per exercise and quiz, one case per check and item.
 
-What a student got wrong is a <failure>; an exception, a limit or a fault of ours is an <error>.
+What a student got wrong is a <failure>; an exception, a limit or an error in the grader is an <error>.
 `classname` is unique to the case, because GitLab drops a second case of the same name. There is no
-<system-out>: both read attachment tags in it, and a student could print those.
+<system-out>: both read attachment tags in it, and a submission could print those.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ def to_junit(report: Report) -> str:
 def _suite(root: ET.Element, name: str, part: ExerciseResult | QuizResult, cases: list[ET.Element]) -> None:
     suite = ET.SubElement(root, "testsuite", name=name)
     _count(suite, cases)
-    properties = ET.SubElement(suite, "properties")  # JUnit knows no points
+    properties = ET.SubElement(suite, "properties")  # JUnit has no points
     ET.SubElement(properties, "property", name="points", value=f"{part.points:g}")
     ET.SubElement(properties, "property", name="max_points", value=f"{part.max_points:g}")
     if isinstance(part, ExerciseResult) and part.hidden is not None:
@@ -85,7 +85,7 @@ def _case(name: str, classname: str, time_s: float) -> ET.Element:
 
 
 def _end(case: ET.Element, outcome: Outcome, message: str, lines: Iterable[str], *, kind: str = "") -> None:
-    """Say how a case ended. Safe text is legal XML: it spells out every character that XML 1.0 forbids."""
+    """Add the result of a case. Printable text is legal XML: every character that XML 1.0 forbids is spelled out."""
     if outcome is Outcome.PASSED:
         return
     if outcome is Outcome.SKIPPED:

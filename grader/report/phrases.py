@@ -1,7 +1,7 @@
-"""What every report for people says, whatever it is set in: what to mend first, why, and what to do next."""
+"""The sentences of a report for people, the same in text and HTML: what to fix first, why, and what to do next."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -9,12 +9,15 @@ from grader.core.model import CheckResult, Diagnosis, ExerciseResult, Hidden, Ou
 from grader.report.redaction import WITHHELD
 from grader.report.text_layout import amount, number
 
-_TOLD_LATER = {Outcome.NOT_ATTEMPTED: 1, Outcome.INTERNAL_ERROR: 2, Outcome.SKIPPED: 3}
+_LATER = {Outcome.NOT_ATTEMPTED: 1, Outcome.INTERNAL_ERROR: 2, Outcome.SKIPPED: 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Help:
-    """What there is to go on with: hints opened so far, of how many, and a file to open and to replay, or a cell."""
+    """What helps a student go on with an exercise: the hints opened so far, and how many there are.
+
+    `is_file` tells that the code is a file, to be opened and replayed, and not a cell of a notebook.
+    """
 
     opened: tuple[str, ...] = ()
     count: int = 0
@@ -25,9 +28,9 @@ NONE_OPENED = Help()
 NOTHING_KNOWN: Mapping[str, Help] = MappingProxyType({})
 
 
-def first_to_mend(others: Sequence[CheckResult]) -> CheckResult | None:
-    """Return the first check that went wrong; else the first not yet written, or broken by us."""
-    return min(others, key=lambda check: _TOLD_LATER.get(check.outcome, 0), default=None)
+def first_to_fix(others: Sequence[CheckResult]) -> CheckResult | None:
+    """Return the first failing check; else the first that is not written yet, void, or skipped. None without any."""
+    return min(others, key=lambda check: _LATER.get(check.outcome, 0), default=None)
 
 
 def further(exercise: str, hints: Help) -> str:
@@ -41,64 +44,64 @@ def further(exercise: str, hints: Help) -> str:
 
 
 def advice_on(exercise: str, check: CheckResult, hints: Help, case: str) -> str:
-    """Say how to get on with a check; one that keeps its input to itself has none to work out."""
+    """Say what to do about a check. Where its input is not shown, there is none to work out by hand."""
     if check.rationale == WITHHELD and check.outcome in (Outcome.CRASHED, Outcome.RAISED, Outcome.FAILED):
         return f"Its title says what it asks for: try your code on such inputs. Stuck? {further(exercise, hints)}"
     return advice(exercise, check.outcome, hints, case)
 
 
 def advice(exercise: str, outcome: Outcome, hints: Help, case: str = "") -> str:
-    """Say how to get on with a check that ended like this; `case` are the words by which `grade replay` knows it.
+    """Say what to do about a check with this outcome; `case` is the argument of `grade replay`, "" for no replay.
 
-    A cell of a notebook is no file: there is none to open, and none to replay.
+    A cell of a notebook is not a file: it can be neither opened nor replayed.
     """
     case = case if hints.is_file else ""
-    nudge = f"Stuck? {further(exercise, hints)}"
+    stuck = f"Stuck? {further(exercise, hints)}"
     match outcome:
         case Outcome.INTERNAL_ERROR:
-            return "Grade again; if it stays, tell your instructor. It costs you no points."
+            return "Grade again. If it happens again, tell your instructor. It costs you no points."
         case Outcome.TAMPERING:
-            return "Graded code may only compute. Take out what does more than that, then grade again."
+            return "Your code may only compute. Remove what does more than that, then grade again."
         case Outcome.TIME_LIMIT:
-            return f"Look for a loop that never ends, or that visits every element in Python.{_replay(case)} {nudge}"
+            return f"Look for a loop that never ends, or that visits every element in Python.{_replay(case)} {stuck}"
         case Outcome.MEMORY_LIMIT:
-            return f"Look for a tensor much larger than input and result together. {nudge}"
+            return f"Look for a tensor that is much larger than the input and the result. {stuck}"
         case Outcome.OUTPUT_LIMIT:
-            return "Take out what prints, at least inside loops; then grade again."
+            return "Remove `print` calls, at least those inside loops, then grade again."
         case Outcome.NOT_ATTEMPTED:
             where = (
                 f"Open exercises/{exercise}.py and write it." if hints.is_file else "Write it in the cell."
             )
-            return f"{where} {nudge}"
+            return f"{where} {stuck}"
         case Outcome.CRASHED | Outcome.RAISED:
-            return f"Make this call work first.{_replay(case)} {nudge}"
+            return f"Make this call work first.{_replay(case)} {stuck}"
         case _:
-            return f"Work this input out by hand, then follow your code through it.{_replay(case)} {nudge}"
+            return f"Work this input out by hand, then follow your code through it.{_replay(case)} {stuck}"
 
 
 def _replay(case: str) -> str:
     return f" `grade replay {case} --pdb` stops in it." if case else ""
 
 
-def reason(check: CheckResult, told: Diagnosis | None) -> str:
-    """Say briefly why a check did not pass, where the diagnosis `told` has been told already."""
+def reason(check: CheckResult, shown: Diagnosis | None) -> str:
+    """Say briefly why a check did not pass. The diagnosis `shown` is in the report already, and is not repeated."""
     if check.outcome is Outcome.NOT_ATTEMPTED:
         return "not written yet"
     if check.rationale == WITHHELD:
         return "no details"
     if check.diagnosis is None:
         return check.rationale.rstrip(".")
-    return "the same mistake" if check.diagnosis == told else known(check.diagnosis)
+    return "the same mistake" if check.diagnosis == shown else known(check.diagnosis)
 
 
 def known(diagnosis: Diagnosis) -> str:
-    """Name the known mistake of a diagnosis, or the two that were made together."""
+    """Name the known mistake of a diagnosis, or the two that explain the results together."""
     one, _, other = diagnosis.mistake.partition("+")
     return f"two known mistakes together, {one} and {other}" if other else f"a known mistake, {one}"
 
 
 def dedented(text: str) -> list[str]:
-    """Return the lines of a text without the indent of the first: a caret stays below its character."""
+    """Return the lines of a text without the indent of the first, so that a caret stays below its character."""
     lines = text.rstrip().split("\n")
     indent = len(lines[0]) - len(lines[0].lstrip())
     return [line[indent:] if not line[:indent].strip() else line for line in lines] if text.strip() else []
@@ -110,12 +113,12 @@ def begun(quiz: QuizResult) -> bool:
 
 
 def all_hidden(results: Iterable[ExerciseResult]) -> Hidden | None:
-    """Return what is hidden of several exercises together; None where nothing is."""
+    """Return the hidden checks of several exercises as one sum; None where nothing is hidden."""
     return sum_hidden(result.hidden for result in results)
 
 
 def sum_hidden(parts: Iterable[Hidden | None]) -> Hidden | None:
-    """Return several hidden parts as one; None where there is none."""
+    """Return the sum of several hidden parts; None where there is none."""
     found = [hidden for hidden in parts if hidden is not None]
     if not found:
         return None
@@ -124,20 +127,20 @@ def sum_hidden(parts: Iterable[Hidden | None]) -> Hidden | None:
 
 
 def hidden_points(results: Iterable[ExerciseResult]) -> float:
-    """Return what is hidden of several exercises is worth."""
+    """Return the points of the hidden checks of several exercises."""
     found = all_hidden(results)
     return found.max_points if found is not None else 0.0
 
 
 def counted_hidden(hidden: Hidden) -> str:
-    """Return `3 checks, worth 5 points,`: what is hidden, at the beginning of a sentence."""
+    """Return `3 checks, worth 5 points,`: the beginning of a sentence on hidden checks."""
     checks = f"{hidden.checks} check" if hidden.checks == 1 else f"{hidden.checks} checks"
     points = number(hidden.max_points)
     return f"{checks}, worth {points} {'point' if points == '1' else 'points'},"
 
 
 def hidden_sentence(hidden: Hidden) -> str:
-    """Say what is hidden, and when it counts."""
+    """Say how many checks are hidden, and when they count."""
     verb, pronoun = ("is", "it counts") if hidden.checks == 1 else ("are", "they count")
     return (
         f"{counted_hidden(hidden)} {verb} hidden from you: {pronoun} when your work is graded for the record."
@@ -145,8 +148,12 @@ def hidden_sentence(hidden: Hidden) -> str:
 
 
 def hidden_of(result: ExerciseResult) -> str:
-    """Say what is hidden of an exercise, and what of it is not shown therefore; "" where nothing is."""
-    return f"{hidden_sentence(result.hidden)} What your code prints is left out too." if result.hidden else ""
+    """Say what is hidden of an exercise, and that its output is therefore not shown; "" where nothing is hidden."""
+    return (
+        f"{hidden_sentence(result.hidden)} What your code prints is not shown either."
+        if result.hidden
+        else ""
+    )
 
 
 def passing(result: ExerciseResult) -> str:
@@ -158,7 +165,7 @@ def passing(result: ExerciseResult) -> str:
 
 
 def earned(report: Report) -> str:
-    """Return `28.5/58 points`, and of what, where not everything is shown."""
+    """Return `28.5/58 points`; where checks are hidden, say that these are the points of the others."""
     points = f"{amount(report.points, report.max_points)} points"
     if all_hidden(report.exercises) is None:
         return points
@@ -166,7 +173,7 @@ def earned(report: Report) -> str:
 
 
 def share(report: Report) -> str:
-    """Return the score in percent, and of what, where not everything is shown."""
+    """Return the score in percent; where checks are hidden, say that it is the score of the others."""
     if all_hidden(report.exercises) is None:
         return f"{number(report.score * 100)} %"
     return (
@@ -180,7 +187,7 @@ def not_counted(part: ExerciseResult | QuizResult) -> str:
 
 
 def earned_of(part: ExerciseResult | QuizResult) -> str:
-    """Return what a part earned: `3.5/10`, `3/3, 5 hidden`, or why there is nothing to tell."""
+    """Return what a part earned: `3.5/10`, `3/3, 5 hidden`, or why there are no points to show."""
     if not part.max_points:
         return not_counted(part)
     secret = hidden_points([part]) if isinstance(part, ExerciseResult) else 0.0
@@ -188,25 +195,33 @@ def earned_of(part: ExerciseResult | QuizResult) -> str:
 
 
 def nothing_left(results: Iterable[ExerciseResult]) -> str:
-    """Say that all is done, as far as that is known."""
+    """Say that every check passes, or every check that is not hidden."""
     if all_hidden(results) is None:
         return "Everything passes. Well done."
     return "Everything you can see passes. The rest counts when your work is graded for the record."
 
 
 def isolation(report: Report) -> str:
-    """Say how submissions were locked in, and by which seed their inputs were drawn."""
+    """Say how the worker was isolated, and which seed the inputs were drawn from."""
     found = report.isolation
     layers = f": {', '.join(found.layers)}" if found.layers else ""
     missing = f" Missing here: {', '.join(found.missing)}." if found.missing else ""
     return f"Isolation level {found.level} of 3{layers}.{missing} Seed {report.seed}."
 
 
+def void_sentence(report: Report, request: str, clean: Callable[[str], str] = str) -> str:
+    """Name the exercises that could not be graded, and add a request; "" where there are none.
+
+    `clean` makes an id safe in the format it is written in.
+    """
+    void = [clean(exercise.id) for exercise in report.exercises if exercise.outcome is Outcome.INTERNAL_ERROR]
+    return f"Not counted, through an error in the grader: {', '.join(void)}. {request}" if void else ""
+
+
 def next_step(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
-    """Say what to do after reading a report; "" where there was nothing to earn."""
-    void = [exercise.id for exercise in report.exercises if exercise.outcome is Outcome.INTERNAL_ERROR]
-    if void:
-        return f"Not counted, through a fault of ours: {', '.join(void)}. Please grade again."
+    """Say what to do after reading a report; "" where there are no points to earn."""
+    if void := void_sentence(report, "Please grade again."):
+        return void
     unfinished = [exercise for exercise in report.exercises if not exercise.is_full]
     if not unfinished and report.points >= report.max_points:
         return nothing_left(report.exercises) if report.max_points else ""

@@ -1,6 +1,6 @@
-"""A report as its students may see it: what checks keep to themselves is taken out, and what is hidden is counted.
+"""A report as its students may see it: details and checks that are not revealed are removed, hidden checks counted.
 
-A report is graded and kept whole; how much of it is shown is decided each time it is. Pure functions.
+A report is graded and stored whole. How much of it is shown is decided each time it is shown. Pure functions.
 """
 
 import math
@@ -12,18 +12,20 @@ from grader.core.model import CheckResult, ExerciseResult, Hidden, Outcome, Repo
 
 WITHHELD = "This check keeps its details to itself."
 _WAITS = "Waits for a check that you cannot see."
-_VOID = "This exercise was not graded, through a fault of ours. No points are lost; please grade again."
+_VOID = (
+    "This exercise was not graded, through an error in the grader. You lose no points. Please grade again."
+)
 _ALL = Seen()
 
 
 def shown(report: Report, seen: Mapping[str, Seen]) -> Report:
-    """Return the report as far as students see it. `seen` tells of each exercise how much; of others, all is seen."""
+    """Return the report as its students see it. `seen` says how much of an exercise, by id; of others they see all."""
     exercises = tuple(shown_exercise(result, seen.get(result.id, _ALL)) for result in report.exercises)
     return _with(report, exercises)
 
 
 def unseen(report: Report, seen: Mapping[str, Seen]) -> Report:
-    """Return the checks that `shown` leaves out, whole, in the exercises they are of."""
+    """Return the checks that `shown` removes, whole, in their exercises: for instructors."""
     exercises = tuple(
         replace(result, checks=secret, message="", traceback=(), output="")
         for result in report.exercises
@@ -38,7 +40,7 @@ def _with(report: Report, exercises: tuple[ExerciseResult, ...]) -> Report:
 
 
 def shown_exercise(result: ExerciseResult, seen: Seen) -> ExerciseResult:
-    """Return the result of one exercise as far as students see it. What is shown so already stays as it is."""
+    """Return the result of one exercise as its students see it. A result that was redacted before stays as it is."""
     if result.hidden is not None:
         return result
     secret = _secret(result, seen)
@@ -48,15 +50,15 @@ def shown_exercise(result: ExerciseResult, seen: Seen) -> ExerciseResult:
         return result
     titles = {check.title for check in secret}
     checks = tuple(_shown_check(check, seen, titles) for check in result.checks if check not in secret)
-    # What the code printed goes too, and what speaks of all checks together: a print shows what a check asks for.
-    told = replace(result, checks=checks, message="", traceback=(), output="")
+    # Output, message and traceback belong to all checks together, and a print shows what a hidden check asks for.
+    visible = replace(result, checks=checks, message="", traceback=(), output="")
     if not secret:
-        return told
+        return visible
     hidden = Hidden(checks=len(secret), max_points=math.fsum(check.max_points for check in secret))
     void = result.outcome is Outcome.INTERNAL_ERROR
     outcome = scoring.most_severe({check.outcome for check in checks}) if checks else Outcome.SKIPPED
     return replace(
-        told,
+        visible,
         message=_VOID if void else "",
         outcome=Outcome.INTERNAL_ERROR if void else outcome,
         points=0.0 if void else math.fsum(check.points for check in checks),
@@ -71,7 +73,7 @@ def _secret(result: ExerciseResult, seen: Seen) -> tuple[CheckResult, ...]:
 
 
 def _without_checks(result: ExerciseResult, seen: Seen) -> ExerciseResult:
-    """Take the hidden points out where no check ran. Why none did is the student's to know, unless it is our fault."""
+    """Subtract the hidden points where no check ran. Why none ran is shown, unless it was an error in the grader."""
     if seen.hidden is None:
         return result
     if result.outcome is Outcome.INTERNAL_ERROR:

@@ -1,24 +1,24 @@
-"""Numbers as levels of a color scale: what the pictures of a terminal and of a page have in common."""
+"""Maps numbers to levels of a color scale, for the pictures of a terminal and of a page."""
 
 import math
 from dataclasses import dataclass
 
 from grader.core.model import Picture, Plane
 
-LEVELS = 11  # odd: 0 has the middle one to itself where the scale has two sides
+LEVELS = 11  # odd, so that the middle level of a two-sided scale means 0 and nothing else
 _MIDDLE = LEVELS // 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """From `low` to `high`. With two sides it is centered at 0: negative below the middle, positive above."""
+    """A scale from `low` to `high`. A two-sided one is centered at 0: negative below the middle, positive above."""
 
     low: float
     high: float
     two_sided: bool
 
     def level(self, value: float) -> int:
-        """Return the level of a number, 0 to LEVELS - 1. Only 0 itself has the middle of a two-sided scale."""
+        """Return the level of a number, 0 to LEVELS - 1. The middle of a two-sided scale is for 0 alone."""
         if self.two_sided:
             bound = max(-self.low, self.high) or 1.0
             steps = min(_MIDDLE, max(1, round(abs(value) / bound * _MIDDLE))) if value else 0
@@ -26,12 +26,12 @@ class Scale:
         return round(self.share(value) * (LEVELS - 1))
 
     def share(self, value: float) -> float:
-        """Return how far up from `low` to `high` a number lies, from 0 to 1."""
+        """Return the position of a number between `low` and `high`, in [0, 1]; 0.5 where they are equal."""
         return (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The numbers at both ends of what is drawn beside the picture."""
+        """The numbers at both ends of the legend."""
         bound = max(-self.low, self.high)
         return (-bound, bound) if self.two_sided else (self.low, self.high)
 
@@ -46,7 +46,7 @@ class Panel:
 
 
 def panels(picture: Picture) -> tuple[Panel, ...]:
-    """Return the expected and the given plane on one scale, and the difference on one of its own."""
+    """Return the expected and the actual plane on one scale, and their difference on another."""
     low, high = extent(picture.expected + picture.got)
     shared = Scale(low=low, high=high, two_sided=low < 0 < high)
     low, high = extent(picture.difference)
@@ -59,28 +59,30 @@ def panels(picture: Picture) -> tuple[Panel, ...]:
 
 
 def extent(plane: Plane) -> tuple[float, float]:
-    """Return the smallest and the largest number; zeros where there is none."""
+    """Return the smallest and the largest number of a plane; zeros where it has none."""
     numbers = [value for row in plane for value in row if value is not None]
     return (min(numbers), max(numbers)) if numbers else (0.0, 0.0)
 
 
 def shrunk(panel: Panel, height: int, width: int) -> Plane:
-    """Return a plane of at most `height` x `width`, by square blocks.
+    """Return a plane of at most `height` x `width` values, each of a square block of the original.
 
-    Each becomes its mean, or among differences what is farthest from 0.
+    A block becomes its mean, in the difference the value farthest from 0, and None where it holds a None.
     """
     plane, extreme = panel.plane, panel.name == "difference"
     side = max(math.ceil(len(plane) / height), math.ceil(len(plane[0]) / width))
     return tuple(
         tuple(
-            _one([value for row in plane[top : top + side] for value in row[left : left + side]], extreme)
+            _block_value(
+                [value for row in plane[top : top + side] for value in row[left : left + side]], extreme
+            )
             for left in range(0, len(plane[0]), side)
         )
         for top in range(0, len(plane), side)
     )
 
 
-def _one(block: list[float | None], extreme: bool) -> float | None:
+def _block_value(block: list[float | None], extreme: bool) -> float | None:
     numbers = [value for value in block if value is not None]
     if len(numbers) < len(block):
         return None
@@ -88,7 +90,7 @@ def _one(block: list[float | None], extreme: bool) -> float | None:
 
 
 def caption(picture: Picture) -> str:
-    """Say what a picture shows."""
+    """Return the caption of a picture: the call, the plane, and its size."""
     plane = f", {picture.plane}" if picture.plane else ""
     size = f"{picture.height} x {picture.width}"
     if picture.block_height * picture.block_width > 1:
@@ -97,7 +99,7 @@ def caption(picture: Picture) -> str:
 
 
 def described(panel: Panel) -> str:
-    """Say in words what a panel shows, for those who do not see it."""
+    """Describe a panel in words, for a screen reader."""
     low, high = extent(panel.plane)
     cells = [value for row in panel.plane for value in row]
     absent = sum(value is None for value in cells)

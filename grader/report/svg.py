@@ -1,4 +1,4 @@
-"""A picture as inline SVG: three panels and their scales. Colors are classes, which a page sets for light and dark."""
+"""Draws a picture as inline SVG: three panels and their scales. Colors are classes; the style sheet sets them."""
 
 from collections import defaultdict
 
@@ -8,7 +8,7 @@ from grader.report.scale import LEVELS, Panel, Scale, caption, described, extent
 
 
 def figure(picture: Picture) -> Markup:
-    """Return the picture with its caption, and words for those who do not see it."""
+    """Return the picture with its caption, and a description for screen readers."""
     drawn = panels(picture)
     legends = [_legend("Values", drawn[0].scale), _legend("Difference, got - expected", drawn[-1].scale)]
     if any(value is None for panel in drawn for row in panel.plane for value in row):
@@ -34,7 +34,7 @@ def _panel(panel: Panel) -> Markup:
 
 
 def drawing(panel: Panel) -> Markup:
-    """Return one plane: a path for each color, with a square for each value that has it."""
+    """Return one plane: a path for each color, with a rectangle for each run of values that have it."""
     squares: dict[str, list[str]] = defaultdict(list)
     for row, values in enumerate(panel.plane):
         start = 0

@@ -1,6 +1,6 @@
-"""A report as text: what a student reads at midnight. Pure functions; nothing here prints.
+"""A report as text for a terminal. Pure functions; nothing here prints.
 
-The first failure of an exercise is told in full, every further one in a line: one thing to mend at a time.
+The first failure of an exercise is shown in full, every further one in a line: one thing to fix at a time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +45,7 @@ from grader.report.text_layout import (
     paragraph,
     quoted,
     row,
+    shortened,
     wrap,
 )
 
@@ -63,7 +64,7 @@ _SIGNS = {
 
 
 def to_text(report: Report, style: Style, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
-    """Return the whole report; `hints` says of exercises, by id, which of their hints are open."""
+    """Return the whole report; `hints` holds the open hints of exercises, by id."""
     blocks = [
         exercise_text(exercise, style, hints.get(exercise.id, NONE_OPENED)) for exercise in report.exercises
     ]
@@ -107,7 +108,7 @@ def _checks(exercise: ExerciseContent, style: Style) -> Iterator[str]:
 
 
 def _full(check: CheckContent, style: Style) -> Iterator[str]:
-    """Show one check with everything that is said of it."""
+    """Show one check with all its details."""
     yield row(_SIGNS[check.status], check.title, check.earned, style, bold=True)
     yield from paragraph(check.rationale, style)
     yield from _frames(check.traceback, style)
@@ -156,13 +157,14 @@ def _example(example: Example, style: Style) -> Iterator[str]:
 def _value(label: str, row: ExampleRow, style: Style) -> Iterator[str]:
     """Set a value beside its label: one line is wrapped, several lines keep their columns and are cut."""
     indent = BODY + 2
-    room = style.width - indent - columns(label)
+    width = style.width - indent - columns(label)
     value = style.clean(row.value)
     lines = (
-        [cut(line, room, style) for line in value.split("\n")] if "\n" in value else wrap(value, room, style)
+        [cut(line, width, style) for line in value.split("\n")]
+        if "\n" in value
+        else wrap(value, width, style)
     )
-    if len(lines) > _MAX_VALUE_LINES:
-        lines = [*lines[: _MAX_VALUE_LINES - 1], "(and more)"]
+    lines = shortened(lines, _MAX_VALUE_LINES)
     color = {"expected": "green", "got": "red"}.get(row.kind)
     for n, line in enumerate(lines):
         first = style.paint(label, color, dim=color is None) if n == 0 else " " * columns(label)
@@ -173,19 +175,15 @@ def _flags(flags: Sequence[Flag], style: Style) -> Iterator[str]:
     if not flags:
         return
     yield from ("", *paragraph("For a person to look at; it costs no points:", style))
-    told = [f"{flag.path}:{flag.line} `{flag.name}` {flag.reason}" for flag in flags]
-    if len(told) > _MAX_FLAGS:
-        told = [*told[: _MAX_FLAGS - 1], f"(and {len(told) - _MAX_FLAGS + 1} more, all in the JSON report)"]
-    for line in told:
+    lines = [f"{flag.path}:{flag.line} `{flag.name}` {flag.reason}" for flag in flags]
+    for line in shortened(lines, _MAX_FLAGS, "(and {} more, all in the JSON report)"):
         yield from paragraph(style.clean(line), style)
 
 
 def _output(output: str, style: Style) -> Iterator[str]:
     if not output:
         return
-    lines = style.clean(output).rstrip().split("\n")
-    if len(lines) > _MAX_OUTPUT_LINES:
-        lines = [*lines[: _MAX_OUTPUT_LINES - 1], "(and more)"]
+    lines = shortened(style.clean(output).rstrip().split("\n"), _MAX_OUTPUT_LINES)
     yield from ("", *paragraph("Your code printed:", style))
     yield from quoted(lines, style, indent=BODY)
 
@@ -203,9 +201,9 @@ def quizzes_text(quizzes: Sequence[QuizResult], style: Style) -> str:
         body = list(_quiz(quiz, style))
         lines += [_header(quiz.heading.name, quiz.heading, style), *body]
         lines += [""] if body else []
-    fresh = [quiz.to_begin for quiz in contents if quiz.to_begin]
-    if fresh:
-        lines += marked(Sign.WAITING, f"{len(fresh)} of {len(quizzes)} not begun: {fresh[0]}", style)
+    not_begun = [quiz.to_begin for quiz in contents if quiz.to_begin]
+    if not_begun:
+        lines += marked(Sign.WAITING, f"{len(not_begun)} of {len(quizzes)} not begun: {not_begun[0]}", style)
     return finished([*lines, ""] if lines[-1] else lines, style)
 
 
@@ -226,15 +224,13 @@ def _item(item: ItemContent, style: Style) -> Iterator[str]:
 
 
 def _question(prompt: str, style: Style) -> Iterator[str]:
-    """Show the first paragraph of a prompt, and the code behind it."""
+    """Show the first paragraph of a prompt, and the code that follows it."""
     blocks = [block.strip("\n") for block in prompt.split("\n\n") if block.strip()]
     for block in blocks[:1]:
         yield from paragraph(" ".join(block.split()), style)
     code = list(takewhile(lambda block: block.startswith("    "), blocks[1:]))
     lines = "\n\n".join(code).split("\n") if code else []
-    if len(lines) > _MAX_CODE_LINES:
-        lines = [*lines[: _MAX_CODE_LINES - 1], "    (and more)"]
-    for line in lines:
+    for line in shortened(lines, _MAX_CODE_LINES, "    (and more)"):
         yield " " * BODY + cut(style.clean(line), style.width - BODY, style)
 
 
@@ -264,17 +260,17 @@ def _total(report: Report, hidden: Hidden | None, style: Style) -> str:
 
 
 def list_text(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], style: Style) -> str:
-    """Return a line for each exercise and quiz: its name, its title, and what it earned; then what is hidden."""
+    """Return a line for each exercise and quiz: its name, title and points; below, how many checks are hidden."""
     hidden = all_hidden(exercises)
-    told = ["", *paragraph(hidden_sentence(hidden), style, indent=0)] if hidden is not None else []
-    return finished([*_table(exercises, quizzes, style), *told], style)
+    below = ["", *paragraph(hidden_sentence(hidden), style, indent=0)] if hidden is not None else []
+    return finished([*_table(exercises, quizzes, style), *below], style)
 
 
 def _table(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], style: Style) -> Iterator[str]:
     parts = [*map(heading, exercises), *map(heading, quizzes)]
-    room = max(columns(style.clean(part.name)) for part in parts)
+    width = max(columns(style.clean(part.name)) for part in parts)
     for part in parts:
-        yield _header(part.name.ljust(room), part, style)
+        yield _header(part.name.ljust(width), part, style)
 
 
 def _header(name: str, part: Heading, style: Style) -> str:

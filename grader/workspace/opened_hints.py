@@ -1,4 +1,4 @@
-"""Which hints a student has opened: they open one by one, and the workspace remembers how far."""
+"""The hints that a student has opened. They open one by one; the workspace stores how many are open."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from grader.workspace.state_file import StateFile
 
 @dataclass(frozen=True, slots=True)
 class OpenedHints:
-    """The hints opened in a workspace. Where there is no workspace, only the first can be opened."""
+    """The hints opened in a workspace. Outside a workspace only the first can be opened."""
 
     workspace: Path
 
@@ -19,7 +19,7 @@ class OpenedHints:
         return min(self._read().get(exercise.id, 0), len(exercise.hints))
 
     def open(self, exercise: Exercise, number: int) -> None:
-        """Open hint `number`, from 1. Raises UsageError unless those before it are open."""
+        """Open hint `number`, from 1. Raises UsageError unless all before it are open, or where it does not exist."""
         opened = self.count(exercise)
         if number > len(exercise.hints):
             raise UsageError(f"{exercise.id} has {len(exercise.hints)} hints; there is no hint {number}.")
@@ -28,19 +28,19 @@ class OpenedHints:
                 f"Hints open one by one: {opened} of {len(exercise.hints)} are open here. "
                 f"`grade hint {exercise.id}` opens the next."
             )
-        if number > opened and self.is_kept(exercise):
-            self._kept.write(self._read() | {exercise.id: number})
+        if number > opened and self.is_stored(exercise):
+            self._file.write(self._read() | {exercise.id: number})
 
-    def is_kept(self, exercise: Exercise) -> bool:
-        """Tell whether this is a workspace, so that what was opened is remembered."""
+    def is_stored(self, exercise: Exercise) -> bool:
+        """Tell whether this is a workspace, where the number of open hints is stored."""
         return (self.workspace / "exercises").is_dir() or (self.workspace / exercise.stub.name).is_file()
 
     @property
-    def _kept(self) -> StateFile:
+    def _file(self) -> StateFile:
         return StateFile(self.workspace, "hints.json", "hints then open from the first again")
 
     def _read(self) -> dict[str, int]:
-        found = self._kept.read()
+        found = self._file.read()
         if not all(type(n) is int and n >= 0 for n in found.values()):
-            raise self._kept.unreadable()
+            raise self._file.unreadable()
         return found

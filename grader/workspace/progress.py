@@ -1,6 +1,6 @@
-"""How far a student has come in a workspace: what each exercise earned when it was graded last, and is open in quizzes.
+"""The progress of a student in a workspace: the last points of each exercise, and the unanswered items of quizzes.
 
-Grading is what costs time; so its points are remembered, with the files that they were for.
+Grading takes time, so points are stored, together with a fingerprint of the files that they were given for.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from grader.workspace.watch.snapshots import relied_on
 
 
 class State(StrEnum):
-    """Where an exercise stands."""
+    """The state of an exercise in a workspace."""
 
     NOT_BEGUN = "not begun"
     NOT_GRADED = "not graded yet"
@@ -31,7 +31,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where an exercise stands; `points` are those of the last grading, of `max_points` that students see."""
+    """The state of an exercise. `points` are those of the last grading, out of `max_points` that students see."""
 
     state: State
     max_points: float
@@ -40,13 +40,13 @@ class Standing:
 
     @property
     def is_done(self) -> bool:
-        """Tell whether it has full marks, as far as they are shown."""
+        """Tell whether it has all the points that students see."""
         return self.state is State.GRADED and self.points >= self.max_points
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """How many items of a quiz have a response that can be read."""
+    """How many items of a quiz have a valid response, `count` of `of`."""
 
     count: int
     of: int
@@ -54,58 +54,58 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceProgress:
-    """What is known of a workspace."""
+    """The stored and the current progress of a workspace."""
 
     workspace: Path
 
-    def is_kept(self) -> bool:
-        """Tell whether this is a workspace: where there is none, nothing is written."""
+    def is_stored(self) -> bool:
+        """Tell whether this is a workspace; elsewhere nothing is written."""
         return (self.workspace / "exercises").is_dir()
 
     def note(self, planned: attempt.Plan, results: Iterable[ExerciseResult]) -> None:
-        """Remember what exercises earned. Raises UsageError where it cannot be written.
+        """Store what exercises earned. Raises UsageError where it cannot be written.
 
-        Nothing is worth keeping of one that did not load, and has no points that are shown: it earned all of them.
+        A result without visible points is stored only where nothing went wrong: 0 of 0 would look like full marks.
         """
         known = {
-            result.id: [result.points, _print(planned, result.id, result.hidden)]
+            result.id: [result.points, _fingerprint(planned, result.id, result.hidden)]
             for result in results
             if result.id in planned.jobs
             and result.outcome is not Outcome.INTERNAL_ERROR
             and (result.max_points or result.is_full)
         }
-        if known and self.is_kept():
-            self._kept.write(self._kept.read() | known)
+        if known and self.is_stored():
+            self._file.write(self._file.read() | known)
 
     def exercises(self, exercises: Sequence[Exercise]) -> dict[str, Standing]:
-        """Return where each exercise stands."""
+        """Return the state of each exercise, by id."""
         planned = attempt.plan(Submission(Folder(self.workspace)), exercises, 0)
         known = self._read()
         return {exercise.id: _standing(exercise, planned, known) for exercise in exercises}
 
     def quizzes(self, banks: Sequence[Bank]) -> dict[str, Answered | None]:
-        """Return how much of each quiz is answered; None where its answers cannot be read."""
+        """Return how much of each quiz is answered, by id; None where the answers cannot be read."""
         submission = Submission(Folder(self.workspace))
         return {bank.id: _answered(bank, submission) for bank in banks}
 
     @property
-    def _kept(self) -> StateFile:
-        return StateFile(self.workspace, "progress.json", "`grade` finds it all out again")
+    def _file(self) -> StateFile:
+        return StateFile(self.workspace, "progress.json", "`grade` makes it again")
 
     def _read(self) -> Mapping[str, tuple[float, str]]:
         return dict(self._entries())
 
     def _entries(self) -> Iterator[tuple[str, tuple[float, str]]]:
-        for name, entry in self._kept.read().items():
+        for name, entry in self._file.read().items():
             match entry:
                 case [int() | float() as points, str(files)]:
                     yield name, (float(points), files)
                 case _:
-                    raise self._kept.unreadable()
+                    raise self._file.unreadable()
 
 
-def _print(planned: attempt.Plan, exercise: str, hidden: Hidden | None) -> str:
-    """Return what points were for: the files, and how many checks were left out of them."""
+def _fingerprint(planned: attempt.Plan, exercise: str, hidden: Hidden | None) -> str:
+    """Return a fingerprint of what the points were given for: the files, and the number of hidden checks."""
     files = relied_on(planned.jobs[exercise])
     left_out = [str(hidden.checks)] if hidden is not None else []
     return fingerprint.of(*(text for path in sorted(files) for text in (path, files[path])), *left_out)
@@ -114,20 +114,20 @@ def _print(planned: attempt.Plan, exercise: str, hidden: Hidden | None) -> str:
 def _standing(exercise: Exercise, planned: attempt.Plan, known: Mapping[str, tuple[float, str]]) -> Standing:
     hidden = visibility.seen(exercise).hidden
     most = exercise.points - hidden.max_points if hidden is not None else exercise.points
-    stands = partial(Standing, max_points=most, hidden=hidden)
+    standing = partial(Standing, max_points=most, hidden=hidden)
     refused = planned.refused.get(exercise.id)
     if refused is not None:
         begun = refused.outcome is not Outcome.NOT_ATTEMPTED
-        return stands(state=State.NOT_GRADED if begun else State.NOT_BEGUN)
+        return standing(state=State.NOT_GRADED if begun else State.NOT_BEGUN)
     module = planned.jobs[exercise.id].sources[f"{exercise.id}.py"]
     if module == exercise.stub.read_text(encoding="utf-8"):
-        return stands(state=State.NOT_BEGUN)
+        return standing(state=State.NOT_BEGUN)
     if exercise.id not in known:
-        return stands(state=State.NOT_GRADED)
+        return standing(state=State.NOT_GRADED)
     points, files = known[exercise.id]
-    is_same = files == _print(planned, exercise.id, hidden)
-    # Where the course shows less than it did, points of before may be more than can be earned now.
-    return stands(state=State.GRADED if is_same else State.CHANGED, points=min(points, most))
+    is_same = files == _fingerprint(planned, exercise.id, hidden)
+    # Where the course hides more than before, the stored points may be more than can be earned now.
+    return standing(state=State.GRADED if is_same else State.CHANGED, points=min(points, most))
 
 
 def _answered(bank: Bank, submission: Submission) -> Answered | None:

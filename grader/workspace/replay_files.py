@@ -1,6 +1,6 @@
 """Files in a workspace that replay one failing case each, without the grader: `replays/<exercise>_<check>.py`.
 
-A file says in itself how it was written. One that a student has changed is never written over.
+A file holds a fingerprint of its own text. A file that a student has changed is never overwritten.
 """
 
 import ast
@@ -17,26 +17,26 @@ from grader.course import fingerprint
 
 FOLDER = "replays"
 _MARK = "# As it was written: "
-_PATIENCE_S = 20
+_DUMP_AFTER_S = 20
 _WARNINGS = {
     Outcome.TIME_LIMIT: (
         "import faulthandler",
-        'if "pdb" not in sys.modules:  # a debugger takes its time',
-        f"    faulthandler.dump_traceback_later({_PATIENCE_S}, exit=True)"
-        f"  # it did not end while grading: after {_PATIENCE_S} s, where it is",
+        'if "pdb" not in sys.modules:  # not while you debug',
+        f"    faulthandler.dump_traceback_later({_DUMP_AFTER_S}, exit=True)"
+        f"  # it did not end while grading: after {_DUMP_AFTER_S} s, show where it is",
     ),
     Outcome.CRASHED: (
         "import faulthandler",
-        "faulthandler.enable()  # it ended Python while grading: tells where",
+        "faulthandler.enable()  # it crashed Python while grading: show where",
     ),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A failing case of one exercise. `root` is where its module lies in the workspace: "exercises/" or "".
+    """A failing case of one exercise. `root` is the folder of its module in the workspace: "exercises/" or "".
 
-    `check` is None for a module that does not load: to import it is then the case.
+    `check` is None for a module that does not load: the case is then the import.
     """
 
     exercise: str
@@ -47,17 +47,19 @@ class Case:
 
     @property
     def name(self) -> str:
-        """The name of its file."""
+        """The name of its file, without `.py`."""
         ending = self.check.id.removeprefix("test_") if self.check is not None else "import"
-        return re.sub(r"\W+", "_", f"{self.exercise}_{ending}").strip("_")  # never a module's own name
+        return re.sub(r"\W+", "_", f"{self.exercise}_{ending}").strip(
+            "_"
+        )  # never the name of the module itself
 
     def text(self) -> str:
-        """Return the file."""
+        """Return the text of its file."""
         body = self._body()
         title = self.check.title if self.check is not None else "the file does not load"
         return (
             f"# {self.exercise}: {one_line(title)}\n"
-            f"# A case that fails, written by `grade replay {self.exercise}`. It needs no grader: run it, change it.\n"
+            f"# A failing case, written by `grade replay {self.exercise}`. Run it without the grader, change it.\n"
             f"{_MARK}{fingerprint.of(body)[:12]}\n{body}"
         )
 
@@ -85,7 +87,7 @@ class Case:
 
 
 def write(case: Case, workspace: Path) -> tuple[Path, Path | None]:
-    """Write a case; return its file, and the one that a student had changed and that stays.
+    """Write a case. Return its file, and the file that was not overwritten because a student changed it, or None.
 
     Raises UsageError where it cannot be written.
     """
@@ -103,7 +105,7 @@ def write(case: Case, workspace: Path) -> tuple[Path, Path | None]:
 
 
 def _is_free(path: Path, text: str) -> bool:
-    """Tell whether nothing is there, or only what we wrote."""
+    """Tell whether a path is free, or holds a replay file that was not changed."""
     try:
         found = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -118,7 +120,7 @@ def _is_free(path: Path, text: str) -> bool:
 def first_line(text: str, entry: str) -> int | None:
     """Return the line of the first statement of a function or method in a module's text; None where it has none.
 
-    A class stands for its `__init__`.
+    For a class it is that of its `__init__`.
     """
     tree = python_source.parse(text)
     if tree is None or not entry:
@@ -134,6 +136,6 @@ def first_line(text: str, entry: str) -> int | None:
 
 
 def _defined(body: list[ast.stmt], name: str) -> ast.stmt | None:
-    """Return the last definition of a name: it is the one that counts."""
+    """Return the last definition of a name, which replaces those before it."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     return next((node for node in reversed(body) if isinstance(node, kinds) and node.name == name), None)

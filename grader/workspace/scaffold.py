@@ -1,6 +1,6 @@
-"""Writes what a student starts with: stubs, data, answer sheets, and a page that says what to do with them.
+"""Creates a workspace: stubs, data, answer sheets, and a README that says what to do with them.
 
-And puts a stub back, keeping what was there.
+Also restores a stub, and keeps a copy of the file it replaces.
 """
 
 import contextlib
@@ -19,15 +19,15 @@ _README = """\
 
 Fill the stubs in `exercises/`, answer the quizzes in `answers/`, and run `grade` here as often as you like.
 
-    grade                 everything
-    grade relu            one exercise
-    grade hint relu       a nudge; again, and the next hint opens
-    grade replay relu     the failing case as a file of its own; --pdb stops in it
+    grade                 grade everything
+    grade relu            grade one exercise
+    grade hint relu       a hint; type it again for the next one
+    grade replay relu     write the failing case to a file; --pdb stops in it
     grade quiz pooling    answer a quiz in the terminal, or edit answers/pooling.yaml
-    grade watch           grade on every save, only what changed
-    grade reset relu      back to the stub; yours is kept in backups/
-    grade solution relu   ours, with the reasons: opens after full marks
-    grade list            what there is
+    grade watch           grade what changed, on every save
+    grade reset relu      start again from the stub; your file is kept in backups/
+    grade solution relu   the reference solution, explained; opens after full marks
+    grade list            all exercises and quizzes
 
 ## Exercises, in order
 
@@ -36,7 +36,7 @@ Fill the stubs in `exercises/`, answer the quizzes in `answers/`, and run `grade
 
 
 def files(course: Course, seed: int) -> dict[str, bytes]:
-    """Return what a workspace holds, by path, with quizzes drawn from `seed`."""
+    """Return the files of a new workspace, by path, with quizzes drawn from `seed`."""
     found = {f"exercises/{exercise.id}.py": exercise.stub.read_bytes() for exercise in course.exercises}
     found |= {f"exercises/data/{path.name}": path.read_bytes() for path in course.data}
     for bank in quiz.load_banks(course.quizzes):
@@ -52,7 +52,7 @@ def files(course: Course, seed: int) -> dict[str, bytes]:
 def create(course: Course, folder: Path, seed: int) -> tuple[int, int]:
     """Write a workspace to `folder`, with quizzes drawn from `seed`.
 
-    Return how many files were written, and how many were there and stay.
+    Return how many files were written, and how many existed and were kept.
     """
     wanted = files(course, seed)
     missing = {name: content for name, content in wanted.items() if not (folder / name).exists()}
@@ -69,21 +69,21 @@ def write(files: Mapping[str, bytes], folder: Path) -> None:
 
 
 def module(exercise: Exercise, folder: Path) -> Path:
-    """Return where a workspace keeps an exercise, or would. Raises UsageError where this is no workspace."""
-    places = [folder / "exercises" / exercise.stub.name, folder / exercise.stub.name]
-    for place in places:
-        if os.path.lexists(place):
-            return place
+    """Return the path of an exercise in a workspace, existing or not. Raises UsageError outside a workspace."""
+    paths = [folder / "exercises" / exercise.stub.name, folder / exercise.stub.name]
+    for path in paths:
+        if os.path.lexists(path):
+            return path
     if not (folder / "exercises").is_dir():
         raise UsageError(
             f"There is no workspace in {folder.resolve()}: no exercises/ and no {exercise.stub.name}.\n"
             "Start one with `grade init DIR`, or name it with --submission DIR."
         )
-    return places[0]
+    return paths[0]
 
 
 def is_stub(exercise: Exercise, path: Path) -> bool:
-    """Tell whether a file is the stub still, byte for byte."""
+    """Tell whether a file is still the stub, byte for byte."""
     try:
         return path.read_bytes() == exercise.stub.read_bytes()
     except OSError:
@@ -91,29 +91,29 @@ def is_stub(exercise: Exercise, path: Path) -> bool:
 
 
 def reset(exercise: Exercise, folder: Path, now: datetime) -> Path | None:
-    """Put the stub back. Return where the file that was there is kept; None where there was none.
+    """Restore the stub. Return the backup of the file that it replaces; None where there was none.
 
-    It is copied before the stub takes its place. The copy's name does not end in `.py`: it is no module of the
-    submission. Raises UsageError where it cannot be done; the file then stays.
+    The backup is written first. Its name does not end in `.py`, so that it is not a module of the submission. Raises
+    UsageError where the stub cannot be restored; the file is then unchanged.
     """
     path = module(exercise, folder)
     fresh = path.with_name(f".{path.name}.new")
-    kept = None
+    backup = None
     try:
         fresh.write_bytes(exercise.stub.read_bytes())
         if os.path.lexists(path):
-            kept = _free(folder / "backups", f"{exercise.id}-{now:%Y%m%d-%H%M%S}", ".py.bak")
-            kept.parent.mkdir(exist_ok=True)
-            kept.write_bytes(path.read_bytes())
-        os.replace(fresh, path)  # noqa: PTH105 - whole, or not at all
+            backup = _free(folder / "backups", f"{exercise.id}-{now:%Y%m%d-%H%M%S}", ".py.bak")
+            backup.parent.mkdir(exist_ok=True)
+            backup.write_bytes(path.read_bytes())
+        os.replace(fresh, path)  # noqa: PTH105 - atomic
     except OSError as error:
         with contextlib.suppress(OSError):
             fresh.unlink()
-        raise UsageError(f"{path} cannot be reset: {error.strerror}. It is as it was.") from None
-    return kept
+        raise UsageError(f"{path} cannot be reset: {error.strerror}. It is unchanged.") from None
+    return backup
 
 
 def _free(folder: Path, stem: str, ending: str) -> Path:
-    """Return a path in `folder` that nothing has yet."""
+    """Return a path in `folder` that does not exist."""
     names = [stem, *(f"{stem}-{number}" for number in range(2, 1000))]
     return next(path for path in (folder / f"{name}{ending}" for name in names) if not path.exists())

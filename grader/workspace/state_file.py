@@ -1,4 +1,4 @@
-"""What a workspace remembers between commands: small JSON files in its folder `.grade`."""
+"""The state of a workspace between commands: small JSON files in its folder `.grade`."""
 
 import json
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ _FOLDER = ".grade"
 
 @dataclass(frozen=True, slots=True)
 class StateFile:
-    """One of these files: a JSON object by exercise. `loss` says what is lost where it is deleted."""
+    """One state file: a JSON object whose keys are exercises. `loss` says what happens where it is deleted."""
 
     workspace: Path
     name: str
     loss: str
 
     def read(self) -> dict[str, Any]:
-        """Return what is kept, nothing where there is no file. Raises UsageError where it cannot be read."""
+        """Return the content, empty where there is no file. Raises UsageError where it cannot be read."""
         try:
             found = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -32,7 +32,7 @@ class StateFile:
         return found
 
     def write(self, content: dict[str, Any]) -> None:
-        """Keep this instead of what was kept. Raises UsageError where it cannot be written."""
+        """Replace the content. Raises UsageError where it cannot be written."""
         try:
             self._path.parent.mkdir(exist_ok=True)
             write_whole(self._path, json.dumps(content).encode())
@@ -40,7 +40,7 @@ class StateFile:
             raise UsageError(f"{self._path} cannot be written: {error.strerror}.") from None
 
     def unreadable(self) -> UsageError:
-        """Return the error for a file that holds something else than we wrote."""
+        """Return the error for a file with other content than `write` gives it."""
         return UsageError(f"{self._path} cannot be read. Delete it: {self.loss}.")
 
     @property

@@ -1,6 +1,6 @@
-"""`%load_ext grader`: grades cells of a notebook where they stand, `%%grade pooling`, and shows the report below them.
+"""`%load_ext grader`: grades a cell of a notebook with `%%grade pooling`, and shows the report below it.
 
-Needs IPython, and is imported only by it.
+Needs IPython, which alone imports it.
 """
 
 from grader.workspace.notebook.magics import load, unload

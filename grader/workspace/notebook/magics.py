@@ -1,4 +1,4 @@
-"""The magics `%%grade` and `%grade`, and the warm process that they keep as long as the kernel lives."""
+"""The magics `%%grade` and `%grade`, with a warm process that lasts as long as the kernel."""
 
 import atexit
 import builtins
@@ -22,15 +22,15 @@ from grader.submission import python_of
 from grader.workspace.notebook.cell_output import bundle
 
 _UNKNOWN_NAME = re.compile(r"NameError: name '(\w+)' is not defined")
-_USAGE = "Write %%grade EXERCISE [--seed N] above the code of a cell; %grade alone lists what there is."
+_USAGE = "Write %%grade EXERCISE [--seed N] above the code of a cell; %grade alone lists the exercises."
 
 
 class _Refused(Exception):
-    """The magic cannot be carried out as typed; the message says why, in a line or two."""
+    """Raised for a magic that cannot be run as typed. The message says why, in a line or two."""
 
 
 def load(shell: Any) -> None:
-    """Register the magics in an IPython shell, and begin to warm up."""
+    """Register the magics in an IPython shell, and start the warm process."""
     session = NotebookSession(shell)
     shell.register_magic_function(session.magic, magic_kind="line_cell", magic_name="grade")
     shell.grader_session = session
@@ -39,7 +39,7 @@ def load(shell: Any) -> None:
 
 
 def unload(shell: Any) -> None:
-    """Take the magics away, and end the warm process."""
+    """Remove the magics, and end the warm process."""
     session: NotebookSession = shell.grader_session
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("grade", None)
@@ -48,14 +48,14 @@ def unload(shell: Any) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Words:
-    """What stands behind the magic's name."""
+class _Arguments:
+    """The arguments of a magic."""
 
     exercises: tuple[str, ...]
     seed: int
 
 
-def _read(line: str) -> _Words:
+def _read(line: str) -> _Arguments:
     try:
         words = shlex.split(line)
         at = words.index("--seed") if "--seed" in words else len(words)
@@ -65,12 +65,12 @@ def _read(line: str) -> _Words:
         raise _Refused(f"{line.strip()!r} cannot be read. {_USAGE}") from None
     if any(name.startswith("-") for name in names):
         raise _Refused(f"%%grade has one option, --seed N. {_USAGE}")
-    return _Words(exercises=names, seed=seed)
+    return _Arguments(exercises=names, seed=seed)
 
 
 @dataclass(slots=True)
 class NotebookSession:
-    """The grading of one kernel: the last cell of each exercise, what it earned, and the warm process."""
+    """The state of one kernel: the last cell of each exercise, by id, its result, and the warm process."""
 
     shell: Any
     cells: dict[str, str] = field(default_factory=dict)
@@ -78,28 +78,28 @@ class NotebookSession:
     _dispatcher: Dispatcher | None = None
 
     def magic(self, line: str, cell: str | None = None) -> None:
-        """Grade a cell as an exercise, and run it as usual; or without a cell, what has been run so far.
+        """Run a cell and grade it as an exercise; without a cell, grade or list what has been run so far.
 
         %%grade pooling       above the code: run the cell, grade it, show the report
-        %grade pooling        grade again what that cell held when it was last run
-        %grade                list the exercises, and what their cells earned
+        %grade pooling        grade that cell again, as it was when it was last run
+        %grade                list the exercises and what their cells earned
         """
-        from IPython.core.error import UsageError  # noqa: PLC0415 - only IPython comes here
+        from IPython.core.error import UsageError  # noqa: PLC0415 - this runs only inside IPython
 
         try:
-            words = _read(line)
+            arguments = _read(line)
             course = catalog.load(catalog.find_root())
             if cell is not None:
-                self._cell(course, words, line, cell)
-            elif words.exercises:
-                self._again(course, words)
+                self._cell(course, arguments, line, cell)
+            elif arguments.exercises:
+                self._again(course, arguments)
             else:
                 self._list(course)
         except (_Refused, GraderError) as error:
-            raise UsageError(str(error)) from None  # which IPython shows without a traceback
+            raise UsageError(str(error)) from None  # IPython shows it without a traceback
 
     def warm(self) -> Dispatcher:
-        """Return the warm process; start one where there is none, or it was interrupted."""
+        """Return the warm process; start one where there is none, or where it has died."""
         if self._dispatcher is None or not self._dispatcher.is_alive():
             self.stop()
             self._dispatcher = Dispatcher(many=True)
@@ -111,30 +111,30 @@ class NotebookSession:
             self._dispatcher.stop()
             self._dispatcher = None
 
-    def _cell(self, course: Course, words: _Words, line: str, cell: str) -> None:
-        if len(words.exercises) != 1:
+    def _cell(self, course: Course, arguments: _Arguments, line: str, cell: str) -> None:
+        if len(arguments.exercises) != 1:
             raise _Refused(f"A cell is graded as one exercise. {_USAGE}")
-        exercise = _exercise(course, words.exercises[0])
+        exercise = _exercise(course, arguments.exercises[0])
         text = python_of(f"%%grade {line}\n{cell}")
         self.cells[exercise.id] = text
-        if _compiles(text):  # else the report says it, better than a traceback
+        if _compiles(text):  # else the report explains the syntax error, better than a traceback does
             self.shell.run_cell(cell, store_history=False)
-        self._grade(exercise, words.seed)
+        self._grade(exercise, arguments.seed)
 
-    def _again(self, course: Course, words: _Words) -> None:
-        exercises = [_exercise(course, name) for name in words.exercises]
+    def _again(self, course: Course, arguments: _Arguments) -> None:
+        exercises = [_exercise(course, name) for name in arguments.exercises]
         for exercise in exercises:
             if exercise.id not in self.cells:
                 raise _Refused(f"No cell %%grade {exercise.id} has been run yet. {_USAGE}")
         for exercise in exercises:
-            self._grade(exercise, words.seed)
+            self._grade(exercise, arguments.seed)
 
     def _list(self, course: Course) -> None:
-        results = [self.results[one.id] for one in course.exercises if one.id in self.results]
+        results = [self.results[exercise.id] for exercise in course.exercises if exercise.id in self.results]
         style = Style(width=80)
-        left = [exercise.id for exercise in course.exercises if exercise.id not in self.results]
+        not_graded = [exercise.id for exercise in course.exercises if exercise.id not in self.results]
         lines = [list_text(results, (), style).rstrip()] if results else []
-        lines += [f"Not graded here yet: {', '.join(left)}. {_USAGE}"] if left else []
+        lines += [f"Not graded here yet: {', '.join(not_graded)}. {_USAGE}"] if not_graded else []
         self._publish({"text/plain": "\n".join(lines)})
 
     def _grade(self, exercise: Exercise, seed: int) -> None:
@@ -166,14 +166,14 @@ def _compiles(text: str) -> bool:
     return True
 
 
-def _remarks(result: ExerciseResult, here: Collection[str]) -> tuple[str, ...]:
-    """Say of names that the cell took from other cells that it stands alone when it is graded."""
-    said = [result.message, *(check.rationale for check in result.checks)]
-    names = dict.fromkeys(name for text in said for name in _UNKNOWN_NAME.findall(text))
-    found = [f"`{name}`" for name in names if name in here and not hasattr(builtins, name)]
+def _remarks(result: ExerciseResult, namespace: Collection[str]) -> tuple[str, ...]:
+    """Name what the cell uses from other cells of the notebook: it is graded without them."""
+    texts = [result.message, *(check.rationale for check in result.checks)]
+    names = dict.fromkeys(name for text in texts for name in _UNKNOWN_NAME.findall(text))
+    found = [f"`{name}`" for name in names if name in namespace and not hasattr(builtins, name)]
     if not found:
         return ()
     return (
-        f"{', '.join(found)}: your notebook knows it from another cell. A graded cell stands alone, as a file does: "
+        f"{', '.join(found)}: your notebook has it from another cell. A graded cell is graded alone, like a file: "
         "import or define it in this cell.",
     )

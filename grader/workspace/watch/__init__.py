@@ -1,4 +1,4 @@
-"""Grades on save: notices that files may have changed, finds what is to be graded for it, and keeps a warm process."""
+"""Grades on save: notices that files may have changed, finds what to grade, and keeps a warm process."""
 
 from grader.workspace.watch.file_events import has_events, notices
 from grader.workspace.watch.session import FinishedRun, GradingRun, WatchSession

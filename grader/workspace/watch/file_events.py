@@ -1,7 +1,7 @@
-"""Notices that files of a workspace may have changed; whether they did, and what it means, is `looking`'s to find.
+"""Notices that files of a workspace may have changed; `snapshots` finds whether they did, and what to grade.
 
-Events only hasten what polling would find: where there are none (a network file system, a link's far end, a folder
-that was taken away and put back), a slow poll goes on beside them, and nothing is missed.
+Events of the file system only make it faster. Some changes cause none (a network file system, the target of a link, a
+folder that was removed and restored), so a slow poll runs beside them and nothing is missed.
 """
 
 import importlib.util
@@ -11,36 +11,36 @@ from pathlib import Path
 
 from grader.submission import Folder
 
-POLL_S = 0.1  # between two looks where there are no events
-SLOW_POLL_S = 1.0  # and where there are
-SETTLE_S = 0.015  # an editor writes a file in several steps; so long nothing may change
-MAX_SETTLES = 10  # and a file that never rests is looked at as it is
-_QUIET_MS, _MOST_MS = 5, 100  # what watchfiles collects into one event
+POLL_S = 0.1  # interval of the poll where there are no events
+SLOW_POLL_S = 1.0  # interval of the poll beside events
+SETTLE_S = 0.015  # files must be unchanged for so long: an editor writes a file in several steps
+MAX_SETTLES = 10  # after so many intervals, a file that still changes is read as it is
+_QUIET_MS, _MOST_MS = 5, 100  # watchfiles merges events within these times
 
 _Signature = frozenset[tuple[str, int, int, int]]
 
 
 def has_events() -> bool:
-    """Tell whether the library is installed that waits for events of the file system."""
+    """Tell whether watchfiles is installed, which waits for events of the file system."""
     return importlib.util.find_spec("watchfiles") is not None
 
 
 def notices(folder: Path, stop: threading.Event, *, poll: bool = False) -> Iterator[None]:
-    """Yield at once, then whenever a file of the submission in `folder` may have changed and now rests.
+    """Yield at once, then whenever a file of the submission in `folder` may have changed and is stable again.
 
-    Ends when `stop` is set. Waits for events where it can, and polls where it cannot or with `poll`.
+    Ends when `stop` is set. Waits for events where it can; polls where it cannot, or with `poll`.
     """
     before = signature(folder)
-    yield  # who looks from now on misses nothing
-    for hinted in _polled(stop) if poll or not has_events() else _hinted(folder, stop):
+    yield  # after the first signature, so that no change between it and the first look is missed
+    for is_event in _polled(stop) if poll or not has_events() else _watched(folder, stop):
         now = signature(folder)
-        if hinted or now != before:
+        if is_event or now != before:
             before = _settled(folder, now, stop)
             yield
 
 
 def signature(folder: Path) -> _Signature:
-    """Return what changes when a file of a submission is written, replaced, added or taken away."""
+    """Return a value that changes when a file of a submission is written, replaced, added or removed."""
     tree = Folder(folder)
     names = {*tree.modules("exercises/"), *tree.modules("")}
     names |= {*tree.notebooks()}
@@ -52,12 +52,12 @@ def _stat(folder: Path, name: str) -> tuple[str, int, int, int] | None:
     try:
         found = (folder / name).stat()
     except OSError:
-        return None  # gone since it was listed, or a link to nowhere
+        return None  # removed since it was listed, or a broken link
     return name, found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _settled(folder: Path, now: _Signature, stop: threading.Event) -> _Signature:
-    """Wait until files rest; return how they are then."""
+    """Wait until the files are stable, and return their signature."""
     for _ in range(MAX_SETTLES):
         stop.wait(SETTLE_S)
         before, now = now, signature(folder)
@@ -71,8 +71,8 @@ def _polled(stop: threading.Event) -> Iterator[bool]:
         yield False
 
 
-def _hinted(folder: Path, stop: threading.Event) -> Iterator[bool]:
-    """Yield True after an event, False when it is time to look without one."""
+def _watched(folder: Path, stop: threading.Event) -> Iterator[bool]:
+    """Yield True after an event, False when the slow poll is due."""
     import watchfiles  # noqa: PLC0415 - an extra
 
     while not stop.is_set():
@@ -80,9 +80,7 @@ def _hinted(folder: Path, stop: threading.Event) -> Iterator[bool]:
         nested = (folder / "exercises").is_dir()
         try:
             for events in watchfiles.watch(
-                *(
-                    inner if nested else [folder]
-                ),  # a flat folder may hold anything below it: the slow poll looks
+                *(inner if nested else [folder]),  # not recursive: a flat folder may hold anything below it
                 recursive=nested,
                 watch_filter=None,
                 debounce=_MOST_MS,
@@ -95,6 +93,6 @@ def _hinted(folder: Path, stop: threading.Event) -> Iterator[bool]:
             ):
                 yield bool(events)
                 if nested != (folder / "exercises").is_dir() or not all(path.is_dir() for path in inner):
-                    break  # what is watched is no longer there: begin again with what is
-        except (OSError, RuntimeError):  # too many watches, or a file system that has none
+                    break  # a watched folder was removed, or one was added: watch again
+        except (OSError, RuntimeError):  # too many watches, or a file system without events
             yield from _polled(stop)

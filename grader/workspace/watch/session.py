@@ -1,7 +1,7 @@
-"""A student at work: what was seen last, what it earned, and a warm process that grades what changes.
+"""The state of `grade watch`: the last look at the files, the results, and a warm process that grades what changes.
 
-A grading runs in a thread of its own, and a newer one does not wait for it: code that hangs keeps its limits, and the
-save that mends it is graded meanwhile, as long as a core is free. Results of a text that is gone by then are dropped.
+Each run grades in a thread of its own, and a newer run does not wait for it. So the save that fixes code that hangs is
+graded at once, as long as a core is free, while the old run reaches its limits. Results of an old text are dropped.
 """
 
 import threading
@@ -18,12 +18,12 @@ from grader.grading import attempt
 from grader.grading.dispatcher import Dispatcher
 from grader.workspace.watch.snapshots import Changes, Look, changes, look
 
-GONE_S = 0.2  # so long a file may be away before that is believed: some editors delete first, then write
+GONE_S = 0.2  # a file counts as deleted only after this time: some editors delete a file before they write it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GradingRun:
-    """What is graded together, and why: the files that changed; none where it was asked for."""
+    """What is graded together, and why: the changed files, none where the student asked for it."""
 
     look: Look
     changes: Changes
@@ -31,9 +31,9 @@ class GradingRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """What became of a batch; `error` where a failure of ours ended it."""
+    """The results of a run; `error` where an error in the grader ended it."""
 
-    batch: GradingRun
+    run: GradingRun
     exercises: tuple[ExerciseResult, ...] = ()
     quizzes: tuple[QuizResult, ...] = ()
     error: Exception | None = None
@@ -41,9 +41,9 @@ class FinishedRun:
 
 @dataclass(slots=True)
 class WatchSession:
-    """Use it as a context manager: leaving it ends every process. `tell` is called from other threads.
+    """A context manager that ends every process on exit. `report` is called from other threads, once for each run.
 
-    `show` makes of a result what its student may see; nothing else of it is kept.
+    `show` reduces a result to what its student may see; only that is kept.
     """
 
     course: Course
@@ -51,9 +51,9 @@ class WatchSession:
     quizzes: attempt.Quizzes | None
     folder: Path
     seed: int
-    tell: Callable[[FinishedRun], None]
+    report: Callable[[FinishedRun], None]
     dispatcher: Dispatcher
-    jobs: int | None = None  # of a dispatcher that takes the place of one that died
+    jobs: int | None = None  # of a dispatcher that replaces one that died
     show: Callable[[ExerciseResult], ExerciseResult] = lambda result: result
     results: dict[str, ExerciseResult] = field(default_factory=dict)
     _last: Look | None = None
@@ -69,7 +69,7 @@ class WatchSession:
         self.dispatcher.stop()
 
     def catch_up(self) -> GradingRun | None:
-        """Look, and begin to grade what differs from the last look, if anything does."""
+        """Read the files, and start to grade what differs from the last look; return None where nothing does."""
         now = self._look()
         if self._last is not None and set(now.plan.refused) - set(self._last.plan.refused):
             time.sleep(GONE_S)
@@ -78,32 +78,34 @@ class WatchSession:
         return self._begin(now, found) if found else None
 
     def again(self) -> GradingRun:
-        """Begin to grade everything, whether it changed or not."""
+        """Start to grade everything, whether it changed or not."""
         now = self._look()
         return self._begin(now, changes(None, now))
 
-    def take(self, ended: FinishedRun) -> FinishedRun:
-        """Keep results, and return those that are still of what the files hold."""
+    def take(self, finished: FinishedRun) -> FinishedRun:
+        """Keep and return the results whose files have not changed since."""
         assert self._last is not None
-        batch, last = ended.batch.look, self._last
+        graded, last = finished.run.look, self._last
         exercises = tuple(
-            result for result in ended.exercises if batch.exercises[result.id] == last.exercises[result.id]
+            result
+            for result in finished.exercises
+            if graded.exercises[result.id] == last.exercises[result.id]
         )
         quizzes = tuple(
-            result for result in ended.quizzes if batch.quizzes[result.id] == last.quizzes[result.id]
+            result for result in finished.quizzes if graded.quizzes[result.id] == last.quizzes[result.id]
         )
         self.results |= {result.id: result for result in exercises}
-        return FinishedRun(batch=ended.batch, exercises=exercises, quizzes=quizzes)
+        return FinishedRun(run=finished.run, exercises=exercises, quizzes=quizzes)
 
     def next_after(self, exercise: str) -> str | None:
-        """Return the first exercise after this one, in the order of the course and round again, without full marks."""
+        """Return the next exercise without full marks in the order of the course, which starts again after its end."""
         names = [one.id for one in self.chosen]
         start = names.index(exercise) + 1 if exercise in names else 0
         return next((name for name in names[start:] + names[:start] if not self.is_done(name)), None)
 
     @property
     def plan(self) -> attempt.Plan:
-        """What there was to grade at the last look; nothing before the first."""
+        """What there was to grade at the last look; empty before the first."""
         return self._last.plan if self._last is not None else attempt.Plan(jobs={}, refused={})
 
     def is_done(self, exercise: str) -> bool:
@@ -115,31 +117,31 @@ class WatchSession:
         return look(self.folder, self.chosen, self.quizzes.ids if self.quizzes else (), self.seed)
 
     def _begin(self, now: Look, found: Changes) -> GradingRun:
-        if not self.dispatcher.is_alive():  # out of memory, say: the next save finds a new one
+        if not self.dispatcher.is_alive():  # killed for want of memory, for example
             self.dispatcher.stop()
             self.dispatcher = Dispatcher(self.jobs, many=True)
         self._last = now
-        batch = GradingRun(look=now, changes=found)
-        threading.Thread(target=self._grade, args=[batch, self.dispatcher], daemon=True).start()
-        return batch
+        run = GradingRun(look=now, changes=found)
+        threading.Thread(target=self._grade, args=[run, self.dispatcher], daemon=True).start()
+        return run
 
-    def _grade(self, batch: GradingRun, dispatcher: Dispatcher) -> None:
+    def _grade(self, run: GradingRun, dispatcher: Dispatcher) -> None:
         try:
-            ended = FinishedRun(
-                batch=batch,
-                exercises=tuple(self._exercises(batch, dispatcher)),
-                quizzes=tuple(self._quizzes(batch)),
+            finished = FinishedRun(
+                run=run,
+                exercises=tuple(self._exercises(run, dispatcher)),
+                quizzes=tuple(self._quizzes(run)),
             )
-        except Exception as error:  # noqa: BLE001 - raised again by who waits for this thread
-            ended = FinishedRun(batch=batch, error=error)
+        except Exception as error:  # noqa: BLE001 - the main loop raises it again
+            finished = FinishedRun(run=run, error=error)
         if not self._stopped:
-            self.tell(ended)
+            self.report(finished)
 
-    def _exercises(self, batch: GradingRun, dispatcher: Dispatcher) -> list[ExerciseResult]:
-        wanted = [exercise for exercise in self.chosen if exercise.id in batch.changes.exercises]
-        return list(map(self.show, attempt.carry_out(dispatcher, batch.look.plan, wanted)))
+    def _exercises(self, run: GradingRun, dispatcher: Dispatcher) -> list[ExerciseResult]:
+        wanted = [exercise for exercise in self.chosen if exercise.id in run.changes.exercises]
+        return list(map(self.show, attempt.carry_out(dispatcher, run.look.plan, wanted)))
 
-    def _quizzes(self, batch: GradingRun) -> list[QuizResult]:
+    def _quizzes(self, run: GradingRun) -> list[QuizResult]:
         if self.quizzes is None:
             return []
-        return list(self.quizzes.grade(batch.look.submission, batch.changes.quizzes))
+        return list(self.quizzes.grade(run.look.submission, run.changes.quizzes))

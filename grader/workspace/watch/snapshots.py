@@ -1,9 +1,8 @@
-"""What a workspace holds at one moment, and which exercises and quizzes differ from another moment.
+"""The content of a workspace at one moment, and which exercises and quizzes differ from another moment.
 
-Texts are compared, never times: a touch changes nothing, and it does not matter how an editor saves. An exercise
-differs when a file differs that it relies on: its module, and what that imports, however far. Where a module imports
-in a way that cannot be read (by name while it runs, relative to a package, everything of a package), it relies on
-every file beside it.
+Texts are compared, never times: `touch` changes nothing, and it does not matter how an editor saves. An exercise
+differs when a file differs that it depends on: its module, or a module that this imports, directly or not. Where
+imports cannot be read from the text (by name at run time, relative, with a star), it depends on every file beside it.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,12 +16,12 @@ from grader.grading import attempt
 from grader.grading.messages import Job
 from grader.submission import Folder, Recording, Submission, Text, Unreadable, file_of
 
-_Files = Mapping[str, str]  # path in the submission -> text; for what cannot be read, the reason
+_Files = Mapping[str, str]  # path in the submission -> text, or the reason why it cannot be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """A submission at one moment, every file read once: what to grade, and the files that each part relies on."""
+    """A submission at one moment, every file read once: what to grade, and the files that each part depends on."""
 
     submission: Submission
     read: Mapping[str, bytes | Unreadable]
@@ -33,7 +32,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """The parts that differ between two looks, and the files that make the difference."""
+    """The exercises and quizzes that differ between two looks, and the files that changed."""
 
     exercises: tuple[str, ...] = ()
     quizzes: tuple[str, ...] = ()
@@ -44,7 +43,7 @@ class Changes:
 
 
 def look(folder: Path, exercises: Sequence[Exercise], quizzes: Collection[str], seed: int) -> Look:
-    """Read what is to be graded of a submission."""
+    """Read everything of a submission that is to be graded."""
     tree = Recording(Folder(folder))
     submission = Submission(tree)
     plan = attempt.plan(submission, exercises, seed)
@@ -60,7 +59,7 @@ def look(folder: Path, exercises: Sequence[Exercise], quizzes: Collection[str], 
 
 
 def changes(before: Look | None, now: Look) -> Changes:
-    """Return what differs; everything, and no file, where there was no look before."""
+    """Return what differs; without a look before, every exercise and quiz, and no file."""
     if before is None:
         return Changes(exercises=tuple(now.exercises), quizzes=tuple(now.quizzes))
     exercises = tuple(name for name in now.exercises if now.exercises[name] != before.exercises[name])
@@ -91,14 +90,14 @@ class _Imports:
 def _read(text: str) -> _Imports:
     tree = python_source.parse(text)
     if tree is None:
-        return _Imports((), certain=True)  # nothing of it runs
+        return _Imports((), certain=True)  # it does not compile, so it imports nothing
     nodes = python_source.nodes(tree)
     names = {part for name, _, _ in python_source.imports(nodes) for part in _with_parents(name)}
     return _Imports(tuple(sorted(names)), certain=not any(map(python_source.hides_imports, nodes)))
 
 
 def _with_parents(name: str) -> Iterator[str]:
-    """Yield a, a.b and a.b.c for a.b.c: to import the last imports them all."""
+    """Yield a, a.b and a.b.c for a.b.c: importing the last imports them all."""
     parts = name.split(".")
     for count in range(1, len(parts) + 1):
         yield ".".join(parts[:count])
