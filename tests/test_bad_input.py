@@ -1,4 +1,4 @@
-"""What a student can hand in that is no answer: each has its own outcome and sentence, and costs only itself."""
+"""Submissions that fail in every way: each has its own outcome and sentence, and costs only its own points."""
 
 import time
 
@@ -135,7 +135,7 @@ def test_a_wrong_signature_is_shown_beside_the_call(grade, check):
     )
 
 
-def test_a_renamed_function_is_recognised(grade, check):
+def test_a_renamed_function_is_recognized(grade, check):
     result = grade("del double\ndef doubled(x): return 2 * x")
     failed = check(result, "test_shape")
     assert failed.outcome is Outcome.FAILED
@@ -164,7 +164,7 @@ def test_prints_are_shown_and_capped(grade):
     assert len(result.output) < 4100
 
 
-def test_a_hang_costs_one_limit_and_the_other_checks_of_the_function_fail_at_once(grade, check):
+def test_a_hang_costs_one_time_limit_and_the_other_checks_of_the_function_fail_at_once(grade, check):
     started = time.monotonic()
     result = grade("def total(x, start=0.0):\n    while True: pass")
     assert time.monotonic() - started < 2 * 1.5 + 2.0

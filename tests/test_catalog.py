@@ -1,4 +1,4 @@
-"""The catalog: a course on disk becomes records, or every problem of it at once."""
+"""The catalog: a course on disk is read into records, or all its problems are reported at once."""
 
 import shutil
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_sections_are_ordered_as_numbers():
     assert sorted(["10", "9", "7.2", "7.1", "2-3"], key=section_order) == ["2-3", "7.1", "7.2", "9", "10"]
 
 
-def test_the_problems_of_all_exercises_are_told_at_once(tmp_path):
+def test_the_problems_of_all_exercises_are_reported_at_once(tmp_path):
     for name in ("one", "two"):
         shutil.copytree(COURSE / "solutions" / "scaling", tmp_path / "solutions" / name)
         path = tmp_path / "solutions" / name / "exercise.yaml"

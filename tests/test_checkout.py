@@ -243,19 +243,19 @@ def test_a_repository_that_cannot_be_read_is_a_folder_and_says_so(ada, monkeypat
     broken(ada)
     date(ada)
     began = time.monotonic()
-    told = moment(ada)
+    handed_in = moment(ada)
     assert time.monotonic() - began < 8
-    assert told.at == WRITTEN
-    assert reason in told.note
-    assert told.note.startswith("a git checkout, but ")
-    assert told.note.endswith(": the time is that of its newest file")
+    assert handed_in.at == WRITTEN
+    assert reason in handed_in.note
+    assert handed_in.note.startswith("a git checkout, but ")
+    assert handed_in.note.endswith(": the time is that of its newest file")
 
 
 def test_without_git_it_is_a_folder_and_says_so(ada, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    told = moment(ada)
-    assert told.at == WRITTEN
-    assert "git is not installed here" in told.note
+    handed_in = moment(ada)
+    assert handed_in.at == WRITTEN
+    assert "git is not installed here" in handed_in.note
 
 
 # --- nothing in it runs
@@ -298,9 +298,9 @@ def test_no_program_that_a_repository_names_is_run(ada, tmp_path):
     canary = tmp_path / "canary"
     _hostile(ada, canary)
     (ada / "exercises" / "scaling.py").write_text(REFERENCE + "\n", encoding="utf-8")
-    told = moment(ada)
-    assert told.at == COMMITTED
-    assert told.note.endswith("changed since: exercises/scaling.py")
+    handed_in = moment(ada)
+    assert handed_in.at == COMMITTED
+    assert handed_in.note.endswith("changed since: exercises/scaling.py")
     assert not canary.exists()
     git(ada, "--work-tree=.", "status", check=False)
     assert canary.exists(), "the repository of this test is harmless, and proves nothing"
@@ -332,9 +332,9 @@ def test_submodules_and_links_do_no_harm(ada, tmp_path):
     git(ada, "add", "out", "out.py")
     git(ada, "commit", "--quiet", "-m", "with a submodule")
     _hostile(inner, canary)
-    told = moment(ada)
-    assert told.at == COMMITTED
-    assert told.note.endswith("changed since: inner/part.py")
+    handed_in = moment(ada)
+    assert handed_in.at == COMMITTED
+    assert handed_in.note.endswith("changed since: inner/part.py")
     assert not canary.exists()
     submission = open_submission(ada)
     assert "out/answers.py" not in submission.tree.modules("")
@@ -356,7 +356,7 @@ def test_nothing_in_git_is_graded(ada):
 # --- as an instructor sees it
 
 
-def test_a_class_of_checkouts_is_told_and_recorded(ada, tmp_path, monkeypatch):
+def test_the_uncommitted_files_of_a_class_of_checkouts_are_reported_and_recorded(ada, tmp_path, monkeypatch):
     monkeypatch.setenv("CONVGRADER_COURSE", str(COURSE))
     bob = ada.parent / "bob"
     bob.mkdir()

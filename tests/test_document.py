@@ -1,4 +1,4 @@
-"""The document room: YAML as people mean it, and every problem at its line and column."""
+"""YAML documents: plain values mean what people mean, and every problem has its line and column."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What determines a result: whatever could change one has to change its key."""
+"""Fingerprints: everything that could change a result changes its key."""
 
 import shutil
 from pathlib import Path

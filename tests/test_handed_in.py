@@ -1,4 +1,4 @@
-"""What a class handed in: what counts as whose submission, and when it was handed in."""
+"""What a class handed in: whose submission each file or folder is, and when it was handed in."""
 
 import os
 import zipfile
@@ -83,7 +83,7 @@ def test_a_folder_that_is_a_submission_is_not_searched_for_others(tmp_path, kind
     assert paths(tmp_path) == {"ada": "ada"}
 
 
-def test_a_student_who_handed_in_nothing_is_there_all_the_same(tmp_path):
+def test_an_empty_folder_is_a_students_too(tmp_path):
     (tmp_path / "ada").mkdir()
     assert paths(tmp_path) == {"ada": "ada"}
 

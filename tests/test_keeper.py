@@ -1,4 +1,4 @@
-"""Keepers: one process forks and watches all workers, and what happens to one of them is nothing to the others."""
+"""Keepers: one process forks and watches all workers, and the end of one does not affect the others."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ from grader.sandbox.supervisor import Sandbox, WorkerLost
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forking a warm process is for Linux")
 
 SPACES = ("pid", "ipc", "net", "user")
-TELLS_SPACES = f"""
+REPORTS_SPACES = f"""
 import os
 def f(): return [os.getpid(), *(os.readlink(f"/proc/self/ns/{{name}}") for name in {SPACES})]
 """
@@ -80,7 +80,7 @@ def test_workers_side_by_side_end_each_by_itself(sandbox):
     assert ask(steady).value == 3
 
 
-def test_what_a_worker_printed_last_is_read_before_it_is_let_go(sandbox):
+def test_what_a_worker_printed_last_is_read_before_its_pipe_is_closed(sandbox):
     box = sandbox("import os\ndef f():\n    print('x' * 40_000, 'the end')\n    os._exit(0)")
     with pytest.raises(WorkerLost):
         ask(box)
@@ -90,16 +90,16 @@ def test_what_a_worker_printed_last_is_read_before_it_is_let_go(sandbox):
 def test_each_worker_is_alone_in_its_namespaces(dispatcher, sandbox):
     if dispatcher.ready().level < 3:
         pytest.skip("this machine gives no namespaces")
-    told = [ask(sandbox(TELLS_SPACES)).value.items for _ in range(3)]
-    assert [number for number, *_ in told] == [1, 1, 1], "each is the first process of its space"
+    reported = [ask(sandbox(REPORTS_SPACES)).value.items for _ in range(3)]
+    assert [number for number, *_ in reported] == [1, 1, 1], "each is the first process of its PID namespace"
     for n, name in enumerate(SPACES, start=1):
-        found = {one[n] for one in told}
+        found = {one[n] for one in reported}
         assert str(Path(f"/proc/self/ns/{name}").readlink()) not in found
         if name in ("pid", "ipc"):
-            assert len(found) == len(told), f"two workers share a namespace: {name}"
+            assert len(found) == len(reported), f"two workers share a namespace: {name}"
 
 
-def test_a_keeper_holds_nothing_of_workers_that_have_ended(sandbox, keeper):
+def test_a_keeper_closes_the_descriptors_of_workers_that_have_ended(sandbox, keeper):
     before = descriptors(keeper)
     for _ in range(20):
         box = sandbox("def f(): return 1")
@@ -107,7 +107,7 @@ def test_a_keeper_holds_nothing_of_workers_that_have_ended(sandbox, keeper):
         box.close()
     deadline = time.monotonic() + 10
     while descriptors(keeper) > before and time.monotonic() < deadline:
-        time.sleep(0.01)  # it tells how the last one ended before it lets go of it
+        time.sleep(0.01)  # it reports the last end before it closes the descriptors
     assert descriptors(keeper) == before
     assert len(children(keeper)) == 1
 
@@ -125,7 +125,7 @@ def test_a_keeper_that_is_killed_is_replaced(copied):  # noqa: F811
         assert not set(named(dispatcher)["grade keeper"]) & set(gone)
 
 
-def test_a_keeper_that_is_no_longer_wanted_ends_with_its_last_worker(copied):  # noqa: F811
+def test_a_keeper_that_is_no_longer_used_ends_with_its_last_worker(copied):  # noqa: F811
     _, job = copied
     slow = structs.replace(
         job, sources={"scaling.py": "import time\ntime.sleep(1.5)\n" + job.sources["scaling.py"]}

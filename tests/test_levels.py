@@ -1,4 +1,4 @@
-"""Isolation levels on machines that are not like this one: old kernels, containers, other users and homes."""
+"""Isolation levels on other machines, simulated: old kernels, containers, other users and homes."""
 
 import errno
 import json
@@ -21,8 +21,8 @@ ROOT = Path(__file__).parent.parent
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
 
-# Puts itself under a filter that answers some system calls with an error, as a container's runtime does, and goes on
-# as the command that follows.
+# Installs a filter that fails some system calls with an error, as a container's runtime does, and executes the command
+# that follows.
 CONTAINER = """
 import ctypes, errno, os, struct, sys
 from grader.sandbox.worker import linux, seccomp
@@ -158,8 +158,8 @@ def test_a_container_that_blocks_a_layer_gives_the_level_below_and_says_so(
     through = container(*calls, error=error)
     done = run("doctor", through=through)
     assert level_of(done) == level
-    told = " ".join(done.stdout.split())
-    assert any(word in told for word in words.split("|")), done.stdout
+    shown = " ".join(done.stdout.split())
+    assert any(word in shown for word in words.split("|")), done.stdout
     graded = run("--format", "json", through=through)
     report = json.loads(graded.stdout)
     assert report["score"] == 1.0
@@ -232,21 +232,21 @@ if os.fork() == 0:
     ruleset = landlock.ruleset(version)
     linux.forbid_new_privileges()
     landlock.restrict(ruleset)
-    told = {}
+    endings = {}
     for what, action in TRIES.items():
         try:
             action()
-            told[what] = "done"
+            endings[what] = "done"
         except PermissionError:
-            told[what] = "refused"
+            endings[what] = "refused"
         except OSError as error:
-            told[what] = os.strerror(error.errno)
-    os.write(writing, json.dumps(told).encode())
+            endings[what] = os.strerror(error.errno)
+    os.write(writing, json.dumps(endings).encode())
     os._exit(0)
 os.close(writing)
 print(os.fdopen(reading).read())
 """
-# From which ABI on a thing is refused. Where the kernel refuses moves altogether below ABI 2, it says EXDEV.
+# The ABI from which on each is refused. Below ABI 2 the kernel refuses every move between folders, with EXDEV.
 REFUSED_FROM = {
     "read": 1,
     "list": 1,
@@ -261,7 +261,7 @@ REFUSED_FROM = {
 
 
 @pytest.mark.parametrize("version", range(1, 8))
-def test_an_older_landlock_loses_one_right_at_a_time(tmp_path, version):
+def test_each_older_landlock_refuses_less(tmp_path, version):
     from grader.sandbox.worker import landlock
 
     try:
@@ -273,10 +273,10 @@ def test_an_older_landlock_loses_one_right_at_a_time(tmp_path, version):
     done = subprocess.run(
         [sys.executable, "-c", ABI, str(version), str(tmp_path)], capture_output=True, text=True, check=True
     )
-    told = json.loads(done.stdout)
-    assert told.pop("import torch's files") == "done"
-    assert told.pop("move between folders") in ("refused", os.strerror(errno.EXDEV))
-    refused = {what for what, ending in told.items() if ending == "refused"}
+    shown = json.loads(done.stdout)
+    assert shown.pop("import torch's files") == "done"
+    assert shown.pop("move between folders") in ("refused", os.strerror(errno.EXDEV))
+    refused = {what for what, ending in shown.items() if ending == "refused"}
     assert refused == {what for what, since in REFUSED_FROM.items() if version >= since}
 
 
@@ -296,27 +296,27 @@ def test_an_ordinary_user_gets_the_same_level(run, here):
 
 
 @pytest.mark.parametrize("home", ["/nonexistent", "/proc", ""])
-def test_a_home_that_cannot_be_written_is_not_missed(run, home):
+def test_a_home_that_cannot_be_written_does_not_matter(run, home):
     done = run("--format", "json", HOME=home, XDG_CACHE_HOME=home)
     assert json.loads(done.stdout)["score"] == 1.0
     assert not done.stderr
 
 
-def test_an_interpreter_in_a_private_home_is_readable_for_workers_and_its_neighbours_are_not(
+def test_workers_can_read_the_interpreter_in_a_private_home_and_no_file_beside_it(
     dispatcher, course, tmp_path
 ):
-    """The layers open what a worker may read before it loses the right to walk there: a home of mode 0700 is enough."""
+    """The ruleset opens the readable folders before capabilities are dropped: a home of mode 0700 is enough."""
     from grader.grading.attempt import grade_exercises
     from grader.submission import open_submission
 
     if dispatcher.ready().level < 2:
         pytest.skip(f"this machine gives level {dispatcher.ready().level}")
-    neighbour = Path(sys.executable).resolve()
+    beside = Path(sys.executable).resolve()
     source = f"""
 def double(x):
-    import wave, fractions, torch.fft  # nobody has imported them yet
+    import wave, fractions, torch.fft  # not imported by the zygote
     try:
-        open({str(neighbour)!r}).close()
+        open({str(beside)!r}).close()
     except PermissionError:
         return 2 * x
 """

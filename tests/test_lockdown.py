@@ -1,4 +1,4 @@
-"""The lock-down: what a worker still can and no longer can do, seen from inside one, at every level."""
+"""The lock-down: what a worker can and cannot do at every level, tried inside one."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def lazy():
     torch.linalg.svd(torch.ones(3, 3)), torch.fft.fft(torch.ones(3))
 
 
-def optimise():
+def optimize():
     layer = torch.nn.Linear(2, 2)
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
     layer(torch.ones(1, 2)).sum().backward()
@@ -92,7 +92,7 @@ ACTIONS = {
     "take all memory in torch": lambda: torch.empty(2**34),
     "take all memory in Python": lambda: bytearray(2**35),
     "import lazily": lazy,
-    "optimise": optimise,
+    "optimize": optimize,
     "start a thread": thread,
     "allocate a little": lambda: torch.ones(1000, 1000) @ torch.ones(1000, 1000),
 }
@@ -119,12 +119,12 @@ SYSTEM = {
     "choose a signal", "set a timer", "kill itself", "watch a folder", "call the future",
 }  # fmt: skip
 MEMORY = {"take all memory in torch", "take all memory in Python"}
-USEFUL = {"import lazily", "optimise", "start a thread", "allocate a little"}
+USEFUL = {"import lazily", "optimize", "start a thread", "allocate a little"}
 
 
 @pytest.fixture(scope="module", params=[3, 2, 1])
 def locked(request, tmp_path_factory):
-    """What a worker at one level could do, by name of the action."""
+    """The outcome of every action in a worker at one level."""
     folder = tmp_path_factory.mktemp("writable")
     (folder / "kept").write_text("kept")
     environment = {
@@ -141,7 +141,7 @@ def locked(request, tmp_path_factory):
     return request.param, answer, folder
 
 
-def test_useful_work_goes_on(locked):
+def test_useful_work_is_allowed(locked):
     _, answer, _ = locked
     assert {name: answer["outcomes"][name] for name in USEFUL} == dict.fromkeys(USEFUL, "allowed")
 
@@ -155,7 +155,7 @@ def test_system_calls_beyond_computing_are_refused_at_every_level(locked):
     assert (folder / "kept").exists()
 
 
-def test_files_are_closed_from_level_two_on(locked):
+def test_files_cannot_be_read_from_level_two_on(locked):
     level, answer, folder = locked
     refused = {name for name in READING if answer["outcomes"][name] == "PermissionError"}
     assert refused == (READING if level >= 2 else set()), answer["outcomes"]

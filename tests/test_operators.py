@@ -27,7 +27,7 @@ WAYS = {
 
 
 def in_a_child(action) -> list[str]:
-    """Run `action` in a forked child, where a ban hurts nobody, and return what it returns."""
+    """Run `action` in a forked child, as a ban cannot be undone, and return what it returns."""
     reading, writing = os.pipe()
     if os.fork() == 0:
         os.write(writing, json.dumps(action()).encode())

@@ -1,4 +1,4 @@
-"""The wheel: it carries the course, works outside the checkout, and keeps its solutions from the worker."""
+"""The wheel: it contains the course, works outside the checkout, and no worker can read its solutions."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from grader.course.catalog import PACKAGED_COURSE
 
 ROOT = Path(__file__).parent.parent
 
-# Tries to read files, and says what came of it once for each.
+# Tries to read files, and prints the error of each.
 THIEF = """
 for _path in PATHS:
     try:

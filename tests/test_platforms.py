@@ -1,7 +1,7 @@
-"""macOS and Windows, as far as they can be had on Linux: what is not there must not be asked for.
+"""macOS and Windows, simulated on Linux: what they lack must not be imported or called.
 
 The command runs with the platform's name, and without the modules and calls that it lacks. The processes that it starts
-are those of level 0, which are the same everywhere; what they may import is read from their sources.
+are those of level 0, which are the same on every platform; their imports are read from their sources.
 """
 
 import ast
@@ -44,7 +44,7 @@ ABSENT = {
         "select": ["epoll"],
     },
 }  # fmt: skip
-# What is imported first belongs to others, and knows the machine it really runs on.
+# Third-party modules are imported first, as they need the calls that are removed.
 SHIM = """
 import builtins, importlib, sys
 for name in ("click", "click.testing", "pydantic", "msgspec", "yaml", "numpy", "pygments", "concurrent.futures", "subprocess",

@@ -1,4 +1,4 @@
-"""Student text made safe: nothing that steers a terminal or hides what follows it survives."""
+"""Student text made safe: control characters and those that hide or reorder text are escaped."""
 
 import unicodedata
 
@@ -21,7 +21,7 @@ from grader.core.safetext import one_line, printable
         ("kept\n\ttab, é, 漢", "kept\n\ttab, é, 漢"),
     ],
 )
-def test_what_steers_a_terminal_is_spelled_out(text, shown):
+def test_control_and_format_characters_are_escaped(text, shown):
     assert printable(text) == shown
 
 

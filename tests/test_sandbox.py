@@ -1,4 +1,4 @@
-"""The processes: workers start, end and are told apart; nobody is left behind; ours failing is ours."""
+"""The processes: workers start and end, none is left, and a failure of the grader's own is an internal error."""
 
 import contextlib
 import os
@@ -100,7 +100,7 @@ def test_prints_are_kept_across_workers(sandbox):
     assert box.output.decode().split() == ["loaded", "once", "loaded"]
 
 
-def test_a_module_that_raises_is_told_apart_from_one_that_ends(sandbox):
+def test_a_module_that_raises_and_one_that_ends_the_process_are_different_errors(sandbox):
     with pytest.raises(LoadFailed) as failed:
         sandbox("1 / 0").ensure_loaded()
     assert failed.value.reply.type_name == "ZeroDivisionError"
@@ -116,7 +116,7 @@ def test_a_spawned_worker_has_imported_nothing_of_a_course_or_of_grading(launche
     assert wings == {"core", "sandbox"}
 
 
-def test_processes_get_no_environment_of_ours(monkeypatch):
+def test_processes_do_not_inherit_the_environment(monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "hunter2")
     assert "SECRET_TOKEN" not in clean_environment()
 
@@ -160,7 +160,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_a_grading_process_that_dies_is_our_fault_and_the_others_go_on(course, tmp_path):
+def test_a_grading_process_that_dies_is_an_internal_error_and_the_others_go_on(course, tmp_path):
     broken = tmp_path / "scaling"
     broken.mkdir()
     for path in course.exercises[0].folder.iterdir():
@@ -240,7 +240,7 @@ def test_a_host_that_is_killed_is_replaced(copied):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_grading_process_that_is_killed_is_missed_at_once_whoever_was_forked_with_it(copied):
+def test_a_grading_process_that_is_killed_is_noticed_at_once_whatever_was_forked_with_it(copied):
     _, job = copied
     slow = structs.replace(job, sources={"scaling.py": "import time\ntime.sleep(1.9)"})
     with Dispatcher() as dispatcher:
@@ -273,7 +273,7 @@ def test_no_worker_comes_from_a_process_that_holds_course_content(copied):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_operators_are_banned_once_and_anew_where_who_held_the_bans_is_gone(copied):
+def test_operators_are_banned_once_and_again_after_the_process_with_the_bans_has_ended(copied):
     _, job = copied
     banned = structs.replace(
         job, sources={"scaling.py": "import torch\n\ndef double(x):\n    return torch.addcmul(x, x, x)"}
@@ -307,7 +307,7 @@ def test_operators_are_banned_once_and_anew_where_who_held_the_bans_is_gone(copi
         ),
     ],
 )
-def test_an_exercise_that_cannot_be_held_says_why_for_every_submission(copied, broken, words):
+def test_an_exercise_that_cannot_be_hosted_says_why_for_every_submission(copied, broken, words):
     folder, job = copied
     (folder / "reference.py").write_text(broken, encoding="utf-8")
     with Dispatcher() as dispatcher:

@@ -41,7 +41,7 @@ def test_a_byte_order_mark_is_no_error(tmp_path):
     assert open_submission(tmp_path).snapshot("relu").sources == {"relu.py": "x = 1"}
 
 
-def test_a_helper_that_is_not_utf8_speaks_when_it_is_imported(tmp_path):
+def test_a_helper_that_is_not_utf8_raises_when_it_is_imported(tmp_path):
     (tmp_path / "relu.py").write_text("import mine")
     (tmp_path / "mine.py").write_bytes(b"\xff")
     assert (
@@ -82,7 +82,7 @@ def test_a_folder_that_is_none_is_a_usage_error(tmp_path):
         open_submission(tmp_path / "nowhere")
 
 
-# --- folders that were made to hurt
+# --- hostile folders
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The wire: what crosses comes back equal, and what no honest worker sends is refused with a typed error."""
+"""The protocol: values that cross come back equal, and what breaks the protocol is refused with a typed error."""
 
 import contextlib
 import socket
@@ -65,7 +65,7 @@ def test_tensors_of_every_dtype_and_shape_cross_bit_for_bit(dtype, shape):
     assert torch.equal(back, tensor)
 
 
-def test_views_cross_as_what_they_show():
+def test_a_view_crosses_with_its_values_not_with_its_storage():
     tensor = torch.arange(12.0).reshape(3, 4)
     for view in (tensor.T, tensor[:, ::2], tensor.expand(2, 3, 4), tensor.flip(0), torch.tensor([1j]).imag):
         assert torch.equal(crossed(view), view)
@@ -174,7 +174,7 @@ def test_a_frame_that_announces_too_much_is_refused_before_any_memory_is_taken(p
         channel.receive()
 
 
-def test_dripping_bytes_do_not_stretch_the_deadline(pair):
+def test_a_frame_that_arrives_in_parts_does_not_extend_the_deadline(pair):
     channel, raw = pair
     raw.sendall(frames.MAGIC)
     started = time.monotonic()
@@ -183,7 +183,7 @@ def test_dripping_bytes_do_not_stretch_the_deadline(pair):
     assert time.monotonic() - started < 1.0
 
 
-def test_a_closed_connection_is_told_apart_from_a_late_one(pair):
+def test_a_closed_connection_and_a_late_frame_are_different_errors(pair):
     channel, raw = pair
     raw.sendall(frames.MAGIC)
     raw.shutdown(socket.SHUT_RDWR)
@@ -191,7 +191,7 @@ def test_a_closed_connection_is_told_apart_from_a_late_one(pair):
         channel.receive(time.monotonic() + 5)
 
 
-def test_a_frame_that_nobody_reads_does_not_stretch_the_deadline(pair):
+def test_a_frame_that_is_not_read_does_not_extend_the_deadline(pair):
     channel, _ = pair
     started = time.monotonic()
     with pytest.raises(Overdue):
@@ -199,14 +199,14 @@ def test_a_frame_that_nobody_reads_does_not_stretch_the_deadline(pair):
     assert time.monotonic() - started < 2.0
 
 
-def test_a_frame_that_nobody_can_read_any_more_finds_the_connection_closed(pair):
+def test_sending_to_an_end_that_is_shut_down_raises_closed(pair):
     channel, raw = pair
     raw.shutdown(socket.SHUT_RDWR)
     with pytest.raises(Closed):
         channel.send(b"header", bytes(2**22), time.monotonic() + 5)
 
 
-def test_unasked_frames_wait_outside():
+def test_frames_that_were_not_asked_for_block_their_sender():
     left, right = socket.socketpair()
     with left, right:
         channel = PipeChannel(left.makefile("rb", buffering=0), left.makefile("wb", buffering=0))
@@ -222,23 +222,23 @@ def test_unasked_frames_wait_outside():
         channel.close()
 
 
-def test_a_descriptor_that_was_told_not_to_wait_waits_all_the_same():
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        channel = DescriptorChannel(ours.fileno(), ours.fileno())
-        ours.setblocking(False)
+def test_a_descriptor_that_was_made_nonblocking_is_made_blocking_again():
+    here, there = socket.socketpair()
+    with here, there:
+        channel = DescriptorChannel(here.fileno(), here.fileno())
+        here.setblocking(False)
         frame = b"CG1\n" + struct.pack("!II", 4, 3) + b"head" + b"pay"
-        sender = threading.Timer(0.2, theirs.sendall, [frame])
+        sender = threading.Timer(0.2, there.sendall, [frame])
         sender.start()
         assert channel.receive() == (b"head", bytearray(b"pay"))
         sender.join()
-        ours.setblocking(False)
+        here.setblocking(False)
         received = bytearray()
-        size = 8 * 2**20 + 16  # more than a socket holds
+        size = 8 * 2**20 + 16  # more than the buffer of a socket
 
         def read() -> None:
             while len(received) < size:
-                received.extend(theirs.recv(2**20))
+                received.extend(there.recv(2**20))
 
         reader = threading.Timer(0.2, read)
         reader.start()

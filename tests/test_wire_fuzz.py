@@ -1,4 +1,4 @@
-"""The wire, fuzzed: whatever a worker sends, the trusted side ends in a value or in one of its own typed endings."""
+"""The protocol, fuzzed: for any bytes from a worker, the trusted side returns a value or raises one of its own errors."""
 
 import contextlib
 import os
@@ -207,12 +207,12 @@ def test_arbitrary_bytes_end_in_frames_or_a_typed_error(data):
         assert peak < 2 * (frames.MAX_HEADER_BYTES + frames.MAX_PAYLOAD_BYTES)
 
 
-# --- a worker that lies
+# --- a worker whose replies are generated
 
 
 @dataclass
 class Liar:
-    """A worker that has sent all it will ever send before it is asked."""
+    """A worker that has sent all its replies before the first request."""
 
     channel: SocketChannel
 
@@ -223,7 +223,7 @@ class Liar:
 
 @dataclass
 class Liars:
-    """Starts liars."""
+    """Starts workers that lie."""
 
     said: bytes
 
@@ -237,7 +237,7 @@ class Liars:
 
 
 def use(student: Student) -> None:
-    """Do with a function and a module what suites do."""
+    """Use a function and a module as suites do."""
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     result = student.halve(x)
     assert_matches(result, torch.tensor([0.5, 1.0]))
@@ -249,8 +249,8 @@ def use(student: Student) -> None:
 
 @FUZZ
 @given(st.lists(st.tuples(REPLIES, st.binary(max_size=32)), max_size=6))
-def test_a_lying_worker_fails_the_check_and_nothing_else(told):
-    said = b"".join(frame(messages.encode(reply), payload) for reply, payload in told)
+def test_a_lying_worker_fails_the_check_and_nothing_else(replies):
+    said = b"".join(frame(messages.encode(reply), payload) for reply, payload in replies)
     sandbox = Sandbox(Liars(said), Load(module="m", sources={}), Limits(call_limit_s=2.0))
     started = time.monotonic()
     try:
@@ -259,13 +259,13 @@ def test_a_lying_worker_fails_the_check_and_nothing_else(told):
         assert ending.outcome is not Outcome.INTERNAL_ERROR
         assert ending.outcome is not Outcome.PASSED
     except (Mismatch, TypeError, AttributeError, ValueError, RuntimeError, KeyError):
-        pass  # a wrong value, used as if it were right: the grading process tells whose fault that is
+        pass  # a wrong value, used as if it were right: the grading process attributes this to the student
     finally:
         sandbox.close()
     assert time.monotonic() - started < 10
 
 
-# --- a worker that lies to a whole grading
+# --- a worker that lies during a whole grading
 
 FUZZER = """
 import random
@@ -314,7 +314,7 @@ Service.answer = lie
 
 @pytest.mark.parametrize("name", ["hostile_course", "course"])  # functions; functions and a module
 @pytest.mark.parametrize("seed", range(max(20, ROUNDS // 20)))
-def test_a_grading_that_is_lied_to_is_never_our_fault(dispatcher, tmp_path, name, seed):
+def test_lies_of_a_worker_are_never_an_internal_error(dispatcher, tmp_path, name, seed):
     course = catalog.load(Path(__file__).parent / name)
     reference = (course.exercises[0].folder / "reference.py").read_text(encoding="utf-8")
     (tmp_path / f"{course.exercises[0].id}.py").write_text(
