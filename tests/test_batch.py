@@ -1,4 +1,4 @@
-"""A class: what counts as a submission, who hurts whom, and that strangers are not graded below level 2."""
+"""Grading a class: which files are submissions, that none affects another, and the required isolation level."""
 
 import json
 import shutil
@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import Executor, Future
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -15,12 +17,13 @@ from click.testing import CliRunner, Result
 
 from grader import quiz, report
 from grader.classroom import batch, remote_worker
-from grader.classroom.batch import ClassRun
-from grader.classroom.executors import open_executor
-from grader.classroom.gradebook import Gradebook
-from grader.classroom.remote_worker import WorkOrder
-from grader.cli.classes import class_command
-from grader.cli.regrade import regrade_command
+from grader.classroom.batch import ClassRun, StudentResult
+from grader.classroom.executors import OpenedExecutor, open_executor
+from grader.classroom.gradebook import Attempt, Gradebook
+from grader.classroom.remote_worker import WorkOrder, WorkResult
+from grader.cli.class_options import refusal_line, shown_name
+from grader.cli.classes import _minutes, class_command
+from grader.cli.regrade import _change_lines, regrade_command
 from grader.core import scoring
 from grader.core.errors import IsolationRefused, UsageError
 from grader.core.model import CheckResult, ExerciseResult, Isolation, Outcome, Report, Versions
@@ -60,8 +63,8 @@ def grade_class(monkeypatch):
     return run
 
 
-def told(done: Result) -> dict[str, str]:
-    """Return the lines of a run by student."""
+def lines_by_student(done: Result) -> dict[str, str]:
+    """Return the output lines of a run by student."""
     *lines, _ = done.output.splitlines()
     return {
         line.split("%  ")[-1].split(" ")[0] if "%" in line else line.split()[2].rstrip(":"): line
@@ -69,9 +72,11 @@ def told(done: Result) -> dict[str, str]:
     }
 
 
-def test_everybody_gets_a_line_and_a_report_and_a_bad_zip_hurts_no_other(grade_class, handed_in, tmp_path):
+def test_each_student_has_a_line_and_a_report_and_a_bad_zip_affects_no_other(
+    grade_class, handed_in, tmp_path
+):
     done = grade_class(handed_in, "--reports", tmp_path / "reports")
-    lines = told(done)
+    lines = lines_by_student(done)
     assert done.return_value == 1, done.output
     assert lines["ada"].split() == ["13", "of", "13", "100.0%", "ada"]
     assert lines["bob"].split() == ["0", "of", "13", "0.0%", "bob"]
@@ -85,7 +90,7 @@ def test_everybody_gets_a_line_and_a_report_and_a_bad_zip_hurts_no_other(grade_c
 
 
 @pytest.mark.parametrize("level", [1, 0])
-def test_a_class_is_not_graded_below_level_two_unless_told_otherwise(
+def test_a_class_is_not_graded_below_level_two_unless_the_option_allows_it(
     grade_class, handed_in, tmp_path, monkeypatch, level
 ):
     monkeypatch.setenv(MAX_LEVEL_VARIABLE, str(level))
@@ -99,7 +104,7 @@ def test_a_class_is_not_graded_below_level_two_unless_told_otherwise(
     assert json.loads((tmp_path / "reports" / "ada.json").read_text("utf-8"))["isolation"]["level"] == level
 
 
-def test_a_name_steers_no_terminal_and_commands_no_ci(grade_class, tmp_path):
+def test_a_name_holds_no_terminal_sequence_and_no_ci_command(grade_class, tmp_path):
     for name in ("::error::red", "\x1b[31mred"):
         (tmp_path / name / "exercises").mkdir(parents=True)
     done = grade_class(tmp_path)
@@ -116,35 +121,35 @@ def attempts(path: Path) -> list[tuple[str, int, float]]:
         return [(a.student, a.number, a.report.points) for a in book.attempts()]
 
 
-def test_what_has_not_changed_is_not_graded_again(grade_class, handed_in, tmp_path):
+def test_an_unchanged_submission_is_not_graded_again(grade_class, handed_in, tmp_path):
     book = tmp_path / "course.db"
-    first = told(grade_class(handed_in, "--gradebook", book))
-    second = told(grade_class(handed_in, "--gradebook", book))
+    first = lines_by_student(grade_class(handed_in, "--gradebook", book))
+    second = lines_by_student(grade_class(handed_in, "--gradebook", book))
     assert attempts(book) == [("ada", 1, 13.0), ("bob", 1, 0.0)]
     assert second["ada"] == f"{first['ada']} (unchanged)"
     assert second["bob"] == f"{first['bob']} (unchanged)"
 
 
-def test_a_student_who_hands_in_again_gets_another_attempt(grade_class, handed_in, tmp_path):
+def test_a_changed_submission_is_another_attempt(grade_class, handed_in, tmp_path):
     book = tmp_path / "course.db"
     grade_class(handed_in, "--gradebook", book)
     module = handed_in / "ada" / "exercises" / "scaling.py"
     module.write_text(f"{REFERENCE}\n\ndef double(x):\n    return x * x\n", encoding="utf-8")
-    again = told(grade_class(handed_in, "--gradebook", book))
+    again = lines_by_student(grade_class(handed_in, "--gradebook", book))
     assert "unchanged" not in again["ada"]
     assert "unchanged" in again["bob"]
     (_, _, before), (_, _, after) = attempts(book)[:2]
     assert before == 13.0 > after
 
 
-def test_another_seed_is_another_grading(grade_class, handed_in, tmp_path):
+def test_another_seed_is_another_attempt(grade_class, handed_in, tmp_path):
     book = tmp_path / "course.db"
     grade_class(handed_in, "--gradebook", book)
     assert "unchanged" not in grade_class(handed_in, "--gradebook", book, "--seed", "5").output
     assert [number for _, number, _ in attempts(book)] == [1, 2, 1, 2]
 
 
-def test_a_changed_suite_grades_its_exercise_anew_and_no_other(tmp_path, monkeypatch, handed_in):
+def test_a_changed_suite_regrades_its_exercise_and_no_other(tmp_path, monkeypatch, handed_in):
     course = Path(
         shutil.copytree(HOSTILE_COURSE, tmp_path / "course", ignore=shutil.ignore_patterns("__pycache__"))
     )
@@ -173,9 +178,9 @@ def test_a_changed_suite_grades_its_exercise_anew_and_no_other(tmp_path, monkeyp
         str(tmp_path / "course.db"),
         "--executor",
         "local",
-    ]  # so that we see it
+    ]  # threads, so that `watched` is called in this process
     assert CliRunner().invoke(class_command, run, standalone_mode=False).return_value == 0
-    # Both handed in the same: with one at a time, the second is not graded at all.
+    # Both submissions are equal: graded one after the other, the second comes from the cache.
     assert sorted(set(graded)) == ["halving", "shifting"]
     graded.clear()
     suite = course / "solutions" / "halving" / "test_halving.py"
@@ -184,7 +189,7 @@ def test_a_changed_suite_grades_its_exercise_anew_and_no_other(tmp_path, monkeyp
     assert set(graded) == {"halving"}
 
 
-def test_a_result_from_a_lower_level_is_not_taken_for_one_of_a_higher(
+def test_a_cached_result_of_a_lower_level_is_not_used_for_a_higher_one(
     grade_class, handed_in, tmp_path, monkeypatch
 ):
     book = tmp_path / "course.db"
@@ -203,7 +208,7 @@ SLOW = "import time\n\n\ndef double(x):\n    time.sleep(0.2)\n    return 2 * x\n
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-def test_a_run_that_is_ended_loses_nothing_that_was_finished(tmp_path, monkeypatch, signal_number):
+def test_an_interrupted_run_keeps_every_finished_result(tmp_path, monkeypatch, signal_number):
     monkeypatch.setenv("CONVGRADER_COURSE", str(COURSE))
     folder, book = tmp_path / "handed-in", tmp_path / "course.db"
     for n in range(12):
@@ -228,7 +233,7 @@ def test_a_run_that_is_ended_loses_nothing_that_was_finished(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("executor", ["processes", "local"])
-def test_a_warm_process_that_dies_costs_only_what_it_was_doing(handed_in, tmp_path, course, executor):
+def test_a_warm_process_that_dies_is_replaced(handed_in, tmp_path, course, executor):
     with Gradebook(tmp_path / "course.db") as book, open_executor(executor, 1) as opened:
         run = ClassRun(course=course, gradebook=book, executor=opened, seed=0, required_level=0)
         (first,) = run.grade([HandedIn(student="ada", path=handed_in / "ada")])
@@ -239,7 +244,7 @@ def test_a_warm_process_that_dies_costs_only_what_it_was_doing(handed_in, tmp_pa
         assert second.report.max_points == 13.0
 
 
-def test_work_meant_for_another_version_is_refused_and_costs_nobody_points(
+def test_an_order_for_another_version_is_refused_and_voids_the_exercise(
     handed_in, tmp_path, course, monkeypatch
 ):
     with Gradebook(tmp_path / "course.db") as book, open_executor("local", 1) as opened:
@@ -251,7 +256,7 @@ def test_work_meant_for_another_version_is_refused_and_costs_nobody_points(
     assert "another version of scaling" in result.message
 
 
-def test_the_quizzes_are_read_once_for_a_class(grade_class, handed_in, monkeypatch):
+def test_quizzes_are_read_once_for_a_class(grade_class, handed_in, monkeypatch):
     read = []
     original = quiz.load_banks
     monkeypatch.setattr(quiz, "load_banks", lambda folder: read.append(folder) or original(folder))
@@ -260,7 +265,9 @@ def test_the_quizzes_are_read_once_for_a_class(grade_class, handed_in, monkeypat
     assert read == [COURSE / "quizzes"]
 
 
-def test_in_a_class_as_alone_the_same_example_is_found(grade_class, handed_in, tmp_path, dispatcher, course):
+def test_a_class_finds_the_same_example_as_a_single_grading(
+    grade_class, handed_in, tmp_path, dispatcher, course
+):
     module = handed_in / "ada" / "exercises" / "scaling.py"
     module.write_text(f"{REFERENCE}\n\ndef double(x):\n    return x * x\n", encoding="utf-8")
     grade_class(handed_in, "--reports", tmp_path / "reports")
@@ -271,7 +278,7 @@ def test_in_a_class_as_alone_the_same_example_is_found(grade_class, handed_in, t
     assert scoring.without_times(in_class).exercises == scoring.without_times(whole).exercises
 
 
-def test_where_nothing_is_wrong_no_mistake_is_read(own_course, handed_in, tmp_path):
+def test_mistakes_are_imported_only_for_failing_submissions(own_course, handed_in, tmp_path):
     mistakes = own_course / "solutions" / "scaling" / "mistakes.py"
     mistakes.write_text("raise ValueError('read')\n", encoding="utf-8")
     module = tmp_path / "handed-in" / "dan" / "scaling.py"
@@ -279,15 +286,15 @@ def test_where_nothing_is_wrong_no_mistake_is_read(own_course, handed_in, tmp_pa
     module.write_text(f"{REFERENCE}\n\ndef double(x):\n    return x * x\n", encoding="utf-8")
     run = [str(handed_in), "--reports", str(tmp_path / "reports")]
     CliRunner().invoke(class_command, run, standalone_mode=False)
-    told = {
+    messages_by_student = {
         path.stem: report.from_json(path.read_text("utf-8")).exercises[0].message
         for path in (tmp_path / "reports").iterdir()
     }
-    assert told["ada"] == ""
-    assert "ValueError: read" in told["dan"]
+    assert messages_by_student["ada"] == ""
+    assert "ValueError: read" in messages_by_student["dan"]
 
 
-def test_without_a_warm_process_none_is_left_dead(monkeypatch, handed_in, tmp_path, course):
+def test_without_a_warm_process_every_ended_process_is_reaped(monkeypatch, handed_in, tmp_path, course):
     monkeypatch.setenv(MAX_LEVEL_VARIABLE, "0")
     with Gradebook(tmp_path / "course.db") as book, open_executor("local", 1) as opened:
         run = ClassRun(course=course, gradebook=book, executor=opened, seed=0, required_level=0)
@@ -296,9 +303,103 @@ def test_without_a_warm_process_none_is_left_dead(monkeypatch, handed_in, tmp_pa
             module.write_text(f"{REFERENCE}\n# {n}\n", encoding="utf-8")
             (ended,) = run.grade([HandedIn(student="ada", path=handed_in / "ada")])
             assert ended.report.points == 13.0
-        assert (
-            len(remote_worker._dispatcher._starter._running) <= 2
-        )  # the one before the last may be ending just now
+        assert len(remote_worker._dispatcher._starter._running) <= 2  # the last but one may still be ending
+
+
+# --- limits: just below and just above
+
+
+class CountingPool(Executor):
+    """An executor whose orders complete one at a time, when the run waits for one."""
+
+    def __init__(self) -> None:
+        self.pending: list[Future[bytes]] = []
+        self.most = 0
+
+    def submit(self, *_arguments) -> "Future[bytes]":
+        self.pending.append(Future())
+        self.most = max(self.most, len(self.pending))
+        return self.pending[-1]
+
+    def wait(self, futures, **_options):
+        refusal = messages.encode(messages.NotGraded(reason="not graded here"))
+        done = WorkResult(
+            endings=(refusal,), isolation=Isolation(level=2), torch_version="", python_version=""
+        )
+        future = self.pending.pop(0)
+        future.set_result(msgspec.msgpack.encode(done))
+        return {future}, set(futures) - {future}
+
+
+@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+def test_a_run_submits_at_most_two_orders_for_each_worker(tmp_path, course, monkeypatch, width, extra):
+    pool, count = CountingPool(), batch.QUEUED_PER_WORKER * width + extra
+    monkeypatch.setattr(batch, "wait", pool.wait)
+    handed_in = []
+    for n in range(count):
+        (tmp_path / f"s{n}").mkdir()
+        (tmp_path / f"s{n}" / "scaling.py").write_text(f"{REFERENCE}# {n}\n", encoding="utf-8")
+        handed_in.append(HandedIn(student=f"s{n}", path=tmp_path / f"s{n}"))
+    with Gradebook(tmp_path / "course.db") as book:
+        opened = OpenedExecutor(pool=pool, width=width)
+        run = ClassRun(course=course, gradebook=book, executor=opened, seed=0)
+        assert len(list(run.grade(handed_in))) == count
+    assert pool.most == min(count, batch.QUEUED_PER_WORKER * width)
+
+
+@pytest.mark.parametrize(("level", "is_current"), [(1, False), (2, True), (3, True)])
+def test_a_cached_result_needs_the_required_level(tmp_path, course, level, is_current):
+    result = ExerciseResult(id="e", title="", outcome=Outcome.PASSED, points=1.0, max_points=1.0)
+    cached = batch._CachedResult(
+        result=result, isolation=Isolation(level=level), versions=Versions(grader="", torch="", python="")
+    )
+    with Gradebook(tmp_path / "course.db") as book:
+        book.keep({"key": msgspec.msgpack.encode(cached)})
+        opened = OpenedExecutor(pool=CountingPool(), width=1)
+        run = ClassRun(course=course, gradebook=book, executor=opened, seed=0, required_level=2)
+        assert (run._cached("key") is not None) is is_current
+
+
+@pytest.mark.parametrize(("length", "is_cut"), [(60, False), (61, True)])
+def test_a_name_is_cut_after_sixty_characters(length, is_cut):
+    assert (shown_name("x" * length) != "x" * length) is is_cut
+
+
+@pytest.mark.parametrize(("length", "is_cut"), [(600, False), (601, True)])
+def test_a_refusal_is_cut_after_600_characters(length, is_cut):
+    line = refusal_line(StudentResult(student="ada", refused="x" * length))
+    assert (line.count("x") < length) is is_cut
+
+
+@pytest.mark.parametrize(("count", "more"), [(11, []), (12, []), (13, ["    and 1 more"])])
+def test_regrade_shows_at_most_twelve_changes(count, more):
+    def whole(outcome: Outcome) -> Report:
+        checks = tuple(
+            CheckResult(id=f"c{n}", title="", outcome=outcome, points=0.0, max_points=1.0)
+            for n in range(count)
+        )
+        exercise = ExerciseResult(
+            id="e", title="", outcome=outcome, points=0.0, max_points=1.0, checks=checks
+        )
+        return Report(
+            points=0.0, max_points=1.0, score=0.0, isolation=Isolation(level=3),
+            versions=Versions(grader="", torch="", python=""), seed=0, exercises=(exercise,),
+        )  # fmt: skip
+
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    before = Attempt(
+        student="ada", number=1, submission="", conditions="", submitted_at=at, graded_at=at,
+        report=whole(Outcome.FAILED),
+    )  # fmt: skip
+    lines = _change_lines(before, StudentResult(student="ada", report=whole(Outcome.RAISED)))
+    assert len(lines) == 1 + min(count, 12) + len(more)
+    assert lines[13:] == more
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(89.4, "89 s"), (90, "2 min")])
+def test_the_remaining_time_changes_its_unit_at_ninety_seconds(seconds, text):
+    assert _minutes(seconds) == text
 
 
 # --- grading again
@@ -316,7 +417,7 @@ def regrade(*arguments: str | Path) -> Result:
     return CliRunner().invoke(regrade_command, list(map(str, arguments)), standalone_mode=False)
 
 
-def test_grading_again_tells_whose_score_changes_and_how(own_course, handed_in, tmp_path):
+def test_regrade_shows_whose_score_changes_and_how(own_course, handed_in, tmp_path):
     book = tmp_path / "course.db"
     CliRunner().invoke(class_command, [str(handed_in), "--gradebook", str(book)], standalone_mode=False)
     assert regrade(book).output == "0 of 2 students changed.\n"
@@ -345,7 +446,7 @@ def test_grading_again_tells_whose_score_changes_and_how(own_course, handed_in, 
     assert regrade(book, "ada").output == "0 of 1 students changed.\n"
 
 
-def test_grading_again_needs_somebody(own_course, tmp_path):
+def test_regrade_needs_an_attempt(own_course, tmp_path):
     empty = tmp_path / "empty.db"
     with Gradebook(empty):
         pass
@@ -354,7 +455,7 @@ def test_grading_again_needs_somebody(own_course, tmp_path):
     assert "eve has no attempt in this gradebook" in str(done.exception)
 
 
-def test_a_report_tells_what_differs_from_another():
+def test_changes_lists_the_differences_of_two_reports():
     def exercise(**ends: tuple[Outcome, float]) -> ExerciseResult:
         checks = tuple(
             CheckResult(id=name, title="", outcome=outcome, points=points, max_points=2.0)

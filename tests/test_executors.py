@@ -177,7 +177,7 @@ def test_a_process_that_is_killed_ends_the_run_and_the_next_goes_on(course, hand
                 for process in multiprocessing.active_children():
                     process.kill()
 
-            with pytest.raises(GraderError, match="the same command goes on from there"):
+            with pytest.raises(GraderError, match="the same command continues from there"):
                 list(map(end, run.grade(handed_in)))
         assert 1 <= len(ended) < len(handed_in)
         with batch(course, book, "processes", 2) as run:

@@ -1,9 +1,10 @@
-"""The gradebook: attempts are appended and stay, several writers take turns, old files are brought up to date."""
+"""The gradebook: attempts are appended and never changed, several writers wait, old files are migrated."""
 
 import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -66,7 +67,7 @@ def add(book: Gradebook, student: str = "ada", report: Report = REPORT, conditio
     )
 
 
-def test_an_attempt_comes_back_as_it_was_added(path):
+def test_an_attempt_is_read_as_it_was_added(path):
     with Gradebook(path) as book:
         assert add(book) == 1
     with Gradebook(path) as book:
@@ -90,7 +91,7 @@ def test_attempts_are_numbered_by_student(path):
             book.last("eve")
 
 
-def test_an_attempt_is_current_while_nothing_changes_nothing_is_void_and_it_was_isolated_enough(path):
+def test_an_attempt_is_current_while_conditions_are_equal_nothing_is_void_and_isolation_suffices(path):
     void = replace(REPORT, exercises=(replace(EXERCISE, outcome=Outcome.INTERNAL_ERROR),))
     with Gradebook(path) as book:
         assert not book.is_current("ada", "one", 0)
@@ -104,7 +105,7 @@ def test_an_attempt_is_current_while_nothing_changes_nothing_is_void_and_it_was_
         assert not book.is_current("ada", "three", 0)
 
 
-def test_every_part_and_check_can_be_asked_for(path):
+def test_every_part_and_check_has_a_row(path):
     with Gradebook(path) as book:
         add(book)
     db = sqlite3.connect(path)
@@ -125,7 +126,7 @@ def test_every_part_and_check_can_be_asked_for(path):
 
 @pytest.mark.parametrize("table", ["attempts", "parts", "checks"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET points = 99", "DELETE FROM {}"])
-def test_what_was_added_is_neither_changed_nor_removed(path, table, statement):
+def test_attempts_can_be_neither_changed_nor_removed(path, table, statement):
     with Gradebook(path) as book:
         add(book)
     db = sqlite3.connect(path)
@@ -134,7 +135,7 @@ def test_what_was_added_is_neither_changed_nor_removed(path, table, statement):
     db.close()
 
 
-def test_an_attempt_is_added_whole_or_not_at_all(path):
+def test_adding_an_attempt_is_atomic(path):
     twice = replace(REPORT, exercises=(replace(EXERCISE, checks=(CHECK, CHECK)),))
     with Gradebook(path) as book:
         with pytest.raises(sqlite3.IntegrityError):
@@ -143,7 +144,7 @@ def test_an_attempt_is_added_whole_or_not_at_all(path):
         assert add(book) == 1
 
 
-def test_results_are_kept_under_their_keys_and_the_first_stays(path):
+def test_results_are_cached_under_their_keys_and_the_first_stays(path):
     with Gradebook(path) as book:
         assert book.cached("k") is None
         book.keep({"k": b"one", "l": b"two"})
@@ -152,7 +153,7 @@ def test_results_are_kept_under_their_keys_and_the_first_stays(path):
         assert (book.cached("k"), book.cached("l")) == (b"one", b"two")
 
 
-def test_results_are_kept_with_their_attempt_or_not_at_all(path):
+def test_results_are_cached_in_the_transaction_of_their_attempt(path):
     results = {"key": b"result"}
     twice = replace(REPORT, exercises=(replace(EXERCISE, checks=(CHECK, CHECK)),))
     with Gradebook(path) as book:
@@ -163,7 +164,7 @@ def test_results_are_kept_with_their_attempt_or_not_at_all(path):
         assert book.cached("key") == b"result"
 
 
-def test_many_writers_lose_nothing(path):
+def test_several_writers_lose_nothing(path):
     code = textwrap.dedent(
         f"""
         import sys
@@ -185,7 +186,7 @@ def test_many_writers_lose_nothing(path):
         assert sum(1 for _ in book.attempts()) == 160
 
 
-def test_an_older_file_is_brought_up_to_date_and_keeps_what_is_in_it(path, monkeypatch):
+def test_an_older_file_is_migrated_and_keeps_its_attempts(path, monkeypatch):
     with Gradebook(path) as book:
         add(book)
     newer = (
@@ -217,7 +218,7 @@ def test_a_migration_that_fails_changes_nothing(path, monkeypatch):
         assert [attempt.number for attempt in book.attempts()] == [1]
 
 
-def test_a_newer_file_is_refused_and_left_alone(path, monkeypatch):
+def test_a_newer_file_is_refused_and_not_changed(path, monkeypatch):
     Gradebook(path).__exit__(None, None, None)
     before = path.read_bytes()
     monkeypatch.setattr(gradebook_module, "_MIGRATIONS", ())
@@ -226,7 +227,7 @@ def test_a_newer_file_is_refused_and_left_alone(path, monkeypatch):
     assert path.read_bytes() == before
 
 
-def test_what_is_no_gradebook_is_refused_and_left_alone(tmp_path):
+def test_another_file_is_refused_and_not_changed(tmp_path):
     text = tmp_path / "notes.txt"
     text.write_text("a text, and no database " * 100, encoding="utf-8")
     with pytest.raises(UsageError, match="cannot be used as a gradebook"):
@@ -240,3 +241,42 @@ def test_what_is_no_gradebook_is_refused_and_left_alone(tmp_path):
         Gradebook(other)
     with pytest.raises(UsageError, match="cannot be used as a gradebook"):
         Gradebook(tmp_path / "nowhere" / "course.db")
+
+
+@pytest.mark.parametrize(("extra", "is_newer"), [(-1, False), (0, False), (1, True)])
+def test_a_schema_version_is_refused_from_the_first_newer_one_on(path, extra, is_newer):
+    Gradebook(path).__exit__(None, None, None)
+    db = sqlite3.connect(path)
+    known = len(gradebook_module._MIGRATIONS)
+    version = known + extra
+    if extra < 0:  # an older file, here one without tables
+        for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            db.execute(f"DROP TABLE {table}")
+    db.execute(f"PRAGMA user_version = {version}")
+    db.commit()
+    db.close()
+    if is_newer:
+        with pytest.raises(GraderError, match=f"schema {version}; this one knows {known}"):
+            Gradebook(path)
+    else:
+        with Gradebook(path) as book:
+            assert add(book) == 1
+
+
+@pytest.mark.parametrize("held_s", [0.1, None], ids=["released in time", "never released"])
+def test_a_writer_waits_for_the_lock_until_the_timeout(path, monkeypatch, held_s):
+    monkeypatch.setattr(gradebook_module, "_LOCK_TIMEOUT_S", 20.0 if held_s else 0.2)
+    with Gradebook(path) as book:
+        other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        if held_s:
+            release = threading.Timer(held_s, other.execute, ["ROLLBACK"])
+            release.start()
+            assert add(book) == 1
+            release.join()
+        else:
+            with pytest.raises(GraderError, match=r"locked the gradebook for 0\.2 s"):
+                add(book)
+            other.execute("ROLLBACK")
+            assert list(book.attempts()) == []
+        other.close()

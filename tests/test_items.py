@@ -1,4 +1,4 @@
-"""Item analysis: its arithmetic against pingouin, statsmodels and by hand, its guards, and whole classes."""
+"""Item analysis: its arithmetic against pingouin, statsmodels, scipy and by hand, its limits, and whole classes."""
 
 import json
 import math
@@ -14,10 +14,20 @@ from test_statistics import NOON, add, report
 from grader.classroom import statistics
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.late_policy import Policy
-from grader.classroom.statistics import Concern, QuizSummary, Share, Void, psychometrics
+from grader.classroom.report import item_remarks
+from grader.classroom.statistics import (
+    Concern,
+    Estimate,
+    ItemSummary,
+    OptionSummary,
+    QuizSummary,
+    Share,
+    Void,
+    psychometrics,
+)
 from grader.classroom.statistics.gathering import StudentRecord
-from grader.classroom.statistics.item_analysis import quizzes
-from grader.classroom.statistics.response_counts import ItemAnswer, wrong_responses
+from grader.classroom.statistics.item_analysis import _concerns, quizzes
+from grader.classroom.statistics.response_counts import ItemAnswer, _concern, wrong_responses
 from grader.core.model import ItemResult, QuizResult
 from grader.course import catalog, fingerprint
 from grader.quiz import load_bank
@@ -35,7 +45,7 @@ TABLE = [[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [
 
 @pytest.fixture(scope="module")
 def pingouin():
-    import pingouin  # seconds, which no other test should pay
+    import pingouin  # takes seconds, so only where it is used
 
     return pingouin
 
@@ -51,9 +61,9 @@ def test_alpha_and_its_interval_are_those_of_pingouin(pingouin, rows):
         return
     expected, interval = pingouin.cronbach_alpha(pd.DataFrame(rows, dtype=float))
     assert found == pytest.approx(expected, abs=1e-9)
-    ours = psychometrics.feldt(found, len(rows), len(rows[0]))
-    if ours is not None:  # pingouin rounds to three places
-        assert (ours.low, ours.high) == pytest.approx(tuple(interval), abs=5.1e-4, rel=1e-3)
+    own = psychometrics.feldt(found, len(rows), len(rows[0]))
+    if own is not None:  # pingouin rounds to three places
+        assert (own.low, own.high) == pytest.approx(tuple(interval), abs=5.1e-4, rel=1e-3)
 
 
 @settings(max_examples=60, deadline=None)
@@ -74,10 +84,10 @@ def test_correlations_and_their_intervals_are_those_of_pingouin(pingouin, rows):
     assert (interval.low, interval.high) == pytest.approx(tuple(expected), abs=1e-6)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(n=st.integers(1, 2000), data=st.data())
 def test_wilson_is_that_of_statsmodels(n, data):
-    from statsmodels.stats import proportion  # pingouin stands on it
+    from statsmodels.stats import proportion  # a dependency of pingouin
 
     count = data.draw(st.integers(0, n))
     found = psychometrics.wilson(count / n, n)
@@ -137,14 +147,14 @@ def test_the_ends_are_27_percent_rounded_to_whole_students(n, places):
     assert weak == [1.0] * places + [0.0] * (n - places)
 
 
-def test_who_is_equal_at_the_cut_shares_the_places_that_are_left():
+def test_students_with_equal_totals_at_the_cut_share_the_remaining_places():
     strong, weak = psychometrics.ends([4, 3, 3, 1, 0, 0])  # 27 % of 6 are 2
     assert strong == [1, 0.5, 0.5, 0, 0, 0]
     assert weak == [0, 0, 0, 0, 1, 1]
     assert psychometrics.ends([4, 3, 3, 1, 0, 0][::-1])[0] == strong[::-1]
 
 
-# --- what guessing earns
+# --- the credit of guessing
 
 
 BANK = """
@@ -171,7 +181,7 @@ items:
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """A course with one quiz and no exercise to speak of."""
+    """A course with one quiz and the miniature exercise."""
     shutil.copytree(Path(__file__).parent / "course", tmp_path / "course")
     (tmp_path / "course" / "quizzes").mkdir()
     (tmp_path / "course" / "quizzes" / "first.yaml").write_text(BANK, encoding="utf-8")
@@ -192,7 +202,7 @@ def folder(tmp_path) -> Path:
         ("size", None),
     ],
 )
-def test_what_guessing_earns(folder, item, share):
+def test_the_credit_of_guessing(folder, item, share):
     found = load_bank(folder / "quizzes" / "first.yaml").item(item).chance()
     assert found == (None if share is None else pytest.approx(share))
 
@@ -201,7 +211,7 @@ def test_what_guessing_earns(folder, item, share):
 
 
 def answer(name: str, credit: float | None, response: str = "", **also: object) -> ItemResult:
-    """One item: None left it out."""
+    """One item; a credit of None means that it was left out."""
     kinds = {"pick": "single", "several": "multi", "truth": "true_false"}
     return ItemResult(
         **{
@@ -250,7 +260,7 @@ def test_six_students_by_hand(folder):
     assert not any(item.concerns for item in found.items)  # six students
 
 
-def test_what_is_left_out_earns_nothing_and_is_counted(folder):
+def test_an_omitted_answer_has_no_credit_and_is_counted(folder):
     (item, *_) = analyzed(
         folder, [student(graded(None, 1)), student(graded(1, 1)), student(graded(0, 0.5))]
     ).items
@@ -258,7 +268,7 @@ def test_what_is_left_out_earns_nothing_and_is_counted(folder):
     assert item.difficulty.value == pytest.approx(1 / 3)
 
 
-def test_all_alike_or_alone_there_is_no_figure_and_no_nan(folder):
+def test_equal_students_or_a_single_item_give_no_figure_and_no_nan(folder):
     for students in ([student(graded(1, 1))] * 40, [student(graded(1, 0))], [student(graded(1))] * 3):
         found = analyzed(folder, students)
         assert (found.alpha, found.error, found.group) == (None, None, 0)
@@ -266,7 +276,7 @@ def test_all_alike_or_alone_there_is_no_figure_and_no_nan(folder):
             assert (item.discrimination, item.rest, item.alpha_without) == (None, None, None)
 
 
-def test_an_item_all_have_right_is_told_apart_from_a_class_of_equals(folder):
+def test_equal_credit_is_a_concern_only_where_totals_differ(folder):
     rows = [graded(1, n % 2, n % 3 / 2) for n in range(40)]
     found = analyzed(folder, [student(row) for row in rows])
     assert found.items[0].rest is None
@@ -274,7 +284,7 @@ def test_an_item_all_have_right_is_told_apart_from_a_class_of_equals(folder):
     assert not any(item.concerns for item in analyzed(folder, [student(graded(1, 1))] * 40).items)
 
 
-def test_what_is_void_counts_in_no_figure(folder):
+def test_a_void_item_counts_in_no_figure(folder):
     given = answer("item-9", None, points=2.0)
     dropped = answer("item-8", 1.0, "27", points=0.0, max_points=0.0)
     rows = [replace(graded(*row), items=(*graded(*row).items, given, dropped)) for row in TABLE]
@@ -285,7 +295,7 @@ def test_what_is_void_counts_in_no_figure(folder):
     assert all((item.difficulty, item.rest, item.wrong) == (None, None, ()) for item in found.items[4:])
 
 
-def test_what_the_bank_withdrew_is_void_even_where_everybody_answered(folder):
+def test_an_item_that_the_bank_withdrew_is_void_even_where_all_answered(folder):
     path = folder / "quizzes" / "first.yaml"
     path.write_text(BANK.replace("id: size,", "id: size, void: full,"), encoding="utf-8")
     rows = [sheet(answer("size", 1.0), answer("pick", n % 2)) for n in range(4)]
@@ -293,12 +303,12 @@ def test_what_the_bank_withdrew_is_void_even_where_everybody_answered(folder):
     assert (size.void, pick.void) == (Void.FULL, None)
 
 
-def test_nothing_but_void_items_is_no_quiz_of_numbers(folder):
+def test_a_quiz_of_void_items_has_no_figures(folder):
     found = analyzed(folder, [student(sheet(answer("x", 1.0, points=0.0, max_points=0.0)))] * 3)
     assert (found.scores, found.alpha, found.items[0].void) == (None, None, "drop")
 
 
-def test_who_had_other_items_is_compared_in_pairs_and_there_is_no_alpha(folder):
+def test_with_different_items_there_is_no_alpha_and_correlations_are_pairwise(folder):
     rows = [graded(*row) for row in TABLE]
     found = analyzed(folder, [student(row) for row in rows] + [student(sheet(answer("item-0", 1.0)))] * 2)
     assert found.alpha is None
@@ -318,7 +328,7 @@ def test_versions_of_a_quiz_are_never_mixed(folder):
     assert analyzed(folder, [student(graded(*row), version=now) for row in TABLE]).current
 
 
-def test_a_quiz_the_course_no_longer_has_is_told_from_its_results(folder):
+def test_a_quiz_that_the_course_no_longer_has_is_summarized_from_its_results(folder):
     rows = [student(sheet(answer("pick", n % 2, "a"), answer("size", 1), quiz="gone")) for n in range(4)]
     found = analyzed(folder, rows)
     assert (found.id, found.title, found.current) == ("gone", "As reported", False)
@@ -346,7 +356,7 @@ def picks(letters: str, *, key: str = "a") -> list[StudentRecord]:
     return rows
 
 
-def test_options_are_counted_among_all_strong_and_weak(folder):
+def test_options_are_counted_for_all_strong_and_weak_students(folder):
     a, b, c, d = analyzed(folder, picks("aaaabb-b")).items[0].options
     assert [option.chosen for option in (a, b, c, d)] == [Share(count=n, of=8) for n in (4, 3, 0, 0)]
     assert (a.correct, b.correct, a.text) == (True, False, "one")
@@ -357,7 +367,7 @@ def test_options_are_counted_among_all_strong_and_weak(folder):
     assert c.r is None
 
 
-def test_a_wrong_key_is_seen_at_its_rival(folder):
+def test_a_wrong_key_shows_in_a_rival_option(folder):
     item = analyzed(folder, picks("b" * 15 + "a" * 15 + "c" * 2)).items[0]
     assert {option.id: option.concern for option in item.options} == {
         "a": None, "b": Concern.RIVAL, "c": None, "d": Concern.UNCHOSEN,
@@ -374,7 +384,7 @@ def test_with_fewer_than_thirty_nothing_is_remarked(folder):
     assert (item.concerns, {option.concern for option in item.options}) == ((), {None})
 
 
-def test_a_distractor_that_few_chose_is_no_rival(folder):
+def test_a_distractor_of_few_students_is_no_rival(folder):
     item = analyzed(folder, picks("b" + "a" * 20 + "c" * 20)).items[0]
     assert item.options[1].r > 0
     assert item.options[1].concern is None
@@ -421,7 +431,7 @@ def concerned(folder: Path, first: list[float | None], *others: list[float]) -> 
     return analyzed(folder, rows).items[0].concerns
 
 
-def test_items_that_are_hard_flat_left_out_or_in_the_way_are_remarked(folder):
+def test_hard_flat_omitted_and_reversed_items_have_a_concern(folder):
     ramp = [[float(n < k) for n in range(40)] for k in (10, 20, 30)]
     assert concerned(folder, [float(n < 10) for n in range(40)], *ramp) == (Concern.HARD,)
     assert concerned(folder, [float(n % 2) for n in range(40)], *ramp, *ramp) == (
@@ -433,7 +443,7 @@ def test_items_that_are_hard_flat_left_out_or_in_the_way_are_remarked(folder):
     assert concerned(folder, [float(n >= 20) for n in range(40)], *ramp) == (Concern.REVERSED,)
 
 
-def test_an_item_that_nearly_everybody_has_right_need_not_tell_anybody_apart(folder):
+def test_an_easy_item_need_not_discriminate(folder):
     ramp = [[float(n < k) for n in range(40)] for k in (4, 10, 16, 22, 28, 34)]
     easy = [float(n not in (18, 20)) for n in range(40)]
     assert Concern.FLAT not in concerned(folder, easy, *ramp)
@@ -445,7 +455,7 @@ def test_no_better_than_guessing(folder):
     assert item.concerns == (Concern.GUESSED,)
 
 
-def test_draws_of_an_item_are_pooled_and_told_apart_where_enough_had_the_same(folder):
+def test_draws_of_an_item_are_pooled_and_compared_where_enough_had_the_same(folder):
     prompts = ["3 x 3?"] * 10 + ["5 x 5?"] * 10 + ["7 x 7?"] * 3
     rows = [
         student(sheet(answer("size", float(n < 12), "27", prompt=prompt, misconceptions=("off-by-one",) if n > 15 else ()), answer("x", n % 2)))
@@ -458,7 +468,7 @@ def test_draws_of_an_item_are_pooled_and_told_apart_where_enough_had_the_same(fo
     ]
 
 
-# --- what was written
+# --- wrong responses
 
 
 def written(*responses: str, item: object = None) -> list[tuple[str, int]]:
@@ -475,7 +485,7 @@ def test_wrong_responses_that_mean_the_same_are_one(folder):
     assert written("No  Idea", "no idea.", "No Idea", "Nothing") == [("No Idea", 3)]
 
 
-def test_wrong_responses_are_few_short_and_of_more_than_one_student():
+def test_wrong_responses_are_few_short_and_of_several_students():
     many = [str(n) for n in range(20) for _ in range(10)]
     assert len(written(*many)) == 5
     assert written("x" * 5000, "x" * 5000) == [("x" * 57 + "...", 2)]
@@ -483,7 +493,131 @@ def test_wrong_responses_are_few_short_and_of_more_than_one_student():
     assert written(*["two", "two"], *[f"one {n}" for n in range(60)]) == []  # of 62, two are no pattern
 
 
-# --- whatever a class answers
+# --- limits: just below and just above
+
+
+@pytest.mark.parametrize(("size", "has_concern"), [(29, False), (30, True)])
+def test_concerns_start_at_thirty_students(folder, size, has_concern):
+    weak_first = [student(graded(float(n >= size // 2), float(n < 10), float(n < 20))) for n in range(size)]
+    assert bool(analyzed(folder, weak_first).items[0].concerns) is has_concern
+    options = analyzed(folder, picks("b" * 15 + "a" * (size - 15))).items[0].options
+    assert any(option.concern for option in options) is has_concern
+
+
+CHANCE_R = 1 / math.sqrt(39)  # the standard error of no correlation over 40 students
+OPTION = OptionSummary(
+    id="b", text="", correct=False, chosen=Share(count=8, of=40), strong=0.4, weak=0.1, r=0.5
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "concern"),
+    [
+        ({"chosen": Share(count=1, of=40)}, None),  # below one in twenty
+        ({"chosen": Share(count=2, of=40)}, Concern.RIVAL),
+        ({"r": CHANCE_R - 1e-9}, None),
+        ({"r": CHANCE_R + 1e-9}, Concern.RIVAL),
+        ({"strong": 0.1}, None),
+        ({"strong": 0.1 + 1e-9}, Concern.RIVAL),
+    ],
+)
+def test_the_limits_of_a_concern_about_a_wrong_option(changes, concern):
+    assert _concern(replace(OPTION, **changes), None, single=True) is concern
+
+
+@pytest.mark.parametrize(("key_r", "concern"), [(0.5, Concern.STRONG), (0.5 - 1e-9, Concern.RIVAL)])
+def test_a_rival_correlates_more_than_the_key(key_r, concern):
+    assert _concern(OPTION, key_r, single=True) is concern
+
+
+@pytest.mark.parametrize(("r", "concern"), [(-CHANCE_R + 1e-9, None), (-CHANCE_R - 1e-9, Concern.AVOIDED)])
+def test_a_right_option_is_avoided_beyond_chance(r, concern):
+    avoided = replace(OPTION, correct=True, strong=0.1, weak=0.4, r=r)
+    assert _concern(avoided, 0.5, single=False) is concern
+
+
+ITEM = ItemSummary(
+    id="x", type="single", prompt="", void=None, omitted=Share(count=0, of=40), difficulty=None, chance=None,
+    discrimination=0.5, rest=Estimate(value=0.5, interval=None), alpha_without=0.6, variants=None, options=(),
+    wrong=(), concerns=(),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("credit", "changes", "concern", "is_raised"),
+    [
+        (0.3, {}, Concern.HARD, False),
+        (0.299, {}, Concern.HARD, True),
+        (0.5, {"discrimination": 0.2}, Concern.FLAT, False),
+        (0.5, {"discrimination": 0.199}, Concern.FLAT, True),
+        (0.901, {"discrimination": 0.1}, Concern.FLAT, False),
+        (0.9, {"discrimination": 0.1}, Concern.FLAT, True),
+        (0.5, {"omitted": Share(count=9, of=40)}, Concern.OMITTED, False),
+        (0.5, {"omitted": Share(count=10, of=40)}, Concern.OMITTED, True),
+        (0.5, {"alpha_without": 0.7049}, Concern.LOWERS_ALPHA, False),
+        (0.5, {"alpha_without": 0.7051}, Concern.LOWERS_ALPHA, True),
+        (0.446, {"chance": 0.25}, Concern.GUESSED, False),  # 0.25 + 1.96 * 0.1 = 0.446
+        (0.445, {"chance": 0.25}, Concern.GUESSED, True),
+        (0.5, {"discrimination": 0.0, "rest": Estimate(value=-0.1, interval=None)}, Concern.REVERSED, False),
+        (0.5, {"discrimination": -0.01, "rest": Estimate(value=-0.1, interval=None)}, Concern.REVERSED, True),
+        (0.5, {"discrimination": -0.01, "rest": Estimate(value=0.0, interval=None)}, Concern.REVERSED, False),
+    ],
+)
+def test_the_limits_of_concerns_about_an_item(credit, changes, concern, is_raised):
+    found = list(_concerns(replace(ITEM, **changes), credit, 0.1, 0.7))
+    assert (concern in found) is is_raised
+    few = replace(ITEM, **changes | {"omitted": Share(count=9, of=29)})
+    assert list(_concerns(few, credit, 0.1, 0.7)) == []
+
+
+@pytest.mark.parametrize(("second", "count"), [(9, None), (10, 2)])
+def test_a_draw_is_compared_from_ten_students_on(folder, second, count):
+    prompts = ["3 x 3?"] * 10 + ["5 x 5?"] * second
+    rows = [student(sheet(answer("size", 1.0, "9", prompt=prompt))) for prompt in prompts]
+    variants = analyzed(folder, rows).items[0].variants
+    assert (variants and variants.count) == count
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, []), (2, [("same", 2)])])
+def test_a_wrong_response_needs_two_students(count, expected):
+    assert written(*["same"] * count) == expected
+
+
+@pytest.mark.parametrize(("others", "expected"), [(57, [("same", 3)]), (58, [])])
+def test_a_wrong_response_needs_one_student_in_twenty(others, expected):
+    assert written(*["same"] * 3, *[f"other {n}" for n in range(others)]) == expected
+
+
+@pytest.mark.parametrize(("length", "shown"), [(60, "x" * 60), (61, "x" * 57 + "...")])
+def test_a_wrong_response_is_cut_after_sixty_characters(length, shown):
+    assert written(*["x" * length] * 2) == [(shown, 2)]
+
+
+@pytest.mark.parametrize(("n", "has_interval"), [(3, False), (4, True)])
+def test_a_correlation_has_an_interval_from_four_students_on(n, has_interval):
+    assert (psychometrics.fisher(0.5, n) is not None) is has_interval
+
+
+@pytest.mark.parametrize(("size", "warnings"), [(29, 1), (30, 1), (99, 1), (100, 0)])
+def test_cautions_depend_on_the_number_of_students(folder, size, warnings):
+    found = analyzed(folder, [student(graded(1.0, float(n % 2))) for n in range(size)])
+    texts = item_remarks.cautions(replace(found, current=True))
+    assert len(texts) == warnings
+    assert any("Fewer than 30" in text for text in texts) is (size < 30)
+
+
+@pytest.mark.parametrize(("writers", "is_shown"), [(4, False), (5, True)])
+def test_an_anonymous_summary_shows_a_response_from_five_students_on(folder, tmp_path, writers, is_shown):
+    with Gradebook(tmp_path / "week.db") as book:
+        for n in range(20):
+            add(book, f"s{n}", report(sheet(answer("size", 0.0, "27" if n < writers else f"x{n}"))))
+        whole = statistics.summarize(book, catalog.load(folder), Policy(), title="week")
+        found = statistics.anonymous(whole, statistics.pseudonyms(book))
+    assert [one.text for one in whole.quizzes[0].items[0].wrong] == ["27"]
+    assert [one.text for one in found.quizzes[0].items[0].wrong] == ["27"] * is_shown
+
+
+# --- any class
 
 
 def numbers(value: object) -> list[float]:
@@ -517,7 +651,7 @@ def test_no_figure_is_nan_or_out_of_its_range(rows):
 
 @settings(max_examples=40, deadline=None)
 @given(rows=st.lists(st.lists(CREDITS, min_size=3, max_size=3), min_size=2, max_size=12), data=st.data())
-def test_the_order_of_students_decides_nothing(rows, data):
+def test_the_order_of_students_has_no_effect(rows, data):
     folder = Path(__file__).parent / "course"
     one = analyzed(folder, [student(graded(*row)) for row in rows])
     other = analyzed(folder, [student(graded(*row)) for row in data.draw(st.permutations(rows))])
@@ -536,7 +670,7 @@ def test_first_answers_count_as_they_were_last_graded(folder, tmp_path):
     with Gradebook(tmp_path / "week.db") as book:
         add(book, "ada", report(first), 0)
         add(book, "ada", report(second), 1)
-        add(book, "ada", report(regraded), 0)  # what was handed in first, graded once more
+        add(book, "ada", report(regraded), 0)  # the first hand-in, graded once more
         add(book, "bob", report(second), 0)
         add(book, "cem", report(sheet(answer("size", None))), 0)
         (found,) = statistics.summarize(book, course, Policy(), title="week").quizzes
@@ -545,7 +679,7 @@ def test_first_answers_count_as_they_were_last_graded(folder, tmp_path):
     assert found.items[0].wrong == ()
 
 
-def test_an_anonymous_summary_holds_no_response_that_few_or_a_name_could_tell(folder, tmp_path):
+def test_an_anonymous_summary_holds_no_rare_response_and_none_with_a_name(folder, tmp_path):
     course = catalog.load(folder)
     with Gradebook(tmp_path / "week.db") as book:
         for n in range(14):

@@ -1,4 +1,4 @@
-"""Marks: which attempt counts, and what being late costs, to the second."""
+"""Marks: which attempt counts, and the late penalty, to the second."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -11,6 +11,7 @@ from grader.classroom.late_policy import Keep, Policy
 from grader.core.model import Score
 
 DUE = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -28,7 +29,10 @@ def score(number: int, points: float, submitted_at: datetime = DUE, student: str
         (SECOND, 0 * HOUR, 1),
         (DAY, 0 * HOUR, 1),
         (DAY + SECOND, 0 * HOUR, 2),
+        (MICROSECOND, 0 * HOUR, 1),
+        (DAY + MICROSECOND, 0 * HOUR, 2),
         (HOUR, HOUR, 0),
+        (HOUR + MICROSECOND, HOUR, 1),
         (HOUR + SECOND, HOUR, 1),
         (DAY + HOUR, HOUR, 1),
         (10 * DAY, HOUR, 10),
@@ -38,7 +42,7 @@ def test_a_day_is_late_from_its_first_second_on(after, grace, days):
     assert Policy(due=DUE, grace=grace).days_late(DUE + after) == days
 
 
-def test_a_day_is_late_wherever_the_clock_stands():
+def test_time_zones_do_not_change_the_late_days():
     east = timezone(timedelta(hours=9))
     assert Policy(due=DUE).days_late((DUE + SECOND).astimezone(east)) == 1
     assert Policy(due=DUE).days_late(DUE.astimezone(east)) == 0
@@ -46,6 +50,12 @@ def test_a_day_is_late_wherever_the_clock_stands():
 
 def test_without_a_due_date_nothing_is_late():
     assert Policy(per_day_percent=10).days_late(datetime(2999, 1, 1, tzinfo=UTC)) == 0
+
+
+@pytest.mark.parametrize(("per_day", "penalty"), [(24.9, 49.8), (25, 50), (25.1, 50)])
+def test_the_cap_limits_the_total_penalty_from_its_exact_value_on(per_day, penalty):
+    mark = Policy(due=DUE, per_day_percent=per_day, cap_percent=50).mark([score(1, 8.0, DUE + 2 * DAY)])
+    assert mark.penalty_percent == pytest.approx(penalty)
 
 
 def test_each_late_day_costs_its_percentage_up_to_the_cap():
@@ -63,7 +73,7 @@ def test_the_best_attempt_counts_after_its_penalty():
     assert Policy(due=DUE, per_day_percent=10).mark([early, late]).number == 2
 
 
-def test_the_last_attempt_counts_where_it_is_to():
+def test_the_last_attempt_counts_with_keep_last():
     assert Policy(keep=Keep.LAST).mark([score(2, 1.0), score(1, 9.0)]).number == 2
 
 
@@ -76,20 +86,20 @@ def test_every_student_has_one_mark_by_name():
     assert [(mark.student, mark.points) for mark in marks] == [("ada", 3.0), ("bob", 1.0)]
 
 
-def test_a_mark_without_anything_to_earn_is_zero():
+def test_a_mark_of_zero_maximum_points_is_zero():
     nothing = Score(student="ada", number=1, submitted_at=DUE, points=0.0, max_points=0.0)
     assert Policy().mark([nothing]).score == 0.0
 
 
 @pytest.mark.parametrize("keep", Keep)
 @pytest.mark.parametrize("number", [1, 3])
-def test_what_is_void_never_counts_where_there_is_another(keep, number):
+def test_a_void_attempt_never_counts(keep, number):
     void = replace(score(number, 10.0), void=True)
     assert Policy(keep=keep).mark([score(2, 1.0), void]).number == 2
 
 
 @pytest.mark.parametrize("keep", Keep)
-def test_who_has_nothing_but_void_attempts_is_not_graded_which_is_not_zero(keep):
+def test_a_student_with_only_void_attempts_has_no_mark_rather_than_zero(keep):
     void = replace(score(1, 10.0, student="eve"), void=True)
     assert Policy(keep=keep).mark([void]) is None
     assert [mark.student for mark in Policy(keep=keep).marks([void, score(1, 0.0)])] == ["ada"]
@@ -101,7 +111,7 @@ def test_who_has_nothing_but_void_attempts_is_not_graded_which_is_not_zero(keep)
     st.integers(0, 10**6),
     st.floats(0, 10),
 )
-def test_a_penalty_takes_no_more_than_there_is(per_day, cap, seconds, points):
+def test_a_penalty_is_at_most_the_points_and_the_cap(per_day, cap, seconds, points):
     policy = Policy(due=DUE, per_day_percent=per_day, cap_percent=cap)
     mark = policy.mark([score(1, points, DUE + seconds * SECOND)])
     assert 0 <= mark.points <= points

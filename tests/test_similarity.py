@@ -16,6 +16,7 @@ from grader.classroom.gradebook import Gradebook
 from grader.classroom.similarity import MINIMUM, Comparison, Published, SolutionSource, compare, preprocessing
 from grader.classroom.similarity.comparing import PieceIndex
 from grader.classroom.similarity.fragments import cut
+from grader.classroom.similarity.phrases import phrases
 from grader.classroom.similarity.preprocessing import Preparation
 from grader.core.errors import UsageError
 from grader.core.python_source import parse
@@ -455,3 +456,115 @@ def test_what_was_read_is_cached_in_the_gradebook(tmp_path, monkeypatch):
 
 def test_the_minimum_lies_between_independent_solutions_and_copies():
     assert 0.6 < MINIMUM <= 0.74
+
+
+# --- limits: just below and just above
+
+
+@pytest.mark.parametrize(("operands", "count"), [(5, 0), (6, 1)])
+def test_a_piece_has_six_nodes_or_more(operands, count):
+    # `f(a, ...)` is a Call with its names; a statement adds one node, its Expr
+    (call,) = ast.parse(f"f({', '.join('abcdefg'[: operands - 3])})").body
+    found = cut(list(ast.walk(call)), frozenset())
+    assert len(found) == count
+
+
+@pytest.mark.parametrize(("nodes", "is_piece"), [(250, True), (251, False)])
+def test_a_piece_has_250_nodes_or_fewer(nodes, is_piece):
+    found = pieces(f"f({', '.join(['a'] * (nodes - 2))})")  # a Call and the name f besides
+    assert {piece.weight for piece in found} == ({nodes} if is_piece else set())
+
+
+@pytest.mark.parametrize(("over", "is_compared"), [(0, True), (1, False)])
+@pytest.mark.parametrize("files", [1, 2])
+def test_a_solution_has_100000_characters_or_fewer(over, is_compared, files):
+    helper = "# " + "x" * 50_000 + "\n" if files == 2 else ""
+    head = "import helper\n"
+    text = head + "#" * (preprocessing.MAX_CHARACTERS - len(head) - len(helper) + over)
+    sources = {"pooling.py": text} | ({"helper.py": helper} if helper else {})
+    found = compare("pooling", [SolutionSource(student="ada", module="pooling", sources=sources)], NOTHING)
+    assert (found.unread == ()) is is_compared
+    if not is_compared:
+        assert found.unread[0].reason == "it is larger than the limit of 100,000 characters"
+
+
+def spoken(text: str) -> set[tuple[str, str, int]]:
+    return {tuple(phrase) for phrase in phrases(text, list(ast.walk(ast.parse(text))))}
+
+
+@pytest.mark.parametrize(("words", "weight"), [(2, None), (3, 3), (12, 12), (13, 12)])
+def test_a_comment_has_three_words_and_a_weight_of_at_most_twelve(words, weight):
+    text = " ".join(["word"] * words)
+    assert spoken(f"# {text}") == ({("comment", text, weight)} if weight else set())
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("out = 1", set()), ("outs = 1", {("name", "outs", 1)}),
+    ("x = 129", set()), ("x = 130", {("number", "130", 1)}),
+    ("x = 0.5", set()), ("x = 0.25", {("number", "0.25", 1)}),
+])  # fmt: skip
+def test_short_names_and_usual_numbers_are_no_phrases(text, expected):
+    assert spoken(text) == expected
+
+
+@pytest.mark.parametrize(("gap", "blocks"), [(4, 1), (5, 2)])
+def test_a_block_continues_over_a_gap_of_three_lines(gap, blocks):
+    # `_GAP` is the distance of two matching lines: 4 has three lines between
+    def lines(other: str) -> str:
+        between = "\n".join(f"{other}{n} = {n}" for n in range(gap - 1))
+        body = "first = f(1, 2, 3, 4, 5, 6, 7)"
+        return "\n".join([body, between, "last = g(7, 6, 5, 4, 3, 2, 1)"])
+
+    found = compare("pooling", [work("a", lines("x")), work("b", lines("y"))], NOTHING, minimum=0.1)
+    (pair,) = found.pairs
+    assert len(pair.blocks) == blocks
+
+
+@pytest.mark.parametrize(("lines", "shown"), [(29, 29), (30, 30), (31, 30)])
+def test_an_excerpt_shows_at_most_thirty_lines(lines, shown):
+    text = "\n".join(f"x{n} = f({n}, 2, 3, 4, 5, 6, 7)" for n in range(lines))
+    (pair,) = compare("pooling", [work("a", text), work("b", text)], NOTHING).pairs
+    (block,) = pair.blocks
+    assert len(block.first.text) == shown
+    assert block.first.last == lines
+
+
+@pytest.mark.parametrize(("calls", "is_full"), [(4, False), (5, True)])
+def test_a_match_of_little_code_scores_below_one(calls, is_full):
+    # 9 nodes a statement: 36 and 45, beside the 40 that a solution counts at least
+    text = "\n".join(f"xs = f({n}, {n}, {n}, {n}, {n})" for n in range(calls))
+    solutions = [Preparation(NOTHING).solution(work(name, text)) for name in "ab"]
+    score = PieceIndex(solutions).match(0, 1).score
+    assert score == (1.0 if is_full else pytest.approx(36 / 40))
+
+
+@pytest.mark.parametrize(
+    ("students", "holders", "value"), [(12, 5, True), (12, 6, False), (30, 9, True), (30, 10, False)]
+)
+def test_a_piece_counts_below_a_third_of_the_class_and_six_students(students, holders, value):
+    common = "xs = f(1, 2, 3, 4, 5)"
+    own = [f"xs = g({n}, {n}, {n}, {n}, {n})" for n in range(students)]
+    works = [work(f"s{n}", common if n < holders else own[n]) for n in range(students)]
+    index = PieceIndex([Preparation(NOTHING).solution(one) for one in works])
+    piece = next(iter(index.solutions[0].code))
+    assert (index.value(piece) > 1e-9) is value
+
+
+@pytest.mark.parametrize(("others", "is_shown"), [(0, True), (1, False)])
+def test_wording_is_shown_where_no_third_student_has_it(others, is_shown):
+    comment = "\n# a comment that is rather odd\n"
+    works = [work("edna", EDNA + comment), work("zed", EDNA + comment)]
+    works += [work(f"o{n}", people("pooling")["abe"] + comment) for n in range(others)]
+    (pair,) = (
+        pair
+        for pair in compare("pooling", works, published("pooling")).pairs
+        if {pair.first.student, pair.second.student} == {"edna", "zed"}
+    )
+    assert any("rather odd" in text for text in pair.wording) is is_shown
+
+
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_at_most_so_many_pairs_are_explained_and_all_are_counted(most):
+    works = [work(name, EDNA) for name in "abc"]
+    found = compare("pooling", works, NOTHING, most=most)
+    assert (found.found, len(found.pairs)) == (3, most)

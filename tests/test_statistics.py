@@ -1,5 +1,6 @@
-"""What a gradebook says about a class, computed by hand for a tiny one."""
+"""The summary of a class, computed by hand for a small gradebook."""
 
+import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -9,6 +10,7 @@ from grader.classroom import statistics
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.late_policy import Keep, Policy
 from grader.classroom.statistics import ClassSummary, Share, Tally, distribution
+from grader.classroom.statistics.mistake_counts import _holds_name
 from grader.classroom.statistics.pseudonyms import _numbered
 from grader.core import scoring
 from grader.core.errors import InternalError, UsageError
@@ -124,7 +126,7 @@ VOID = exercise(*checks(O.INTERNAL_ERROR, O.PASSED))
 
 @pytest.fixture
 def book(tmp_path):
-    """Seven students: ada solves it at the second go; of eve nothing was graded, through a fault of ours."""
+    """Seven students: ada solves it in the second attempt; an error in the grader voids the only one of eve."""
     with Gradebook(tmp_path / "week.db") as opened:
         add(opened, "ada", report(SQUARED, quiz(item("a", slips=("no-bias",)), item("b", points=1.0))), -30)
         add(opened, "ada", report(RIGHT, quiz(item("a", points=1.0), item("b", points=1.0))), 1)
@@ -178,7 +180,7 @@ def test_a_histogram_holds_every_score_once_and_full_marks_in_the_last_tenth():
 # --- exercises and checks
 
 
-def test_an_exercise_counts_who_was_graded_and_says_who_was_not(summarize):
+def test_an_exercise_counts_the_graded_students_by_outcome(summarize):
     (found,) = summarize().exercises
     assert (found.graded, found.max_points) == (6, 3.0)
     assert found.full == Share(count=1, of=6)
@@ -186,7 +188,7 @@ def test_an_exercise_counts_who_was_graded_and_says_who_was_not(summarize):
     assert found.unexplained == Share(count=1, of=6)  # dan
     assert found.scores.mean == pytest.approx((1 + 1 / 3 + 0 + 2 / 3 + 0 + 0) / 6)
     assert found.seconds.high == 3.0
-    assert found.seconds.n == 5  # the stub costs nothing worth telling
+    assert found.seconds.n == 5  # without the stub
     assert [(tally.outcome, tally.count) for tally in found.tallies] == [
         (O.RAISED, 1),
         (O.NOT_ATTEMPTED, 1),
@@ -204,7 +206,7 @@ def test_a_check_that_could_not_run_has_the_outcome_of_its_exercise(summarize):
     assert Tally(outcome=O.RAISED, count=1) in values.tallies
 
 
-def test_a_check_counts_only_those_whose_suite_had_it(book, summarize):
+def test_a_check_counts_only_students_whose_suite_had_it(book, summarize):
     add(book, "hal", report(exercise(checks(O.PASSED, O.PASSED)[0])))
     values, dtype = summarize().exercises[0].checks
     assert (values.passed.of, dtype.passed.of) == (7, 6)
@@ -230,15 +232,15 @@ def test_students_are_counted_once_for_a_mistake_and_a_pair_counts_for_both(summ
     assert (unknown.id, unknown.made.count, unknown.together) == ("unknown-one", 1, 1)
 
 
-def test_a_mistake_is_told_in_the_words_of_the_course_else_of_the_report(book, summarize):
+def test_a_mistake_has_the_message_of_the_course_else_of_the_report(book, summarize):
     squares, unknown = summarize().mistakes
     assert (squares.name, squares.message) == ("double", "Twice x is x + x, not x * x.")
-    assert (unknown.name, unknown.message) == ("", "")  # only ever seen in a pair, whose message tells of two
+    assert (unknown.name, unknown.message) == ("", "")  # only ever seen in a pair, whose message is about two
     add(book, "hal", report(exercise(*checks(O.FAILED, O.PASSED, "unknown-one"))))
     assert summarize().mistakes[1].message == "As reported."
 
 
-def test_the_example_is_the_smallest_call_that_most_failed_and_names_nobody(book, summarize):
+def test_the_example_is_the_smallest_call_that_most_failed_and_holds_no_name(book, summarize):
     other = replace(SMALL, call="double(y)")
     large = replace(SMALL, call="double(z)", smallest=False)
     named = replace(SMALL, got="ValueError: ADA LOVELACE was here")
@@ -255,10 +257,33 @@ def test_the_example_is_the_smallest_call_that_most_failed_and_names_nobody(book
 @pytest.mark.parametrize(
     "poor", [replace(SMALL, expected=""), replace(SMALL, call=""), replace(SMALL, got="0 " * 200)]
 )
-def test_an_example_that_teaches_nothing_is_none(book, summarize, poor):
+def test_an_incomplete_or_long_call_is_no_example(book, summarize, poor):
     for n in range(9):
         add(book, f"student {n}", report(exercise(*checks(O.FAILED, O.PASSED, "squares", poor))))
     assert summarize().mistakes[0].example == SMALL
+
+
+@pytest.mark.parametrize(("length", "is_example"), [(400, True), (401, False)])
+def test_an_example_has_at_most_400_characters(book, summarize, length, is_example):
+    used = len(SMALL.call) + len("x1") + len(SMALL.expected)
+    long = replace(SMALL, got="0" * (length - used))
+    for n in range(9):
+        add(book, f"student {n}", report(exercise(*checks(O.FAILED, O.PASSED, "squares", long))))
+    assert summarize().mistakes[0].example == (long if is_example else SMALL)
+
+
+@pytest.mark.parametrize(("name", "is_name"), [("al", False), ("ada", True)])
+def test_a_part_of_a_name_counts_from_three_letters_on(name, is_name):
+    assert _holds_name(replace(SMALL, got=f"{name}: 1"), f"{name}@example.org") is is_name
+
+
+@pytest.mark.parametrize("titles", [3, 4])
+def test_a_mistake_names_at_most_three_checks(book, summarize, titles):
+    (failed, _) = checks(O.FAILED, O.PASSED, "squares")
+    many = (replace(failed, id=f"test_{n}", title=f"Title {n}") for n in range(titles))
+    add(book, "hal", report(exercise(*many, name="other")))
+    (found,) = (one for one in summarize().mistakes if one.exercise == "other")
+    assert found.checks == ("Title 0", "Title 1", "Title 2")
 
 
 def test_a_misconception_counts_students_among_those_who_answered_and_first_answers_only(summarize):
@@ -275,7 +300,7 @@ def test_a_misconception_counts_students_among_those_who_answered_and_first_answ
 # --- students and times
 
 
-def test_each_student_has_a_mark_hand_ins_and_what_is_to_look_at(summarize):
+def test_each_student_has_a_mark_hand_ins_and_whether_they_began(summarize):
     due = Policy(due=NOON, per_day_percent=10)
     students = {student.student: student for student in summarize(due).students}
     ada = students["ada"]
@@ -285,7 +310,7 @@ def test_each_student_has_a_mark_hand_ins_and_what_is_to_look_at(summarize):
     assert [name for name, student in students.items() if not student.begun] == ["fay"]
 
 
-def test_what_is_void_counts_nowhere_and_is_said(book, summarize, tmp_path, course):
+def test_a_void_attempt_is_not_counted_and_is_listed(book, summarize, tmp_path, course):
     add(book, "bob", report(VOID), 3)
     found = summarize(Policy(keep=Keep.LAST))
     assert "eve" not in [student.student for student in found.students]
@@ -310,13 +335,13 @@ def test_scores_and_days_are_those_of_the_class(summarize):
     ]
 
 
-def test_grading_once_more_is_no_hand_in(book, summarize):
+def test_grading_once_more_adds_no_hand_in(book, summarize):
     add(book, "gil", report(RIGHT), -2)
     found = next(student for student in summarize().students if student.student == "gil")
     assert (found.hand_ins, found.number, found.score) == (1, 2, 1.0)
 
 
-def test_the_policy_says_which_attempt_counts(book, summarize):
+def test_the_policy_chooses_the_attempt_that_counts(book, summarize):
     add(book, "ada", report(STUB), 2)
     assert summarize().exercises[0].full.count == 1
     assert summarize(Policy(keep=Keep.LAST)).exercises[0].full.count == 0
@@ -358,6 +383,14 @@ def test_pseudonyms_stay_when_others_join_and_cannot_be_computed_from_a_list(boo
 def test_two_students_never_share_a_number():
     names = [f"student {n}" for n in range(3000)]
     assert len(set(_numbered(names, b"secret").values())) == 3000
+
+
+@pytest.mark.parametrize("count", [4, 5, 6])
+def test_numbers_stay_distinct_when_all_are_used(monkeypatch, count):
+    monkeypatch.setattr(sys.modules[_numbered.__module__], "_COUNT", 5)
+    found = set(_numbered([f"student {n}" for n in range(count)], b"secret").values())
+    assert len(found) == count
+    assert found <= {f"student {1000 + n}" for n in range(max(count, 5))}
 
 
 def test_an_anonymous_summary_holds_no_name_and_another_order(book, summarize):
