@@ -1,4 +1,4 @@
-"""How Sphinx builds these pages into site/, strictly: a broken link, a lost anchor or a page nobody lists fails."""
+"""How Sphinx builds these pages into site/, strictly: a broken link, a lost anchor or a page outside every toctree fails."""
 
 from grader import __version__
 
@@ -29,6 +29,6 @@ html_theme_options = {
     "dark_css_variables": {"color-code-background": "#1c1f22"},
 }
 smartquotes = False  # what stands on a page can be typed as it is
-# Colours of code in light and dark, with enough contrast for everybody.
+# Colors of code in light and dark, with enough contrast for everybody.
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"

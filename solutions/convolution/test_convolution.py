@@ -183,7 +183,7 @@ def test_conv_stride(student, rng):
 def test_conv_drops_what_does_not_fit(student, rng):
     """A window that sticks out is dropped"""
     x, weight = torch.randn(1, 1, 8, 8, generator=rng), symmetric(rng, 1, 1, 3, 3)
-    # By position, as torch takes it: whoever has padding before stride has a right result in all checks but this.
+    # By position, as torch takes it: code with padding before stride is right in all checks but this.
     assert_matches(student.conv2d(x, weight, None, 2), F.conv2d(x, weight, None, 2), check_dtype=False)
 
 
@@ -211,7 +211,7 @@ def test_conv_of_an_image_that_is_not_square(student, rng):
 @pytest.mark.requires("test_conv_by_hand")
 def test_conv_with_a_filter_that_is_not_square(student, rng):
     """The filter's height and width are kept apart too"""
-    # Results are square, 3 x 3 and 2 x 2: whoever takes the height of an image twice is not asked about it here.
+    # Results are square, 3 x 3 and 2 x 2: code that takes the height of an image twice is not tested here.
     for x_shape, w_shape in (((2, 1, 3, 5), (2, 1, 1, 3)), ((1, 1, 4, 3), (1, 1, 3, 2))):
         x, weight = torch.randn(x_shape, generator=rng), symmetric(rng, *w_shape)
         assert_matches(student.conv2d(x, weight), F.conv2d(x, weight), check_dtype=False)

@@ -63,7 +63,7 @@ def worked_weights():
     state["conv1.weight"][1, 0, 2, 2] = -1.0  # filter 1 copies its negative
     state["conv2.weight"][0, 0, 2, 2] = 1.0
     state["conv2.weight"][1, 1, 2, 2] = 1.0
-    state["conv2.weight"][2, 0, 2, 1] = 1.0  # reads the left neighbour: what it sees moves right by one
+    state["conv2.weight"][2, 0, 2, 1] = 1.0  # reads the left neighbor: what it sees moves right by one
     state["fc1.weight"][0, 0 * 49 + 1 * 7 + 2] = 2.0  # channel 0, row 1, column 2
     state["fc1.weight"][1, 1 * 49 + 2 * 7 + 0] = 1.0  # channel 1, row 2, column 0
     state["fc1.weight"][2, 2 * 49 + 1 * 7 + 2] = -1.0  # channel 2, row 1, column 2
@@ -233,7 +233,7 @@ def test_the_model_keeps_its_state(student, rng):
     left = [name for name, gradient in model.gradients().items() if gradient is not None]
     assert not left, "The parameters have gradients now. Only the shapes are asked for: run no backward pass."
     graph = student.fixtures.ran_with_gradients(model)
-    assert not graph, "The model ran with gradients. Run it under torch.no_grad(): nobody needs the graph."
+    assert not graph, "The model ran with gradients. Run it under torch.no_grad(): the graph is not needed."
 
 
 @pytest.mark.points(1)

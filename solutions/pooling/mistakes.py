@@ -278,7 +278,7 @@ def mean_through_numpy(x, kernel_size, stride=None, padding=0):
 
 @mistake("avg_pool2d")
 def divides_in_place(x, kernel_size, stride=None, padding=0):
-    """`x /= ...` changes the image of whoever called you: divide the sums instead, which are yours."""
+    """`x /= ...` changes the caller's image: divide your own sums instead."""
     x /= kernel_size**2
     return _windows(x, kernel_size, stride, padding, 0.0).sum(dim=(-2, -1))
 
