@@ -1,4 +1,4 @@
-"""How Sphinx builds these pages into site/, strictly: a broken link, a lost anchor or a page outside every toctree fails."""
+"""How Sphinx builds these pages into site/: a broken link, a lost anchor or a page outside every toctree is an error."""
 
 from grader import __version__
 

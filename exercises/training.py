@@ -5,7 +5,8 @@ your own LeNet, from `lenet.py` beside this file, learns to read real handwritte
 and a new head it learns to tell odd digits from even ones, from 300 examples.
 
 The grader does exactly that with your functions. It copies the weights into a LeNet of its own, and reads digits that
-your code has never seen. As long as `lenet.py` does not work, the two checks that need it fail and say so; all others count.
+your code has never seen. As long as `lenet.py` does not work, the two checks that need it fail and say so; all others
+count.
 
 To see it yourself, run `python exercises/training.py`. It reads `exercises/data/digits.npz`: 1797 digits of 8 x 8
 pixels, made larger. If torchvision has downloaded the real MNIST to a folder, `python exercises/training.py FOLDER`
