@@ -40,7 +40,7 @@ def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
     """Return the fraction of x that the model gives its right class in y (N,): a Python float from 0 to 1.
 
     The model runs in evaluation mode, and no graph is recorded. Afterwards every layer is in the mode it was in;
-    one may rest in evaluation mode while the others train.
+    one may be in evaluation mode while the others train.
 
     Example: a model that is right about 5 of 8 images has an accuracy of 0.625.
     """

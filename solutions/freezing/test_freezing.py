@@ -39,7 +39,9 @@ def test_frozen_layer_stays(student):
     student.freeze(student.fixtures.child(model, "stem"))
     stray = student.fixtures.stray_attributes(model)
     got = student.fixtures.train(model, student.fixtures.sgd(model))
-    assert not stray, f"You set {' and '.join(stray)}, which torch never reads: Python let you invent it."
+    assert not stray, (
+        f"You set {' and '.join(stray)}, which torch never reads: Python creates any attribute that you set."
+    )
     assert_trained_like(got, before, trained(fixtures.small_cnn, ["stem"]))
 
 

@@ -49,13 +49,15 @@ def layer_shapes(model: nn.Module, x: torch.Tensor) -> dict[str, tuple[int, ...]
 
     handles = [child.register_forward_hook(remember(name)) for name, child in model.named_children()]
     modes = {module: module.training for module in model.modules()}
-    model.eval()  # a batch must not move the running statistics of a model we only look at
+    model.eval()  # looking at a model must not move its running statistics
     try:
         with torch.no_grad():
             model(x)
     finally:
         for module, mode in modes.items():
-            module.training = mode  # train(mode) would set the children too, and wake a frozen layer
+            module.training = (
+                mode  # train(mode) would set the children too, and put a frozen layer into training mode
+            )
         for handle in handles:
             handle.remove()
     return shapes

@@ -82,10 +82,10 @@ def weights(rng):
 def pair(student, rng):
     """Return the student's model and the reference, with the same weights."""
     state = weights(rng)
-    theirs, ours = student.LeNet(), reference.LeNet()
-    load(theirs, state)
-    ours.load_state_dict(state)
-    return theirs, ours
+    tested, wanted = student.LeNet(), reference.LeNet()
+    load(tested, state)
+    wanted.load_state_dict(state)
+    return tested, wanted
 
 
 @pytest.mark.points(1)
@@ -154,17 +154,17 @@ def test_an_image_worked_by_hand(student):
 @pytest.mark.requires("test_logits_have_ten_columns", "test_parameters_are_those_of_the_table")
 def test_forward_equals_the_table(student, rng):
     """The forward pass computes the table, layer by layer"""
-    theirs, ours = pair(student, rng)
+    tested, wanted = pair(student, rng)
     x = torch.randn(64, 1, 28, 28, generator=rng)
-    assert_logits(theirs.eval()(x), ours(x), rtol=1e-4, atol=1e-4)
+    assert_logits(tested.eval()(x), wanted(x), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.points(1)
 @pytest.mark.requires("test_logits_have_ten_columns", "test_parameters_are_those_of_the_table")
 def test_logits_are_not_normalised(student, rng):
     """The outputs are logits: negative ones, not probabilities"""
-    theirs, _ = pair(student, rng)
-    logits = theirs.eval()(torch.randn(64, 1, 28, 28, generator=rng)).detach()
+    tested, _ = pair(student, rng)
+    logits = tested.eval()(torch.randn(64, 1, 28, 28, generator=rng)).detach()
     assert not torch.allclose(logits.sum(dim=1), torch.ones(64), atol=1e-4), (
         "Each row sums to 1: leave out the softmax."
     )
@@ -176,22 +176,22 @@ def test_logits_are_not_normalised(student, rng):
 @pytest.mark.requires("test_forward_equals_the_table")
 def test_training_mode_changes_nothing(student, rng):
     """Training and evaluation mode give the same logits"""
-    theirs, ours = pair(student, rng)
+    tested, wanted = pair(student, rng)
     x = torch.randn(64, 1, 28, 28, generator=rng)
-    assert_logits(theirs.train()(x), ours(x), rtol=1e-4, atol=1e-4)
+    assert_logits(tested.train()(x), wanted(x), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.points(2)
 @pytest.mark.requires("test_forward_equals_the_table")
 def test_every_parameter_gets_a_gradient(student, rng):
     """A loss reaches every parameter"""
-    theirs, ours = pair(student, rng)
+    tested, wanted = pair(student, rng)
     x, y = torch.randn(64, 1, 28, 28, generator=rng), torch.arange(64) % 10
-    F.cross_entropy(theirs.eval()(x), y).backward()
-    F.cross_entropy(ours(x), y).backward()
-    expected = {name: parameter.grad for name, parameter in ours.named_parameters()}
-    names = names_in_the_table(theirs)
-    got = {names[own]: gradient for own, gradient in theirs.gradients().items()}
+    F.cross_entropy(tested.eval()(x), y).backward()
+    F.cross_entropy(wanted(x), y).backward()
+    expected = {name: parameter.grad for name, parameter in wanted.named_parameters()}
+    names = names_in_the_table(tested)
+    got = {names[own]: gradient for own, gradient in tested.gradients().items()}
     assert_matches(got, expected, rtol=1e-3, atol=1e-5, what="the gradient of")
 
 
@@ -225,10 +225,10 @@ def test_shapes_come_in_the_order_of_running(student):
 @pytest.mark.requires("test_shapes_of_a_sequential_model")
 def test_the_model_keeps_its_state(student, rng):
     """Looking at a model changes nothing in it"""
-    model, ours = student.fixtures.crooked(), fixtures.crooked()
+    model, wanted = student.fixtures.crooked(), fixtures.crooked()
     student.layer_shapes(model, torch.randn(3, 1, 8, 12, generator=rng))
-    assert_matches(model.state_dict(), dict(ours.state_dict()), what="the state")
-    expected = {name: parameter.requires_grad for name, parameter in ours.named_parameters()}
+    assert_matches(model.state_dict(), dict(wanted.state_dict()), what="the state")
+    expected = {name: parameter.requires_grad for name, parameter in wanted.named_parameters()}
     assert_matches(model.requires_grad(), expected, what="requires_grad of")
     left = [name for name, gradient in model.gradients().items() if gradient is not None]
     assert not left, "The parameters have gradients now. Only the shapes are asked for: run no backward pass."

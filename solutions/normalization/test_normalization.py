@@ -1,6 +1,6 @@
 """Hidden suite of `normalization`. Expected values are worked by hand, or torch's own functions on the trusted side.
 
-A way of one's own costs the check that is about it, and no other:
+Another convention costs the check that is about it, and no other:
 
 - The variance that divides by n - 1 is accepted in every check but those of the variance: see `assert_either`.
 - eps outside the root changes too little to be seen where variances are near 1, so only the checks of eps see it.

@@ -327,7 +327,7 @@ def test_fine_tuning_runs_in_training_mode(student, rng):
 @pytest.mark.points(1)
 @pytest.mark.requires("test_body_is_frozen", "test_fine_tuning_runs_in_training_mode")
 def test_network_of_blocks(student, rng):
-    """The head is the last Linear, wherever it stands; of the body only BatchNorm rests"""
+    """The head is the last Linear, at any depth; in the body only BatchNorm evaluates"""
     x, y = images(rng, 8)
     model = student.fixtures.nested()
     before = student.fixtures.state(model)
@@ -343,7 +343,9 @@ def test_network_of_blocks(student, rng):
     student.fine_tune(model, x, y, 3, epochs=1, lr=0.5, batch_size=4)
     modes = student.fixtures.modes_inside(model)
     assert not modes["stem.1"], "stem.1, BatchNorm in a block of the body, ran in training mode."
-    assert modes["stem.2"], "stem.2, dropout in the body, ran in evaluation mode. Only BatchNorm layers rest."
+    assert modes["stem.2"], (
+        "stem.2, dropout in the body, ran in evaluation mode. Put only BatchNorm layers into it."
+    )
 
 
 # --- the capstone
@@ -372,7 +374,7 @@ def read_here(state, x, outputs):
 
 
 def own_lenet(student):
-    """Return the student's LeNet, or fail with the sentence that says why there is none."""
+    """Return the student's LeNet, or fail with a sentence that says why there is none."""
     trouble = student.fixtures.lenet_trouble()
     assert not trouble, (
         f"This check trains your own LeNet, but {trouble}. Solve `lenet`, and this check counts."
