@@ -1,4 +1,4 @@
-"""How Sphinx builds these pages into site/, strictly: a broken link, a lost anchor or a page nobody lists fails."""
+"""Builds docs/ into site/ with Sphinx: a broken link, a lost anchor or a page outside every toctree is an error."""
 
 from grader import __version__
 
@@ -20,15 +20,13 @@ html_css_files = ["pages.css"]
 html_show_sphinx = False
 html_show_copyright = False
 html_copy_source = False
-html_show_search_summary = (
-    False  # it would fetch each page that is found, which a browser refuses for pages on a disk
-)
+html_show_search_summary = False  # it would fetch each page found, which browsers refuse for file: URLs
 html_theme_options = {
     "navigation_with_keys": True,
     "light_css_variables": {"color-code-background": "#f6f7f8"},
     "dark_css_variables": {"color-code-background": "#1c1f22"},
 }
-smartquotes = False  # what stands on a page can be typed as it is
-# Colours of code in light and dark, with enough contrast for everybody.
+smartquotes = False  # commands can be copied from a page
+# Colors of code in light and dark, with contrast by WCAG.
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"

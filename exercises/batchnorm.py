@@ -1,6 +1,6 @@
-"""Batch normalisation by hand: build the layer `BatchNorm2d`.
+"""Batch normalization by hand: build the layer `BatchNorm2d`.
 
-A channel whose values are large, or far from zero, makes the next layer hard to train. Batch normalisation
+A channel whose values are large, or far from zero, makes the next layer hard to train. Batch normalization
 moves every channel to mean 0 and variance 1, and then lets the network choose another mean and scale itself:
 
     y = weight * (x - mean) / sqrt(var + eps) + bias
@@ -24,7 +24,7 @@ from torch import nn
 
 
 class BatchNorm2d(nn.Module):
-    """Normalise each channel of an image batch, as `torch.nn.BatchNorm2d` does.
+    """Normalize each channel of an image batch, as `torch.nn.BatchNorm2d` does.
 
     Args:
         num_features: the number of channels C.
@@ -54,7 +54,7 @@ class BatchNorm2d(nn.Module):
         raise NotImplementedError  # parameters and buffers go here
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the normalised batch; x and the result are (N, C, H, W). Do not change x.
+        """Return the normalized batch; x and the result are (N, C, H, W). Do not change x.
 
         In training (`self.training` is true), for each channel with n = N * H * W values:
 

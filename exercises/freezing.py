@@ -1,6 +1,6 @@
 """Fine-tuning: keep what a network has learned, and train only what the new task needs.
 
-The early layers of a trained network know edges and colours, which every task needs; the last layer knows
+The early layers of a trained network know edges and colors, which every task needs; the last layer knows
 the old classes, which the new task does not. So the early layers are frozen, and the last one is replaced.
 
 A parameter is frozen when autograd computes no gradient for it (`requires_grad` is False), so that no
@@ -90,7 +90,7 @@ def make_optimizer(model: nn.Module, lr: float) -> torch.optim.SGD:
 def freeze_batchnorm(model: nn.Module) -> None:
     """Put each BatchNorm layer whose own parameters are all frozen into evaluation mode, in place.
 
-    That keeps its running statistics, and makes it normalise with them. It concerns BatchNorm1d, 2d and 3d,
+    That keeps its running statistics, and makes it normalize with them. It concerns BatchNorm1d, 2d and 3d,
     at any depth. Every other layer stays in the mode it is in, and so does a BatchNorm layer of which any
     parameter is trainable.
 

@@ -1,6 +1,6 @@
-"""Normalise without the batch, by hand: layer, instance and group normalisation.
+"""Normalize without the batch, by hand: layer, instance and group normalization.
 
-Like batch normalisation, all three move numbers to mean 0 and variance 1, and then let the network choose
+Like batch normalization, all three move numbers to mean 0 and variance 1, and then let the network choose
 another mean and scale:
 
     y = weight * (x - mean) / sqrt(var + eps) + bias
@@ -11,21 +11,21 @@ They differ in one thing: over which numbers of x, (N, C, H, W), one mean and on
     batch       one channel, in all images: N, H, W           C                (C,)
     layer       one sample, with all channels: C, H, W        N                (C, H, W)
     instance    one channel of one image: H, W                N * C            (C,)
-    group       C / G neighbouring channels of one image      N * G            (C,)
+    group       C / G neighboring channels of one image      N * G            (C,)
 
-So one group is layer normalisation, and C groups are instance normalisation, but for weight and bias. None of
+So one group is layer normalization, and C groups are instance normalization, but for weight and bias. None of
 the three looks at other images: they need no running statistics, do the same in training and in evaluation,
 and work on a batch of one image.
 
 Where the notes (section 7.2) stop short, and you must not:
 
-- "Within each sample" hides the axes. In a transformer, layer normalisation runs over the last axis, the
+- "Within each sample" hides the axes. In a transformer, layer normalization runs over the last axis, the
   features of one token. On images, as here, it runs over C, H and W together, and not over rows of pixels.
 - Their formula has no eps, which stands under the root: where all numbers are the same, the variance is 0, and
   the result must be 0 (before weight and bias), not 0 / 0 = NaN.
 - The variance is the biased one, which divides by n. `torch.var` divides by n - 1 unless you tell it otherwise.
 
-torch's own normalisations are switched off here; mean, var, reshape and arithmetic are yours to use. In the
+torch's own normalizations are switched off here; mean, var, reshape and arithmetic are yours to use. In the
 checks every mean is over two numbers or more.
 """
 
@@ -41,7 +41,7 @@ def layer_norm(
     bias: torch.Tensor | None = None,
     eps: float = 1e-5,
 ) -> torch.Tensor:
-    """Normalise each sample over the last axes of x, which `normalized_shape` names by their sizes.
+    """Normalize each sample over the last axes of x, which `normalized_shape` names by their sizes.
 
     x: (N, C, H, W) with normalized_shape (C, H, W) for images; or (N, L, D) with (D,) for tokens; always the
     last len(normalized_shape) axes. weight and bias: of shape normalized_shape, one number for each place; None
@@ -61,7 +61,7 @@ def instance_norm(
     bias: torch.Tensor | None = None,
     eps: float = 1e-5,
 ) -> torch.Tensor:
-    """Normalise each channel of each image by itself, over height and width.
+    """Normalize each channel of each image by itself, over height and width.
 
     x: (N, C, H, W). weight and bias: (C,), one number for each channel; None means 1 and 0. Result: shape and
     dtype of x. Gradients flow through mean and variance. No argument is changed.
@@ -83,7 +83,7 @@ def group_norm(
     bias: torch.Tensor | None = None,
     eps: float = 1e-5,
 ) -> torch.Tensor:
-    """Normalise each group of neighbouring channels of each image, over these channels, height and width.
+    """Normalize each group of neighboring channels of each image, over these channels, height and width.
 
     x: (N, C, H, W), where num_groups divides C. With 6 channels, 2 groups are the channels 0 1 2 and 3 4 5.
     weight and bias: (C,), one number for each channel, not for each group; None means 1 and 0. Result: shape and

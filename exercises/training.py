@@ -4,8 +4,9 @@ Notes: sections 6 and 9. You write the step by which every network learns, and m
 your own LeNet, from `lenet.py` beside this file, learns to read real handwritten digits, and with its body frozen
 and a new head it learns to tell odd digits from even ones, from 300 examples.
 
-The grader does exactly that with your functions. It takes the weights home, and reads digits there that your code
-has never seen. As long as `lenet.py` does not work, the two checks that need it fail and say so; all others count.
+The grader does exactly that with your functions. It copies the weights into a LeNet of its own, and reads digits that
+your code has never seen. As long as `lenet.py` does not work, the two checks that need it fail and say so; all others
+count.
 
 To see it yourself, run `python exercises/training.py`. It reads `exercises/data/digits.npz`: 1797 digits of 8 x 8
 pixels, made larger. If torchvision has downloaded the real MNIST to a folder, `python exercises/training.py FOLDER`
@@ -29,8 +30,8 @@ def train_step(model: nn.Module, x: torch.Tensor, y: torch.Tensor, optimizer: to
     do not count. Return the loss before the step, as a Python float: a loss that is kept as a tensor keeps the
     whole graph of its batch alive.
 
-    Every layer stays in the mode it is in. Whoever calls train_step has said model.train() before, and may have put
-    a frozen BatchNorm layer back into evaluation mode, which must hold.
+    Leave every layer in the mode it is in. The caller has called model.train() before, and may have put a frozen
+    BatchNorm layer back into evaluation mode, where it must stay.
     """
     raise NotImplementedError
 
@@ -39,7 +40,7 @@ def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
     """Return the fraction of x that the model gives its right class in y (N,): a Python float from 0 to 1.
 
     The model runs in evaluation mode, and no graph is recorded. Afterwards every layer is in the mode it was in;
-    one may rest in evaluation mode while the others train.
+    one may be in evaluation mode while the others train.
 
     Example: a model that is right about 5 of 8 images has an accuracy of 0.625.
     """
@@ -119,9 +120,9 @@ def main() -> None:
         print(f"epoch {epoch + 1}: loss {loss:.3f}, reads {read:.1%} of new digits")  # noqa: T201
 
     losses = fine_tune(model, x[few], y[few] % 2, num_classes=2, lr=0.01, batch_size=10)
-    told = accuracy(model, x[rest], y[rest] % 2)
+    parity = accuracy(model, x[rest], y[rest] % 2)
     print("fine-tuning, loss of each epoch:", ", ".join(f"{loss:.3f}" for loss in losses))  # noqa: T201
-    print(f"tells odd from even for {told:.1%} of new digits")  # noqa: T201
+    print(f"tells odd from even for {parity:.1%} of new digits")  # noqa: T201
 
 
 if __name__ == "__main__":

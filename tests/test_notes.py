@@ -137,7 +137,7 @@ def convolution(block: str) -> bool:
     )
 
 
-def normalised(block: str) -> bool:
+def normalized(block: str) -> bool:
     x, weight, bias = torch.randn(8), torch.tensor(2.0), torch.tensor(-1.0)
     got = the_right_side(
         block, x=x, weight=weight, bias=bias, mean=x.mean(), var=x.var(correction=0), eps=1e-5
@@ -167,7 +167,7 @@ def gradients(block: str) -> bool:
 COMPUTED = {
     "size' =": size,
     "y[n, o, i, j] =": convolution,
-    "y = weight": normalised,
+    "y = weight": normalized,
     "running =": running,
     "x   ": gradients,
 }
@@ -329,10 +329,10 @@ def test_no_letter_is_small_and_none_leaves_its_picture(drawn):
 
 
 def contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours by WCAG 2.1."""
+    """Return the contrast of two colors by WCAG 2.1."""
     lights = []
-    for colour in (one, other):
-        values = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    for color in (one, other):
+        values = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
         linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
         lights.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
     return (max(lights) + 0.05) / (min(lights) + 0.05)

@@ -162,13 +162,13 @@ def test_what_is_broken_fails_the_build(tmp_path):
     shutil.copytree(ROOT / "exercises", tmp_path / "exercises")  # which pages of the course text link to
     with (docs / "watch.md").open("a", encoding="utf-8") as file:
         file.write("\n[nowhere](nowhere.md)\n\n[lost](exports.md#lost-anchor)\n")
-    (docs / "nobody-lists-me.md").write_text("# Alone\n", encoding="utf-8")
+    (docs / "outside-every-toctree.md").write_text("# Alone\n", encoding="utf-8")
     done = build(docs, tmp_path)
     assert done.returncode != 0
     for complaint in (
         "nowhere.md",
         "lost-anchor",
-        "nobody-lists-me.md: WARNING: document isn't included in any toctree",
+        "outside-every-toctree.md: WARNING: document isn't included in any toctree",
     ):
         assert complaint in done.stderr
     assert done.stderr.count("WARNING") == 3, done.stderr

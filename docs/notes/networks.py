@@ -71,10 +71,10 @@ def batchnorm() -> Sheet:
     """Section 7.1: one mean per channel, and where it comes from."""
     sheet = Sheet(
         height=396,
-        title="Batch normalisation: one mean and one variance per channel",
+        title="Batch normalization: one mean and one variance per channel",
         description="A table of maps, 3 images by 4 channels. The maps of one channel, over all images and all "
-        "positions, share one mean and one variance. Below: in training the layer normalises with the batch's "
-        "statistics, and moves its running statistics towards them; in evaluation it normalises with the running "
+        "positions, share one mean and one variance. Below: in training the layer normalizes with the batch's "
+        "statistics, and moves its running statistics towards them; in evaluation it normalizes with the running "
         "statistics.",
     )
     sheet.text(147, 30, "channels C", "soft", size=13)
@@ -96,7 +96,7 @@ def batchnorm() -> Sheet:
         sheet.text(181, y + 38, source)
         sheet.arrow(252, y + 23, 296, y + 23)
         sheet.box(300, y, 160, 46, "out")
-        sheet.text(380, y + 20, "normalise, then")
+        sheet.text(380, y + 20, "normalize, then")
         sheet.text(380, y + 38, "× weight + bias")
     sheet.arrow(181, 236, 181, 310, dashed=True)
     sheet.text(192, 266, "running ← 0.9 · running + 0.1 · batch", "soft", size=13, anchor="start")
@@ -108,9 +108,9 @@ def normalization() -> Sheet:
     """Section 7.2: which values share a mean."""
     sheet = Sheet(
         height=412,
-        title="Which values share one mean: batch, layer, instance and group normalisation",
+        title="Which values share one mean: batch, layer, instance and group normalization",
         description="Four tables of maps, 3 images by 4 channels. Batch: one channel over all images. Layer: one "
-        "image, all channels. Instance: one image, one channel. Group: one image, two neighbouring channels.",
+        "image, all channels. Instance: one image, one channel. Group: one image, two neighboring channels.",
     )
     kinds: tuple[tuple[str, str, Callable[[int, int], bool]], ...] = (
         ("batch", "over N, H, W", lambda _, channel: channel == 0),
@@ -233,14 +233,14 @@ def overview() -> Sheet:
     sheet = Sheet(
         height=452,
         title="A convolutional network, and the section that explains each part",
-        description="From top to bottom: image, then a block of convolution, normalisation, activation and "
+        description="From top to bottom: image, then a block of convolution, normalization, activation and "
         "down-sampling, which is repeated; then global average pooling, a linear layer, and the logits, which go "
         "to the loss. The numbers of the sections stand on the right.",
     )
     steps = (
         ("image", "(N, 3, 32, 32)", "1", "in"),
         ("convolution, padded", "(N, 16, 32, 32)", "2, 3", "window"),
-        ("normalisation", "(N, 16, 32, 32)", "7", "window"),
+        ("normalization", "(N, 16, 32, 32)", "7", "window"),
         ("activation", "(N, 16, 32, 32)", "5", "window"),
         ("down-sampling", "(N, 16, 16, 16)", "4, 8", "window"),
         ("global average pooling", "(N, C, 1, 1)", "4", "window"),

@@ -3,8 +3,8 @@
 Every picture is 480 units wide, so that its letters are still legible on a phone. It brings its own background
 (a page may be light while the reader's system is dark), and follows the reader's light or dark preference.
 
-Colours mean the same everywhere: blue comes in, orange is a window or a kernel, green comes out, and grey is
-padding, or what stands still. No picture says anything by colour alone.
+Colors mean the same everywhere: blue comes in, orange is a window or a kernel, green comes out, and gray is
+padding, or what stands still. No picture says anything by color alone.
 """
 
 from dataclasses import dataclass, field
@@ -27,13 +27,13 @@ INKS |= {kind: (paint[1], paint[3]) for kind, paint in PAINTS.items() if kind no
 
 
 def style() -> str:
-    """Return the style sheet: light colours, and the dark ones for readers who prefer them."""
+    """Return the style sheet: light colors, and the dark ones for readers who prefer them."""
     rules: tuple[list[str], list[str]] = ([], [])
     for dark, sheet in enumerate(rules):
         for kind, paint in PAINTS.items():
             fill, stroke = paint[2 * dark : 2 * dark + 2]
             sheet.append(f".{kind}{{fill:{fill};stroke:{stroke}}}.{kind}-line{{stroke:{stroke}}}")
-        sheet.extend(f".{kind}-text{{fill:{colours[dark]}}}" for kind, colours in INKS.items())
+        sheet.extend(f".{kind}-text{{fill:{colors[dark]}}}" for kind, colors in INKS.items())
     base = (
         f"rect,path{{stroke-width:{STROKE}}}"
         "path{fill:none;stroke-linejoin:round;stroke-linecap:round}"
@@ -119,7 +119,7 @@ class Sheet:
         cell: float = 34,
         kinds: dict[tuple[int, int], str] | None = None,
     ) -> None:
-        """Add a table of square cells; kinds gives another colour to the cells (row, column) named in it."""
+        """Add a table of square cells; kinds gives another color to the cells (row, column) named in it."""
         for row, values in enumerate(rows):
             for column, value in enumerate(values):
                 left, top = x + column * cell, y + row * cell

@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 CLI_HEAD = """\
 # Commands
 
-Every command, with its arguments, options and examples, as `--help` behind it tells them. This page is written by
+Every command, with its arguments, options and examples, as `--help` shows them. This page is written by
 `docs/reference/generate.py` from the commands themselves. `--course DIR`, the folder of the course, goes behind every
 command that reads one; without it that of `CONVGRADER_COURSE` is taken, or the one that is installed.
 
@@ -45,7 +45,7 @@ command that reads one; without it that of `CONVGRADER_COURSE` is taken, or the 
 |---|---|
 | `CONVGRADER_COURSE` | the folder of the course, for every command; `--course` goes before it |
 | `CONVGRADER_MAX_ISOLATION` | use at most this isolation level, to see what a weaker machine would do |
-| `NO_COLOR` | no colours, as everywhere |
+| `NO_COLOR` | no colors, as in other programs |
 """
 
 YAML_HEAD = """\
@@ -164,7 +164,7 @@ def _parameters(command: click.Command) -> str:
             name = parameter.make_metavar(context).replace("|", "\\|")
             rows.append(f"`{name}` | {_number(parameter)}")
         elif isinstance(parameter, click.Option) and not parameter.hidden and parameter.name != "course":
-            rows.append(f"`{_named(parameter, context)}` | {_told(parameter)}")
+            rows.append(f"`{_named(parameter, context)}` | {_help_of(parameter)}")
     return _table("|", rows)
 
 
@@ -191,7 +191,7 @@ def _named(option: click.Option, context: click.Context) -> str:
     return f"{names} {metavar}".replace("|", "\\|")
 
 
-def _told(option: click.Option) -> str:
+def _help_of(option: click.Option) -> str:
     text = _marked(option.help or "").replace("|", "\\|") + _choices(option)
     if option.multiple:
         text += " May be given several times."

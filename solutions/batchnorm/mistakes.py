@@ -1,4 +1,4 @@
-"""Known mistakes of batch normalisation. Each changes one step of the reference."""
+"""Known mistakes of batch normalization. Each changes one step of the reference."""
 
 import reference
 import torch
@@ -10,18 +10,18 @@ from grader.mistakes import mistake
 
 @mistake("BatchNorm2d")
 class UnbiasedForward(reference.BatchNorm2d):
-    """`x.var` divides by n - 1 unless told otherwise: to normalise the batch, pass correction=0."""
+    """`x.var` divides by n - 1 by default: to normalize the batch, pass correction=0."""
 
-    def _normalise(self, x, mean, var):
+    def _normalize(self, x, mean, var):
         if self.training:
             count = x.numel() // x.shape[1]
             var = var * count / (count - 1)
-        return super()._normalise(x, mean, var)
+        return super()._normalize(x, mean, var)
 
 
 @mistake("BatchNorm2d")
 class BiasedRunning(reference.BatchNorm2d):
-    """There are two variances: normalise with the biased one, keep the unbiased (n - 1) in running_var."""
+    """There are two variances: normalize with the biased one, keep the unbiased (n - 1) in running_var."""
 
     @torch.no_grad()
     def _track(self, mean, var, count):
@@ -85,19 +85,19 @@ class ReshapeNoPermute(reference.BatchNorm2d):
 class AxisZeroOnly(reference.BatchNorm2d):
     """You average over the batch axis alone, pixel by pixel: average over dim=(0, 2, 3), for each channel."""
 
-    def _normalise(self, x, mean, var):
+    def _normalize(self, x, mean, var):
         if not self.training:
-            return super()._normalise(x, mean, var)
+            return super()._normalize(x, mean, var)
         return (x - x.mean(dim=0)) / torch.sqrt(x.var(dim=0, correction=0) + self.eps)
 
 
 @mistake("BatchNorm2d")
 class PerImage(reference.BatchNorm2d):
-    """You normalise each image by itself (instance norm): average over the batch axis as well."""
+    """You normalize each image by itself (instance norm): average over the batch axis as well."""
 
-    def _normalise(self, x, mean, var):
+    def _normalize(self, x, mean, var):
         if not self.training:
-            return super()._normalise(x, mean, var)
+            return super()._normalize(x, mean, var)
         mean, var = x.mean(dim=(2, 3), keepdim=True), x.var(dim=(2, 3), correction=0, keepdim=True)
         return (x - mean) / torch.sqrt(var + self.eps)
 
@@ -115,7 +115,7 @@ class OneForAllChannels(reference.BatchNorm2d):
 class NoEps(reference.BatchNorm2d):
     """The notes' formula lacks eps, so a constant channel gives 0 / 0: put var + eps under the root."""
 
-    def _normalise(self, x, mean, var):
+    def _normalize(self, x, mean, var):
         return (x - per_channel(mean)) / torch.sqrt(per_channel(var))
 
 
@@ -123,7 +123,7 @@ class NoEps(reference.BatchNorm2d):
 class EpsOutside(reference.BatchNorm2d):
     """eps goes inside the square root, sqrt(var + eps): outside of it, it changes far too little."""
 
-    def _normalise(self, x, mean, var):
+    def _normalize(self, x, mean, var):
         return (x - per_channel(mean)) / (torch.sqrt(per_channel(var)) + self.eps)
 
 
@@ -136,7 +136,7 @@ class StdPlusEps(UnbiasedForward, EpsOutside):
 class MeanNotSubtracted(reference.BatchNorm2d):
     """You divide without subtracting the mean first: x - mean, channel by channel."""
 
-    def _normalise(self, x, mean, var):
+    def _normalize(self, x, mean, var):
         return x / torch.sqrt(per_channel(var) + self.eps)
 
 
@@ -152,13 +152,13 @@ class EpsHardCoded(reference.BatchNorm2d):
 class VarianceNotRooted(reference.BatchNorm2d):
     """You divide by the variance: divide by its square root, the standard deviation."""
 
-    def _normalise(self, x, mean, var):
+    def _normalize(self, x, mean, var):
         return (x - per_channel(mean)) / (per_channel(var) + self.eps)
 
 
 @mistake("BatchNorm2d")
 class EvalUsesBatch(reference.BatchNorm2d):
-    """In evaluation you still normalise with the batch: use running_mean and running_var there."""
+    """In evaluation you still normalize with the batch: use running_mean and running_var there."""
 
     def _statistics(self, x):
         return super()._statistics(x) if self.training else self._of_batch(x)
@@ -176,7 +176,7 @@ class EvalStillTracks(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class TrainsOnRunning(reference.BatchNorm2d):
-    """In training you normalise with the running statistics: use the batch's own until evaluation."""
+    """In training you normalize with the running statistics: use the batch's own until evaluation."""
 
     def _statistics(self, x):
         super()._statistics(x)
@@ -210,7 +210,7 @@ class EvaluationForgetsAffine(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class ReturnsStatistics(reference.BatchNorm2d):
-    """Return the normalised batch alone: new statistics are not returned, but written into self.running_mean and running_var."""
+    """Return the normalized batch alone: new statistics are not returned, but written into self.running_mean and running_var."""
 
     @torch.no_grad()
     def _track(self, mean, var, count):
@@ -226,7 +226,7 @@ class ReturnsStatistics(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class ReturnsCache(reference.BatchNorm2d):
-    """Return the normalised batch alone, not (out, cache): autograd remembers what the backward pass needs."""
+    """Return the normalized batch alone, not (out, cache): autograd remembers what the backward pass needs."""
 
     def forward(self, x):
         return super().forward(x), x
@@ -273,12 +273,12 @@ class NamesOfThePaper(reference.BatchNorm2d):
 
     def forward(self, x):
         mean, var = self._of_batch(x) if self.training else (self.moving_mean, self.moving_var)
-        return self._normalise(x, mean, var) * per_channel(self.gamma) + per_channel(self.beta)
+        return self._normalize(x, mean, var) * per_channel(self.gamma) + per_channel(self.beta)
 
 
 @mistake("BatchNorm2d")
 class StartsAtRandom(reference.BatchNorm2d):
-    """Weight starts at 1 and bias at 0, so that a new layer only normalises: yours are drawn at random."""
+    """Weight starts at 1 and bias at 0, so that a new layer only normalizes: yours are drawn at random."""
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
         super().__init__(num_features, eps, momentum, affine)
@@ -355,7 +355,7 @@ class StatisticsOfFourAxes(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class NoAffine(reference.BatchNorm2d):
-    """You never use weight and bias: multiply the normalised values by weight, and add bias."""
+    """You never use weight and bias: multiply the normalized values by weight, and add bias."""
 
     def _scale_and_shift(self, x):
         return x
@@ -393,5 +393,5 @@ class StatisticsInGraph(reference.BatchNorm2d):
 class InPlace(reference.BatchNorm2d):
     """`x -= mean` and `x.sub_(mean)` change the caller's tensor: write x - mean, which makes a new one."""
 
-    def _normalise(self, x, mean, var):
+    def _normalize(self, x, mean, var):
         return x.sub_(per_channel(mean)).div_(torch.sqrt(per_channel(var) + self.eps))

@@ -1,11 +1,11 @@
-"""Batch normalisation in the steps of the paper, without torch's own operator.
+"""Batch normalization in the steps of the paper, without torch's own operator.
 
 Why it is written this way:
 
-- Each step of the paper is one method, in its order: statistics, normalise, scale and shift.
+- Each step of the paper is one method, in its order: statistics, normalize, scale and shift.
 - Statistics are kept as (C,), as torch keeps them, and viewed as (1, C, 1, 1) only where they meet the batch. One wrong
   view is the commonest mistake here, so it is written once, in `per_channel`.
-- Two variances on purpose: the batch is all there is when it is normalised (divide by n), and a sample of what will
+- Two variances on purpose: the batch is all there is when it is normalized (divide by n), and a sample of what will
   come when it is kept (divide by n - 1). With one value per channel the second does not exist, hence the ValueError.
 - eps stands under the root: outside it would do next to nothing where it is needed, near variance 0.
 - The batch's mean and variance stay in the graph, since each value moves them; the running ones leave it, or every past
@@ -18,7 +18,7 @@ from torch import nn
 
 
 class BatchNorm2d(nn.Module):
-    """Normalise each channel of an image batch (N, C, H, W). Ioffe and Szegedy 2015, algorithms 1 and 2."""
+    """Normalize each channel of an image batch (N, C, H, W). Ioffe and Szegedy 2015, algorithms 1 and 2."""
 
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True
@@ -34,12 +34,12 @@ class BatchNorm2d(nn.Module):
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the normalised batch, (N, C, H, W). Raises ValueError where one value has no variance."""
+        """Return the normalized batch, (N, C, H, W). Raises ValueError where one value has no variance."""
         mean, var = self._statistics(x)
-        return self._scale_and_shift(self._normalise(x, mean, var))
+        return self._scale_and_shift(self._normalize(x, mean, var))
 
     def _statistics(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the mean and variance to normalise with, both (C,); in training, keep track of them."""
+        """Return the mean and variance to normalize with, both (C,); in training, keep track of them."""
         if not self.training:
             return self.running_mean, self.running_var
         count = x.numel() // x.shape[1]
@@ -62,7 +62,7 @@ class BatchNorm2d(nn.Module):
         self.running_var.copy_((1 - self.momentum) * self.running_var + self.momentum * unbiased)
         self.num_batches_tracked += 1
 
-    def _normalise(self, x: torch.Tensor, mean: torch.Tensor, var: torch.Tensor) -> torch.Tensor:
+    def _normalize(self, x: torch.Tensor, mean: torch.Tensor, var: torch.Tensor) -> torch.Tensor:
         """Move each channel by its mean, and divide it by its standard deviation."""
         return (x - per_channel(mean)) / torch.sqrt(per_channel(var) + self.eps)
 

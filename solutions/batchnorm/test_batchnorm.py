@@ -197,7 +197,7 @@ def test_batches_are_counted(student, rng):
 @pytest.mark.points(3)
 @pytest.mark.requires("test_shape", "test_state")
 def test_evaluation(student):
-    """Evaluation normalises one image by what was learned"""
+    """Evaluation normalizes one image by what was learned"""
     layer = student.BatchNorm2d(2)
     running = {"running_mean": torch.tensor([1.0, -2.0]), "running_var": torch.tensor([4.0, 0.25])}
     affine = {"weight": torch.tensor([3.0, 1.0]), "bias": torch.tensor([0.0, -5.0])}

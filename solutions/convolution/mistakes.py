@@ -170,7 +170,7 @@ def padding_before_stride(x, weight, bias=None, padding=0, stride=1):
 
 @mistake("conv2d")
 def same_by_default(x, weight, bias=None, stride=1, padding=None):
-    """The default padding is 0. You pad by half of the kernel when nobody asks you to."""
+    """The default padding is 0. You pad by half of the kernel without being asked to."""
     return conv2d(x, weight, bias, stride, weight.shape[2] // 2 if padding is None else padding)
 
 

@@ -1,8 +1,8 @@
 """Hidden suite of `convolution`. Expected values are worked by hand, or torch's own functions on the trusted side.
 
-A way of one's own costs the check that is about it, and no other:
+Another convention costs the check that is about it, and no other:
 
-- Every filter but that of the orientation check is the same when turned by 180 degrees, for those who flip.
+- Every filter but that of the orientation check is the same when turned by 180 degrees, so that a flip costs that check only.
 - A dtype is compared in the checks of dtype alone.
 - Images and filters are square but in the checks that are about it, stride and padding are left out likewise, and
   strides leave no row over but where that is asked.
@@ -40,7 +40,7 @@ def small_convolutions():
     options = st.sampled_from([{}, {"padding": 1}, {"stride": 2}, {"padding": 2, "stride": 2}])
     side, fill = st.integers(1, 2), st.sampled_from(["ones", "counting"])
     drawn = st.builds(joined, images(max_side=4), side, side, side, fill, st.booleans(), options)
-    # The filter fits into the image, so that the example is no riddle about empty results.
+    # The filter fits into the image, so that no example has an empty result.
     return drawn.filter(
         lambda c: all(k <= n for k, n in zip(c[0][1].shape[2:], c[0][0].shape[2:], strict=True))
     )
@@ -183,7 +183,7 @@ def test_conv_stride(student, rng):
 def test_conv_drops_what_does_not_fit(student, rng):
     """A window that sticks out is dropped"""
     x, weight = torch.randn(1, 1, 8, 8, generator=rng), symmetric(rng, 1, 1, 3, 3)
-    # By position, as torch takes it: whoever has padding before stride has a right result in all checks but this.
+    # By position, as torch takes it: code with padding before stride is right in all checks but this.
     assert_matches(student.conv2d(x, weight, None, 2), F.conv2d(x, weight, None, 2), check_dtype=False)
 
 
@@ -211,7 +211,7 @@ def test_conv_of_an_image_that_is_not_square(student, rng):
 @pytest.mark.requires("test_conv_by_hand")
 def test_conv_with_a_filter_that_is_not_square(student, rng):
     """The filter's height and width are kept apart too"""
-    # Results are square, 3 x 3 and 2 x 2: whoever takes the height of an image twice is not asked about it here.
+    # Results are square, 3 x 3 and 2 x 2: code that takes the height of an image twice is not tested here.
     for x_shape, w_shape in (((2, 1, 3, 5), (2, 1, 1, 3)), ((1, 1, 4, 3), (1, 1, 3, 2))):
         x, weight = torch.randn(x_shape, generator=rng), symmetric(rng, *w_shape)
         assert_matches(student.conv2d(x, weight), F.conv2d(x, weight), check_dtype=False)
@@ -224,12 +224,12 @@ def test_conv_gradients(student, rng):
     # Where image and slopes are symmetric too, so is the gradient of a filter, flipped or not.
     image, weight = symmetric(rng, 2, 2, 3, 3), symmetric(rng, 2, 2, 2, 2)
     bias = torch.randn(2, generator=rng)
-    theirs = [value.double().requires_grad_() for value in (image, weight, bias)]
-    ours = [value.double().requires_grad_() for value in (image, weight, bias)]
+    tested = [value.double().requires_grad_() for value in (image, weight, bias)]
+    wanted = [value.double().requires_grad_() for value in (image, weight, bias)]
     slopes = symmetric(rng, 2, 2, 2, 2)
-    (student.conv2d(*theirs) * slopes).sum().backward()
-    (F.conv2d(*ours) * slopes).sum().backward()
-    for name, got, expected in zip(("x", "weight", "bias"), theirs, ours, strict=True):
+    (student.conv2d(*tested) * slopes).sum().backward()
+    (F.conv2d(*wanted) * slopes).sum().backward()
+    for name, got, expected in zip(("x", "weight", "bias"), tested, wanted, strict=True):
         what = f"the gradient of {name}"
         assert_matches(got.grad, expected.grad, rtol=1e-4, atol=1e-5, check_dtype=False, what=what)
 

@@ -219,7 +219,7 @@ def leaky(in_channels, out_channels):
 
 @mistake("strided_conv_block")
 def reflects_the_border(in_channels, out_channels):
-    """You pad with a mirror image: nn.Conv2d pads with zeros unless told otherwise."""
+    """You pad with a mirror image: nn.Conv2d pads with zeros by default."""
     return block(in_channels, out_channels, padding_mode="reflect")
 
 
@@ -363,7 +363,7 @@ def stride_of_the_kernel(model):
 
 @mistake("replace_pooling")
 def stride_left_out(model):
-    """A convolution has stride 1 unless told otherwise: give it pool.stride."""
+    """A convolution has stride 1 by default: give it pool.stride."""
     return replacing(model, lambda pool, channels: strided(pool, channels, stride=1))
 
 

@@ -70,13 +70,13 @@ def blocks(student, rng, channels, scale=0.0):
 
     Where they are to train, `scale` lifts the weight of BatchNorm: near 0 it would stop the gradient.
     """
-    theirs, ours = student.strided_conv_block(*channels), reference.strided_conv_block(*channels)
-    values = [torch.rand(value.shape, generator=rng) - 0.3 for value in ours.state_dict().values()]
+    tested, wanted = student.strided_conv_block(*channels), reference.strided_conv_block(*channels)
+    values = [torch.rand(value.shape, generator=rng) - 0.3 for value in wanted.state_dict().values()]
     values[4], values[5] = values[4] + 0.5, torch.tensor(0)  # a variance is positive, a count is whole
     values[1] = values[1] + scale
-    student.fixtures.load(theirs, values)
-    fixtures.load(ours, values)
-    return theirs, ours
+    student.fixtures.load(tested, values)
+    fixtures.load(wanted, values)
+    return tested, wanted
 
 
 @pytest.mark.points(1)
@@ -97,7 +97,7 @@ def test_block_rounds_up(student, rng):
 @pytest.mark.points(1)
 @pytest.mark.requires("test_block_halves")
 def test_block_reads_every_pixel(student, rng):
-    """Every pixel has a say"""
+    """Every pixel changes the output"""
     x = torch.randn(1, 2, 6, 8, generator=rng, requires_grad=True)
     block = student.strided_conv_block(2, 16).eval()
     (block(x) * torch.rand(1, 16, 3, 4, generator=rng)).sum().backward()
@@ -121,12 +121,12 @@ def test_block_has_the_parameters(student):
 @pytest.mark.requires("test_block_has_the_parameters")
 def test_block_computes(student, rng):
     """Convolution, BatchNorm and ReLU, in this order, in training and in evaluation"""
-    theirs, ours = blocks(student, rng, (2, 3))
+    tested, wanted = blocks(student, rng, (2, 3))
     x = torch.randn(3, 2, 6, 7, generator=rng)
     got, expected = [], []
     for mode in (True, False):
-        got.append(theirs.train(mode)(x).detach())
-        expected.append(ours.train(mode)(x).detach())
+        got.append(tested.train(mode)(x).detach())
+        expected.append(wanted.train(mode)(x).detach())
     for mode, one, other in zip(("training", "evaluation"), got, expected, strict=True):
         assert_matches(one, other, rtol=1e-4, atol=1e-4, what=f"the result in {mode} mode")
 
@@ -136,14 +136,14 @@ def test_block_computes(student, rng):
 def test_block_learns(student, rng):
     """All of its parameters are trained"""
     x = torch.randn(4, 2, 6, 6, generator=rng)
-    theirs, ours = blocks(student, rng, (2, 3), scale=1.0)
-    before = student.fixtures.tensors(theirs)
-    student.fixtures.trained(theirs.train(), x)
-    after = student.fixtures.tensors(theirs)
-    fixtures.trained(ours.train(), x)
+    tested, wanted = blocks(student, rng, (2, 3), scale=1.0)
+    before = student.fixtures.tensors(tested)
+    student.fixtures.trained(tested.train(), x)
+    after = student.fixtures.tensors(tested)
+    fixtures.trained(wanted.train(), x)
     still = [name for name, was, now in zip(NAMES, before, after, strict=True) if torch.equal(was, now)]
     assert not still, f"{' and '.join(still)} of the block did not move in training."
-    assert_matches(after, fixtures.tensors(ours), rtol=1e-3, atol=1e-4, what="the tensors after training")
+    assert_matches(after, fixtures.tensors(wanted), rtol=1e-3, atol=1e-4, what="the tensors after training")
 
 
 # --- replace_pooling
@@ -151,18 +151,18 @@ def test_block_learns(student, rng):
 
 def assert_replaced(student, name, x):
     """Raise unless the layers that were replaced are those of the reference, and compute what they should."""
-    theirs = student.replace_pooling(getattr(student.fixtures, name)())
-    ours = reference.replace_pooling(getattr(fixtures, name)())
-    assert theirs is not None, "Nothing came back. Does the last line return the model?"
-    assert_matches(student.fixtures.kinds(theirs), fixtures.kinds(ours), what="the layer")
-    state = student.fixtures.state(theirs)
-    expected = {key: tuple(value.shape) for key, value in ours.state_dict().items()}
+    tested = student.replace_pooling(getattr(student.fixtures, name)())
+    wanted = reference.replace_pooling(getattr(fixtures, name)())
+    assert tested is not None, "Nothing came back. Does the last line return the model?"
+    assert_matches(student.fixtures.kinds(tested), fixtures.kinds(wanted), what="the layer")
+    state = student.fixtures.state(tested)
+    expected = {key: tuple(value.shape) for key, value in wanted.state_dict().items()}
     assert_matches({key: tuple(value.shape) for key, value in state.items()}, expected, what="the shape of")
-    ours.load_state_dict(state)
-    got = theirs.eval()(x)
-    assert_shape(got, tuple(ours.eval()(x).shape))
+    wanted.load_state_dict(state)
+    got = tested.eval()(x)
+    assert_shape(got, tuple(wanted.eval()(x).shape))
     assert_matches(
-        got.detach(), ours(x).detach(), rtol=1e-4, atol=1e-4, what="the result with the same weights"
+        got.detach(), wanted(x).detach(), rtol=1e-4, atol=1e-4, what="the result with the same weights"
     )
 
 
@@ -220,8 +220,8 @@ def test_the_rest_stays(student):
 @pytest.mark.requires("test_replaces_both_kinds")
 def test_the_new_layers_learn(student, rng):
     """The new convolutions are trained with the rest"""
-    theirs = student.replace_pooling(student.fixtures.plain())
-    before = student.fixtures.state(theirs)
-    after = student.fixtures.trained(theirs, torch.randn(2, 1, 8, 8, generator=rng))
+    tested = student.replace_pooling(student.fixtures.plain())
+    before = student.fixtures.state(tested)
+    after = student.fixtures.trained(tested, torch.randn(2, 1, 8, 8, generator=rng))
     for name, value in after.items():
         assert not torch.equal(value, before[name]), f"`{name}` stands still in training."

@@ -449,7 +449,7 @@ def flags_only(model):
 
 @mistake("freeze_batchnorm")
 def momentum_zero(model):
-    """With momentum 0 the layer still normalises with the batch: call eval() on it."""
+    """With momentum 0 the layer still normalizes with the batch: call eval() on it."""
     for module in model.modules():
         if isinstance(module, BATCH_NORMS) and not trainable_parameters(module):
             module.momentum = 0.0
@@ -510,7 +510,7 @@ def train_undoes_eval(model):
 
 @mistake("freeze_batchnorm")
 def statistics_reset(model):
-    """You switch off track_running_stats, and the layer normalises with the batch: call eval() on it."""
+    """You switch off track_running_stats, and the layer normalizes with the batch: call eval() on it."""
     for module in model.modules():
         if isinstance(module, BATCH_NORMS) and not trainable_parameters(module):
             module.track_running_stats = False

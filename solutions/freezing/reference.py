@@ -3,7 +3,7 @@
 Why it is written this way:
 
 - Only parameters have requires_grad. The same word on a module, or with a letter missing, is an attribute that Python
-  makes up without a word, so the flag is set on each of `parameters()`, which reaches any depth.
+  creates silently, so the flag is set on each of `parameters()`, which reaches any depth.
 - A frozen parameter's .grad is set to None, since an optimizer skips a parameter for that reason alone: an old gradient,
   even one of zeros, still moves it by momentum or weight decay.
 - "Until a layer" is a matter of order. A name's text says nothing of its place: "layer1" is part of "layer10", and

@@ -39,7 +39,9 @@ def test_frozen_layer_stays(student):
     student.freeze(student.fixtures.child(model, "stem"))
     stray = student.fixtures.stray_attributes(model)
     got = student.fixtures.train(model, student.fixtures.sgd(model))
-    assert not stray, f"You set {' and '.join(stray)}, which torch never reads: Python let you invent it."
+    assert not stray, (
+        f"You set {' and '.join(stray)}, which torch never reads: Python creates any attribute that you set."
+    )
     assert_trained_like(got, before, trained(fixtures.small_cnn, ["stem"]))
 
 
@@ -85,7 +87,7 @@ def test_freeze_until_a_layer(student):
 
 @pytest.mark.points(2)
 def test_names_that_look_alike(student):
-    """Layers whose names look alike are told apart"""
+    """Layers with similar names are not confused"""
     for build, frozen in (
         ("small_cnn", ["stem", "layer1"]),
         ("countdown_cnn", ["layer10", "layer2", "layer1"]),
@@ -211,7 +213,7 @@ def test_optimizer_steps(student):
 
 @pytest.mark.points(2)
 def test_optimizer_holds_nothing_frozen(student):
-    """What was frozen stays out of the optimizer for good"""
+    """What was frozen stays out of the optimizer"""
     model = student.fixtures.small_cnn()
     frozen = ["stem", "layer1", "layer10.0.bias"]
     student.fixtures.set_trainable(model, frozen, trainable=False)
@@ -251,7 +253,7 @@ def test_frozen_statistics_stay(student):
 @pytest.mark.points(1)
 @pytest.mark.requires("test_frozen_statistics_stay")
 def test_frozen_layer_normalises(student):
-    """A frozen BatchNorm normalises with its running statistics"""
+    """A frozen BatchNorm normalizes with its running statistics"""
     model, other = student.fixtures.norm_cnn(), fixtures.norm_cnn()
     student.fixtures.set_trainable(model, FROZEN, trainable=False)
     student.freeze_batchnorm(model)

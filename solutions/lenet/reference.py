@@ -6,11 +6,11 @@ Why it is written this way:
   (relu, pooling, flatten) is a function call in forward, which then reads like the table from top to bottom.
 - 2450 = 50 channels of 7 x 7: padding 2 keeps a side under a 5 x 5 kernel, and each pooling halves it, 28 -> 14 -> 7.
 - flatten(1) names the axis to start from. view(-1, 2450) gives the same here, but with a wrong number it moves pixels
-  into the batch without a word.
+  into the batch silently.
 - The last layer is plain. cross_entropy applies log_softmax itself, and a second softmax would flatten its gradient.
-- `layer_shapes` lets the model run as it is and listens with hooks. Running the children oneself would need a second
+- `layer_shapes` lets the model run as it is and observes it with hooks. Running the children directly would need a second
   forward, and would be wrong for every model that is more than a row of layers.
-- Who looks at a model must not change it: hence eval() against moving statistics, the modes noted one by one since
+- Looking at a model must not change it: hence eval() against moving statistics, the modes noted one by one since
   train() sets all children alike, no gradients, and handles removed in `finally`, so also after an error.
 """
 
@@ -49,13 +49,15 @@ def layer_shapes(model: nn.Module, x: torch.Tensor) -> dict[str, tuple[int, ...]
 
     handles = [child.register_forward_hook(remember(name)) for name, child in model.named_children()]
     modes = {module: module.training for module in model.modules()}
-    model.eval()  # a batch must not move the running statistics of a model we only look at
+    model.eval()  # looking at a model must not move its running statistics
     try:
         with torch.no_grad():
             model(x)
     finally:
         for module, mode in modes.items():
-            module.training = mode  # train(mode) would set the children too, and wake a frozen layer
+            module.training = (
+                mode  # train(mode) would set the children too, and put a frozen layer into training mode
+            )
         for handle in handles:
             handle.remove()
     return shapes

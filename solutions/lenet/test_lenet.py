@@ -63,7 +63,7 @@ def worked_weights():
     state["conv1.weight"][1, 0, 2, 2] = -1.0  # filter 1 copies its negative
     state["conv2.weight"][0, 0, 2, 2] = 1.0
     state["conv2.weight"][1, 1, 2, 2] = 1.0
-    state["conv2.weight"][2, 0, 2, 1] = 1.0  # reads the left neighbour: what it sees moves right by one
+    state["conv2.weight"][2, 0, 2, 1] = 1.0  # reads the left neighbor: what it sees moves right by one
     state["fc1.weight"][0, 0 * 49 + 1 * 7 + 2] = 2.0  # channel 0, row 1, column 2
     state["fc1.weight"][1, 1 * 49 + 2 * 7 + 0] = 1.0  # channel 1, row 2, column 0
     state["fc1.weight"][2, 2 * 49 + 1 * 7 + 2] = -1.0  # channel 2, row 1, column 2
@@ -82,10 +82,10 @@ def weights(rng):
 def pair(student, rng):
     """Return the student's model and the reference, with the same weights."""
     state = weights(rng)
-    theirs, ours = student.LeNet(), reference.LeNet()
-    load(theirs, state)
-    ours.load_state_dict(state)
-    return theirs, ours
+    tested, wanted = student.LeNet(), reference.LeNet()
+    load(tested, state)
+    wanted.load_state_dict(state)
+    return tested, wanted
 
 
 @pytest.mark.points(1)
@@ -154,17 +154,17 @@ def test_an_image_worked_by_hand(student):
 @pytest.mark.requires("test_logits_have_ten_columns", "test_parameters_are_those_of_the_table")
 def test_forward_equals_the_table(student, rng):
     """The forward pass computes the table, layer by layer"""
-    theirs, ours = pair(student, rng)
+    tested, wanted = pair(student, rng)
     x = torch.randn(64, 1, 28, 28, generator=rng)
-    assert_logits(theirs.eval()(x), ours(x), rtol=1e-4, atol=1e-4)
+    assert_logits(tested.eval()(x), wanted(x), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.points(1)
 @pytest.mark.requires("test_logits_have_ten_columns", "test_parameters_are_those_of_the_table")
 def test_logits_are_not_normalised(student, rng):
     """The outputs are logits: negative ones, not probabilities"""
-    theirs, _ = pair(student, rng)
-    logits = theirs.eval()(torch.randn(64, 1, 28, 28, generator=rng)).detach()
+    tested, _ = pair(student, rng)
+    logits = tested.eval()(torch.randn(64, 1, 28, 28, generator=rng)).detach()
     assert not torch.allclose(logits.sum(dim=1), torch.ones(64), atol=1e-4), (
         "Each row sums to 1: leave out the softmax."
     )
@@ -176,22 +176,22 @@ def test_logits_are_not_normalised(student, rng):
 @pytest.mark.requires("test_forward_equals_the_table")
 def test_training_mode_changes_nothing(student, rng):
     """Training and evaluation mode give the same logits"""
-    theirs, ours = pair(student, rng)
+    tested, wanted = pair(student, rng)
     x = torch.randn(64, 1, 28, 28, generator=rng)
-    assert_logits(theirs.train()(x), ours(x), rtol=1e-4, atol=1e-4)
+    assert_logits(tested.train()(x), wanted(x), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.points(2)
 @pytest.mark.requires("test_forward_equals_the_table")
 def test_every_parameter_gets_a_gradient(student, rng):
     """A loss reaches every parameter"""
-    theirs, ours = pair(student, rng)
+    tested, wanted = pair(student, rng)
     x, y = torch.randn(64, 1, 28, 28, generator=rng), torch.arange(64) % 10
-    F.cross_entropy(theirs.eval()(x), y).backward()
-    F.cross_entropy(ours(x), y).backward()
-    expected = {name: parameter.grad for name, parameter in ours.named_parameters()}
-    names = names_in_the_table(theirs)
-    got = {names[own]: gradient for own, gradient in theirs.gradients().items()}
+    F.cross_entropy(tested.eval()(x), y).backward()
+    F.cross_entropy(wanted(x), y).backward()
+    expected = {name: parameter.grad for name, parameter in wanted.named_parameters()}
+    names = names_in_the_table(tested)
+    got = {names[own]: gradient for own, gradient in tested.gradients().items()}
     assert_matches(got, expected, rtol=1e-3, atol=1e-5, what="the gradient of")
 
 
@@ -225,15 +225,15 @@ def test_shapes_come_in_the_order_of_running(student):
 @pytest.mark.requires("test_shapes_of_a_sequential_model")
 def test_the_model_keeps_its_state(student, rng):
     """Looking at a model changes nothing in it"""
-    model, ours = student.fixtures.crooked(), fixtures.crooked()
+    model, wanted = student.fixtures.crooked(), fixtures.crooked()
     student.layer_shapes(model, torch.randn(3, 1, 8, 12, generator=rng))
-    assert_matches(model.state_dict(), dict(ours.state_dict()), what="the state")
-    expected = {name: parameter.requires_grad for name, parameter in ours.named_parameters()}
+    assert_matches(model.state_dict(), dict(wanted.state_dict()), what="the state")
+    expected = {name: parameter.requires_grad for name, parameter in wanted.named_parameters()}
     assert_matches(model.requires_grad(), expected, what="requires_grad of")
     left = [name for name, gradient in model.gradients().items() if gradient is not None]
     assert not left, "The parameters have gradients now. Only the shapes are asked for: run no backward pass."
     graph = student.fixtures.ran_with_gradients(model)
-    assert not graph, "The model ran with gradients. Run it under torch.no_grad(): nobody needs the graph."
+    assert not graph, "The model ran with gradients. Run it under torch.no_grad(): the graph is not needed."
 
 
 @pytest.mark.points(1)

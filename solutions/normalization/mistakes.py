@@ -75,7 +75,7 @@ def _in_place(x, axes, eps):
 
 @mistake("layer_norm")
 def last_axis_only(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You normalise each row of pixels by itself. For images the mean runs over C, H and W: all axes of normalized_shape."""
+    """You normalize each row of pixels by itself. For images the mean runs over C, H and W: all axes of normalized_shape."""
     mean, var = _moments(x, (-1,))
     return scale_and_shift((x - mean) / torch.sqrt(var + eps), weight, bias)
 
@@ -88,14 +88,14 @@ def annotated_transformer(x, normalized_shape, weight=None, bias=None, eps=1e-5)
 
 @mistake("layer_norm")
 def channels_only(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You normalise each pixel over its channels. Here the mean runs over height and width as well: C, H and W."""
+    """You normalize each pixel over its channels. Here the mean runs over height and width as well: C, H and W."""
     mean, var = _moments(x, (1,))
     return scale_and_shift((x - mean) / torch.sqrt(var + eps), weight, bias)
 
 
 @mistake("layer_norm")
 def each_channel_alone(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You normalise each channel by itself, which is instance norm: layer norm takes one mean over C, H and W."""
+    """You normalize each channel by itself, which is instance norm: layer norm takes one mean over C, H and W."""
     mean, var = _moments(x, (-2, -1))
     return scale_and_shift((x - mean) / torch.sqrt(var + eps), weight, bias)
 
@@ -129,14 +129,14 @@ def image_axes_by_number(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 @mistake("layer_norm")
 def rows_of_a_table(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """Your code takes a table of two axes, (N, D). x has more: normalise over the last len(normalized_shape) of them."""
+    """Your code takes a table of two axes, (N, D). x has more: normalize over the last len(normalized_shape) of them."""
     _n, d = x.shape
     return layer_norm(x, (d,), weight, bias, eps)
 
 
 @mistake("layer_norm")
 def layer_unbiased(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """Your variance divides by n - 1, as torch's var and std do unless told otherwise: pass correction=0 (or unbiased=False)."""
+    """Your variance divides by n - 1, as torch's var and std do by default: pass correction=0 (or unbiased=False)."""
     return scale_and_shift(_unbiased(x, _last_axes(normalized_shape), eps), weight, bias)
 
 
@@ -190,7 +190,7 @@ def layer_no_division(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 @mistake("layer_norm")
 def layer_no_affine(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You never use weight and bias: multiply the normalised values by weight, and add bias."""
+    """You never use weight and bias: multiply the normalized values by weight, and add bias."""
     return layer_norm(x, normalized_shape, eps=eps)
 
 
@@ -209,7 +209,7 @@ def layer_affine_per_channel(x, normalized_shape, weight=None, bias=None, eps=1e
 
 @mistake("layer_norm")
 def layer_bias_before_weight(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You add the bias before you multiply: the weight comes first, weight * normalised + bias."""
+    """You add the bias before you multiply: the weight comes first, weight * normalized + bias."""
     result = scale_and_shift(layer_norm(x, normalized_shape, eps=eps), None, bias)
     return scale_and_shift(result, weight, None)
 
@@ -293,7 +293,7 @@ def everything_together(x, weight=None, bias=None, eps=1e-5):
 
 @mistake("instance_norm")
 def each_row_alone(x, weight=None, bias=None, eps=1e-5):
-    """You normalise each row by itself: the mean of a channel runs over height and width, dim=(2, 3)."""
+    """You normalize each row by itself: the mean of a channel runs over height and width, dim=(2, 3)."""
     mean, var = _moments(x, (3,))
     return scale_and_shift((x - mean) / torch.sqrt(var + eps), per_channel(weight), per_channel(bias))
 
@@ -321,7 +321,7 @@ def image_without_batch(x, weight=None, bias=None, eps=1e-5):
 
 @mistake("instance_norm")
 def instance_unbiased(x, weight=None, bias=None, eps=1e-5):
-    """Your variance divides by n - 1, as torch's var and std do unless told otherwise: pass correction=0 (or unbiased=False)."""
+    """Your variance divides by n - 1, as torch's var and std do by default: pass correction=0 (or unbiased=False)."""
     return scale_and_shift(_unbiased(x, (2, 3), eps), per_channel(weight), per_channel(bias))
 
 
@@ -369,7 +369,7 @@ def instance_mean_absolute(x, weight=None, bias=None, eps=1e-5):
 
 @mistake("instance_norm")
 def instance_no_affine(x, weight=None, bias=None, eps=1e-5):
-    """You never use weight and bias: multiply the normalised values by weight, and add bias."""
+    """You never use weight and bias: multiply the normalized values by weight, and add bias."""
     return instance_norm(x, eps=eps)
 
 
@@ -445,7 +445,7 @@ def instance_returns_none(x, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def interleaved(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """Your groups take every num_groups-th channel. Groups are neighbours: reshape to (N, G, C // G, H, W), in this order."""
+    """Your groups take every num_groups-th channel. Groups are neighbors: reshape to (N, G, C // G, H, W), in this order."""
     order = torch.arange(x.shape[1]).view(-1, num_groups).T.flatten()
     result = group_norm(x[:, order], num_groups, eps=eps)[:, order.argsort()]
     return scale_and_shift(result, per_channel(weight), per_channel(bias))
@@ -465,7 +465,7 @@ def groups_ignored(x, num_groups, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def each_channel_by_itself(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """You normalise each channel by itself, which is instance norm: average over the channels of a group as well."""
+    """You normalize each channel by itself, which is instance norm: average over the channels of a group as well."""
     return group_norm(x, x.shape[1], weight, bias, eps)
 
 
@@ -504,7 +504,7 @@ def not_reshaped_back(x, num_groups, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def group_unbiased(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """Your variance divides by n - 1, as torch's var and std do unless told otherwise: pass correction=0 (or unbiased=False)."""
+    """Your variance divides by n - 1, as torch's var and std do by default: pass correction=0 (or unbiased=False)."""
     result = _unbiased(_grouped(x, num_groups), (2, 3, 4), eps).reshape(x.shape)
     return scale_and_shift(result, per_channel(weight), per_channel(bias))
 
@@ -544,7 +544,7 @@ def group_not_rooted(x, num_groups, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def group_no_affine(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """You never use weight and bias: multiply the normalised values by weight, and add bias."""
+    """You never use weight and bias: multiply the normalized values by weight, and add bias."""
     return group_norm(x, num_groups, eps=eps)
 
 

@@ -12,9 +12,9 @@ def layer_norm(
     bias: torch.Tensor | None = None,
     eps: float = 1e-5,
 ) -> torch.Tensor:
-    """Normalise each sample over its last len(normalized_shape) axes."""
+    """Normalize each sample over its last len(normalized_shape) axes."""
     axes = tuple(range(-len(normalized_shape), 0))
-    return scale_and_shift(normalise(x, axes, eps), weight, bias)
+    return scale_and_shift(normalize(x, axes, eps), weight, bias)
 
 
 def instance_norm(
@@ -23,8 +23,8 @@ def instance_norm(
     bias: torch.Tensor | None = None,
     eps: float = 1e-5,
 ) -> torch.Tensor:
-    """Normalise each channel of each image, (N, C, H, W), over height and width."""
-    return scale_and_shift(normalise(x, (2, 3), eps), per_channel(weight), per_channel(bias))
+    """Normalize each channel of each image, (N, C, H, W), over height and width."""
+    return scale_and_shift(normalize(x, (2, 3), eps), per_channel(weight), per_channel(bias))
 
 
 def group_norm(
@@ -34,14 +34,14 @@ def group_norm(
     bias: torch.Tensor | None = None,
     eps: float = 1e-5,
 ) -> torch.Tensor:
-    """Normalise each group of C / num_groups neighbouring channels of each image, (N, C, H, W)."""
-    # (N, G, C / G, H, W): the axis is split from the left, which keeps neighbouring channels together.
+    """Normalize each group of C / num_groups neighboring channels of each image, (N, C, H, W)."""
+    # (N, G, C / G, H, W): the axis is split from the left, which keeps neighboring channels together.
     grouped = x.unflatten(1, (num_groups, -1))
-    result = normalise(grouped, (2, 3, 4), eps).reshape(x.shape)
+    result = normalize(grouped, (2, 3, 4), eps).reshape(x.shape)
     return scale_and_shift(result, per_channel(weight), per_channel(bias))
 
 
-def normalise(x: torch.Tensor, axes: tuple[int, ...], eps: float) -> torch.Tensor:
+def normalize(x: torch.Tensor, axes: tuple[int, ...], eps: float) -> torch.Tensor:
     """Move x to mean 0 and variance 1 over these axes. Mean and variance depend on x, and stay in the graph."""
     mean = x.mean(dim=axes, keepdim=True)
     var = x.var(dim=axes, correction=0, keepdim=True)

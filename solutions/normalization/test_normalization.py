@@ -1,6 +1,6 @@
 """Hidden suite of `normalization`. Expected values are worked by hand, or torch's own functions on the trusted side.
 
-A way of one's own costs the check that is about it, and no other:
+Another convention costs the check that is about it, and no other:
 
 - The variance that divides by n - 1 is accepted in every check but those of the variance: see `assert_either`.
 - eps outside the root changes too little to be seen where variances are near 1, so only the checks of eps see it.
@@ -75,7 +75,7 @@ def uneven(rng, *shape):
 
 
 def with_other_variance(x, rows, weight=None, bias=None, eps=1e-5):
-    """Normalise x in `rows` equal stretches of its memory, with the variance that divides by n - 1."""
+    """Normalize x in `rows` equal stretches of its memory, with the variance that divides by n - 1."""
     flat = x.reshape(rows, -1)
     result = (flat - flat.mean(1, keepdim=True)) / torch.sqrt(flat.var(1, keepdim=True) + eps)
     # Weight and bias are (C, H, W) in layer norm, and (C,) in the others.
@@ -269,7 +269,7 @@ def test_instance_norm_keeps_dtype_and_image(student, rng):
 
 @pytest.mark.points(3)
 def test_group_norm_of_neighbours(student, rng):
-    """Group norm takes the mean of neighbouring channels"""
+    """Group norm takes the mean of neighboring channels"""
     # The groups are the channels 0 1 and 2 3, as the samples are above.
     x, by_hand = BATCH.reshape(1, 4, 1, 2), BY_HAND.reshape(1, 4, 1, 2)
     assert_either(student.group_norm(x, 2), by_hand, with_other_variance(x, 2))

@@ -211,7 +211,7 @@ def work_as_float(in_channels, out_channels, kernel_size, out_height, out_width,
 
 @mistake("receptive_field")
 def sum_of_kernels(layers):
-    """Two 3 x 3 layers see 5 pixels, not 6: neighbouring windows overlap, so each layer adds k - 1 steps."""
+    """Two 3 x 3 layers see 5 pixels, not 6: neighboring windows overlap, so each layer adds k - 1 steps."""
     field, step = 0, 1
     for kernel_size, stride in layers:
         field += kernel_size * step

@@ -71,7 +71,7 @@ def reshape_trick(x, kernel_size, stride=None, padding=0):
 
 @mistake("max_pool2d")
 def builtin_max(x, kernel_size, stride=None, padding=0):
-    """If the error speaks of an ambiguous Boolean value: Python's max() compares whole rows. Use .max() or torch.amax on the window."""
+    """If the error mentions an ambiguous Boolean value: Python's max() compares whole rows. Use .max() or torch.amax on the window."""
     windows = _windows(x, kernel_size, stride, padding, float("-inf"))
     out = windows.new_empty(windows.shape[:4])
     for place in torch.cartesian_prod(*(torch.arange(size) for size in out.shape)).tolist():
@@ -257,7 +257,7 @@ def no_padding(x, kernel_size, stride=None, padding=0):
 
 @mistake("avg_pool2d")
 def pads_with_infinity(x, kernel_size, stride=None, padding=0):
-    """You pad with -inf, as a maximum wants it: a mean wants zeros, or the border becomes -inf."""
+    """You pad with -inf, as for a maximum: a mean needs zeros, or the border becomes -inf."""
     return _windows(x, kernel_size, stride, padding, float("-inf")).mean(dim=(-2, -1))
 
 
@@ -278,7 +278,7 @@ def mean_through_numpy(x, kernel_size, stride=None, padding=0):
 
 @mistake("avg_pool2d")
 def divides_in_place(x, kernel_size, stride=None, padding=0):
-    """`x /= ...` changes the image of whoever called you: divide the sums instead, which are yours."""
+    """`x /= ...` changes the caller's image: divide your own sums instead."""
     x /= kernel_size**2
     return _windows(x, kernel_size, stride, padding, 0.0).sum(dim=(-2, -1))
 

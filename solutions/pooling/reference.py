@@ -3,11 +3,11 @@
 Why it is written this way:
 
 - Both pools are the same walk over windows, followed by another reduction. The walk is written once.
-- `unfold` does not copy: it is a view in which neighbouring windows share their pixels. It works for every stride,
+- `unfold` does not copy: it is a view in which neighboring windows share their pixels. It works for every stride,
   overlapping or with gaps; cutting the image into blocks with reshape works for one stride, and for sizes that divide.
 - Padding needs the value that never changes the result: minus infinity for a maximum, 0 for a sum. Zeros would win
   against negative activations, silently, along the border only.
-- The mean divides by kernel_size ** 2 always, padding included, as torch does unless told count_include_pad=False.
+- The mean divides by kernel_size ** 2 always, padding included, as torch does unless count_include_pad=False.
 - Nothing leaves torch and nothing is written into, so autograd finds its own way back: to the winner of each window
   for the maximum, to all of its pixels alike for the mean.
 """

@@ -161,7 +161,7 @@ def steps_twice(model, x, y, optimizer):
 
 @mistake("train_step")
 def clips_gradients(model, x, y, optimizer):
-    """You clip the gradients, which nobody asked for: step along them as they are."""
+    """You clip the gradients, which the exercise does not ask for: step along them as they are."""
     optimizer.zero_grad()
     loss = F.cross_entropy(model(x), y)
     loss.backward()
@@ -172,7 +172,7 @@ def clips_gradients(model, x, y, optimizer):
 
 @mistake("train_step")
 def switches_to_training(model, x, y, optimizer):
-    """model.train() inside the step wakes frozen BatchNorm layers in every batch: leave the modes to the caller."""
+    """model.train() inside the step puts frozen BatchNorm layers back into training mode: leave the modes to the caller."""
     model.train()
     return right_step(model, x, y, optimizer)
 
@@ -390,7 +390,7 @@ def statistics_move(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
 
 @mistake("fine_tune")
 def train_undoes_eval(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """model.train() of the second epoch wakes BatchNorm again: put it to rest after each model.train(), not once."""
+    """model.train() of the second epoch puts BatchNorm back into training mode: call eval() on it after each model.train(), not once."""
     model.requires_grad_(False)
     replace_head(model, num_classes)
 
@@ -404,7 +404,7 @@ def train_undoes_eval(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32)
 
 @mistake("fine_tune")
 def whole_model_at_rest(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """The whole model trains in evaluation mode, where dropout does nothing: only frozen BatchNorm layers rest."""
+    """The whole model trains in evaluation mode, where dropout does nothing: put only frozen BatchNorm layers into it."""
     model.requires_grad_(False)
     replace_head(model, num_classes)
     return epochs_of(model, x, y, sgd(model, lr), epochs, batch_size, lambda m, _: m.eval())

@@ -1,7 +1,7 @@
 """Hidden suite of `training`. Small networks are compared with the reference step by step, to the last weight.
 
-The capstone trains the student's own LeNet on real digits. What it has learned is measured here: its weights come over
-and go into the reference's LeNet, and that one reads the digits that nobody has sent.
+The capstone trains the student's own LeNet on real digits. What it has learned is measured here: its weights are copied
+into the reference's LeNet, which reads digits that were never sent to the worker.
 
 Why 70 % and 82 %: over ten seeds of the initial weights and of the order of the digits, on digits not seen (torch 2.13;
 of fifty seeds, one fine-tuned right reads 85 %),
@@ -11,8 +11,8 @@ of fifty seeds, one fine-tuned right reads 85 %),
     everything frozen, head and all             41 to 67 %      untrained, nothing frozen     48 to 85 %
     trained body, nothing frozen                91 to 94 %      head frozen, body trains      83 to 90 %
 
-A body that goes on training cannot be told by accuracy (right column); there the weights of the body have
-moved, and they must be the very ones that were sent. And the two tasks are not 0-4 and then 5-9, as one might expect:
+Accuracy does not show a body that goes on training (right column); its weights show it: they must equal
+those that were sent. And the two tasks are not 0-4 and then 5-9, as one might expect:
 a head on 500 random features learns 5-9 better than one on features that know only 0-4.
 """
 
@@ -327,7 +327,7 @@ def test_fine_tuning_runs_in_training_mode(student, rng):
 @pytest.mark.points(1)
 @pytest.mark.requires("test_body_is_frozen", "test_fine_tuning_runs_in_training_mode")
 def test_network_of_blocks(student, rng):
-    """The head is the last Linear, wherever it stands; of the body only BatchNorm rests"""
+    """The head is the last Linear, at any depth; in the body only BatchNorm evaluates"""
     x, y = images(rng, 8)
     model = student.fixtures.nested()
     before = student.fixtures.state(model)
@@ -343,13 +343,15 @@ def test_network_of_blocks(student, rng):
     student.fine_tune(model, x, y, 3, epochs=1, lr=0.5, batch_size=4)
     modes = student.fixtures.modes_inside(model)
     assert not modes["stem.1"], "stem.1, BatchNorm in a block of the body, ran in training mode."
-    assert modes["stem.2"], "stem.2, dropout in the body, ran in evaluation mode. Only BatchNorm layers rest."
+    assert modes["stem.2"], (
+        "stem.2, dropout in the body, ran in evaluation mode. Put only BatchNorm layers into it."
+    )
 
 
 # --- the capstone
 
 PRETRAINED, FINE_TUNED = 0.7, 0.82
-STEPS, BATCH, LABELLED = 56, 16, 300
+STEPS, BATCH, LABELED = 56, 16, 300
 LEARNED = {}  # the weights of the student's LeNet after pretraining
 
 
@@ -372,7 +374,7 @@ def read_here(state, x, outputs):
 
 
 def own_lenet(student):
-    """Return the student's LeNet, or fail with the sentence that says why there is none."""
+    """Return the student's LeNet, or fail with a sentence that says why there is none."""
     trouble = student.fixtures.lenet_trouble()
     assert not trouble, (
         f"This check trains your own LeNet, but {trouble}. Solve `lenet`, and this check counts."
@@ -424,7 +426,7 @@ def test_digits_odd_or_even(student, rng):
     model = student.fixtures.LeNet()
     model.load_state_dict(LEARNED)
     x, y = digits(rng)
-    few = STEPS * BATCH, STEPS * BATCH + LABELLED
+    few = STEPS * BATCH, STEPS * BATCH + LABELED
     student.fine_tune(model, x[slice(*few)], y[slice(*few)] % 2, 2, epochs=4, lr=0.01, batch_size=10)
     state = model.state_dict()
     moved = [
