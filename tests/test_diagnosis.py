@@ -13,6 +13,7 @@ from grader.course.known_mistakes import KNOWN
 from grader.grading.engine.feedback import diagnosis
 from grader.grading.engine.feedback.diagnosis import Diagnoser
 from grader.grading.engine.feedback.replay import Replayer, units_of
+from grader.grading.engine.feedback.reply_equality import ComparableReply, same
 from grader.grading.engine.grading_process import _Local
 from grader.grading.engine.proxy import CallFailed, Conversation, Student
 from grader.sandbox.worker.service import Service
@@ -463,3 +464,38 @@ def test_replaying_leaves_every_name_as_it_was(case):
     found.told("smooths")
     assert vars(found.reference) == before
     assert torch.equal(found.reference.smooth(X), module("fresh", REFERENCE).smooth(X))
+
+
+# --- limits: just below and just above each
+
+
+@pytest.mark.parametrize(("spent", "is_over"), [(8000, False), (8001, True)])
+def test_the_pairs_of_a_name_may_spend_8000_exchanges(monkeypatch, spent, is_over):
+    replayer = SimpleNamespace(spent=5)
+    diagnoser = Diagnoser(replayer, (), ())
+
+    def spend(_name, limit):
+        replayer.spent += spent
+        diagnoser._stay_below(limit)
+        yield ("a pair",)
+
+    monkeypatch.setattr(Diagnoser, "_in_one", lambda _, name, limit: spend(name, limit))
+    monkeypatch.setattr(Diagnoser, "_partners", lambda *_: [])
+    assert diagnoser._pairs("f") == ([] if is_over else [("a pair",)])
+
+
+@pytest.mark.parametrize(("size", "cost"), [(0, 1), (2**19 - 64, 1), (2**19, 2)])
+def test_an_exchange_of_512_kib_counts_twice(size, cost):
+    conversation = Conversation(_Local(Service({"f": lambda _: None})))
+    Student(conversation).f(torch.zeros(size // 4))
+    (unit,) = units_of({"check": conversation.exchanges})
+    assert Replayer({}, {}, ()).cost(unit) == cost
+
+
+@pytest.mark.parametrize(("expected", "allowed"), [(0.0, 1e-5), (1000.0, 0.1 + 1e-5)])
+@pytest.mark.parametrize("make", [float, lambda value: torch.tensor([value], dtype=torch.float64)])
+def test_replies_are_alike_up_to_rounding(expected, allowed, make):
+    near, far = (ComparableReply(("returned",), make(expected + share * allowed)) for share in (0.99, 1.01))
+    other = ComparableReply(("returned",), make(expected))
+    assert same(near, other)
+    assert not same(far, other)

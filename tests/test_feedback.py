@@ -1,14 +1,22 @@
-"""The feedback room: which known mistake it is, which call is the smallest, and how values are shown."""
+"""Feedback: which known mistake it is, which call is the smallest, and how values are shown."""
+
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from grader.core.model import Outcome
+from grader.core.model import Outcome, Snippet
 from grader.grading.engine.feedback import counterexample
+from grader.grading.engine.feedback.assertion_code import assertion_lines
+from grader.grading.engine.feedback.literals import Unwritable, literal
 from grader.grading.engine.feedback.value_text import show, show_call
-from grader.grading.engine.grading_process import _compared
-from grader.grading.engine.proxy import CallRecord
+from grader.grading.engine.grading_process import ExerciseGrading, _compared, _Local
+from grader.grading.engine.proxy import CallRecord, Conversation
+from grader.grading.engine.suite.plugin import CheckRun, CheckSpec
 from grader.grading.engine.suite.small_inputs import SMALL_INPUTS
+from grader.grading.messages import Job
+from grader.sandbox.supervisor import WorkerLost
+from grader.sandbox.worker.service import Service
 from grader.suite import Mismatch
 
 MISTAKES = [
@@ -151,3 +159,155 @@ def test_an_item_of_a_result_is_named_in_full():
         assert_matches((2, 4), (2, 3))
     with pytest.raises(Mismatch, match=r"^Item 1 of the shape of `w` is 4, not 3\.$"):
         assert_matches({"w": (4,)}, {"w": (3,)}, what="the shape of")
+
+
+# --- limits: just below and just above each
+
+CUT = "… (cut here)"  # ends a text that is longer
+
+
+def test_64_numbers_are_shown_in_full():
+    assert "its first corner" not in show(torch.zeros(8, 8))
+    assert "its first corner" in show(torch.zeros(5, 13))
+
+
+def test_twelve_entries_of_a_dict_are_shown():
+    assert [len(show(dict.fromkeys(range(n), 1)).splitlines()) for n in (11, 12, 13)] == [11, 12, 12]
+
+
+@pytest.mark.parametrize(("length", "is_whole"), [(298, True), (299, False)])
+def test_other_values_are_shown_up_to_300_characters(length, is_whole):
+    shown = show("a" * length)  # and two quotation marks
+    assert (shown == repr("a" * length)) == is_whole
+    assert len(shown) <= 300 + len(CUT)
+
+
+@pytest.mark.parametrize(("length", "is_inside"), [(58, True), (59, False)])
+def test_an_argument_of_60_characters_is_shown_inside_the_call(length, is_inside):
+    call, arguments = show_call(CallRecord(name="f", root="f", args=("a" * length,), kwargs={}), None)
+    assert (not arguments) == is_inside
+    assert ("aaa" in call) == is_inside
+
+
+def test_a_row_has_at_most_68_characters():
+    wide = torch.full((1, 14), 1111.0)  # 14 numbers of 4 digits, and 13 spaces: 69 characters
+    assert max(map(len, show(wide).splitlines()[1:])) == 68
+    assert show(wide[:, :13]).splitlines()[1] == " ".join(["1111"] * 13)
+
+
+def search(function, reference=lambda x: x) -> counterexample._Search:
+    return counterexample._Search("f", reference, Conversation(_Local(Service({"f": function}))))
+
+
+def test_a_search_makes_at_most_500_calls():
+    looking = search(lambda x: x)
+    for _ in range(500):
+        assert not looking.fails(((1.0,), {}))
+    with pytest.raises(counterexample._SearchEnded):
+        looking.fails(((1.0,), {}))
+
+
+def test_a_search_ends_after_five_seconds(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(counterexample.time, "monotonic", lambda: now[0])
+    looking = search(lambda x: x)
+    now[0] = 104.9
+    assert not looking.fails(((1.0,), {}))
+    now[0] = 105.1
+    with pytest.raises(counterexample._SearchEnded):
+        looking.fails(((1.0,), {}))
+
+
+def test_a_search_draws_at_most_200_calls_and_the_record_gets_30(monkeypatch):
+    from hypothesis import strategies
+
+    monkeypatch.setitem(
+        SMALL_INPUTS,
+        "f",
+        lambda: strategies.tuples(strategies.tuples(strategies.floats()), strategies.just({})),
+    )
+    drawn = []
+    assert counterexample._find("f", drawn.append, 200) is None
+    expected = len(drawn)
+    asked = []
+
+    def reference(x):
+        asked.append(x)
+        return x
+
+    conversation = Conversation(_Local(Service({"f": lambda x: x})))
+    assert counterexample.smallest("f", reference, conversation) is None
+    assert len(asked) == expected <= 200
+    counterexample.probe("f", reference, conversation)
+    assert len(conversation.exchanges) == 30
+
+
+@pytest.mark.parametrize(("expected", "allowed"), [(0.0, 1e-5), (1000.0, 0.1 + 1e-5)])
+def test_a_call_fails_by_more_than_rounding(expected, allowed):
+    x = torch.tensor([expected], dtype=torch.float64)
+    assert not search(lambda x: x + 0.99 * allowed).fails(((x,), {}))
+    assert search(lambda x: x + 1.01 * allowed).fails(((x,), {}))
+
+
+def test_a_literal_has_at_most_half_a_million_characters():
+    assert len(literal("a" * (2**19 - 2))) == 2**19
+    with pytest.raises(Unwritable, match="too many values"):
+        literal("a" * (2**19 - 1))
+
+
+def test_a_tensor_of_512_numbers_is_written_as_numbers():
+    assert literal(torch.arange(512)).startswith("torch.tensor(")
+    assert literal(torch.arange(513)).startswith("torch.frombuffer(")
+
+
+def test_a_list_is_written_in_a_line_of_96_characters():
+    assert "\n" not in literal(["a" * 92])  # and two brackets, and two quotation marks
+    assert "\n" in literal(["a" * 93])
+
+
+@pytest.mark.parametrize(
+    ("error", "rtol"), [(2e-3, "0.001"), (0.9e-3, "0.0001"), (0.9e-4, "1.3e-06"), (1.2e-6, "1e-07")]
+)
+@pytest.mark.parametrize("make", [float, lambda value: torch.tensor([value], dtype=torch.float64)])
+def test_an_assertion_has_the_widest_tolerance_that_fails(error, rtol, make):
+    wrong = Mismatch("Why.", got=make(1000.0 * (1 + error)), expected=make(1000.0))
+    lines = "\n".join(assertion_lines("f(x)", wrong))
+    assert f"rtol={rtol}," in lines or f"rel_tol={rtol}," in lines
+    wrong = Mismatch("Why.", got=make(1000.0 * (1 + 0.9e-7)), expected=make(1000.0))
+    assert assertion_lines("f(x)", wrong) is None
+
+
+@pytest.fixture
+def grading(course):
+    return ExerciseGrading(
+        Job(exercise=course.exercises[0], module="scaling", sources={}, seed=0), None, None, None
+    )
+
+
+def run_of(error: BaseException) -> CheckRun:
+    spec = CheckSpec(id="test_a", title="A", points=1.0)
+    return CheckRun(spec=spec, conversation=Conversation(None), error=error)
+
+
+def test_all_snippets_together_have_a_million_characters_and_one_more(grading):
+    run = run_of(AssertionError())
+    grading.prepared = SimpleNamespace(reference=SimpleNamespace())
+    for length, reason in ((2**20, "the check called none"), (2**20 + 1, "there are others before it")):
+        grading.snippets = {"a": Snippet(code="x" * (length - 1)), "b": Snippet(code="x")}
+        assert reason in grading._snippet(run, run.error, Outcome.FAILED).reason
+
+
+@pytest.mark.parametrize(("length", "is_whole"), [(600, True), (601, False)])
+def test_a_rationale_has_at_most_600_characters(grading, length, is_whole):
+    rationale = grading._result(run_of(AssertionError("a" * length))).rationale
+    assert (rationale == "a" * length) == is_whole
+    assert len(rationale) <= 600 + len(CUT)
+
+
+@pytest.mark.parametrize(("length", "is_whole"), [(4000, True), (4001, False)])
+def test_4000_characters_of_output_are_reported(grading, length, is_whole):
+    printed = bytearray(b"a" * length)
+    grading.sandbox = SimpleNamespace(output=printed, close=lambda: None)
+    output = grading._not_loaded(WorkerLost(Outcome.CRASHED, "ended"), 0.0).output
+    assert (output == printed.decode()) == is_whole
+    assert len(output) <= 4000 + len(CUT)

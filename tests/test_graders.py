@@ -1,11 +1,14 @@
 """Grading processes: one whose submission passed grades the next, and nobody can tell from the results."""
 
+import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from msgspec import structs
@@ -13,12 +16,17 @@ from test_keeper import descriptors
 from test_sandbox import alive, copied, named, points  # noqa: F401 - a fixture among them
 
 from grader.core import scoring
+from grader.core.errors import InternalError
 from grader.core.model import Limits
 from grader.grading import dispatcher as dispatching
 from grader.grading import messages
 from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Graded, Job, NotGraded
+from grader.grading.zygote import exercise_host, host_pool
 from grader.grading.zygote.exercise_host import MOST_GROWN_BYTES, MOST_ORDERS
+from grader.grading.zygote.forking import receive_order
+from grader.sandbox.protocol.frames import Overdue
+from grader.sandbox.protocol.orders import GradeOrder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forking a warm process is for Linux")
 
@@ -274,3 +282,118 @@ def test_a_command_that_has_gone_costs_the_next_one_nothing(copied):  # noqa: F8
             gone.send(messages.encode(structs.replace(job, tell_checks=telling)))
             gone.close()
             assert [points(dispatcher, job) for _ in range(3)] == [13.0] * 3
+
+
+# --- limits, without a process: just below and just above each
+
+
+@pytest.mark.parametrize(
+    ("orders_left", "grown", "is_idle"),
+    [(1, 32 * 2**20, True), (1, 32 * 2**20 + 1, False), (0, 0, False), (99, -1, True)],
+)
+def test_a_process_takes_another_order_unless_it_has_grown_by_32_mib(
+    monkeypatch, orders_left, grown, is_idle
+):
+    own_end, host_end = socket.socketpair()
+    with own_end, host_end:
+        process = exercise_host._GradingProcess(
+            own_end, NotGraded(reason=""), orders_left, at_first_bytes=1000
+        )
+        monkeypatch.setattr(exercise_host.linux, "own_memory_bytes", lambda: 1000 + grown)
+        process._offer()
+        assert process.is_idle == is_idle
+
+
+@pytest.mark.parametrize(("many", "orders"), [(True, 100), (False, 1)])
+def test_a_process_takes_a_hundred_orders_where_many_are_expected(monkeypatch, many, orders):
+    made = []
+
+    class Processes:
+        def __init__(self, _control, _prepared, most_orders):
+            made.append(most_orders)
+
+        def step(self):
+            return False
+
+    monkeypatch.setattr(exercise_host, "_GradingProcesses", Processes)
+    monkeypatch.setattr(exercise_host, "freeze_heap", lambda: None)
+    monkeypatch.setattr(exercise_host.grading_process, "prepare_or_explain", lambda _: NotGraded(reason=""))
+    order = GradeOrder(suite="test_a.py", version="", wall_limit_s=60)
+    exercise_host.run_exercise_host(None, order=order, many=many)
+    assert made == [orders]
+
+
+def test_there_are_at_most_64_hosts(monkeypatch):
+    monkeypatch.setattr(host_pool.os, "fork", lambda: 1)  # the parent's side of it
+    own_end, zygote_end = socket.socketpair()
+    with own_end, zygote_end:
+        hosts = host_pool.Hosts(zygote_end)
+        order = GradeOrder(suite="test_a.py", version="", wall_limit_s=60)
+        for n in range(64):
+            hosts.send(host_pool.Host(name="grade host", holds=str(n), version="", run=None), order, [])
+        first, second = (hosts._running["grade host", str(n)][1] for n in (0, 1))
+        assert (len(hosts._running), first.fileno() >= 0) == (64, True)
+        hosts.send(host_pool.Host(name="grade host", holds="64", version="", run=None), order, [])
+        assert (len(hosts._running), first.fileno(), second.fileno() >= 0) == (64, -1, True)
+        for _, host in hosts._running.values():
+            host.close()
+
+
+def test_the_workers_of_a_submission_share_2048_mib():
+    memory = dispatching._Memory(dispatching.SUBMISSION_MEMORY_MIB)
+    taken = threading.Event()
+
+    def take_one():
+        with memory.take(1):
+            taken.set()
+
+    with memory.take(2047), memory.take(1):
+        thread = threading.Thread(target=take_one)
+        thread.start()
+        assert not taken.wait(0.2)
+    assert taken.wait(10)
+    thread.join()
+    with memory.take(4096):  # more than there is: all of it
+        assert memory._left_mib == 0
+
+
+def test_a_grading_process_has_a_minute_beyond_its_limits_and_the_command_waits_for_another(course):
+    own_end, zygote_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    limits = Limits(exercise_limit_s=20.0, import_limit_s=5.0)
+    job = Job(exercise=replace(course.exercises[0], limits=limits), module="scaling", sources={}, seed=0)
+    with own_end, zygote_end:
+        zygote = object.__new__(dispatching._Zygote)
+        zygote._control, zygote._lock = own_end, threading.Lock()
+        with contextlib.closing(zygote.open(job, slot=0)):
+            order, received = receive_order(zygote_end)
+        for descriptor in received:
+            os.close(descriptor)
+    assert order.wall_limit_s == 20 + 5 + 60
+    deadlines = []
+
+    class Silent:
+        def send(self, data): ...
+
+        def close(self): ...
+
+        def receive(self, deadline):
+            deadlines.append(deadline - time.monotonic())
+            raise Overdue
+
+    grading = object.__new__(Dispatcher)
+    grading._starter = SimpleNamespace(open=lambda *_: Silent())
+    assert "did not end within 145 s" in grading._grade_in(0, job, dispatching.ignore).reason
+    assert 144 < deadlines[0] <= 145
+
+
+def test_a_warm_process_has_two_minutes_to_start(monkeypatch):
+    zygote = object.__new__(dispatching._Zygote)
+    waits = []
+
+    def recv(_size):
+        raise TimeoutError
+
+    zygote._control = SimpleNamespace(settimeout=waits.append, recv=recv)
+    with pytest.raises(InternalError, match="not ready within 120 s"):
+        zygote.ready()
+    assert waits == [120.0]

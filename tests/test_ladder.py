@@ -7,6 +7,7 @@ import torch
 
 from grader.grading.engine.feedback.picture import picture
 from grader.grading.engine.suite.comparison import Mismatch
+from grader.grading.engine.suite.relation import relation
 from grader.suite import assert_matches, assert_shape
 
 
@@ -297,3 +298,69 @@ def test_every_pair_of_tensors_ends_in_nothing_or_in_a_mismatch(seed):
                 picture(found, "f(x)")
             else:
                 assert got.shape == expected.shape
+
+
+# --- limits: just below and just above each
+
+
+def test_the_right_item_is_looked_for_among_eight():
+    assert "its eighth item is right" in mismatch((*range(7), IMAGE), IMAGE).rationale
+    assert "item is right" not in mismatch((*range(8), IMAGE), IMAGE).rationale
+
+
+@pytest.mark.parametrize(("depth", "is_named"), [(8, True), (9, False)])
+def test_numbers_are_read_from_lists_up_to_eight_deep(depth, is_named):
+    nested = 2.0
+    for _ in range(depth):
+        nested = [nested]
+    assert ("the values are right" in mismatch(nested, torch.full((1,) * depth, 2.0)).rationale) == is_named
+
+
+@pytest.mark.parametrize(
+    ("count", "is_named"), [(1, False), (2, True), (2_000_000, True), (2_000_001, False)]
+)
+def test_a_rule_is_looked_for_in_two_to_two_million_values(count, is_named):
+    expected = torch.linspace(1, 2, count, dtype=torch.float64)
+    assert bool(relation(expected * 1.0001, expected, ("element",))) == is_named
+
+
+@pytest.mark.parametrize(("count", "is_named"), [(250_000, True), (250_001, False)])
+def test_channels_are_paired_where_that_takes_at_most_a_million_comparisons(count, is_named):
+    expected = torch.randn(2, count, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found = relation(expected.flip(0).clone(), expected, ("C", "element"))
+    # Two channels: in another order, or flipped upside down, which is looked for first and anywhere.
+    expected = torch.stack([expected[0], expected[1], expected[0] + 1, expected[1] - 1])[:, : count // 4]
+    assert found
+    moved = expected[[2, 0, 3, 1]]
+    assert ("channels are in another order" in relation(moved, expected, ("C", "element"))) == (
+        4 * moved.numel() <= 1_000_000
+    )
+
+
+@pytest.mark.parametrize(("share", "is_named"), [(0.99e-3, True), (1.01e-3, False)])
+def test_nearly_right_is_less_than_a_thousandth_of_the_largest_value(share, is_named):
+    expected = torch.tensor([1.0, 3.0, 100.0], dtype=torch.float64)
+    got = expected + torch.tensor([100 * share, 0, 0], dtype=torch.float64)
+    assert ("nearly right" in relation(got, expected, ("element",))) == is_named
+
+
+@pytest.mark.parametrize(("error", "is_named"), [(0.9e-5, True), (1.3e-5, False)])
+def test_a_rule_holds_up_to_a_hundred_thousandth(error, is_named):
+    expected = torch.tensor([1.0, 50.0, 1000.0], dtype=torch.float64)
+    got = expected.flip(0) * (1 + error)
+    assert ("in reverse order" in relation(got, expected, ("element",))) == is_named
+
+
+def test_six_channels_are_listed():
+    for count, words in ((6, "order: 5, 3, 0, 1, 2, 4"), (7, "order: 5, 3, 0, 1, 2, 4, ...")):
+        expected = torch.arange(4.0 * count, dtype=torch.float64).reshape(count, 4).square()
+        order = [5, 3, 0, 1, 2, 4, 6][:count]
+        assert relation(expected[order], expected, ("C", "element")).endswith(words)
+
+
+@pytest.mark.parametrize(("rows", "is_named"), [(2, False), (3, True)])
+def test_a_border_needs_three_rows(rows, is_named):
+    expected = torch.randn(1, 1, rows, 5, generator=torch.Generator().manual_seed(0))
+    got = expected.clone()
+    got[0, 0, [0, -1], 2] += 1
+    assert ("border" in mismatch(got, expected).where) == is_named

@@ -13,6 +13,7 @@ from grader.course import catalog
 from grader.grading.attempt import grade_exercises
 from grader.grading.engine.grading_process import _Local
 from grader.grading.engine.proxy import CallFailed, Conversation, Student
+from grader.grading.engine.suite.layers import shape_table
 from grader.sandbox.worker.service import Service
 from grader.submission import open_submission
 from grader.suite import Mismatch, assert_shape, layer_by_layer
@@ -149,3 +150,16 @@ def test_columns(student):
         ">  cut    2         1       by __getitem__()",
         "   sum    1         raises  by matmul()",
     ]
+
+
+@pytest.mark.parametrize(("layers", "lines"), [(11, 12), (12, 13), (13, 13)])
+def test_a_table_has_at_most_twelve_layers(layers, lines):
+    expected = [(f"layer{n}", (n + 2,)) for n in range(layers)]
+    shown = shape_table([(f"layer{n}", (5, n + 3)) for n in range(layers)], torch.zeros(5, 1), expected)
+    assert len(shown.splitlines()) == lines
+
+
+@pytest.mark.parametrize(("label", "shown"), [("a" * 24, "a" * 24), ("a" * 25, "a" * 21 + "...")])
+def test_a_label_has_at_most_24_characters(label, shown):
+    row = shape_table([(label, (5, 3))], torch.zeros(5, 1), [("fc", (2,))]).splitlines()[1]
+    assert row.split()[-1] == shown

@@ -217,3 +217,20 @@ def test_without_color_the_sign_of_a_difference_is_told_by_a_character():
     assert lines[2].endswith("+ · ---")
     assert "··" in lines[2]
     assert "██" in lines[2]
+
+
+# --- limits: just below and just above each
+
+
+@pytest.mark.parametrize(("side", "block"), [(32, 1), (33, 2), (64, 2), (65, 3)])
+def test_a_side_has_at_most_32_cells(side, block):
+    expected = torch.zeros(side, 40)
+    shown = drawn(expected + 1, expected)
+    assert (shown.block_height, len(shown.expected)) == (block, math.ceil(side / block))
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_drawn"), [((2, 9), False), ((3, 6), True), ((3, 5), False), ((4, 4), True)]
+)
+def test_a_picture_has_three_rows_and_16_cells(shape, is_drawn):
+    assert bool(drawn(torch.ones(shape), torch.zeros(shape))) == is_drawn

@@ -1,12 +1,18 @@
-"""The proxy and the service behind it: calls, modules, gradients and objects that stay on the other side."""
+"""The proxy and the service behind it: calls, modules, gradients and objects that stay in the worker."""
+
+from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
 from torch import nn
 
-from grader.core.model import Outcome
-from grader.grading.engine.grading_process import _Local
+from grader.core.model import Limits, Outcome
+from grader.grading.engine import grading_process
+from grader.grading.engine.grading_process import ExerciseGrading, _Local
 from grader.grading.engine.proxy import CallFailed, Conversation, RemoteModule, Student
+from grader.grading.messages import Job
+from grader.sandbox.protocol.messages import ForeignValue, Returned
+from grader.sandbox.protocol.values import Packer
 from grader.sandbox.worker.service import Service
 
 
@@ -158,3 +164,68 @@ def test_any_use_of_a_foreign_result_says_what_was_returned(use):
     student = Student(Conversation(_Local(Service({"f": lambda: {1, 2}}))))
     with pytest.raises(CallFailed, match="`f` returned a set"):
         use(student.f())
+
+
+# --- limits, and replies that are not trusted
+
+
+def test_a_record_is_complete_up_to_32_mib(student):
+    """Arguments and results count; a call beyond the limit is kept without its values, which explains nothing."""
+    conversation = student._conversation
+    student.scale(torch.zeros(4 * 2**20), 1.0)  # 16 MiB there, and 16 MiB back
+    assert conversation.complete
+    assert [len(e.payload) + len(e.data) for e in conversation.exchanges] == [32 * 2**20]
+    student.scale(torch.zeros(1), 1.0)
+    assert not conversation.complete
+    assert (conversation.exchanges[1].payload, conversation.exchanges[1].data) == (b"", b"")
+
+
+@dataclass
+class Answers:
+    """A backend that gives one answer, and keeps the deadlines that it is asked with."""
+
+    answer: object
+    deadlines: list[float] = field(default_factory=list)
+
+    def ask(self, request, _payload, *, deadline, **_):
+        self.deadlines.append(deadline)
+        packer = Packer(lambda _: ForeignValue(type_name="ndarray", detail=""))
+        return Returned(number=request.number, value=packer.pack(self.answer)), bytearray(packer.payload)
+
+
+@pytest.mark.parametrize("answer", [[], [None], [torch.ones(2), None]], ids=str)
+def test_a_backward_pass_answers_with_gradients(answer):
+    assert str(backward(answer)) == str(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, 1.0, torch.ones(2), (torch.ones(2),), {"x": torch.ones(2)}, [1.0], [torch.ones(2), "x"], [[torch.ones(2)]], [object()]],
+    ids=str,
+)  # fmt: skip
+def test_any_other_answer_to_a_backward_pass_is_tampering(answer):
+    with pytest.raises(CallFailed, match="something other than gradients") as caught:
+        backward(answer)
+    assert caught.value.outcome is Outcome.TAMPERING
+
+
+def backward(answer):
+    conversation = Conversation(Answers(answer))
+    conversation.call("student", "f", (), {})
+    return conversation.backward(0, [torch.ones(2)])
+
+
+def test_every_request_carries_the_deadline_of_its_check():
+    backend = Answers([torch.ones(2)])
+    conversation = Conversation(backend, deadline=12.5)
+    conversation.call("student", "f", (), {})
+    conversation.backward(0, [torch.ones(2)])
+    assert backend.deadlines == [12.5, 12.5]
+
+
+def test_the_deadline_of_a_check_is_its_limit_from_now(course, monkeypatch):
+    exercise = replace(course.exercises[0], limits=Limits(check_limit_s=7.0))
+    grading = ExerciseGrading(Job(exercise=exercise, module="scaling", sources={}, seed=0), None, None, None)
+    grading.sandbox = None
+    monkeypatch.setattr(grading_process.time, "monotonic", lambda: 100.0)
+    assert grading._start(None).deadline == 107.0

@@ -112,3 +112,8 @@ def test_names_are_made_safe():
     (flag,) = source_flags.flags({"p.py": "import gc"}, "p", root="\x1b[31m\n", bans=False)
     assert "\x1b" not in flag.path
     assert "\n" not in flag.path
+
+
+@pytest.mark.parametrize(("count", "flagged"), [(19, 19), (20, 20), (21, 20)])
+def test_at_most_twenty_flags_are_raised(count, flagged):
+    assert len(found("import torch\n" + "\n".join(f"torch._x{n}" for n in range(count)))) == flagged

@@ -241,3 +241,50 @@ def test_a_suite_may_import_the_strategies_by_their_old_name(tmp_path, monkeypat
     assert old.__file__ == importlib.import_module("grader.suite.strategies").__file__
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("grader.feedback.diagnosis")
+
+
+# --- limits: just below and just above each
+
+F16, BF16, F32, F64, I64 = torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64
+TOLERANCES = [
+    # the dtypes of the result and of what is expected; rtol and atol, those of the less exact dtype
+    (F64, F64, 1e-7, 1e-7),
+    (F32, F32, 1.3e-6, 1e-5),
+    (F64, F32, 1.3e-6, 1e-5),
+    (F32, F64, 1.3e-6, 1e-5),
+    (F16, F16, 1e-3, 1e-5),
+    (F16, F32, 1e-3, 1e-5),
+    (F64, F16, 1e-3, 1e-5),
+    (BF16, BF16, 1.6e-2, 1e-5),
+    (F16, BF16, 1.6e-2, 1e-5),
+    (F64, I64, 1e-7, 1e-7),
+]
+
+
+@pytest.mark.parametrize(("got", "expected", "rtol", "atol"), TOLERANCES, ids=str)
+@pytest.mark.parametrize("value", [0.0, 1000.0])
+def test_the_tolerance_of_two_dtypes_is_that_of_the_less_exact_one(got, expected, rtol, atol, value):
+    allowed = atol + rtol * value
+    right = torch.tensor([value], dtype=expected)
+    near, far = (torch.tensor([value + share * allowed], dtype=F64).to(got) for share in (0.9, 1.6))
+    assert_matches(near, right, check_dtype=False)
+    mismatch(far, right, check_dtype=False)
+
+
+@pytest.mark.parametrize(("expected", "allowed"), [(0.0, 1e-8), (1000.0, 1e-3), (-1000.0, 1e-3)])
+def test_the_tolerance_of_a_number(expected, allowed):
+    for sign in (1, -1):
+        assert_matches(expected + sign * 0.99 * allowed, expected)
+        mismatch(expected + sign * 1.01 * allowed, expected)
+
+
+def test_a_number_is_written_out_up_to_1024_bits():
+    assert "bits" not in mismatch(2**1024 - 1, 0).rationale
+    assert "is a number of 1025 bits, not 0" in mismatch(2**1024, 0).rationale
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(6, "lacks `0`, `1`, `2`, `3`, `4`, `5`."), (7, "`5` and 1 more.")]
+)
+def test_six_keys_are_listed(count, words):
+    assert mismatch({}, dict.fromkeys(range(count), 1)).rationale.endswith(words)
