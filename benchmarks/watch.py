@@ -1,10 +1,10 @@
-"""What a save costs under `grade watch`, in one run on one machine: medians, and ratios to a cold `grade`.
+"""Times a save under `grade watch`, in one run on one machine: medians, and ratios to a cold `grade`.
 
     python benchmarks/watch.py [--saves 20]
 
 The suite is that of `relu`, 20 checks, in a workspace that holds the whole course. A save replaces `relu.py`, right and
 wrong in turn, and is timed from before it is written until the last line of its verdict has come through a pipe. Cold
-runs of `grade relu` are spread among the saves, so that a noisy neighbor hits both.
+runs of `grade relu` are spread among the saves, so that other load on the machine affects both.
 """
 
 import argparse
@@ -119,7 +119,7 @@ def wait_for(word: str, lines: Lines) -> float:
 
 
 def save(workspace: Path, text: str, points: str, lines: Lines) -> float:
-    """Write `relu.py` as an editor does, and return the seconds until its verdict is told to the end."""
+    """Write `relu.py` as an editor does, and return the seconds until the last line of its verdict."""
     fresh = workspace / "exercises" / ".relu.py.swp"
     started = time.perf_counter()
     fresh.write_text(text, encoding="utf-8")

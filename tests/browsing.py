@@ -1,4 +1,4 @@
-"""What tests ask of a page in a real browser: what is seen, what is in the way, what a screen reader is told."""
+"""Helpers for tests of a page in a real browser: visibility, contrast, focus, and the accessibility tree."""
 
 import json
 import time
@@ -13,7 +13,7 @@ LIMIT_S = 20.0
 
 
 def emulate(browser: "WebDriver", *, scheme: str = "light", width: int = 1280, media: str = "") -> None:
-    """Set what every page from now on is shown on."""
+    """Set color scheme, width in pixels and medium of every page from now on."""
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
@@ -21,13 +21,13 @@ def emulate(browser: "WebDriver", *, scheme: str = "light", width: int = 1280, m
 
 
 def show_as_usual(browser: "WebDriver") -> None:
-    """Take back what `emulate` set: pages are shown on what the browser itself has."""
+    """Undo `emulate`."""
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def wait_for(found: Callable[[], object]) -> None:
-    """Wait until what is looked for is there."""
+    """Wait until `found` returns something true."""
     deadline = time.monotonic() + LIMIT_S
     while not found():
         assert time.monotonic() < deadline, "it did not come"
@@ -35,18 +35,18 @@ def wait_for(found: Callable[[], object]) -> None:
 
 
 def download(browser: "WebDriver", path: Path, ask: Callable[[], object]) -> str:
-    """Return the text of the file that comes when it is asked for, and take it away."""
+    """Return the text of the file that `ask` makes the browser download, and delete the file."""
     folder = {"behavior": "allow", "downloadPath": str(path.parent)}
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", folder)
     ask()
-    wait_for(path.exists)  # it is renamed to this when it is whole
+    wait_for(path.exists)  # the browser renames a complete file to this
     text = path.read_text(encoding="utf-8")
     path.unlink()
     return text
 
 
 def requested(browser: "WebDriver") -> list[str]:
-    """Return every address that was asked for since this was last read."""
+    """Return every URL that was requested since the last call."""
     messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
     return [
         message["params"]["request"]["url"]
@@ -56,14 +56,14 @@ def requested(browser: "WebDriver") -> list[str]:
 
 
 def barriers(browser: "WebDriver") -> list[str]:
-    """Return what axe finds wrong with the page: every rule that it has, also those of good practice."""
+    """Return the violations that axe finds, by all its rules, best practices included."""
     from axe_core_python.base import AXE_SCRIPT
 
     browser.execute_script(AXE_SCRIPT)
     run = "const done = arguments[0]; axe.run({resultTypes: ['violations']}).then(done, fault => done(String(fault)))"
     found: Any = browser.execute_async_script(run)
     assert isinstance(found, dict), found
-    assert len(found["passes"]) > 10  # it did look
+    assert len(found["passes"]) > 10  # it has run
     return [f"{rule['id']}: {node['html'][:100]}" for rule in found["violations"] for node in rule["nodes"]]
 
 
@@ -77,7 +77,7 @@ def accessible_nodes(browser: "WebDriver") -> list[tuple[str, str]]:
     ]
 
 
-# Contrast as WCAG 2.2 computes it, from the colors the browser gives to every text and to what lies behind it.
+# Contrast as WCAG 2.2 computes it, from the colors the browser gives to every text and to its background.
 CONTRASTS = """
 const numbers = color => color.match(/[\\d.]+/g).map(Number);
 const behind = part => {
@@ -106,14 +106,14 @@ return found;
 
 
 def pale(browser: "WebDriver") -> list[str]:
-    """Return the texts that do not stand out from their ground."""
+    """Return the texts whose contrast with the background is below 4.5."""
     measured: list[tuple[float, str]] = browser.execute_script(CONTRASTS)
     assert len(measured) > 50
     return [text for ratio, text in measured if ratio < 4.5]
 
 
 def cut_off(browser: "WebDriver") -> list[str]:
-    """Return what shows its beginning only: on paper nobody can scroll it."""
+    """Return the elements that are cut off: paper cannot be scrolled."""
     found: list[str] = browser.execute_script(
         "return [...document.querySelectorAll('body *')].filter(part => part.clientWidth && part.scrollWidth > part.clientWidth + 1"
         " && getComputedStyle(part).overflowX !== 'visible').map(part => part.outerHTML.slice(0, 100))"
@@ -121,7 +121,7 @@ def cut_off(browser: "WebDriver") -> list[str]:
     return found
 
 
-# Whether what has the focus is seen: in the window, marked, and behind nothing that is laid over the page.
+# Whether the focused element is visible: inside the window, outlined, and not covered.
 _SEEN = """
 const part = document.activeElement, box = part.getBoundingClientRect(), style = getComputedStyle(part);
 if (part === document.body) return 'nothing has the focus';
@@ -139,7 +139,7 @@ return '';
 
 
 def unseen_focus(browser: "WebDriver") -> str:
-    """Say what hides the focus from who works by keyboard; "" where nothing does."""
+    """Say why the focused element is not visible; "" where it is."""
     hidden = browser.execute_script(_SEEN)
     if not hidden:
         return ""

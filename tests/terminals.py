@@ -1,4 +1,4 @@
-"""Commands of `grade` in a real terminal, and what comes out of it."""
+"""Runs commands of `grade` in a pseudoterminal, and reads their output."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ LIMIT_S = 40.0
 
 
 class Output:
-    """What a process writes to a descriptor, as it comes."""
+    """The output of a process, read from a descriptor in a thread."""
 
     def __init__(self, descriptor: int) -> None:
         self.text = ""
@@ -24,7 +24,7 @@ class Output:
         while True:
             try:
                 data = os.read(self._descriptor, 65536)
-            except OSError:  # the far end of a terminal is closed
+            except OSError:  # EIO: the other end of the terminal is closed
                 data = b""
             with self._more:
                 self.text += data.decode("utf-8", "replace")
@@ -34,7 +34,7 @@ class Output:
                 return
 
     def wait_for(self, words: str) -> str:
-        """Return what came up to these words, and forget it."""
+        """Wait for these words; return and drop the output up to them."""
         with self._more:
             found = self._more.wait_for(lambda: words in self.text or self._ended, LIMIT_S)
             assert found, f"{words!r} did not come, but {self.text!r}"
@@ -44,34 +44,34 @@ class Output:
 
 
 class Terminal:
-    """A command of `grade` in a terminal of its own, 80 columns wide."""
+    """A command of `grade` in a pseudoterminal of 40 rows and 80 columns."""
 
     def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         import pty
         import termios
 
-        self._ours, self._theirs = pty.openpty()
-        termios.tcsetwinsize(self._theirs, (40, 80))
+        self._master, self._slave = pty.openpty()
+        termios.tcsetwinsize(self._slave, (40, 80))
         self.before = self.settings()
         code = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, sys.executable, "-m", "grader", *arguments],
-            cwd=folder, env={**os.environ, **environment}, stdin=self._theirs, stdout=self._theirs, stderr=self._theirs, start_new_session=True,
+            cwd=folder, env={**os.environ, **environment}, stdin=self._slave, stdout=self._slave, stderr=self._slave, start_new_session=True,
         )  # fmt: skip
-        self.output = Output(self._ours)
+        self.output = Output(self._master)
 
     def settings(self) -> list[object]:
         import termios
 
-        return termios.tcgetattr(self._theirs)
+        return termios.tcgetattr(self._slave)
 
     def press(self, key: str) -> None:
-        os.write(self._ours, key.encode())
+        os.write(self._master, key.encode())
 
     def interrupt(self) -> None:
         """Press Ctrl-C once the process waits for a key.
 
-        One that comes between a prompt and the wait behind it is noted by Python, and heeded only at the next key.
+        Between the prompt and the read, Python would handle the signal only after the next key.
         """
         state = Path(f"/proc/{self.process.pid}/stat")
         deadline = time.monotonic() + LIMIT_S
@@ -86,4 +86,4 @@ class Terminal:
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self._theirs)
+        os.close(self._slave)

@@ -1,4 +1,4 @@
-"""Our pages in a real browser: light and dark, wide and narrow, by keyboard, and with what a screen reader is told."""
+"""HTML pages in a real browser: light and dark, wide and narrow, by keyboard, and as a screen reader reads them."""
 
 import itertools
 import re
@@ -59,7 +59,7 @@ def show(browser, files):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_asks_nothing_of_any_network_and_has_no_error(show, files, name):
+def test_a_page_makes_no_request_and_has_no_error(show, files, name):
     browser = show(name)
     assert requested(browser) == [files[name].as_uri()]
     assert browser.get_log("browser") == []
@@ -106,7 +106,7 @@ def test_every_text_has_contrast_as_it_is_painted(show, name, scheme):
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", OURS)
-def test_axe_finds_no_barrier(show, name, width):
+def test_axe_finds_no_violation(show, name, width):
     assert barriers(show(name, width=width)) == []
 
 
@@ -136,7 +136,7 @@ return [...document.querySelectorAll('.chart path')].map(part => {
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_columns_stand_out_from_their_ground(show, scheme):
+def test_columns_have_contrast_with_the_background(show, scheme):
     measured = show("class", scheme=scheme).execute_script(MARKS)
     assert len(measured) > 10
     assert min(measured) >= 3  # WCAG 2.2, 1.4.11
@@ -190,7 +190,7 @@ def test_what_opens_opens_by_keyboard(show, name):
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_screen_reader_is_told_names_for_pictures_parts_and_tables(show, name):
+def test_pictures_parts_and_tables_have_accessible_names(show, name):
     tree = show(name).execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     nodes = [(n["role"]["value"], n.get("name", {}).get("value", "")) for n in tree if not n["ignored"]]
     for role in ("image", "img", "table", "navigation", "link", "heading", "region"):

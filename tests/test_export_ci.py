@@ -212,7 +212,7 @@ def test_the_autograder_of_classroom50_writes_its_result_and_exits_with_zero_wha
     assert pip_log(tmp_path)[1] == ["install", SPEC]
 
 
-def test_what_could_not_be_graded_is_an_error_of_the_infrastructure(tmp_path, environment):
+def test_a_grading_that_failed_is_an_error_of_the_infrastructure(tmp_path, environment):
     folder = checkout(tmp_path, WRONG)
     (folder / "result.json").write_text('{"score": 100}', encoding="utf-8")
     done = run_autograder(folder, tmp_path, {**environment, **CLASSROOM, "CONVGRADER_MAX_ISOLATION": "0"})
@@ -336,7 +336,7 @@ def test_the_zip_is_the_same_each_time_and_holds_no_cache_and_both_scripts_at_it
     assert all(re.fullmatch(r"[a-z]+==[0-9.]+", line) for line in wanted), wanted
 
 
-def test_an_exercise_nobody_knows_is_refused(tmp_path):
+def test_an_unknown_exercise_is_refused(tmp_path):
     command = [sys.executable, "-m", "grader", "export", "gradescope", str(tmp_path / "a.zip"), "poling"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2

@@ -138,7 +138,7 @@ def every(bank: Bank) -> list[Bank]:
     return [bank, *load_banks(ROOT / "quizzes")]
 
 
-def test_what_maps_is_mapped_and_the_rest_named(bank: Bank) -> None:
+def test_items_become_questions_and_the_others_are_named(bank: Bank) -> None:
     found, left_out = questions(bank, 0)
     assert [question.id for question in found] == [
         "multi-three", "drawn-number", "two-decimals", "exact-number", "one-size", "word", "word-of-three", "pairs",
@@ -315,7 +315,7 @@ LEGAL = {"100", "90", "83.33333", "80", "75", "70", "66.66667", "60", "50", "40"
          "16.66667", "14.28571", "12.5", "11.11111", "10", "5", "0"}  # fmt: skip
 
 
-def test_every_fraction_is_one_that_moodle_knows(every):
+def test_every_fraction_is_one_of_moodle(every):
     assert set(FRACTIONS.values()) <= LEGAL
     for bank in every:
         for element in xml_of(bank, questions(bank, 0)[0]).values():
@@ -331,8 +331,8 @@ def test_moodle_keeps_feedback_tolerance_points_and_text(bank):
     multi = elements["multi-three"]
     assert multi.findtext("defaultgrade") == "1.5000000"
     assert multi.findtext("questiontext/text") == "<p>Which? 1 &lt; 2 &amp; <code>a*b</code></p>"
-    told = {a.findtext("text"): a.findtext("feedback/text") for a in multi.findall("answer")}
-    assert told["<b>four</b>"] == "<p>No, 4 &gt; 3.</p>"
+    feedback = {a.findtext("text"): a.findtext("feedback/text") for a in multi.findall("answer")}
+    assert feedback["<b>four</b>"] == "<p>No, 4 &gt; 3.</p>"
     assert {a.get("format") for a in multi.findall("answer")} == {"plain_text"}
     number = elements["drawn-number"].findall("answer")
     key = float(number[0].findtext("text"))
@@ -430,7 +430,7 @@ def grade(tmp_path):
     return run
 
 
-def test_what_is_left_out_is_said(grade, tmp_path):
+def test_items_that_are_left_out_are_named(grade, tmp_path):
     done = grade("moodle", "out.xml")
     assert done.returncode == 1
     assert "left out, the platform has no question like the type grid: pooling pool-by-hand" in done.stderr
@@ -451,7 +451,7 @@ items:
 """
 
 
-def test_one_quiz_that_maps_whole_exits_with_zero(grade, tmp_path, monkeypatch):
+def test_a_quiz_without_omissions_exits_with_zero(grade, tmp_path, monkeypatch):
     course = shutil.copytree(Path(__file__).parent / "course", tmp_path / "course")
     (course / "quizzes").mkdir(exist_ok=True)
     (course / "quizzes" / "numbers.yaml").write_text(WHOLE, encoding="utf-8")

@@ -84,7 +84,7 @@ def said(outputs):
     return "".join(output.text for output in outputs if output.output_type == "stream")
 
 
-def test_an_honest_cell_earns_everything_and_can_be_used_further(outputs):
+def test_a_right_cell_earns_everything_and_its_names_can_be_used(outputs):
     assert "13/13" in shown(outputs["honest"]).replace(" ", "")
     assert "All 8 checks pass" in shown(outputs["honest"])
     assert shown(outputs["used"]) == "2.0"
@@ -111,7 +111,7 @@ def test_an_attack_is_text_within_a_frame_that_runs_nothing(outputs):
     assert "13/13" not in shown(outputs["cheat"])
 
 
-def test_a_name_of_another_cell_is_told(outputs):
+def test_a_name_of_another_cell_is_named(outputs):
     assert "`helper`: your notebook has it from another cell." in shown(outputs["alone"])
     assert "<p>`helper`: your notebook has it" in shown(outputs["alone"], "text/html")
     assert "your notebook has it" not in shown(outputs["mistake"])
@@ -125,7 +125,7 @@ def test_a_name_of_another_cell_is_told(outputs):
         ("option", "UsageError: %%grade has one option, --seed N."),
     ],
 )
-def test_a_wrong_word_is_told_without_a_traceback(outputs, name, words):
+def test_a_usage_error_has_no_traceback(outputs, name, words):
     assert said(outputs[name]).startswith(words)
     assert not any("Traceback" in line for output in outputs[name] for line in output.get("traceback", []))
 
@@ -134,7 +134,7 @@ def test_a_cell_under_a_wrong_name_is_not_run(outputs):
     assert outputs["not run"][0].ename == "NameError"
 
 
-def test_a_syntax_error_is_told_by_the_report_alone(outputs):
+def test_a_syntax_error_is_shown_by_the_report_alone(outputs):
     assert len(outputs["syntax"]) == 1
     assert "Python cannot read your file: expected ':'." in shown(outputs["syntax"])
     assert "scaling.py:2" in shown(outputs["syntax"])
@@ -152,7 +152,7 @@ def test_the_line_magic_lists_and_grades_again(outputs):
     assert "Python cannot read your file" in shown(outputs["again"])
 
 
-def test_magics_and_shell_lines_run_in_the_notebook_and_are_passed_over_in_grading(outputs):
+def test_magics_and_shell_lines_run_in_the_notebook_and_are_not_graded(outputs):
     assert "from the shell" in said(outputs["shell"])
     assert "All 8 checks pass" in shown(outputs["shell"])
 
@@ -193,7 +193,7 @@ def page_of(outputs, folder, theme):
 
 
 @pytest.mark.parametrize(("theme", "ground"), [("true", 200), ("false", 60)])
-def test_the_frame_fits_keeps_to_itself_and_follows_the_theme(outputs, browser, tmp_path, theme, ground):
+def test_the_frame_fits_its_page_and_follows_the_theme(outputs, browser, tmp_path, theme, ground):
     browser.get(page_of(outputs["mistake"], tmp_path, theme))
     inside = """
         const f = document.querySelector('iframe'), d = f.contentDocument, css = e => d.defaultView.getComputedStyle(e)
@@ -293,7 +293,7 @@ def test_cells_import_each_other_and_files_beside(tmp_path):
     }
 
 
-def test_the_last_cell_of_a_name_counts_and_the_others_are_told(dispatcher, course, tmp_path):
+def test_the_last_cell_of_a_name_counts_and_the_others_are_flagged(dispatcher, course, tmp_path):
     hand_in(tmp_path, cell(WRONG, "grade:scaling"), cell(REFERENCE, "grade:scaling"))
     result = graded(dispatcher, course, tmp_path)
     assert result.outcome is Outcome.PASSED
@@ -302,17 +302,17 @@ def test_the_last_cell_of_a_name_counts_and_the_others_are_told(dispatcher, cour
     ]
 
 
-def test_a_stub_gives_way_to_a_cell_and_a_file_with_work_in_it_does_not(dispatcher, course, tmp_path):
+def test_a_cell_counts_before_a_stub_and_not_before_a_changed_file(dispatcher, course, tmp_path):
     hand_in(tmp_path, cell(REFERENCE, "grade:scaling"), exercises__scaling=STUB)
     assert graded(dispatcher, course, tmp_path).outcome is Outcome.PASSED
     hand_in(tmp_path, cell(REFERENCE, "grade:scaling"), exercises__scaling=WRONG)
     result = graded(dispatcher, course, tmp_path)
     assert result.outcome is Outcome.FAILED
-    told = "work.ipynb has a cell for scaling too; the file exercises/scaling.py was graded."
-    assert [flag.reason for flag in result.flags] == [told]
+    reason = "work.ipynb has a cell for scaling too; the file exercises/scaling.py was graded."
+    assert [flag.reason for flag in result.flags] == [reason]
 
 
-def test_nothing_of_a_notebook_is_run_on_the_way(tmp_path):
+def test_reading_a_notebook_runs_nothing_of_it(tmp_path):
     mark = tmp_path / "ran"
     attack = f"__import__('pathlib').Path({str(mark)!r}).touch()"
     hand_in(
@@ -336,7 +336,7 @@ def test_nothing_of_a_notebook_is_run_on_the_way(tmp_path):
         ("files = !ls", "files = !ls"),
     ],
 )
-def test_what_only_ipython_understands_is_passed_over(source, python):
+def test_syntax_of_ipython_alone_is_ignored(source, python):
     assert python_of(source) == python
 
 
@@ -368,14 +368,14 @@ def test_a_notebook_that_cannot_be_read_says_why(tmp_path, name):
 @pytest.mark.parametrize(
     "tag", ["grade:../../etc/passwd", "grade:a/b", "grade:", "grade:x y", "grade:\x1b[31m"]
 )
-def test_a_name_that_is_no_module_is_passed_over(tmp_path, tag):
+def test_a_name_that_is_not_an_identifier_is_ignored(tmp_path, tag):
     found = open_submission(hand_in(tmp_path, cell("x = 1", tag), cell("y = 1", "grade:scaling"))).snapshot(
         "scaling"
     )
     assert found.sources == {"scaling.py": "y = 1"}
 
 
-def test_checkpoints_and_deeper_folders_are_not_looked_at(tmp_path):
+def test_checkpoints_and_deeper_folders_are_not_read(tmp_path):
     for name in (".ipynb_checkpoints", "old"):
         hand_in(tmp_path / name, cell(REFERENCE, "grade:scaling"))
     assert open_submission(tmp_path).snapshot("scaling").attempted is False
@@ -386,7 +386,7 @@ def test_an_empty_cell_is_not_attempted(tmp_path):
     assert (found.attempted, found.sentence) == (False, "The cell scaling of work.ipynb is empty. Write it.")
 
 
-def test_what_was_read_is_kept_and_read_again_alike(tmp_path):
+def test_a_stored_notebook_is_read_like_the_original(tmp_path):
     recording = Recording(
         open_submission(hand_in(tmp_path, cell(REFERENCE, "grade:scaling"), exercises__scaling=STUB)).tree
     )
@@ -424,13 +424,13 @@ def test_a_class_hands_notebooks_in(tmp_path):
     assert points["cem"] < 13.0
 
 
-def test_what_is_next_is_a_cell_and_no_file(tmp_path):
+def test_the_next_step_names_a_cell_and_no_file(tmp_path):
     hand_in(tmp_path, cell(WRONG, "grade:scaling"))
     for words in ((), ("--submission", tmp_path / "work.ipynb"), ("--format", "html")):
-        told = command(*words, folder=tmp_path).stdout
-        assert "change the cell of scaling" in told
-        assert "exercises/scaling.py" not in told
-        assert "grade replay" not in told
+        output = command(*words, folder=tmp_path).stdout
+        assert "change the cell of scaling" in output
+        assert "exercises/scaling.py" not in output
+        assert "grade replay" not in output
 
 
 def test_a_replay_of_a_cell_says_what_to_do_instead(tmp_path):

@@ -72,7 +72,7 @@ def test_a_release_is_its_version(installed):
          f"hg+https://example.org/c@{COMMIT}#subdirectory=in/it"),
     ],
 )  # fmt: skip
-def test_what_came_from_a_url_comes_from_there_again_and_without_a_password(installed, noted, requirement):
+def test_the_origin_of_an_archive_is_its_url_without_a_password(installed, noted, requirement):
     installed(noted)
     assert origin.find() == origin.Origin(requirement=f"convgrader @ {requirement}")
 
@@ -94,7 +94,7 @@ def test_a_checkout_is_its_commit_in_its_remote(installed, tmp_path, remote, url
     )
 
 
-def test_what_is_not_committed_or_not_pushed_is_said(installed, tmp_path):
+def test_uncommitted_or_unpushed_changes_are_named(installed, tmp_path):
     folder = checkout(tmp_path / "checkout", "https://example.org/c")
     below = folder / "grader here"
     below.mkdir()
@@ -111,7 +111,7 @@ def test_what_is_not_committed_or_not_pushed_is_said(installed, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["no repository", "no remote", "a wheel", "nothing"])
-def test_what_only_this_machine_has_is_refused(installed, tmp_path, monkeypatch, kind):
+def test_an_origin_on_this_machine_alone_is_refused(installed, tmp_path, monkeypatch, kind):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     folder = tmp_path / "checkout"
     if kind == "no repository":

@@ -1,4 +1,4 @@
-"""`grade list` in a workspace: what is done, what changed, and what comes next."""
+"""`grade list` in a workspace: what is done, what changed, and what is next."""
 
 import shutil
 from pathlib import Path
@@ -48,14 +48,14 @@ def note(workspace: Path, points: float, outcome: Outcome = Outcome.FAILED) -> N
     WorkspaceProgress(workspace).note(attempt.plan(open_submission(workspace), exercises, 0), [result])
 
 
-def test_a_fresh_workspace_begins_with_the_first_stub(workspace):
-    told = run("list").output
-    assert "not begun\n" in told
-    assert "0 of" not in told
-    assert told.endswith("Next: open exercises/scaling.py, and run `grade scaling`.\n")
+def test_the_next_step_in_a_new_workspace_is_the_first_stub(workspace):
+    output = run("list").output
+    assert "not begun\n" in output
+    assert "0 of" not in output
+    assert output.endswith("Next: open exercises/scaling.py, and run `grade scaling`.\n")
 
 
-def test_what_was_graded_is_told_until_a_file_changes_that_it_relies_on(workspace):
+def test_points_are_shown_until_a_file_changes_that_the_exercise_depends_on(workspace):
     module, helper = workspace / "exercises" / "scaling.py", workspace / "exercises" / "sizes.py"
     module.write_text(f"import sizes\n{REFERENCE}", encoding="utf-8")
     helper.write_text("ONE = 1\n", encoding="utf-8")
@@ -65,30 +65,30 @@ def test_what_was_graded_is_told_until_a_file_changes_that_it_relies_on(workspac
     (workspace / "exercises" / "other.py").write_text("TWO = 2\n", encoding="utf-8")
     assert state(workspace) is State.GRADED
     helper.write_text("ONE = 1.0\n", encoding="utf-8")
-    told = run("list").output
-    assert "changed since 7/13 points\n" in told
-    assert "Next: `grade scaling`.\n" in told
+    output = run("list").output
+    assert "changed since 7/13 points\n" in output
+    assert "Next: `grade scaling`.\n" in output
 
 
 def test_full_marks_are_done_and_quizzes_come_next(workspace):
     (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
     note(workspace, 13.0, Outcome.PASSED)
-    told = run("list").output
-    assert "done, 13/13 points\n" in told
-    assert "Next: `grade quiz first`.\n" in told
+    output = run("list").output
+    assert "done, 13/13 points\n" in output
+    assert "Next: `grade quiz first`.\n" in output
     answer(workspace, one="b", some="[a, c]", how_many="42", what_shape="(2, 3)")
-    told = run("list").output
-    assert "4 of 4 answered\n" in told
-    assert "Everything is done." in told
+    output = run("list").output
+    assert "4 of 4 answered\n" in output
+    assert "Everything is done." in output
 
 
-def test_grading_is_what_notes_it(workspace):
+def test_grading_stores_the_points(workspace):
     (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
     assert run("scaling").exit_code == 0
     assert "done, 13/13 points\n" in run("list").output
 
 
-def test_who_grades_what_somebody_handed_in_leaves_nothing_there(workspace, tmp_path, monkeypatch):
+def test_grading_a_submission_of_somebody_else_writes_nothing_there(workspace, tmp_path, monkeypatch):
     (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert run("scaling", "--submission", "work").exit_code == 0
@@ -96,7 +96,7 @@ def test_who_grades_what_somebody_handed_in_leaves_nothing_there(workspace, tmp_
     assert "not graded yet\n" in run("list", "--submission", "work").output
 
 
-def test_a_fault_of_ours_is_no_progress(workspace):
+def test_an_error_in_the_grader_stores_nothing(workspace):
     (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
     note(workspace, 0.0, Outcome.INTERNAL_ERROR)
     assert state(workspace) is State.NOT_GRADED
@@ -115,7 +115,7 @@ def test_answers_are_counted_and_a_sheet_that_cannot_be_read_says_so(workspace):
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"scaling": 3}', '{"scaling": ["x", 1]}'])
-def test_a_spoilt_record_says_what_to_do(workspace, text):
+def test_a_corrupt_state_file_says_what_to_do(workspace, text):
     (workspace / ".grade").mkdir()
     (workspace / ".grade" / "progress.json").write_text(text, encoding="utf-8")
     done = run("list")
@@ -123,7 +123,7 @@ def test_a_spoilt_record_says_what_to_do(workspace, text):
     assert "Delete it: `grade` finds it all out again." in str(done.exception)
 
 
-def test_a_record_that_cannot_be_written_stops_no_grading(workspace):
+def test_grading_goes_on_where_the_state_cannot_be_written(workspace):
     (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
     (workspace / ".grade").write_text("in the way", encoding="utf-8")
     assert run("scaling").exit_code == 0
@@ -134,9 +134,9 @@ def test_a_course_without_quizzes_has_no_heading_for_them(tmp_path, monkeypatch)
     shutil.copytree(MINIATURE, other, ignore=shutil.ignore_patterns("quizzes", "__pycache__"))
     (other / "quizzes").mkdir()
     monkeypatch.chdir(tmp_path)
-    told = CliRunner().invoke(command, ["list", "--course", str(other)]).output
-    assert "scaling" in told
-    assert "Quizzes" not in told
+    output = CliRunner().invoke(command, ["list", "--course", str(other)]).output
+    assert "scaling" in output
+    assert "Quizzes" not in output
 
 
 @pytest.mark.parametrize("columns", ["40", "80", "200"])

@@ -1,4 +1,4 @@
-"""`grade replay`: a failing case as a file that needs no grader, and fails as long as the case does."""
+"""`grade replay`: a failing case as a file that runs without the grader, and fails as long as the case does."""
 
 import ast
 import json
@@ -40,12 +40,12 @@ def ending(module, code):
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""
-told = []
+results = []
 for name, attribute, code in cases:
     mistaken = types.ModuleType(exercise)
     vars(mistaken).update({**vars(reference), name: getattr(mistakes, attribute)})
-    told.append([ending(mistaken, code), ending(reference, code)])
-json.dump(told, sys.stdout)
+    results.append([ending(mistaken, code), ending(reference, code)])
+json.dump(results, sys.stdout)
 """
 
 
@@ -86,9 +86,9 @@ def test_the_case_of_a_known_mistake_fails_on_it_and_passes_on_the_reference(dis
         cwd=exercise.folder, env={**os.environ, "PYTHONPATH": str(exercise.folder), "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    told = dict(zip(labels, json.loads(done.stdout), strict=True))
-    assert [label for label, (mistaken_ending, _) in told.items() if not mistaken_ending] == []
-    assert {label: reference for label, (_, reference) in told.items() if reference} == {}
+    results = dict(zip(labels, json.loads(done.stdout), strict=True))
+    assert [label for label, (mistaken_ending, _) in results.items() if not mistaken_ending] == []
+    assert {label: reference for label, (_, reference) in results.items() if reference} == {}
 
 
 # --- values as code
@@ -171,7 +171,7 @@ def rewrite(workspace, text, rest=REFERENCE):
     (workspace / "exercises" / "scaling.py").write_text(rest + text, encoding="utf-8")
 
 
-def test_the_smallest_case_is_written_and_fails_until_it_is_mended(workspace):
+def test_the_smallest_case_is_written_and_fails_until_it_is_fixed(workspace):
     done = grade(workspace, "replay", "scaling")
     assert done.returncode == 1, done.stderr
     path = workspace / "replays" / "scaling_values.py"
@@ -252,7 +252,7 @@ def test_each_kind_of_failure_fails_alike_outside(workspace, text, check, words)
     assert words in done.stderr + done.stdout
 
 
-def test_where_there_is_no_honest_case_it_says_so_and_what_to_do(workspace):
+def test_where_no_case_can_be_written_it_says_so_and_what_to_do(workspace):
     rewrite(workspace, "\n\ndef total(x, start=0.0):\n    return 1.0\n")
     (workspace / "exercises" / "scaling.py").write_text(
         (workspace / "exercises" / "scaling.py")
@@ -267,7 +267,7 @@ def test_where_there_is_no_honest_case_it_says_so_and_what_to_do(workspace):
     assert not (workspace / "replays").exists()
 
 
-def test_what_the_check_does_after_the_call_is_said_and_not_asserted(workspace):
+def test_what_the_check_does_after_the_call_is_mentioned_and_not_asserted(workspace):
     rewrite(workspace, "\n\ndef double(x):\n    return x.mul_(2)\n")
     done = grade(workspace, "replay", "scaling", "input_kept")
     assert done.returncode == 1, done.stderr
@@ -295,13 +295,13 @@ def test_a_call_that_never_ends_says_where_it_is(workspace, monkeypatch):
         (["scaling", "valus"], 'scaling has no check "valus". Did you mean "values"?'),
     ],
 )
-def test_a_wrong_word_exits_with_two(workspace, arguments, words):
+def test_a_wrong_argument_exits_with_two(workspace, arguments, words):
     done = grade(workspace, "replay", *arguments)
     assert done.returncode == 2
     assert words in done.stderr
 
 
-def test_a_stub_is_told_as_not_written(workspace):
+def test_a_stub_is_reported_as_not_written(workspace):
     (workspace / "exercises" / "scaling.py").write_text(
         (COURSE / "exercises" / "scaling.py").read_text("utf-8"), "utf-8"
     )

@@ -1,4 +1,4 @@
-"""What a report looks like as text, JSON and JUnit, and that no student's text breaks any of them."""
+"""A report as text, JSON and JUnit, and that the text of a student breaks none of them."""
 
 import json
 import unicodedata
@@ -285,7 +285,7 @@ STYLES = [
 
 
 def poisoned(value: object, text: str) -> object:
-    """Return a record with every text replaced, whoever wrote it; ids stay, and what we say of ourselves."""
+    """Return a record with every text replaced, but for ids, the isolation and the versions."""
     if isinstance(value, tuple):
         return tuple(poisoned(item, text) for item in value)
     if isinstance(value, str) and not isinstance(value, StrEnum):
@@ -325,13 +325,13 @@ def test_no_line_is_longer_than_the_width(style: Style) -> None:
     assert not too_long
 
 
-def test_the_narrowest_style_holds_everything_too() -> None:
+def test_the_narrowest_style_keeps_its_width_too() -> None:
     style = Style(width=40)
     assert max(columns(line) for line in hostile_lines(style)) == 40
 
 
 @pytest.mark.parametrize("style", STYLES, ids=str)
-def test_nothing_but_our_colors_steers_a_terminal(style: Style) -> None:
+def test_the_only_escapes_are_colors(style: Style) -> None:
     lines = [click.unstyle(line) if style.color else line for line in hostile_lines(style)]
     assert not {c for line in lines for c in set(line) if unicodedata.category(c)[0] == "C"}
 
@@ -348,7 +348,7 @@ def test_no_line_is_a_command_to_a_ci_log(style: Style) -> None:
     assert not [line for line in lines if "##[" in line or "##vso[" in line]
 
 
-def test_color_changes_nothing_but_color() -> None:
+def test_color_changes_no_text() -> None:
     checks = tuple(
         replace(check, picture=None) for check in POOLING.checks
     )  # which has colors for characters
@@ -376,10 +376,10 @@ def test_the_whole_text_is_its_blocks_as_the_command_prints_them() -> None:
         ),
     ],
 )
-def test_what_is_told_says_which_hint_is_next(opened: tuple[str, ...], said: str) -> None:
-    told = to_text(RICH, Style(width=100), {"pooling": Help(opened=opened, count=2)})
-    assert said in " ".join(told.split())
-    assert "`grade hint relu` gives a nudge." in " ".join(told.split())  # of which nothing is known
+def test_the_advice_names_the_next_hint(opened: tuple[str, ...], said: str) -> None:
+    text = to_text(RICH, Style(width=100), {"pooling": Help(opened=opened, count=2)})
+    assert said in " ".join(text.split())
+    assert "`grade hint relu` gives a nudge." in " ".join(text.split())  # without hints of its own
 
 
 def test_output_and_large_values_are_capped() -> None:
@@ -405,17 +405,17 @@ def test_a_caret_stays_below_its_character() -> None:
     assert "        │ def f(:\n        │       ^\n" in exercise_text(LENET, Style())
 
 
-def test_the_first_check_that_went_wrong_is_told_before_what_is_not_written_or_ours() -> None:
+def test_a_failed_check_comes_before_an_unwritten_or_void_one() -> None:
     unwritten, wrong = POOLING.checks[6], POOLING.checks[3]
     broken = TRAINING.checks[0]
-    for checks, told in [
+    for checks, first in [
         ((unwritten, wrong), wrong),
         ((broken, unwritten), unwritten),
         ((broken, wrong), wrong),
         ((broken,), broken),
     ]:
         lines = exercise_text(replace(POOLING, checks=checks), Style()).splitlines()
-        assert lines[2][4:].startswith(f"{told.title}  ")
+        assert lines[2][4:].startswith(f"{first.title}  ")
 
 
 def test_a_line_of_another_check_says_when_it_is_the_same_mistake() -> None:
@@ -424,22 +424,22 @@ def test_a_line_of_another_check_says_when_it_is_the_same_mistake() -> None:
     assert any("dropped · a known mistake, ceil-for-floor" in line for line in lines)
 
 
-def test_points_are_never_rounded_up_to_what_was_not_earned() -> None:
+def test_points_are_never_rounded_up() -> None:
     nearly = replace(BATCHNORM, points=3.999, outcome=Outcome.FAILED)
     assert exercise_text(nearly, Style()).split("\n")[0].endswith("███████████░  3.99/4")
 
 
-def test_a_style_needs_room() -> None:
+def test_a_style_has_a_least_width() -> None:
     with pytest.raises(ValueError, match="at least 40 columns"):
         Style(width=39)
 
 
-def test_full_marks_are_praised_and_nothing_else_is_asked() -> None:
+def test_full_marks_are_praised_and_have_no_next_step() -> None:
     report = replace(RICH, points=4, max_points=4, score=1.0, exercises=(BATCHNORM,), quizzes=())
     assert summary_text(report, Style()).endswith("Everything passes. Well done.")
 
 
-def test_an_empty_report_has_a_summary_all_the_same() -> None:
+def test_an_empty_report_has_a_summary_too() -> None:
     empty = replace(RICH, points=0, max_points=0, score=0.0, exercises=(), quizzes=())
     assert "not counted" in to_text(empty, Style())
 
@@ -589,7 +589,7 @@ def test_ascii_uses_plain_marks_and_bars() -> None:
 # --- JSON
 
 
-def test_json_comes_back_as_the_same_report() -> None:
+def test_json_is_read_back_as_the_same_report() -> None:
     assert from_json(to_json(RICH)) == RICH
 
 
@@ -633,7 +633,7 @@ def test_every_field_and_outcome_is_described() -> None:
     assert not [name for name in names_in(to_document(RICH)) | set(Outcome) if f"`{name}`" not in page]
 
 
-def test_a_report_from_before_there_were_pictures_can_be_read() -> None:
+def test_a_report_without_the_later_fields_can_be_read() -> None:
     document = to_document(RICH)
     for exercise in document["exercises"]:
         for each in exercise["checks"]:
@@ -715,7 +715,7 @@ def test_junit_holds_hostile_text_and_stays_well_formed() -> None:
         assert not list(root.iter("system-out"))  # attachments are read there
 
 
-def test_points_stand_in_the_properties_of_a_suite() -> None:
+def test_points_are_in_the_properties_of_a_suite() -> None:
     suite = ET.fromstring(to_junit(RICH)).find("testsuite")
     assert suite is not None
     assert {p.get("name"): p.get("value") for p in suite.iter("property")} == {
@@ -724,7 +724,7 @@ def test_points_stand_in_the_properties_of_a_suite() -> None:
     }
 
 
-def test_items_that_are_void_are_open_for_nobody():
+def test_withdrawn_items_do_not_wait_for_an_answer():
     items = (
         ItemResult(id="given", type="order", prompt="Why?", points=2, max_points=2, answered=False),
         ItemResult(
@@ -748,11 +748,11 @@ def test_items_that_are_void_are_open_for_nobody():
     assert from_json(to_json(report)) == report
 
 
-def test_two_mistakes_made_together_are_both_named() -> None:
+def test_two_mistakes_together_are_both_named() -> None:
     both = Diagnosis(mistake="zero-padding+stride-ignored", message="Pad with -inf. Use `stride`.")
     checks = [replace(c, diagnosis=both) if c.diagnosis == ZERO else c for c in POOLING.checks]
-    told = exercise_text(replace(POOLING, checks=tuple(checks)), Style())
-    words = " ".join(told.split())
+    text = exercise_text(replace(POOLING, checks=tuple(checks)), Style())
+    words = " ".join(text.split())
     assert (
         "Your results are exactly those of two known mistakes together, zero-padding and stride-ignored: "
         "Pad with -inf. Use `stride`."
@@ -762,7 +762,7 @@ def test_two_mistakes_made_together_are_both_named() -> None:
     )
 
 
-def test_a_question_is_shown_with_its_code_and_no_further_than_that() -> None:
+def test_a_question_is_shown_with_its_code_and_no_further() -> None:
     prompt = "What does\nthis print?\n\n    x = 1\n\n    print(x)\n\nThink first."
     item = ItemResult(
         id="prints", type="code_output", prompt=prompt, points=0, max_points=1, answered=True, response="2"

@@ -73,8 +73,8 @@ def test_the_limits_of_github_and_markdown() -> None:
     github, markdown = section("GitHub"), section("Markdown")
     assert github_format.MOST_ANNOTATIONS == 10
     assert "GitHub shows ten" in github
-    assert f"{github_format._MESSAGE} characters" in github
-    assert f"{github_format._TOLD} characters" in markdown
+    assert f"{github_format._MAX_MESSAGE} characters" in github
+    assert f"{github_format._MAX_DETAILS} characters" in markdown
     assert MOST_BYTES == 2**20
     assert "2^20" in markdown
     log = to_github(RICH, Style(), "TOKEN")

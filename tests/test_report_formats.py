@@ -1,4 +1,4 @@
-"""A report for GitHub, Gradescope and Classroom 50: each held against the rules its reader publishes."""
+"""A report for GitHub, Gradescope and Classroom 50, checked against the published rules of each service."""
 
 import html
 import json
@@ -45,7 +45,7 @@ def test_entries_sum_up_to_the_report() -> None:
     assert sum(entry.max_points for entry in entries(RICH)) == RICH.max_points
 
 
-def test_what_went_wrong_comes_before_what_is_not_written() -> None:
+def test_failures_come_before_unwritten_checks() -> None:
     found = worst_first(entries(RICH))
     assert found[0].outcome is Outcome.INTERNAL_ERROR
     unwritten = [entry.outcome in (Outcome.NOT_ATTEMPTED, Outcome.SKIPPED) for entry in found]
@@ -57,7 +57,7 @@ def test_what_went_wrong_comes_before_what_is_not_written() -> None:
 
 
 def runner(text: str) -> list[tuple[dict[str, str], str]]:
-    """Read a log as GitHub's runner does (actions/runner, ActionCommand.cs): return the error commands it obeys."""
+    """Read a log as GitHub's runner does (actions/runner, ActionCommand.cs): return the error commands it runs."""
     stopped, found = "", []
     for line in re.split(r"\r\n|\n|\r", text):
         trimmed = line.lstrip()
@@ -87,14 +87,14 @@ def unescape(text: str) -> str:
 
 
 @pytest.mark.parametrize("report", EVERY, ids=range(len(EVERY)))
-def test_the_runner_obeys_ten_commands_of_ours_and_none_of_a_students(report: Report) -> None:
+def test_the_runner_reads_at_most_ten_commands_and_none_of_a_student(report: Report) -> None:
     found = runner(to_github(report, Style(), TOKEN, PLACES))
     assert len(found) == 10  # GitHub shows no more of a kind in a step
     rest = len(worst_first(entries(report))) - 9
     assert found[-1][0]["title"] == f"and {rest} more"
 
 
-def test_ten_that_went_wrong_are_all_shown() -> None:
+def test_ten_failures_are_all_annotated() -> None:
     ten = tuple(replace(POOLING.checks[2], id=f"test_{n}") for n in range(10))
     report = replace(RICH, exercises=(replace(POOLING, checks=ten),), quizzes=())
     assert [properties["title"][:9] for properties, _ in runner(to_github(report, Style(), TOKEN))] == [
@@ -114,7 +114,7 @@ def test_an_annotation_names_file_line_title_and_reason() -> None:
     assert (properties["file"], properties["line"]) == ("work/ada/exercises/pooling.py", "1")
 
 
-def test_the_report_in_the_log_stands_where_no_command_is_read() -> None:
+def test_no_command_is_read_in_the_report_in_the_log() -> None:
     lines = to_github(RICH, Style(), TOKEN).split("\n")
     assert lines[0] == f"::stop-commands::{TOKEN}"
     end = lines.index(f"::{TOKEN}::")
@@ -144,7 +144,7 @@ class Page(HTMLParser):
 
 
 @pytest.mark.parametrize("report", EVERY, ids=range(len(EVERY)))
-def test_a_summary_holds_no_markup_of_a_students(report: Report) -> None:
+def test_a_summary_holds_no_markup_of_a_student(report: Report) -> None:
     text = to_markdown(report)
     assert set(Page(text).tags) == {"details", "summary", "pre"}
     outside = re.sub(r"<pre>.*?</pre>", "", text, flags=re.DOTALL)
@@ -156,7 +156,7 @@ def test_a_summary_holds_no_markup_of_a_students(report: Report) -> None:
             assert not set(re.sub(r"</?(details|summary)>", "", bare)) & set("`*_[]<>#|@:\\~!=-"), line
 
 
-def test_a_student_text_comes_back_from_the_summary_as_it_was() -> None:
+def test_the_text_of_a_student_is_shown_unchanged_in_the_summary() -> None:
     poisonous = "*b* [l](http://x) @all <img src=x> | `c` \\ &amp; https://evil.example #1"
     text = to_markdown(poisoned(replace(RICH, exercises=(BATCHNORM, POOLING)), poisonous))
     shown = re.findall(r"<pre>(.*?)</pre>", text, flags=re.DOTALL)
@@ -164,21 +164,21 @@ def test_a_student_text_comes_back_from_the_summary_as_it_was() -> None:
     assert html.unescape(re.search(r"\| pooling \| (.*?) \|", text)[1]) == poisonous
 
 
-@pytest.mark.parametrize("room", [MOST_BYTES, 20_000, 3_000, 500, 0])
-def test_a_summary_keeps_to_its_room_and_counts_the_rest(room: int) -> None:
+@pytest.mark.parametrize("limit", [MOST_BYTES, 20_000, 3_000, 500, 0])
+def test_a_summary_keeps_to_its_limit_and_counts_the_rest(limit: int) -> None:
     many = tuple(
         replace(POOLING, id=f"e{n}", checks=tuple(replace(c, rationale="字" * 5000) for c in POOLING.checks))
         for n in range(60)
     )
-    report = replace(RICH, exercises=many if room == MOST_BYTES else RICH.exercises)
-    text = to_markdown(report, room)
-    assert len(text.encode()) <= room
+    report = replace(RICH, exercises=many if limit == MOST_BYTES else RICH.exercises)
+    text = to_markdown(report, limit)
+    assert len(text.encode()) <= limit
     shown = text.count("<details>")
     assert text.count("</details>") == shown
     rest = len(worst_first(entries(report))) - shown
-    assert bool(text) == (room > 1000)
-    assert (f"\n{rest} more did not fit here" in text) == (rest > 0 and room > 1000)
-    assert (rest > 0) == (room != 20_000)
+    assert bool(text) == (limit > 1000)
+    assert (f"\n{rest} more did not fit here" in text) == (rest > 0 and limit > 1000)
+    assert (rest > 0) == (limit != 20_000)
 
 
 # --- Gradescope
@@ -221,7 +221,7 @@ def test_results_keep_to_gradescopes_specification(report: Report) -> None:
     assert document["score"] == report.points == sum(test["score"] for test in document["tests"])
 
 
-def test_partial_credit_is_no_pass_and_numbers_follow_the_course() -> None:
+def test_partial_credit_does_not_pass_and_numbers_follow_the_course() -> None:
     tests = {test["name"]: test for test in json.loads(to_gradescope(RICH))["tests"]}
     shape = tests["quiz.pooling: shape"]
     assert (shape["score"], shape["max_score"], shape["status"]) == (0.5, 1, "failed")
@@ -243,10 +243,10 @@ METADATA = {
 }
 
 
-def test_metadata_scale_the_score_and_tell_attempt_and_lateness() -> None:
-    handed = read_metadata(json.dumps(METADATA))
-    assert handed.created_at - handed.due_date == timedelta(days=1)
-    document = json.loads(to_gradescope(RICH, handed))
+def test_metadata_scale_the_score_and_give_attempt_and_lateness() -> None:
+    metadata = read_metadata(json.dumps(METADATA))
+    assert metadata.created_at - metadata.due_date == timedelta(days=1)
+    document = json.loads(to_gradescope(RICH, metadata))
     assert document["score"] == pytest.approx(110 * 16 / 55)
     for words in (
         "16/55 points.",
@@ -312,7 +312,7 @@ def test_thirds_are_cut_and_full_marks_are_full() -> None:
     assert not any(test["passed"] for test in partial["tests"])
 
 
-def test_the_environment_of_an_autograder_is_read_and_what_is_missing_named() -> None:
+def test_missing_variables_of_the_autograder_are_named() -> None:
     given = {"CLASSROOM": "a", "ASSIGNMENT": "b", "SUBMISSION_TAG": "c", "COMMIT_URL": "d", "REVIEW_URL": "e"}
     assert Release.from_environment(given) == Release(
         classroom="a", assignment="b", submission="c", commit="d", review="e"
@@ -410,7 +410,7 @@ def test_annotations_name_files_below_the_repository(grade, report_file, tmp_pat
     assert not [p for p, _ in runner(elsewhere.stdout) if "file" in p]
 
 
-def test_classroom50_and_gradescope_read_their_surroundings(grade, report_file, tmp_path):
+def test_classroom50_and_gradescope_read_their_environment(grade, report_file, tmp_path):
     done = grade("report", "report.json", "--format", "classroom50")
     assert done.returncode == 2
     assert "lacks CLASSROOM" in done.stderr
@@ -426,13 +426,13 @@ def test_classroom50_and_gradescope_read_their_surroundings(grade, report_file, 
     assert "Traceback" not in done.stderr
 
 
-def test_what_is_no_report_is_refused(grade, tmp_path):
+def test_another_file_is_refused(grade, tmp_path):
     (tmp_path / "report.json").write_text("{}", encoding="utf-8")
     done = grade("report", "report.json")
     assert done.returncode == 2
     assert "not a report of the format" in done.stderr
 
 
-def test_hostile_texts_are_among_what_is_tried() -> None:
+def test_hostile_texts_are_tried() -> None:
     assert any("::error::" in text for text in HOSTILE)
     assert any("<b>" in text for text in HOSTILE)

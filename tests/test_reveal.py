@@ -68,7 +68,7 @@ def check(name: str, title: str, points: float, outcome: Outcome = Outcome.PASSE
     )
 
 
-def told(name: str, title: str, points: float, outcome: Outcome) -> CheckResult:
+def result_of(name: str, title: str, points: float, outcome: Outcome) -> CheckResult:
     """Return a check that says all that a check can say."""
     if outcome is Outcome.PASSED:
         return check(name, title, points)
@@ -89,8 +89,10 @@ def whole(secret: Outcome = Outcome.PASSED, titled: Outcome = Outcome.PASSED) ->
     """Return all of a report, as a gradebook keeps it."""
     checks = (
         check("test_halves", "Halves", 2.0),
-        told("test_odd", "Odd numbers", 1.0, titled),
-        replace(told("test_negative", "Negative numbers", 3.0, secret), duration_s=float(secret.severity)),
+        result_of("test_odd", "Odd numbers", 1.0, titled),
+        replace(
+            result_of("test_negative", "Negative numbers", 3.0, secret), duration_s=float(secret.severity)
+        ),
     )
     exercise = ExerciseResult(
         id="halving",
@@ -141,7 +143,7 @@ def visible(text: str) -> str:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_no_format_lets_a_student_tell_what_became_of_a_hidden_check(form, rendered):
+def test_no_format_reveals_the_outcome_of_a_hidden_check(form, rendered):
     student = visible if form == "gradescope" else str
     for seen in (SEEN, ALL_HIDDEN):
         texts = {student(rendered(form, whole(secret), seen)) for secret in ENDINGS}
@@ -174,7 +176,7 @@ def test_a_check_that_shows_its_title_shows_nothing_more(form, rendered):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_course_that_reveals_all_reports_as_ever(form, rendered):
+def test_a_course_that_reveals_all_changes_no_report(form, rendered):
     plain = rendered(form, RICH, {})
     assert plain == rendered(form, RICH, {exercise.id: Seen() for exercise in RICH.exercises})
     for report in (RICH, whole(Outcome.FAILED)):
@@ -209,7 +211,7 @@ def test_where_all_is_hidden_nothing_is_claimed(rendered):
 
 
 @pytest.mark.parametrize("seen", [SEEN, ALL_HIDDEN])
-def test_a_module_that_does_not_load_is_told_and_counts_as_shown(seen, rendered):
+def test_a_module_that_does_not_load_is_reported_and_counts_as_shown(seen, rendered):
     loads_not = replace(
         whole().exercises[0],
         outcome=Outcome.RAISED,
@@ -467,7 +469,7 @@ def test_a_suite_says_what_its_marks_say(root):
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "told"),
+    ("name", "old", "new", "words"),
     [
         ("module", "import torch\n", f"import torch\n\npytestmark = {MARKED[1:]}\n", "where nobody reads it"),
         ("named", MARKED, "@SECRET", "where nobody reads it"),
@@ -475,12 +477,12 @@ def test_a_suite_says_what_its_marks_say(root):
         ("twice", MARKED, f'{MARKED}\n@pytest.mark.reveal("title")', "two marks for what it reveals"),
     ],
 )
-def test_a_mark_that_only_pytest_would_find_is_refused(root, name, old, new, told):
+def test_a_mark_that_only_pytest_would_find_is_refused(root, name, old, new, words):
     """What is shown is decided without running a suite: a mark it cannot read would show what it was to hide."""
     suite = "solutions/halving/test_halving.py"
     change(root, suite, old, new)
     change(root, suite, "import torch\n", f"import torch\nSECRET = {MARKED[1:]}\n")
-    with pytest.raises(DocumentError, match=told):
+    with pytest.raises(DocumentError, match=words):
         collected(root, name)
 
 
@@ -615,14 +617,14 @@ def test_what_watch_shows(grade):
     harmless(text)
 
 
-def test_a_class_is_kept_whole_and_told_what_it_may_see(grade, tmp_path, root):
+def test_a_class_is_stored_whole_and_shown_what_it_may_see(grade, tmp_path, root):
     handed_in = tmp_path / "handed-in"
     for name, code in (("ada", RIGHT), ("bob", PARTLY)):
         (handed_in / name).mkdir(parents=True)
         (handed_in / name / "halving.py").write_text(code, encoding="utf-8")
-    told = grade("class", handed_in, "--gradebook", "course.db", "--reports", "reports")
-    assert "6 of 6" in told
-    assert "3 of 6" in told
+    output = grade("class", handed_in, "--gradebook", "course.db", "--reports", "reports")
+    assert "6 of 6" in output
+    assert "3 of 6" in output
     for name in ("ada", "bob"):
         text = (grade.work / "reports" / f"{name}.json").read_text(encoding="utf-8")
         harmless(text)
@@ -634,7 +636,7 @@ def test_a_class_is_kept_whole_and_told_what_it_may_see(grade, tmp_path, root):
     assert "0 of 2 students would change" in grade("regrade", "course.db", "--dry-run")
 
 
-def test_a_mark_nobody_knows_stops_grading_before_anything_is_shown(grade, root):
+def test_an_unknown_mark_stops_grading_before_anything_is_shown(grade, root):
     grade.write(PARTLY)
     change(root, "solutions/halving/test_halving.py", '"nothing"', '"nothin"')
     assert "test_halving.py:22:2" in grade(code=4)
@@ -662,9 +664,9 @@ def test_the_schema_of_a_course_is_named_by_the_page_that_shows_one():
     (written,) = re.findall(
         r"```yaml\n(# yaml-language-server: \$schema=schemas/course\.json\n[^`]+)```", page
     )
-    told = yaml.safe_load(written)
-    assert set(told) == {"title", "reveal"}
-    catalog.CourseDocument.model_validate(told)
+    document = yaml.safe_load(written)
+    assert set(document) == {"title", "reveal"}
+    catalog.CourseDocument.model_validate(document)
 
 
 def test_replay_shows_no_more_than_the_report(grade):

@@ -69,7 +69,7 @@ def write(folder: Path, **texts: str) -> None:
 
 @pytest.fixture
 def differ(tmp_path) -> Callable[..., Changes]:
-    """Tell what a change to a workspace of three exercises means. `pooling` imports `sizes`, and that `deep.inner`."""
+    """Return what a change to a workspace of three exercises changes. `pooling` imports `sizes`, and that `deep.inner`."""
     write(
         tmp_path,
         exercises__pooling__py="import sizes\n",
@@ -77,7 +77,7 @@ def differ(tmp_path) -> Callable[..., Changes]:
         exercises__lenet__py="from pooling import max_pool2d\n",
         exercises__sizes__py="from deep.inner import one\n",
         exercises__deep__inner__py="one = 1\n",
-        exercises__alone__py="nobody = 'imports me'\n",
+        exercises__alone__py="unused = 1\n",
         answers__pooling__yaml="quiz: pooling\n",
     )
     chosen = [e for e in REAL_COURSE.exercises if e.id in ("pooling", "relu", "lenet")]
@@ -109,13 +109,13 @@ def test_a_file_is_graded_for_everything_that_imports_it_however_far(differ, tmp
     assert differ(lambda: write(tmp_path, **{name: "import sizes\nnew = 2\n"})) == expect(exercises, path)
 
 
-def test_a_helper_that_nobody_imports_is_no_reason_to_grade(differ, tmp_path):
-    assert not differ(lambda: write(tmp_path, exercises__alone__py="nobody = 'still'\n"))
+def test_a_helper_that_is_not_imported_causes_no_grading(differ, tmp_path):
+    assert not differ(lambda: write(tmp_path, exercises__alone__py="unused = 2\n"))
     assert not differ(lambda: write(tmp_path, exercises__new__py="x = 1\n"))
     assert not differ(lambda: write(tmp_path, notes__py="x = 1\n", exercises__notes__txt="x"))
 
 
-def test_the_init_of_a_package_is_relied_on_too(differ, tmp_path):
+def test_an_exercise_depends_on_the_init_of_a_package(differ, tmp_path):
     path = tmp_path / "exercises" / "deep" / "__init__.py"
     assert differ(lambda: path.write_text("x = 1\n")) == expect("pooling lenet", "exercises/deep/__init__.py")
 
@@ -159,7 +159,7 @@ def test_a_save_by_rename_is_a_save(differ, tmp_path):
     assert differ(save) == expect("relu", "exercises/relu.py")
 
 
-def test_files_that_go_and_come_are_changes(differ, tmp_path):
+def test_deleted_and_new_files_are_changes(differ, tmp_path):
     relu, sizes = tmp_path / "exercises" / "relu.py", tmp_path / "exercises" / "sizes.py"
     assert differ(relu.unlink) == expect("relu", "exercises/relu.py")
     assert differ(sizes.unlink) == expect("pooling lenet", "exercises/sizes.py")
@@ -221,7 +221,7 @@ def test_saves_are_noticed(noticed, tmp_path):
             noticed.get()
 
 
-def test_folders_that_are_put_back_are_watched_again(noticed, tmp_path):
+def test_folders_that_are_restored_are_watched_again(noticed, tmp_path):
     shutil.rmtree(tmp_path / "exercises")
     noticed.get(timeout=LIMIT_S)
     before = file_events.signature(tmp_path)
@@ -247,7 +247,7 @@ def test_where_events_fail_it_polls(tmp_path, monkeypatch):
     assert list(found) == []
 
 
-def test_a_file_is_looked_at_when_it_rests(tmp_path, monkeypatch):
+def test_a_file_is_read_when_it_is_stable(tmp_path, monkeypatch):
     """A file that grows is one change, not many."""
     states = iter([frozenset("a"), frozenset("b"), frozenset("c"), frozenset("d"), frozenset("d")])
     seen = []
@@ -286,7 +286,7 @@ def test_a_session_grades_what_changed_and_nothing_twice(session, tmp_path):
     assert session.next_after("scaling") == "scaling"
 
 
-def test_a_newer_save_does_not_wait_for_code_that_hangs_and_drops_what_comes_of_it(session, tmp_path):
+def test_a_newer_save_does_not_wait_for_code_that_hangs_and_drops_its_result(session, tmp_path):
     session, ended = session
     write(tmp_path, exercises__scaling__py=f"{REFERENCE}\n\ndef double(x):\n    while True: pass\n")
     hangs = session.catch_up()
@@ -302,7 +302,7 @@ def test_a_newer_save_does_not_wait_for_code_that_hangs_and_drops_what_comes_of_
     assert session.is_done("scaling")
 
 
-def test_a_file_that_is_away_for_a_moment_was_not_deleted(session, tmp_path, monkeypatch):
+def test_a_file_that_is_missing_for_a_moment_was_not_deleted(session, tmp_path, monkeypatch):
     session, ended = session
     session.catch_up()
     session.take(ended.get(timeout=LIMIT_S))
@@ -316,7 +316,7 @@ def test_a_file_that_is_away_for_a_moment_was_not_deleted(session, tmp_path, mon
     assert ended.get(timeout=LIMIT_S).exercises[0].outcome is Outcome.NOT_ATTEMPTED
 
 
-def test_our_own_failure_is_handed_over(session, monkeypatch):
+def test_an_error_in_the_grader_is_reported(session, monkeypatch):
     session, ended = session
     monkeypatch.setattr(attempt, "carry_out", lambda *_: 1 / 0)
     session.catch_up()
@@ -459,14 +459,14 @@ def terminal(workspace) -> Iterator[Terminal]:
 @pytest.mark.parametrize("colored", [False, True])
 @pytest.mark.parametrize("width", [40, 60, 80, 100])
 def test_the_line_of_keys_is_one_line_and_says_how_to_leave(capsys, width, colored):
-    """One that wraps would leave its first half on the screen for good."""
+    """A wrapped line would leave its first half on the screen."""
     screen = Screen(Style(width=width, color=colored), is_terminal=True, has_keys=True)
     for focus, following in (("output_size", "normalization"), ("relu", "pooling"), (None, None)):
         screen.keys(focus, following)
         line = click.unstyle(capsys.readouterr().out).lstrip("\r")
         assert len(line) < width
         assert re.search(r"\bq\b", line)
-    assert "l list" in line  # without an exercise there is room at any width
+    assert "l list" in line  # without an exercise it fits at any width
 
 
 KEYS = "\x1b[1mq\x1b[0m quit"
@@ -539,7 +539,7 @@ def test_an_error_leaves_the_terminal_as_it_was(workspace):
     try:
         opened.see(KEYS)
         shutil.rmtree(workspace.parent / "course" / "exercises")
-        opened.press("r")  # there is no stub to compare with: told, and it goes on
+        opened.press("r")  # there is no stub to compare with: that is said, and it goes on
         opened.see("any other key no")
         opened.press("y")
         opened.see("cannot be reset")
@@ -551,7 +551,7 @@ def test_an_error_leaves_the_terminal_as_it_was(workspace):
     assert (workspace / "exercises" / "scaling.py").read_text(encoding="utf-8") == WRONG
 
 
-def test_stopped_it_gives_the_terminal_back_and_takes_it_again(tmp_path):
+def test_stopping_restores_the_terminal_and_continuing_takes_it_again(tmp_path):
     """Ctrl-Z, as a shell with job control sees it."""
     if sys.platform == "win32":
         pytest.skip("there are no signals")
