@@ -1,18 +1,19 @@
-"""What grading a class costs: rates, memory, and one submission that hangs, beside the aims and the alternatives.
+"""The cost of grading a class: rates, memory and one submission that hangs, compared with targets and alternatives.
 
     python benchmarks/class.py [--sizes 100 1000 10000] [--exercise relu] [--wrong 0.1] [--jobs 2] [--rounds 3]
                                [--sample 12] [--peers] [--peer-python PATH]
 
-The class is generated: every submission is the reference of one exercise with a comment of its own, so that no two have
-the same result in the cache, and one in ten has a known mistake, each time another.
+The class is generated: every submission is the reference of one exercise with a comment of its own, so that no two share
+a result in the cache, and one in ten has a known mistake, each time a different one.
 
-Ours is the command that an instructor runs, `grade class FOLDER --gradebook FILE`. Its start-up is what a class of one
-takes; "past start-up" is the time of a class less that, shared among the others. The alternatives take their turns with
-it in each round, on the smallest class: a fresh pytest for each of `--sample` submissions, and a bare fork for each
-(plain.py). The largest classes are run once: they are their own average.
+What is measured is the command that an instructor runs, `grade class FOLDER --gradebook FILE`. Its start-up is the time
+of a class of one; "past start-up" is the time of a class minus the start-up, divided by the number of other submissions.
+The alternatives run alternately with it in each round, on the smallest class: a fresh pytest for each of `--sample`
+submissions, and a bare fork for each (plain.py). The largest classes are run once, since their time is an average
+already.
 
-Memory is the PSS of all processes of a run (shared pages are divided among those who share them), read again and again.
-Reading it takes 20 ms, so where rates are told it is read in another run, or every other second.
+Memory is the PSS of all processes of a run (shared pages are divided among the processes that share them), sampled
+repeatedly. A sample takes 20 ms, so it is taken in a separate run from the rates, or every other second.
 """
 
 import argparse
@@ -40,8 +41,8 @@ from grader.core.model import Exercise
 from grader.course.known_mistakes import read_mistakes
 
 OFTEN = 200  # classes up to this size are graded in every round
-OFTEN_S, SELDOM_S = 0.2, 2.0  # how often memory is read, in small classes and in large ones
-ENOUGH = 5  # readings in a quarter of a run, to tell whether memory grows
+OFTEN_S, SELDOM_S = 0.2, 2.0  # sampling interval of memory, in small classes and in large ones
+ENOUGH = 5  # samples in a quarter of a run, below which growth is not reported
 HANGING = 20  # the size of the class in which one submission hangs
 MIB = 2**20
 
@@ -54,15 +55,15 @@ class Run:
     samples: tuple[tuple[float, int], ...]
 
     def peak_mib(self) -> float:
-        """Return the most that was read."""
+        """Return the largest sample."""
         return max((size for _, size in self.samples), default=0) / MIB
 
     def typical_mib(self, after_s: float) -> float:
-        """Return the median past the start-up."""
+        """Return the median of the samples past the start-up."""
         return statistics.median(self._past(after_s)) / MIB
 
     def growth(self, after_s: float) -> str:
-        """Return the median of the last quarter less that of the first, or that it was read too seldom to tell."""
+        """Return the median of the last quarter minus that of the first, or "too short" for too few samples."""
         sizes = self._past(after_s)
         quarter = len(sizes) // 4
         if quarter < ENOUGH:
@@ -76,7 +77,7 @@ class Run:
 
 @dataclass(slots=True, kw_only=True)
 class Bench:
-    """What is measured with, and where."""
+    """The settings of the benchmark, and the classes that it has generated."""
 
     exercise: Exercise
     wrong: float
@@ -96,16 +97,16 @@ class Bench:
     def grade(
         self, handed_in: Path, book: Path | None = None, *, jobs: int | None = None, every_s: float = 0.0
     ) -> Run:
-        """Run `grade class` with a gradebook of its own, which is thrown away unless it is given.
+        """Run `grade class` with a new gradebook, which is deleted unless `book` names it.
 
-        Its memory is read every so many seconds, if any.
+        Memory is sampled every `every_s` seconds; 0 for never.
         """
-        kept = book or self.folder / "thrown-away.db"
+        kept = book or self.folder / "deleted-later.db"
         try:
             return grade_class(handed_in, kept, jobs or self.jobs, every_s)
         finally:
             if book is None:
-                for path in self.folder.glob("thrown-away.db*"):
+                for path in self.folder.glob("deleted-later.db*"):
                     path.unlink()
 
 
@@ -126,7 +127,7 @@ def generate(folder: Path, exercise: Exercise, count: int, wrong: float) -> None
 
 
 def grade_class(handed_in: Path, book: Path, jobs: int, every_s: float) -> Run:
-    """Run the command, and check that it graded everybody."""
+    """Run the command, and check that it graded every submission."""
     command = [
         sys.executable,
         "-m",
@@ -145,12 +146,12 @@ def grade_class(handed_in: Path, book: Path, jobs: int, every_s: float) -> Run:
     *_, last = done.stdout.splitlines()
     whole = sum(1 for _ in handed_in.iterdir())
     if not last.startswith(f"{whole} of {whole} submissions graded"):
-        raise RuntimeError(f"`grade class` did not grade everybody: {last}")
+        raise RuntimeError(f"`grade class` did not grade every submission: {last}")
     return Run(seconds=seconds, samples=tuple(sampler.samples))
 
 
 def results(book: Path) -> dict[str, list[tuple[str, str]]]:
-    """Return what each student's checks came to."""
+    """Return the outcomes of each student's checks."""
     with Gradebook(book) as opened:
         return {
             attempt.student: [(c.id, str(c.outcome)) for e in attempt.report.exercises for c in e.checks]
@@ -158,23 +159,23 @@ def results(book: Path) -> dict[str, list[tuple[str, str]]]:
         }
 
 
-# --- what is measured
+# --- measurements
 
 
 @dataclass(slots=True)
 class Rates:
-    """Seconds of what takes turns in each round."""
+    """The times in seconds of each round, and the memory of a second job."""
 
     start_up: list[float] = field(default_factory=list)
     pytest: list[float] = field(default_factory=list)
-    ours: list[float] = field(default_factory=list)
+    convgrader: list[float] = field(default_factory=list)
     fork: list[float] = field(default_factory=list)
-    ours_right: list[float] = field(default_factory=list)
+    convgrader_right: list[float] = field(default_factory=list)
     further_mib: list[float] = field(default_factory=list)
 
 
 def take_turns(bench: Bench, size: int, sample: int, rounds: int) -> Rates:
-    """Measure ours and its alternatives, the one after the other, so that a noisy neighbour hits all of them."""
+    """Measure `grade class` and the alternatives alternately, so that other load on the machine affects all of them."""
     rates = Rates()
     mixed, right = bench.class_of(size), bench.class_of(size, 0.0)
     plain = plain_copies(bench, mixed, sample)
@@ -183,16 +184,16 @@ def take_turns(bench: Bench, size: int, sample: int, rounds: int) -> Rates:
         start_up = bench.grade(bench.class_of(1)).seconds
         rates.start_up.append(start_up)
         rates.pytest.append(pytest_each(plain, bench.jobs) / len(plain))
-        rates.ours.append(past(bench.grade(mixed), start_up, size))
+        rates.convgrader.append(past(bench.grade(mixed), start_up, size))
         rates.fork.append(fork_each(bench.exercise, sorted(right.iterdir()), bench.jobs) / size)
-        rates.ours_right.append(past(bench.grade(right), start_up, size))
+        rates.convgrader_right.append(past(bench.grade(right), start_up, size))
         one, two = (bench.grade(mixed, jobs=jobs, every_s=OFTEN_S).typical_mib(start_up) for jobs in (1, 2))
         rates.further_mib.append(two - one)
     return rates
 
 
 def past(run: Run, start_up: float, size: int) -> float:
-    """Return the seconds of each submission past the start-up, which the first one is counted to."""
+    """Return the seconds of each submission past the start-up, which includes the first one."""
     return (run.seconds - start_up) / (size - 1)
 
 
@@ -208,7 +209,7 @@ def plain_copies(bench: Bench, handed_in: Path, sample: int) -> list[Path]:
 
 
 def size_rows(bench: Bench, sizes: Sequence[int], start_up: float, rounds: int) -> Iterator[str]:
-    """Yield a row for each size of a class: time, memory, and what running it again costs."""
+    """Yield a row for each size of a class: time, memory, and the time of a second, unchanged run."""
     for size in sizes:
         book = bench.folder / f"{size}.db"
         graded = bench.class_of(size)
@@ -225,8 +226,8 @@ def size_rows(bench: Bench, sizes: Sequence[int], start_up: float, rounds: int) 
         )
 
 
-def our_row(bench: Bench, rounds: int) -> str:
-    """Return ours as peers are measured: with its start-up, which ten submissions share."""
+def convgrader_row(bench: Bench, rounds: int) -> str:
+    """Return the row of convgrader measured as the peers are: with its start-up, which ten submissions share."""
     ten, one = bench.class_of(10, 0.0), bench.class_of(1)
     cold = statistics.median(bench.grade(one).seconds for _ in range(rounds))
     each = statistics.median(bench.grade(ten).seconds / 10 for _ in range(rounds))
@@ -236,7 +237,7 @@ def our_row(bench: Bench, rounds: int) -> str:
 def hanging(bench: Bench, rounds: int) -> tuple[float, float]:
     """Return the seconds that one hanging submission adds to a class, and the call limit of the exercise.
 
-    Raises AssertionError where it changes what anybody else gets.
+    Raises AssertionError where it changes the results of another submission.
     """
     sound = bench.class_of(HANGING)
     hangs = bench.folder / "hangs"
@@ -254,11 +255,11 @@ def hanging(bench: Bench, rounds: int) -> tuple[float, float]:
         hung = got.pop(victim.name)
         expected.pop(victim.name)
         assert "time_limit" in {outcome for _, outcome in hung}, "nothing hung"
-        assert got == expected, "what others got has changed"
+        assert got == expected, "the results of other submissions have changed"
     return statistics.median(added), bench.exercise.limits.call_limit_s
 
 
-# --- what is printed
+# --- output
 
 
 def main() -> None:
@@ -283,7 +284,7 @@ def main() -> None:
         )
         print(
             "\n| submissions | whole | each, past start-up | a second | peak PSS | median PSS "
-            "| last quarter less first | again, unchanged | ... to the first | ... each | gradebook, each |"
+            "| last quarter minus first | again, unchanged | ... to the first | ... each | gradebook, each |"
         )
         print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|", flush=True)
         print_lines(size_rows(bench, given.sizes, start_up, given.rounds))
@@ -296,8 +297,8 @@ def main() -> None:
             print_lines(
                 peer_rows(bench.exercise, ten, Path(folder), given.peer_python, given.jobs, given.rounds)
             )
-            print_lines(our_row(bench, given.rounds))
-    print(f"\nAll of it took {(time.monotonic() - began) / 60:.0f} minutes.")
+            print_lines(convgrader_row(bench, given.rounds))
+    print(f"\nThe benchmark took {(time.monotonic() - began) / 60:.0f} minutes.")
 
 
 def arguments() -> argparse.Namespace:
@@ -306,37 +307,35 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[100, 1000, 10_000], help="submissions in a class"
     )
-    parser.add_argument("--exercise", default="relu", help="what is handed in")
+    parser.add_argument("--exercise", default="relu", help="the exercise that is handed in")
     parser.add_argument(
         "--wrong", type=float, default=0.1, help="share of the submissions with a known mistake"
     )
-    parser.add_argument(
-        "--jobs", type=int, default=2, help="gradings side by side, ours and the alternatives'"
-    )
-    parser.add_argument("--rounds", type=int, default=3, help="runs of which the median is taken")
+    parser.add_argument("--jobs", type=int, default=2, help="parallel gradings, also of the alternatives")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the median is reported")
     parser.add_argument("--sample", type=int, default=12, help="submissions that a fresh pytest is run on")
     parser.add_argument(
         "--peers", action="store_true", help="measure other graders, where they are installed"
     )
     parser.add_argument(
-        "--peer-python", type=Path, default=Path(sys.executable), help="the Python they are in"
+        "--peer-python", type=Path, default=Path(sys.executable), help="the Python they are installed in"
     )
     return parser.parse_args()
 
 
 def rate_rows(rates: Rates, bench: Bench) -> Iterator[str]:
-    """Yield the table of rates: figures beside aims."""
+    """Yield the table of rates and their targets."""
     middle = statistics.median
-    faster = middle(theirs / ours for theirs, ours in zip(rates.pytest, rates.ours, strict=True))
-    dearer = middle(ours / bare for ours, bare in zip(rates.ours_right, rates.fork, strict=True))
-    yield "| what | figure | aim |"
+    faster = middle(theirs / own for theirs, own in zip(rates.pytest, rates.convgrader, strict=True))
+    dearer = middle(own / bare for own, bare in zip(rates.convgrader_right, rates.fork, strict=True))
+    yield "| what | figure | target |"
     yield "|---|---:|---:|"
     yield f"| start-up: a class of one | {middle(rates.start_up):.3g} s | |"
     yield f"| a fresh pytest for each, {bench.jobs} at once: each | {middle(rates.pytest) * 1000:.4g} ms | |"
-    yield f"| convgrader, past start-up: each | {middle(rates.ours) * 1000:.3g} ms | |"
+    yield f"| convgrader, past start-up: each | {middle(rates.convgrader) * 1000:.3g} ms | |"
     yield f"| ... its rate, in rates of a fresh pytest | {faster:.3g} | 16 or more |"
     yield f"| a bare fork for each, right ones: each | {middle(rates.fork) * 1000:.3g} ms | |"
-    yield f"| convgrader, right ones: each | {middle(rates.ours_right) * 1000:.3g} ms | |"
+    yield f"| convgrader, right ones: each | {middle(rates.convgrader_right) * 1000:.3g} ms | |"
     yield f"| ... its time, in times of a bare fork | {dearer:.3g} | 2 or less |"
     yield f"| a second job side by side | {middle(rates.further_mib):.3g} MiB | 30 MB or less |"
 

@@ -1,11 +1,11 @@
 """Other graders on the same submissions and checks, where they are installed.
 
-gradescope-utils, check50, otter-grader and nbgrader are known.
+gradescope-utils, check50, otter-grader and nbgrader are supported.
 
-They get our suite through a wrapper each: every check calls the same test function with the student's module, in a
-fresh process for each submission (check50: for each check), as they do by themselves. Diagnosis, isolation and the
-smallest failing call have no like there. For nbgrader a submission is a notebook: the student's file is one cell, each
-check another; each notebook is a course of its own, so that several can be graded at once.
+Each runs the suite through a wrapper: every check calls the same test function with the student's module, in a fresh
+process for each submission (check50: for each check), as is its default. Diagnosis, isolation and the smallest failing
+call have no equivalent there. For nbgrader a submission is a notebook: the student's file is one cell, each check
+another; each notebook is a course of its own, so that several can be graded at once.
 
     python -m venv peers
     peers/bin/pip install -c constraints.txt torch pytest hypothesis msgspec pydantic pyyaml gradescope-utils \
@@ -39,7 +39,7 @@ from grader.grading.engine.suite.plugin import seed_of
 
 
 def run(test, student):
-    """Call a check of the suite as our own plugin does."""
+    """Call a check of the suite as the grader's plugin does."""
     student.changed_inputs = list
     offered = {{"student": student, "rng": torch.Generator().manual_seed(seed_of(0, test))}}
     function = getattr({suite}, test)
@@ -116,9 +116,9 @@ print("passed".upper())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Another grader: the module that tells it is there, what sets a folder up for it, and what grades that folder.
+    """Another grader: a module that shows it is installed, a function that prepares a folder, and its command.
 
-    `passed` is what its `results` say once for each check that passed.
+    `passed` is a text that its `results` file holds once for each check that passed.
     """
 
     name: str
@@ -165,22 +165,22 @@ def _nbgrader(folder: Path, exercise: Exercise, tests: list[str], python: Path) 
 
 
 def _beside(python: Path) -> dict[str, str]:
-    """Return a path on which the tools beside a Python are found: nbgrader calls alembic by its name."""
+    """Return a PATH that holds the tools of a Python environment: nbgrader runs alembic by name."""
     return {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def _cell(name: str, source: str, *, solution: bool = False, points: int = 0) -> dict[str, object]:
-    """Return a cell of a notebook: one that the student writes, or one that is worth points."""
-    told = {
+    """Return a notebook cell: one that the student writes, or one that is worth points."""
+    metadata = {
         "schema_version": 3,
         "grade_id": name,
         "solution": solution,
         "locked": not solution,
         "task": False,
     }
-    told |= {"grade": not solution} | ({"points": points} if points else {})
+    metadata |= {"grade": not solution} | ({"points": points} if points else {})
     return {
-        "cell_type": "code", "id": name.replace("_", "-")[:64], "metadata": {"nbgrader": told}, "source": source,
+        "cell_type": "code", "id": name.replace("_", "-")[:64], "metadata": {"nbgrader": metadata}, "source": source,
         "outputs": [], "execution_count": None,
     }  # fmt: skip
 
@@ -225,7 +225,7 @@ PEERS = (
 def peer_rows(
     exercise: Exercise, submissions: Sequence[Path], folder: Path, python: Path, jobs: int, rounds: int
 ) -> Iterator[str]:
-    """Yield a row for each peer: one submission cold, and the seconds of each of a class, `jobs` at once."""
+    """Yield a row for each peer: the time of one cold submission, and of each of a class with `jobs` in parallel."""
     for peer in PEERS:
         known = [str(python), "-c", f"import {peer.module}"]
         if subprocess.run(known, check=False, capture_output=True).returncode:
@@ -243,7 +243,7 @@ def peer_rows(
 
 
 def _prepared(peer: Peer, exercise: Exercise, submission: Path, folder: Path, python: Path) -> Path:
-    """Return a folder that holds a submission and what the peer grades it with."""
+    """Return a folder with a submission and the files that the peer needs to grade it."""
     shutil.copytree(submission, folder)
     suite = f"test_{exercise.id}"
     text = (exercise.folder / f"{suite}.py").read_text(encoding="utf-8")
@@ -255,7 +255,10 @@ def _prepared(peer: Peer, exercise: Exercise, submission: Path, folder: Path, py
 
 
 def _seconds(peer: Peer, command: Sequence[str], folders: Sequence[Path], jobs: int) -> float:
-    """Return the seconds that a peer takes for these right submissions. Raises where it passes no check of one."""
+    """Return the seconds that a peer takes for these right submissions.
+
+    Raises RuntimeError where none of the checks of a submission passes.
+    """
 
     def run(folder: Path) -> None:
         results = folder / peer.results

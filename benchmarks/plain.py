@@ -1,8 +1,8 @@
-"""Baselines: an exercise's suite run on a submission with no grader between them.
+"""Baselines: an exercise's suite run on a submission without a grader.
 
-`write_plain_suite` sets it up for a plain pytest. `python benchmarks/plain.py EXERCISE JOBS FOLDER ...` is the least
-that grading in a process of its own can cost: one warm process forks a child for each submission, `JOBS` at once,
-which imports the module and calls every test. It prints the seconds that took, past its start-up.
+`write_plain_suite` prepares it for a plain pytest. `python benchmarks/plain.py EXERCISE JOBS FOLDER ...` is a lower
+bound for grading each submission in its own process: one warm process forks a child for each, `JOBS` in parallel, which
+imports the module and calls every test. It prints the seconds this took, without the start-up.
 """
 
 import gc
@@ -30,7 +30,7 @@ from grader.grading.engine.suite.plugin import seed_of
 @pytest.fixture
 def student():
     import {exercise}
-    {exercise}.changed_inputs = list  # the only thing these suites ask of `student` that a module does not have
+    {exercise}.changed_inputs = list  # the only attribute of `student` that these suites use and a module lacks
     return {exercise}
 
 
@@ -39,7 +39,7 @@ def rng(request):
     return torch.Generator().manual_seed(seed_of(0, request.node.name))
 """
 INI = "[pytest]\nmarkers =\n  points\n  requires\n  reveal\n"
-# Without the plugins that happen to be installed here: Hypothesis's alone takes a second, and nobody needs it.
+# Without installed plugins, which no plain suite needs: Hypothesis's alone takes a second to load.
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--disable-plugin-autoload"]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -53,7 +53,7 @@ def exercise_of(name: str) -> Exercise:
 
 
 def write_plain_suite(folder: Path, exercise: Exercise) -> None:
-    """Set the suite of an exercise up as a test of the module beside it."""
+    """Write the suite of an exercise as a test of the module in the same folder."""
     name = f"test_{exercise.id}.py"
     suite = (exercise.folder / name).read_text(encoding="utf-8")
     texts = {name: suite, "conftest.py": CONFTEST.format(exercise=exercise.id), "pytest.ini": INI}
@@ -62,7 +62,7 @@ def write_plain_suite(folder: Path, exercise: Exercise) -> None:
 
 
 def pytest_each(folders: Sequence[Path], jobs: int) -> float:
-    """Return the seconds of a fresh pytest for each folder, `jobs` at once."""
+    """Return the seconds of a fresh pytest for each folder, `jobs` in parallel."""
 
     def run(folder: Path) -> None:
         done = subprocess.run(
@@ -78,14 +78,14 @@ def pytest_each(folders: Sequence[Path], jobs: int) -> float:
 
 
 def fork_each(exercise: Exercise, folders: Sequence[Path], jobs: int) -> float:
-    """Return the seconds of a bare fork for each folder, `jobs` at once, past the start of the warm process."""
+    """Return the seconds of a bare fork for each folder, `jobs` in parallel, without the start of the warm process."""
     command = [sys.executable, "-B", str(Path(__file__)), exercise.id, str(jobs), *map(str, folders)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD)
     return float(done.stdout)
 
 
 def main(name: str, jobs: int, folders: Sequence[str]) -> None:
-    """Be the warm process."""
+    """Run the warm process: fork a child for each folder, and print the seconds."""
     import torch  # noqa: PLC0415 - who imports this module for its other functions need not pay
 
     torch.set_num_threads(1)
@@ -111,7 +111,7 @@ def main(name: str, jobs: int, folders: Sequence[str]) -> None:
 def _reap() -> None:
     _, status = os.wait()
     if status:
-        raise SystemExit("A right submission did not pass the plain suite: it asks for more than a module.")
+        raise SystemExit("A right submission did not pass the plain suite, which needs more than a module.")
 
 
 def _child(name: str, folder: str, suite: ModuleType) -> None:

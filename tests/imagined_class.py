@@ -1,6 +1,6 @@
-"""An imagined class: pooling as many students would write it, each choosing for themselves how to do each step.
+"""A generated class: solutions of pooling, each with its own random choice for every step.
 
-Whoever makes the same choices writes the same code without having copied. That is what a honest class is like.
+Two students who make the same choices write the same code without copying, as in a class of independent solutions.
 """
 
 import itertools
@@ -97,7 +97,7 @@ COMMENTS = [
 
 
 def pooling(seed: int) -> str:
-    """Return the solution of one student, who makes up their own mind."""
+    """Return the solution of one student, whose choices depend on the seed only."""
     chance = random.Random(seed)
     names = {key: chance.choice(words) for key, words in NAMES.items()}
     steps = [chance.choice(options) for options in (STRIDE, PAD, SIZES, MADE, LOOP)]
@@ -122,6 +122,6 @@ def pooling(seed: int) -> str:
 
 
 def possible() -> int:
-    """Return how many solutions there are that differ in more than names."""
+    """Return the number of solutions that differ in more than names."""
     choices = (STRIDE, PAD, SIZES, MADE, LOOP, MAXIMUM, MEAN, INFINITY, GLOBAL)
     return len(list(itertools.product(*(range(len(options)) for options in choices))))

@@ -1,4 +1,4 @@
-"""The benchmark of a class runs: what it generates is distinct and graded, and its baselines agree with the grader."""
+"""The class benchmark: its submissions are distinct and graded, and its baselines agree with the grader."""
 
 import importlib
 import re
@@ -23,12 +23,12 @@ def benchmark(monkeypatch):
 
 @pytest.fixture
 def bench(benchmark, tmp_path):
-    """Return the bench of a class of which two in five make a mistake."""
+    """Return the bench of a class in which two of five submissions have a mistake."""
     exercise = benchmark.exercise_of("scaling")
     return benchmark.Bench(exercise=exercise, wrong=0.4, jobs=2, folder=tmp_path)
 
 
-def test_a_generated_class_is_graded_and_who_is_wrong_is_found(benchmark, bench, tmp_path):
+def test_a_generated_class_is_graded_and_wrong_submissions_fail(benchmark, bench, tmp_path):
     handed_in, book = bench.class_of(5), tmp_path / "kept.db"
     texts = {path.read_text("utf-8") for path in handed_in.glob("*/scaling.py")}
     assert len(texts) == 5
@@ -40,10 +40,10 @@ def test_a_generated_class_is_graded_and_who_is_wrong_is_found(benchmark, bench,
         if any(outcome != "passed" for _, outcome in checks)
     }
     assert failed == {"s00002", "s00004"}
-    assert list(tmp_path.glob("thrown-away*")) == []
+    assert list(tmp_path.glob("deleted-later*")) == []
 
 
-def test_the_rows_of_a_size_hold_figures(benchmark, bench):
+def test_the_row_of_a_size_holds_its_figures(benchmark, bench):
     (row,) = benchmark.size_rows(bench, [3], start_up=0.5, rounds=1)
     size, whole, each, rate, peak, typical, growth, again, ratio, again_each, kept = (
         cell.strip() for cell in row.strip("|").split("|")
@@ -63,11 +63,13 @@ def test_the_bare_fork_runs_the_suite(benchmark, tmp_path, monkeypatch):
     right = sorted(bench.class_of(2, 0.0).iterdir())
     assert 0 < benchmark.fork_each(relu, right, 2) < 60
     wrong = sorted(bench.class_of(2).iterdir())
-    with pytest.raises(benchmark.subprocess.CalledProcessError):  # it is for right ones, and says so
+    with pytest.raises(
+        benchmark.subprocess.CalledProcessError
+    ):  # it accepts right submissions only, and fails otherwise
         benchmark.fork_each(relu, wrong, 2)
 
 
-def test_memory_that_grows_is_told(benchmark):
+def test_growing_memory_is_reported(benchmark):
     def grown(samples):
         return benchmark.Run(seconds=1.0, samples=tuple(enumerate(samples))).growth(after_s=-1)
 

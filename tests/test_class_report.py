@@ -357,6 +357,46 @@ def test_the_terminal_shows_the_most_frequent_and_all_when_asked():
     assert short.index("Padding never wins") < short.index("Windows may overlap")
 
 
+@pytest.mark.parametrize(("lines", "cut"), [(8, 0), (9, 1)])
+def test_a_value_of_several_lines_is_cut_after_eight(lines, cut):
+    tall = replace(TENSORS, got="\n".join(map(str, range(lines))))
+    text = to_text(replace(SUMMARY, mistakes=(replace(ZERO, example=tall),)), Style())
+    assert text.count("(and more)") == cut
+
+
+@pytest.mark.parametrize(
+    ("count", "more"), [(8, None), (9, "1 more known mistake:"), (10, "2 more known mistakes:")]
+)
+def test_the_text_shows_at_most_eight_mistakes(count, more):
+    mistakes = tuple(replace(SHORT, id=f"slip-{n}", example=None) for n in range(count))
+    text = to_text(replace(SUMMARY, mistakes=mistakes), Style())
+    assert text.count("slip-") == min(count, 8)
+    assert ("more known mistake" in text) is (more is not None)
+    assert more is None or more in text
+
+
+@pytest.mark.parametrize(("count", "collapsed"), [(10, 0), (11, 0), (12, 2)])
+def test_the_page_collapses_mistakes_after_ten_unless_it_is_one(count, collapsed):
+    mistakes = tuple(replace(SHORT, id=f"slip-{n}", example=None) for n in range(count))
+    page = to_html(replace(SUMMARY, mistakes=mistakes))
+    assert (f"{collapsed} more known mistakes" in page) is (collapsed > 0)
+    assert ("1 more known mistake" in page) is False
+
+
+@pytest.mark.parametrize(("count", "more"), [(6, False), (7, True)])
+def test_the_text_shows_at_most_six_pairs(count, more):
+    text = to_text(replace(SUMMARY, similar=(ALIKE,) * count), Style())
+    assert text.count("ada and bob") == 6
+    assert ("and 1 more." in text) is more
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(89.9, "89.9 s"), (90.0, "2 min"), (5399.0, "90 min"), (5400.0, "1.5 h")]
+)
+def test_a_duration_changes_its_unit_at_90_seconds_and_90_minutes(value, text):
+    assert seconds(value) == text
+
+
 def test_a_long_value_is_cut_with_a_mark():
     tall = replace(TENSORS, got="\n".join(map(str, range(100))), expected="word " * 400)
     text = to_text(replace(SUMMARY, mistakes=(replace(ZERO, example=tall),)), Style())

@@ -37,7 +37,7 @@ SOURCES = [
 
 @pytest.fixture
 def handed_in(tmp_path) -> list[HandedIn]:
-    """Six students, each with another ending."""
+    """Six students, each with a different outcome."""
     found = []
     for n, source in enumerate(SOURCES):
         folder = tmp_path / f"student{n}"
@@ -109,7 +109,7 @@ def await_workers(address: str, count: int) -> None:
 
 
 def again(one: HandedIn, n: int) -> HandedIn:
-    """Return the same work of another student: one comment more, so that no cached result serves it."""
+    """Return the same solution for another student, with a further comment, so that no cached result is used."""
     folder = one.path.parent / f"{one.student} {n}"
     shutil.copytree(one.path, folder)
     module = folder / "exercises" / "scaling.py"
@@ -121,7 +121,7 @@ def test_processes_and_threads_give_the_same_results(course, handed_in):
     assert results(course, handed_in, "processes") == results(course, handed_in, "local")
 
 
-@pytest.mark.filterwarnings("ignore")  # distributed's own, about its sockets and its clocks
+@pytest.mark.filterwarnings("ignore")  # distributed warns about its sockets and its clocks
 def test_a_cluster_gives_the_same_results_though_a_worker_is_killed_midway(course, handed_in, cluster):
     address, workers = cluster
     await_workers(address, 2)
@@ -140,7 +140,7 @@ def test_a_cluster_gives_the_same_results_though_a_worker_is_killed_midway(cours
     assert found == {one.student: expected[one.student.split()[0]] for one in many}
 
 
-def test_nothing_is_left_running(course, handed_in):
+def test_no_warm_process_is_left(course, handed_in):
     before = _warm_processes()  # another test's warm process may be there
     results(course, handed_in[:2], "processes")
     deadline = time.monotonic() + 10
@@ -167,7 +167,7 @@ def test_processes_share_one_warm_process(course, handed_in):
     assert most == 1
 
 
-def test_a_process_that_is_killed_ends_the_run_and_the_next_goes_on(course, handed_in):
+def test_a_killed_process_ends_the_run_and_the_next_one_continues(course, handed_in):
     with Gradebook(Path(":memory:")) as book:
         with batch(course, book, "processes", 2) as run:
             ended = []
@@ -186,7 +186,7 @@ def test_a_process_that_is_killed_ends_the_run_and_the_next_goes_on(course, hand
 
 
 def _sessions(processes: set[str]) -> set[str]:
-    """Return the sessions of processes: a warm process begins one, and all that are forked from it are in it."""
+    """Return the session ids of processes: a warm process starts a session, which its children share."""
     sessions = set()
     for process in processes:
         with contextlib.suppress(OSError):
@@ -195,7 +195,7 @@ def _sessions(processes: set[str]) -> set[str]:
 
 
 def _warm_processes() -> set[str]:
-    """Return the numbers of all warm processes that run with this interpreter, whatever their parent is by now."""
+    """Return the pids of all warm processes of this interpreter, whatever their parent is by now."""
     found = set()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -215,10 +215,11 @@ def test_an_unknown_executor_is_refused_and_the_known_ones_are_named(name):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_scheduler_that_is_not_there_is_named(monkeypatch):
+def test_a_missing_scheduler_is_named(monkeypatch):
     import distributed
 
     def refuse(address: str, timeout: float) -> None:
+        assert timeout == 10.0
         raise OSError(f"Timed out trying to connect to {address} after {timeout} s")
 
     monkeypatch.setattr(distributed, "Client", refuse)
@@ -236,7 +237,7 @@ def test_a_cluster_without_workers_is_named(monkeypatch):
         def __init__(self, address: str, timeout: float) -> None: ...
 
         def wait_for_workers(self, n_workers: int, timeout: float) -> None:
-            assert n_workers == 1 <= timeout
+            assert (n_workers, timeout) == (1, 30.0)
             raise distributed.TimeoutError
 
         def close(self) -> None: ...

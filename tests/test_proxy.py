@@ -201,11 +201,8 @@ def test_a_backward_pass_answers_with_gradients(answer):
 @pytest.mark.parametrize(
     "answer",
     [None, 1.0, torch.ones(2), (torch.ones(2),), {"x": torch.ones(2)}, [1.0], [torch.ones(2), "x"], [[torch.ones(2)]], [object()]],
-    ids=str,
-)  # fmt: skip
-def test_any_other_answer_to_a_backward_pass_is_tampering(answer):
-    with pytest.raises(CallFailed, match="something other than gradients") as caught:
-        backward(answer)
+    ids=["none", "number", "tensor", "tuple", "dict", "numbers", "text", "nested", "object"],
+)
     assert caught.value.outcome is Outcome.TAMPERING
 
 

@@ -18,6 +18,7 @@ from test_statistics import RIGHT, add, report
 
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.report import similar_json, similar_text
+from grader.classroom.report.similarity_text import small_class
 from grader.classroom.similarity import Comparison, Unread
 from grader.cli.similar import similar_command
 from grader.core.errors import UsageError
@@ -64,14 +65,14 @@ def run(*arguments: object) -> str:
 
 
 def test_the_pair_is_shown_with_its_lines(gradebook):
-    told = run(gradebook)
-    assert told.startswith("Similar solutions in week4" + " " * 43 + "19 students\n")
-    assert "A lead to look at, not a verdict" in told
-    assert "  1.00  pooling  edna <b> and zed\\x1b[31m\n" in told
-    assert "best = shifted if best is None else torch.maximum(best, shifted)" in told
-    assert "unique to this pair; no other student has half of them." in " ".join(told.split())
-    assert "mal, attempt 1, pooling: it is not valid Python." in " ".join(told.split())
-    assert "dan" not in told
+    text = run(gradebook)
+    assert text.startswith("Similar solutions in week4" + " " * 43 + "19 students\n")
+    assert "A lead to look at, not a verdict" in text
+    assert "  1.00  pooling  edna <b> and zed\\x1b[31m\n" in text
+    assert "best = shifted if best is None else torch.maximum(best, shifted)" in text
+    assert "unique to this pair; no other student has half of them." in " ".join(text.split())
+    assert "mal, attempt 1, pooling: it is not valid Python." in " ".join(text.split())
+    assert "dan" not in text
 
 
 def test_the_document_holds_everything(gradebook):
@@ -87,9 +88,9 @@ def test_the_document_holds_everything(gradebook):
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_anonymous_pairs_hold_no_name_and_no_code(gradebook, form):
-    told = run(gradebook, "--anonymous", "--format", form)
-    assert len(set(re.findall(r"student \d{4}", told))) == 3  # the pair, and whose work cannot be read
-    assert not re.search(r"edna|zed|\bmal\b|shifted|2026", told)
+    text = run(gradebook, "--anonymous", "--format", form)
+    assert len(set(re.findall(r"student \d{4}", text))) == 3  # the pair, and whose work cannot be read
+    assert not re.search(r"edna|zed|\bmal\b|shifted|2026", text)
 
 
 def test_the_minimum_decides(gradebook):
@@ -131,6 +132,28 @@ def test_a_small_class_has_a_warning():
     assert "it is unclear" not in similar_text("week4", 30, [FOUND], 0.7, Style())
 
 
+@pytest.mark.parametrize(("students", "is_small"), [(19, True), (20, False)])
+def test_a_class_is_small_below_twenty_students(students, is_small):
+    assert bool(small_class(students)) is is_small
+
+
+@pytest.mark.parametrize(("pairs", "in_short"), [(10, 0), (11, 1), (30, 20), (31, 20)])
+def test_ten_pairs_are_shown_with_lines_and_twenty_more_in_short(pairs, in_short):
+    found = replace(FOUND, pairs=(ALIKE,) * pairs, found=pairs, unread=())
+    text = similar_text("w", 30, [found], 0.7, Style())
+    assert text.count("exercises/pooling.py, lines 12-13") == min(pairs, 10)
+    assert len(re.findall(r"^  0\.85  pooling", text, re.MULTILINE)) == min(pairs, 10) + in_short
+    assert ("And 1 pair less alike." in text) is (pairs > 30)
+
+
+@pytest.mark.parametrize(("count", "more"), [(6, False), (7, True)])
+def test_at_most_six_solutions_that_were_not_compared_are_named(count, more):
+    found = replace(FOUND, unread=FOUND.unread[:count])
+    text = similar_text("w", 30, [found], 0.7, Style())
+    assert text.count("it is odd") == 6
+    assert ("and 1 more." in text) is more
+
+
 def test_the_terminal_shows_the_first_pairs_and_counts_the_others():
     short, full = (
         similar_text("w", 12, [FOUND], 0.7, Style(), show_all=everything) for everything in (False, True)
@@ -163,9 +186,9 @@ def test_no_line_is_wider_than_the_terminal_with_any_text(style, everything):
 
 def test_json_of_hostile_pairs_is_ascii_and_can_be_read():
     for text in (*ATTACKS, "\ud800"):
-        told = similar_json(text, [poisoned(FOUND, text)], 0.7)
-        assert told.isascii()
-        assert json.loads(told)["format"] == "convgrader/similar/1"
+        document = similar_json(text, [poisoned(FOUND, text)], 0.7)
+        assert document.isascii()
+        assert json.loads(document)["format"] == "convgrader/similar/1"
 
 
 def test_the_command_never_imports_torch(run_without_torch, gradebook):

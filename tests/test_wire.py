@@ -250,17 +250,17 @@ def test_a_descriptor_that_was_made_nonblocking_is_made_blocking_again():
 # --- limits: the largest that is accepted, and one more
 
 
-def accessible_nodes(header: int, payload: int) -> tuple[int, int]:
+def announced(header: int, payload: int) -> tuple[int, int]:
     """Return what the first twelve bytes of a frame announce."""
     return frames._lengths(struct.pack("!4sII", b"CG1\n", header, payload))
 
 
 def test_the_sizes_of_a_frame_have_limits():
     mib = 2**20
-    assert accessible_nodes(4 * mib, 256 * mib) == (4 * mib, 256 * mib)
+    assert announced(4 * mib, 256 * mib) == (4 * mib, 256 * mib)
     for header, payload in ((4 * mib + 1, 0), (0, 256 * mib + 1)):
         with pytest.raises(ProtocolError, match="more than the limits of a frame"):
-            accessible_nodes(header, payload)
+            announced(header, payload)
 
 
 def raised(**fields):

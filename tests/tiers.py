@@ -15,9 +15,6 @@ from types import CodeType, FunctionType
 
 import pytest
 
-from grader.classroom.executors import open_executor
-from grader.cli.classes import class_command
-from grader.cli.regrade import regrade_command
 from grader.grading.dispatcher import Dispatcher
 
 TIERS = ("unit", "warm", "cold")
