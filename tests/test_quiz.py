@@ -238,7 +238,7 @@ def test_a_malformed_answer_is_reported_with_its_place_and_the_others_are_graded
 BANKS = [
     ("id: one", "id: One Item", "quizzes/first.yaml:4:9", "is not an id"),
     ("id: some", "id: one", "quizzes/first.yaml:13:9", "used twice"),
-    ("correct: true, feedback: Yes.}\n    verify", "feedback: Yes., misconception: m}\n    verify", "quizzes/first.yaml:10:7", "exactly one option must be right, and here the number is 0"),
+    ("correct: true, feedback: Yes.}\n    verify", "feedback: Yes., misconception: m}\n    verify", "quizzes/first.yaml:10:7", "exactly one option must be right, not 0"),
     (", misconception: wrong-one", "", "quizzes/first.yaml:10:10", 'needs a "misconception"'),
     ("type: numeric", "type: number", "quizzes/first.yaml:24:5", 'did you mean "numeric"?'),
     ("value: 13", "value: 42", "quizzes/first.yaml:32:17", "is right"),

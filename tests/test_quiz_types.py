@@ -502,7 +502,7 @@ def test_a_void_item_counts_for_no_student_or_gives_all_its_points(tmp_path, voi
 MALFORMED = [
     ("key: false", "key: no", '"key" must be true or false'),
     ("feedback: Count its parameters.\n    ", "", 'the key "feedback" is missing'),
-    ("correct: true, feedback: Yes.", "feedback: Yes., misconception: m", "here the number is 0"),
+    ("correct: true, feedback: Yes.", "feedback: Yes., misconception: m", "must be right, not 0"),
     ("misconception: slow", "misconcepton: slow", 'did you mean "misconception"?'),
     ("unit: KiB\n    expected", "unit: Kib\n    expected", '"Kib" is not one of the units B, KiB'),
     ("    unit: KiB\n    unit_required", "    unit_required", "can only be required where there is"),

@@ -115,7 +115,7 @@ def option_problems(options: Options, *, one: bool) -> Problems:
     yield from distinct({letter: option.text for letter, option in options.items()})
     key = right_letters(options)
     if one and len(key) != 1:
-        yield (), f"exactly one option must be right, and here the number is {len(key)}"
+        yield (), f"exactly one option must be right, not {len(key)}"
     if not key:
         yield (), "no option is right"
     if key and all(options[letter].void == "drop" for letter in key):
