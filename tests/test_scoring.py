@@ -144,7 +144,7 @@ def test_the_threshold_is_compared_exactly(
     assert scoring.meets(graded(earned(points, max_points)), percent) is met
 
 
-def test_the_threshold_is_full_marks_unless_told_otherwise() -> None:
+def test_the_threshold_is_full_marks_by_default() -> None:
     assert scoring.meets(graded(earned(4.0, 4.0)))
     assert not scoring.meets(graded(earned(3.75, 4.0)))
 

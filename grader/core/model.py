@@ -1,6 +1,6 @@
 """The records that every package shares: frozen, without behavior beyond arithmetic on their fields.
 
-A specification (Exercise) never turns into a result (ExerciseResult). Units stand in the names:
+A specification (Exercise) never turns into a result (ExerciseResult). Units are part of the names:
 `_s` seconds, `_mib` mebibytes, `_kib` kibibytes.
 """
 
@@ -200,7 +200,7 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """How much students see of the checks of an exercise: `default`, or what `own` says. `hidden` sums up the rest."""
+    """How much students see of the checks of an exercise: `default`, or what `own` says. `hidden` sums up those."""
 
     default: Reveal = Reveal.ALL
     own: dict[str, Reveal] = field(default_factory=dict)

@@ -38,7 +38,7 @@ class GradeOrder(_ControlStruct, frozen=True, kw_only=True, tag="grade"):
 
 
 class ForkOrder(_ControlStruct, frozen=True, kw_only=True, tag="fork"):
-    """Fork a worker; descriptors: its call channel, and a control channel, on which its keeper tells how it ended."""
+    """Fork a worker; descriptors: its call channel, and a control channel, on which its keeper reports how it ended."""
 
     worker: WorkerOrder
     slot: int = 0
