@@ -4,6 +4,7 @@ Also restores a stub, and keeps a copy of the file it replaces.
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Mapping
 from datetime import datetime
@@ -115,5 +116,5 @@ def reset(exercise: Exercise, folder: Path, now: datetime) -> Path | None:
 
 def _free(folder: Path, stem: str, ending: str) -> Path:
     """Return a path in `folder` that does not exist."""
-    names = [stem, *(f"{stem}-{number}" for number in range(2, 1000))]
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
     return next(path for path in (folder / f"{name}{ending}" for name in names) if not path.exists())
