@@ -27,7 +27,7 @@ Fill the stubs in `exercises/`, answer the quizzes in `answers/`, and run `grade
     grade quiz pooling    answer a quiz in the terminal, or edit answers/pooling.yaml
     grade watch           grade what changed, on every save
     grade reset relu      start again from the stub; your file is kept in backups/
-    grade solution relu   the reference solution, explained; opens after full marks
+    grade solution relu   our solution, with the reasons; opens after full marks
     grade list            all exercises and quizzes
 
 ## Exercises, in order
