@@ -291,7 +291,7 @@ def test_open_hints_are_shown_and_the_next_is_named():
 def test_full_marks_lead_to_the_reference_solution():
     assert "All 2 checks pass Batches are normalized" in page().text
     assert page().text.count("grade solution") == 1
-    assert "grade solution batchnorm shows the reference solution." in page().text
+    assert "grade solution batchnorm shows our solution." in page().text
 
 
 def test_only_the_first_failure_is_open():

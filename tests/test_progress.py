@@ -120,7 +120,7 @@ def test_a_corrupt_state_file_says_what_to_do(workspace, text):
     (workspace / ".grade" / "progress.json").write_text(text, encoding="utf-8")
     done = run("list")
     assert isinstance(done.exception, UsageError)
-    assert "Delete it: `grade` finds it all out again." in str(done.exception)
+    assert "Delete it: `grade` makes it again." in str(done.exception)
 
 
 def test_grading_goes_on_where_the_state_cannot_be_written(workspace):

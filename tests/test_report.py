@@ -528,7 +528,7 @@ freezing  Fine-tuning                                       ░░░░░░�
   ○ Not attempted yet: open exercises/freezing.py.
 
 batchnorm  Batch normalization by hand                      ████████████     4/4
-  ✓ All 2 checks pass. `grade solution batchnorm` shows the reference solution.
+  ✓ All 2 checks pass. `grade solution batchnorm` shows our solution.
 
 training  One step of training                                       not counted
 

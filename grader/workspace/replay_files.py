@@ -4,6 +4,7 @@ A file holds a fingerprint of its own text. A file that a student has changed is
 """
 
 import ast
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,10 +94,10 @@ def write(case: Case, workspace: Path) -> tuple[Path, Path | None]:
     """
     folder = workspace / FOLDER
     wanted = folder / f"{case.name}.py"
-    names = [wanted, *(folder / f"{case.name}_{number}.py" for number in range(2, 1000))]
+    others = (folder / f"{case.name}_{number}.py" for number in itertools.count(2))
     text = case.text()
     try:
-        path = next(name for name in names if _is_free(name, text))
+        path = next(name for name in itertools.chain([wanted], others) if _is_free(name, text))
         folder.mkdir(exist_ok=True)
         write_whole(path, text.encode())
     except OSError as error:

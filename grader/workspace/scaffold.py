@@ -4,6 +4,7 @@ Also restores a stub, and keeps a copy of the file it replaces.
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Mapping
 from datetime import datetime
@@ -26,7 +27,7 @@ Fill the stubs in `exercises/`, answer the quizzes in `answers/`, and run `grade
     grade quiz pooling    answer a quiz in the terminal, or edit answers/pooling.yaml
     grade watch           grade what changed, on every save
     grade reset relu      start again from the stub; your file is kept in backups/
-    grade solution relu   the reference solution, explained; opens after full marks
+    grade solution relu   our solution, with the reasons; opens after full marks
     grade list            all exercises and quizzes
 
 ## Exercises, in order
@@ -115,5 +116,5 @@ def reset(exercise: Exercise, folder: Path, now: datetime) -> Path | None:
 
 def _free(folder: Path, stem: str, ending: str) -> Path:
     """Return a path in `folder` that does not exist."""
-    names = [stem, *(f"{stem}-{number}" for number in range(2, 1000))]
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
     return next(path for path in (folder / f"{name}{ending}" for name in names) if not path.exists())
