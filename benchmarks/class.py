@@ -3,14 +3,14 @@
     python benchmarks/class.py [--sizes 100 1000 10000] [--exercise relu] [--wrong 0.1] [--jobs 2] [--rounds 3]
                                [--sample 12] [--peers] [--peer-python PATH]
 
-The class is generated: every submission is the reference of one exercise with a comment of its own, so that no two share
-a result in the cache, and one in ten has a known mistake, each time a different one.
+The class is generated: every submission is the reference of one exercise with a comment of its own, so that no two
+share a result in the cache, and one in ten has a known mistake, each time a different one.
 
 What is measured is the command that an instructor runs, `grade class FOLDER --gradebook FILE`. Its start-up is the time
-of a class of one; "past start-up" is the time of a class minus the start-up, divided by the number of other submissions.
-The alternatives run alternately with it in each round, on the smallest class: a fresh pytest for each of `--sample`
-submissions, and a bare fork for each (plain.py). The largest classes are run once, since their time is an average
-already.
+of a class of one; "past start-up" is the time of a class minus the start-up, divided by the number of further
+submissions. The alternatives run alternately with it in each round, on the smallest class: a fresh pytest for each of
+`--sample` submissions, and a bare fork for each (plain.py). The largest classes are run once, since their time is an
+average already.
 
 Memory is the PSS of all processes of a run (shared pages are divided among the processes that share them), sampled
 repeatedly. A sample takes 20 ms, so it is taken in a separate run from the rates, or every other second.

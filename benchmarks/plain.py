@@ -86,7 +86,7 @@ def fork_each(exercise: Exercise, folders: Sequence[Path], jobs: int) -> float:
 
 def main(name: str, jobs: int, folders: Sequence[str]) -> None:
     """Run the warm process: fork a child for each folder, and print the seconds."""
-    import torch  # noqa: PLC0415 - who imports this module for its other functions need not pay
+    import torch  # noqa: PLC0415 - the other functions do not need it
 
     torch.set_num_threads(1)
     exercise = exercise_of(name)

@@ -202,7 +202,10 @@ def test_a_backward_pass_answers_with_gradients(answer):
     "answer",
     [None, 1.0, torch.ones(2), (torch.ones(2),), {"x": torch.ones(2)}, [1.0], [torch.ones(2), "x"], [[torch.ones(2)]], [object()]],
     ids=["none", "number", "tensor", "tuple", "dict", "numbers", "text", "nested", "object"],
-)
+)  # fmt: skip
+def test_any_other_answer_to_a_backward_pass_is_tampering(answer):
+    with pytest.raises(CallFailed, match="something other than gradients") as caught:
+        backward(answer)
     assert caught.value.outcome is Outcome.TAMPERING
 
 
