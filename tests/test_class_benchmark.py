@@ -48,7 +48,8 @@ def test_the_row_of_a_size_holds_its_figures(benchmark, bench):
     size, whole, each, rate, peak, typical, growth, again, ratio, again_each, kept = (
         cell.strip() for cell in row.strip("|").split("|")
     )
-    assert (size, growth) == ("3", "too short")
+    assert size == "3"
+    assert re.fullmatch(r"too short|[+-]\d+\.\d MiB", growth)  # a slow machine takes enough samples
     assert float(whole.split()[0]) > float(again.split()[0]) > 0
     assert float(each.split()[0]) * float(rate) == pytest.approx(1000, rel=0.02)
     assert float(peak.split()[0]) >= float(typical.split()[0])
