@@ -67,8 +67,8 @@ def barriers(browser: "WebDriver") -> list[str]:
     return [f"{rule['id']}: {node['html'][:100]}" for rule in found["violations"] for node in rule["nodes"]]
 
 
-def accessible_nodes(browser: "WebDriver") -> list[tuple[str, str]]:
-    """Return role and name of every node that screen readers get."""
+def announced(browser: "WebDriver") -> list[tuple[str, str]]:
+    """Return role and name of everything that a screen reader announces."""
     nodes: Any = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     return [
         (node["role"]["value"], node.get("name", {}).get("value", ""))

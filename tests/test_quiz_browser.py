@@ -3,17 +3,7 @@
 from pathlib import Path
 
 import pytest
-from browsing import (
-    accessible_nodes,
-    barriers,
-    cut_off,
-    download,
-    emulate,
-    pale,
-    requested,
-    unseen_focus,
-    wait_for,
-)
+from browsing import announced, barriers, cut_off, download, emulate, pale, requested, unseen_focus, wait_for
 from test_quiz import load
 
 from grader import quiz
@@ -428,7 +418,7 @@ def test_axe_finds_a_barrier_where_there_is_one(show, bank):
 
 def test_every_control_and_every_question_has_a_name(show, bank):
     browser = show(bank)
-    nodes = accessible_nodes(browser)
+    nodes = announced(browser)
     assert [role for role, name in nodes if role in CONTROLS and not name.strip()] == []
     controls = browser.execute_script(
         "return [...document.querySelectorAll('input, select, textarea, button')].filter(part => part.checkVisibility()).length"

@@ -57,7 +57,7 @@ class Answerable(BankPart):
 
     @abstractmethod
     def problems(self, aliases: Aliases) -> Problems:
-        """Yield what is wrong although the YAML has the right form, each problem with its place."""
+        """Yield what is wrong although the YAML matches the schema, each problem with its place."""
 
     @abstractmethod
     def answer_form(self) -> str:
@@ -89,7 +89,7 @@ class Answerable(BankPart):
         return shown(value)
 
     def choice_chance(self) -> float | None:
-        """Return the share of right ones in a list to choose the answer from; None without a list."""
+        """Return the share of `choices` that are right; None where the answer is typed."""
         return None
 
     def numbers(self) -> Iterator[float]:
@@ -141,7 +141,7 @@ class Item(Answerable):
 
     @property
     def varies(self) -> bool:
-        """Tell whether anything depends on the seed."""
+        """Whether anything depends on the seed."""
         return bool(self.params) or self.shuffled_field() is not None
 
     # --- on the page
@@ -154,7 +154,7 @@ class Item(Answerable):
         """Return what the controls hold for a response that can be read, by part."""
         return {"text": shown(value)}
 
-    # --- proofs
+    # --- checks of the item, and of its key
 
     def item_problems(self, aliases: Aliases) -> Problems:
         """Yield what is wrong with the item: `problems`, and hints that cost too much."""
@@ -167,7 +167,7 @@ class Item(Answerable):
         yield from ()
 
     def answerables(self) -> Iterator[tuple[Location, Answerable]]:
-        """Yield what takes a response of its own, with its place in the item."""
+        """Yield the parts that are read and marked on their own, each with its place in the item."""
         yield (), self
 
     def empty_response(self) -> object:
@@ -180,12 +180,12 @@ class Item(Answerable):
 
     @property
     def verdict(self) -> bool | None:
-        """Whether the statement is true; None where the item is no statement."""
+        """Whether the statement of the item is true; None where it has none."""
         return None
 
     @property
     def has_computed_key(self) -> bool:
-        """Tell whether `grade check` can compute the key."""
+        """Whether `grade check` can compute the key."""
         return getattr(self, "verify", None) is not None
 
     def key_differences(self, evaluator: Evaluator) -> Problems:

@@ -22,7 +22,7 @@ class Option(BankPart):
 
     @property
     def counts_as_right(self) -> bool:
-        """Tell whether choosing it earns credit: it is right, or was found wrong and given to everybody."""
+        """Tell whether choosing it earns credit: it is right, or void with full credit."""
         return self.correct or self.void == "full"
 
 

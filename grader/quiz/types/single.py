@@ -24,7 +24,7 @@ class SingleItem(ChoiceItem):
         return read_letters(value, self.options, several=False)
 
     def mark(self, response: frozenset[str], aliases: Mapping[str, str]) -> MarkedResponse:
-        """Give all for the right option, and for one that was found wrong and given to everybody."""
+        """Give full credit for the right option, and for one that is void with full credit."""
         if any(self.options[letter].void == "full" for letter in response):
             return RIGHT
         return option_mark(self.options, response, float(response == self.key))
