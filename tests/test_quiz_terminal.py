@@ -1,4 +1,4 @@
-"""`grade quiz` in a terminal, in a pipe, and its session without either."""
+"""`grade quiz` in a terminal and in a pipe, and its session without either."""
 
 import re
 import sys
@@ -32,7 +32,7 @@ def begun(bank, **given: object) -> QuizSession:
     )
 
 
-def test_a_session_goes_forward_back_and_to_any_item(bank):
+def test_a_session_moves_forward_back_and_to_any_item(bank):
     session = begun(bank)
     assert session.item.id == "one"
     session.go_back()
@@ -191,7 +191,7 @@ def test_every_type_is_asked_in_plain_lines(tmp_path, monkeypatch):
     assert (result.points, result.problems) == (bank.max_points, ())
 
 
-def test_no_control_sequence_of_a_sheet_reaches_the_terminal(terminal, tmp_path):
+def test_control_characters_in_a_sheet_do_not_reach_the_terminal(terminal, tmp_path):
     sheet = tmp_path / "answers" / "first.yaml"
     sheet.parent.mkdir()
     sheet.write_text('quiz: first\nanswers:\n  one: "\\e[31m"\n  how-many: "4\\a2"\n', encoding="utf-8")
@@ -219,7 +219,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(terminal, tmp_
     assert long in " ".join(shown.split())
 
 
-def test_there_is_no_item_before_the_first(terminal):
+def test_before_the_first_item_there_is_none(terminal):
     assert terminal("<\nq\n").output.count("This is the first.") == 1
 
 
@@ -276,7 +276,7 @@ def test_in_a_terminal_what_is_open_is_offered_and_then_feedback(opened, tmp_pat
     assert screen.process.wait(LIMIT_S) == 0
 
 
-def test_code_has_a_color_in_a_terminal_and_backticks_without_color(opened, tmp_path):
+def test_code_is_colored_in_a_terminal_and_has_backticks_without_color(opened, tmp_path):
     path = tmp_path / "course" / "quizzes" / "first.yaml"
     path.write_text(BANK.replace("prompt: Which?", "prompt: Which `stride`?"), encoding="utf-8")
     colored = opened().see("Your answer: ")

@@ -62,7 +62,7 @@ def _item(item: Item, n: int, count: int) -> Markup:
         tag("div", prose(item.prompt_text()), id=f"{name}-prompt"),
         item.controls(name),
         form if item.shows_answer_form else NOTHING,
-        tag("p", class_="todo", role="status"),
+        tag("p", class_="said", role="status"),
         _hints(item),
         id=name,
         data_item=item.id,

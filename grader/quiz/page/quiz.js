@@ -107,7 +107,7 @@ function showState() {
     const [response, todo] = responses[set.dataset.kind](partsOf(set), set);
     if (response === undefined) open.push(n + 1);
     set.classList.toggle("done", response !== undefined);
-    setText(set.querySelector(".todo"), todo || "");
+    setText(set.querySelector(".said"), todo || "");
     show(set);
   });
   const count = fieldsets.size - open.length;
