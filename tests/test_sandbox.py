@@ -141,13 +141,13 @@ def test_killing_the_command_leaves_no_process(tmp_path):
     command = subprocess.Popen(
         [sys.executable, "-m", "grader"], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while len(below := descendants(command.pid)) < 4 and time.monotonic() < deadline:
         time.sleep(0.05)  # zygote, grading process, monitor, worker
     assert len(below) >= 4
     command.send_signal(signal.SIGKILL)
     command.wait()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while any(alive(pid) for pid in below) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not [pid for pid in below if alive(pid)]
@@ -247,7 +247,7 @@ def test_a_grading_process_that_is_killed_is_noticed_at_once_whatever_was_forked
         ended = []
         thread = threading.Thread(target=lambda: ended.extend(dispatcher.grade([slow])))
         thread.start()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not (grading := named(dispatcher).get("grade suite")) and time.monotonic() < deadline:
             time.sleep(0.01)
         for pid in grading:
@@ -263,7 +263,7 @@ def test_no_worker_comes_from_a_process_that_holds_course_content(copied):
     with Dispatcher() as dispatcher:
         thread = threading.Thread(target=lambda: list(dispatcher.grade([spinning])))
         thread.start()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not (workers := named(dispatcher).get("grade worker")) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert workers
