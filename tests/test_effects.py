@@ -1,4 +1,4 @@
-"""What a call does besides: gradients compared in one way, arguments left alone, each with its own sentence."""
+"""The other effects of a call: gradients, and arguments that must not change, each with its own sentence."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Pictures: what is taken from two tensors, which level a number has, and what a terminal draws of it."""
+"""Pictures: the plane that is selected, the level of each number, and what a terminal draws."""
 
 import math
 import re
