@@ -1,4 +1,4 @@
-"""Diagnosis: which known mistakes explain what was recorded, one or two of them, and when nothing is said."""
+"""Diagnosis: which known mistakes explain what was recorded, one or two of them, and when none is named."""
 
 import contextlib
 import sys
@@ -14,7 +14,7 @@ from grader.grading.engine.feedback import diagnosis
 from grader.grading.engine.feedback.diagnosis import Diagnoser
 from grader.grading.engine.feedback.replay import Replayer, units_of
 from grader.grading.engine.feedback.reply_equality import ComparableReply, same
-from grader.grading.engine.grading_process import _Local
+from grader.grading.engine.preparation import LocalBackend
 from grader.grading.engine.proxy import CallFailed, Conversation, Student
 from grader.sandbox.worker.service import Service
 
@@ -178,7 +178,7 @@ def case():
         segments, names = {}, {}
         student = vars(module("student", REFERENCE + source))
         for check, ask in checks.items():
-            conversation = Conversation(_Local(Service(student)))
+            conversation = Conversation(LocalBackend(Service(student)))
             with contextlib.suppress(CallFailed):
                 ask(Student(conversation))
             segments[check] = conversation.exchanges
@@ -186,10 +186,12 @@ def case():
         replayer = Replayer(dict(vars(reference)), {}, (vars(reference), vars(mistakes)))
         diagnoser = Diagnoser(replayer, list(KNOWN), units_of(segments))
 
-        def told(check: str) -> str:
+        def diagnosed(check: str) -> str:
             return "+".join(mistake.id for mistake in diagnoser.of_check(check, names[check]))
 
-        return SimpleNamespace(told=told, replayer=replayer, diagnoser=diagnoser, reference=reference)
+        return SimpleNamespace(
+            diagnosed=diagnosed, replayer=replayer, diagnoser=diagnoser, reference=reference
+        )
 
     return run
 
@@ -201,7 +203,7 @@ def module(name: str, source: str) -> ModuleType:
 
 
 def load(model, number=0.3):
-    """Give a model weights that depend on nobody's order of layers."""
+    """Give a model weights that do not depend on the order of its layers."""
     state = {name: torch.full_like(value, number) for name, value in model.state_dict().items()}
     model.load_state_dict(state | {"calls": torch.tensor(0)})
     return model
@@ -261,34 +263,34 @@ OWN_PADDING = "\ndef smooth(x, width=1):\n    x = torch.cat([x.new_zeros(width),
 
 def test_a_mistake_in_a_name_explains_the_names_that_call_it(case):
     found = case(ONE_SIDE, pads=pads, smooths=smooths)
-    assert (found.told("pads"), found.told("smooths")) == ("one-side", "one-side")
+    assert (found.diagnosed("pads"), found.diagnosed("smooths")) == ("one-side", "one-side")
 
 
 def test_a_name_that_does_not_call_the_wrong_one_is_right(case):
     found = case(
         ONE_SIDE + OWN_PADDING + "    return x.unfold(0, 2 * width + 1, 1).mean(-1)", p=pads, s=smooths
     )
-    assert (found.told("p"), found.told("s")) == ("one-side", "")
+    assert (found.diagnosed("p"), found.diagnosed("s")) == ("one-side", "")
 
 
-def test_nothing_is_told_of_a_name_that_calls_one_wrong_in_an_unknown_way(case):
-    """What a mistake of its own would explain may come from there."""
+def test_no_mistake_is_named_in_a_name_that_calls_one_wrong_in_an_unknown_way(case):
+    """What a mistake in the name itself would explain may come from the name it calls."""
     summed = OWN_PADDING + "    return x.unfold(0, 2 * width + 1, 1).sum(-1)"
-    assert case(summed, p=pads, s=smooths).told("s") == "sums"
-    assert case(ONE_SIDE + summed, p=pads, s=smooths).told("s") == "sums"
+    assert case(summed, p=pads, s=smooths).diagnosed("s") == "sums"
+    assert case(ONE_SIDE + summed, p=pads, s=smooths).diagnosed("s") == "sums"
     unknown = "\ndef pad(x, width): return 3 * x\n"
-    assert case(unknown + summed, p=pads, s=smooths).told("s") == ""
+    assert case(unknown + summed, p=pads, s=smooths).diagnosed("s") == ""
 
 
-def test_what_depends_on_chance_is_told_by_what_it_calls(case):
-    """Weights that stayed as they were drawn: the fault of the step, not of what loops over steps."""
+def test_a_result_that_depends_on_chance_is_explained_by_what_it_calls(case):
+    """Weights that stayed as they were drawn: the mistake is in the step, not in the loop over steps."""
     found = case("\ndef step(model): pass", steps=steps, fits=lambda s: s.fit().state_dict())
-    assert (found.told("steps"), found.told("fits")) == ("no-step", "no-step")
+    assert (found.diagnosed("steps"), found.diagnosed("fits")) == ("no-step", "no-step")
     alone = "\ndef fit():\n    step(Gate())\n    return Gate()"
-    assert case(alone, steps=steps, fits=lambda s: s.fit().state_dict()).told("fits") == "fits-another"
+    assert case(alone, steps=steps, fits=lambda s: s.fit().state_dict()).diagnosed("fits") == "fits-another"
 
 
-def test_what_both_call_in_one_check_is_told_apart(case):
+def test_two_names_called_in_one_check_are_distinguished(case):
     def both(student):
         student.pad(X, 1)
         student.clip(X, 0.0, 1.0)
@@ -296,24 +298,26 @@ def test_what_both_call_in_one_check_is_told_apart(case):
     found = case(
         "\ndef clip(x, low=0.0, high=1.0): return torch.relu(x)" + ONE_SIDE, both=both, c=clips, p=pads
     )
-    assert found.told("p") == "one-side"
-    assert found.told("both") == ""  # relu equals no_high only where low is 0: it does not explain the rest
+    assert found.diagnosed("p") == "one-side"
+    assert (
+        found.diagnosed("both") == ""
+    )  # relu equals no_high only where low is 0: it does not explain the rest
 
 
-def test_a_mistake_that_shows_nowhere_is_not_named(case):
+def test_a_mistake_without_a_wrong_result_is_not_named(case):
     found = case(
         "\ndef clip(x, low=0.0, high=1.0): return x.clamp(low, high) + 0", c=lambda s: s.clip(X, 0.0, 1.0)
     )
-    assert found.told("c") == ""
+    assert found.diagnosed("c") == ""
 
 
-def test_two_mistakes_that_cannot_be_told_apart_are_not_named(case):
+def test_two_mistakes_that_cannot_be_distinguished_are_not_named(case):
     source = "\ndef clip(x, low=0.0, high=1.0): return x.clamp(min=low)"
     apart, alike = torch.tensor([0.5, 1.5]), torch.tensor([0.5, 0.8])
-    assert case(source, c=lambda s: s.clip(apart, 0.0, 0.6)).told("c") == "no-high"
+    assert case(source, c=lambda s: s.clip(apart, 0.0, 0.6)).diagnosed("c") == "no-high"
     found = case(source, c=lambda s: s.clip(alike, 0.0, 0.6))
     assert [mistake.id for mistake in found.diagnoser.singles("clip")] == ["no-high", "high-ignored"]
-    assert found.told("c") == ""
+    assert found.diagnosed("c") == ""
 
 
 # --- two mistakes
@@ -323,7 +327,7 @@ def test_two_mistakes_in_two_names_of_which_one_calls_the_other(case):
     source = "\ndef pad(x, width): return torch.cat([x.new_ones(width), x, x.new_ones(width)])\n"
     source += "def smooth(x, width=1): return pad(x, width).unfold(0, 2 * width + 1, 1).sum(-1)"
     found = case(source, pads=pads, smooths=smooths)
-    assert (found.told("pads"), found.told("smooths")) == ("with-ones", "with-ones+sums")
+    assert (found.diagnosed("pads"), found.diagnosed("smooths")) == ("with-ones", "with-ones+sums")
 
 
 def test_a_class_and_a_function_that_meet_in_an_object(case):
@@ -335,7 +339,7 @@ def restart(model):
     model.calls.zero_()
 """
     found = case(source, gates=gates, restarts=restarts)
-    assert (found.told("gates"), found.told("restarts")) == ("sigmoid", "sigmoid+stays-in-eval")
+    assert (found.diagnosed("gates"), found.diagnosed("restarts")) == ("sigmoid", "sigmoid+stays-in-eval")
 
 
 def test_two_methods_of_one_class_whatever_the_order_of_its_layers(case):
@@ -343,7 +347,7 @@ def test_two_methods_of_one_class_whatever_the_order_of_its_layers(case):
         load(student.Gate())(X[:3])
 
     def counts(student):
-        model = load(student.Gate(), 0.0).eval()  # whatever squashes, the output is 0
+        model = load(student.Gate(), 0.0).eval()  # the output is 0 with any activation
         model(X[:3])
         model.state_dict()
 
@@ -359,17 +363,17 @@ class Gate(nn.Module):
         return self.out(self.into(x).sigmoid())
 """
     found = case(source, gates=gates, trains=trains, counts=counts)
-    assert found.told("gates") == "sigmoid+counts-always"
+    assert found.diagnosed("gates") == "sigmoid+counts-always"
 
 
 def test_two_mistakes_in_one_function_one_calling_the_other(case):
-    assert case(SHORT_ON_ONE_SIDE, pads=pads_long).told("pads") == "one-side+shortened"
+    assert case(SHORT_ON_ONE_SIDE, pads=pads_long).diagnosed("pads") == "one-side+shortened"
 
 
 def test_two_mistakes_of_which_one_never_shows_alone_are_not_named(case):
-    """They may well be a contrived way to describe a third."""
+    """A pair without evidence for both is as likely as a third mistake."""
     source = "\ndef pad(x, width): return 2 * torch.cat([x, x.new_zeros(width)])"
-    assert case(source, pads=pads).told("pads") == ""
+    assert case(source, pads=pads).diagnosed("pads") == ""
 
 
 def test_two_mistakes_in_one_function_that_never_meet(case):
@@ -378,16 +382,16 @@ def test_two_mistakes_in_one_function_that_never_meet(case):
         student.clip(torch.tensor([0.5, 2.0]), 0.0, 1.5)
 
     source = "\ndef clip(x, low=0.0, high=1.0): return x"
-    assert case(source, asked=asked).told("asked") == "no-low+no-high"
+    assert case(source, asked=asked).diagnosed("asked") == "no-low+no-high"
 
 
 def test_two_mistakes_that_meet_and_cannot_be_composed_are_not_named(case):
     source = "\ndef clip(x, low=0.0, high=1.0): return x"
-    assert case(source, clips=clips).told("clips") == ""
+    assert case(source, clips=clips).diagnosed("clips") == ""
 
 
 @pytest.mark.parametrize("last", ["x + 0.01", "x.double()", "x[:-1]"])
-def test_one_result_that_stays_unexplained_silences_all(case, last):
+def test_where_one_result_stays_unexplained_no_mistake_is_named(case, last):
     source = f"""
 def clip(x, low=0.0, high=1.0):
     return {last} if high == 7.0 else x
@@ -398,20 +402,20 @@ def clip(x, low=0.0, high=1.0):
         student.clip(torch.tensor([0.5, 2.0]), 0.0, 1.5)
         student.clip(torch.tensor([0.5, 2.0]), 0.0, 7.0)
 
-    assert case(source, asked=asked).told("asked") == ""
+    assert case(source, asked=asked).diagnosed("asked") == ""
 
 
 def test_several_pairs_that_explain_are_not_named(case):
     found = case(SHORT_ON_ONE_SIDE, pads=pads_long)
     twin = next(m for m in KNOWN if m.id == "shortened")
     found.diagnoser.mistakes = [*KNOWN, replace(twin, id="twin")]
-    assert found.told("pads") == ""
+    assert found.diagnosed("pads") == ""
 
 
-# --- chance, and what is bounded
+# --- random numbers, and limits
 
 
-def test_first_weights_are_chance_and_their_shapes_are_not(case):
+def test_first_weights_depend_on_chance_and_their_shapes_do_not(case):
     fresh = {"fresh": lambda s: s.Gate()(X[:3]), "gates": gates}
     source = """
 class Gate(nn.Module):
@@ -425,43 +429,43 @@ class Gate(nn.Module):
             self.calls += 1
         return self.out(torch.{squash}(self.into(x)))
 """
-    assert case(source.format(width=4, squash="sigmoid"), **fresh).told("gates") == "sigmoid"
-    assert case(source.format(width=5, squash="tanh"), **fresh).told("gates") == "wide"
-    assert case(source.format(width=6, squash="tanh"), **fresh).told("gates") == ""
+    assert case(source.format(width=4, squash="sigmoid"), **fresh).diagnosed("gates") == "sigmoid"
+    assert case(source.format(width=5, squash="tanh"), **fresh).diagnosed("gates") == "wide"
+    assert case(source.format(width=6, squash="tanh"), **fresh).diagnosed("gates") == ""
 
 
-def test_a_constant_is_no_chance(case):
+def test_a_constant_does_not_depend_on_chance(case):
     source = "\nclass Gate(Gate):\n    def forward(self, x):\n        return torch.zeros(1)"
     found = case(source, fresh=lambda s: s.Gate()(X[:3]))
-    assert found.told("fresh") == ""
+    assert found.diagnosed("fresh") == ""
 
 
 def test_pairs_end_with_their_budget_and_cost_the_same_every_time(case, monkeypatch):
     spent = []
     for _ in range(2):
         found = case(SHORT_ON_ONE_SIDE, pads=pads_long)
-        assert found.told("pads") == "one-side+shortened"
+        assert found.diagnosed("pads") == "one-side+shortened"
         spent.append(found.replayer.spent)
     assert spent[0] == spent[1]
     monkeypatch.setattr(diagnosis, "MAX_SPENT_ON_PAIRS", 3)
     found = case(SHORT_ON_ONE_SIDE, pads=pads_long)
-    assert found.told("pads") == ""
+    assert found.diagnosed("pads") == ""
     assert found.replayer.spent < spent[0]
 
 
-def test_what_is_not_written_costs_no_pairs(case):
+def test_a_function_that_is_not_written_costs_no_pairs(case):
     found = case("\ndef clip(x, low=0.0, high=1.0): raise NotImplementedError", clips=clips, pads=pads)
     for exchange in (e for unit in found.diagnoser.units for e in unit.exchanges if "clip" in unit.names):
-        # The service takes it for the student's own only in a file of the student's.
+        # The service gives this cause only to an exception from a student's file.
         object.__setattr__(exchange, "reply", structs.replace(exchange.reply, cause="not_implemented"))
-    assert found.told("clips") == ""
+    assert found.diagnosed("clips") == ""
     assert found.replayer.spent <= 2 * len(found.diagnoser.units)
 
 
 def test_replaying_leaves_every_name_as_it_was(case):
     found = case(ONE_SIDE + "def smooth(x, width=1): return x", pads=pads, smooths=smooths)
     before = dict(vars(found.reference))
-    found.told("smooths")
+    found.diagnosed("smooths")
     assert vars(found.reference) == before
     assert torch.equal(found.reference.smooth(X), module("fresh", REFERENCE).smooth(X))
 
@@ -486,7 +490,7 @@ def test_the_pairs_of_a_name_may_spend_8000_exchanges(monkeypatch, spent, is_ove
 
 @pytest.mark.parametrize(("size", "cost"), [(0, 1), (2**19 - 64, 1), (2**19, 2)])
 def test_an_exchange_of_512_kib_counts_twice(size, cost):
-    conversation = Conversation(_Local(Service({"f": lambda _: None})))
+    conversation = Conversation(LocalBackend(Service({"f": lambda _: None})))
     Student(conversation).f(torch.zeros(size // 4))
     (unit,) = units_of({"check": conversation.exchanges})
     assert Replayer({}, {}, ()).cost(unit) == cost

@@ -1,4 +1,4 @@
-"""What a call does besides: gradients compared in one way, arguments left alone, each with its own sentence."""
+"""The other effects of a call: gradients, and arguments that must not change, each with its own sentence."""
 
 import pytest
 import torch
@@ -86,7 +86,7 @@ def test_a_graph_that_was_cut_is_named_as_that():
         assert_gradient(result, scale(x, w), {"x": x})
 
 
-def test_gradients_that_change_places_show():
+def test_gradients_in_the_wrong_places_fail():
     class Swapped(torch.autograd.Function):
         @staticmethod
         def forward(_, x):
@@ -141,7 +141,7 @@ PARAMETERS = [
 
 
 @pytest.mark.parametrize(("kind", "name", "words"), PARAMETERS, ids=[words for _, _, words in PARAMETERS])
-def test_a_parameter_without_its_gradient_is_told_why(kind, name, words):
+def test_a_parameter_without_its_gradient_gets_the_reason(kind, name, words):
     model = student(Scale=Scale).Scale(kind)
     model(torch.tensor([1.0, 2.0])).sum().backward()
     with pytest.raises(Mismatch) as caught:
@@ -155,6 +155,6 @@ def test_parameters_with_their_gradients_pass():
     assert_parameter_gradients(model, {"factor": torch.tensor(3.0), "shift": torch.tensor(2.0)})
 
 
-def test_only_a_missing_result_is_asked_for_its_return():
+def test_only_a_missing_result_gets_the_hint_to_return_it():
     with pytest.raises(Mismatch, match="The gradient of x is None, where a tensor of shape"):
         assert_matches(None, torch.ones(2), what="the gradient of x")

@@ -10,7 +10,8 @@ from grader.grading.engine.feedback import counterexample
 from grader.grading.engine.feedback.assertion_code import assertion_lines
 from grader.grading.engine.feedback.literals import Unwritable, literal
 from grader.grading.engine.feedback.value_text import show, show_call
-from grader.grading.engine.grading_process import ExerciseGrading, _compared, _Local
+from grader.grading.engine.grading_process import ExerciseGrading, _compared
+from grader.grading.engine.preparation import LocalBackend
 from grader.grading.engine.proxy import CallRecord, Conversation
 from grader.grading.engine.suite.plugin import CheckRun, CheckSpec
 from grader.grading.engine.suite.small_inputs import SMALL_INPUTS
@@ -49,7 +50,7 @@ def test_a_known_mistake_is_named_however_it_is_written(grade, check, source, na
         "def double(x): return x * x + 1e-2",
         "def double(x): return (x * x).double()",
         "def double(x): return None",
-        # right in the eyes of the checks that run, and told by the small calls that follow them
+        # right in the checks that run, and found by the small calls that follow them
         "def double(x): return x * x if x.numel() % 2 == 0 else x",
     ],
 )
@@ -80,7 +81,7 @@ def test_the_same_submission_always_gets_the_same_counterexample(grade, check):
 
 
 def test_examples_are_not_drawn_from_the_sources_that_happen_to_be_loaded(monkeypatch):
-    # Hypothesis would take constants from every module outside of site-packages: ours, where we are installed to edit.
+    # Hypothesis would take constants from every module outside of site-packages: the grader's, in an editable install.
     from hypothesis import strategies
     from hypothesis.internal.conjecture import providers
 
@@ -196,7 +197,7 @@ def test_a_row_has_at_most_68_characters():
 
 
 def search(function, reference=lambda x: x) -> counterexample._Search:
-    return counterexample._Search("f", reference, Conversation(_Local(Service({"f": function}))))
+    return counterexample._Search("f", reference, Conversation(LocalBackend(Service({"f": function}))))
 
 
 def test_a_search_makes_at_most_500_calls():
@@ -235,7 +236,7 @@ def test_a_search_draws_at_most_200_calls_and_the_record_gets_30(monkeypatch):
         asked.append(x)
         return x
 
-    conversation = Conversation(_Local(Service({"f": lambda x: x})))
+    conversation = Conversation(LocalBackend(Service({"f": lambda x: x})))
     assert counterexample.smallest("f", reference, conversation) is None
     assert len(asked) == expected <= 200
     counterexample.probe("f", reference, conversation)

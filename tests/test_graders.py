@@ -1,4 +1,4 @@
-"""Grading processes: one whose submission passed grades the next, and nobody can tell from the results."""
+"""Grading processes: one whose submission passed grades the next, and that changes no result."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ from grader.core import scoring
 from grader.core.errors import InternalError
 from grader.core.model import Limits
 from grader.grading import dispatcher as dispatching
-from grader.grading import messages
+from grader.grading import messages, starters
 from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Graded, Job, NotGraded
 from grader.grading.zygote import exercise_host, host_pool
@@ -38,8 +38,8 @@ def one_after_another(side_by_side: int = 1) -> Dispatcher:
     return Dispatcher(side_by_side, many=True)
 
 
-def waiting(dispatcher: Dispatcher, count: int) -> list[int]:
-    """Return the grading processes, once there are no more than `count`: who does not wait is about to end."""
+def idle(dispatcher: Dispatcher, count: int) -> list[int]:
+    """Return the grading processes, once there are no more than `count`: one that is not idle is about to end."""
     deadline = time.monotonic() + 10
     while len(found := named(dispatcher).get("grade suite", [])) > count:
         assert time.monotonic() < deadline, found
@@ -62,24 +62,24 @@ def with_suite(job: Job, before: str, in_a_check: str) -> None:
     )
 
 
-def told(ending: Graded | NotGraded) -> Graded | NotGraded:
-    """Return all that was found, without the seconds it took."""
+def without_time(ending: Graded | NotGraded) -> Graded | NotGraded:
+    """Return the result without its durations."""
     if not isinstance(ending, Graded):
         return ending
     return structs.replace(ending, result=scoring.without_time(ending.result))
 
 
-def test_one_whose_submission_passed_grades_the_next(copied):  # noqa: F811
+def test_a_process_whose_submission_passed_grades_the_next(copied):  # noqa: F811
     _, job = copied
     with one_after_another() as dispatcher:
         assert points(dispatcher, job) == 13.0
-        first = waiting(dispatcher, 1)
+        first = idle(dispatcher, 1)
         assert [points(dispatcher, job) for _ in range(5)] == [13.0] * 5
         assert len(first) == 1
-        assert waiting(dispatcher, 1) == first
+        assert idle(dispatcher, 1) == first
 
 
-def test_one_whose_submission_did_not_pass_ends(copied):  # noqa: F811
+def test_a_process_whose_submission_did_not_pass_ends(copied):  # noqa: F811
     _, job = copied
     with one_after_another() as dispatcher:
         for bad in (
@@ -88,28 +88,28 @@ def test_one_whose_submission_did_not_pass_ends(copied):  # noqa: F811
             with_source(job, "("),
         ):
             assert points(dispatcher, job) == 13.0
-            assert len(waiting(dispatcher, 1)) == 1
+            assert len(idle(dispatcher, 1)) == 1
             assert points(dispatcher, bad) < 13.0
-            assert waiting(dispatcher, 0) == []
+            assert idle(dispatcher, 0) == []
 
 
-def test_where_one_submission_is_to_come_nobody_waits(copied):  # noqa: F811
+def test_where_one_submission_is_expected_no_process_stays(copied):  # noqa: F811
     _, job = copied
     with Dispatcher() as dispatcher:
         assert points(dispatcher, job) == 13.0
-        assert waiting(dispatcher, 0) == []
+        assert idle(dispatcher, 0) == []
 
 
-def test_one_that_waits_is_enough(copied):  # noqa: F811
+def test_only_one_idle_process_is_kept(copied):  # noqa: F811
     _, job = copied
     slow = with_source(job, "\nimport time\ntime.sleep(0.5)\n")
     with one_after_another(3) as dispatcher:
         graded = list(dispatcher.grade([slow] * 3))
         assert [one.result.points for one in graded] == [13.0] * 3
-        assert len(waiting(dispatcher, 1)) == 1
+        assert len(idle(dispatcher, 1)) == 1
 
 
-def test_what_came_before_changes_no_result(copied, dispatcher):  # noqa: F811
+def test_earlier_submissions_change_no_result(copied, dispatcher):  # noqa: F811
     _, job = copied
     noisy = with_source(
         job, "\nprint('x' * 1000)\nimport torch, random\ntorch.manual_seed(1)\nrandom.seed(2)\n"
@@ -119,7 +119,7 @@ def test_what_came_before_changes_no_result(copied, dispatcher):  # noqa: F811
     handed_in = [job, noisy, with_source(job, WRONG), job, crashing, job, noisy, in_place, job]
 
     def grade(together: Dispatcher) -> list[Graded | NotGraded]:
-        return [told(ending) for one in handed_in for ending in together.grade([one.with_replay()])]
+        return [without_time(ending) for one in handed_in for ending in together.grade([one.with_replay()])]
 
     alone = grade(dispatcher)  # with a process for each
     with one_after_another() as together:
@@ -127,8 +127,8 @@ def test_what_came_before_changes_no_result(copied, dispatcher):  # noqa: F811
     assert {ending.result.outcome.value for ending in alone} >= {"passed", "failed", "crashed"}
 
 
-def test_what_a_suite_keeps_in_its_globals_is_not_there_for_the_next(copied):  # noqa: F811
-    """Nor does the rehearsal of the host leave anything."""
+def test_the_globals_of_a_suite_are_restored_for_the_next_submission(copied):  # noqa: F811
+    """The rehearsal of the host leaves nothing in them either."""
     _, job = copied
     state = (
         "from collections import Counter, deque\n"
@@ -145,44 +145,44 @@ def test_what_a_suite_keeps_in_its_globals_is_not_there_for_the_next(copied):  #
     with_suite(job, state, "note()")
     with one_after_another() as dispatcher:
         assert points(dispatcher, job) == 13.0
-        (first,) = waiting(dispatcher, 1)
+        (first,) = idle(dispatcher, 1)
         assert [points(dispatcher, job) for _ in range(3)] == [13.0] * 3
-        assert waiting(dispatcher, 1) == [first]
+        assert idle(dispatcher, 1) == [first]
         assert points(dispatcher, with_source(job, WRONG)) < 13.0
         assert points(dispatcher, job) == 13.0, "one that the host forked after it had rehearsed"
 
 
-def test_whatever_a_suite_draws_by_is_seeded_for_each_check(copied, tmp_path):  # noqa: F811
+def test_every_random_generator_is_seeded_for_each_check(copied, tmp_path):  # noqa: F811
     _, job = copied
-    told = tmp_path / "drawn"
+    log = tmp_path / "drawn"
     drawn = (
-        f"open({str(told)!r}, 'a').write(f'{{random.random()}} {{numpy.random.rand()}} {{torch.rand(1)}}\\n')"
+        f"open({str(log)!r}, 'a').write(f'{{random.random()}} {{numpy.random.rand()}} {{torch.rand(1)}}\\n')"
     )
     with_suite(job, "import random, numpy", drawn)
     with one_after_another() as dispatcher:
         assert [points(dispatcher, job) for _ in range(4)] == [13.0] * 4
         assert points(dispatcher, with_source(job, WRONG)) < 13.0
         assert points(dispatcher, job) == 13.0
-    assert len(set(told.read_text(encoding="utf-8").splitlines())) == 1
+    assert len(set(log.read_text(encoding="utf-8").splitlines())) == 1
 
 
-def test_one_that_is_killed_while_it_waits_is_missed_by_nobody(copied):  # noqa: F811
+def test_an_idle_process_that_is_killed_costs_no_grading(copied):  # noqa: F811
     _, job = copied
     with one_after_another() as dispatcher:
         for _ in range(3):
             assert points(dispatcher, job) == 13.0
-            (pid,) = waiting(dispatcher, 1)
+            (pid,) = idle(dispatcher, 1)
             os.kill(pid, signal.SIGKILL)
             while alive(pid):
                 time.sleep(0.001)
         assert points(dispatcher, job) == 13.0
 
 
-def test_one_that_is_killed_with_its_order_is_the_only_one_that_is_missed(copied):  # noqa: F811
+def test_a_process_that_is_killed_with_its_order_costs_only_that_grading(copied):  # noqa: F811
     _, job = copied
     with one_after_another() as dispatcher:
         assert points(dispatcher, job) == 13.0
-        (pid,) = waiting(dispatcher, 1)
+        (pid,) = idle(dispatcher, 1)
         hosts = named(dispatcher)["grade host"]
         os.kill(pid, signal.SIGSTOP)  # the order stays unread
         ended: list[Graded | NotGraded] = []
@@ -196,19 +196,19 @@ def test_one_that_is_killed_with_its_order_is_the_only_one_that_is_missed(copied
         assert named(dispatcher)["grade host"] == hosts
 
 
-def test_one_that_waits_is_not_for_a_suite_that_was_edited(copied):  # noqa: F811
+def test_an_idle_process_does_not_grade_with_a_suite_that_was_edited(copied):  # noqa: F811
     folder, job = copied
     suite = folder / "test_scaling.py"
     with one_after_another() as dispatcher:
         assert points(dispatcher, job) == 13.0
-        before = waiting(dispatcher, 1)
+        before = idle(dispatcher, 1)
         text = suite.read_text(encoding="utf-8")
         suite.write_text(text.replace("points(3)", "points(4)"), encoding="utf-8")
         assert points(dispatcher, job) == 14.0
-        assert not set(waiting(dispatcher, 1)) & set(before)
+        assert not set(idle(dispatcher, 1)) & set(before)
 
 
-def test_what_is_being_graded_when_its_suite_is_edited_is_graded_to_the_end(copied):  # noqa: F811
+def test_a_grading_that_runs_while_its_suite_is_edited_is_completed(copied):  # noqa: F811
     folder, job = copied
     suite = folder / "test_scaling.py"
     slow = with_source(job, "\nimport time\ntime.sleep(1.5)\n")
@@ -225,46 +225,46 @@ def test_what_is_being_graded_when_its_suite_is_edited_is_graded_to_the_end(copi
         assert ended == [13.0]
 
 
-def test_one_that_has_grown_ends(copied):  # noqa: F811
+def test_a_process_that_has_grown_ends(copied):  # noqa: F811
     _, job = copied
     with_suite(job, "KEPT = ([],)", f"KEPT[0].append(b'x' * {MOST_GROWN_BYTES + 2**20})")
     with one_after_another() as dispatcher:
         for _ in range(3):
             assert points(dispatcher, job) == 13.0
-            assert waiting(dispatcher, 0) == []
+            assert idle(dispatcher, 0) == []
 
 
 def test_nothing_is_left_open_and_the_hundredth_is_the_last(copied):  # noqa: F811
     _, job = copied
     with one_after_another() as dispatcher:
         assert points(dispatcher, job) == 13.0
-        (first,) = waiting(dispatcher, 1)
+        (first,) = idle(dispatcher, 1)
         time.sleep(0.5)
         before = descriptors(first)
         for _ in range(MOST_ORDERS - 2):
             assert points(dispatcher, job) == 13.0
-        assert waiting(dispatcher, 1) == [first]
+        assert idle(dispatcher, 1) == [first]
         deadline = time.monotonic() + 10
         while descriptors(first) > before and time.monotonic() < deadline:
-            time.sleep(0.01)  # it tells how the last one ended before it lets go of it
+            time.sleep(0.01)  # it reports how the last worker ended before it closes the descriptor
         assert descriptors(first) == before
         assert points(dispatcher, job) == 13.0
-        assert waiting(dispatcher, 0) == []
+        assert idle(dispatcher, 0) == []
 
 
 def test_the_limit_of_a_suite_is_for_each_submission_by_itself(copied, monkeypatch):  # noqa: F811
     _, job = copied
-    monkeypatch.setattr(dispatching, "_OWN_SLACK_S", 1)
+    monkeypatch.setattr(starters, "OWN_SLACK_S", 1)
     exercise = replace(job.exercise, limits=Limits(import_limit_s=1.0, exercise_limit_s=1.0))
     job = structs.replace(job, exercise=exercise)
-    # What lies deeper in a global is not put back; a suite that counts so hangs in its sixth run.
+    # What is nested deeper in a global is not restored; so this suite hangs in its sixth run.
     with_suite(job, "import time\nRUN = ([],)", "RUN[0].append(1)\n    if len(RUN[0]) == 6: time.sleep(30)")
     with one_after_another() as dispatcher:
         assert points(dispatcher, job) == 13.0  # the host rehearses now, twice, in a process of its own
-        (pid,) = waiting(dispatcher, 1)
+        (pid,) = idle(dispatcher, 1)
         time.sleep(3.2)  # longer than the limit
         assert [points(dispatcher, job) for _ in range(4)] == [13.0] * 4
-        assert waiting(dispatcher, 1) == [pid]
+        assert idle(dispatcher, 1) == [pid]
         started = time.monotonic()
         (ending,) = dispatcher.grade([job])
         assert ending == NotGraded(reason="the grading process died")
@@ -272,14 +272,14 @@ def test_the_limit_of_a_suite_is_for_each_submission_by_itself(copied, monkeypat
         assert points(dispatcher, job) == 13.0
 
 
-def test_a_command_that_has_gone_costs_the_next_one_nothing(copied):  # noqa: F811
-    """It gave up waiting; the process that graded for nobody grades for somebody then."""
+def test_a_command_that_has_ended_costs_the_next_one_nothing(copied):  # noqa: F811
+    """The process whose result is not read grades the next submission."""
     _, job = copied
     with one_after_another() as dispatcher:
         assert points(dispatcher, job) == 13.0
-        for telling in (True, False, True, False):
+        for tell_checks in (True, False, True, False):
             gone = dispatcher._starter.open(job, slot=0)
-            gone.send(messages.encode(structs.replace(job, tell_checks=telling)))
+            gone.send(messages.encode(structs.replace(job, tell_checks=tell_checks)))
             gone.close()
             assert [points(dispatcher, job) for _ in range(3)] == [13.0] * 3
 
@@ -317,7 +317,7 @@ def test_a_process_takes_a_hundred_orders_where_many_are_expected(monkeypatch, m
 
     monkeypatch.setattr(exercise_host, "_GradingProcesses", Processes)
     monkeypatch.setattr(exercise_host, "freeze_heap", lambda: None)
-    monkeypatch.setattr(exercise_host.grading_process, "prepare_or_explain", lambda _: NotGraded(reason=""))
+    monkeypatch.setattr(exercise_host.preparation, "prepare_or_explain", lambda _: NotGraded(reason=""))
     order = GradeOrder(suite="test_a.py", version="", wall_limit_s=60)
     exercise_host.run_exercise_host(None, order=order, many=many)
     assert made == [orders]
@@ -362,7 +362,7 @@ def test_a_grading_process_has_a_minute_beyond_its_limits_and_the_command_waits_
     limits = Limits(exercise_limit_s=20.0, import_limit_s=5.0)
     job = Job(exercise=replace(course.exercises[0], limits=limits), module="scaling", sources={}, seed=0)
     with own_end, zygote_end:
-        zygote = object.__new__(dispatching._Zygote)
+        zygote = object.__new__(starters.ZygoteStarter)
         zygote._control, zygote._lock = own_end, threading.Lock()
         with contextlib.closing(zygote.open(job, slot=0)):
             order, received = receive_order(zygote_end)
@@ -387,7 +387,7 @@ def test_a_grading_process_has_a_minute_beyond_its_limits_and_the_command_waits_
 
 
 def test_a_warm_process_has_two_minutes_to_start(monkeypatch):
-    zygote = object.__new__(dispatching._Zygote)
+    zygote = object.__new__(starters.ZygoteStarter)
     waits = []
 
     def recv(_size):

@@ -1,4 +1,4 @@
-"""The ladder of a comparison: what each step says, where two tensors differ, by what rule, and what it never claims."""
+"""The steps of a comparison: the sentence of each, where two tensors differ, by what rule, and what is never claimed."""
 
 import math
 
@@ -41,7 +41,7 @@ HABITS = [
 
 
 @pytest.mark.parametrize(("got", "expected", "words"), HABITS, ids=[words for _, _, words in HABITS])
-def test_who_returns_the_right_thing_in_another_form_is_told_what_to_change(got, expected, words):
+def test_a_right_result_in_another_form_gets_advice(got, expected, words):
     assert words in mismatch(got, expected).rationale
 
 
@@ -95,7 +95,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("expected", "got", "words"), SHAPES, ids=[words for _, _, words in SHAPES])
-def test_shapes_are_told_apart_by_the_names_of_their_axes(expected, got, words):
+def test_differences_of_shapes_name_the_axes(expected, got, words):
     found = mismatch(got, expected)
     assert f"has the shape {tuple(got.shape)}, not {tuple(expected.shape)}." in found.rationale
     assert words in found.where
@@ -247,7 +247,7 @@ def test_a_wrong_edge_of_a_constant_is_no_shift():
     assert "shifted" not in where
 
 
-def test_a_constant_wrong_by_a_constant_is_told_by_its_numbers():
+def test_a_constant_wrong_by_a_constant_is_described_by_its_numbers():
     where = mismatch(torch.full((2, 2), 4.0), torch.full((2, 2), 2.0)).where
     assert where == "first at row 0, column 0: 4 instead of 2"
 
@@ -260,7 +260,7 @@ def test_places_are_found_among_infinities_too(value):
     assert "only the last row is wrong; first at" in mismatch(got, expected).where
 
 
-def test_the_place_is_looked_for_only_when_asked():
+def test_the_place_is_computed_on_first_access():
     calls = []
     found = Mismatch("Why.", got=1, expected=2, where=lambda: calls.append(1) or "here")
     assert not calls

@@ -11,7 +11,7 @@ from torch import nn
 from grader.core.model import Outcome
 from grader.course import catalog
 from grader.grading.attempt import grade_exercises
-from grader.grading.engine.grading_process import _Local
+from grader.grading.engine.preparation import LocalBackend
 from grader.grading.engine.proxy import CallFailed, Conversation, Student
 from grader.grading.engine.suite.layers import shape_table
 from grader.sandbox.worker.service import Service
@@ -63,8 +63,8 @@ class Sneaky(Net):
 
 
 def table(make, shape=(5, 3)):
-    """Return the place that a failing check of a model's output shape tells, and its conversation."""
-    conversation = Conversation(_Local(Service({"make": make})))
+    """Return the place that a failing check of a model's output shape reports, and its conversation."""
+    conversation = Conversation(LocalBackend(Service({"make": make})))
     model = Student(conversation).make()
     with pytest.raises((Mismatch, CallFailed)) as caught, layer_by_layer(model, X, TABLE):
         assert_shape(model(X), shape)
@@ -91,7 +91,7 @@ def test_the_layer_that_raises_ends_the_table():
     assert where.split("\n")[1].startswith(">  conv")
 
 
-def test_a_lost_batch_axis_is_told():
+def test_a_lost_batch_axis_is_named():
     where, _ = table(FlatBatch)
     assert ">  Flatten  64         320, no batch axis  by flatten()" in where
 
@@ -102,7 +102,7 @@ def test_where_every_shape_is_right_there_is_no_table_in_whatever_style(make):
     assert "layer" not in where
 
 
-def test_the_question_leaves_no_trace():
+def test_a_shape_trace_is_not_recorded():
     model = Net(padding=0, features=36)
     _, conversation = table(lambda: model, shape=(5, 4))
     assert [exchange.name for exchange in conversation.exchanges] == ["make", "make(...).forward"]
@@ -118,7 +118,7 @@ def test_labels_are_short_and_on_one_line():
 
 
 @pytest.mark.parametrize("answer", ["nothing", [("conv", "large")], [1], [("conv", (1, "a"))]])
-def test_a_model_that_lies_about_its_steps_changes_nothing(answer, monkeypatch):
+def test_a_model_that_reports_wrong_steps_changes_nothing(answer, monkeypatch):
     monkeypatch.setattr("grader.sandbox.worker.service.shape_trace", lambda _model, _x: answer)
     where, _ = table(Net, shape=(5, 4))
     assert where == "C is 3, not 4" or "layer" not in where

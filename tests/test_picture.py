@@ -1,4 +1,4 @@
-"""Pictures: what is taken from two tensors, which level a number has, and what a terminal draws of it."""
+"""Pictures: the plane that is selected, the level of each number, and what a terminal draws."""
 
 import math
 import re
@@ -88,7 +88,7 @@ def test_a_large_plane_is_drawn_in_blocks_and_loses_no_error():
         (1.0, 2.0),
     ],
 )
-def test_there_is_no_picture_where_it_would_tell_nothing_more(got, expected):
+def test_there_is_no_picture_where_it_would_show_nothing_more(got, expected):
     assert drawn(got, expected) is None
 
 
@@ -156,9 +156,9 @@ def test_a_plane_too_wide_is_shrunk_by_means_and_differences_by_what_is_farthest
     assert shrunk(expected, 9, 9) == expected.plane
 
 
-def test_words_tell_what_a_panel_shows():
-    told = [described(panel) for panel in panels(of([[0, 1], [2, 3]], [[0, 1], [2, -5]]))]
-    assert told == [
+def test_a_sentence_describes_a_panel():
+    sentences = [described(panel) for panel in panels(of([[0, 1], [2, 3]], [[0, 1], [2, -5]]))]
+    assert sentences == [
         "expected: 2 rows of 2 values from 0 to 3",
         "got: 2 rows of 2 values from -5 to 2",
         "difference: 1 of 4 values wrong; the largest is -8, row 1, column 1",
@@ -202,7 +202,7 @@ def test_a_heat_map_fits_and_its_panels_line_up(sample, unicode, color, width):
         assert all(lines[head + 1][start] != " " == lines[head + 1][start - 1] for start in starts)
 
 
-def test_colors_are_those_of_the_levels_and_two_rows_stand_in_a_line():
+def test_colors_are_those_of_the_levels_and_two_rows_share_a_line():
     text = "\n".join(heatmap(of(RAMP, RAMP[::-1]), Style(color=True)))
     assert "▀" in text
     assert re.search(r"\x1b\[38;5;17m\x1b\[48;5;\d+m▀", text)
@@ -212,7 +212,7 @@ def test_colors_are_those_of_the_levels_and_two_rows_stand_in_a_line():
     assert "\x1b[38;5;130m██" in small
 
 
-def test_without_color_the_sign_of_a_difference_is_told_by_a_character():
+def test_without_color_the_sign_of_a_difference_is_a_character():
     lines = list(heatmap(of([[0.0, 0.0, 4.0, 4.0]] * 3, [[1.0, 0.0, 0.0, 3.0]] * 3), Style()))
     assert lines[2].endswith("+ · ---")
     assert "··" in lines[2]

@@ -8,7 +8,8 @@ from torch import nn
 
 from grader.core.model import Limits, Outcome
 from grader.grading.engine import grading_process
-from grader.grading.engine.grading_process import ExerciseGrading, _Local
+from grader.grading.engine.grading_process import ExerciseGrading
+from grader.grading.engine.preparation import LocalBackend
 from grader.grading.engine.proxy import CallFailed, Conversation, RemoteModule, Student
 from grader.grading.messages import Job
 from grader.sandbox.protocol.messages import ForeignValue, Returned
@@ -68,7 +69,7 @@ def student():
         "Net": Net, "pair": pair, "scale": scale, "overwrite": overwrite, "frozen": frozen, "optimizer": optimizer,
         "detached": detached, "noisy": noisy,
     }  # fmt: skip
-    return Student(Conversation(_Local(Service(names, {"step": step, "Net": Net}))))
+    return Student(Conversation(LocalBackend(Service(names, {"step": step, "Net": Net}))))
 
 
 def test_values_of_all_kinds_come_back(student):
@@ -161,7 +162,7 @@ def test_what_a_suite_cannot_send_is_the_suites_error(student):
     "use", [lambda r: r.shape, lambda r: r + 1, len, list, float, bool, lambda r: r == 1, lambda r: r[0]]
 )
 def test_any_use_of_a_foreign_result_says_what_was_returned(use):
-    student = Student(Conversation(_Local(Service({"f": lambda: {1, 2}}))))
+    student = Student(Conversation(LocalBackend(Service({"f": lambda: {1, 2}}))))
     with pytest.raises(CallFailed, match="`f` returned a set"):
         use(student.f())
 

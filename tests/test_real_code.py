@@ -1,4 +1,4 @@
-"""Code as people write it, from courses, books and tutorials: it is told what to change, by a sentence of its own.
+"""Code as people write it, from courses, books and tutorials: each gets its own sentence on what to change.
 
 Each is written as its author would, and not like the known mistake: only the results need to be the same.
 """
@@ -219,7 +219,7 @@ REAL = {
 
 
 @pytest.mark.parametrize(("exercise_id", "source", "mistake", "lost"), REAL.values(), ids=REAL.keys())
-def test_real_code_is_told_what_to_change(dispatcher, exercise_id, source, mistake, lost):
+def test_real_code_gets_a_sentence_on_what_to_change(dispatcher, exercise_id, source, mistake, lost):
     exercise = COURSE.exercise(exercise_id)
     reference = (exercise.folder / "reference.py").read_text(encoding="utf-8")
     sources = {f"{exercise_id}.py": textwrap.dedent(source), "reference.py": reference}
@@ -228,8 +228,8 @@ def test_real_code_is_told_what_to_change(dispatcher, exercise_id, source, mista
     failed = [
         check for check in graded.result.checks if check.outcome not in (Outcome.PASSED, Outcome.SKIPPED)
     ]
-    told = {check.diagnosis.mistake if check.diagnosis else check.rationale for check in failed}
-    assert told == {mistake}
+    sentences = {check.diagnosis.mistake if check.diagnosis else check.rationale for check in failed}
+    assert sentences == {mistake}
     assert graded.result.max_points - graded.result.points == lost
 
 

@@ -1,4 +1,4 @@
-"""The review room: detours are flagged with their line, honest work is not."""
+"""Flags for review: code that evades the grader is flagged with its line, honest work is not."""
 
 import textwrap
 
@@ -74,13 +74,13 @@ def test_references_and_stubs_are_not_flagged():
         ("x.data_ptr()", "data_ptr"),
     ],
 )
-def test_a_detour_is_flagged_with_its_line(source, name):
+def test_evasive_code_is_flagged_with_its_line(source, name):
     flags = found(source)
     assert name in [flag[2] for flag in flags]
     assert all(path == "exercises/pooling.py" for path, _, _ in flags)
 
 
-def test_where_nothing_is_switched_off_numpy_is_nobodys_business():
+def test_where_nothing_is_switched_off_numpy_is_not_flagged():
     assert found("import numpy as np\nimport torch\ntorch.ops", bans=False) == []
     assert found("import ctypes", bans=False) == [("exercises/pooling.py", 1, "ctypes")]
 
@@ -99,7 +99,7 @@ def test_what_cannot_be_parsed_is_left_to_the_import(source):
     assert found(source) == []
 
 
-def test_there_is_a_bound():
+def test_the_number_of_flags_is_limited():
     many = "import torch\n" + "\n".join(f"torch._x{n}" for n in range(500))
     assert len(found(many)) == source_flags.MAX_FLAGS
 

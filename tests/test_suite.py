@@ -65,7 +65,7 @@ def test_the_place_of_a_difference_is_named_by_its_axes(index, words):
     assert words in mismatch(got, IMAGE).where
 
 
-def test_a_wrong_border_is_recognised():
+def test_a_wrong_border_is_recognized():
     expected = torch.rand(1, 1, 4, 4)
     got = expected.clone()
     got[..., 0, :] += 1
@@ -73,7 +73,7 @@ def test_a_wrong_border_is_recognised():
     assert "only the border is wrong" in mismatch(got, expected).where
 
 
-def test_a_transpose_is_recognised():
+def test_a_transpose_is_recognized():
     expected = torch.rand(1, 1, 3, 3)
     assert "transpose" in mismatch(expected.mT.clone(), expected).where
 
@@ -87,7 +87,7 @@ def test_a_transpose_is_recognised():
         (torch.tensor(1.0), torch.tensor(1.0)),
     ],
 )
-def test_differences_that_are_no_mistake_pass(got, expected):
+def test_differences_without_consequence_pass(got, expected):
     assert_matches(got, expected)
 
 
@@ -121,7 +121,7 @@ SHARES = [
 
 
 @pytest.mark.parametrize(("got", "expected", "tolerances", "shares"), SHARES)
-def test_what_a_comparison_uses_of_its_tolerance_is_measured_where_somebody_asks(
+def test_how_much_of_its_tolerance_a_comparison_uses_is_measured_on_request(
     got, expected, tolerances, shares
 ):
     assert_matches(got, expected, **tolerances)
@@ -153,7 +153,7 @@ def run(tmp_path: Path, text: str, **options: bool):
     return runs
 
 
-def test_nothing_beside_or_above_the_folder_of_a_suite_is_looked_at(tmp_path, monkeypatch):
+def test_nothing_beside_or_above_the_folder_of_a_suite_is_read(tmp_path, monkeypatch):
     looked_at = []
 
     class Watching(plugin._Collector):
@@ -191,7 +191,7 @@ def test_second(student):
     assert (second.spec.title, second.spec.points) == ("Second", 2.0)
 
 
-def test_nothing_runs_after_the_first_failure_where_that_is_all_one_wants_to_know(tmp_path):
+def test_with_first_failure_nothing_runs_after_it(tmp_path):
     checks = [
         f"@pytest.mark.points(1)\ndef test_{n}(student):\n    'Check {n}'\n    assert {n} != 1\n"
         for n in range(3)

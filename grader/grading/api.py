@@ -27,9 +27,9 @@ def grade(
     """Grade a submission, and return the whole report: all points, and all that `--reveal all` shows.
 
     >>> import grader
-    >>> report = grader.grade("submission", exercises=["pooling", "relu"])
+    >>> report = grader.grade("examples/submission", exercises=["pooling", "relu"])
     >>> f"{report.points:g} of {report.max_points:g} points"
-    '6 of 14 points'
+    '38 of 50 points'
 
     Any thread may call this, and several at once: calls that overlap share one warm process, and the cores of this
     machine. The first call waits about two seconds for that process. It ends with the last of the calls, and with this

@@ -1,9 +1,9 @@
-"""What the suites of a course are written with.
+"""What the suites of a course import.
 
 A suite imports `assert_matches` and `assert_shape` for what a call returns; `assert_gradient`,
 `assert_parameter_gradients` and `assert_inputs_unchanged` for its other effects; `layer_by_layer`, which adds a
-table of shapes to what a whole model fails; and `small_inputs` with `call` to say which small calls to try when a
-counterexample is sought. `student` and `rng` are its fixtures; `points`, `requires` and `reveal` its marks.
+table of shapes to a failure of a whole model; and `small_inputs` with `call` for the small calls that the search for a
+counterexample tries. `student` and `rng` are its fixtures; `points`, `requires` and `reveal` its marks.
 """
 
 from grader.grading.engine.suite.comparison import Mismatch, assert_matches, assert_shape

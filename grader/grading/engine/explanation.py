@@ -28,7 +28,7 @@ class Evidence:
     reveal: dict[str, Reveal | None] = field(default_factory=dict)
 
     def most_shown_first(self) -> list[str]:
-        """Return the failed checks, those that show less to students last: an explanation goes where it is read."""
+        """Return the failed checks, those that show most to students first: they get the counterexample."""
         middle = (
             Reveal.TITLE.strictness / 2
         )  # of a check without a mark of its own: less than all, more than a title

@@ -1,37 +1,32 @@
 """The trusted process that grades one exercise: loads suite and reference, calls the worker, decides and explains."""
 
 import contextlib
-import importlib
 import socket
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import ModuleType
 
 import torch
 
 from grader.core import scoring
-from grader.core.error_location import blame
-from grader.core.errors import DocumentError, InternalError, Problem
+from grader.core.errors import InternalError
 from grader.core.model import CheckResult, Counterexample, ExerciseResult, Flag, Frame, Outcome, Snippet
 from grader.core.safetext import one_line, printable
 from grader.grading import messages
 from grader.grading.engine import source_flags
 from grader.grading.engine.explanation import Evidence, Explanations
-from grader.grading.engine.feedback import counterexample, picture, snippet
+from grader.grading.engine.feedback import picture, snippet
 from grader.grading.engine.feedback.literals import Unwritable
 from grader.grading.engine.feedback.value_text import show, show_call
+from grader.grading.engine.preparation import LocalBackend, Prepared, describe_error, prepare_or_explain
 from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, failure
-from grader.grading.engine.suite import old_names
 from grader.grading.engine.suite.comparison import Mismatch
-from grader.grading.engine.suite.global_state import Globals
-from grader.grading.engine.suite.plugin import Check, CheckRun, CheckSpec, collect, run_checks
+from grader.grading.engine.suite.plugin import CheckRun, CheckSpec, run_checks
 from grader.grading.engine.suite.tolerance_use import measuring
 from grader.grading.messages import CheckEnded, Graded, Job, NotGraded
 from grader.sandbox.protocol.frames import Channel, Closed
-from grader.sandbox.protocol.messages import Load, Question, Reply
+from grader.sandbox.protocol.messages import Load
 from grader.sandbox.protocol.orders import WorkerOrder
 from grader.sandbox.supervisor import ForkLauncher, Launcher, LoadFailed, Sandbox, SpawnLauncher, WorkerLost
 from grader.sandbox.worker.service import Service
@@ -41,93 +36,11 @@ UNEXPLAINED = "No diagnosis could be made, through an error in the grader"
 MAX_RATIONALE_CHARACTERS = 600
 NOT_WRITTEN = "it cannot be written down, through an error in the grader"
 MAX_SNIPPETS_CHARACTERS = 2**20  # characters of all snippets together; one more still fits into a message
-_REHEARSALS = 2  # Python specializes code that ran a few times; a third run makes no difference
-_REHEARSAL_S = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """An imported exercise, the same for every submission: reference, fixtures and checks.
-
-    `state` is what the globals of all three were before any check ran.
-    """
-
-    reference: ModuleType
-    fixtures: Mapping[str, object]
-    checks: tuple[Check, ...]
-    state: Globals
-
-
-def prepare(suite: Path) -> Prepared:
-    """Import an exercise, given the path of its suite.
-
-    Raises DocumentError with a problem for each file that cannot be imported, and for a suite that cannot be run.
-    """
-    sys.path.insert(0, str(suite.parent))
-    old_names.register()
-    problems: list[Problem] = []
-    modules = {
-        name: _imported(name, suite.parent, problems)
-        for name in ("reference", "fixtures")
-        if name == "reference" or (suite.parent / f"{name}.py").is_file()
-    }
-    checks: tuple[Check, ...] = ()
-    try:
-        checks = collect(suite)
-    except DocumentError as error:
-        problems += error.problems
-    if problems:
-        raise DocumentError(dict.fromkeys(problems))
-    spaces = [*map(vars, modules.values()), *{id(c.globals): c.globals for c in checks}.values()]
-    return Prepared(
-        reference=modules["reference"],
-        fixtures=vars(modules["fixtures"]) if "fixtures" in modules else {},
-        checks=checks,
-        state=Globals(spaces),
-    )
-
-
-def _imported(name: str, folder: Path, problems: list[Problem]) -> ModuleType:
-    """Import a file of an exercise, or add to `problems` why it cannot be imported."""
-    try:
-        return importlib.import_module(name)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - an error in the exercise, whatever it is: its author must read it
-        unplaced = Problem(path=f"{name}.py", message=f"cannot be imported: {_describe_error(error)}")
-        problems.append(blame(error, folder) or unplaced)
-        return ModuleType(name)
-
-
-def rehearse(prepared: Prepared) -> None:
-    """Run checks a few times on the reference, and a search: what happens only the first time is done before forking.
-
-    What a check raises here it raises in a grading too, which reports it. Of a slow suite a part is enough.
-    """
-    until = time.monotonic() + _REHEARSAL_S
-    for _ in range(_REHEARSALS):
-        run_checks(
-            prepared.checks,
-            seed=0,
-            start=lambda _: Conversation(_Local(Service(vars(prepared.reference), prepared.fixtures))),
-            report=lambda run: run.error is None and time.monotonic() < until,
-            first_failure=True,
-        )
-        prepared.state.put_back()
-    counterexample.warm(vars(prepared.reference))
 
 
 def _fixture_source(folder: Path) -> str:
     fixtures = folder / "fixtures.py"
     return fixtures.read_text(encoding="utf-8") if fixtures.is_file() else ""
-
-
-def prepare_or_explain(suite: Path) -> Prepared | NotGraded:
-    """Import an exercise, or return why no submission of it can be graded."""
-    try:
-        return prepare(suite)
-    except DocumentError as error:
-        return NotGraded(reason=str(error), problems=error.problems)
-    except Exception as error:  # noqa: BLE001 - an error in the grader, whatever it is: report it, take no points
-        return NotGraded(reason=_describe_error(error))
 
 
 def run_forked(
@@ -165,38 +78,11 @@ def _serve(
     except Closed:
         return  # the command has ended
     except Exception as error:  # noqa: BLE001 - an error in the grader, whatever it is: report it, take no points
-        graded = NotGraded(reason=_describe_error(error))
+        graded = NotGraded(reason=describe_error(error))
     if isinstance(graded, Graded) and graded.result.outcome is Outcome.PASSED:
         on_pass()
     with contextlib.suppress(Closed):
         channel.send(messages.encode(graded))
-
-
-def _describe_error(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace is not None else ""
-    return f"{type(error).__name__}: {error}{place}"
-
-
-@dataclass(slots=True)
-class _Local:
-    """A backend in this process: the reference answers instead of the student's code."""
-
-    service: Service
-
-    def ask(
-        self,
-        request: Question,
-        payload: bytes,
-        *,
-        what: str,  # noqa: ARG002 - names the call in the errors of a sandbox; here no worker can be lost
-        deadline: float,  # noqa: ARG002
-    ) -> tuple[Reply, bytearray]:
-        """Answer at once."""
-        reply, data = self.service.answer(request, bytearray(payload))
-        return reply, bytearray(data)
 
 
 @dataclass(slots=True)
@@ -266,7 +152,7 @@ class ExerciseGrading:
         try:
             explained = self._explain() if self.job.explain else {}
         except Exception as error:  # noqa: BLE001 - an error in the grader, after the points are final: report it, keep them
-            problem = f"{UNEXPLAINED}: {_describe_error(error)}."
+            problem = f"{UNEXPLAINED}: {describe_error(error)}."
         self.sandbox.close()
         result = scoring.exercise_result(
             self.job.exercise,
@@ -359,7 +245,7 @@ class ExerciseGrading:
         except Unwritable as why:
             return Snippet(reason=str(why))
         except Exception as failed:  # noqa: BLE001 - an error in the grader, and no reason not to grade
-            return Snippet(reason=f"{NOT_WRITTEN}: {_describe_error(failed)}")
+            return Snippet(reason=f"{NOT_WRITTEN}: {describe_error(failed)}")
 
     def _result(self, run: CheckRun) -> CheckResult:
         spec, error = run.spec, run.error
@@ -393,13 +279,15 @@ class ExerciseGrading:
             return Outcome.FAILED, str(error) or "The result is not the expected one.", ()
         if self._reference_passes(run):
             return Outcome.FAILED, self._unusable(run.conversation, error), ()
-        return Outcome.INTERNAL_ERROR, f"The suite is broken: {_describe_error(error)}", ()
+        return Outcome.INTERNAL_ERROR, f"The suite is broken: {describe_error(error)}", ()
 
     def _reference_passes(self, run: CheckRun) -> bool:
         """Find out whether the suite or the submission caused an error: run the check once more on the reference."""
         assert run.rerun is not None
         try:
-            run.rerun(Conversation(_Local(Service(vars(self.prepared.reference), self.prepared.fixtures))))
+            run.rerun(
+                Conversation(LocalBackend(Service(vars(self.prepared.reference), self.prepared.fixtures)))
+            )
         except Exception:  # noqa: BLE001 - any failure on the reference means that the suite is broken
             return False
         return True

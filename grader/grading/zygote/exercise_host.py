@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from grader.grading.engine import grading_process
+from grader.grading.engine import grading_process, preparation
 from grader.grading.messages import NotGraded
 from grader.grading.zygote.forking import freeze_heap, receive_order, run_child, send_order, thread_count
 from grader.sandbox.protocol.frames import SocketChannel
@@ -23,16 +23,16 @@ MOST_GROWN_BYTES = 32 * 2**20  # by which a process that takes another order may
 def run_exercise_host(control: socket.socket, *, order: GradeOrder, many: bool) -> None:
     """Import an exercise, then fork grading processes for all orders that come through `control`."""
     signal.alarm(order.wall_limit_s)  # also for a reference whose import never ends
-    prepared = _unless_threads(order.suite, grading_process.prepare_or_explain(Path(order.suite)))
+    prepared = _unless_threads(order.suite, preparation.prepare_or_explain(Path(order.suite)))
     signal.alarm(0)
     freeze_heap()
     processes = _GradingProcesses(control, prepared, MOST_ORDERS if many else 1)
-    if many and isinstance(prepared, grading_process.Prepared):
+    if many and isinstance(prepared, preparation.Prepared):
         if not processes.step():
             return
         signal.alarm(order.wall_limit_s)
         # After the first order, which so does not wait; every process forked later starts with this work done.
-        grading_process.rehearse(prepared)
+        preparation.rehearse(prepared)
         processes.prepared = _unless_threads(order.suite, prepared)
         signal.alarm(0)
         linux.give_back_memory()
@@ -42,8 +42,8 @@ def run_exercise_host(control: socket.socket, *, order: GradeOrder, many: bool) 
 
 
 def _unless_threads(
-    path: str, prepared: grading_process.Prepared | NotGraded
-) -> grading_process.Prepared | NotGraded:
+    path: str, prepared: preparation.Prepared | NotGraded
+) -> preparation.Prepared | NotGraded:
     if thread_count() == 1:
         return prepared
     return NotGraded(
@@ -56,7 +56,7 @@ class _GradingProcesses:
     """The grading processes of one exercise. An order goes to the one that is idle, if any, else to a new one."""
 
     orders: socket.socket
-    prepared: grading_process.Prepared | NotGraded
+    prepared: preparation.Prepared | NotGraded
     most_orders: int
     _running: dict[int, socket.socket] = field(default_factory=dict)
     _idle: socket.socket | None = None
@@ -146,7 +146,7 @@ class _GradingProcess:
     """
 
     host: socket.socket
-    prepared: grading_process.Prepared | NotGraded
+    prepared: preparation.Prepared | NotGraded
     orders_left: int
     at_first_bytes: int = field(default_factory=linux.own_memory_bytes)
     is_idle: bool = False
@@ -161,7 +161,7 @@ class _GradingProcess:
             signal.alarm(order.wall_limit_s)
             self._grade(order.slot, *descriptors)
             signal.alarm(0)
-            if isinstance(self.prepared, grading_process.Prepared):
+            if isinstance(self.prepared, preparation.Prepared):
                 self.prepared.state.put_back()
             order, descriptors = receive_order(self.host) if self.is_idle else (None, [])
 

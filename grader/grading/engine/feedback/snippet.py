@@ -239,8 +239,10 @@ class _Code:
         unpacker = Unpacker(bytearray(step.payload), self._object)
         args: Any = unpacker.unpack(request.args)
         kwargs: Any = unpacker.unpack(request.kwargs)
-        for tensor, wants in zip(unpacker.tensors, _flags((request.args, request.kwargs)), strict=True):
-            tensor.requires_grad_(wants and request.record)
+        for tensor, requires_grad in zip(
+            unpacker.tensors, _flags((request.args, request.kwargs)), strict=True
+        ):
+            tensor.requires_grad_(requires_grad and request.record)
         first = len(self.lines)
         if request.owner == "student":
             self.entry = request.name

@@ -240,7 +240,7 @@ class RemoteModule(RemoteObject):
 
     @property
     def training(self) -> bool:
-        """Whether the module says that it is in training mode."""
+        """Whether the module reports that it is in training mode."""
         return self._call("is_training") is True
 
     def shape_trace(self, x: torch.Tensor) -> list[tuple[str, tuple[int, ...] | None]]:

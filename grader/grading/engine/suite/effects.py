@@ -46,10 +46,10 @@ def assert_gradient(
     else:
         right = dict(expected)
     upstream = torch.ones_like(result) if upstream is None else upstream.to(result.dtype)
-    came = dict(zip(inputs, _gradients(result, inputs, upstream), strict=True))
+    received = dict(zip(inputs, _gradients(result, inputs, upstream), strict=True))
     for name, leaf in inputs.items():
-        wanted, got = (torch.zeros_like(leaf) if g is None else g for g in (right[name], came[name]))
-        if came[name] is None and bool(wanted.any()):
+        wanted, got = (torch.zeros_like(leaf) if g is None else g for g in (right[name], received[name]))
+        if received[name] is None and bool(wanted.any()):
             sentence = (
                 f"No gradient reaches `{name}`: every step from it to the result must be a torch operation."
             )
@@ -67,12 +67,12 @@ def assert_parameter_gradients(
     check_dtype: bool = False,
 ) -> None:
     """Raise Mismatch unless these parameters of a student's module hold these gradients after a backward pass."""
-    came = model.gradients()
+    received = model.gradients()
     for name, wanted in expected.items():
-        if name not in came:
+        if name not in received:
             sentence = f"The module has no parameter `{name}`: what is to be learned must be an nn.Parameter."
-            raise Mismatch(sentence, got=list(came), expected=list(expected))
-        got = came[name]
+            raise Mismatch(sentence, got=list(received), expected=list(expected))
+        got = received[name]
         if got is None:
             asks = model.requires_grad().get(name)
             why = (

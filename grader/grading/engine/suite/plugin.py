@@ -37,7 +37,7 @@ _MARKS = {
 class CheckSpec:
     """One check as the suite describes it. `title` is the first line of the test's docstring.
 
-    `reveal` is the check's own mark; what its exercise and course say is not known here, and changes no result.
+    `reveal` is the check's own mark; those of its exercise and course are not read here, and change no result.
     """
 
     id: str

@@ -1,0 +1,241 @@
+"""The ways to start grading processes: forked from the warm process, or as fresh interpreters."""
+
+import os
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from grader.core.errors import InternalError, UsageError
+from grader.grading.messages import Job
+from grader.sandbox.protocol.frames import Channel, Closed, PipeChannel, SocketChannel
+from grader.sandbox.protocol.orders import LAYERS, GradeOrder, Missing, Ready, WorkerOrder
+from grader.sandbox.supervisor import ForkLauncher, Launcher, SpawnLauncher, clean_environment
+
+MAX_LEVEL_VARIABLE = "CONVGRADER_MAX_ISOLATION"
+START_LIMIT_S = 120.0
+OWN_SLACK_S = 60  # beyond the student's own limits: the grader's imports, diagnosis, counterexample
+
+
+class Starter(Protocol):
+    """Starts grading processes."""
+
+    def ready(self) -> Ready:
+        """Wait until grading processes can be started; return what isolation there is."""
+
+    def open(self, job: Job, slot: int) -> Channel:
+        """Start the grading process of one job and return the channel to it."""
+
+    def launcher(self, order: WorkerOrder) -> Launcher:
+        """Return what starts workers without a grading process: for measurements and tests."""
+
+    def is_alive(self) -> bool:
+        """Return whether grading processes can still be started."""
+
+    def stop(self) -> None:
+        """End everything that was started."""
+
+
+def max_level() -> int:
+    """Return the highest isolation level that the environment allows; 3 unless it is set."""
+    value = os.environ.get(MAX_LEVEL_VARIABLE, "3")
+    if value not in ("0", "1", "2", "3"):
+        raise UsageError(f"{MAX_LEVEL_VARIABLE} is {value!r}, and must be 0, 1, 2 or 3.")
+    return int(value)
+
+
+def start(level: int, *, many: bool) -> Starter:
+    """Start what starts grading processes: on Linux the warm process, unless level 0 is asked for."""
+    return ZygoteStarter(level, many=many) if sys.platform == "linux" and level > 0 else SpawnStarter(level)
+
+
+class LazyStarter:
+    """Starts another starter when it is first needed: `ready` is called before anything else."""
+
+    def __init__(self, start: Callable[[], Starter]) -> None:
+        self._start = start
+        self._started: Starter | None = None
+
+    def ready(self) -> Ready:
+        """Start, and wait until grading processes can be started."""
+        self._started = self._start()
+        return self._started.ready()
+
+    def open(self, job: Job, slot: int) -> Channel:
+        """Start the grading process of one job and return the channel to it."""
+        assert self._started is not None
+        return self._started.open(job, slot)
+
+    def launcher(self, order: WorkerOrder) -> Launcher:
+        """Return what starts workers without a grading process."""
+        assert self._started is not None
+        return self._started.launcher(order)
+
+    def is_alive(self) -> bool:
+        """Return whether grading processes can be started, or nothing has been tried yet."""
+        return self._started is None or self._started.is_alive()
+
+    def stop(self) -> None:
+        """End everything that was started."""
+        if self._started is not None:
+            self._started.stop()
+
+
+class ZygoteStarter:
+    """The warm process, and grading processes forked from it."""
+
+    def __init__(self, max_level: int, *, many: bool) -> None:
+        self._control, zygote_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        with zygote_end:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "grader.grading.zygote",
+                    str(zygote_end.fileno()),
+                    str(os.getpid()),
+                    str(max_level),
+                    str(int(many)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=self._errors,
+                stderr=self._errors,
+                cwd="/",
+                env=clean_environment(),
+                pass_fds=[zygote_end.fileno()],
+                start_new_session=True,  # so that Ctrl-C reaches only the command
+            )
+        self._lock = threading.Lock()
+
+    def ready(self) -> Ready:
+        """Wait until it is warm."""
+        self._control.settimeout(START_LIMIT_S)
+        try:
+            data = self._control.recv(2**16)
+        except TimeoutError:
+            raise InternalError(f"The warm process was not ready within {START_LIMIT_S:.0f} s.") from None
+        except OSError:
+            data = b""
+        self._control.settimeout(None)
+        if not data:
+            self._process.wait()
+            raise InternalError(f"The warm process could not start:\n{self._last_output()}")
+        return msgspec.msgpack.decode(data, type=Ready)
+
+    def _last_output(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read().decode("utf-8", "replace")[-2000:].strip() or "it printed nothing"
+
+    def open(self, job: Job, slot: int) -> Channel:
+        """Fork a grading process."""
+        limits = job.exercise.limits
+        wall = int(limits.exercise_limit_s + limits.import_limit_s) + OWN_SLACK_S
+        suite = job.exercise.suite
+        order = msgspec.msgpack.encode(
+            GradeOrder(
+                suite=str(suite),
+                version=_version(suite.parent),
+                wall_limit_s=wall,
+                slot=slot,
+                warm=job.exercise.warm,
+            )
+        )
+        own_end, process_end = socket.socketpair()
+        with process_end, self._lock:
+            try:
+                socket.send_fds(self._control, [order], [process_end.fileno(), self._control.fileno()])
+            except OSError as error:
+                raise Closed from error
+        return SocketChannel(own_end)
+
+    def launcher(self, order: WorkerOrder) -> Launcher:
+        """Return what forks workers."""
+        return ForkLauncher(self._control, order, slot=0)
+
+    def is_alive(self) -> bool:
+        """Return whether the warm process runs, by its socket: a forked process that shares it is not its parent."""
+        if self._control.fileno() < 0:
+            return False  # it was stopped
+        poller = select.poll()
+        poller.register(self._control, 0)  # POLLHUP is always reported
+        return not poller.poll(0)
+
+    def stop(self) -> None:
+        """Kill the warm process; everything forked from it dies with it."""
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        self._errors.close()
+
+
+def _version(folder: Path) -> str:
+    """Return a text that changes whenever a file of an exercise is edited while a warm process holds the exercise."""
+    files = sorted(folder.glob("*.py"))
+    stats = [path.stat() for path in files]
+    return " ".join(f"{path.name}:{s.st_mtime_ns}:{s.st_size}" for path, s in zip(files, stats, strict=True))
+
+
+class SpawnStarter:
+    """Starts grading processes as fresh interpreters, where a warm one cannot or must not be forked."""
+
+    def __init__(self, max_level: int) -> None:
+        reason = (
+            f"{MAX_LEVEL_VARIABLE} is {max_level}" if sys.platform == "linux" else f"this is {sys.platform}"
+        )
+        self._missing = tuple(Missing(layer=layer, reason=reason) for layer in LAYERS)
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._lock = threading.Lock()
+
+    def ready(self) -> Ready:
+        """Return what level 0 offers: a process of its own, deadlines and limits."""
+        from importlib.metadata import version  # noqa: PLC0415 - only here
+
+        return Ready(
+            level=0,
+            layers=("process", "limits"),
+            missing=self._missing,
+            torch_version=version("torch"),
+            python_version=".".join(map(str, sys.version_info[:3])),
+        )
+
+    def open(self, job: Job, slot: int) -> Channel:
+        """Start a grading process; the job follows through the channel."""
+        del job, slot
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "grader.grading.engine"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            cwd=Path(sys.executable).anchor,
+            env=clean_environment(),
+        )
+        with self._lock:
+            # poll() reaps what has ended, or a class would leave a zombie for each grading.
+            self._running = [one for one in self._running if one.poll() is None] + [process]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        return PipeChannel(process.stdout, process.stdin)
+
+    def launcher(self, order: WorkerOrder) -> Launcher:
+        """Return what spawns workers."""
+        return SpawnLauncher(order)
+
+    def is_alive(self) -> bool:
+        """Return True: a fresh interpreter can always be started."""
+        return True
+
+    def stop(self) -> None:
+        """Kill every grading process; their workers end when their pipes close."""
+        for process in self._running:
+            process.kill()
+            process.wait()
