@@ -10,10 +10,20 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from grader.core.errors import DocumentError
 from grader.export.moodle import FRACTIONS, to_moodle_xml
 from grader.export.qti import QTI, to_qti_zip
-from grader.export.questions import Kind, Question, questions, to_html
+from grader.export.questions import (
+    MAX_TEXT,
+    Kind,
+    Question,
+    allowed,
+    questions,
+    to_html,
+    xml_text,
+)
 from grader.quiz import Bank, load_bank, load_banks
+from grader.quiz.items import Tolerance
 from grader.quiz.marking import grade_item
 
 ROOT = Path(__file__).parent.parent
@@ -465,3 +475,55 @@ def test_a_quiz_without_omissions_exits_with_zero(grade, tmp_path, monkeypatch):
     done = grade("canvas", "out.zip", "nummers")
     assert done.returncode == 2
     assert 'Did you mean "numbers"?' in done.stderr
+
+
+# --- limits
+
+
+@pytest.mark.parametrize("length", [MAX_TEXT, MAX_TEXT + 1])
+def test_a_text_is_cut_at_its_limit(length: int) -> None:
+    assert (xml_text("x" * length) == "x" * length) == (length <= MAX_TEXT)
+
+
+def test_characters_that_xml_forbids_are_spelled_out() -> None:
+    assert xml_text("a\x00\x1b\ufffe\ud800\n\tb") == "a\\x00\\x1b\\ufffe\\ud800\n\tb"
+
+
+@pytest.mark.parametrize(
+    ("key", "tolerance", "expected"),
+    [
+        (3.0, None, 3e-6),
+        (-3.0, None, 3e-6),
+        (0.0, None, 0.0),
+        (8.0, Tolerance(rtol=0.01), 0.08),
+        (8.0, Tolerance(atol=0.5, rtol=0.01), 0.5),
+        (0.125, Tolerance(decimals=2), 0.005),
+    ],
+)
+def test_the_tolerance_of_a_number_is_absolute(
+    key: float, tolerance: Tolerance | None, expected: float
+) -> None:
+    assert allowed(key, tolerance) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("letters", "is_bank"), [("abcdefgh", True), ("abcdefghi", False)])
+def test_moodle_has_a_fraction_for_as_many_right_options_as_a_bank_may_have(
+    tmp_path: Path, letters: str, is_bank: bool
+) -> None:
+    right = "".join(
+        f"      {letter}: {{text: {letter}, correct: true, feedback: Yes.}}\n" for letter in letters[:-1]
+    )
+    path = tmp_path / "many.yaml"
+    path.write_text(
+        'title: t\nsection: "1"\nitems:\n  - id: many\n    type: multi\n    objective: o\n    prompt: p\n    options:\n'
+        f"{right}      {letters[-1]}: {{text: z, feedback: No., misconception: m}}\n    explanation: e\n",
+        encoding="utf-8",
+    )
+    if is_bank:
+        found, left_out = questions(load_bank(path), 0)
+        assert [question.id for question in found] == ["many"]
+        assert not left_out
+        assert len(letters) <= max(FRACTIONS)
+    else:
+        with pytest.raises(DocumentError, match="name the options"):
+            load_bank(path)

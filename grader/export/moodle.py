@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree as ET
 
-from grader.core.safetext import printable
-from grader.export.questions import Answer, Kind, Question
+from grader.export.questions import Answer, Kind, Question, xml_text
 
 # Moodle refuses, or rounds to these, every other fraction (question/engine/bank.php).
 FRACTIONS = {
@@ -83,18 +82,13 @@ def _answer(element: ET.Element, kind: Kind, answer: Answer, rights: int) -> Non
 def _match(element: ET.Element, question: Question) -> None:
     for left, right in [*question.pairs, *(("", extra) for extra in question.extras)]:
         child = ET.SubElement(element, "subquestion", format="plain_text")
-        ET.SubElement(child, "text").text = _legal(left)
+        ET.SubElement(child, "text").text = xml_text(left)
         _text(ET.SubElement(child, "answer"), right)
 
 
 def _text(element: ET.Element, text: str) -> None:
-    ET.SubElement(element, "text").text = _legal(text)
+    ET.SubElement(element, "text").text = xml_text(text)
 
 
 def _field(element: ET.Element, name: str, text: str) -> None:
     ET.SubElement(element, name).text = text
-
-
-def _legal(text: str) -> str:
-    """Return text without the characters that XML 1.0 forbids."""
-    return printable(text, limit=20_000)

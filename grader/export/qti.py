@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from grader.core.reproducible_zip import pack
-from grader.core.safetext import printable
-from grader.export.questions import Answer, Kind, Question
+from grader.export.questions import Answer, Kind, Question, xml_text
 
 QTI = "http://www.imsglobal.org/xsd/ims_qtiasiv1p2"
 PACKAGE = "http://www.imsglobal.org/xsd/imsccv1p1/imscp_v1p1"
@@ -46,7 +45,7 @@ def _manifest(names: Sequence[str]) -> ET.Element:
 
 def _assessment(name: str, title: str, questions: Sequence[Question]) -> ET.Element:
     root = ET.Element("questestinterop", xmlns=QTI)
-    assessment = ET.SubElement(root, "assessment", ident=name, title=_legal(title))
+    assessment = ET.SubElement(root, "assessment", ident=name, title=xml_text(title))
     section = ET.SubElement(assessment, "section", ident="root_section")
     for question in questions:
         _item(section, f"{name}_{question.id}", question)
@@ -96,7 +95,7 @@ def _condition(
 
 
 def _equal(parent: ET.Element, response: str, text: str) -> None:
-    ET.SubElement(parent, "varequal", respident=response).text = _legal(text)
+    ET.SubElement(parent, "varequal", respident=response).text = xml_text(text)
 
 
 def _choices(presentation: ET.Element, processing: ET.Element, question: Question) -> dict[str, str]:
@@ -163,9 +162,4 @@ def _matching(presentation: ET.Element, processing: ET.Element, question: Questi
 
 
 def _material(parent: ET.Element, text: str, *, kind: str = "text/html") -> None:
-    ET.SubElement(ET.SubElement(parent, "material"), "mattext", texttype=kind).text = _legal(text)
-
-
-def _legal(text: str) -> str:
-    """Return text without the characters that XML 1.0 forbids."""
-    return printable(text, limit=20_000)
+    ET.SubElement(ET.SubElement(parent, "material"), "mattext", texttype=kind).text = xml_text(text)

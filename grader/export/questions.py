@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import singledispatch
 
+from grader.core.safetext import printable
 from grader.quiz import Bank, Item
 from grader.quiz.credit import Rule
 from grader.quiz.fields import Tolerance
@@ -27,7 +28,7 @@ from grader.quiz.types import (
     TextItem,
 )
 
-MOST_KEYS = 10  # Moodle has no fraction below a tenth
+MAX_TEXT = 20_000
 _EXACT = 1e-6  # relative tolerance of a number without one of its own, as in quiz marking
 
 
@@ -108,8 +109,6 @@ def _(item: SingleItem | MultiItem, _bank: Bank) -> Question:
     multi = isinstance(item, MultiItem)
     if isinstance(item, MultiItem) and item.credit is not Rule.NET:
         raise Unmapped(f"the platform has no credit rule like {item.credit}")
-    if len(item.key) > MOST_KEYS:
-        raise Unmapped(f"it has more than {MOST_KEYS} right options")
     answers = tuple(
         Answer(id=letter, text=option.text, right=option.correct, feedback=to_html(option.feedback))
         for letter, option in item.options.items()
@@ -247,6 +246,11 @@ def to_html(markdown: str) -> str:
             written.append(f"<p>{_inline(' '.join(paragraph))}</p>")
             paragraph = []
     return "".join([*written, *_code(code)])
+
+
+def xml_text(text: str) -> str:
+    """Return text in which the characters that XML 1.0 forbids are spelled out, cut at MAX_TEXT characters."""
+    return printable(text, limit=MAX_TEXT)
 
 
 def _code(lines: list[str]) -> list[str]:

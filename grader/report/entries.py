@@ -10,6 +10,7 @@ from grader.core.model import (
     CheckResult,
     ExerciseResult,
     Frame,
+    Hidden,
     ItemResult,
     Outcome,
     QuizResult,
@@ -68,45 +69,57 @@ def worst_first(found: list[Entry]) -> list[Entry]:
 
 def exercise_entries(exercise: ExerciseResult) -> Iterator[Entry]:
     """Yield the entries of one exercise: the whole, where something is said of it, its checks, and what is hidden."""
-    void = exercise.outcome is Outcome.INTERNAL_ERROR
     if exercise.message or not (exercise.checks or exercise.shows_nothing):
-        whole = exercise.max_points if not exercise.checks else 0.0
-        yield Entry(
-            group=exercise.id,
-            id=WHOLE,
-            title="The exercise as a whole",
-            outcome=exercise.outcome,
-            points=0.0,
-            max_points=whole,
-            message=exercise.message or _sentence(exercise.outcome),
-            lines=tuple(_traceback(exercise.traceback)),
-            frame=_innermost(exercise.traceback),
-            duration_s=0.0 if exercise.checks else exercise.duration_s,
-        )
+        yield _whole_entry(exercise)
+    void = exercise.outcome is Outcome.INTERNAL_ERROR
     for check in exercise.checks:
-        yield Entry(
-            group=exercise.id,
-            id=check.id,
-            title=check.title,
-            outcome=check.outcome,
-            points=0.0 if void else check.points,
-            max_points=0.0 if void else check.max_points,
-            message="" if check.outcome is Outcome.PASSED else check.rationale or _sentence(check.outcome),
-            lines=tuple(_details(check)),
-            frame=_innermost(check.traceback),
-            duration_s=check.duration_s,
-        )
+        yield _check_entry(exercise.id, check, void=void)
     if exercise.hidden is not None:
-        yield Entry(
-            group=exercise.id,
-            id="hidden",
-            title=f"{counted_hidden(exercise.hidden)} hidden from you",
-            outcome=Outcome.SKIPPED,
-            points=0.0,
-            max_points=0.0,
-            message=hidden_sentence(exercise.hidden),
-            hidden=True,
-        )
+        yield _hidden_entry(exercise.id, exercise.hidden)
+
+
+def _whole_entry(exercise: ExerciseResult) -> Entry:
+    """Return the entry of an exercise as a whole; the points and the time of its checks are counted with them."""
+    return Entry(
+        group=exercise.id,
+        id=WHOLE,
+        title="The exercise as a whole",
+        outcome=exercise.outcome,
+        points=0.0,
+        max_points=0.0 if exercise.checks else exercise.max_points,
+        message=exercise.message or _sentence(exercise.outcome),
+        lines=tuple(_traceback(exercise.traceback)),
+        frame=_innermost(exercise.traceback),
+        duration_s=0.0 if exercise.checks else exercise.duration_s,
+    )
+
+
+def _check_entry(exercise: str, check: CheckResult, *, void: bool) -> Entry:
+    return Entry(
+        group=exercise,
+        id=check.id,
+        title=check.title,
+        outcome=check.outcome,
+        points=0.0 if void else check.points,
+        max_points=0.0 if void else check.max_points,
+        message="" if check.outcome is Outcome.PASSED else check.rationale or _sentence(check.outcome),
+        lines=tuple(_details(check)),
+        frame=_innermost(check.traceback),
+        duration_s=check.duration_s,
+    )
+
+
+def _hidden_entry(exercise: str, hidden: Hidden) -> Entry:
+    return Entry(
+        group=exercise,
+        id="hidden",
+        title=f"{counted_hidden(hidden)} hidden from you",
+        outcome=Outcome.SKIPPED,
+        points=0.0,
+        max_points=0.0,
+        message=hidden_sentence(hidden),
+        hidden=True,
+    )
 
 
 def _sentence(outcome: Outcome) -> str:
