@@ -23,7 +23,14 @@ def installed(python: str) -> Path | None:
         print(f"{python}: skipped, not installed")
         return None
     subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
-    install = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt"]
+    install = [
+        folder / "bin" / "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-c",
+        "constraints.txt",
+    ]
     done = subprocess.run([*install, "-e", ".[dev]"], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         reason = [line for line in done.stderr.splitlines() if line.startswith("ERROR")][:1]
@@ -39,7 +46,9 @@ def main(pythons: list[str]) -> int:
         programs = installed(python)
         if programs is None:
             continue
-        codes = [subprocess.run([programs / name, *rest], cwd=ROOT).returncode for name, *rest in (TEST, DEMO)]
+        codes = [
+            subprocess.run([programs / name, *rest], cwd=ROOT).returncode for name, *rest in (TEST, DEMO)
+        ]
         print(f"{python}: {'failed' if any(codes) else 'passed'}", flush=True)
         failed += any(codes)
     return failed
