@@ -50,7 +50,8 @@ def test_the_rows_of_a_size_hold_figures(benchmark, bench):
     size, whole, each, rate, peak, typical, growth, again, ratio, again_each, kept = (
         cell.strip() for cell in row.strip("|").split("|")
     )
-    assert (size, growth) == ("3", "too short")
+    assert size == "3"
+    assert growth == "too short" or growth.endswith(" MiB")  # a busy machine takes long enough to be measured
     assert float(whole.split()[0]) > float(again.split()[0]) > 0
     assert float(each.split()[0]) * float(rate) == pytest.approx(1000, rel=0.02)
     assert float(peak.split()[0]) >= float(typical.split()[0])

@@ -38,7 +38,10 @@ from grader.course.known_mistakes import read_mistakes
 from grader.quiz import load_bank
 from grader.report import from_json
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the pages are typed into a POSIX shell")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="the pages are typed into a POSIX shell"),
+    pytest.mark.timeout(900),  # one fixture runs all commands
+]
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(1200)  # one fixture runs all commands
+
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "instructor-guide.md"
 PORT = "8786"

@@ -19,6 +19,8 @@ from grader.grading.dispatcher import Dispatcher
 from grader.report import from_json, to_json
 from grader.submission import open_submission
 
+pytestmark = pytest.mark.timeout(900)  # one fixture runs all commands
+
 ROOT = Path(__file__).parent.parent
 RUNS = int(os.environ.get("CONVGRADER_SAME_RUNS", "8"))
 EXAMPLE = ROOT / "examples" / "submission"

@@ -33,6 +33,7 @@ REPLACING = {"nothing_is_graded"}  # fixtures that put something else in the pla
 STARTING = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system")  # audit events
 
 _started: list[str] = []
+_TIERS = pytest.StashKey[dict[Path, set[str]]]()
 
 
 def _record(event: str, arguments: tuple[object, ...]) -> None:
@@ -101,10 +102,17 @@ def tier(item: pytest.Item) -> str:
     return "warm" if SHARED in fixtures else "unit"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def collected_tiers(config: pytest.Config) -> dict[Path, set[str]]:
+    """Return the tiers of the tests in each collected file, those included that `-m` deselects."""
+    return config.stash[_TIERS]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with its tier, and those that share a fixture of their module with a group."""
+    tiers = config.stash.setdefault(_TIERS, {})
     for item in items:
         name = tier(item)
+        tiers.setdefault(item.path, set()).add(name)
         if item.get_closest_marker(name) is None:
             item.add_marker(name)
         shares = any(fixture.scope in ("module", "class") for fixture in _fixtures(item).values())
