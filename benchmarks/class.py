@@ -11,8 +11,8 @@ takes; "past start-up" is the time of a class less that, shared among the others
 it in each round, on the smallest class: a fresh pytest for each of `--sample` submissions, and a bare fork for each
 (plain.py). The largest classes are run once: they are their own average.
 
-Memory is the PSS of all processes of a run (shared pages are divided among those who share them), read again and again.
-Reading it takes 20 ms, so where rates are told it is read in another run, or every other second.
+Memory is the PSS of all processes of a run (shared pages are divided among those who share them), read repeatedly.
+Reading it takes 20 ms, so where rates are measured it is read in another run, or every other second.
 """
 
 import argparse
@@ -174,7 +174,7 @@ class Rates:
 
 
 def take_turns(bench: Bench, size: int, sample: int, rounds: int) -> Rates:
-    """Measure ours and its alternatives, the one after the other, so that a noisy neighbour hits all of them."""
+    """Measure the grader and its alternatives in turn, so that a noisy neighbor hits all of them."""
     rates = Rates()
     mixed, right = bench.class_of(size), bench.class_of(size, 0.0)
     plain = plain_copies(bench, mixed, sample)

@@ -9,7 +9,7 @@ hidden     every known mistake, with itself taken out of the list that diagnosis
 pairs      two known mistakes, sampled: in two names, or composed in one
 mutants    the reference with one small change, those of `grade check --mutants`, sampled
 
-A submission is *told* when its first failed check gets a diagnosis: all of it, or the part that its checks reached.
+A submission is *named* when its first failed check gets a diagnosis: all of it, or the part that its checks reached.
 It counts as *other* when any check names a mistake that was not made. Whatever is named gives every recorded result
 (tests/test_diagnosis.py holds diagnosis to that); "other" is stricter, and counts what happens to give the same. For
 hidden mistakes it should be 0. A mutant was made by no mistake with a name: there, "other" may well be the truth,
@@ -184,10 +184,10 @@ class Bench:
                 replayer = Replayer(dict(vars(self.reference)), self.fixtures, places)
                 mistakes = [mistake for mistake in KNOWN if mistake.id != submission.hidden]
                 diagnoser = Diagnoser(replayer, mistakes, units_of(evidence.segments))
-                told = [diagnoser.of_check(check, evidence.names.get(check, [])) for check in failed]
+                named = [diagnoser.of_check(check, evidence.names.get(check, [])) for check in failed]
         except TimeoutError:
             return None
-        return failed, [frozenset(mistake.id for mistake in found) for found in told]
+        return failed, [frozenset(mistake.id for mistake in found) for found in named]
 
     def _probe(self, evidence: Evidence, conversation: Conversation) -> None:
         """Ask small calls, as grading does."""
@@ -233,15 +233,15 @@ def measure(exercise: str, pairs: int, mutants: int, seed: int) -> list[tuple[st
     return rows
 
 
-def ending_of(submission: Submission, told: Sequence[frozenset[str]]) -> tuple[str, str]:
+def ending_of(submission: Submission, named: Sequence[frozenset[str]]) -> tuple[str, str]:
     """Return how a submission ended, and what was named where it is worth reading."""
-    foreign = [ids for ids in told if ids - submission.made]
+    foreign = [ids for ids in named if ids - submission.made]
     if foreign:
         size = "two" if any(len(ids) > 1 for ids in foreign) else "one"
         return f"other: {size}", f" -> {' / '.join(sorted({'+'.join(sorted(ids)) for ids in foreign}))}"
-    if not told[0]:
+    if not named[0]:
         return "silent", ""
-    return ("all" if frozenset[str]().union(*told) == submission.made else "part"), ""
+    return ("all" if frozenset[str]().union(*named) == submission.made else "part"), ""
 
 
 def main() -> None:
@@ -255,7 +255,7 @@ def main() -> None:
     options = parser.parse_args()
     names = options.exercises or [e.id for e in catalog.load(catalog.find_root()).exercises]
     print(
-        "| exercise | kind | fail | all told | part told | silent | other: one | other: two | median, max s |"
+        "| exercise | kind | fail | all named | part named | silent | other: one | other: two | median, max s |"
     )
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
     totals: Counter[tuple[str, str]] = Counter()

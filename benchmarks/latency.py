@@ -3,7 +3,7 @@
     python benchmarks/latency.py [--rounds 7]
 
 Cold `grade relu` is measured against cold `python -c "import torch, pytest"`, the runs taken in turn so that
-a noisy neighbour hits both. The warm figures come from one warm process in this interpreter.
+a noisy neighbor hits both. The warm figures come from one warm process in this interpreter.
 """
 
 import argparse

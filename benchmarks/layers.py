@@ -3,7 +3,7 @@
     python benchmarks/layers.py [--rounds 5]
 
 The baseline is what graders commonly do: a fresh `python -m pytest` that imports the reference of `relu` beside its
-own suite of 20 checks. It is run once before each level is measured, so that a noisy neighbour hits both.
+own suite of 20 checks. It is run once before each level is measured, so that a noisy neighbor hits both.
 
 At levels 1 to 3 one process is warm, and a grading is forked from it; at level 0 every grading and every worker is a
 fresh interpreter. Memory is the sum of the PSS (proportional set size: shared pages are divided among the processes

@@ -171,16 +171,16 @@ def _beside(python: Path) -> dict[str, str]:
 
 def _cell(name: str, source: str, *, solution: bool = False, points: int = 0) -> dict[str, object]:
     """Return a cell of a notebook: one that the student writes, or one that is worth points."""
-    told = {
+    metadata = {
         "schema_version": 3,
         "grade_id": name,
         "solution": solution,
         "locked": not solution,
         "task": False,
     }
-    told |= {"grade": not solution} | ({"points": points} if points else {})
+    metadata |= {"grade": not solution} | ({"points": points} if points else {})
     return {
-        "cell_type": "code", "id": name.replace("_", "-")[:64], "metadata": {"nbgrader": told}, "source": source,
+        "cell_type": "code", "id": name.replace("_", "-")[:64], "metadata": {"nbgrader": metadata}, "source": source,
         "outputs": [], "execution_count": None,
     }  # fmt: skip
 

@@ -39,7 +39,7 @@ def rng(request):
     return torch.Generator().manual_seed(seed_of(0, request.node.name))
 """
 INI = "[pytest]\nmarkers =\n  points\n  requires\n  reveal\n"
-# Without the plugins that happen to be installed here: Hypothesis's alone takes a second, and nobody needs it.
+# Without the plugins that happen to be installed here: Hypothesis's alone takes a second and is not used.
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--disable-plugin-autoload"]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -86,7 +86,7 @@ def fork_each(exercise: Exercise, folders: Sequence[Path], jobs: int) -> float:
 
 def main(name: str, jobs: int, folders: Sequence[str]) -> None:
     """Be the warm process."""
-    import torch  # noqa: PLC0415 - who imports this module for its other functions need not pay
+    import torch  # noqa: PLC0415 - importing this module for its other functions stays cheap
 
     torch.set_num_threads(1)
     exercise = exercise_of(name)

@@ -4,7 +4,7 @@
 
 The suite is that of `relu`, 20 checks, in a workspace that holds the whole course. A save replaces `relu.py`, right and
 wrong in turn, and is timed from before it is written until the last line of its verdict has come through a pipe. Cold
-runs of `grade relu` are spread among the saves, so that a noisy neighbour hits both.
+runs of `grade relu` are spread among the saves, so that a noisy neighbor hits both.
 """
 
 import argparse
@@ -119,7 +119,7 @@ def wait_for(word: str, lines: Lines) -> float:
 
 
 def save(workspace: Path, text: str, points: str, lines: Lines) -> float:
-    """Write `relu.py` as an editor does, and return the seconds until its verdict is told to the end."""
+    """Write `relu.py` as an editor does, and return the seconds until its result is printed."""
     fresh = workspace / "exercises" / ".relu.py.swp"
     started = time.perf_counter()
     fresh.write_text(text, encoding="utf-8")
