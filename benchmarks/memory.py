@@ -1,4 +1,4 @@
-"""How much memory a tree of processes uses: the sum of their PSS, where who shares a page has a part of it each."""
+"""How much memory a tree of processes uses: the sum of their PSS, which divides a shared page among its processes."""
 
 import os
 import threading

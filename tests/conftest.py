@@ -1,4 +1,4 @@
-"""Fixtures of the engine's tests: a miniature course, one warm process for all of them, and one browser."""
+"""Fixtures of the engine's tests: a miniature course, one warm process and one browser for each pytest worker."""
 
 import os
 import shutil
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browsing import show_as_usual
+from hypothesis import settings
 from tiers import only_cold_tests_start_programs, pytest_collection_modifyitems, pytest_fixture_setup
 
 from grader.core.model import CheckResult, ExerciseResult
@@ -36,9 +37,14 @@ COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
 
 
+# pytest-timeout ends a test that hangs; a deadline for each example would only fail on a busy machine.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
+
+
 @pytest.fixture(scope="session", autouse=True)
-def heeded_ctrl_c():
-    """Commands started by a test heed Ctrl-C, also where the tests run in a shell's background, which ignores it."""
+def default_sigint_handler():
+    """Make commands started by a test end on Ctrl-C: a shell starts its background jobs with SIGINT ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -46,7 +52,7 @@ def heeded_ctrl_c():
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
-    """What `grade check` remembers lies in a folder of this run: no test reads what a developer's machine knows."""
+    """Give `grade check` a cache folder for this run, so that no test depends on the developer's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -60,7 +66,7 @@ def course() -> Course:
 
 @pytest.fixture(scope="session")
 def dispatcher() -> Iterator[Dispatcher]:
-    """One warm process for the whole run."""
+    """One warm process for the whole run, or for each worker of pytest-xdist."""
     with Dispatcher() as started:
         yield started
 
@@ -97,12 +103,12 @@ def check() -> Callable[[ExerciseResult, str], CheckResult]:
 
 @pytest.fixture
 def run_without_torch() -> Callable[..., None]:
-    """Run `grade` with these words in a process of its own, which fails where it imports torch or Hypothesis."""
+    """Run `grade` with these arguments in an interpreter that fails if torch or Hypothesis was imported."""
     code = (
         "import sys\n"
         "from grader.cli import main\n"
         "try:\n    main(sys.argv[1:])\n"
-        "finally:\n    assert 'torch' not in sys.modules and 'hypothesis' not in sys.modules, 'paid for torch'\n"
+        "finally:\n    assert 'torch' not in sys.modules and 'hypothesis' not in sys.modules, 'torch was imported'\n"
     )
 
     def run(*words: object) -> None:
@@ -114,12 +120,12 @@ def run_without_torch() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator["WebDriver"]:
-    """A real browser without a window: Debian's chromium. Nothing of selenium's own is fetched from anywhere."""
+    """A headless browser: Debian's chromium. Selenium downloads nothing: browser and driver are named."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     if chromium is None or driver is None:
-        lacking = "chromium" if chromium is None else "chromedriver"
-        message = f"no {lacking} here: apt-get install chromium chromium-driver"
+        missing = "chromium" if chromium is None else "chromedriver"
+        message = f"no {missing} here: apt-get install chromium chromium-driver"
         if os.environ.get(BROWSER_VARIABLE) == "required":
             pytest.fail(message)
         pytest.skip(message)
@@ -130,7 +136,7 @@ def browser() -> Iterator["WebDriver"]:
     options.binary_location = chromium
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(argument)  # no sandbox: as root there is none, and the pages are ours
+        options.add_argument(argument)  # no sandbox: it does not work as root, and the pages are trusted
     started = webdriver.Chrome(options=options, service=Service(driver))
     started.set_page_load_timeout(60)
     yield started
@@ -138,8 +144,8 @@ def browser() -> Iterator["WebDriver"]:
 
 
 @pytest.fixture(autouse=True)
-def as_usual(request):
-    """What a test shows its pages on, dark, on paper or on a phone, is not what the next one gets."""
+def default_display(request):
+    """Undo after each test what it emulated: a dark screen, paper or a phone."""
     yield
     if "browser" in request.fixturenames:
         show_as_usual(request.getfixturevalue("browser"))

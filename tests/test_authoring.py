@@ -1,4 +1,4 @@
-"""docs/authoring.md, followed by its reader: files are written as the page shows them, commands run, outputs compared."""
+"""docs/authoring.md: files are written as the page shows them, its commands run, their outputs compared."""
 
 import os
 import re

@@ -1,6 +1,6 @@
-"""Never wrong by our fault: whichever process is killed, and whenever, the result is the true one or none.
+"""Whichever process is killed, and whenever, each exercise has its true result or none.
 
-`CONVGRADER_CHAOS_RUNS=200` kills as often as the promise says; the default is a sample of it.
+`CONVGRADER_CHAOS_RUNS=200` kills 200 times, as the docs promise; the default is a sample.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ NAMES = {
     "grade worker": "worker", "grade keeper": "keeper", "grade suite": "grading", "grade host": "host", "grade bans": "bans",
 }  # fmt: skip
 SUBMISSION = {
-    # Slow enough to be hit, right and wrong in parts.
+    # Slow enough to be killed while it runs; partly right.
     "halving.py": """
 import time
 
@@ -71,8 +71,8 @@ def start(workspace: Path) -> "subprocess.Popen[str]":
     )
 
 
-def family(root: int) -> dict[int, tuple[int, str]]:
-    """Return parent and name of every living process that came from `root`, and of itself."""
+def descendants(root: int) -> dict[int, tuple[int, str]]:
+    """Return parent and name of `root` and of every living process that descends from it, by number."""
     known: dict[int, tuple[int, str]] = {}
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
@@ -90,7 +90,7 @@ def family(root: int) -> dict[int, tuple[int, str]]:
 
 
 def roles(members: dict[int, tuple[int, str]], cli: int) -> dict[str, list[int]]:
-    """Tell the processes of a running `grade` apart by their names."""
+    """Return the processes of a running `grade` by role, which their names show."""
     found: dict[str, list[int]] = {role: [] for role in VICTIMS}
     found["cli"] = [cli] if cli in members else []
     for process, (parent, name) in members.items():
@@ -101,10 +101,10 @@ def roles(members: dict[int, tuple[int, str]], cli: int) -> dict[str, list[int]]
 
 
 def kill_one(role: str, cli: "subprocess.Popen[str]", dice: random.Random) -> set[int]:
-    """Kill a process of that role at a random moment of its life; return everything that was there."""
+    """Kill a process of that role at a random moment; return every process that was seen."""
     seen: set[int] = set()
     while cli.poll() is None:
-        members = family(cli.pid)
+        members = descendants(cli.pid)
         seen |= set(members)
         if roles(members, cli.pid)[role]:
             break
@@ -119,7 +119,7 @@ def kill_one(role: str, cli: "subprocess.Popen[str]", dice: random.Random) -> se
         "worker": 0.6,
     }[role]
     time.sleep(dice.uniform(0, longest))
-    members = family(cli.pid)
+    members = descendants(cli.pid)
     candidates = roles(members, cli.pid)[role]
     if candidates:
         with contextlib.suppress(ProcessLookupError):
@@ -151,7 +151,7 @@ def truth(tmp_path_factory):
 
 
 @pytest.mark.parametrize("run", range(RUNS))
-def test_a_killed_process_costs_nobody_a_point_and_leaves_nothing_behind(workspace, truth, run):
+def test_a_killed_process_costs_no_points_and_leaves_no_process_and_no_file(workspace, truth, run):
     dice = random.Random(run)
     role = VICTIMS[run % len(VICTIMS)]
     (workspace / "report.json").write_text("an older report")
@@ -166,7 +166,7 @@ def test_a_killed_process_costs_nobody_a_point_and_leaves_nothing_behind(workspa
         assert "Traceback" not in err
     text = (workspace / "report.json").read_text()
     if text == "an older report":
-        # Nothing was begun: the command was killed, or it says what happened.
+        # No grading was started: the command was killed, or its stderr says what happened.
         assert cli.returncode == -signal.SIGKILL or err.strip()
     else:
         check(without_times(json.loads(text)), truth, cli.returncode)
@@ -179,20 +179,20 @@ def test_a_killed_process_costs_nobody_a_point_and_leaves_nothing_behind(workspa
 
 
 def check(report: dict, truth: dict, exit_code: int) -> None:
-    """Check that every exercise has its true result, or none and says so."""
+    """Check that every exercise has its true result, or an internal error with a reason."""
     void = []
     for exercise, true in zip(report["exercises"], truth["exercises"], strict=True):
         if exercise["message"].startswith(UNEXPLAINED):
             assert points(exercise) == points(
                 true
-            )  # settled before the process was killed; the explanation is lost
+            )  # decided before the process was killed; the explanation is lost
         elif exercise != true:
             assert exercise["outcome"] == "internal_error", {
                 k: v for k, v in exercise.items() if v != true[k]
             }
             assert exercise["points"] == exercise["max_points"] == 0
-            told = [exercise["message"], *(check["rationale"] for check in exercise["checks"])]
-            assert any(told), exercise
+            reasons = [exercise["message"], *(check["rationale"] for check in exercise["checks"])]
+            assert any(reasons), exercise
             void.append(exercise["id"])
     if exit_code == 3:
         assert void

@@ -1,7 +1,7 @@
 """README.md and docs/: every block on every page is run by a test, and what it shows is what happens.
 
-`RUNNERS` says who runs what. Commands are typed into bash, the blocks of a page in order and in one folder that holds a small
-class. What is too long for that stands in `CHEAPER`, with the reason and with what is checked instead.
+`RUNNERS` names the test of each kind of block. Commands are run by bash, the blocks of a page in order and in one folder that
+holds a small class. `CHEAPER` lists the commands that take too long, with the reason and with what is checked instead.
 """
 
 import contextlib
@@ -38,7 +38,10 @@ from grader.course.known_mistakes import read_mistakes
 from grader.quiz import load_bank
 from grader.report import from_json
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the pages are typed into a POSIX shell")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="the pages are typed into a POSIX shell"),
+    pytest.mark.timeout(900),  # one fixture runs all commands
+]
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -47,7 +50,7 @@ QUICK = ("pooling", "relu")
 FEW = 5  # known mistakes of a quick course
 
 
-# --- what stands on the pages
+# --- the blocks of the pages
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ GENERATED = ("docs/reference/cli.md", "docs/reference/exercise-yaml.md")
 COMPOSED = ("docs/reference/exercise-yaml.md", "docs/reference/suites.md", "docs/reference/mistakes.md")
 
 
-# --- who runs them
+# --- the test that runs a block
 
 
 def by_authoring(block: Block) -> bool:
@@ -179,11 +182,11 @@ RUNNERS: dict[str, Callable[[Block], bool]] = {
     "tests/test_site.py": by_site,
     "test_the_generated_pages_are_up_to_date": by_generator,
     "test_an_example_of_help_is_a_command": by_click,
-    "test_the_reference_is_one_sound_exercise": by_check,
-    "test_a_page_is_typed_as_it_stands": by_bash,
+    "test_the_parts_of_the_reference_are_a_sound_exercise": by_check,
+    "test_the_commands_of_a_page_give_what_it_shows": by_bash,
     "test_a_program_runs": by_python,
     "test_a_file_is_read": by_readers,
-    "test_what_a_tree_names_is_there": by_tree,
+    "test_the_files_in_a_tree_exist": by_tree,
 }
 
 
@@ -197,9 +200,9 @@ def run_by(takes: Callable[[Block], bool]) -> list[Block]:
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
-def test_somebody_runs_every_block(block):
+def test_every_block_is_run_by_a_test(block):
     assert runner(block), (
-        f"Nobody runs the block at {block}:\n\n{block.text}\n"
+        f"No test runs the block at {block}:\n\n{block.text}\n"
         "Commands belong into a ```console block, each behind `$ ` with what it prints below it (`...` for lines left out), or into "
         "an indented or ```sh block of commands only. Python is run, YAML and JSON are read. For anything else add a runner to RUNNERS."
     )
@@ -215,14 +218,14 @@ def test_somebody_runs_every_block(block):
         ("docs/instructor-guide.md", "console", "$ grade relu\n"),
     ],
 )
-def test_a_block_that_its_test_does_not_know_is_noticed(page, language, text):
-    """What another test takes is what it really takes; what is left goes to the runners here, or to nobody."""
+def test_a_block_is_given_to_a_test_only_if_that_runs_it(page, language, text):
+    """A block that no other file runs goes to a runner of this file, or has none."""
     found = runner(Block(page, 1, language, text))
     assert not found.startswith("tests/")
     assert bool(found) == (language in ("yaml", "python", "console"))
 
 
-def test_the_links_of_the_readme_lead_somewhere():
+def test_the_links_of_the_readme_have_targets():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     links = re.findall(r"\]\((?!https:)([^)#\s]+)(?:#[\w-]+)?\)", text)
     assert len(links) > 15
@@ -234,7 +237,7 @@ def test_the_links_of_the_readme_lead_somewhere():
         assert page.relative_to(ROOT).as_posix() in links, f"README.md does not name {page.name}"
 
 
-def test_every_runner_has_work():
+def test_every_runner_has_blocks():
     assert {runner(block) for block in BLOCKS} >= set(RUNNERS)
 
 
@@ -252,7 +255,7 @@ def cheaper(pattern: str, reason: str) -> Callable[[Callable[[str], None]], Call
     return register
 
 
-@cheaper(r"make \w+$", "installs a virtual environment; CI runs `make test`")
+@cheaper(r"make \w+$", "installs a virtual environment; CI runs `make test` and `make test-rest`")
 def is_a_target(command: str) -> None:
     assert f"\n{command.split()[1]}: " in (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -291,7 +294,7 @@ def is_what_venv_writes(command: str) -> None:
 
 
 @cheaper(r"grade watch\b", "runs until it is interrupted; tests/test_watch.py does both")
-@cheaper(r"grade check --mutants$", "takes minutes; tests/test_mutants.py and `make test` run it")
+@cheaper(r"grade check --mutants$", "takes minutes; tests/test_mutants.py and `make test-all` run it")
 @cheaper(r"grade check pooling --repeat 50$", "takes a minute; tests/test_mutants.py runs it with fewer")
 @cheaper(
     r"grade (init --ci|release) (?!.*--from )",
@@ -299,7 +302,7 @@ def is_what_venv_writes(command: str) -> None:
 )
 @cheaper(r"grade class .*--executor dask:", "needs a cluster; tests/test_guide.py starts one")
 def parses(command: str) -> None:
-    """Check a command of ours with Click's own parser, in the folder we are in."""
+    """Check a `grade` command with Click's own parser, in the current folder."""
     words = shlex.split(command, comments=True)[1:]
     at, context = grade, None
     with contextlib.ExitStack() as opened, contextlib.suppress(click.exceptions.Exit):  # --help
@@ -313,7 +316,7 @@ def parses(command: str) -> None:
             at = found
 
 
-# What the reader does before a command, typed into the same shell: files that a page takes for granted.
+# What is run before a command, in the same shell: it makes the files that a page assumes.
 CLASS = """
 mkdir -p handed-in/ada handed-in/bob path/to
 cp -r {root}/examples/submission/. handed-in/ada
@@ -339,7 +342,7 @@ BEFORE = {
     ): "export CONVGRADER_COURSE={root}",
     ("docs/watch.md", "cd my-cnn"): "grade init my-cnn",
 }
-# What the reader types where a command asks.
+# What the reader answers where a command asks.
 ANSWERS = {("docs/watch.md", "grade reset pooling"): "y\n", ("docs/commands.md", "grade reset relu"): "y\n"}
 # The exit code of what does not end with 0, as the page says or for this reason.
 CODES = {
@@ -355,8 +358,8 @@ CODES = {
     ("docs/exports.md", "grade export quizzes moodle quizzes.xml pooling"): (1, "the same"),
     ("docs/student-guide.md", "grade output_size"): (1, "the page: while anything is missing"),
 }
-# Pages of which each block is another person's, in a folder of its own; elsewhere a block goes on where the last ended.
-BY_PERSON = ("README.md", "docs/commands.md")
+# Pages of which each block runs in a new folder; elsewhere a block continues in the shell of the last.
+BLOCK_BY_BLOCK = ("README.md", "docs/commands.md")
 # Pages whose commands are about any course: two exercises and one quiz will do.
 WITH_A_QUICK_COURSE = ("README.md", "docs/commands.md", "docs/exports.md")
 
@@ -436,7 +439,7 @@ def copy_course(course: Path, *, quick: bool) -> None:
 
 
 def typed(run: Sequence[Block], folder: Path) -> list[Ran]:
-    """Type blocks of one page into one shell."""
+    """Run the commands of blocks of one page in one shell."""
     shell, ran = Shell(folder, run[0].page), []
     for block in run:
         for step in block.steps:
@@ -446,10 +449,10 @@ def typed(run: Sequence[Block], folder: Path) -> list[Ran]:
 
 
 def sessions() -> list[tuple[Block, ...]]:
-    """Return the blocks that share a shell: those of a page, or a block alone where each is for another person."""
+    """Return the blocks that share a shell: those of a page, or one block where each has its own."""
     found: dict[object, list[Block]] = {}
     for block in run_by(by_bash):
-        found.setdefault(block if block.page in BY_PERSON else block.page, []).append(block)
+        found.setdefault(block if block.page in BLOCK_BY_BLOCK else block.page, []).append(block)
     return [tuple(run) for run in found.values()]
 
 
@@ -458,7 +461,7 @@ SESSIONS = sessions()
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory) -> list[list[Ran]]:
-    """Type all pages, two at a time, the longest first."""
+    """Run the commands of all pages, two pages at a time, the longest first."""
     longest = sorted(range(len(SESSIONS)), key=lambda n: -sum(len(block.steps) for block in SESSIONS[n]))
     with ThreadPoolExecutor(2) as pool:
         started = {n: pool.submit(typed, SESSIONS[n], tmp_path_factory.mktemp("page")) for n in longest}
@@ -466,7 +469,7 @@ def ran(tmp_path_factory) -> list[list[Ran]]:
 
 
 def pattern_of(shown: str) -> str:
-    """Return a pattern for what a page shows: `...` stands for anything, as a line for lines; machines differ in isolation."""
+    """Return a pattern for what a page shows: `...` is any text, or any lines where it is a line; isolation may differ."""
     pattern = ""
     for line in shown.splitlines():
         if line == "...":
@@ -479,14 +482,14 @@ def pattern_of(shown: str) -> str:
 
 
 @pytest.mark.parametrize("n", range(len(SESSIONS)), ids=[str(run[0]) for run in SESSIONS])
-def test_a_page_is_typed_as_it_stands(ran, n):
+def test_the_commands_of_a_page_give_what_it_shows(ran, n):
     for one in ran[n]:
         wanted, _ = CODES.get((SESSIONS[n][0].page, one.step.command), (0, ""))
         full_marks = "Well done." in one.step.shown
-        told = f"{one.line}: $ {one.step.command}\nexit code {one.code}\n{one.printed}"
-        assert one.code == (0 if full_marks else wanted), told
+        report = f"{one.line}: $ {one.step.command}\nexit code {one.code}\n{one.printed}"
+        assert one.code == (0 if full_marks else wanted), report
         if one.step.shown:
-            assert re.fullmatch(pattern_of(one.step.shown), one.printed.rstrip("\n") + "\n"), told
+            assert re.fullmatch(pattern_of(one.step.shown), one.printed.rstrip("\n") + "\n"), report
 
 
 def test_what_a_page_shows_is_compared():
@@ -500,12 +503,12 @@ def test_what_a_page_shows_is_compared():
         assert not re.fullmatch(shown, wrong)
 
 
-def test_nothing_is_excepted_that_is_not_there():
+def test_every_exception_names_a_command_of_a_page():
     commands = [(block.page, step.command) for block in run_by(by_bash) for step in block.steps]
     assert {*BEFORE, *ANSWERS, *CODES} <= set(commands)
     for pattern in CHEAPER:
         assert any(re.match(pattern, command) for _, command in commands), pattern
-    assert {*WITH_A_QUICK_COURSE, *BY_PERSON} <= {block.page for run in SESSIONS for block in run}
+    assert {*WITH_A_QUICK_COURSE, *BLOCK_BY_BLOCK} <= {block.page for run in SESSIONS for block in run}
 
 
 # --- the reference
@@ -543,7 +546,7 @@ EXAMPLES = [step.command for block in run_by(by_click) for step in block.steps]
 
 
 @pytest.fixture
-def class_room(tmp_path, monkeypatch) -> Path:
+def files_of_examples(tmp_path, monkeypatch) -> Path:
     """A folder with the files that examples of --help name."""
     for folder in ("handed-in", "last-year", "published-solution", "ada", "my-cnn", "DIR"):
         (tmp_path / folder).mkdir()
@@ -554,12 +557,12 @@ def class_room(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.mark.parametrize("command", EXAMPLES)
-def test_an_example_of_help_is_a_command(class_room, command):
+def test_an_example_of_help_is_a_command(files_of_examples, command):
     assert command.startswith("grade")
     parses(command)
 
 
-def test_a_command_that_is_none_is_refused(class_room):
+def test_a_wrong_command_is_refused(files_of_examples):
     for wrong in (
         "grade --submision ada",
         "grade stats",
@@ -571,7 +574,7 @@ def test_a_command_that_is_none_is_refused(class_room):
 
 
 def composed(folder: Path) -> None:
-    """Write the files whose pieces stand on three pages: each goes where the text above it says, else to the suite."""
+    """Write the files of which three pages show parts: each part goes to the file named above it, else to the suite."""
     for page in COMPOSED:
         text, end = (ROOT / page).read_text(encoding="utf-8"), 0
         for block in run_by(by_check):
@@ -586,7 +589,7 @@ def composed(folder: Path) -> None:
             end = start + len(block.text)
 
 
-def test_the_reference_is_one_sound_exercise(tmp_path):
+def test_the_parts_of_the_reference_are_a_sound_exercise(tmp_path):
     composed(tmp_path)
     (tmp_path / "quizzes").mkdir()
     shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
@@ -634,7 +637,7 @@ def test_a_file_is_read(block, tmp_path):
 
 
 @pytest.mark.parametrize("block", run_by(by_tree), ids=str)
-def test_what_a_tree_names_is_there(block):
+def test_the_files_in_a_tree_exist(block):
     """Each line names a file or folder; what is indented lies in the folder above; `<id>` stands for any."""
     folder = ""
     for line in block.text.splitlines():

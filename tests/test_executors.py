@@ -195,7 +195,7 @@ def _sessions(processes: set[str]) -> set[str]:
 
 
 def _warm_processes() -> set[str]:
-    """Return the pids of all warm processes of this interpreter, whatever their parent is by now."""
+    """Return the numbers of the warm processes that this process started, and of those that have lost their parent."""
     found = set()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -203,7 +203,22 @@ def _warm_processes() -> set[str]:
         except OSError:
             continue
         if command[0] == sys.executable and "grader.grading.zygote" in command:
-            found.add(entry.name)
+            ancestors = _ancestors(int(entry.name))
+            # Another worker of pytest-xdist has the same parent as this process, and warm processes of its own.
+            if os.getpid() in ancestors or os.getppid() not in ancestors:
+                found.add(entry.name)
+    return found
+
+
+def _ancestors(process: int) -> list[int]:
+    """Return parent, grandparent and so on of a process, by number."""
+    found = []
+    while process > 1:
+        try:
+            process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            break
+        found.append(process)
     return found
 
 

@@ -1,6 +1,6 @@
-"""docs/instructor-guide.md, typed by its reader: every command is run in order, and what the page shows is compared.
+"""docs/instructor-guide.md: every command is run in order, and its output is compared with the page.
 
-What cannot be had here has a stand-in on PATH: `pip install` makes the copy of the checkout importable, as pip would;
+Two programs are replaced by scripts on PATH: `pip install` makes the copy of the checkout importable, as pip would;
 `docker run` runs what the image would, in the folder it mounts. All else is real, the dask cluster included.
 """
 
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.timeout(1200)  # one fixture runs all commands
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "instructor-guide.md"
@@ -44,7 +46,7 @@ STEPS = steps()
 
 PYTHON = f"""#!/bin/sh
 "{sys.executable}" -I -m venv --without-pip tools
-cp "$STANDINS"/pip "$STANDINS"/grade "$STANDINS"/dask tools/bin/
+cp "$REPLACED"/pip "$REPLACED"/grade "$REPLACED"/dask tools/bin/
 """
 PIP = f"""#!/bin/sh
 test "$*" = "install --quiet ./convgrader[class]" || exit 9
@@ -86,10 +88,10 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory) -> list[Ran]:
-    """Type the page into one shell, in an empty folder that holds a checkout."""
+    """Run the commands of the page in one shell, in a folder that holds only a checkout."""
     folder = tmp_path_factory.mktemp("guide")
-    standins, told, place = folder / "standins", folder / "told", folder / "reader"
-    for made in (standins, told, place):
+    replaced, output, place = folder / "replaced", folder / "output", folder / "reader"
+    for made in (replaced, output, place):
         made.mkdir()
     tools = {
         "pip": PIP,
@@ -99,21 +101,21 @@ def ran(tmp_path_factory) -> list[Ran]:
         "python3": PYTHON,
     }
     for name, text in tools.items():
-        (standins / name).write_text(text, encoding="utf-8")
-        (standins / name).chmod(0o755)
+        (replaced / name).write_text(text, encoding="utf-8")
+        (replaced / name).chmod(0o755)
     shutil.copytree(
         ROOT, place / "convgrader", symlinks=True,
         ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "benchmarks", "build", "dist"),
     )  # fmt: skip
     port = free_port()
     script = [
-        f"{step.command.replace(PORT, port)}\ncode=$?; echo $code > {told}/{n}.code; exec >&4 2>&1; (exit $code)"
+        f"{step.command.replace(PORT, port)}\ncode=$?; echo $code > {output}/{n}.code; exec >&4 2>&1; (exit $code)"
         for n, step in enumerate(STEPS)
     ]
-    opened = [f"exec > {told}/{n}.out 2>&1; (exit $code)\n{text}" for n, text in enumerate(script)]
+    opened = [f"exec > {output}/{n}.out 2>&1; (exit $code)\n{text}" for n, text in enumerate(script)]
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("CONVGRADER_", "GIT_", "PYTHON"))},
-        "PATH": f"{standins}:{os.environ['PATH']}", "STANDINS": str(standins), "COLUMNS": "80", "LC_ALL": "C.UTF-8",
+        "PATH": f"{replaced}:{os.environ['PATH']}", "REPLACED": str(replaced), "COLUMNS": "80", "LC_ALL": "C.UTF-8",
     }  # fmt: skip
     shell = subprocess.Popen(
         ["bash", "--noprofile", "--norc", "-c", "exec 4>&1; code=0\n" + "\n".join(opened)],
@@ -122,19 +124,19 @@ def ran(tmp_path_factory) -> list[Ran]:
     try:
         shell.wait(timeout=900)
     finally:
-        os.killpg(shell.pid, signal.SIGKILL)  # what the page starts with & as well
+        os.killpg(shell.pid, signal.SIGKILL)  # also what the page starts with &
         shell.wait()
     return [
         Ran(
-            int((told / f"{n}.code").read_text()),
-            tuple((told / f"{n}.out").read_text(encoding="utf-8").replace(port, PORT).splitlines()),
+            int((output / f"{n}.code").read_text()),
+            tuple((output / f"{n}.out").read_text(encoding="utf-8").replace(port, PORT).splitlines()),
         )
         for n in range(len(STEPS))
     ]
 
 
 def comparable(command: str, lines: tuple[str, ...]) -> list[str]:
-    """Return lines without times; words of statistics; those of a class in an order of their own, as students end in any."""
+    """Return lines without times; statistics as words; the lines of a class sorted, as students end in any order."""
     if command.startswith("grade stats"):  # times are of any length, and so lines break anywhere
         text = re.sub(
             r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d|[\d.]+ (s|min|h)\b", "TIME", " ".join(" ".join(lines).split())
@@ -142,9 +144,7 @@ def comparable(command: str, lines: tuple[str, ...]) -> list[str]:
         return text.split()
     timeless = [re.sub(r"\d+ (s\.|days late)", r"N \1", line) for line in lines]
     timeless = [re.sub(r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d UTC", "then", line) for line in timeless]
-    timeless = [
-        re.sub(r"\d+\.\d MiB", "N MiB", line) for line in timeless
-    ]  # every line of ours makes it larger
+    timeless = [re.sub(r"\d+\.\d MiB", "N MiB", line) for line in timeless]  # the size of the grader
     return sorted(timeless) if command.startswith(("grade class", "grade regrade")) else timeless
 
 
@@ -159,7 +159,7 @@ def test_a_command_of_the_page_does_what_the_page_shows(ran, n):
         assert comparable(step.command, found.lines) == comparable(step.command, step.shown)
 
 
-def test_the_page_shows_what_it_is_about():
+def test_the_page_runs_the_main_commands_and_shows_their_output():
     commands = [step.command for step in STEPS]
     for wanted in ("check", "init", "init --ci", "doctor", "class", "similar", "regrade", "stats", "report", "export canvas", "export moodle",
                    "export nbgrader", "export gradescope"):  # fmt: skip
@@ -167,7 +167,7 @@ def test_the_page_shows_what_it_is_about():
     assert sum(bool(step.shown) for step in STEPS) >= 15
 
 
-def test_the_links_of_the_page_lead_somewhere():
+def test_the_links_of_the_page_have_targets():
     text = PAGE.read_text(encoding="utf-8")
     for name, anchor in re.findall(r"\]\(([\w.-]+)(?:#([\w-]+))?\)", text):
         page = (PAGE.parent / name).read_text(encoding="utf-8")

@@ -87,6 +87,7 @@ def test_hints_that_a_course_took_back_are_no_longer_open(run, workspace):
     assert run("hint", "scaling").output.startswith("Almost the answer")
 
 
+@pytest.mark.cold
 def test_the_solution_stays_closed_before_full_marks(run, workspace):
     shutil.copy(COURSE / "exercises" / "scaling.py", workspace / "exercises")
     done = run("solution", "scaling")
@@ -95,6 +96,7 @@ def test_the_solution_stays_closed_before_full_marks(run, workspace):
     assert "return 2 * x" not in done.output
 
 
+@pytest.mark.cold
 def test_the_solution_opens_after_full_marks_with_its_explanation(run, workspace):
     (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
     done = run("solution", "scaling")
@@ -114,6 +116,7 @@ def test_the_points_of_an_explanation_begin_on_lines_of_their_own():
     assert all(len(line) <= 78 for line in lines)
 
 
+@pytest.mark.cold
 def test_a_failure_of_ours_is_told_as_one(run, workspace, monkeypatch):
     def broken(*_: object) -> list[ExerciseResult]:
         result = ExerciseResult(
@@ -137,6 +140,7 @@ def test_code_is_painted_on_a_terminal_only(monkeypatch):
     assert helping._painted("def f(): return 1") == "def f(): return 1"
 
 
+@pytest.mark.cold
 def test_the_page_of_a_report_shows_the_hints_that_are_open_and_says_which_is_next(
     run, workspace, monkeypatch
 ):

@@ -1,6 +1,6 @@
-"""The same answer always: the example submission gives the same bytes, apart from times, however it is graded.
+"""Grading is deterministic: the example submission gives the same bytes, apart from times, however it is graded.
 
-`CONVGRADER_SAME_RUNS=200` grades as often as the promise says; the default is a sample of it.
+`CONVGRADER_SAME_RUNS=200` grades 200 times, as the docs promise; the default is a sample.
 """
 
 import os
@@ -19,6 +19,8 @@ from grader.grading.dispatcher import Dispatcher
 from grader.report import from_json, to_json
 from grader.submission import open_submission
 
+pytestmark = pytest.mark.timeout(900)  # one fixture runs all commands
+
 ROOT = Path(__file__).parent.parent
 RUNS = int(os.environ.get("CONVGRADER_SAME_RUNS", "8"))
 EXAMPLE = ROOT / "examples" / "submission"
@@ -29,7 +31,7 @@ def timeless(report: Report) -> str:
 
 
 def cold(jobs: int) -> str:
-    """Grade the example with a command of its own."""
+    """Grade the example with a new command."""
     command = [
         sys.executable,
         "-m",
@@ -47,7 +49,7 @@ def cold(jobs: int) -> str:
 
 
 def warm(dispatcher: Dispatcher) -> str:
-    """Grade the example once more with what is warm."""
+    """Grade the example with a warm process."""
     course, handed_in = catalog.load(ROOT), open_submission(EXAMPLE)
     ready = dispatcher.ready()
     report = scoring.report(

@@ -15,21 +15,25 @@ from types import CodeType, FunctionType
 
 import pytest
 
+from grader.classroom.executors import open_executor
+from grader.cli.check import check_command
+from grader.cli.classes import class_command
+from grader.cli.regrade import regrade_command
 from grader.grading.dispatcher import Dispatcher
 
 TIERS = ("unit", "warm", "cold")
 TESTS = str(Path(__file__).parent)
 SHARED = "dispatcher"  # the fixture with the warm process of a pytest worker
 COLD_FIXTURES = {"browser", "run_without_torch"}
-STARTERS = {
-    subprocess,
-    Dispatcher,
-    subprocess.Popen,
-    subprocess.run,
-}  # what uses one of these starts a program
+# What uses one of these starts a program.
+STARTERS = (
+    subprocess, subprocess.Popen, subprocess.run, Dispatcher, open_executor, check_command, class_command, regrade_command,
+)  # fmt: skip
+REPLACING = {"nothing_is_graded"}  # fixtures that put something else in the place of the Dispatcher
 STARTING = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system")  # audit events
 
 _started: list[str] = []
+_TIERS = pytest.StashKey[dict[Path, set[str]]]()
 
 
 def _record(event: str, arguments: tuple[object, ...]) -> None:
@@ -92,15 +96,23 @@ def tier(item: pytest.Item) -> str:
                 return name
     fixtures = _fixtures(item)
     own = [fixture.func for name, fixture in fixtures.items() if name != SHARED]
-    if COLD_FIXTURES & set(fixtures) or any(map(starts_programs, [item.function, *own])):
+    uses_starters = any(map(starts_programs, [item.function, *own])) and not REPLACING & set(fixtures)
+    if COLD_FIXTURES & set(fixtures) or uses_starters:
         return "cold"
     return "warm" if SHARED in fixtures else "unit"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def collected_tiers(config: pytest.Config) -> dict[Path, set[str]]:
+    """Return the tiers of the tests in each collected file, those included that `-m` deselects."""
+    return config.stash[_TIERS]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with its tier, and those that share a fixture of their module with a group."""
+    tiers = config.stash.setdefault(_TIERS, {})
     for item in items:
         name = tier(item)
+        tiers.setdefault(item.path, set()).add(name)
         if item.get_closest_marker(name) is None:
             item.add_marker(name)
         shares = any(fixture.scope in ("module", "class") for fixture in _fixtures(item).values())
@@ -115,7 +127,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
 ) -> Iterator[object]:
-    """The shared warm process is nobody's fault: what it starts is not counted."""
+    """Start the shared warm process without counting it as a program that the test starts."""
     before = len(_started)
     result = yield
     if fixturedef.argname == SHARED:

@@ -1,4 +1,4 @@
-"""Leaves while it is imported."""
+"""Ends the process while it is imported."""
 
 import os
 from honest import halve, largest

@@ -1,4 +1,4 @@
-"""Leaves without a word."""
+"""Ends the process with os._exit(0)."""
 
 import os
 from honest import halve, largest

@@ -1,4 +1,4 @@
-"""Reads every descriptor it was left."""
+"""Reads every open descriptor."""
 
 import os
 from honest import halve, largest

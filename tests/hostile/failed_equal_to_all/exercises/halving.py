@@ -1,4 +1,4 @@
-"""Returns what is equal to everything."""
+"""Returns an object that is equal to everything."""
 
 from honest import halve, largest
 

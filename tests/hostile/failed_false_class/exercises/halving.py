@@ -1,4 +1,4 @@
-"""Returns what says it is a tensor."""
+"""Returns an object whose __class__ is Tensor."""
 
 import torch
 from honest import halve, largest

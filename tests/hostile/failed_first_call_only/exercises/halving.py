@@ -1,4 +1,4 @@
-"""Is right once, and counts on not being asked twice."""
+"""Returns the right value on the first call only."""
 
 from honest import halve, largest
 

@@ -1,4 +1,4 @@
-"""Returns what is equal to nothing."""
+"""Returns NaN, which is equal to nothing."""
 
 from honest import halve, largest
 

@@ -1,4 +1,4 @@
-"""Replaces what Python itself stands on."""
+"""Replaces builtins that Python itself uses."""
 
 import builtins
 from honest import halve, largest

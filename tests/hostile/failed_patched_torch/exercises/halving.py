@@ -1,4 +1,4 @@
-"""Has torch find everything equal."""
+"""Patches torch so that every comparison finds its tensors equal."""
 
 import torch
 import torch.testing

@@ -1,4 +1,4 @@
-"""Reads whatever the kernel tells of any process."""
+"""Reads /proc of every process."""
 
 import targets
 from honest import halve, largest

@@ -1,4 +1,4 @@
-"""Climbs its stack for what the grader expects."""
+"""Searches the frames of its callers for what the grader expects."""
 
 import sys
 from honest import halve, largest

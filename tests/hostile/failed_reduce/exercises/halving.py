@@ -1,4 +1,4 @@
-"""Returns what runs a command where it is unpickled."""
+"""Returns an object that runs a command when it is unpickled."""
 
 import os
 import targets

@@ -1,4 +1,4 @@
-"""Returns what never ends describing itself."""
+"""Returns an object whose repr never ends."""
 
 from honest import halve, largest
 

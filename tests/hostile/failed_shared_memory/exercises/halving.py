@@ -1,4 +1,4 @@
-"""Leaves memory behind that outlives it."""
+"""Creates shared memory that outlives the process."""
 
 import multiprocessing.shared_memory
 import os

@@ -1,4 +1,4 @@
-"""Registers an end that never comes, and keeps its promises until then."""
+"""Registers an atexit function that never returns; its answers are right."""
 
 import atexit
 import os

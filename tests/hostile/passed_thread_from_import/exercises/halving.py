@@ -1,4 +1,4 @@
-"""Starts a thread at import that no end waits for."""
+"""Starts a daemon thread at import."""
 
 import threading
 import time

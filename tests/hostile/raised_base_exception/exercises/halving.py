@@ -1,4 +1,4 @@
-"""Raises what `except Exception` does not catch, and what will not be told."""
+"""Raises a BaseException that `except Exception` does not catch and whose message raises."""
 
 from honest import halve, largest
 

@@ -1,4 +1,4 @@
-"""Kills whoever started it."""
+"""Kills its parent process."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Reads the home of whoever grades."""
+"""Reads the home folder of the user who grades."""
 
 import targets
 from honest import halve, largest

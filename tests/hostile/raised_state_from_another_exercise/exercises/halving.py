@@ -1,4 +1,4 @@
-"""Leaves something behind in one exercise for the next."""
+"""Stores state in one exercise and reads it in the next."""
 
 import builtins
 import torch

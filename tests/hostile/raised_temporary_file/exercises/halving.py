@@ -1,4 +1,4 @@
-"""Writes where everybody may."""
+"""Writes into the temporary folder."""
 
 import tempfile
 from honest import halve, largest

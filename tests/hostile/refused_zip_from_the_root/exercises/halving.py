@@ -1,4 +1,4 @@
-"""A zip whose member starts at the root."""
+"""A zip with a member whose path is absolute."""
 
 from honest import halve, largest
 

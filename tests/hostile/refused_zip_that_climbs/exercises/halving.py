@@ -1,4 +1,4 @@
-"""A zip whose member climbs out."""
+"""A zip with a member whose path leads out of it by `..`."""
 
 from honest import halve, largest
 

@@ -1,4 +1,4 @@
-"""Answers questions before they are asked."""
+"""Sends replies before the requests arrive."""
 
 import gc
 from grader.sandbox.worker.service import Service

@@ -1,4 +1,4 @@
-"""Stops its clocks, then loops."""
+"""Patches the clocks of `time`, then loops."""
 
 import time
 from honest import halve, largest

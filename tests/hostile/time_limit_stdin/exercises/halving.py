@@ -1,4 +1,4 @@
-"""Reads from nobody, again and again."""
+"""Reads from an empty stdin, again and again."""
 
 import os
 from honest import halve, largest

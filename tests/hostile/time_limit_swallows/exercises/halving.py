@@ -1,4 +1,4 @@
-"""Swallows whatever would end it."""
+"""Catches every exception in a loop."""
 
 from honest import halve, largest
 

@@ -1,4 +1,4 @@
-"""Returns a quantised tensor."""
+"""Returns a quantized tensor."""
 
 import torch
 from honest import halve, largest

@@ -1,0 +1,90 @@
+"""The tiers of the tests: what they are inferred from, and that the quick ones cover every wing of the grader."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiers import TIERS, collected_tiers, starts_programs
+
+import grader
+from grader.grading.dispatcher import Dispatcher
+
+ROOT = Path(__file__).parent.parent
+WINGS = sorted(path.parent.name for path in Path(grader.__file__).parent.glob("*/__init__.py"))
+
+
+def run_git() -> None:
+    subprocess.run(["git", "--version"], check=True)
+
+
+def run_indirectly() -> None:
+    run_git()
+
+
+def make_dispatcher() -> Dispatcher:
+    return Dispatcher()
+
+
+class Running:
+    def start(self) -> None:
+        run_git()
+
+
+def make_running() -> Running:
+    return Running()
+
+
+def name_interpreter() -> str:
+    return sys.executable
+
+
+@pytest.mark.parametrize("function", [run_git, run_indirectly, make_dispatcher, make_running])
+def test_a_function_that_uses_a_starter_starts_programs(function):
+    assert starts_programs(function)
+
+
+@pytest.mark.parametrize("function", [name_interpreter, len])
+def test_other_functions_start_none(function):
+    assert not starts_programs(function)
+
+
+def test_every_test_has_one_tier(request):
+    for item in request.session.items:
+        assert sum(item.get_closest_marker(name) is not None for name in TIERS) == 1, item.nodeid
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_wing_has_tests_that_are_run_while_editing(request, wing):
+    """Some file with unit or warm tests imports the wing."""
+    tiers = collected_tiers(request.config)
+    if len(tiers) < len(list((ROOT / "tests").glob("test_*.py"))):
+        pytest.skip("a part of the tests was collected")
+    quick = [path for path, found in tiers.items() if found - {"cold"}]
+    assert any(f"grader.{wing}" in imported for path in quick for imported in imports(path))
+
+
+def imports(path: Path) -> set[str]:
+    """Return the names of the modules that a file imports, and of what it imports from them."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{name.name}" for name in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+    return found
+
+
+@pytest.mark.cold
+def test_the_same_tests_are_collected_for_every_hash_seed():
+    """pytest-xdist needs this: no id may hold a random value or an address, no parametrization iterate over a set."""
+    found = []
+    for seed in ("1", "2"):
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
+        found.append([line for line in done.stdout.splitlines() if "::" in line])
+    assert len(found[0]) > 1000
+    assert found[0] == found[1]
