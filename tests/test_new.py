@@ -146,6 +146,17 @@ def test_an_invalid_mistake_is_refused_and_nothing_is_written(course, words, mes
     assert everything(course) == before
 
 
+@pytest.mark.parametrize("text", [None, '"""Known mistakes."""\n'], ids=["no file", "only a docstring"])
+def test_a_first_mistake_gets_the_imports_it_needs(course, text):
+    path = course / "solutions" / "scaling" / "mistakes.py"
+    path.unlink() if text is None else path.write_text(text, encoding="utf-8")
+    done = new(course, "mistake", "scaling", "adds_one")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[2:5] == ["from reference import double", "", "from grader.mistakes import mistake"]
+    assert "1 of 1 mistakes caught" in done.output
+    assert [line for line in done.output.splitlines() if "adds-one" in line] == []
+
+
 def test_a_mistake_of_that_name_is_not_written_twice(course):
     assert new(course, "mistake", "scaling", "adds_one").exit_code == 0
     assert "already" in str(new(course, "mistake", "scaling", "adds_one").exception)
