@@ -265,7 +265,7 @@ def test_init_writes_a_workspace_and_never_overwrites(grade, workspace):
     assert "NotImplementedError" in stub.read_text(encoding="utf-8")
     assert not list((workspace / "new").rglob("solutions"))
     stub.write_text("mine", encoding="utf-8")
-    assert "left as they were" in grade("init", "new").stdout
+    assert "exist already and were not changed" in grade("init", "new").stdout
     assert stub.read_text(encoding="utf-8") == "mine"
 
 

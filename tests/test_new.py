@@ -59,7 +59,7 @@ def test_a_new_exercise_passes_grade_check(course):
 
 
 def test_every_mutant_of_a_new_exercise_is_killed(course, dispatcher):
-    skeletons.new_exercise(catalog.load(course), "means", title="Means", section="1", words=())
+    skeletons.new_exercise(catalog.load(course), "means", title="Means", section="1", commands=())
     loaded = catalog.load(course)
     (findings,) = authoring.check_mutants(loaded, [loaded.exercise("means")], dispatcher, 0)
     assert findings.mutants > 5
@@ -68,7 +68,7 @@ def test_every_mutant_of_a_new_exercise_is_killed(course, dispatcher):
 
 def test_the_first_exercise_of_a_course_needs_no_other(tmp_path):
     (tmp_path / "solutions").mkdir()
-    skeletons.new_exercise(catalog.load(tmp_path), "means", title="Means", section="1", words=())
+    skeletons.new_exercise(catalog.load(tmp_path), "means", title="Means", section="1", commands=())
     assert [exercise.id for exercise in catalog.load(tmp_path).exercises] == ["means"]
 
 
@@ -104,10 +104,17 @@ def test_a_stub_that_exists_is_not_overwritten(course):
     assert everything(course) == before
 
 
-def test_a_title_with_yaml_syntax_is_refused(course):
-    done = new(course, "exercise", "means", "--title", "a: [b")
-    assert isinstance(done.exception, UsageError)
-    assert not (course / "solutions" / "means").exists()
+@pytest.mark.parametrize("title", ["a: [b", "[b", "- b", "b # c", "it's", "yes"])
+def test_a_title_with_yaml_syntax_is_kept_as_it_is(course, title):
+    skeletons.new_exercise(catalog.load(course), "means", title=title, section="1", commands=())
+    assert catalog.load(course).exercise("means").title == title
+
+
+@pytest.mark.parametrize("title", ['a "b', "a\\b", "a\nb", "a\tb"])
+def test_a_title_that_needs_escapes_is_refused(course, title):
+    before = everything(course)
+    assert isinstance(new(course, "exercise", "means", "--title", title).exception, UsageError)
+    assert everything(course) == before
 
 
 # --- a known mistake

@@ -45,7 +45,7 @@ class ExerciseFindings:
     problems: tuple[Problem, ...]
 
     @property
-    def is_sound(self) -> bool:
+    def passed(self) -> bool:
         """Tell whether there is no problem."""
         return not self.problems
 
@@ -105,10 +105,9 @@ def _findings(
         caught[mistake.id], message = _check_mistake(mistake, ending)
         if isinstance(ending, Graded) and not ending.result.checks:
             import_problem = _import_problem(course, exercise, ending, None)
-            found += (
-                [import_problem] if import_problem else []
-            )  # equal for all mistakes; duplicates are dropped below
-            message = "" if import_problem else message
+            if import_problem:
+                found.append(import_problem)  # the same for every mistake: duplicates are dropped below
+                message = ""
         elif isinstance(ending, NotGraded) and ending.reason in reported:
             message = ""
         if message:

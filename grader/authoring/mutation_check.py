@@ -65,7 +65,7 @@ class MutationFindings:
     problems: tuple[Problem, ...]
 
     @property
-    def is_sound(self) -> bool:
+    def passed(self) -> bool:
         """Tell whether there is neither a problem nor a survivor without an explanation."""
         return not self.problems and not self.survivors
 

@@ -27,7 +27,7 @@ class QuizFindings:
     problems: tuple[Problem, ...]
 
     @property
-    def is_sound(self) -> bool:
+    def passed(self) -> bool:
         """Tell whether there is no problem."""
         return not self.problems
 

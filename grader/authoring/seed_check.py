@@ -28,9 +28,8 @@ THREADS = (1, 2)
 TIGHT_SHARE = 0.5
 # Time limits are multiplied by this: speed is not what is checked here, and threads that share a core are slow.
 _LIMIT_FACTOR = 10.0
-MISTAKE_SEEDS = (
-    5  # an exercise has about thirty known mistakes, so each is graded with fewer seeds than the reference
-)
+# An exercise has about thirty known mistakes, so each is graded with fewer seeds than the reference.
+MISTAKE_SEEDS = 5
 _MAX_SEEDS_NAMED = 8
 
 
@@ -49,7 +48,7 @@ class SeedFindings:
     problems: tuple[Problem, ...]
 
     @property
-    def is_sound(self) -> bool:
+    def passed(self) -> bool:
         """Tell whether there is no problem; a tight tolerance is a warning only."""
         return not self.problems
 

@@ -58,16 +58,13 @@ def new_exercise(
     `commands` are the sub-commands of `grade`, which an exercise cannot be named like. Raises UsageError.
     """
     _refuse_name(course, name, commands)
+    _refuse_unquotable(title, section)
     filled = {
         "name": name,
         "title": title,
         "section": section,
         "schema": f"../../{SCHEMAS_FOLDER}/exercise.json",
     }
-    if '"' in section or any(mark in title for mark in ('"', ": ", " #", "\n", "\\")):
-        raise UsageError(
-            'A title must not contain quotes, backslashes, ": " or " #", and a section no quotes.'
-        )
     folder = course.root / "solutions" / name
     stub = course.root / "exercises" / f"{name}.py"
     files = {
@@ -117,6 +114,12 @@ def _refuse_name(course: Course, name: str, commands: tuple[str, ...]) -> None:
     for exercise in course.exercises:
         if name in exercise.names:
             raise UsageError(f'The exercise {exercise.id} already defines "{name}". Choose another name.')
+
+
+def _refuse_unquotable(*texts: str) -> None:
+    """Raise UsageError for a text that would need an escape in a quoted YAML string."""
+    if any('"' in text or "\\" in text or not text.isprintable() for text in texts):
+        raise UsageError("Titles and sections must not contain quotes, backslashes or control characters.")
 
 
 @contextmanager
@@ -292,8 +295,7 @@ def _new_bank(
         )
     if not _NAME.fullmatch(path.stem):
         raise UsageError(f'"{path.stem}" cannot be the name of a quiz. {_NAME_RULE}')
-    if any('"' in text or "\\" in text or not text.isprintable() for text in (title, section)):
-        raise UsageError("Titles and sections must not contain quotes, backslashes or control characters.")
+    _refuse_unquotable(title, section)
     head = [
         f"# yaml-language-server: $schema=../{SCHEMAS_FOLDER}/quiz.json",
         f'title: "{title}"',

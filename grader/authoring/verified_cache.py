@@ -29,7 +29,7 @@ class Findings(Protocol):
     """The result of a check."""
 
     @property
-    def is_sound(self) -> bool:
+    def passed(self) -> bool:
         """Tell whether there is no problem."""
 
 
@@ -59,7 +59,7 @@ class VerifiedCache:
             return None
         with contextlib.suppress(OSError):
             os.utime(self._folder / key)  # so that _delete_old keeps an entry that is in use
-        return found if found.is_sound else None
+        return found if found.passed else None
 
     def write(self, key: str, found: Findings) -> None:
         """Store findings. A failure to write is ignored: the check then runs again the next time."""
@@ -104,7 +104,7 @@ def check_with_cache(
             continue
         fresh = next(checked)
         # A file that changed during the check may have been read in both versions: store nothing for it.
-        if fresh.is_sound and key(subject, fingerprint.engine_now()) == before:
+        if fresh.passed and key(subject, fingerprint.engine_now()) == before:
             cache.write(before, fresh)
         yield fresh, False
 

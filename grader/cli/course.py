@@ -40,7 +40,10 @@ def init_command(
         return _init_ci(folder, service, requirement, fail_under)
     course = catalog.load(catalog.find_root())
     written, kept = scaffold.create(course, folder, quiz.new_seed() if seed is None else seed)
-    click.echo(f"{folder}: {written} files written" + (f", {kept} left as they were." if kept else "."))
+    click.echo(
+        f"{folder}: {written} files written"
+        + (f"; {kept} exist already and were not changed." if kept else ".")
+    )
     click.echo(f"Next: cd {folder}, open exercises/{course.exercises[0].id}.py, and run `grade`.")
     return 0
 

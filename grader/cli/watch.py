@@ -75,9 +75,8 @@ def watch_command(
     grade watch pooling              this exercise, and no quiz
     grade watch --poll               on a network drive, which reports no changes
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    with Dispatcher(
-        jobs, many=True
-    ) as dispatcher:  # first, so that torch is imported while we read the course
+    # The dispatcher comes first, so that torch is imported while the course is read.
+    with Dispatcher(jobs, many=True) as dispatcher:
         course = catalog.load(catalog.find_root())
         chosen = choose(course, exercises)
         refuse_empty(course, open_submission(submission), submission)
@@ -140,9 +139,7 @@ class _WatchLoop:
         self._focus: str | None = target.chosen[0].id if len(target.chosen) == 1 else None
         self._running: list[Batch] = []
         self._since = 0.0
-        self._reset_pending: Exercise | None = (
-            None  # the exercise whose reset the student is asked to confirm
-        )
+        self._reset_pending: Exercise | None = None  # asked to confirm the reset of this one
 
     def run(self) -> None:
         """Watch until the student quits."""
