@@ -161,7 +161,7 @@ def test_a_broken_exercise_does_not_hide_problems_of_another(root):
 def test_problems_of_several_checks_are_each_at_their_line(root):
     folder = add_exercise(root, "scaling")
     suite = folder / "test_scaling.py"
-    replace(suite, ("@pytest.mark.points(3)\n", ""), ('    """The sum starts at `start`"""\n', ""))
+    replace(suite, ("@pytest.mark.points(3)\n", ""), ('    """The sum starts at the given number"""\n', ""))
     found = problems(run("scaling", code=4))
     assert [(line, message.split(";")[0]) for _, line, _, message in found] == [
         (21, "test_values needs its points: @pytest.mark.points(2)"),
@@ -316,7 +316,7 @@ def test_a_reference_that_raises_is_reported_once_and_other_quizzes_are_checked(
     assert [str(problem) for problem in found.problems] == [
         "solutions/scaling/reference.py:3:8: raises ZeroDivisionError while it is imported: division by zero"
     ]
-    assert "double" in found.lacking
+    assert "double" in found.undefined
     assert "torch" in found.names
 
 

@@ -290,7 +290,7 @@ def late_policy(command: Command) -> Command:
         **others: Any,
     ) -> Any:
         if late_per_day and due is None:
-            raise UsageError("--late-per-day needs a deadline: add --due.")
+            raise UsageError("--late-per-day needs --due, the deadline.")
         policy = Policy(
             keep=Keep(keep), due=due, grace=grace, per_day_percent=late_per_day, cap_percent=late_cap
         )
