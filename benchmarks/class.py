@@ -35,7 +35,7 @@ from memory import Sampler
 from peers import peer_rows
 from plain import exercise_of, fork_each, pytest_each, write_plain_suite
 
-from grader.authoring.reference_submissions import mistaken, reference_of
+from grader.authoring.reference_submissions import mistake_modules, reference_source
 from grader.classroom.gradebook import Gradebook
 from grader.core.model import Exercise
 from grader.course.known_mistakes import read_mistakes
@@ -113,14 +113,14 @@ class Bench:
 def generate(folder: Path, exercise: Exercise, count: int, wrong: float) -> None:
     """Write a class of distinct submissions; a share of `wrong` makes one known mistake each."""
     mistakes = read_mistakes(exercise.folder / "mistakes.py")
-    reference = reference_of(exercise)
+    reference = reference_source(exercise)
     for n in range(count):
         student = folder / f"s{n:05}"
         student.mkdir(parents=True)
         made = int((n + 1) * wrong)
         files = {f"{exercise.id}.py": reference}
         if made > int(n * wrong):
-            files = mistaken(exercise, mistakes[made % len(mistakes)])
+            files = mistake_modules(exercise, mistakes[made % len(mistakes)])
         files[f"{exercise.id}.py"] += f"\n# Submission {n}.\n"
         for name, text in files.items():
             (student / name).write_text(text, encoding="utf-8")

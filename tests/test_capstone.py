@@ -63,7 +63,7 @@ def test_a_student_may_use_their_own_freezing(grade_training):
     assert (result.outcome, result.points) == (Outcome.PASSED, 30), result.message
 
 
-# The body moves so little that it reads as well as before: accuracy alone would not see it.
+# The weights of the body change so little that the accuracy stays the same: only the weights show it.
 MOVES = """
 _right = fine_tune
 def fine_tune(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
@@ -74,7 +74,7 @@ def fine_tune(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
 """
 
 
-def test_a_body_that_moves_is_found_however_well_it_reads(grade_training):
+def test_a_changed_body_is_found_even_if_the_accuracy_is_high(grade_training):
     result = grade_training({"training.py": SOLVED["training"] + MOVES, "lenet.py": SOLVED["lenet"]})
     (failed,) = [check for check in result.checks if check.outcome is not Outcome.PASSED]
     assert (failed.id, failed.rationale) == (

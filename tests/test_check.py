@@ -1,4 +1,4 @@
-"""`grade check` as an editor would: every problem at its place, all at once; and nothing again that is unchanged."""
+"""`grade check`: every problem with its place, all in one run; unchanged content comes from the cache."""
 
 import os
 import re
@@ -46,7 +46,7 @@ def add_exercise(root: Path, name: str) -> Path:
 
 @pytest.fixture
 def root(tmp_path, monkeypatch) -> Path:
-    """A course that has a quiz and no exercise yet, and a cache of its own that is empty."""
+    """A course with a quiz and no exercise yet, and an empty cache."""
     monkeypatch.setenv(verified_cache.CACHE_VARIABLE, str(tmp_path / "cache"))
     course = tmp_path / "course"
     (course / "quizzes").mkdir(parents=True)
@@ -73,20 +73,18 @@ def problems(output: str) -> list[tuple[str, int, int, str]]:
     return [(path, int(line), int(column), message) for path, line, column, message in PLACE.findall(output)]
 
 
-class Asked(Exception):
-    """Something was to be graded."""
+class GradingRequested(Exception):
+    """A test that must not grade anything called the dispatcher."""
 
 
-class Refusing:
-    """In the place of a dispatcher: grades nothing, and notes what it was asked for."""
-
-    asked: Sequence[Job] = ()
+class RefusingDispatcher:
+    """Stands in for the dispatcher, and raises GradingRequested for any job."""
 
     def __init__(self, *, many: bool, lazy: bool) -> None:
         assert many
         assert lazy
 
-    def __enter__(self) -> "Refusing":
+    def __enter__(self) -> "RefusingDispatcher":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,20 +93,22 @@ class Refusing:
     def grade(self, todo: Sequence[Job]) -> Iterator[Graded | NotGraded]:
         """Refuse to grade anything."""
         if todo:
-            raise Asked(sorted({job.exercise.id for job in todo}))
+            raise GradingRequested(sorted({job.exercise.id for job in todo}))
         yield from ()
 
 
 @pytest.fixture
 def nothing_is_graded(monkeypatch):
-    """Let every grading raise Asked: what is asked for is not unchanged."""
-    monkeypatch.setattr(command, "Dispatcher", Refusing)
+    """Make every grading raise GradingRequested."""
+    monkeypatch.setattr(command, "Dispatcher", RefusingDispatcher)
 
 
 # --- all problems at once
 
 
-def test_all_problems_of_a_course_are_told_at_once_sorted_and_at_their_places(root, nothing_is_graded):
+def test_all_problems_of_a_course_are_reported_in_one_run_sorted_and_with_their_places(
+    root, nothing_is_graded
+):
     one, two, three, _, five = (add_exercise(root, name) for name in ("one", "two", "three", "four", "five"))
     replace(one / "exercise.yaml", ("hints:", "hintz:"))
     replace(one / "mistakes.py", ("def squares(x):", "def squares(x:"))
@@ -132,22 +132,22 @@ def test_all_problems_of_a_course_are_told_at_once_sorted_and_at_their_places(ro
         "solutions/two/exercise.yaml",
     ]
     assert found == sorted(found)
-    told = {path: (line, column, message) for path, line, column, message in found}
-    assert told["solutions/one/exercise.yaml"] == (
+    reported = {path: (line, column, message) for path, line, column, message in found}
+    assert reported["solutions/one/exercise.yaml"] == (
         7, 1, 'the key "hintz" is not known here; did you mean "hints"?',
     )  # fmt: skip
-    assert told["solutions/three/mistakes.py"] == (
-        9, 10, '"duble" is no name of three; did you mean "double"?',
+    assert reported["solutions/three/mistakes.py"] == (
+        9, 10, '"duble" is not a name of three; did you mean "double"?',
     )  # fmt: skip
-    assert told["solutions/four/exercise.yaml"] == (
+    assert reported["solutions/four/exercise.yaml"] == (
         4, 17, '"total" is not defined in exercises/four.py; did you mean "totals"?',
     )  # fmt: skip
-    assert told["solutions/five/test_five.py"][0] == 16
-    assert told["solutions/one/mistakes.py"][0] == 10
+    assert reported["solutions/five/test_five.py"][0] == 16
+    assert reported["solutions/one/mistakes.py"][0] == 10
     assert output.splitlines()[-1] == "8 problems."
 
 
-def test_a_broken_exercise_hides_no_problem_of_another(root):
+def test_a_broken_exercise_does_not_hide_problems_of_another(root):
     broken, unsound = add_exercise(root, "broken"), add_exercise(root, "unsound")
     replace(broken / "exercise.yaml", ("points: 13", "points: many"))
     replace(unsound / "mistakes.py", ("return x * x", "return 2 * x"))
@@ -161,7 +161,7 @@ def test_a_broken_exercise_hides_no_problem_of_another(root):
 def test_problems_of_several_checks_are_each_at_their_line(root):
     folder = add_exercise(root, "scaling")
     suite = folder / "test_scaling.py"
-    replace(suite, ("@pytest.mark.points(3)\n", ""), ('    """The sum starts where it is told"""\n', ""))
+    replace(suite, ("@pytest.mark.points(3)\n", ""), ('    """The sum starts at the given number"""\n', ""))
     found = problems(run("scaling", code=4))
     assert [(line, message.split(";")[0]) for _, line, _, message in found] == [
         (21, "test_values needs its points: @pytest.mark.points(2)"),
@@ -169,7 +169,9 @@ def test_problems_of_several_checks_are_each_at_their_line(root):
     ]
 
 
-def test_problems_that_concern_no_named_exercise_are_left_for_a_run_without_names(root, nothing_is_graded):
+def test_problems_outside_the_named_exercises_are_reported_only_by_a_run_without_names(
+    root, nothing_is_graded
+):
     one, two = add_exercise(root, "one"), add_exercise(root, "two")
     replace(one / "exercise.yaml", ("hints:", "hintz:"))
     replace(two / "exercise.yaml", ("hints:", "hintz:"))
@@ -183,7 +185,7 @@ def test_problems_that_concern_no_named_exercise_are_left_for_a_run_without_name
 
 
 @pytest.mark.parametrize("mode", [(), ("--mutants",), ("--repeat", "1")], ids=str)
-def test_every_mode_tells_files_that_cannot_be_read(root, nothing_is_graded, mode):
+def test_every_mode_reports_files_that_cannot_be_read(root, nothing_is_graded, mode):
     one, two = add_exercise(root, "one"), add_exercise(root, "two")
     replace(one / "exercise.yaml", ("hints:", "hintz:"))
     (two / "reference.py").unlink()
@@ -202,25 +204,25 @@ DID_YOU_MEAN = [
     ("exercise.yaml", ("call_limit_s", "call_limit"), 'the key "call_limit" is not known here; did you mean "call_limit_s"?'),
     ("exercise.yaml", ("[double,", "[doubel,"), '"doubel" is not defined in exercises/scaling.py and solutions/scaling/reference.py; did you mean "double"?'),
     ("reference.py", ("def total(", "def totl("), '"total" is not defined in solutions/scaling/reference.py; did you mean "totl"?'),
-    ("mistakes.py", ('@mistake("total")', '@mistake("totals")'), '"totals" is no name of scaling; did you mean "total"?'),
-    ("test_scaling.py", ('requires("test_shape")', 'requires("test_shap")'), '"test_shap" is no check of this suite; did you mean "test_shape"?'),
-    ("test_scaling.py", ('requires("test_shape")', 'requires("test_total")'), '"test_total" comes later than test_values: a check waits for earlier ones'),
-    ("test_scaling.py", ('@small_inputs("double")', '@small_inputs("duoble")'), '"duoble" is no name of scaling; did you mean "double"?'),
-    ("test_scaling.py", ("def test_counts(", "def test_learns("), '"test_learns" is defined in line 61 already, and hides that check'),
-    ("mistakes.py", ("def in_place(", "def squares("), '"squares" is defined in line 10 already, and hides that mistake'),
+    ("mistakes.py", ('@mistake("total")', '@mistake("totals")'), '"totals" is not a name of scaling; did you mean "total"?'),
+    ("test_scaling.py", ('requires("test_shape")', 'requires("test_shap")'), '"test_shap" is not a check of this suite; did you mean "test_shape"?'),
+    ("test_scaling.py", ('requires("test_shape")', 'requires("test_total")'), '"test_total" comes later than test_values: a check can only require earlier ones'),
+    ("test_scaling.py", ('@small_inputs("double")', '@small_inputs("duoble")'), '"duoble" is not a name of scaling; did you mean "double"?'),
+    ("test_scaling.py", ("def test_counts(", "def test_learns("), '"test_learns" is already defined in line 61, and replaces that check'),
+    ("mistakes.py", ("def in_place(", "def squares("), '"squares" is already defined in line 10, and replaces that mistake'),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("name", "change", "message"), DID_YOU_MEAN, ids=[message[:40] for *_, message in DID_YOU_MEAN]
 )
-def test_what_was_meant_is_asked(scaling, nothing_is_graded, name, change, message):
+def test_a_misspelled_name_gets_a_suggestion(scaling, nothing_is_graded, name, change, message):
     replace(scaling / name, change)
     found = problems(run("scaling", code=4))
-    assert [text for *_, text in found] == [message], "one slip is one problem"
+    assert [text for *_, text in found] == [message], "one misspelling must be one problem"
 
 
-def test_an_exercise_on_the_command_line_is_asked_for_also_where_it_cannot_be_read(
+def test_a_misspelled_exercise_gets_a_suggestion_also_where_its_yaml_cannot_be_read(
     scaling, nothing_is_graded
 ):
     with pytest.raises(UsageError, match=re.escape('no exercise "scalin". Did you mean "scaling"?')):
@@ -231,7 +233,7 @@ def test_an_exercise_on_the_command_line_is_asked_for_also_where_it_cannot_be_re
     assert "hintz" in run("scaling", code=4)
 
 
-def test_what_cannot_be_known_without_running_it_is_not_claimed(scaling, root):
+def test_names_that_only_running_the_code_could_show_are_not_reported(scaling, root):
     replace(scaling / "reference.py", ("import torch\n", "import torch\nfrom math import *\n"))
     replace(scaling / "exercise.yaml", ("[double,", "[floor, double,"))
     replace(root / "exercises" / "scaling.py", ("import torch\n", "import torch\nif True:\n    floor = 1\n"))
@@ -239,15 +241,15 @@ def test_what_cannot_be_known_without_running_it_is_not_claimed(scaling, root):
     assert check_sources(course, course.exercises[0]) == []
 
 
-def test_there_is_one_place_that_asks():
+def test_suggestions_are_made_in_one_module():
     import grader
 
-    asking = [
+    importing = [
         path.name
         for path in Path(grader.__file__).parent.rglob("*.py")
         if "import difflib" in path.read_text(encoding="utf-8")
     ]
-    assert asking == ["suggestions.py"]
+    assert importing == ["suggestions.py"]
 
 
 # --- what raises
@@ -257,7 +259,7 @@ RAISES = "\nraise ValueError('on\\npurpose')\n"
 
 
 @pytest.mark.parametrize("name", ["reference.py", "fixtures.py", "test_scaling.py", "mistakes.py"])
-def test_what_raises_as_it_is_imported_is_told_once_at_its_line(scaling, name):
+def test_an_exception_during_import_is_reported_once_at_its_line(scaling, name):
     path = scaling / name
     path.write_text(path.read_text(encoding="utf-8") + RAISES, encoding="utf-8")
     line = path.read_text(encoding="utf-8").splitlines().index(RAISES.strip()) + 1
@@ -269,7 +271,7 @@ def test_what_raises_as_it_is_imported_is_told_once_at_its_line(scaling, name):
     assert "Traceback" not in output
 
 
-def test_the_line_that_raises_is_the_one_in_the_exercise_and_its_column_is_told(scaling):
+def test_an_exception_is_reported_at_the_line_and_column_of_the_exercise(scaling):
     replace(
         scaling / "fixtures.py",
         ("import torch\n", "import torch\n\nSIZES = torch.zeros(2) @ torch.zeros(3)\n"),
@@ -287,7 +289,7 @@ def test_the_line_that_raises_is_the_one_in_the_exercise_and_its_column_is_told(
     assert "raises ImportError" in found[1][3]
 
 
-def test_files_that_leave_the_program_are_told_at_their_line(scaling):
+def test_files_that_call_exit_are_reported_at_their_line(scaling):
     for name in ("reference.py", "test_scaling.py"):
         path = scaling / name
         path.write_text("import sys\nsys.exit(3)\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
@@ -298,13 +300,13 @@ def test_files_that_leave_the_program_are_told_at_their_line(scaling):
     ]
 
 
-def test_a_stub_that_raises_is_told_at_its_line(scaling, root):
+def test_a_stub_that_raises_is_reported_at_its_line(scaling, root):
     replace(root / "exercises" / "scaling.py", ("import torch\n", "import torch\n\nONES = torch.one(3)\n"))
     found = problems(run("scaling", code=4))
     assert [place[:3] for place in found] == [("exercises/scaling.py", 5, 1)]
 
 
-def test_a_reference_that_raises_is_told_once_and_quizzes_without_it_are_checked(root, nothing_is_graded):
+def test_a_reference_that_raises_is_reported_once_and_other_quizzes_are_checked(root, nothing_is_graded):
     folder = add_exercise(root, "scaling")
     replace(folder / "exercise.yaml", ("hints:", "hintz:"))
     (folder / "reference.py").write_text(
@@ -314,12 +316,12 @@ def test_a_reference_that_raises_is_told_once_and_quizzes_without_it_are_checked
     assert [str(problem) for problem in found.problems] == [
         "solutions/scaling/reference.py:3:8: raises ZeroDivisionError while it is imported: division by zero"
     ]
-    assert "double" in found.lacking
+    assert "double" in found.undefined
     assert "torch" in found.names
 
 
 @pytest.mark.parametrize("name", ["reference.py", "mistakes.py", "test_scaling.py"])
-def test_a_file_that_is_no_text_or_missing_is_told(scaling, nothing_is_graded, name):
+def test_a_file_that_is_not_text_or_is_missing_is_reported(scaling, nothing_is_graded, name):
     (scaling / name).write_bytes(b"# fine\n\xff\n")
     assert [place[:3] for place in problems(run("scaling", code=4))] == [(f"solutions/scaling/{name}", 2, 1)]
     (scaling / name).unlink()
@@ -331,13 +333,13 @@ def test_a_file_that_is_no_text_or_missing_is_told(scaling, nothing_is_graded, n
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory) -> Path:
-    """A folder with a sound course of two exercises and a quiz, and a cache that knows it."""
+    """A folder with a sound course of two exercises and a quiz, and a cache with its findings."""
     folder = tmp_path_factory.mktemp("known")
     course = folder / "course"
     for name in ("one", "two"):
         add_exercise(course, name)
     (course / "exercises" / "data").mkdir()
-    (course / "exercises" / "data" / "README.md").write_text("Ours, CC0.\n", encoding="utf-8")
+    (course / "exercises" / "data" / "README.md").write_text("Made for this test, CC0.\n", encoding="utf-8")
     (course / "quizzes").mkdir()
     (course / "quizzes" / "first.yaml").write_text(BANK, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
@@ -349,7 +351,7 @@ def known(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def again(known, tmp_path, monkeypatch, nothing_is_graded) -> Path:
-    """A copy of that course and its cache, in which nothing may be graded."""
+    """A copy of that course and its cache, in which grading raises GradingRequested."""
     folder = Path(shutil.copytree(known, tmp_path / "again"))
     monkeypatch.setenv(verified_cache.CACHE_VARIABLE, str(folder / "cache"))
     monkeypatch.setenv("CONVGRADER_COURSE", str(folder / "course"))
@@ -360,7 +362,7 @@ def entries(folder: Path) -> list[Path]:
     return sorted((folder / "cache" / "convgrader" / "check").iterdir())
 
 
-def test_what_is_unchanged_is_told_and_not_graded_again(again):
+def test_unchanged_exercises_are_marked_and_not_graded_again(again):
     first = (again / "first.txt").read_text(encoding="utf-8")
     output = run("-v", code=0)
     assert output.replace(" (unchanged)", "") == first.replace(
@@ -370,7 +372,7 @@ def test_what_is_unchanged_is_told_and_not_graded_again(again):
     assert max(map(len, run(code=0).splitlines())) <= 80
 
 
-def test_nothing_is_started_and_torch_is_not_imported_where_all_is_unchanged(
+def test_nothing_is_started_and_torch_is_not_imported_if_nothing_changed(
     known, run_without_torch, monkeypatch
 ):
     monkeypatch.setenv(verified_cache.CACHE_VARIABLE, str(known / "cache"))
@@ -388,42 +390,42 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("name", "change"), CHANGES, ids=[name for name, _ in CHANGES])
-def test_a_change_of_a_file_is_noticed(again, name, change):
+def test_a_changed_file_makes_its_exercise_be_checked_again(again, name, change):
     replace(again / "course" / name, change)
-    with pytest.raises(Asked, match=re.escape("['one']")):
+    with pytest.raises(GradingRequested, match=re.escape("['one']")):
         run()
     assert "(unchanged)" in run("two", code=0), "the other exercise does not depend on it"
 
 
-def test_a_change_of_data_is_noticed_by_all(again):
+def test_changed_data_makes_all_exercises_be_checked_again(again):
     (again / "course" / "exercises" / "data" / "digits.csv").write_text("1,2\n", encoding="utf-8")
-    with pytest.raises(Asked, match=re.escape("['one', 'two']")):
+    with pytest.raises(GradingRequested, match=re.escape("['one', 'two']")):
         run()
 
 
 @pytest.mark.parametrize("mode", [("--seed", "1"), ("--mutants",), ("--repeat", "1")], ids=str)
-def test_another_seed_and_another_mode_are_another_matter(again, mode):
-    with pytest.raises(Asked):
+def test_seed_and_mode_are_part_of_the_key(again, mode):
+    with pytest.raises(GradingRequested):
         run(*mode)
 
 
-def test_another_engine_library_or_isolation_is_noticed(again, monkeypatch):
+def test_engine_libraries_and_isolation_are_part_of_the_key(again, monkeypatch):
     assert "(unchanged)" in run("one", code=0)
     with monkeypatch.context() as patch:
         patch.setattr(fingerprint, "engine_now", lambda: "another")
-        with pytest.raises(Asked):
+        with pytest.raises(GradingRequested):
             run("one")
     with monkeypatch.context() as patch:
         patch.setattr(cache_key, "version", lambda _: "99")
-        with pytest.raises(Asked):
+        with pytest.raises(GradingRequested):
             run("one")
     monkeypatch.setenv("CONVGRADER_MAX_ISOLATION", "1")
-    with pytest.raises(Asked):
+    with pytest.raises(GradingRequested):
         run("one")
 
 
-def test_fresh_asks_for_everything(again):
-    with pytest.raises(Asked, match=re.escape("['one', 'two']")):
+def test_fresh_checks_everything(again):
+    with pytest.raises(GradingRequested, match=re.escape("['one', 'two']")):
         run("--fresh")
 
 
@@ -444,33 +446,37 @@ def test_fresh_writes_what_it_finds(again, monkeypatch, dispatcher):
     shutil.rmtree(again / "cache")
     monkeypatch.setattr(command, "Dispatcher", entered)
     assert "(unchanged)" not in run("one", "--fresh", code=0)
-    monkeypatch.setattr(command, "Dispatcher", Refusing)
+    monkeypatch.setattr(command, "Dispatcher", RefusingDispatcher)
     assert "sound (unchanged)" in run("one", code=0)
 
 
-def test_only_what_is_sound_is_remembered(root, monkeypatch):
+def test_only_findings_without_problems_are_stored(root, monkeypatch):
     folder = add_exercise(root, "scaling")
     replace(folder / "mistakes.py", ("return x * x", "return 2 * x"))
     assert "squares is missed" in run("scaling", code=4)
     assert not (root.parent / "cache").exists()
-    monkeypatch.setattr(command, "Dispatcher", Refusing)
-    with pytest.raises(Asked):
+    monkeypatch.setattr(command, "Dispatcher", RefusingDispatcher)
+    with pytest.raises(GradingRequested):
         run("scaling")
 
 
-def test_what_changes_while_it_is_checked_is_not_remembered(tmp_path):
-    found = quiz_check.BankProof(bank="b", computed=1, problems=())
-    kept, texts = verified_cache.Sound(tmp_path / "kept"), iter(["before", "after"])
+def test_findings_are_not_stored_if_the_key_changed_during_the_check(tmp_path):
+    found = quiz_check.QuizFindings(bank="b", computed=1, problems=())
+    kept, texts = verified_cache.VerifiedCache(tmp_path / "kept"), iter(["before", "after"])
 
-    def check(things: Sequence[str]) -> Iterator[quiz_check.BankProof]:
+    def check(things: Sequence[str]) -> Iterator[quiz_check.QuizFindings]:
         yield from (found for _ in things)
 
     key = "0" * 32
-    list(verified_cache.unless_known(kept, ["b"], quiz_check.BankProof, lambda _, __: next(texts), check))
-    assert kept.read("before", quiz_check.BankProof) is None
-    assert kept.read("after", quiz_check.BankProof) is None
-    list(verified_cache.unless_known(kept, ["b"], quiz_check.BankProof, lambda _, __: key, check))
-    assert kept.read(key, quiz_check.BankProof) == found
+    list(
+        verified_cache.check_with_cache(
+            kept, ["b"], quiz_check.QuizFindings, lambda _, __: next(texts), check
+        )
+    )
+    assert kept.read("before", quiz_check.QuizFindings) is None
+    assert kept.read("after", quiz_check.QuizFindings) is None
+    list(verified_cache.check_with_cache(kept, ["b"], quiz_check.QuizFindings, lambda _, __: key, check))
+    assert kept.read(key, quiz_check.QuizFindings) == found
 
 
 SPOILED = {
@@ -485,52 +491,56 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
-def test_a_damaged_entry_is_not_believed(again, spoil):
+def test_a_damaged_entry_is_not_used(again, spoil):
     for path in entries(again):
         path.write_bytes(spoil(path.read_bytes()))
-    with pytest.raises(Asked, match=re.escape("['one', 'two']")):
+    with pytest.raises(GradingRequested, match=re.escape("['one', 'two']")):
         run()
 
 
-def test_an_entry_of_something_else_is_not_believed(again):
+def test_an_entry_of_another_key_is_not_used(again):
     first, second, third = entries(again)
     data = first.read_bytes()
     for path in (second, third):
         path.write_bytes(data)
     first.write_bytes(third.read_bytes())
-    with pytest.raises(Asked):
+    with pytest.raises(GradingRequested):
         run()
 
 
-def test_problems_are_never_believed_from_a_cache(tmp_path):
-    kept = verified_cache.Sound(tmp_path / "kept")
-    broken = quiz_check.BankProof(bank="b", computed=1, problems=(quiz_check.Problem(path="p", message="m"),))
+def test_an_entry_with_problems_is_not_used(tmp_path):
+    kept = verified_cache.VerifiedCache(tmp_path / "kept")
+    broken = quiz_check.QuizFindings(
+        bank="b", computed=1, problems=(quiz_check.Problem(path="p", message="m"),)
+    )
     kept.write("0" * 32, broken)
-    assert kept.read("0" * 32, quiz_check.BankProof) is None
+    assert kept.read("0" * 32, quiz_check.QuizFindings) is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
-def test_a_cache_where_others_may_write_is_neither_believed_nor_written(again):
+def test_a_cache_that_others_can_write_to_is_neither_used_nor_written(again):
     folder = again / "cache" / "convgrader" / "check"
     folder.chmod(0o777)
-    with pytest.raises(Asked):
+    with pytest.raises(GradingRequested):
         run()
     before = entries(again)
-    verified_cache.Sound(folder).write("0" * 32, quiz_check.BankProof(bank="b", computed=1, problems=()))
+    verified_cache.VerifiedCache(folder).write(
+        "0" * 32, quiz_check.QuizFindings(bank="b", computed=1, problems=())
+    )
     assert entries(again) == before
     folder.chmod(0o700)
     assert "(unchanged)" in run(code=0)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX owners")
-def test_a_cache_of_somebody_else_is_not_believed(again, monkeypatch):
+def test_a_cache_of_another_user_is_not_used(again, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    with pytest.raises(Asked):
+    with pytest.raises(GradingRequested):
         run()
 
 
 @pytest.mark.parametrize("way", ["a file in its place", "no home", "a link"])
-def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(scaling, tmp_path, monkeypatch, way):
+def test_a_cache_that_cannot_be_written_is_ignored(scaling, tmp_path, monkeypatch, way):
     cache = tmp_path / "cache"
     if way == "a file in its place":
         cache.write_text("mine", encoding="utf-8")
@@ -544,13 +554,13 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(scaling, tmp_path, 
             raise RuntimeError("Could not determine home directory.")
 
         monkeypatch.setattr(Path, "home", homeless)
-    kept = verified_cache.Sound()
-    kept.write("0" * 32, quiz_check.BankProof(bank="b", computed=1, problems=()))
-    assert kept.read("0" * 32, quiz_check.BankProof) is None
+    kept = verified_cache.VerifiedCache()
+    kept.write("0" * 32, quiz_check.QuizFindings(bank="b", computed=1, problems=()))
+    assert kept.read("0" * 32, quiz_check.QuizFindings) is None
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_the_cache_lies_where_the_specification_says(tmp_path, monkeypatch):
+def test_the_cache_folder_follows_the_xdg_specification(tmp_path, monkeypatch):
     monkeypatch.setenv(verified_cache.CACHE_VARIABLE, str(tmp_path / "x"))
     assert verified_cache.cache_folder() == tmp_path / "x" / "convgrader" / "check"
     monkeypatch.setenv(verified_cache.CACHE_VARIABLE, "relative")
@@ -559,13 +569,13 @@ def test_the_cache_lies_where_the_specification_says(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
-def test_what_is_remembered_is_nobody_elses_and_old_entries_go(tmp_path):
-    kept = verified_cache.Sound(tmp_path / "kept")
+def test_the_cache_is_private_and_old_entries_are_deleted(tmp_path):
+    kept = verified_cache.VerifiedCache(tmp_path / "kept")
     old, fresh = "0" * 32, "1" * 32
-    kept.write(old, quiz_check.BankProof(bank="b", computed=1, problems=()))
+    kept.write(old, quiz_check.QuizFindings(bank="b", computed=1, problems=()))
     assert stat.S_IMODE((tmp_path / "kept").stat().st_mode) == 0o700
     os.utime(tmp_path / "kept" / old, (0, 0))
-    kept.write(fresh, quiz_check.BankProof(bank="b", computed=1, problems=()))
+    kept.write(fresh, quiz_check.QuizFindings(bank="b", computed=1, problems=()))
     assert [path.name for path in (tmp_path / "kept").iterdir()] == [fresh]
 
 
@@ -578,7 +588,7 @@ def test_a_quiz_is_checked_again_when_it_or_a_reference_it_names_changes(again):
 
     before = key()
     replace(course / "solutions" / "one" / "reference.py", ("2 * x", "x * 2"))
-    assert key() == before, "it names nothing of that reference"
+    assert key() == before, "the bank uses no name of that reference"
     text = path.read_text(encoding="utf-8")
     path.write_text(f"{text}# double\n", encoding="utf-8")
     named = key()
@@ -602,7 +612,7 @@ def test_a_quiz_is_checked_again_when_it_or_a_reference_it_names_changes(again):
     ],
     ids=str,
 )
-def test_an_exercise_relies_on_the_references_it_may_import_or_read(root, text, relied):
+def test_an_exercise_depends_on_the_references_it_may_import_or_read(root, text, relied):
     folders = {name: add_exercise(root, name) for name in ("one", "two", "three")}
     for name, source in (("one", text), ("two", ""), ("three", "import two\n")):
         path = folders[name] / "reference.py"
@@ -616,13 +626,13 @@ def test_an_exercise_relies_on_the_references_it_may_import_or_read(root, text, 
     assert (before != after) == ("two" in relied)
 
 
-def test_every_library_that_grades_is_part_of_the_key():
+def test_every_required_library_is_part_of_the_key():
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
     required = {re.split(r"[<>=!~\[ ]", line)[0] for line in project["project"]["dependencies"]}
     assert {*cache_key.PACKAGES, "torch"} == required
 
 
-def test_a_course_that_moved_is_known(again):
+def test_a_course_in_another_folder_uses_the_same_cache(again):
     moved = (again / "course").rename(again / "moved")
     output = subprocess.run(
         [sys.executable, "-m", "grader", "check", "one", "--course", str(moved)],

@@ -1,5 +1,6 @@
-"""The command: what it prints, what it writes, and how it exits."""
+"""The command `grade`: its output, its files and its exit codes."""
 
+import inspect
 import json
 import re
 import subprocess
@@ -11,8 +12,10 @@ from xml.etree import ElementTree as ET
 import click
 import pytest
 from click.shell_completion import BashComplete
+from click.testing import CliRunner
 
 from grader import cli
+from grader.course import catalog
 
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
@@ -20,7 +23,7 @@ REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encodi
 
 @pytest.fixture
 def workspace(tmp_path):
-    """A workspace whose one exercise is solved."""
+    """A workspace in which the exercise is solved."""
     (tmp_path / "exercises").mkdir()
     (tmp_path / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
     return tmp_path
@@ -52,7 +55,7 @@ def test_full_marks_exit_with_zero_and_say_so(grade):
     assert "Everything passes" in done.stdout
 
 
-def test_a_failure_exits_with_one_and_tells_call_expected_got_and_diagnosis(grade, workspace):
+def test_a_failure_exits_with_one_and_shows_call_expected_got_and_diagnosis(grade, workspace):
     spoil(workspace, "def double(x):\n    return x * x\n")
     done = grade("scaling")
     assert done.returncode == 1
@@ -68,7 +71,7 @@ def test_a_failure_exits_with_one_and_tells_call_expected_got_and_diagnosis(grad
         assert words in done.stdout
 
 
-def test_piped_output_has_no_colour_and_fits_eighty_columns(grade, workspace):
+def test_piped_output_has_no_color_and_fits_eighty_columns(grade, workspace):
     spoil(workspace, "def double(x):\n    print('long ' * 100)\n    raise ValueError('very ' * 100)\n")
     done = grade()
     assert "\x1b" not in done.stdout
@@ -76,20 +79,20 @@ def test_piped_output_has_no_colour_and_fits_eighty_columns(grade, workspace):
 
 
 @pytest.mark.parametrize(
-    ("environment", "coloured"),
+    ("environment", "colored"),
     [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False), ({"TERM": "xterm"}, True)],
     ids=str,
 )
-def test_colour_is_for_terminals_that_have_it_and_people_who_want_it(monkeypatch, environment, coloured):
-    from grader.cli.run import colour
+def test_color_is_for_terminals_that_have_it_and_students_who_want_it(monkeypatch, environment, colored):
+    from grader.cli.terminal import allows_color
 
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv("TERM", raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    assert colour(None) is coloured
-    assert not colour(Path("report.txt"))
+    assert allows_color(None) is colored
+    assert not allows_color(Path("report.txt"))
 
 
 def test_a_threshold_decides_the_exit_code(grade, workspace):
@@ -98,7 +101,7 @@ def test_a_threshold_decides_the_exit_code(grade, workspace):
     assert grade("--fail-under", "95").returncode == 1
 
 
-def test_json_has_the_promised_form(grade):
+def test_json_has_the_documented_keys(grade):
     document = json.loads(grade("--format", "json").stdout)
     assert document["format"] == "convgrader/report/1"
     assert (document["points"], document["max_points"], document["score"]) == (13.0, 13.0, 1.0)
@@ -169,14 +172,14 @@ USAGE = [
 
 
 @pytest.mark.parametrize(("arguments", "words"), USAGE, ids=[" ".join(arguments) for arguments, _ in USAGE])
-def test_a_wrong_command_exits_with_two_and_says_what_was_meant(grade, arguments, words):
+def test_a_wrong_command_exits_with_two_and_a_suggestion(grade, arguments, words):
     done = grade(*arguments)
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_workspace_without_exercises_says_how_to_start(grade, workspace):
+def test_an_empty_workspace_says_how_to_start(grade, workspace):
     (workspace / "exercises" / "scaling.py").unlink()
     done = grade()
     assert done.returncode == 2
@@ -195,7 +198,7 @@ def test_a_malformed_course_exits_with_four_and_names_the_line(grade, tmp_path):
     assert 'did you mean "points"?' in done.stderr
 
 
-def test_a_broken_suite_is_our_fault_and_takes_no_points(grade, tmp_path):
+def test_a_broken_suite_is_an_internal_error_and_costs_no_points(grade, tmp_path):
     course = copy_of_the_course(tmp_path)
     suite = course / "solutions" / "scaling" / "test_scaling.py"
     suite.write_text(suite.read_text(encoding="utf-8").replace("torch.tensor([2.0, 2.0])", "no_such_name"))
@@ -206,7 +209,7 @@ def test_a_broken_suite_is_our_fault_and_takes_no_points(grade, tmp_path):
     assert document["exercises"][0]["outcome"] == "internal_error"
 
 
-def test_a_level_that_is_none_is_a_usage_error(grade):
+def test_an_invalid_isolation_level_is_a_usage_error(grade):
     done = grade(CONVGRADER_MAX_ISOLATION="high")
     assert done.returncode == 2
     assert "must be 0, 1, 2 or 3" in done.stderr
@@ -218,7 +221,7 @@ def test_isolation_can_be_required(grade):
     assert "level 1, and level 3 was required" in done.stderr
 
 
-def test_a_spawned_process_grades_where_nothing_can_be_forked(grade, workspace):
+def test_a_spawned_process_grades_at_isolation_level_0(grade, workspace):
     spoil(
         workspace,
         "def double(x):\n    print('hello')\n    return x * x\ndef total(x, start=0.0):\n    while True: pass\n",
@@ -235,10 +238,24 @@ def test_a_spawned_process_grades_where_nothing_can_be_forked(grade, workspace):
     assert "hello" in document["exercises"][0]["output"]
 
 
-def test_a_list_names_exercises_in_the_order_of_their_sections(grade):
-    done = grade("list")
-    assert done.returncode == 0
-    assert "scaling" in done.stdout
+def test_the_list_follows_the_sections_then_the_order_then_the_id(tmp_path):
+    text = (COURSE / "solutions" / "scaling" / "exercise.yaml").read_text(encoding="utf-8")
+    for name, section, order in (("a", "10", ""), ("c", "2", ""), ("b", "2", ""), ("d", "2", "order: 2\n")):
+        (tmp_path / "solutions" / name).mkdir(parents=True)
+        document = text.replace('section: "1"', f'section: "{section}"\n{order}'.rstrip())
+        assert document != text
+        (tmp_path / "solutions" / name / "exercise.yaml").write_text(document, encoding="utf-8")
+    done = CliRunner().invoke(cli.grade, ["list", "--course", str(tmp_path), "--submission", str(tmp_path)])
+    assert re.findall(r"^  ([abcd]) ", done.output, re.MULTILINE) == ["b", "c", "d", "a"]
+
+
+@pytest.mark.parametrize(("order", "valid"), [(0, False), (1, True)])
+def test_the_order_of_an_exercise_begins_with_1(tmp_path, order, valid):
+    text = (COURSE / "solutions" / "scaling" / "exercise.yaml").read_text(encoding="utf-8")
+    (tmp_path / "solutions" / "scaling").mkdir(parents=True)
+    (tmp_path / "solutions" / "scaling" / "exercise.yaml").write_text(f"{text}order: {order}\n", "utf-8")
+    _, problems = catalog.survey(tmp_path)
+    assert (problems == {}) is valid
 
 
 def test_init_writes_a_workspace_and_never_overwrites(grade, workspace):
@@ -248,22 +265,22 @@ def test_init_writes_a_workspace_and_never_overwrites(grade, workspace):
     assert "NotImplementedError" in stub.read_text(encoding="utf-8")
     assert not list((workspace / "new").rglob("solutions"))
     stub.write_text("mine", encoding="utf-8")
-    assert "left as they were" in grade("init", "new").stdout
+    assert "exist already and were not changed" in grade("init", "new").stdout
     assert stub.read_text(encoding="utf-8") == "mine"
 
 
 def copy_of_the_course(tmp_path: Path) -> Path:
-    """Copy the miniature course to where a test may spoil it."""
+    """Copy the miniature course, for a test that changes it."""
     import shutil
 
     return Path(shutil.copytree(COURSE, tmp_path / "course", ignore=shutil.ignore_patterns("__pycache__")))
 
 
-# --- what a shell completes, and what help says
+# --- shell completion and help
 
 
 def completed(*words: str) -> list[str]:
-    """Return what a shell offers for the last word."""
+    """Return the completions for the last word."""
     shell = BashComplete(cli.grade, {}, "grade", "_GRADE_COMPLETE")
     return [found.value for found in shell.get_completions(list(words[:-1]), words[-1])]
 
@@ -279,7 +296,7 @@ def test_a_shell_completes_exercises_quizzes_commands_and_options(monkeypatch):
     assert "--mutants" in completed("check", "--m")
 
 
-def test_a_shell_that_finds_no_course_is_told_nothing(monkeypatch, tmp_path):
+def test_completion_without_a_course_is_empty(monkeypatch, tmp_path):
     monkeypatch.setenv("CONVGRADER_COURSE", str(tmp_path))
     assert completed("hint", "s") == []
 
@@ -289,20 +306,32 @@ def test_a_real_shell_completes(grade):
     assert done.stdout.split() == ["plain,scaling"]
 
 
-def leaves(command: click.Command, name: str = "grade") -> Iterator[tuple[str, click.Command]]:
+def commands(command: click.Command, name: str = "grade") -> Iterator[tuple[str, click.Command]]:
+    """Yield a command and all below it, each with its full name."""
     yield name, command
     if isinstance(command, click.Group):
         context = click.Context(command)
         for word in command.list_commands(context):
-            yield from leaves(command.get_command(context, word), f"{name} {word}")
+            yield from commands(command.get_command(context, word), f"{name} {word}")
 
 
-@pytest.mark.parametrize(
-    ("name", "command"), list(leaves(cli.grade)), ids=lambda value: value if isinstance(value, str) else ""
-)
-def test_the_help_of_every_command_has_an_example(name, command):
-    told = command.get_help(click.Context(command, info_name=name, terminal_width=80, max_content_width=80))
-    examples = [line for line in told.splitlines() if re.match(rf"  (Example: )?{name}( |$)", line)]
+COMMANDS = dict(commands(cli.grade))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_every_command_has_an_example_and_fits_eighty_columns(name):
+    command = COMMANDS[name]
+    text = command.get_help(click.Context(command, info_name=name, terminal_width=80, max_content_width=80))
+    examples = [line for line in text.splitlines() if re.match(rf"  (Example: )?{name}( |$)", line)]
     if not isinstance(command, click.Group) or name == "grade":
-        assert examples, told
-    assert max(map(len, told.splitlines())) <= 80
+        assert examples, text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_every_command_that_reads_a_course_has_the_option_course():
+    single = {name: one for name, one in COMMANDS.items() if not isinstance(one, click.Group)}
+    reading = {
+        name for name, one in single.items() if "find_root" in inspect.getsource(inspect.unwrap(one.callback))
+    }
+    assert {"grade list", "grade similar", "grade export quizzes"} <= reading
+    assert reading == {name for name, one in single.items() if any(p.name == "course" for p in one.params)}

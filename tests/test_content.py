@@ -1,4 +1,4 @@
-"""The content room: a sound course passes, and every way to be unsound is found, with its file and line."""
+"""`grade check` of exercises and folders: a sound course passes, every kind of problem is found with file and line."""
 
 import shutil
 from pathlib import Path
@@ -34,15 +34,15 @@ def problems(root: Path, dispatcher: Dispatcher) -> list[str]:
     return [str(problem) for proof in proofs for problem in proof.problems]
 
 
-# The miniature course has one known mistake more than is asked for, and just enough checks and hints.
+# The miniature course has one known mistake more than required, and exactly enough checks and hints.
 UNSOUND = [
     ("exercises/scaling.py", '    """Return twice `x`, any shape."""\n    raise NotImplementedError', '    """Return twice `x`."""\n    return 2 * x', "exercises/scaling.py: the stub earns 6 points"),
     ("solutions/scaling/reference.py", "return 2 * x", "return 3 * x", "test_scaling.py:23:1: the reference does not pass: test_values: "),
     ("solutions/scaling/exercise.yaml", "points: 13", "points: 14", "exercise.yaml:3:9: the checks add up to 13 points, but exercise.yaml says 14"),
     ("solutions/scaling/mistakes.py", "return x * x", "return 2 * x", "mistakes.py:10:1: squares is missed: every check passes"),
-    ("solutions/scaling/mistakes.py", "return 2 * x.abs()", "return x ** 2", "squares is not told apart from absolute"),
+    ("solutions/scaling/mistakes.py", "return 2 * x.abs()", "return x ** 2", "squares cannot be distinguished from absolute"),
     ("solutions/scaling/mistakes.py", '    """Twice x is x + x, not x * x."""\n', "", "squares has no docstring"),
-    ("solutions/scaling/exercise.yaml", "hints: [A nudge, More, Almost the answer]", "hints: [A nudge]", "exercise.yaml:7:8: holds 1 hints, and at least 3 are wanted"),
+    ("solutions/scaling/exercise.yaml", "hints: [A nudge, More, Almost the answer]", "hints: [A nudge]", "exercise.yaml:7:8: holds 1 hints; at least 3 are required"),
     ("solutions/scaling/test_scaling.py", '"""Every value is doubled"""', '"""The input is left as it was"""', "share the title"),
     ("solutions/scaling/exercise.yaml", "[addcmul]", "[adcmul]", "test_scaling.py: the exercise could not be graded: InternalError: A worker could not be started"),
     ("solutions/scaling/test_scaling.py", "student.fixtures.ones(3)", "undefined", "the reference does not pass: test_total: The suite is broken"),
@@ -61,7 +61,7 @@ def test_a_sound_exercise_has_no_problem(dispatcher):
     assert problems(COURSE, dispatcher) == []
 
 
-def test_files_that_belong_nowhere_are_found(spoiled):
+def test_files_that_belong_to_no_exercise_are_found(spoiled):
     root = spoiled("exercises/scaling.py", "x", "x")
     (root / "exercises" / "stray.py").write_text("", encoding="utf-8")
     (root / "solutions" / "scaling" / "notes.txt").write_text("", encoding="utf-8")
@@ -69,7 +69,7 @@ def test_files_that_belong_nowhere_are_found(spoiled):
     (root / "quizzes" / "old.bak").write_text("", encoding="utf-8")
     assert [str(problem) for problem in authoring.check_tree(catalog.load(root))] == [
         "solutions/scaling/notes.txt: belongs to no exercise",
-        "exercises/stray.py: is the stub of no exercise",
+        "exercises/stray.py: is a stub without an exercise",
         "quizzes/old.bak: is not a quiz bank (.yaml)",
     ]
 
@@ -100,21 +100,21 @@ def test_mistakes_are_listed_without_running_them(tmp_path):
     )
 
 
-def test_data_belong_to_a_course_with_a_readme_that_tells_their_licence(spoiled):
+def test_data_need_a_readme_that_states_their_license(spoiled):
     root = spoiled("exercises/scaling.py", "x", "x")
     data = root / "exercises" / "data"
     data.mkdir()
     (data / "digits.npz").write_bytes(b"PK")
     assert [str(problem) for problem in authoring.check_tree(catalog.load(root))] == [
-        "exercises/data/README.md: is missing: it names the source and the licence of the data",
+        "exercises/data/README.md: is missing; it must name the source and the license of the data",
     ]
     (data / "README.md").write_text("CC BY 4.0\n", encoding="utf-8")
     assert authoring.check_tree(catalog.load(root)) == []
     (data / "more").mkdir()
     (data / "load.py").write_text("", encoding="utf-8")
     assert [str(problem) for problem in authoring.check_tree(catalog.load(root))] == [
-        "exercises/data/load.py: is no data file; the folder holds data and their README",
-        "exercises/data/more: is no data file; the folder holds data and their README",
+        "exercises/data/load.py: is not a data file; the folder holds data and their README",
+        "exercises/data/more: is not a data file; the folder holds data and their README",
     ]
 
 

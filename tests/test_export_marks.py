@@ -331,7 +331,7 @@ def test_a_policy_makes_the_marks(grade, book, tmp_path):
     done = grade("export", "nbgrader", "week4.db", "--output", "out.csv", *policy)
     assert done.returncode == 1, done.stderr
     assert "2 marks out of 5" in done.stdout
-    again = "through a fault of ours; run `grade regrade`, then export again"
+    again = "because of an error in the grader; run `grade regrade`, then export again"
     assert done.stderr.splitlines() == [
         f"not graded, {again}: =eve",
         f"mark of an earlier attempt: a part of the last was not graded, {again}: bob",
@@ -383,8 +383,8 @@ def test_a_class_without_any_grade_is_an_internal_error(grade, tmp_path):
     [
         (["nbgrader", "nothing.db", "--output", "o"], "does not exist"),
         (["nbgrader", "week4.db"], "--output"),
-        (["nbgrader", "week4.db", "--output", "o", "--due", "soon"], "is no time"),
-        (["nbgrader", "week4.db", "--output", "o", "--grace", "1 week"], "is no duration"),
+        (["nbgrader", "week4.db", "--output", "o", "--due", "soon"], "is not a time"),
+        (["nbgrader", "week4.db", "--output", "o", "--grace", "1 week"], "is not a duration"),
         (["nbgrader", "week4.db", "--output", "o", "--late-per-day", "5"], "needs --due"),
         (["moodle", "week4.db", "--output", "no/folder/o"], "cannot be written"),
         (["canvas", "week4.db", "--output", "o", "--template", "week4.db"], "UTF-8"),

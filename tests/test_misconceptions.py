@@ -1,4 +1,4 @@
-"""Every mistake that was seen in real code is known to the course: 84 of them, by their number in the research notes."""
+"""The course has a known mistake for each of the 84 that were seen in real code, by their number in the research notes."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from grader.course.known_mistakes import read_mistakes
 
 ROOT = Path(__file__).parents[1]
 
-# Where a function of ours has no argument for it, the row names the place where the same thought goes wrong.
+# Where a function of the course has no such argument, the row names another mistake with the same misconception.
 SEEN = {
     # conv_output_size
     1: ("output_size", "no-floor"),
@@ -18,13 +18,19 @@ SEEN = {
     3: ("output_size", "pad-once"),
     4: ("output_size", "missing-plus-one"),
     5: ("output_size", "size-over-stride"),
-    6: ("pooling", "square-assumed"),  # a width from the height: ours has one axis at a time
+    6: (
+        "pooling",
+        "square-assumed",
+    ),  # computes the width from the height: conv_output_size takes one axis at a time
     7: ("output_size", "dilation-times-kernel"),
     # conv_parameter_count
     8: ("output_size", "no-bias"),
     9: ("output_size", "no-in-channels"),
     10: ("output_size", "bias-per-weight-plane"),
-    11: ("output_size", "counts-parameters"),  # weights and work mixed up: ours counts each in its function
+    11: (
+        "output_size",
+        "counts-parameters",
+    ),  # mixes up weights and operations, which the course counts in two functions
     12: ("freezing", "counts-buffers-too"),
     # receptive_field
     13: ("output_size", "sum-of-kernels"),
@@ -109,7 +115,7 @@ SEEN = {
     84: ("freezing", "freezes-all-norms"),
 }
 
-# Where real people write it differently: what they return, take and call it, by the number in the same notes.
+# Habits in real code: return values, arguments and names that differ, by the number in the same notes.
 HABITS = {
     1: [("batchnorm", "returns-statistics"), ("batchnorm", "running-in-locals"), ("batchnorm", "plain-attributes")],
     2: [("batchnorm", "momentum-reversed"), ("batchnorm", "biased-running"), ("batchnorm", "momentum-reversed-and-biased")],
@@ -137,12 +143,12 @@ def test_every_number_has_a_row():
 
 
 @pytest.mark.parametrize(("exercise", "mistake"), PAIRS, ids=[f"{e}-{m}" for e, m in PAIRS])
-def test_the_course_knows_it(exercise, mistake):
+def test_the_course_has_it(exercise, mistake):
     assert mistake in known(exercise)
 
 
 def test_every_message_says_what_to_do():
-    """Two sentences, or one with a colon: what you did, and what to do instead. Short enough to be read."""
+    """Two sentences, or one with a colon: what the code does, and what to do instead, in 20 to 220 characters."""
     poor = [
         f"{exercise.id}: {listed.id}"
         for exercise in catalog.load(ROOT).exercises

@@ -1,4 +1,4 @@
-"""Mutants: each is another program, one change away; suites that let one live are found, and so are stale excuses."""
+"""Mutants, `grade check --mutants` and `--repeat`: survivors, outdated equivalents.yaml, unstable checks."""
 
 import ast
 import itertools
@@ -21,7 +21,7 @@ from grader.grading.messages import Graded, NotGraded
 COURSE = Path(__file__).parent / "course"
 REFERENCE = COURSE / "solutions" / "scaling" / "reference.py"
 
-# One line of a program, and what its mutants make of it: all of them, in order.
+# An expression, and the expressions that its mutants replace it by.
 LINES = [
     ("a + b", ["a - b", "a", "b"]),
     ("a // b", ["a / b", "a * b", "a % b", "b // a", "-(-a // b)", "a", "b"]),
@@ -72,23 +72,23 @@ def test_a_statement_has_these_mutants(body, old, expected):
     assert sorted(m.new for m in changed(f"def g(a, b):\n    {body}\n", old)) == sorted(expected)
 
 
-def test_parameters_change_places_with_their_defaults():
+def test_parameters_are_swapped_with_their_defaults():
     text = "class A:\n    def f(self, a, b, c=1, d=2):\n        return (a, b, c, d)\n"
     found = {mutant.new for mutant in mutants(text) if mutant.operator == "parameter"}
     assert found == {"def f(self, b, a, c=1, d=2):", "def f(self, a, b, d=2, c=1):"}
 
 
-def test_decorators_are_dropped():
+def test_decorators_are_removed():
     (mutant,) = (m for m in mutants("import a\n@a.b\ndef f():\n    return 1\n") if m.operator == "decorator")
     assert (mutant.old, mutant.new, mutant.line, mutant.column) == ("@a.b", "", 2, 2)
 
 
-def test_what_no_check_could_see_is_never_changed():
+def test_docstrings_and_annotations_are_never_changed():
     text = 'import os\n"""Not the doc."""\nclass A:\n    """Doc."""\n    def f(self) -> "B":\n        """Doc."""\n        x: "C" = self\n        return x\n'
     assert {mutant.new for mutant in mutants(text)} == {"pass", "return"}
 
 
-def test_the_same_program_is_no_mutant():
+def test_a_program_with_equal_bytecode_is_not_a_mutant():
     assert not [m for m in mutants("def f(a):\n    return g(a, a)\n") if m.new == "return g(a, a)"]
     folded = [mutant.new for mutant in mutants("x = 2 + 2\n")]
     assert len(folded) == len(set(folded))
@@ -96,7 +96,7 @@ def test_the_same_program_is_no_mutant():
     assert mutants("def f():\n    return None\n") == []
 
 
-def test_mutants_are_whole_programs_in_a_fixed_order():
+def test_mutants_are_complete_programs_in_a_fixed_order():
     text = REFERENCE.read_text(encoding="utf-8")
     found = mutants(text)
     assert found == mutants(text)
@@ -107,7 +107,7 @@ def test_mutants_are_whole_programs_in_a_fixed_order():
         assert ast.parse(mutant.source)
 
 
-def test_a_place_counts_characters():
+def test_columns_count_characters():
     (mutant,) = (m for m in mutants("x = {'ü': a < b}\n") if m.new.endswith("a <= b}"))
     assert (mutant.line, mutant.column) == (1, 11)
 
@@ -132,7 +132,7 @@ def copied(tmp_path):
     return change
 
 
-def survival(root: Path, dispatcher: Dispatcher) -> authoring.Survival:
+def mutation_findings(root: Path, dispatcher: Dispatcher) -> authoring.MutationFindings:
     course = catalog.load(root)
     (found,) = authoring.check_mutants(course, course.exercises, dispatcher, seed=0)
     return found
@@ -154,10 +154,10 @@ def entries(*pairs: tuple[str, str]) -> tuple[str, str]:
     return "", "equivalents:\n" + "".join(ENTRY.format(new=new, reason=reason) for new, reason in pairs)
 
 
-def test_entries_explain_survivors_and_stale_ones_are_problems(copied, dispatcher):
+def test_entries_explain_survivors_and_outdated_ones_are_problems(copied, dispatcher):
     alive, killed, gone = "return float(x.sum()) - start", "return start", "return 17"
     copied("test_scaling.py", WEAKENED)
-    found = survival(
+    found = mutation_findings(
         copied("equivalents.yaml", entries((alive, "A."), (killed, "B."), (gone, "C."), (alive, "D."))),
         dispatcher,
     )
@@ -165,8 +165,8 @@ def test_entries_explain_survivors_and_stale_ones_are_problems(copied, dispatche
     path = "solutions/scaling/equivalents.yaml"
     assert [str(problem) for problem in found.problems] == [
         f"{path}:8:5: is killed by a check, so it is not equivalent; delete it",
-        f"{path}:14:5: matches no mutant of total; delete or mend it",
-        f"{path}:20:5: stands here twice",
+        f"{path}:14:5: matches no mutant of total; delete or correct it",
+        f"{path}:20:5: repeats an earlier entry; delete it",
     ]
 
 
@@ -178,7 +178,7 @@ def test_entries_explain_survivors_and_stale_ones_are_problems(copied, dispatche
         ("equivalents:\n  - scope: f\n    old: a\n    new: b\n", 'the key "reason" is missing'),
     ],
 )  # fmt: skip
-def test_a_malformed_list_is_told_with_its_place(copied, text, message):
+def test_a_malformed_equivalents_yaml_is_reported_with_its_place(copied, text, message):
     course = catalog.load(copied("equivalents.yaml", ("", text)))
     with pytest.raises(DocumentError) as caught:
         read_equivalents(course, course.exercises[0])
@@ -188,15 +188,15 @@ def test_a_malformed_list_is_told_with_its_place(copied, text, message):
 def test_a_mutant_that_hangs_is_killed_by_its_limit(copied, dispatcher):
     loop = "count = 3\n    while count > 0:\n        count -= 1\n    return float(x.sum()) + start + count"
     copied("exercise.yaml", ("call_limit_s: 1.5", "call_limit_s: 0.5"))
-    found = survival(copied("reference.py", ("return float(x.sum()) + start", loop)), dispatcher)
+    found = mutation_findings(copied("reference.py", ("return float(x.sum()) + start", loop)), dispatcher)
     assert found.overdue >= 2  # `while True` and `count += 1`, at least
     assert MUTANT_LIMITS.call_limit_s <= 2
 
 
-class Canned:
-    """Grades nothing: answers each job with what was prepared, and then that everything passed.
+class CannedDispatcher:
+    """Stands in for a dispatcher: returns prepared outcomes, then PASSED.
 
-    Whoever comes `again` gets that one answer.
+    From the second call on, every job ends with `again`.
     """
 
     def __init__(
@@ -222,25 +222,29 @@ class Canned:
             yield Graded(result=result) if outcome else NotGraded(reason="the grading process died")
 
 
-def test_mutants_of_a_reference_that_fails_prove_nothing():
-    found = survival(COURSE, Canned(Outcome.FAILED, Outcome.FAILED))
+def test_a_reference_that_fails_is_a_problem():
+    found = mutation_findings(COURSE, CannedDispatcher(Outcome.FAILED, Outcome.FAILED))
     assert "does not earn full marks itself" in str(found.problems[0])
     assert (found.killed, len(found.survivors)) == (1, found.mutants - 1)
 
 
 def test_a_mutant_that_is_not_graded_is_a_problem_and_not_killed():
-    found = survival(COURSE, Canned(Outcome.PASSED, None, Outcome.TIME_LIMIT, again=Outcome.TIME_LIMIT))
+    found = mutation_findings(
+        COURSE, CannedDispatcher(Outcome.PASSED, None, Outcome.TIME_LIMIT, again=Outcome.TIME_LIMIT)
+    )
     (problem,) = (str(problem) for problem in found.problems)
     assert problem == "solutions/scaling/reference.py:9:5: m1 could not be graded: the grading process died"
     assert (found.killed, found.overdue, len(found.survivors)) == (1, 1, found.mutants - 2)
 
 
 def test_a_mutant_that_was_only_slow_is_not_killed_by_a_limit():
-    found = survival(COURSE, Canned(Outcome.PASSED, Outcome.TIME_LIMIT, again=Outcome.PASSED))
+    found = mutation_findings(
+        COURSE, CannedDispatcher(Outcome.PASSED, Outcome.TIME_LIMIT, again=Outcome.PASSED)
+    )
     assert (found.killed, found.overdue, len(found.survivors)) == (0, 0, found.mutants)
 
 
-def test_the_command_shows_survivors_as_a_difference(copied, monkeypatch):
+def test_the_command_shows_survivors_as_a_diff(copied, monkeypatch):
     monkeypatch.setenv("CONVGRADER_COURSE", str(copied("test_scaling.py", WEAKENED)))
     done = CliRunner().invoke(check_command, ["--mutants"], standalone_mode=False)
     assert done.return_value == 4
@@ -258,18 +262,18 @@ def test_the_command_shows_survivors_as_a_difference(copied, monkeypatch):
     assert max(map(len, lines)) <= 80
 
 
-# --- repeated
+# --- many seeds
 
 
-def steadiness(root: Path, dispatcher: Dispatcher, times: int) -> authoring.Steadiness:
+def seed_findings(root: Path, dispatcher: Dispatcher, times: int) -> authoring.SeedFindings:
     course = catalog.load(root)
-    (found,) = authoring.check_repeatedly(course, course.exercises, dispatcher, seed=0, times=times)
+    (found,) = authoring.check_seeds(course, course.exercises, dispatcher, seed=0, times=times)
     return found
 
 
-def test_a_steady_suite_is_sound_and_tells_its_head_room(dispatcher):
-    found = steadiness(COURSE, dispatcher, 2)
-    assert (found.gradings, found.mistaken, found.problems, found.tight) == (4, 12, (), {})
+def test_a_stable_suite_has_no_problem_and_its_tolerances_are_measured(dispatcher):
+    found = seed_findings(COURSE, dispatcher, 2)
+    assert (found.gradings, found.mistakes_graded, found.problems, found.tight) == (4, 12, (), {})
     assert set(found.tolerance_used) == {
         "test_values",
         "test_gradient",
@@ -279,12 +283,12 @@ def test_a_steady_suite_is_sound_and_tells_its_head_room(dispatcher):
     }
 
 
-def test_a_check_that_passes_for_some_seeds_only_is_found(copied, dispatcher):
+def test_a_check_that_passes_only_for_some_seeds_is_reported(copied, dispatcher):
     lucky = (
         "student.double(torch.randn(2, 3, generator=rng)).shape",
         "student.double(torch.randn(2, 3 + int(torch.rand((), generator=rng) < 0.5), generator=rng)).shape",
     )
-    found = steadiness(copied("test_scaling.py", lucky), dispatcher, 4)
+    found = seed_findings(copied("test_scaling.py", lucky), dispatcher, 4)
     (problem,) = (str(problem) for problem in found.problems)
     assert problem.startswith("solutions/scaling/test_scaling.py:16:1: test_shape fails in ")
     count = int(problem.split(" fails in ")[1].split()[0])
@@ -300,8 +304,8 @@ def test_a_check_that_passes_for_some_seeds_only_is_found(copied, dispatcher):
     ],
     ids=["suite", "worker"],
 )  # fmt: skip
-def test_more_threads_are_used_on_both_sides(copied, dispatcher, name, old, new):
-    (problem,) = steadiness(copied(name, (old, new)), dispatcher, 1).problems
+def test_two_threads_are_used_in_suite_and_worker(copied, dispatcher, name, old, new):
+    (problem,) = seed_findings(copied(name, (old, new)), dispatcher, 1).problems
     assert "test_total fails in 1 of 2 gradings of the reference, with seed 0 (2 threads)" in str(problem)
 
 
@@ -321,7 +325,7 @@ def test_a_repeat_of_nothing_is_refused():
     assert done.exit_code == 2
 
 
-def test_a_mistake_that_is_caught_for_some_seeds_only_is_found(copied, dispatcher):
+def test_a_mistake_that_is_caught_only_for_some_seeds_is_reported(copied, dispatcher):
     drawn = (
         "start = float(torch.rand((), generator=rng) < 0.5)\n"
         "    assert_matches(student.total(torch.ones(2), start=start), 2.0 + start)"
@@ -329,16 +333,18 @@ def test_a_mistake_that_is_caught_for_some_seeds_only_is_found(copied, dispatche
     root = copied(
         "test_scaling.py", ("def test_total(student)", "def test_total(student, rng)"), (WEAKENED[0], drawn)
     )
-    (problem,) = steadiness(root, dispatcher, 5).problems
+    (problem,) = seed_findings(root, dispatcher, 5).problems
     assert str(problem).startswith("solutions/scaling/mistakes.py:28:1: no-start is missed with seed ")
     assert 0 < len(str(problem).split("seed ")[1].split(", ")) < 5
 
 
-def test_a_check_that_breaks_kills_no_mutant():
+def test_a_check_with_an_internal_error_kills_no_mutant():
     check = CheckResult(
         id="test_a", title="", outcome=Outcome.INTERNAL_ERROR, points=0, max_points=1, rationale="Oh."
     )
-    found = survival(COURSE, Canned(Outcome.PASSED, Outcome.INTERNAL_ERROR, checks=(check,)))
+    found = mutation_findings(
+        COURSE, CannedDispatcher(Outcome.PASSED, Outcome.INTERNAL_ERROR, checks=(check,))
+    )
     (problem,) = (str(problem) for problem in found.problems)
     assert problem.endswith("m1 could not be graded: test_a: Oh.")
     assert found.killed == 0

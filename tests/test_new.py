@@ -1,4 +1,4 @@
-"""`grade new`: what an author begins with is sound at once, and leaves what was there alone."""
+"""`grade new`: what it writes passes `grade check`, and other files and lines stay unchanged."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from test_quiz import BANK
 
 from grader import authoring, quiz
-from grader.authoring import scaffold
+from grader.authoring import skeletons
 from grader.cli import grade as command
 from grader.core.errors import DocumentError, UsageError
 from grader.course import catalog
@@ -19,7 +19,7 @@ from grader.course.known_mistakes import read_mistakes
 from grader.quiz.types import ITEM_TYPES
 
 MINIATURE = Path(__file__).parent / "course"
-TYPES = scaffold.item_types()
+TYPES = skeletons.item_types()
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def everything(root: Path) -> dict[str, bytes]:
 # --- an exercise
 
 
-def test_a_new_exercise_is_sound_from_the_first_second(course):
+def test_a_new_exercise_passes_grade_check(course):
     before = everything(course)
     done = new(course, "exercise", "channel_mean", "--title", "Means of channels", "--section", "4.2")
     assert done.exit_code == 0, done.output
@@ -59,37 +59,37 @@ def test_a_new_exercise_is_sound_from_the_first_second(course):
 
 
 def test_every_mutant_of_a_new_exercise_is_killed(course, dispatcher):
-    scaffold.new_exercise(catalog.load(course), "means", title="Means", section="1", words=())
+    skeletons.new_exercise(catalog.load(course), "means", title="Means", section="1", commands=())
     loaded = catalog.load(course)
-    (survival,) = authoring.check_mutants(loaded, [loaded.exercise("means")], dispatcher, 0)
-    assert survival.mutants > 5
-    assert not survival.survivors
+    (findings,) = authoring.check_mutants(loaded, [loaded.exercise("means")], dispatcher, 0)
+    assert findings.mutants > 5
+    assert not findings.survivors
 
 
 def test_the_first_exercise_of_a_course_needs_no_other(tmp_path):
     (tmp_path / "solutions").mkdir()
-    scaffold.new_exercise(catalog.load(tmp_path), "means", title="Means", section="1", words=())
+    skeletons.new_exercise(catalog.load(tmp_path), "means", title="Means", section="1", commands=())
     assert [exercise.id for exercise in catalog.load(tmp_path).exercises] == ["means"]
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("3d", "is no name of an exercise"),
-        ("Means", "is no name of an exercise"),
-        ("../means", "is no name of an exercise"),
-        ("lambda", "is a word of Python"),
-        ("print", "is a word of Python"),
-        ("random", "would hide the module"),
-        ("torch", "would hide the module"),
-        ("reference", "would hide the module"),
+        ("3d", "cannot be the name of an exercise"),
+        ("Means", "cannot be the name of an exercise"),
+        ("../means", "cannot be the name of an exercise"),
+        ("lambda", "is a keyword or builtin of Python"),
+        ("print", "is a keyword or builtin of Python"),
+        ("random", "would shadow a module"),
+        ("torch", "would shadow a module"),
+        ("reference", "would shadow a module"),
         ("stats", "is a command"),
         ("run", "is a command"),
-        ("scaling", "solutions/scaling is there already"),
-        ("double", "is a name of the exercise scaling already"),
+        ("scaling", "solutions/scaling already exists"),
+        ("double", "The exercise scaling already defines"),
     ],
 )
-def test_a_name_that_cannot_be_is_refused_and_nothing_is_written(course, name, words):
+def test_an_invalid_name_is_refused_and_nothing_is_written(course, name, words):
     before = everything(course)
     done = new(course, "exercise", name)
     assert isinstance(done.exception, UsageError)
@@ -97,17 +97,24 @@ def test_a_name_that_cannot_be_is_refused_and_nothing_is_written(course, name, w
     assert everything(course) == before
 
 
-def test_a_stub_in_the_way_is_left_as_it_is(course):
+def test_a_stub_that_exists_is_not_overwritten(course):
     (course / "exercises" / "means.py").write_text("mine", encoding="utf-8")
     before = everything(course)
     assert isinstance(new(course, "exercise", "means").exception, UsageError)
     assert everything(course) == before
 
 
-def test_a_title_is_not_taken_for_yaml(course):
-    done = new(course, "exercise", "means", "--title", "a: [b")
-    assert isinstance(done.exception, UsageError)
-    assert not (course / "solutions" / "means").exists()
+@pytest.mark.parametrize("title", ["a: [b", "[b", "- b", "b # c", "it's", "yes"])
+def test_a_title_with_yaml_syntax_is_kept_as_it_is(course, title):
+    skeletons.new_exercise(catalog.load(course), "means", title=title, section="1", commands=())
+    assert catalog.load(course).exercise("means").title == title
+
+
+@pytest.mark.parametrize("title", ['a "b', "a\\b", "a\nb", "a\tb"])
+def test_a_title_that_needs_escapes_is_refused(course, title):
+    before = everything(course)
+    assert isinstance(new(course, "exercise", "means", "--title", title).exception, UsageError)
+    assert everything(course) == before
 
 
 # --- a known mistake
@@ -130,20 +137,31 @@ def test_a_new_mistake_is_caught_and_the_others_stay(course, function):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
-        (["scaling", "no-name"], "is no name of a function"),
+        (["scaling", "no-name"], "cannot be the name of a function"),
         (["scaling", "x", "--function", "doubel"], 'Did you mean "double"?'),
-        (["scaling", "x", "--sentence", 'a """ b'], "is one line of text"),
+        (["scaling", "x", "--sentence", 'a """ b'], "must be one line of text"),
         (["scalin", "x"], 'Did you mean "scaling"?'),
     ],
 )
-def test_a_mistake_that_cannot_be_is_refused_and_nothing_is_written(course, words, told):
+def test_an_invalid_mistake_is_refused_and_nothing_is_written(course, words, message):
     before = everything(course)
     done = new(course, "mistake", *words)
     assert isinstance(done.exception, UsageError)
-    assert told in str(done.exception)
+    assert message in str(done.exception)
     assert everything(course) == before
+
+
+@pytest.mark.parametrize("text", [None, '"""Known mistakes."""\n'], ids=["no file", "only a docstring"])
+def test_a_first_mistake_gets_the_imports_it_needs(course, text):
+    path = course / "solutions" / "scaling" / "mistakes.py"
+    path.unlink() if text is None else path.write_text(text, encoding="utf-8")
+    done = new(course, "mistake", "scaling", "adds_one")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[2:5] == ["from reference import double", "", "from grader.mistakes import mistake"]
+    assert "1 of 1 mistakes caught" in done.output
+    assert [line for line in done.output.splitlines() if "adds-one" in line] == []
 
 
 def test_a_mistake_of_that_name_is_not_written_twice(course):
@@ -151,7 +169,7 @@ def test_a_mistake_of_that_name_is_not_written_twice(course):
     assert "already" in str(new(course, "mistake", "scaling", "adds_one").exception)
 
 
-def test_a_file_of_mistakes_that_is_no_python_is_told_with_its_line(course):
+def test_a_mistakes_file_that_is_not_python_is_reported_with_its_line(course):
     path = course / "solutions" / "scaling" / "mistakes.py"
     path.write_text("def broken(:\n", encoding="utf-8")
     done = new(course, "mistake", "scaling", "adds_one")
@@ -159,10 +177,10 @@ def test_a_file_of_mistakes_that_is_no_python_is_told_with_its_line(course):
     assert str(done.exception).startswith("solutions/scaling/mistakes.py:1:")
 
 
-def test_lines_keep_their_ends(course):
+def test_line_endings_are_kept(course):
     path = course / "solutions" / "scaling" / "mistakes.py"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    scaffold.new_mistake(
+    skeletons.new_mistake(
         catalog.load(course),
         catalog.load(course).exercise("scaling"),
         "adds_one",
@@ -178,10 +196,10 @@ def test_lines_keep_their_ends(course):
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_a_new_item_of_every_type_is_sound_and_the_others_stay_as_they_are(course, kind):
+def test_a_new_item_of_every_type_is_valid_and_the_others_stay_unchanged(course, kind):
     path = course / "quizzes" / "first.yaml"
     before = path.read_text(encoding="utf-8")
-    place = scaffold.new_item(
+    place = skeletons.new_item(
         catalog.load(course), "first", kind=kind, item_id="mine", title=None, section="1"
     )
     text = path.read_text(encoding="utf-8")
@@ -194,7 +212,7 @@ def test_a_new_item_of_every_type_is_sound_and_the_others_stay_as_they_are(cours
     assert computed
 
 
-def test_there_is_a_skeleton_of_every_type_there_is():
+def test_there_is_a_skeleton_for_every_item_type():
     found = {name for kind in ITEM_TYPES for name in get_args(kind.model_fields["type"].annotation)}
     assert set(TYPES) == found
 
@@ -209,7 +227,7 @@ def test_the_command_adds_an_item_and_checks_the_quizzes(course):
     assert ids[-2:] == ["new-shape", "new-shape-2"]
 
 
-def test_a_quiz_can_be_begun_and_only_where_that_is_meant(course):
+def test_a_quiz_is_started_only_with_a_title(course):
     refused = new(course, "item", "frist")
     assert 'Did you mean "first"?' in str(refused.exception)
     done = new(course, "item", "sizes", "--title", "Sizes", "--section", "2.1")
@@ -218,40 +236,40 @@ def test_a_quiz_can_be_begun_and_only_where_that_is_meant(course):
     assert (bank.title, bank.section, len(bank.items)) == ("Sizes", "2.1", 1)
 
 
-def test_what_stands_after_the_items_stays_after_them(course):
+def test_text_after_the_items_stays_after_them(course):
     path = course / "quizzes" / "first.yaml"
     path.write_text(f"{BANK.rstrip()}\n\n# The end.\n", encoding="utf-8")
-    scaffold.new_item(catalog.load(course), "first", kind="single", item_id="mine", title=None, section="1")
+    skeletons.new_item(catalog.load(course), "first", kind="single", item_id="mine", title=None, section="1")
     text = path.read_text(encoding="utf-8")
     assert text.endswith("\n# The end.\n")
     assert text.count("- id: mine") == 1
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda text: text.replace("items:\n", "items: [{id: x}]\nrest:\n"), "items"),
         (lambda _: 'title: T\nsection: "1"\nitems: []\n', "items"),
     ],
 )
-def test_a_bank_that_cannot_be_added_to_is_left_as_it_is(course, change, told):
+def test_a_bank_to_which_nothing_can_be_added_is_not_changed(course, change, message):
     path = course / "quizzes" / "first.yaml"
     path.write_text(change(BANK), encoding="utf-8")
     before = everything(course)
-    with pytest.raises((DocumentError, UsageError), match=told):
-        scaffold.new_item(
+    with pytest.raises((DocumentError, UsageError), match=message):
+        skeletons.new_item(
             catalog.load(course), "first", kind="single", item_id="mine", title=None, section="1"
         )
     assert everything(course) == before
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [("def broken(:\n", "mistakes.py:1:12: is not Python"), (None, "mistakes.py:1:1: is missing")],
 )
-def test_mistakes_that_cannot_be_read_are_a_problem_with_its_place(course, text, told):
+def test_mistakes_that_cannot_be_read_are_reported_with_their_place(course, text, message):
     path = course / "solutions" / "scaling" / "mistakes.py"
     path.unlink() if text is None else path.write_text(text, encoding="utf-8")
     done = CliRunner().invoke(command, ["check", "scaling", "--course", str(course)])
-    assert done.exit_code == 0, "it is the command's return value that counts"
-    assert f"solutions/scaling/{told}" in done.output
+    assert done.exit_code == 0, "the exit code is the command's return value"
+    assert f"solutions/scaling/{message}" in done.output

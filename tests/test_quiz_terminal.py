@@ -1,4 +1,4 @@
-"""`grade quiz` in a terminal, in a pipe, and its session without either."""
+"""`grade quiz` in a terminal and in a pipe, and its session without either."""
 
 import re
 import sys
@@ -32,7 +32,7 @@ def begun(bank, **given: object) -> QuizSession:
     )
 
 
-def test_a_session_goes_forward_back_and_to_any_item(bank):
+def test_a_session_moves_forward_back_and_to_any_item(bank):
     session = begun(bank)
     assert session.item.id == "one"
     session.go_back()
@@ -104,27 +104,27 @@ def test_answers_typed_are_written_and_graded(terminal, bank, tmp_path):
 def test_a_response_of_the_wrong_form_is_asked_again(terminal):
     done = terminal("z\nb\nq\n")
     assert '"z" is not one of the options: a, b.' in done.output
-    assert "3 of 4 still open: 2 (some), 3 (how-many), 4 (what-shape)." in done.output
+    assert "3 of 4 not answered: 2 (some), 3 (how-many), 4 (what-shape)." in done.output
 
 
-def test_a_quiz_goes_on_where_it_stopped(terminal, bank, tmp_path):
+def test_a_quiz_continues_where_it_stopped(terminal, bank, tmp_path):
     terminal("b\nq\n")
     done = terminal("a, c\n")
-    assert "1 of 4 are answered; we go on with item 2." in done.output
+    assert "You answered 1 of 4. Continuing with item 2." in done.output
     assert "1 of 4, 1 point" not in done.output
     assert (
         quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text(), shown="first.yaml").points == 3.0
     )
 
 
-def test_the_end_of_a_pipe_keeps_what_was_answered(terminal, bank, tmp_path):
+def test_the_end_of_the_input_keeps_the_answers(terminal, bank, tmp_path):
     assert terminal("b\n").exit_code == 0
     assert (
         quiz.grade(bank, (tmp_path / "answers" / "first.yaml").read_text(), shown="first.yaml").points == 1.0
     )
 
 
-def test_a_sheet_that_cannot_be_read_is_left_as_it_is(terminal, tmp_path):
+def test_a_sheet_that_cannot_be_read_is_not_changed(terminal, tmp_path):
     sheet = tmp_path / "answers" / "first.yaml"
     sheet.parent.mkdir()
     sheet.write_text("quiz: first\nanswers: [oops\n", encoding="utf-8")
@@ -143,14 +143,14 @@ def test_hints_open_one_by_one_and_are_written_down(terminal, tmp_path):
     path.write_text(BANK.replace("    key: 42\n", hints), encoding="utf-8")
     done = terminal("?\nb\n\n?\nhint\n?\n42\nq\n")
     assert "? opens a hint, q stops." in done.output
-    assert "  There is no hint for this one.\n" in done.output
-    assert "  Hint 1 of 2: A nudge.\n  The next one costs 0.25 of the points.\n" in done.output
+    assert "  There is no hint for this item.\n" in done.output
+    assert "  Hint 1 of 2: A nudge.\n  The next hint costs 0.25 of the points.\n" in done.output
     assert "  Hint 2 of 2, 0.25 of the points: Six times seven.\n" in done.output
-    assert "  There is no further hint.\n" in done.output
+    assert "  There are no more hints.\n" in done.output
     sheet = (tmp_path / "answers" / "first.yaml").read_text()
     assert "\nhints: {how-many: 2}\n" in sheet
     assert quiz.grade(quiz.load_bank(path), sheet).points == 1.75
-    assert "Hint 1 of 2" not in terminal("#3\n?\nq\n").output  # they are open already
+    assert "Hint 1 of 2" not in terminal("#3\n?\nq\n").output  # both are open already
     assert "\nhints: {how-many: 2}\n" in (tmp_path / "answers" / "first.yaml").read_text()
 
 
@@ -191,7 +191,7 @@ def test_every_type_is_asked_in_plain_lines(tmp_path, monkeypatch):
     assert (result.points, result.problems) == (bank.max_points, ())
 
 
-def test_no_control_sequence_of_a_sheet_reaches_the_terminal(terminal, tmp_path):
+def test_control_characters_in_a_sheet_do_not_reach_the_terminal(terminal, tmp_path):
     sheet = tmp_path / "answers" / "first.yaml"
     sheet.parent.mkdir()
     sheet.write_text('quiz: first\nanswers:\n  one: "\\e[31m"\n  how-many: "4\\a2"\n', encoding="utf-8")
@@ -203,7 +203,7 @@ def test_no_control_sequence_of_a_sheet_reaches_the_terminal(terminal, tmp_path)
 def test_an_answer_can_be_changed_by_going_back(terminal, bank, tmp_path):
     done = terminal("a\n<\nb\na, c\n#9\n#1\n\n\n42\n(2, 3)\n")
     assert "Your answer [a]: " in done.output
-    assert "  There are items 1 to 4.\n" in done.output
+    assert "  The items are numbered 1 to 4.\n" in done.output
     assert "All answered" in done.output
     assert graded(bank, tmp_path) == 5.0
 
@@ -219,8 +219,8 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(terminal, tmp_
     assert long in " ".join(shown.split())
 
 
-def test_there_is_no_item_before_the_first(terminal):
-    assert terminal("<\nq\n").output.count("This is the first.") == 1
+def test_going_back_from_the_first_item_says_so(terminal):
+    assert terminal("<\nq\n").output.count("This is the first item.") == 1
 
 
 def test_feedback_comes_at_the_end_and_only_where_it_is_asked_for(terminal):
@@ -230,7 +230,7 @@ def test_feedback_comes_at_the_end_and_only_where_it_is_asked_for(terminal):
     assert "No." in done.output
     assert "Your answer: a" in done.output
     assert done.output.index("All answered") < done.output.index("No.")
-    assert "See now how you did?" not in done.output
+    assert "Show your points and feedback now?" not in done.output
 
 
 def graded(bank, folder: Path) -> float:
@@ -255,28 +255,28 @@ def opened(terminal, tmp_path):
         one.close()
 
 
-def test_in_a_terminal_what_is_open_is_offered_and_then_feedback(opened, tmp_path):
+def test_a_terminal_offers_the_unanswered_items_and_then_feedback(opened, tmp_path):
     screen = opened()
     for typed in ("b", "a, c", "", "(2, 3)"):
         screen.see("Your answer: ")
         screen.press(f"{typed}\n")
-    assert "Still open: 3 (how-many)." in screen.see("Enter ends: ")
+    assert "Not answered: 3 (how-many)." in screen.see("Enter ends the quiz: ")
     screen.press("7\n")
-    screen.see("There are items 1 to 4.")
-    screen.see("Enter ends: ")
+    screen.see("The items are numbered 1 to 4.")
+    screen.see("Enter ends the quiz: ")
     screen.press("3\n")
     assert "\x1b[1m3 of 4" in screen.see("Your answer: ")
     screen.press("41\n")
     screen.see("Your answer [(2, 3)]: ")
     screen.press("\n")
     screen.see("All answered.")
-    screen.see("See now how you did?")
+    screen.see("Show your points and feedback now?")
     screen.press("y\n")
     screen.see("Your answer: 41")
     assert screen.process.wait(LIMIT_S) == 0
 
 
-def test_code_has_a_color_in_a_terminal_and_backticks_without_color(opened, tmp_path):
+def test_code_is_colored_in_a_terminal_and_has_backticks_without_color(opened, tmp_path):
     path = tmp_path / "course" / "quizzes" / "first.yaml"
     path.write_text(BANK.replace("prompt: Which?", "prompt: Which `stride`?"), encoding="utf-8")
     colored = opened().see("Your answer: ")
@@ -286,12 +286,12 @@ def test_code_has_a_color_in_a_terminal_and_backticks_without_color(opened, tmp_
     assert "\x1b" not in plain
 
 
-def test_ctrl_c_keeps_what_was_answered(opened, tmp_path):
+def test_ctrl_c_keeps_the_answers(opened, tmp_path):
     screen = opened()
     screen.see("Your answer: ")
     screen.press("b\n")
     screen.see("Your answer: ")
     screen.interrupt()
-    screen.see("3 of 4 still open")
+    screen.see("3 of 4 not answered")
     assert screen.process.wait(LIMIT_S) == 0
     assert "  one: b\n" in (tmp_path / "answers" / "first.yaml").read_text()

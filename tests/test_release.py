@@ -1,4 +1,4 @@
-"""`grade release`: what students receive holds everything they need, and nothing of the answers."""
+"""`grade release`: students receive everything they need, and no solutions, keys or feedback."""
 
 import io
 import re
@@ -20,7 +20,7 @@ SEED = 3
 
 
 def flat(text: str) -> str:
-    """A text as one line, without the marks of comments: answer sheets and banks break lines at different places."""
+    """Return a text as one line without comment marks: answer sheets and banks break lines at different places."""
     return " ".join(re.sub(r"^[\s#]*", "", text, flags=re.MULTILINE).split())
 
 
@@ -34,7 +34,7 @@ def released(real):
     return authoring.release.files(real, SEED)
 
 
-def test_it_holds_what_a_student_needs(real, released):
+def test_it_contains_what_a_student_needs(real, released):
     for exercise in real.exercises:
         assert released[f"exercises/{exercise.id}.py"] == exercise.stub.read_bytes()
         shown = flat(released[f"hints/{exercise.id}.md"].decode())
@@ -56,19 +56,19 @@ def test_nothing_of_the_solutions_is_inside(real, released):
         long = [line for line in lines if len(line) > 60]
         for name, data in released.items():
             if name.startswith("hints/"):
-                continue  # the last of them may spell out a call: they are public, and searched for statements
+                continue  # hints are public and may quote a call; they are searched for statements
             text = flat(data.decode("utf-8", "replace"))
             assert not [line for line in long if line in text], f"{name} holds lines of {path}"
 
 
-def told_after_an_answer(value, under=""):
+def secret_texts(value, under=""):
     """Yield every text of a bank that is shown only once an answer is given, or never."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from told_after_an_answer(inner, key)
+            yield from secret_texts(inner, key)
     elif isinstance(value, list):
         for inner in value:
-            yield from told_after_an_answer(inner, under)
+            yield from secret_texts(inner, under)
     elif under in ("feedback", "explanation", "verify", "misconception") and "{" not in str(value):
         yield flat(str(value))
 
@@ -78,16 +78,14 @@ def test_no_key_and_no_feedback_of_a_quiz_is_inside(released, path):
     sheet = yaml.safe_load(released[f"answers/{path.stem}.yaml"])
     assert set(sheet) <= {"quiz", "seed", "answers"}
     assert set(sheet["answers"].values()) == {None}
-    told = {
-        text
-        for text in told_after_an_answer(yaml.safe_load(path.read_text(encoding="utf-8")))
-        if len(text) > 15
+    secrets = {
+        text for text in secret_texts(yaml.safe_load(path.read_text(encoding="utf-8"))) if len(text) > 15
     }
-    assert len(told) > 20
+    assert len(secrets) > 20
     for name, data in released.items():
         if not name.startswith("exercises/"):
             text = flat(data.decode("utf-8", "replace"))
-            assert not [secret for secret in told if secret in text], name
+            assert not [secret for secret in secrets if secret in text], name
             assert not re.search(
                 r"^\s*(key|correct|expected_wrong|misconception|verify):", data.decode(), re.MULTILINE
             )
@@ -117,7 +115,7 @@ def test_the_command_writes_a_zip_and_a_folder_with_a_workflow(tmp_path):
         [*command, "folder"], cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60
     )
     assert again.returncode == 2
-    assert "there already" in again.stderr
+    assert "already exists" in again.stderr
 
 
 REFERENCE_LINE = "return torch.stack([window.max() for window in every_window_of(x, kernel_size, stride)])"
@@ -138,7 +136,7 @@ items:
 
 
 @pytest.mark.parametrize("where", ["a hint", "a quiz"])
-def test_a_course_that_gives_itself_away_is_not_released(tmp_path, monkeypatch, capsys, where):
+def test_a_course_that_shows_its_solutions_is_not_released(tmp_path, monkeypatch, capsys, where):
     course = tmp_path / "course"
     shutil.copytree(Path(__file__).parent / "course", course)
     solution = course / "solutions" / "scaling"
@@ -158,8 +156,8 @@ def test_a_course_that_gives_itself_away_is_not_released(tmp_path, monkeypatch, 
         main(["release", str(tmp_path / "out"), "--ci", "none", "--course", str(course)])
     assert ending.value.code == 4
     assert not (tmp_path / "out").exists()
-    told = capsys.readouterr().err
-    assert ("hints/scaling.md: holds what only solutions/scaling/reference.py may" in told) == (
+    errors = capsys.readouterr().err
+    assert ("hints/scaling.md: contains text of solutions/scaling/reference.py" in errors) == (
         where == "a hint"
     )
-    assert ("quizzes/leaks.md: holds what only quizzes/leaks.yaml may" in told) == (where == "a quiz")
+    assert ("quizzes/leaks.md: contains text of quizzes/leaks.yaml" in errors) == (where == "a quiz")

@@ -11,7 +11,7 @@ import pytest
 import torch
 from terminals import Terminal
 
-from grader.authoring.reference_submissions import mistaken
+from grader.authoring.reference_submissions import mistake_modules
 from grader.core.model import Outcome, Snippet
 from grader.course import catalog
 from grader.course.known_mistakes import read_mistakes
@@ -74,7 +74,7 @@ def test_the_case_of_a_known_mistake_fails_on_it_and_passes_on_the_reference(dis
     mistakes = few(read_mistakes(exercise.folder / "mistakes.py"))
     cases, labels = [], []
     for mistake, ending in zip(
-        mistakes, graded(dispatcher, exercise, [mistaken(exercise, m) for m in mistakes]), strict=True
+        mistakes, graded(dispatcher, exercise, [mistake_modules(exercise, m) for m in mistakes]), strict=True
     ):
         outcomes = {check.id: check.outcome for check in ending.result.checks}
         for check, snippet in ending.snippets.items():
@@ -225,14 +225,14 @@ def test_a_file_with_changes_is_named(workspace):
     assert done.returncode == 0
     assert (
         done.stdout
-        == "replays/scaling_values.py has changes of yours, and stays. The case is in replays/scaling_values_2.py.\n"
+        == "replays/scaling_values.py has your changes and was not overwritten. The case is in replays/scaling_values_2.py.\n"
     )
 
 
 @pytest.mark.parametrize(
     ("text", "check", "words"),
     [
-        ("\n\ndef double(x):\n    return x.numpy()\n", "shape", "The check still fails, in what it does with this: `double` returned an ndarray"),
+        ("\n\ndef double(x):\n    return x.numpy()\n", "shape", "The check still fails, in what it computes from this: `double` returned an ndarray"),
         ("\n\ndef double(x):\n    return x[:1] * 2\n", "shape", "AssertionError"),
         ("\n\ndef double(x):\n    raise KeyError('\\x1b[31m\"\"\"')\n", "shape", "KeyError"),
         ("\n\ndef double(x):\n    return (2 * x).detach().requires_grad_()\n", "gradient", "The check still fails"),
@@ -272,7 +272,7 @@ def test_what_the_check_does_after_the_call_is_mentioned_and_not_asserted(worksp
     done = grade(workspace, "replay", "scaling", "input_kept")
     assert done.returncode == 1, done.stderr
     assert (
-        "The check goes on from here.\nThe check still fails, in what it does with this: `double` changed"
+        "The check goes on from here.\nThe check still fails, in what it computes from this: `double` changed"
         in done.stdout
     )
 

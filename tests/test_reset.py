@@ -1,4 +1,4 @@
-"""`grade reset`: the stub comes back, and nothing a student wrote is lost."""
+"""`grade reset`: puts the stub back, and loses nothing that a student wrote."""
 
 import shutil
 from datetime import datetime
@@ -37,7 +37,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_a_yes_puts_the_stub_back_and_keeps_what_was_there(reset, workspace):
+def test_yes_puts_the_stub_back_and_keeps_the_file(reset, workspace):
     done = reset(answer="y\n")
     assert done.return_value == 0
     found = files(workspace)
@@ -49,14 +49,14 @@ def test_a_yes_puts_the_stub_back_and_keeps_what_was_there(reset, workspace):
     assert name in done.output.replace("\\", "/")
 
 
-def test_a_no_changes_nothing(reset, workspace):
+def test_no_changes_nothing(reset, workspace):
     done = reset(answer="n\n")
     assert done.return_value == 1
     assert "Nothing was changed." in done.output
     assert files(workspace) == {"exercises/scaling.py": WORK}
 
 
-def test_yes_asks_nothing_and_a_stub_is_left_alone(reset, workspace):
+def test_the_option_yes_does_not_ask_and_a_stub_is_not_changed(reset, workspace):
     assert reset("--yes").return_value == 0
     before = files(workspace)
     done = reset()
@@ -65,7 +65,7 @@ def test_yes_asks_nothing_and_a_stub_is_left_alone(reset, workspace):
     assert files(workspace) == before
 
 
-def test_a_file_that_is_not_there_is_put_back_without_a_question(reset, workspace):
+def test_a_missing_file_is_written_without_a_question(reset, workspace):
     (workspace / "exercises" / "scaling.py").unlink()
     assert reset().return_value == 0
     assert files(workspace) == {"exercises/scaling.py": STUB}
@@ -89,7 +89,7 @@ def test_two_resets_in_one_second_keep_both(course, workspace):
     assert second.name == "scaling-20261125-120000-2.py.bak"
 
 
-def test_where_nothing_can_be_kept_nothing_is_overwritten(reset, workspace):
+def test_if_no_backup_can_be_written_nothing_is_overwritten(reset, workspace):
     (workspace / "backups").write_text("a file")
     done = reset("--yes")
     assert isinstance(done.exception, UsageError)
@@ -97,7 +97,7 @@ def test_where_nothing_can_be_kept_nothing_is_overwritten(reset, workspace):
     assert files(workspace) == {"exercises/scaling.py": WORK, "backups": b"a file"}
 
 
-def test_a_link_is_replaced_and_what_it_leads_to_is_not(reset, workspace, tmp_path):
+def test_a_symbolic_link_is_replaced_and_its_target_is_not(reset, workspace, tmp_path):
     target = workspace / "elsewhere.txt"
     target.write_bytes(WORK)
     path = workspace / "exercises" / "scaling.py"
@@ -109,7 +109,7 @@ def test_a_link_is_replaced_and_what_it_leads_to_is_not(reset, workspace, tmp_pa
     assert target.read_bytes() == WORK
 
 
-def test_no_workspace_and_no_such_exercise_are_said(reset, workspace, tmp_path):
+def test_a_missing_workspace_and_an_unknown_exercise_are_reported(reset, workspace, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "grade init" in str(reset("--yes", folder=empty).exception)

@@ -18,7 +18,7 @@ from test_report import PICTURE, RICH
 
 from grader import authoring
 from grader.cli import formats
-from grader.cli.formats import FORMATS, Setting
+from grader.cli.formats import FORMATS, RenderOptions
 from grader.cli.screen import to_work_on, verdict_text
 from grader.core import scoring
 from grader.core.errors import DocumentError
@@ -127,7 +127,7 @@ def rendered(monkeypatch):
 
     def render(form: str, report: Report, seen=SEEN) -> str:
         text = FORMATS[form](
-            report, Setting(style=Style(width=80), submission=Path("no such folder"), seen=seen)
+            report, RenderOptions(style=Style(width=80), submission=Path("no such folder"), seen=seen)
         )
         return re.sub(r'"datetime": "[^"]*",', "", text)
 
@@ -425,28 +425,28 @@ def test_what_a_course_says_in_other_words_is_told_with_its_place(root, name, te
 
 def test_an_unknown_word_of_an_exercise_or_a_check_is_told_with_its_place(root):
     change(root, "solutions/halving/test_halving.py", '"nothing"', '"nothin"')
-    (problem,) = authoring.check_reveals(catalog.load(root))
+    (problem,) = authoring.check_visibility(catalog.load(root))
     assert str(problem) == (
         "solutions/halving/test_halving.py:22:2: reveal('nothin') is none of all, title, nothing; did you mean \"nothing\"?"
     )
     with pytest.raises(DocumentError):
         seen(root)
     change(root, "solutions/halving/test_halving.py", 'reveal("nothin")', "reveal")
-    assert "takes one word" in str(authoring.check_reveals(catalog.load(root))[0])
+    assert "takes one word" in str(authoring.check_visibility(catalog.load(root))[0])
     change(root, "solutions/halving/exercise.yaml", "points: 6", "points: 6\nreveal: none")
     with pytest.raises(DocumentError, match=r'exercise\.yaml:4:9: "none" is none of all, title, nothing'):
         catalog.load(root)
 
 
 def test_a_hidden_check_stands_last_and_says_its_points(root):
-    assert authoring.check_reveals(catalog.load(root)) == []
+    assert authoring.check_visibility(catalog.load(root)) == []
     (root / "course.yml").write_text("reveal: nothing\n", encoding="utf-8")
     change(root, "solutions/halving/test_halving.py", "points(2)", "points(2 + 0)")
     change(root, "solutions/halving/test_halving.py", 'reveal("title")', 'reveal("nothing")')
     change(
         root, "solutions/halving/test_halving.py", 'points(3)\n@pytest.mark.reveal("nothing")', "points(3)"
     )
-    problems = [str(problem) for problem in authoring.check_reveals(catalog.load(root))]
+    problems = [str(problem) for problem in authoring.check_visibility(catalog.load(root))]
     assert len(problems) == 3
     assert any(
         "test_halving.py:16:1: test_odd is hidden and stands before" in problem for problem in problems

@@ -1,4 +1,4 @@
-"""The JSON Schemas that editors complete and underline with: they say what our readers say, and every file names them."""
+"""The JSON Schemas for editors: they accept and refuse the same as the loader, and every file names its schema."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ section: "1"
 points: 13
 names: [double]
 objectives: [say it]
-source: ours
+source: this test
 hints: [a, b, c]
 """
 
@@ -37,14 +37,14 @@ def validator(name: str) -> jsonschema.protocols.Validator:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_files_are_those_that_the_models_give(name):
+def test_the_schemas_are_current(name):
     assert (ROOT / SCHEMAS_FOLDER / name).read_text(encoding="utf-8") == schemas()[name], (
-        "the models have changed: `grade new` writes the schemas, as `content.schemas.write_schemas` does"
+        "the models have changed: `grade new` writes the schemas, as `authoring.schemas.write_schemas` does"
     )
 
 
 @pytest.mark.parametrize("path", [*BANKS, *EXERCISES], ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_every_file_names_its_schema_and_keeps_to_it(path):
+def test_every_file_names_its_schema_and_is_valid(path):
     text = path.read_text(encoding="utf-8")
     first, _, named = text.split("\n", 1)[0].partition("$schema=")
     assert first == "# yaml-language-server: "
@@ -60,7 +60,7 @@ def test_every_file_names_its_schema_and_keeps_to_it(path):
         ("quiz.json", BANK, "title: A quiz", "titel: A quiz"),
         ("quiz.json", BANK, "    explanation: Because.\n", ""),
         ("quiz.json", BANK, "points: 2", "points: two"),
-        ("quiz.json", BANK, "objective: choose\n", "objective: choose\n    colour: red\n"),
+        ("quiz.json", BANK, "objective: choose\n", "objective: choose\n    color: red\n"),
         ("quiz.json", BANK, "misconception: wrong-one", "misconception: Wrong one"),
         ("exercise.json", EXERCISE, "points: 13", "points: -1"),
         ("exercise.json", EXERCISE, "names: [double]", "names: double"),
@@ -68,7 +68,7 @@ def test_every_file_names_its_schema_and_keeps_to_it(path):
         ("exercise.json", EXERCISE, "title: Scaling\n", ""),
     ],
 )
-def test_what_our_reader_refuses_an_editor_underlines(tmp_path, name, text, old, new):
+def test_schema_and_loader_refuse_the_same(tmp_path, name, text, old, new):
     path = tmp_path / "some.yaml"
     path.write_text(text, encoding="utf-8")
     yaml_document.read(path, MODELS[name])
@@ -81,7 +81,7 @@ def test_what_our_reader_refuses_an_editor_underlines(tmp_path, name, text, old,
     assert list(validator(name).iter_errors(yaml.safe_load(broken)))
 
 
-def test_the_miniature_course_of_the_tests_keeps_to_it_too():
+def test_the_miniature_course_of_the_tests_is_valid_too():
     for exercise in catalog.load(Path(__file__).parent / "course").exercises:
         validator("exercise.json").validate(
             yaml.safe_load((exercise.folder / "exercise.yaml").read_text("utf-8"))

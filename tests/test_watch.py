@@ -497,7 +497,7 @@ def test_in_a_terminal_keys_help_and_q_leaves_everything_as_it_was(terminal, wor
     terminal.press("r")
     terminal.see("any other key no")
     terminal.press("y")
-    terminal.see("is the stub again. Yours is kept: backups/scaling-")
+    terminal.see("is the stub again. Your file is kept: backups/scaling-")
     terminal.see("Not attempted yet")
     terminal.press("q")
     assert terminal.process.wait(LIMIT_S) == 0

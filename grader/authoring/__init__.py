@@ -1,25 +1,25 @@
-"""Proves that a course is sound: its exercises, their suites, the keys of its quizzes, and its tree."""
+"""Checks, releases and extends a course: exercises, their suites, the keys of quizzes, the folder tree."""
 
-from grader.authoring import mutants, release, scaffold, schemas
+from grader.authoring import mutants, release, schemas, skeletons
 from grader.authoring.cache_key import bank_key, exercise_key
-from grader.authoring.exercise_check import Proof, check_exercises
+from grader.authoring.exercise_check import ExerciseFindings, check_exercises
 from grader.authoring.mutants import Mutant
-from grader.authoring.mutation_check import Survival, check_mutants
-from grader.authoring.quiz_check import BankProof, bank_paths, check_banks, check_quizzes
-from grader.authoring.seed_check import THREADS, Steadiness, check_repeatedly
+from grader.authoring.mutation_check import MutationFindings, check_mutants
+from grader.authoring.quiz_check import QuizFindings, bank_paths, check_banks, check_quizzes
+from grader.authoring.seed_check import THREADS, SeedFindings, check_seeds
 from grader.authoring.source_lint import check_files
 from grader.authoring.tree_check import check_tree
-from grader.authoring.verified_cache import Sound, unless_known
-from grader.authoring.visibility_check import check_reveals
+from grader.authoring.verified_cache import VerifiedCache, check_with_cache
+from grader.authoring.visibility_check import check_visibility
 
 __all__ = [
     "THREADS",
-    "BankProof",
+    "ExerciseFindings",
     "Mutant",
-    "Proof",
-    "Sound",
-    "Steadiness",
-    "Survival",
+    "MutationFindings",
+    "QuizFindings",
+    "SeedFindings",
+    "VerifiedCache",
     "bank_key",
     "bank_paths",
     "check_banks",
@@ -27,13 +27,13 @@ __all__ = [
     "check_files",
     "check_mutants",
     "check_quizzes",
-    "check_repeatedly",
-    "check_reveals",
+    "check_seeds",
     "check_tree",
+    "check_visibility",
+    "check_with_cache",
     "exercise_key",
     "mutants",
     "release",
-    "scaffold",
     "schemas",
-    "unless_known",
+    "skeletons",
 ]

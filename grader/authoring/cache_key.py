@@ -1,6 +1,6 @@
-"""What the check of an exercise or of a quiz depends on, as one short text: where it is the same, so is the result.
+"""Cache keys of `grade check`: one hash over everything that the check of an exercise or a quiz bank depends on.
 
-In doubt more counts than is needed: then something is checked again for nothing, and nothing is believed wrongly.
+In doubt a key covers more than is needed: an extra check costs time, a stale result would be wrong.
 """
 
 import os
@@ -15,31 +15,35 @@ from grader.course import fingerprint
 from grader.course.catalog import Course
 from grader.grading.dispatcher import MAX_LEVEL_VARIABLE
 
-# Besides torch and Python, which are part of the engine's fingerprint; some of these are too.
+# The engine's fingerprint already covers torch, Python and some of these.
 PACKAGES = ("click", "hypothesis", "msgspec", "numpy", "pydantic", "pygments", "pytest", "pyyaml")
 
 
 def exercise_key(exercise: Exercise, mode: str, seed: int, engine: str) -> str:
-    """Return what the check of an exercise depends on; `mode` is how it is checked."""
+    """Return the cache key of an exercise; `mode` is "plain", "mutants" or "repeat N"."""
     return fingerprint.of(
         "exercise",
         mode,
         str(seed),
-        *_machine(engine),
+        *_environment(engine),
         fingerprint.exercise(exercise),
         _bytes(exercise.stub),
     )
 
 
 def bank_key(course: Course, path: Path, engine: str) -> str:
-    """Return what the check of a quiz bank depends on."""
+    """Return the cache key of a quiz bank, which covers the references that its keys may use."""
     return fingerprint.of(
-        "quiz", *_machine(engine), path.name, _bytes(path), *_named(quiz_check.relied_on(course, path))
+        "quiz",
+        *_environment(engine),
+        path.name,
+        _bytes(path),
+        *_flat(quiz_check.references_used(course, path)),
     )
 
 
-def _machine(engine: str) -> Iterator[str]:
-    """Yield what grades: the engine, its libraries, the kind of machine, and how much isolation it may use."""
+def _environment(engine: str) -> Iterator[str]:
+    """Yield the engine, the kind of machine, the cap on the isolation level, and the versions of the libraries."""
     yield from (engine, platform.system(), platform.machine(), os.environ.get(MAX_LEVEL_VARIABLE, ""))
     yield from map(_version, PACKAGES)
 
@@ -51,7 +55,7 @@ def _version(package: str) -> str:
         return ""
 
 
-def _named(texts: Mapping[str, str]) -> Iterable[str]:
+def _flat(texts: Mapping[str, str]) -> Iterable[str]:
     return [text for name in sorted(texts) for text in (name, texts[name])]
 
 

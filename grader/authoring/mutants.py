@@ -1,10 +1,10 @@
-"""Makes mutants: small wrong variants of a program, one change each, for suites to kill.
+"""Makes mutants: variants of a program with one small change each, which a suite must detect.
 
-An own pass over the tree, because no kept library serves: mutmut 3 rewrites a whole project and drives pytest itself,
-cosmic-ray 8 changes files on disk and brings sqlalchemy and aiohttp; what we need are sources for the real boundary.
+No maintained library fits: mutmut 3 rewrites a whole project and runs pytest itself, cosmic-ray 8 edits files on disk
+and depends on sqlalchemy and aiohttp. Needed here is only the changed source, which is then graded in a worker.
 
-What is never changed: docstrings, annotations, imports, and the words of an exception. A change that leaves the
-compiled code as it was, or makes the same code as an earlier one, is no mutant.
+Docstrings, annotations, imports and the messages of exceptions are never changed. A change is dropped if it compiles to
+the bytecode of the original or of an earlier mutant.
 """
 
 import ast
@@ -20,7 +20,11 @@ from grader.authoring.mutation_operators import Operator, changes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """One changed program. `scope` is the function or class the change stands in, `old` and `new` its lines."""
+    """One changed program.
+
+    `scope` names the function or class that holds the change; `old` and `new` are its lines before and after, as
+    `ast.unparse` writes them. `line` and `column` count from 1.
+    """
 
     id: str
     operator: Operator
@@ -33,18 +37,18 @@ class Mutant:
 
 
 @dataclass(slots=True)
-class _Place:
-    """A node, and where it hangs: `field` of `owner`, at `index` where that is a list."""
+class _NodeSlot:
+    """A node and the place in its parent that holds it: `field`, and `index` where the field is a list."""
 
     node: ast.AST
-    owner: ast.AST
+    parent: ast.AST
     field: str
     index: int | None
     scope: str
 
     @contextlib.contextmanager
     def holding(self, node: ast.AST) -> Iterator[None]:
-        """Put another node here for a while."""
+        """Put another node here within this block."""
         self._put(node)
         try:
             yield
@@ -53,24 +57,27 @@ class _Place:
 
     def _put(self, node: ast.AST) -> None:
         if self.index is None:
-            setattr(self.owner, self.field, node)
+            setattr(self.parent, self.field, node)
         else:
-            getattr(self.owner, self.field)[self.index] = node
+            getattr(self.parent, self.field)[self.index] = node
 
 
 def mutants(source: str) -> list[Mutant]:
-    """Return every mutant of a program, in the order of its text. The same text gives the same mutants."""
+    """Return every mutant of a program, in the order of its lines. The same source gives the same mutants.
+
+    Raises SyntaxError.
+    """
     tree = ast.parse(source)
-    lines, plain = source.splitlines(), ast.unparse(tree)
-    seen = {_essence(plain)}
+    lines, original = source.splitlines(), ast.unparse(tree)
+    seen = {_bytecode_key(original)}
     found: list[Mutant] = []
-    for operator, at, scope, text in _variants(tree):
-        essence = _essence(text)
-        if essence is None or essence in seen:
+    for operator, node, scope, text in _variants(tree):
+        key = _bytecode_key(text)
+        if key is None or key in seen:
             continue
-        seen.add(essence)
-        old, new = _difference(plain, text)
-        line, column = _position(at, lines)
+        seen.add(key)
+        old, new = _difference(original, text)
+        line, column = _position(node, lines)
         found.append(
             Mutant(
                 id="",
@@ -88,44 +95,44 @@ def mutants(source: str) -> list[Mutant]:
 
 
 def _variants(tree: ast.Module) -> Iterator[tuple[Operator, ast.AST, str, str]]:
-    """Yield each change that can be made: what it does, where, in which scope, and the whole changed text."""
+    """Yield each possible change: its operator, the node it is reported at, its scope, and the whole changed text."""
     imported = {name for node in ast.walk(tree) for name in _imported(node)}
-    for place in _places(tree, ""):
-        for operator, at, node in changes(place.node, place.owner, place.field, imported):
-            with place.holding(node):
+    for slot in _slots(tree, ""):
+        for operator, node, replacement in changes(slot.node, slot.parent, slot.field, imported):
+            with slot.holding(replacement):
                 text = ast.unparse(tree)
-            yield operator, at, place.scope, text
+            yield operator, node, slot.scope, text
 
 
-# --- places
+# --- nodes that may change
 
 
-_NEVER = {"annotation", "returns", "ctx", "type_comment", "type_params", "bases", "names"}
+_UNCHANGED_FIELDS = {"annotation", "returns", "ctx", "type_comment", "type_params", "bases", "names"}
 
 
-def _places(owner: ast.AST, scope: str) -> Iterator[_Place]:
-    """Go through all nodes that may change."""
-    for field, value in ast.iter_fields(owner):
-        if field in _NEVER:
+def _slots(parent: ast.AST, scope: str) -> Iterator[_NodeSlot]:
+    """Yield all nodes below `parent` that may change."""
+    for field, value in ast.iter_fields(parent):
+        if field in _UNCHANGED_FIELDS:
             continue
-        several = isinstance(value, list)
-        for index, node in enumerate(value if several else [value]):
-            if not isinstance(node, ast.AST) or _is_docstring(owner, field, index, node):
+        is_list = isinstance(value, list)
+        for index, node in enumerate(value if is_list else [value]):
+            if not isinstance(node, ast.AST) or _is_docstring(parent, field, index, node):
                 continue
-            inside = _inside(scope, node)
-            yield _Place(node, owner, field, index if several else None, inside)
-            if not isinstance(node, ast.Raise):  # nobody checks its words
-                yield from _places(node, inside)
+            inner = _scope_of(scope, node)
+            yield _NodeSlot(node, parent, field, index if is_list else None, inner)
+            if not isinstance(node, ast.Raise):  # no check compares the message of an exception
+                yield from _slots(node, inner)
 
 
-def _inside(scope: str, node: ast.AST) -> str:
+def _scope_of(scope: str, node: ast.AST) -> str:
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return scope
     return f"{scope}.{node.name}" if scope else node.name
 
 
-def _is_docstring(owner: ast.AST, field: str, index: int, node: ast.AST) -> bool:
-    if field != "body" or index or isinstance(owner, ast.If):
+def _is_docstring(parent: ast.AST, field: str, index: int, node: ast.AST) -> bool:
+    if field != "body" or index or isinstance(parent, ast.If):
         return False
     match node:
         case ast.Expr(value=ast.Constant(value=str())):
@@ -138,22 +145,24 @@ def _imported(node: ast.AST) -> Iterator[str]:
         yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
 
 
-# --- what a mutant is
+# --- comparing programs
 
 
-def _essence(text: str) -> object | None:
-    """Return what a program compiles to, without its line numbers; None where it is no program."""
+def _bytecode_key(text: str) -> object | None:
+    """Return what a program compiles to, without line numbers; None for a syntax error."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)  # `1 is None`: such a mutant dies by itself
-            return _code_essence(compile(text, "<mutant>", "exec"))
+            warnings.simplefilter(
+                "ignore", SyntaxWarning
+            )  # such as for `1 is None`, which a mutant may contain
+            return _code_key(compile(text, "<mutant>", "exec"))
     except SyntaxError:
         return None
 
 
-def _code_essence(code: CodeType) -> object:
+def _code_key(code: CodeType) -> object:
     constants = tuple(
-        _code_essence(constant) if isinstance(constant, CodeType) else (type(constant), repr(constant))
+        _code_key(constant) if isinstance(constant, CodeType) else (type(constant), repr(constant))
         for constant in code.co_consts
     )
     names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_name)
@@ -161,9 +170,9 @@ def _code_essence(code: CodeType) -> object:
     return code.co_code, constants, names, counts, code.co_exceptiontable
 
 
-def _difference(plain: str, text: str) -> tuple[str, str]:
-    """Return the lines that two programs do not share, without the indentation they do share."""
-    old, new = plain.splitlines(), text.splitlines()
+def _difference(original: str, changed: str) -> tuple[str, str]:
+    """Return the lines in which two programs differ, without their common indentation."""
+    old, new = original.splitlines(), changed.splitlines()
     while old and new and old[0] == new[0]:
         del old[0], new[0]
     while old and new and old[-1] == new[-1]:
@@ -172,6 +181,6 @@ def _difference(plain: str, text: str) -> tuple[str, str]:
 
 
 def _position(node: ast.AST, lines: Sequence[str]) -> tuple[int, int]:
-    """Return line and column of a node, both from 1. Python counts columns in bytes."""
+    """Return line and column of a node, both from 1, in characters: `col_offset` counts bytes."""
     line, offset = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
     return line, len(lines[line - 1].encode()[:offset].decode()) + 1

@@ -1,6 +1,6 @@
-"""What is changed in a program to make a mutant of it: the operators, each as replacements of one node.
+"""Mutation operators: for one node of a syntax tree, the nodes that may replace it.
 
-A replacement shares the parts of the node it stands for; no node of the tree is itself changed.
+A replacement shares its children with the original node; the original is never modified.
 """
 
 import ast
@@ -13,7 +13,7 @@ Node = TypeVar("Node", bound=ast.AST)
 
 
 class Operator(StrEnum):
-    """What kind of change makes a mutant."""
+    """The kind of change that makes a mutant."""
 
     CONSTANT = "constant"
     ARITHMETIC = "arithmetic"
@@ -30,15 +30,15 @@ class Operator(StrEnum):
     DECORATOR = "decorator"
 
 
-# What is done, the node whose place is named, and what stands there instead.
+# The operator, the node whose position is reported, and the replacement.
 Change = tuple[Operator, ast.AST, ast.AST]
 
 
-def changes(place: ast.AST, owner: ast.AST, field: str, imported: set[str]) -> Iterator[Change]:
-    """Yield all changes of one node, which is the `field` of its `owner`. `imported` are names of modules."""
-    match place:
+def changes(original: ast.AST, parent: ast.AST, field: str, imported: set[str]) -> Iterator[Change]:
+    """Yield all changes of one node, held by `field` of its `parent`. `imported` are names of modules."""
+    match original:
         case ast.Constant() as node:
-            if node.value is not None or not isinstance(owner, (ast.Compare, ast.Return)):
+            if node.value is not None or not isinstance(parent, (ast.Compare, ast.Return)):
                 yield from _constants(node)
         case ast.Call() as node:
             yield from _calls(node, imported)
@@ -47,7 +47,7 @@ def changes(place: ast.AST, owner: ast.AST, field: str, imported: set[str]) -> I
         case ast.Slice() as node:
             for part in ("lower", "upper", "step"):
                 if getattr(node, part) is not None:
-                    yield Operator.SLICE, node, _with(node, **{part: None})
+                    yield Operator.SLICE, node, _copy_with(node, **{part: None})
         case ast.expr() | ast.comprehension() as node:
             yield from _expressions(node)
         case ast.stmt() as node:
@@ -61,15 +61,15 @@ def _expressions(node: ast.expr | ast.comprehension) -> Iterator[Change]:
         case ast.Compare():
             yield from _comparisons(node)
         case ast.BoolOp():
-            yield from _junctions(node)
+            yield from _boolean_operators(node)
         case ast.IfExp():
-            yield from _branches(node)
+            yield from _tests(node)
         case ast.UnaryOp(op=op):
             kind = Operator.CONDITION if isinstance(op, ast.Not) else Operator.ARITHMETIC
             yield kind, node, node.operand
         case ast.comprehension(ifs=ifs):
             for n, test in enumerate(ifs):
-                yield Operator.CONDITION, test, _with(node, ifs=_but(ifs, n))
+                yield Operator.CONDITION, test, _copy_with(node, ifs=_without(ifs, n))
 
 
 def _statements(node: ast.stmt) -> Iterator[Change]:
@@ -77,29 +77,29 @@ def _statements(node: ast.stmt) -> Iterator[Change]:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             yield from _definitions(node)
         case ast.If() | ast.While():
-            yield from _branches(node)
+            yield from _tests(node)
         case ast.For() | ast.Break() | ast.Continue():
             yield from _loops(node)
         case ast.Return(value=value) if value is not None:
             yield from _returns(node, value)
         case ast.AugAssign():
-            yield from _steps(node)
+            yield from _augmented_assignments(node)
             yield Operator.STATEMENT, node, ast.Pass()
         case ast.Expr() | ast.Assign() | ast.AnnAssign() | ast.Delete() | ast.Raise() | ast.Assert():
             yield Operator.STATEMENT, node, ast.Pass()
-        case ast.With():  # its body without it
+        case ast.With():  # keep the body without the context manager
             yield Operator.STATEMENT, node, ast.If(test=ast.Constant(True), body=node.body, orelse=[])
 
 
-def _branches(node: ast.If | ast.IfExp | ast.While) -> Iterator[Change]:
+def _tests(node: ast.If | ast.IfExp | ast.While) -> Iterator[Change]:
     for value in (True, False):
-        yield Operator.CONDITION, node.test, _with(node, test=ast.Constant(value))
+        yield Operator.CONDITION, node.test, _copy_with(node, test=ast.Constant(value))
 
 
 def _loops(node: ast.For | ast.Break | ast.Continue) -> Iterator[Change]:
     match node:
         case ast.For():
-            yield Operator.LOOP, node.iter, _with(node, iter=ast.Tuple([], ast.Load()))
+            yield Operator.LOOP, node.iter, _copy_with(node, iter=ast.Tuple([], ast.Load()))
         case ast.Break():
             yield Operator.LOOP, node, ast.Continue()
         case ast.Continue():
@@ -110,18 +110,18 @@ def _returns(node: ast.Return, value: ast.expr) -> Iterator[Change]:
     yield Operator.RETURN, node, ast.Return(value=None)
     match value:
         case ast.Tuple(elts=[_, _, *_] as parts):
-            yield Operator.RETURN, value, _with(node, value=_with(value, elts=parts[::-1]))
+            yield Operator.RETURN, value, _copy_with(node, value=_copy_with(value, elts=parts[::-1]))
 
 
 def _siblings(node: ast.keyword | ast.Attribute | ast.Name, field: str) -> Iterator[Change]:
-    """Yield the call of another function of the same kind: max for min, train for eval."""
+    """Yield a call of a related function instead: max for min, train for eval."""
     match node:
         case ast.keyword(arg=str(name)) if name in _SIBLINGS:
-            yield Operator.SIBLING, node, _with(node, arg=_SIBLINGS[name])
+            yield Operator.SIBLING, node, _copy_with(node, arg=_SIBLINGS[name])
         case ast.Attribute(attr=name) if name in _SIBLINGS and field == "func":
-            yield Operator.SIBLING, node, _with(node, attr=_SIBLINGS[name])
+            yield Operator.SIBLING, node, _copy_with(node, attr=_SIBLINGS[name])
         case ast.Name(id=name) if name in _SIBLINGS and field == "func":
-            yield Operator.SIBLING, node, _with(node, id=_SIBLINGS[name])
+            yield Operator.SIBLING, node, _copy_with(node, id=_SIBLINGS[name])
 
 
 def _constants(node: ast.Constant) -> Iterator[Change]:
@@ -161,19 +161,19 @@ _ORDERED = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
 
 def _arithmetic(node: ast.BinOp) -> Iterator[Change]:
     for op in _ARITHMETIC.get(type(node.op), ()):
-        yield Operator.ARITHMETIC, node, _with(node, op=op())
+        yield Operator.ARITHMETIC, node, _copy_with(node, op=op())
     if isinstance(node.op, _ORDERED):
-        yield Operator.ARITHMETIC, node, _with(node, left=node.right, right=node.left)
+        yield Operator.ARITHMETIC, node, _copy_with(node, left=node.right, right=node.left)
     if isinstance(node.op, ast.FloorDiv):  # the ceiling instead: -(-a // b)
-        negated = _with(node, left=ast.UnaryOp(ast.USub(), node.left))
+        negated = _copy_with(node, left=ast.UnaryOp(ast.USub(), node.left))
         yield Operator.ARITHMETIC, node, ast.UnaryOp(ast.USub(), negated)
     yield Operator.ARITHMETIC, node.right, node.left
     yield Operator.ARITHMETIC, node.left, node.right
 
 
-def _steps(node: ast.AugAssign) -> Iterator[Change]:
+def _augmented_assignments(node: ast.AugAssign) -> Iterator[Change]:
     for op in _ARITHMETIC.get(type(node.op), ()):
-        yield Operator.ARITHMETIC, node, _with(node, op=op())
+        yield Operator.ARITHMETIC, node, _copy_with(node, op=op())
     yield Operator.ARITHMETIC, node, ast.Assign(targets=[node.target], value=node.value, lineno=node.lineno)
 
 
@@ -194,30 +194,38 @@ _COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
 def _comparisons(node: ast.Compare) -> Iterator[Change]:
     for n, op in enumerate(node.ops):
         for other in _COMPARISONS[type(op)]:
-            yield Operator.COMPARISON, node, _with(node, ops=[*node.ops[:n], other(), *node.ops[n + 1 :]])
+            yield (
+                Operator.COMPARISON,
+                node,
+                _copy_with(node, ops=[*node.ops[:n], other(), *node.ops[n + 1 :]]),
+            )
 
 
-def _junctions(node: ast.BoolOp) -> Iterator[Change]:
-    yield Operator.CONDITION, node, _with(node, op=ast.Or() if isinstance(node.op, ast.And) else ast.And())
+def _boolean_operators(node: ast.BoolOp) -> Iterator[Change]:
+    yield (
+        Operator.CONDITION,
+        node,
+        _copy_with(node, op=ast.Or() if isinstance(node.op, ast.And) else ast.And()),
+    )
     for n, value in enumerate(node.values):
-        rest = _but(node.values, n)
-        yield Operator.CONDITION, value, rest[0] if len(rest) == 1 else _with(node, values=rest)
+        rest = _without(node.values, n)
+        yield Operator.CONDITION, value, rest[0] if len(rest) == 1 else _copy_with(node, values=rest)
 
 
 def _calls(node: ast.Call, imported: set[str]) -> Iterator[Change]:
     if not any(isinstance(argument, ast.Starred) for argument in node.args):
         for n, (one, other) in enumerate(pairwise(node.args)):
             swapped = [*node.args[:n], other, one, *node.args[n + 2 :]]
-            yield Operator.ARGUMENT, one, _with(node, args=swapped)
+            yield Operator.ARGUMENT, one, _copy_with(node, args=swapped)
         if node.args:
-            yield Operator.ARGUMENT, node.args[-1], _with(node, args=node.args[:-1])
+            yield Operator.ARGUMENT, node.args[-1], _copy_with(node, args=node.args[:-1])
     for n, keyword in enumerate(node.keywords):
-        yield Operator.ARGUMENT, keyword, _with(node, keywords=_but(node.keywords, n))
-    yield from ((Operator.CALL, node, kept) for kept in _subject(node, imported))
+        yield Operator.ARGUMENT, keyword, _copy_with(node, keywords=_without(node.keywords, n))
+    yield from ((Operator.CALL, node, kept) for kept in _call_operand(node, imported))
 
 
-def _subject(node: ast.Call, imported: set[str]) -> Iterator[ast.AST]:
-    """Yield what a call works on, if that can be told: the object of a method, or the first argument."""
+def _call_operand(node: ast.Call, imported: set[str]) -> Iterator[ast.AST]:
+    """Yield the operand of a call, where the syntax shows it: the object of a method, or the first argument."""
     match node.func:
         case ast.Attribute(value=ast.Name(id=name)) if name == "self" or name in imported:
             yield from node.args[:1]
@@ -250,7 +258,7 @@ _SIBLINGS = {
 
 def _definitions(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> Iterator[Change]:
     for n, decorator in enumerate(node.decorator_list):
-        yield Operator.DECORATOR, decorator, _with(node, decorator_list=_but(node.decorator_list, n))
+        yield Operator.DECORATOR, decorator, _copy_with(node, decorator_list=_without(node.decorator_list, n))
     if isinstance(node, ast.ClassDef):
         return
     given, names = node.args, node.args.args
@@ -258,20 +266,24 @@ def _definitions(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) ->
     first = 1 if names and names[0].arg in ("self", "cls") else 0
     for n in range(first, len(names) - 1):
         if n + 1 == required:
-            continue  # one has a default, and the other none
+            continue  # only one of the two has a default
         swapped = [*names[:n], names[n + 1], names[n], *names[n + 2 :]]
         defaults = list(given.defaults)
         if n >= required:
             m = n - required
             defaults[m], defaults[m + 1] = defaults[m + 1], defaults[m]
-        yield Operator.PARAMETER, names[n], _with(node, args=_with(given, args=swapped, defaults=defaults))
+        yield (
+            Operator.PARAMETER,
+            names[n],
+            _copy_with(node, args=_copy_with(given, args=swapped, defaults=defaults)),
+        )
 
 
-def _with(node: Node, **changes: object) -> Node:
+def _copy_with(node: Node, **changes: object) -> Node:
     """Return a shallow copy of a node with other fields."""
     copy = type(node)(**{field: changes.get(field, value) for field, value in ast.iter_fields(node)})
     return ast.copy_location(copy, node)
 
 
-def _but(items: Sequence[Node], n: int) -> list[Node]:
+def _without(items: Sequence[Node], n: int) -> list[Node]:
     return [*items[:n], *items[n + 1 :]]

@@ -1,4 +1,4 @@
-"""Proves quizzes: items hold for many seeds, and torch and the references compute every key that can be."""
+"""Checks quizzes: every item is valid for many seeds, and torch and the references agree with every computable key."""
 
 import contextlib
 import re
@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader import quiz
-from grader.authoring.reference_submissions import course_references
-from grader.authoring.tree_check import shown
+from grader.authoring.reference_submissions import reference_sources
+from grader.authoring.tree_check import course_path
 from grader.core.error_location import blame
 from grader.core.errors import DocumentError, Problem
 from grader.core.python_source import bound_names, parse
@@ -19,30 +19,33 @@ _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BankProof:
-    """What the check of one bank found: how many of its keys were computed, and its problems."""
+class QuizFindings:
+    """What `grade check` found in one quiz bank: the number of keys that were computed, and the problems."""
 
     bank: str
     computed: int
     problems: tuple[Problem, ...]
 
     @property
-    def is_sound(self) -> bool:
-        """Tell whether nothing is wrong."""
+    def passed(self) -> bool:
+        """Tell whether there is no problem."""
         return not self.problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class References:
-    """What the references define, for the `verify` of quiz items. `lacking` are names of those that do not run."""
+    """The names that torch and the references give to the `verify` of quiz items.
+
+    `undefined` are the names of references that raise; `problems` say where.
+    """
 
     names: dict[str, object]
-    lacking: frozenset[str]
+    undefined: frozenset[str]
     problems: tuple[Problem, ...]
 
 
 def bank_paths(course: Course) -> list[Path]:
-    """Return the banks of a course, in the order of their names."""
+    """Return the paths of the banks of a course, sorted by name."""
     return sorted(course.quizzes.glob("*.yaml"))
 
 
@@ -55,49 +58,49 @@ def check_quizzes(course: Course) -> tuple[int, list[Problem]]:
     return sum(proof.computed for proof in found), [problem for proof in found for problem in proof.problems]
 
 
-def check_banks(course: Course, paths: Sequence[Path]) -> Iterator[BankProof]:
-    """Check these banks; yield a proof of each, in order. A bank that cannot be read hides no other's problems.
+def check_banks(course: Course, paths: Sequence[Path]) -> Iterator[QuizFindings]:
+    """Check these banks; yield the findings of each, in order. A bank that cannot be read does not stop the others.
 
-    What depends on a reference that does not run is not computed: the reference is the problem then.
+    Keys of a bank that mentions a name of a reference that raises are not computed: the reference is the problem then.
     """
     loaded: dict[Path, quiz.Bank | DocumentError] = {}
     for path in paths:
         try:
-            loaded[path] = quiz.load_bank(path, shown=shown(course, path))
+            loaded[path] = quiz.load_bank(path, shown=course_path(course, path))
         except DocumentError as error:
             loaded[path] = error
     readable = any(isinstance(found, quiz.Bank) for found in loaded.values())
-    references = run_references(course) if readable else None  # torch only where it is needed
+    references = run_references(course) if readable else None  # this imports torch
     for path, found in loaded.items():
         if isinstance(found, DocumentError):
-            yield BankProof(bank=path.stem, computed=0, problems=found.problems)
+            yield QuizFindings(bank=path.stem, computed=0, problems=found.problems)
         elif references is not None:
             yield _check_bank(path, found, references)
 
 
-def _check_bank(path: Path, bank: quiz.Bank, references: References) -> BankProof:
+def _check_bank(path: Path, bank: quiz.Bank, references: References) -> QuizFindings:
     problems = quiz.stress(bank)
-    if words(path) & references.lacking:
-        return BankProof(bank=bank.id, computed=0, problems=(*problems, *references.problems))
+    if words_in(path) & references.undefined:
+        return QuizFindings(bank=bank.id, computed=0, problems=(*problems, *references.problems))
     problems += quiz.verify(bank, references.names)
     computed = sum(item.has_computed_key for item in bank.items)
-    return BankProof(bank=bank.id, computed=computed, problems=tuple(problems))
+    return QuizFindings(bank=bank.id, computed=computed, problems=tuple(problems))
 
 
-def words(path: Path) -> set[str]:
-    """Return the words of a bank: what does not stand there as a word, no `verify` names."""
+def words_in(path: Path) -> set[str]:
+    """Return all words in the file of a bank, a superset of the names that its `verify` expressions use."""
     return set(_WORD.findall(path.read_bytes().decode("utf-8", "replace")))
 
 
-def relied_on(course: Course, path: Path) -> dict[str, str]:
+def references_used(course: Course, path: Path) -> dict[str, str]:
     """Return the references that the keys of a bank may depend on, by exercise."""
-    mentioned = words(path)
-    texts = course_references(course)
-    return {name: text for name, text in texts.items() if _names(course, name, text) & mentioned}
+    words = words_in(path)
+    texts = reference_sources(course)
+    return {name: text for name, text in texts.items() if _exported_names(course, name, text) & words}
 
 
-def _names(course: Course, exercise_id: str, text: str) -> set[str]:
-    """Return what an exercise gives to quizzes: its names; where its YAML cannot be read, what its reference binds."""
+def _exported_names(course: Course, exercise_id: str, text: str) -> set[str]:
+    """Return the names that quizzes may use: those of exercise.yaml, or all of the reference if that cannot be read."""
     exercise = course.exercise(exercise_id)
     if exercise is not None:
         return set(exercise.names)
@@ -106,29 +109,31 @@ def _names(course: Course, exercise_id: str, text: str) -> set[str]:
 
 
 def run_references(course: Course) -> References:
-    """Run every reference, and return torch's names and theirs, for the `verify` of quiz items."""
-    import torch  # noqa: PLC0415 - only this command needs it here
+    """Execute every reference and return its names, with `torch`, `nn` and `F`, for the `verify` of quiz items."""
+    import torch  # noqa: PLC0415 - slow to import, and only needed here
 
     torch.set_num_threads(1)
     names: dict[str, object] = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional}
-    lacking: set[str] = set()
+    undefined: set[str] = set()
     problems: list[Problem] = []
-    for exercise_id, text in course_references(course).items():
-        wanted = _names(course, exercise_id, text)
+    for exercise_id, text in reference_sources(course).items():
+        wanted = _exported_names(course, exercise_id, text)
         path = course.references[exercise_id]
         namespace: dict[str, object] = {"__name__": f"reference_{exercise_id}"}
         try:
-            with contextlib.redirect_stdout(sys.stderr):  # what a reference prints is no part of our output
-                exec(compile(text, str(path), "exec"), namespace)  # noqa: S102 - the course's own
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises, the author must know
-            lacking |= wanted
-            problems.append(_told(course, path, error))
+            with contextlib.redirect_stdout(
+                sys.stderr
+            ):  # a reference that prints must not add to the command's output
+                exec(compile(text, str(path), "exec"), namespace)  # noqa: S102 - trusted code of the course
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - any exception is reported to the author
+            undefined |= wanted
+            problems.append(_problem(course, path, error))
         names |= {name: namespace[name] for name in wanted if name in namespace}
-    return References(names=names, lacking=frozenset(lacking), problems=tuple(problems))
+    return References(names=names, undefined=frozenset(undefined), problems=tuple(problems))
 
 
-def _told(course: Course, path: Path, error: BaseException) -> Problem:
+def _problem(course: Course, path: Path, error: BaseException) -> Problem:
     found = blame(error, path.parent)
     if found is None:
-        return Problem(path=shown(course, path), message=f"raises {type(error).__name__}: {error}")
-    return replace(found, path=shown(course, path.parent / found.path))
+        return Problem(path=course_path(course, path), message=f"raises {type(error).__name__}: {error}")
+    return replace(found, path=course_path(course, path.parent / found.path))

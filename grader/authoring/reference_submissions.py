@@ -1,11 +1,11 @@
-"""Submissions that a course makes of its own code, to prove itself: all solved, or solved but for one mistake."""
+"""Submissions made of a course's own code, to check it: every exercise solved, or one with a known mistake."""
 
 import ast
 import linecache
 from collections.abc import Iterator
 from pathlib import Path
 
-from grader.authoring.tree_check import shown
+from grader.authoring.tree_check import course_path
 from grader.core.errors import Problem
 from grader.core.model import Exercise, Frame
 from grader.course.catalog import Course
@@ -13,50 +13,50 @@ from grader.course.known_mistakes import Listed
 from grader.grading.messages import NotGraded
 
 
-def reference_of(exercise: Exercise) -> str:
-    """Return the text of an exercise's reference."""
-    return text_of(exercise.folder / "reference.py")
+def reference_source(exercise: Exercise) -> str:
+    """Return the source of an exercise's reference."""
+    return read_source(exercise.folder / "reference.py")
 
 
-def text_of(path: Path) -> str:
-    """Return the text of a file of the course, without the mark that some editors begin files with."""
+def read_source(path: Path) -> str:
+    """Return the text of a file of the course, without a byte order mark."""
     return path.read_text(encoding="utf-8-sig")
 
 
-def solved(course: Course) -> dict[str, str]:
-    """Return every exercise solved: one may build on what the student wrote for another."""
-    return {f"{name}.py": text for name, text in course_references(course).items()}
+def reference_modules(course: Course) -> dict[str, str]:
+    """Return a solved module for every exercise, by file name: an exercise may import the student's other modules."""
+    return {f"{name}.py": text for name, text in reference_sources(course).items()}
 
 
-def course_references(course: Course) -> dict[str, str]:
-    """Return the text of every reference that is text, by exercise; the others are told where they are checked."""
+def reference_sources(course: Course) -> dict[str, str]:
+    """Return the source of every reference by exercise. `check_sources` reports those that cannot be read."""
     found: dict[str, str] = {}
     for name, path in course.references.items():
         try:
-            found[name] = text_of(path)
+            found[name] = read_source(path)
         except (OSError, UnicodeDecodeError):
             continue
     return found
 
 
-def mistaken(exercise: Exercise, mistake: Listed) -> dict[str, str]:
-    """Return an exercise solved but for one known mistake."""
+def mistake_modules(exercise: Exercise, mistake: Listed) -> dict[str, str]:
+    """Return the modules of a submission that is the reference with one known mistake in it, by file name."""
     lines = (
         "import mistakes",
         "from reference import *",
         f"{mistake.name} = mistakes.{mistake.attribute}",
     )
-    own = {"reference.py": reference_of(exercise), "mistakes.py": _unregistered(exercise)}
+    own = {"reference.py": reference_source(exercise), "mistakes.py": _without_registration(exercise)}
     return {f"{exercise.id}.py": "\n".join(lines)} | own
 
 
-def _unregistered(exercise: Exercise) -> str:
-    """Return the text of a mistakes.py with a decorator of its own that registers nothing.
+def _without_registration(exercise: Exercise) -> str:
+    """Return the source of a mistakes.py in which `mistake` is a local decorator that does nothing.
 
-    A worker has no `grader.mistakes` to import. Lines keep their numbers. A text that is not Python is left as it is:
-    importing it raises its error.
+    A worker cannot import `grader.mistakes`. Line numbers stay the same. A file with a syntax error is returned
+    unchanged: importing it raises that error.
     """
-    text = text_of(exercise.folder / "mistakes.py")
+    text = read_source(exercise.folder / "mistakes.py")
     try:
         statements = ast.walk(ast.parse(text))
     except (SyntaxError, ValueError):
@@ -72,18 +72,21 @@ def _unregistered(exercise: Exercise) -> str:
     return "\n".join(lines)
 
 
-# --- where what went wrong with them stands in the course
+# --- from an error in such a submission to the line of the course
 
 
-def blamed(course: Course, exercise: Exercise, ending: NotGraded) -> Iterator[Problem]:
-    """Yield the lines of an exercise that kept it from being graded; nothing where none is known."""
+def not_graded_problems(course: Course, exercise: Exercise, ending: NotGraded) -> Iterator[Problem]:
+    """Yield the lines of an exercise that prevented its grading; nothing where none is known."""
     for found in ending.problems:
-        path = shown(course, exercise.folder / found.path)
+        path = course_path(course, exercise.folder / found.path)
         yield Problem(path=path, message=found.message, line=found.line, column=found.column)
 
 
-def place_of(course: Course, exercise: Exercise, frame: Frame, *, own: Path | None) -> Problem | None:
-    """Return where in the course a line of a made submission stands; `own` is what its module was read from."""
+def locate_frame(course: Course, exercise: Exercise, frame: Frame, *, own: Path | None) -> Problem | None:
+    """Return the line of the course that a frame of such a submission came from, as a Problem without a message.
+
+    `own` is the file that the module of the exercise was read from. Returns None for a frame outside the course.
+    """
     name = Path(frame.path).name
     paths = {"reference.py": exercise.folder / "reference.py", "mistakes.py": exercise.folder / "mistakes.py"}
     paths |= {f"{other}.py": path for other, path in course.references.items() if other != exercise.id}
@@ -93,4 +96,4 @@ def place_of(course: Course, exercise: Exercise, frame: Frame, *, own: Path | No
         return None
     line = linecache.getline(str(paths[name]), frame.line)
     column = len(line) - len(line.lstrip()) + 1
-    return Problem(path=shown(course, paths[name]), message="", line=frame.line, column=column)
+    return Problem(path=course_path(course, paths[name]), message="", line=frame.line, column=column)

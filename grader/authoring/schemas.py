@@ -1,7 +1,7 @@
-"""JSON Schemas of what authors write, for editors: made from the models that read it, never by hand.
+"""JSON Schemas of the YAML files of a course, for editors: generated from the pydantic models that read these files.
 
 An editor with a YAML language server finds them by the first line of a file, `# yaml-language-server: $schema=...`.
-They lie in the course itself, so that the same relative path works in every course and without a network.
+They are stored in the course itself, so that the same relative path works in every course and without a network.
 """
 
 import json
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from grader.authoring.tree_check import shown
+from grader.authoring.tree_check import course_path
 from grader.course.catalog import Course, CourseDocument, ExerciseDocument
 from grader.quiz.bank import BankDocument
 from grader.quiz.units import UNITS
@@ -23,7 +23,7 @@ _FORMULA: dict[str, Any] = {
     "minLength": 1,
     "description": "A formula, such as (n - k) // s + 1.",
 }
-# What the models check in Python, by the name of the function that does it.
+# The schema of a value that the models validate in Python, by the name of the validating function.
 _PLAIN: dict[str, dict[str, Any]] = {
     "_number": {"anyOf": [{"type": "number"}, _FORMULA]},
     "_size": {"anyOf": [{"type": "integer", "minimum": 0}, _FORMULA]},
@@ -38,32 +38,32 @@ _NARROWER: dict[str, dict[str, Any]] = {
 
 
 class _Generator(GenerateJsonSchema):
-    """pydantic's own, and what our functions check."""
+    """pydantic's generator, with the constraints that the models check in Python functions."""
 
     def function_plain_schema(self, schema: core_schema.PlainValidatorFunctionSchema) -> JsonSchemaValue:
-        return _PLAIN[_called(schema)]
+        return _PLAIN[_validator_name(schema)]
 
     def function_after_schema(self, schema: core_schema.AfterValidatorFunctionSchema) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"]) | _NARROWER.get(_called(schema), {})
+        return self.generate_inner(schema["schema"]) | _NARROWER.get(_validator_name(schema), {})
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
         inner = self.generate_inner(schema["schema"])
-        if _called(schema) == "_hints_may_be_texts":
+        if _validator_name(schema) == "_hints_may_be_texts":
             return inner | {"items": {"anyOf": [{"type": "string", "minLength": 1}, inner["items"]]}}
         return inner
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
-        """Say no: a title that repeats the key is noise in an editor."""
+        """Return False: a title that repeats the key adds nothing in an editor."""
         return False
 
 
-def _called(schema: Any) -> str:
+def _validator_name(schema: Any) -> str:
     function = schema["function"]["function"]
     return str(getattr(function, "__name__", ""))
 
 
 def schemas() -> dict[str, str]:
-    """Return the text of each schema by the name of its file."""
+    """Return the JSON text of each schema by file name."""
     models: dict[str, type[BaseModel]] = {
         "course.json": CourseDocument,
         "exercise.json": ExerciseDocument,
@@ -80,7 +80,7 @@ def _text(schema: dict[str, Any]) -> str:
 
 
 def write_schemas(course: Course) -> list[str]:
-    """Write the schemas into a course where they are not there as they should be. Return the files written."""
+    """Write the schemas that are missing or out of date into a course. Return the paths written, from its root."""
     written = []
     folder = course.root / SCHEMAS_FOLDER
     for name, text in schemas().items():
@@ -88,5 +88,5 @@ def write_schemas(course: Course) -> list[str]:
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             folder.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
-            written.append(shown(course, path))
+            written.append(course_path(course, path))
     return written

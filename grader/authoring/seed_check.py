@@ -1,15 +1,20 @@
-"""Proves suites steady, whatever is drawn: the reference earns full marks, and every known mistake is caught.
+"""Checks suites with many seeds: the reference earns full marks each time, and every known mistake is caught.
 
-The reference is graded with one thread of torch and with more. It also tells how much of its tolerance each check
-uses: what comes near to it on this machine fails on another.
+The reference is graded with one thread of torch and with two. The share of its tolerance that each check uses is
+measured as well: a check that comes near to its tolerance on this machine may fail on another.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from grader.authoring.reference_submissions import blamed, mistaken, reference_of, solved
-from grader.authoring.source_lint import check_sources, places
-from grader.authoring.tree_check import shown
+from grader.authoring.reference_submissions import (
+    mistake_modules,
+    not_graded_problems,
+    reference_modules,
+    reference_source,
+)
+from grader.authoring.source_lint import check_sources, definition_lines
+from grader.authoring.tree_check import course_path
 from grader.core.errors import Problem
 from grader.core.model import Exercise, Outcome
 from grader.course.catalog import Course
@@ -17,37 +22,44 @@ from grader.course.known_mistakes import Listed, read_mistakes
 from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Graded, Job, NotGraded
 
-# Of torch, on both sides. With two, sums are added in another order, and differ in their last digits.
+# Threads of torch in the grading process and in the worker. With two, sums are computed in another order and differ in
+# their last digits.
 THREADS = (1, 2)
-TIGHT = 0.5
-# Time is not what is looked at, and threads that share a core wait for each other.
-_PATIENCE = 10.0
-MISTAKE_SEEDS = 5  # an exercise has about thirty known mistakes, so they get fewer seeds than the reference
+TIGHT_SHARE = 0.5
+# Time limits are multiplied by this: speed is not what is checked here, and threads that share a core are slow.
+_LIMIT_FACTOR = 10.0
+# An exercise has about thirty known mistakes, so each is graded with fewer seeds than the reference.
+MISTAKE_SEEDS = 5
+_MAX_SEEDS_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Steadiness:
-    """What repeated gradings found. `tolerance_used` maps checks to the largest share of it the reference used."""
+class SeedFindings:
+    """What gradings with many seeds found in one exercise.
+
+    `gradings` counts those of the reference, `mistakes_graded` those of known mistakes. `tolerance_used` maps each
+    check to the largest share of its tolerance that the reference used, from 0 to 1.
+    """
 
     exercise: str
     gradings: int
-    mistaken: int
+    mistakes_graded: int
     tolerance_used: dict[str, float]
     problems: tuple[Problem, ...]
 
     @property
-    def is_sound(self) -> bool:
-        """Tell whether nothing is wrong."""
+    def passed(self) -> bool:
+        """Tell whether there is no problem; a tight tolerance is a warning only."""
         return not self.problems
 
     @property
     def tight(self) -> dict[str, float]:
-        """The checks that use more than TIGHT of their tolerance."""
-        return {check: share for check, share in self.tolerance_used.items() if share > TIGHT}
+        """The checks that use more than TIGHT_SHARE of their tolerance."""
+        return {check: share for check, share in self.tolerance_used.items() if share > TIGHT_SHARE}
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _SeedRun:
     seed: int
     threads: int
 
@@ -55,14 +67,15 @@ class _Run:
         return f"{self.seed}" if self.threads == 1 else f"{self.seed} ({self.threads} threads)"
 
 
-def check_repeatedly(
+def check_seeds(
     course: Course, exercises: Sequence[Exercise], dispatcher: Dispatcher, seed: int, times: int
-) -> Iterator[Steadiness]:
-    """Grade every reference with `times` seeds from `seed` on and each number of threads; yield in order.
+) -> Iterator[SeedFindings]:
+    """Grade every reference with the seeds `seed`, ..., `seed + times - 1` and each number of threads.
 
-    Every known mistake is graded with the first few of the seeds, each time until the first check that fails.
+    Every known mistake is graded with the first MISTAKE_SEEDS of them, each time until the first check that fails.
+    Yields the findings per exercise, in order.
     """
-    runs = [_Run(seed + n, threads) for threads in THREADS for n in range(times)]
+    runs = [_SeedRun(seed + n, threads) for threads in THREADS for n in range(times)]
     seeds = range(seed, seed + min(times, MISTAKE_SEEDS))
     sources = {exercise.id: check_sources(course, exercise) for exercise in exercises}
     graded = [exercise for exercise in exercises if not sources[exercise.id]]
@@ -70,36 +83,40 @@ def check_repeatedly(
         exercise.id: [(m, s) for m in read_mistakes(exercise.folder / "mistakes.py") for s in seeds]
         for exercise in graded
     }
-    beside = solved(course)
+    other_modules = reference_modules(course)
     todo: list[Job] = []
     for exercise in graded:
-        todo += (_job(beside, exercise, run) for run in runs)
-        todo += (_mistaken_job(beside, exercise, *pair) for pair in mistakes[exercise.id])
+        todo += (_job(other_modules, exercise, run) for run in runs)
+        todo += (_mistaken_job(other_modules, exercise, *pair) for pair in mistakes[exercise.id])
     endings = dispatcher.grade(todo)
     for exercise in exercises:
         if exercise not in graded:
             problems = tuple(sources[exercise.id])
-            yield Steadiness(
-                exercise=exercise.id, gradings=0, mistaken=0, tolerance_used={}, problems=problems
+            yield SeedFindings(
+                exercise=exercise.id, gradings=0, mistakes_graded=0, tolerance_used={}, problems=problems
             )
             continue
         ended = [(run, next(endings)) for run in runs]
         caught = [(mistake, n, next(endings)) for mistake, n in mistakes[exercise.id]]
-        yield _steadiness(course, exercise, ended, caught)
+        yield _findings(course, exercise, ended, caught)
 
 
-def _job(beside: Mapping[str, str], exercise: Exercise, run: _Run) -> Job:
+def _job(other_modules: Mapping[str, str], exercise: Exercise, run: _SeedRun) -> Job:
     lines = ("import torch", f"torch.set_num_threads({run.threads})", "from reference import *")
     limits = replace(
         exercise.limits,
-        call_limit_s=exercise.limits.call_limit_s * _PATIENCE,
-        check_limit_s=exercise.limits.check_limit_s * _PATIENCE,
-        exercise_limit_s=exercise.limits.exercise_limit_s * _PATIENCE,
+        call_limit_s=exercise.limits.call_limit_s * _LIMIT_FACTOR,
+        check_limit_s=exercise.limits.check_limit_s * _LIMIT_FACTOR,
+        exercise_limit_s=exercise.limits.exercise_limit_s * _LIMIT_FACTOR,
     )
     return Job(
         exercise=replace(exercise, limits=limits),
         module=exercise.id,
-        sources={**beside, f"{exercise.id}.py": "\n".join(lines), "reference.py": reference_of(exercise)},
+        sources={
+            **other_modules,
+            f"{exercise.id}.py": "\n".join(lines),
+            "reference.py": reference_source(exercise),
+        },
         seed=run.seed,
         explain=False,
         threads=run.threads,
@@ -107,56 +124,59 @@ def _job(beside: Mapping[str, str], exercise: Exercise, run: _Run) -> Job:
     )
 
 
-def _mistaken_job(beside: Mapping[str, str], exercise: Exercise, mistake: Listed, seed: int) -> Job:
+def _mistaken_job(other_modules: Mapping[str, str], exercise: Exercise, mistake: Listed, seed: int) -> Job:
     return Job(
         exercise=exercise,
         module=exercise.id,
-        sources={**beside, **mistaken(exercise, mistake)},
+        sources={**other_modules, **mistake_modules(exercise, mistake)},
         seed=seed,
         explain=False,
         first_failure=True,
     )
 
 
-def _steadiness(
+def _findings(
     course: Course,
     exercise: Exercise,
-    ended: Sequence[tuple[_Run, Graded | NotGraded]],
+    ended: Sequence[tuple[_SeedRun, Graded | NotGraded]],
     tried: Sequence[tuple[Listed, int, Graded | NotGraded]],
-) -> Steadiness:
+) -> SeedFindings:
     used: dict[str, float] = {}
-    failed: dict[str, list[tuple[_Run, str]]] = {}
+    failed: dict[str, list[tuple[_SeedRun, str]]] = {}
     for run, ending in ended:
         for check, reason in _failures(ending):
             failed.setdefault(check, []).append((run, reason))
         if isinstance(ending, Graded):
             for check, share in ending.tolerance_used.items():
                 used[check] = max(share, used.get(check, 0.0))
-    suite = places(course, exercise.suite)
-    problems = _blamed(course, exercise, ended) or [
-        suite.problem(_told(check, failures, len(ended)), check) for check, failures in failed.items()
+    suite = definition_lines(course, exercise.suite)
+    problems = _not_graded_lines(course, exercise, ended) or [
+        suite.problem(_failure_message(check, failures, len(ended)), check)
+        for check, failures in failed.items()
     ]
     if not any(isinstance(ending, Graded) for _, ending in ended):
-        tried = []  # what keeps the reference from being graded keeps them from it too
-    return Steadiness(
+        tried = []  # the mistakes could not be graded either, for the same reason
+    return SeedFindings(
         exercise=exercise.id,
         gradings=len(ended),
-        mistaken=len(tried),
+        mistakes_graded=len(tried),
         tolerance_used=used,
-        problems=(*problems, *_missed(shown(course, exercise.folder / "mistakes.py"), tried)),
+        problems=(*problems, *_missed_mistakes(course_path(course, exercise.folder / "mistakes.py"), tried)),
     )
 
 
-def _blamed(
-    course: Course, exercise: Exercise, ended: Sequence[tuple[_Run, Graded | NotGraded]]
+def _not_graded_lines(
+    course: Course, exercise: Exercise, ended: Sequence[tuple[_SeedRun, Graded | NotGraded]]
 ) -> list[Problem]:
-    """Return the lines of the exercise that kept its reference from being graded at all."""
-    told = [blamed(course, exercise, ending) for _, ending in ended if isinstance(ending, NotGraded)]
-    return list(dict.fromkeys(problem for problems in told for problem in problems))
+    """Return the lines of the exercise that prevented the grading of its reference, each once."""
+    found = [
+        not_graded_problems(course, exercise, ending) for _, ending in ended if isinstance(ending, NotGraded)
+    ]
+    return list(dict.fromkeys(problem for problems in found for problem in problems))
 
 
-def _missed(path: str, tried: Sequence[tuple[Listed, int, Graded | NotGraded]]) -> Iterator[Problem]:
-    """Yield each known mistake that some seed lets through, with its seeds."""
+def _missed_mistakes(path: str, tried: Sequence[tuple[Listed, int, Graded | NotGraded]]) -> Iterator[Problem]:
+    """Yield each known mistake that no check catches with some seed, with these seeds."""
     found: dict[Listed, list[str]] = {}
     for mistake, seed, ending in tried:
         if isinstance(ending, NotGraded):
@@ -169,7 +189,7 @@ def _missed(path: str, tried: Sequence[tuple[Listed, int, Graded | NotGraded]]) 
 
 
 def _failures(ending: Graded | NotGraded) -> Iterator[tuple[str, str]]:
-    """Yield what did not pass, and why; the checks that only waited for another are left out."""
+    """Yield each check that failed, with its rationale; skipped checks are left out."""
     if isinstance(ending, NotGraded):
         yield "the grading", ending.reason
         return
@@ -181,7 +201,8 @@ def _failures(ending: Graded | NotGraded) -> Iterator[tuple[str, str]]:
             yield check.id, check.rationale
 
 
-def _told(check: str, failures: Sequence[tuple[_Run, str]], gradings: int) -> str:
-    seeds = ", ".join(str(run) for run, _ in failures[:8]) + (", ..." if len(failures) > 8 else "")
+def _failure_message(check: str, failures: Sequence[tuple[_SeedRun, str]], gradings: int) -> str:
+    seeds = ", ".join(str(run) for run, _ in failures[:_MAX_SEEDS_NAMED])
+    seeds += ", ..." if len(failures) > _MAX_SEEDS_NAMED else ""
     reason = failures[0][1]
     return f"{check} fails in {len(failures)} of {gradings} gradings of the reference, with seed {seeds}: {reason}"

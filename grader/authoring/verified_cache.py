@@ -1,7 +1,8 @@
-"""Remembers what was found sound, so that `grade check` need not prove it again.
+"""The cache of `grade check`: findings without problems, by the key of everything they depend on.
 
-It lies in the user's cache folder, and whoever can write there can write anything: so a file is believed only if it is
-ours, whole, and about exactly what is asked. Whatever else happens, things are checked as if there were none.
+It is in the user's cache folder. A process that can write there could forge an entry, so an entry is used only if
+folder and file belong to the user, other users cannot write to the folder, and the header matches key and content.
+Where the cache cannot be read or written, everything is checked as if it were empty.
 """
 
 import contextlib
@@ -20,60 +21,60 @@ from grader.course import fingerprint
 
 CACHE_VARIABLE = "XDG_CACHE_HOME"
 KEPT_DAYS = 60
-_MAX_BYTES = 2**20
+MAX_ENTRY_BYTES = 2**20
 _FORMAT = "convgrader/sound/1"
 
 
-class Provable(Protocol):
-    """What a check finds."""
+class Findings(Protocol):
+    """The result of a check."""
 
     @property
-    def is_sound(self) -> bool:
-        """Tell whether nothing is wrong."""
+    def passed(self) -> bool:
+        """Tell whether there is no problem."""
 
 
-Thing = TypeVar("Thing")
-Found = TypeVar("Found", bound=Provable)
+Subject = TypeVar("Subject")
+Found = TypeVar("Found", bound=Findings)
 
 
-class Sound:
-    """What was found sound, by the key of what it depends on. A `fresh` one is never read, and written all the same."""
+class VerifiedCache:
+    """Findings without problems, one file per key. With `fresh` the cache is written but never read."""
 
     def __init__(self, folder: Path | None = None, *, fresh: bool = False) -> None:
         self._folder = folder if folder is not None else cache_folder()
         self._fresh = fresh
 
     def read(self, key: str, kind: type[Found]) -> Found | None:
-        """Return what was found for this key; None where nothing was, or what is there cannot be trusted."""
+        """Return the findings for this key; None where there are none, or the entry cannot be trusted."""
         if self._folder is None or self._fresh:
             return None
         try:
-            if not _is_ours(self._folder):
+            if not _is_private(self._folder):
                 return None
-            head, _, body = _contents(self._folder / key).partition(b"\n")
-            if head.decode("ascii") != _seal(key, kind, body):
+            head, _, body = _read_entry(self._folder / key).partition(b"\n")
+            if head.decode("ascii") != _header(key, kind, body):
                 return None
             found = msgspec.json.decode(body, type=kind)
         except (OSError, ValueError, msgspec.MsgspecError):
             return None
         with contextlib.suppress(OSError):
-            os.utime(self._folder / key)  # it is of use: keep it
-        return found if found.is_sound else None
+            os.utime(self._folder / key)  # so that _delete_old keeps an entry that is in use
+        return found if found.passed else None
 
-    def write(self, key: str, found: Provable) -> None:
-        """Remember what was found; where that cannot be, it is found again the next time."""
+    def write(self, key: str, found: Findings) -> None:
+        """Store findings. A failure to write is ignored: the check then runs again the next time."""
         if self._folder is None:
             return
         body = msgspec.json.encode(found)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if _is_ours(self._folder):
-                write_whole(self._folder / key, _seal(key, type(found), body).encode() + b"\n" + body)
-                self._forget_old()
+            if _is_private(self._folder):
+                write_whole(self._folder / key, _header(key, type(found), body).encode() + b"\n" + body)
+                self._delete_old()
         except OSError:
-            return  # a full disk, a folder that is read-only, a file in its place: no reason to stop
+            return  # a full disk, a read-only folder, a file in its place
 
-    def _forget_old(self) -> None:
+    def _delete_old(self) -> None:
         assert self._folder is not None
         oldest = time.time() - KEPT_DAYS * 86400
         for path in self._folder.iterdir():
@@ -81,34 +82,35 @@ class Sound:
                 path.unlink(missing_ok=True)
 
 
-def unless_known(
-    sound: Sound,
-    things: Sequence[Thing],
+def check_with_cache(
+    cache: VerifiedCache,
+    subjects: Sequence[Subject],
     kind: type[Found],
-    key: Callable[[Thing, str], str],
-    check: Callable[[Sequence[Thing]], Iterator[Found]],
+    key: Callable[[Subject, str], str],
+    check: Callable[[Sequence[Subject]], Iterator[Found]],
 ) -> Iterator[tuple[Found, bool]]:
-    """Yield for each thing what is known of it and True, or what `check` finds and False; remember what is sound.
+    """Yield the findings of each subject and whether they come from the cache; store those without problems.
 
-    `key` tells what a thing depends on, the engine included; `check` gets at once all things that are not known.
+    `key` returns the cache key of a subject, given the fingerprint of the engine. `check` gets all subjects that are
+    not in the cache in one call, so that they are graded side by side.
     """
     engine = fingerprint.engine_now()
-    keys = [key(thing, engine) for thing in things]
-    known = [sound.read(text, kind) for text in keys]
-    checked = check([thing for thing, found in zip(things, known, strict=True) if found is None])
-    for thing, before, found in zip(things, keys, known, strict=True):
+    keys = [key(subject, engine) for subject in subjects]
+    cached = [cache.read(text, kind) for text in keys]
+    checked = check([subject for subject, found in zip(subjects, cached, strict=True) if found is None])
+    for subject, before, found in zip(subjects, keys, cached, strict=True):
         if found is not None:
             yield found, True
             continue
         fresh = next(checked)
-        # What somebody changed meanwhile was checked as it is now in part, and is known as nothing.
-        if fresh.is_sound and key(thing, fingerprint.engine_now()) == before:
-            sound.write(before, fresh)
+        # A file that changed during the check may have been read in both versions: store nothing for it.
+        if fresh.passed and key(subject, fingerprint.engine_now()) == before:
+            cache.write(before, fresh)
         yield fresh, False
 
 
 def cache_folder() -> Path | None:
-    """Return where it lies by the XDG Base Directory Specification; None where there is no home."""
+    """Return the folder by the XDG Base Directory Specification; None where there is no home directory."""
     named = Path(os.environ.get(CACHE_VARIABLE, ""))
     try:
         base = named if named.is_absolute() else Path.home() / ".cache"
@@ -117,25 +119,25 @@ def cache_folder() -> Path | None:
     return base / "convgrader" / "check"
 
 
-def _seal(key: str, kind: type, body: bytes) -> str:
-    """Return what stands before an entry that is whole and about this key."""
+def _header(key: str, kind: type, body: bytes) -> str:
+    """Return the first line of an entry: a hash over format, kind, key and content."""
     return fingerprint.of(_FORMAT, kind.__name__, key, body.decode("utf-8", "replace"))
 
 
-def _contents(path: Path) -> bytes:
-    """Return a regular file of ours, of a size that we write. Raises OSError."""
+def _read_entry(path: Path) -> bytes:
+    """Return the bytes of a regular file that belongs to the user, up to MAX_ENTRY_BYTES. Raises OSError."""
     found = path.lstat()
-    if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_BYTES or not _owned(found):
-        raise OSError(f"{path} is none of ours")
+    if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_ENTRY_BYTES or not _owned_by_user(found):
+        raise OSError(f"{path} is not an entry of this cache")
     return path.read_bytes()
 
 
-def _is_ours(folder: Path) -> bool:
-    """Tell whether nobody else may write in a folder; where owners have no numbers, the home is trusted."""
+def _is_private(folder: Path) -> bool:
+    """Tell whether only the user can write to a folder. Windows has no such mode bits: there the home is trusted."""
     found = folder.lstat()
     shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return stat.S_ISDIR(found.st_mode) and _owned(found) and (sys.platform == "win32" or not shared)
+    return stat.S_ISDIR(found.st_mode) and _owned_by_user(found) and (sys.platform == "win32" or not shared)
 
 
-def _owned(found: os.stat_result) -> bool:
+def _owned_by_user(found: os.stat_result) -> bool:
     return sys.platform == "win32" or found.st_uid == os.geteuid()

@@ -1,21 +1,21 @@
-"""Checks what a course says of how much its students see: in words we know, and so that nothing hidden shows."""
+"""Checks the settings of how much students see: each must be a known word, and hidden checks must stay hidden."""
 
 from collections.abc import Iterator
 
-from grader.authoring.tree_check import shown
+from grader.authoring.tree_check import course_path
 from grader.core.errors import DocumentError, Problem
 from grader.core.model import Exercise
 from grader.course import visibility
 from grader.course.catalog import COURSE_FILE, Course
 
 
-def check_reveals(course: Course) -> list[Problem]:
-    """Look for marks that say nothing we know, and for hidden checks that would show."""
+def check_visibility(course: Course) -> list[Problem]:
+    """Return `reveal` marks with an unknown word, and hidden checks whose outcome a visible check could show."""
     problems = [problem for exercise in course.exercises for problem in _of_exercise(course, exercise)]
     other = course.root / "course.yml"
     if other.is_file():
         problems.append(
-            Problem(path=shown(course, other), message=f"is read by nobody: name it {COURSE_FILE}")
+            Problem(path=course_path(course, other), message=f"is not read; rename it to {COURSE_FILE}")
         )
     return problems
 
@@ -28,12 +28,10 @@ def _of_exercise(course: Course, exercise: Exercise) -> Iterator[Problem]:
         return
     if seen.hidden is None:
         return
-    path = shown(course, exercise.suite)
+    path = course_path(course, exercise.suite)
     for test in visibility.out_of_order(exercise):
-        message = (
-            f"{test.id} is hidden and stands before a check that is not, which can show what became of it"
-        )
-        yield Problem(path=path, line=test.line, column=test.column, message=f"{message}; put it last")
+        message = f"{test.id} is hidden and comes before a visible check, which could show its outcome"
+        yield Problem(path=path, line=test.line, column=test.column, message=f"{message}; move it to the end")
     for test in visibility.read(exercise.suite):
         if test.points is None:
             message = (

@@ -1,4 +1,4 @@
-"""The command `grade`: parses, calls, renders. The only package that prints or exits."""
+"""The command `grade`: parses arguments, calls the other packages, renders. Only this package prints or exits."""
 
 import sys
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ from grader.core.errors import GraderError
 _DEFAULT = "run"
 
 
-def _course_words(args: Sequence[str]) -> int:
-    """Return how many words `--course DIR` takes at the front: it may stand before the sub-command."""
+def _course_arguments(args: Sequence[str]) -> int:
+    """Return the number of leading arguments that are `--course DIR`, which may come before the sub-command."""
     first = args[0] if args else ""
     return 2 if first == "--course" else int(first.startswith("--course="))
 
 
 class _Grade(click.Group):
-    """`grade` alone, or followed by exercise ids, grades; a first word that is a sub-command runs that."""
+    """Runs a sub-command; `grade` alone, or followed by exercise ids, runs `grade run`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        before = _course_words(args)
+        before = _course_arguments(args)
         first_word = args[before] if len(args) > before else ""
         if first_word not in {*COMMANDS, _DEFAULT, "--help", "--version"}:
             args = [*args[:before], _DEFAULT, *args[before:]]
@@ -34,7 +34,7 @@ class _Grade(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a sub-command when it is asked for: nobody pays for the others."""
+        """Import the module of this sub-command only: `grade --help` and most commands must start fast."""
         if name == _DEFAULT:
             from grader.cli.run import run_command  # noqa: PLC0415
 
@@ -56,15 +56,15 @@ def grade() -> None:
     """Grade the exercises and quizzes in this folder.
 
     \b
-    grade                      everything here
+    grade                      everything in this folder
     grade relu pooling         these two exercises
     grade --submission DIR     the submission in DIR
-    grade run --help           all options of grading
+    grade run --help           all options for grading
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit with the code DESIGN promises."""
+    """Run the command line and exit: 0 to 4 as in docs/reference/cli.md, 130 where it was interrupted."""
     try:
         code = grade.main(arguments, prog_name="grade", standalone_mode=False)
     except click.exceptions.Exit as ending:

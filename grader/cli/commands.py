@@ -1,4 +1,4 @@
-"""The sub-commands of `grade`, in the order of the help, and where each is defined. Importing this imports none."""
+"""The sub-commands of `grade`, in the order of `--help`, with the module of each, which is not imported here."""
 
 COMMANDS = {
     "list": "grader.cli.listing:list_command",

@@ -1,4 +1,4 @@
-"""`grade init` and `grade quiz`: what a student starts with."""
+"""`grade init` and `grade quiz`: a student's workspace and the answers to its quizzes."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from grader.course import catalog
 from grader.export import ci, origin
 from grader.workspace import scaffold
 
-_sheet_seed = options.draw_seed("Seed that a new answer sheet draws its numbers from; any unless given.")
+_sheet_seed = options.draw_seed("Seed for the numbers in a new answer sheet; random unless given.")
 
 
 @click.command("init", short_help="Start a workspace to work in.")
@@ -22,7 +22,7 @@ _sheet_seed = options.draw_seed("Seed that a new answer sheet draws its numbers 
     "--ci",
     "service",
     type=click.Choice(list(ci.SERVICES)),
-    help="Write only what grades every push there: a workflow, or an autograder of Classroom 50.",
+    help="Write only the file that grades every push: a CI workflow, or an autograder for Classroom 50.",
 )
 @options.requirement
 @options.fail_under("With --ci: fail below this score.")
@@ -30,17 +30,20 @@ _sheet_seed = options.draw_seed("Seed that a new answer sheet draws its numbers 
 def init_command(
     folder: Path, seed: int | None, service: str | None, requirement: str | None, fail_under: float
 ) -> int:
-    """Write the stubs and answer sheets of the course to DIR. Files that are there already stay as they are.
+    """Write the stubs and answer sheets of the course to DIR. Files that exist are not changed.
 
     \b
     grade init my-cnn
-    grade init --ci github my-cnn          and the workflow that grades its pushes
+    grade init --ci github my-cnn          add a workflow that grades every push
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     if service is not None:
         return _init_ci(folder, service, requirement, fail_under)
     course = catalog.load(catalog.find_root())
     written, kept = scaffold.create(course, folder, quiz.new_seed() if seed is None else seed)
-    click.echo(f"{folder}: {written} files written" + (f", {kept} left as they were." if kept else "."))
+    click.echo(
+        f"{folder}: {written} files written"
+        + (f"; {kept} exist already and were not changed." if kept else ".")
+    )
     click.echo(f"Next: cd {folder}, open exercises/{course.exercises[0].id}.py, and run `grade`.")
     return 0
 
@@ -48,7 +51,7 @@ def init_command(
 def _init_ci(folder: Path, service: str, requirement: str | None, fail_under: float) -> int:
     path = folder / ci.SERVICES[service].path
     if path.exists():
-        click.echo(f"{path} is there already, and stays as it is.")
+        click.echo(f"{path} already exists and was not changed.")
         return 0
     found = origin.find() if requirement is None else origin.Origin(requirement=requirement)
     try:
@@ -69,33 +72,33 @@ def _init_ci(folder: Path, service: str, requirement: str | None, fail_under: fl
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Where the page goes; SECTION.html beside answers/ unless given.",
+    help="The file of the page; SECTION.html beside answers/ unless given.",
 )
-@click.option("--feedback", is_flag=True, help="At the end, show what `grade` says of the answers.")
-@options.submission("Where answers/ is.")
+@click.option("--feedback", is_flag=True, help="At the end, show the points and feedback for your answers.")
+@options.submission("The workspace, which holds answers/; this folder unless given.")
 @_sheet_seed
 @options.course
 def quiz_command(
     section: str, submission: Path, seed: int | None, *, page: bool, output: Path | None, feedback: bool
 ) -> int:
-    """Ask the items of the quiz SECTION one by one, and keep the answers in answers/SECTION.yaml.
+    """Ask the questions of the quiz SECTION one by one, and save the answers in answers/SECTION.yaml.
 
-    Stop at any time and go on later; < goes back to change an answer. With --html the same questions become one page
-    without keys, filled with the answers given so far. What it downloads takes the place of answers/SECTION.yaml, where
-    the terminal can go on.
+    You can stop at any time and continue later; < goes back to change an answer. With --html you get the same questions
+    as a page, with the answers you gave so far and without keys. Save the answers that you download from it as
+    answers/SECTION.yaml; you can continue in the terminal.
 
     \b
     grade quiz pooling                 in the terminal
-    grade quiz pooling --feedback      and at the end, what it earns
+    grade quiz pooling --feedback      with points and feedback at the end
     grade quiz pooling --html          as a page to answer in a browser
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     from grader.cli.quiz import ask, write_page  # noqa: PLC0415 - `grade list` needs none of it
 
     if output is not None and not page:
-        raise UsageError("--output is where a page goes: write --html too.")
+        raise UsageError("--output names the file of a page: add --html.")
     if feedback and page:
         raise UsageError(
-            "--feedback is for the terminal; a page holds no key. Grade the answers it downloads."
+            "--feedback works in the terminal only: a page contains no keys. Grade the answers you download from it."
         )
     course = catalog.load(catalog.find_root())
     banks = {bank.id: bank for bank in quiz.load_banks(course.quizzes)}
@@ -103,9 +106,7 @@ def quiz_command(
         hint = question(section, list(banks)) or f" There are: {', '.join(banks) or 'none'}."
         raise UsageError(f'There is no quiz "{section}".{hint}')
     if not submission.is_dir():
-        raise UsageError(
-            f"{submission} is not a folder. Name the folder to keep answers in: --submission DIR."
-        )
+        raise UsageError(f"{submission} is not a folder. Name the folder for your answers: --submission DIR.")
     files = [submission / "answers" / f"{section}{ending}" for ending in (".yaml", ".yml")]
     answers = next((file for file in files if file.exists()), files[0])
     if page:

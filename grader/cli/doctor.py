@@ -1,4 +1,4 @@
-"""`grade doctor`: how well this machine isolates submissions, and what to do about what is missing."""
+"""`grade doctor`: the isolation level of this machine, which layers are missing, and how to get them."""
 
 import textwrap
 
@@ -10,20 +10,20 @@ from grader.grading.dispatcher import Dispatcher
 from grader.sandbox import diagnostics
 
 _VERDICTS = {
-    3: "Fit to grade anybody's work.",
-    2: "Fit to grade anybody's work.",
-    1: "Fit for one's own work only: a submission could read the files of this machine.",
-    0: "Fit for one's own work only: a submission has the rights of whoever grades.",
+    3: "You can grade anybody's work.",
+    2: "You can grade anybody's work.",
+    1: "Grade only your own work: a submission could read the files of this machine.",
+    0: "Grade only your own work: a submission runs with your rights.",
 }
 _INDENT = " " * 15
 
 
-@click.command("doctor", short_help="Tell how well this machine isolates submissions.")
+@click.command("doctor", short_help="Show how well this machine isolates submissions.")
 @options.require_isolation(0, "Exit with 3 below this isolation level.")
 def doctor_command(require_isolation: int) -> int:
-    """Tell which isolation layers this machine gives, why one is missing, and what to do.
+    """Show which isolation layers this machine provides, why a layer is unavailable, and what to do.
 
-    The layers are really tried, in processes like those that run submissions.
+    Each layer is tried, in processes like those that run submissions.
 
     Example: grade doctor --require-isolation 2
     """
@@ -36,9 +36,9 @@ def doctor_command(require_isolation: int) -> int:
         mark = "-" if layer.reason else "+"
         click.echo(f"{mark} {layer.name:<12} {_wrapped(layer.stops)}")
         if layer.reason:
-            click.echo(f"{_INDENT}{_wrapped(f'Not here: {layer.reason}.')}")
+            click.echo(f"{_INDENT}{_wrapped(f'Unavailable: {layer.reason}.')}")
             click.echo(f"{_INDENT}{_wrapped(f'{layer.remedy}.')}")
-    click.echo(f"\n{textwrap.fill(f'Looked at: {diagnostics.machine()}, torch {ready.torch_version}.', 80)}")
+    click.echo(f"\n{textwrap.fill(f'Machine: {diagnostics.machine()}, torch {ready.torch_version}.', 80)}")
     if isolation.level < require_isolation:
         raise IsolationRefused(level=isolation.level, required=require_isolation, missing=isolation.missing)
     return 0

@@ -1,4 +1,4 @@
-"""`grade export`: takes marks, quizzes and the grader to other systems."""
+"""`grade export`: writes marks, quizzes and the grader itself in the formats of other systems."""
 
 from pathlib import Path
 
@@ -15,11 +15,14 @@ from grader.core.safetext import one_line
 from grader.core.suggestions import question
 from grader.course import catalog
 from grader.export import canvas, gradescope_autograder, marks, moodle, qti, questions
+from grader.grading.messages import DEFAULT_SEED
+
+_MAX_NAME_CHARS = 60
 
 
-@click.group("export", short_help="Take marks and quizzes to other systems (for instructors).")
+@click.group("export", short_help="Export marks and quizzes to other systems (for instructors).")
 def export_command() -> None:
-    """Take marks, quizzes and the grader to other systems."""
+    """Export marks, quizzes and the grader itself to other systems."""
 
 
 _gradebook = options.together(
@@ -28,42 +31,42 @@ _gradebook = options.together(
     click.option(
         "--assignment",
         metavar="NAME",
-        help="The name of the assignment; that of the gradebook unless given.",
+        help="The name of the assignment; the name of FILE.db unless given.",
     ),
     options.late_policy,
 )
 
 
 def _marks(gradebook: Path, policy: Policy) -> tuple[list[Mark], int]:
-    """Return the mark of every student who has one, and the exit code: 1 where somebody has none."""
+    """Return the marks, and the exit code: 1 where a student has none. Raises UsageError and InternalError."""
     with Gradebook(gradebook) as book:
         scores = list(book.scores())
     if not scores:
         raise UsageError(
-            f"There is no attempt in {gradebook}. `grade class SUBMISSIONS --gradebook {gradebook}` adds them."
+            f"There is no attempt in {gradebook}. Add some: `grade class SUBMISSIONS --gradebook {gradebook}`."
         )
     found = policy.marks(scores)
     if not found:
         raise InternalError(
             f"No attempt in {gradebook} could be graded in full. Run `grade regrade {gradebook}`, then export again."
         )
-    last = {score.student: score for score in scores}  # they come by number
+    last = {score.student: score for score in scores}  # scores are ordered by attempt
     marked = {mark.student for mark in found}
-    again = "through a fault of ours; run `grade regrade`, then export again"
+    remedy = "because of an error in the grader; run `grade regrade`, then export again"
     missing = [student for student in last if student not in marked]
-    _tell(f"not graded, {again}", missing)
-    passed_over = [student for student, score in last.items() if score.void and student in marked]
-    _tell(f"mark of an earlier attempt: a part of the last was not graded, {again}", passed_over)
+    _warn(f"not graded, {remedy}", missing)
+    older = [student for student, score in last.items() if score.void and student in marked]
+    _warn(f"mark of an earlier attempt: a part of the last was not graded, {remedy}", older)
     return found, 1 if missing else 0
 
 
-def _tell(problem: str, students: list[str]) -> None:
+def _warn(problem: str, students: list[str]) -> None:
     for student in students:
-        click.echo(f"{problem}: {one_line(student, limit=60)}", err=True)
+        click.echo(f"{problem}: {one_line(student, limit=_MAX_NAME_CHARS)}", err=True)
 
 
-def _written(count: int, output: Path, most: float) -> None:
-    click.echo(f"{count} marks out of {most:g} written to {output}.")
+def _report_written(count: int, output: Path, max_points: float) -> None:
+    click.echo(f"{count} marks out of {max_points:g} written to {output}.")
 
 
 @export_command.command("nbgrader", short_help="Marks as nbgrader's CSV.")
@@ -76,7 +79,7 @@ def nbgrader_command(gradebook: Path, output: Path, assignment: str | None, poli
     found, code = _marks(gradebook, policy)
     text = marks.to_nbgrader(found, assignment or gradebook.stem, policy.due)
     write_bytes(text.encode(), output)
-    _written(len(found), output, max(mark.max_points for mark in found))
+    _report_written(len(found), output, max(mark.max_points for mark in found))
     return code
 
 
@@ -85,8 +88,8 @@ def nbgrader_command(gradebook: Path, output: Path, assignment: str | None, poli
 def moodle_command(gradebook: Path, output: Path, assignment: str | None, policy: Policy) -> int:
     """Write the marks of FILE.db as a CSV for Moodle: Grades, Import, CSV file.
 
-    Map "ID number" or "Email address", whichever is filled, and both columns of the assignment. Students are the names
-    of what they handed in; those with an @ are email addresses.
+    In Moodle, map "ID number" or "Email address", whichever has values, and both columns of the assignment. The names
+    of the hand-ins identify the students; a name with an @ is an email address.
 
     Example: grade export moodle course.db --output moodle.csv --assignment "Week 4"
     """
@@ -94,9 +97,10 @@ def moodle_command(gradebook: Path, output: Path, assignment: str | None, policy
     write_bytes(marks.to_moodle(found, assignment or gradebook.stem).encode(), output)
     if marks.mixed(found):
         click.echo(
-            "Some students are email addresses and some are not; Moodle matches by one of both.", err=True
+            "Some students are named by email address and some are not; Moodle matches by one of the two.",
+            err=True,
         )
-    _written(len(found), output, max(mark.max_points for mark in found))
+    _report_written(len(found), output, max(mark.max_points for mark in found))
     return code
 
 
@@ -118,9 +122,10 @@ def canvas_command(
     column: str | None,
     policy: Policy,
 ) -> int:
-    """Fill one column of the gradebook that Canvas exported with the marks of FILE.db, and change nothing else.
+    """Fill one column of a gradebook exported from Canvas with the marks of FILE.db, and change nothing else.
 
-    A student is found by ID, SIS user id, SIS login id, or exact name. Exits with 1 if one was not, and names them.
+    Students are matched by ID, SIS user id, SIS login id or exact name. Exits with 1 if one cannot be matched, and
+    names them.
 
     Example: grade export canvas course.db --template exported.csv --column "Week 4" --output import.csv
     """
@@ -132,9 +137,9 @@ def canvas_command(
     filled = canvas.fill(text, found, column or assignment or gradebook.stem)
     write_bytes(filled.text.encode(), output)
     for student, reason in filled.unmatched.items():
-        click.echo(f"not written, {reason}: {one_line(student, limit=60)}", err=True)
-    most = {mark.max_points for mark in found}
-    if filled.possible is not None and most != {filled.possible}:
+        click.echo(f"not written, {reason}: {one_line(student, limit=_MAX_NAME_CHARS)}", err=True)
+    max_points = {mark.max_points for mark in found}
+    if filled.possible is not None and max_points != {filled.possible}:
         click.echo(f"Marks are scaled to {filled.possible:g}, the points possible in Canvas.", err=True)
     click.echo(
         f'{len(filled.matched)} of {len(found)} marks written to "{one_line(filled.column)}" in {output}.'
@@ -149,9 +154,9 @@ def canvas_command(
 @options.seed()
 @options.course
 def gradescope_command(output: Path, exercises: tuple[str, ...], require_isolation: int, seed: int) -> int:
-    """Write an autograder for Gradescope that grades everything, or only the exercises named.
+    """Write an autograder for Gradescope that grades everything, or only the exercises you name.
 
-    Upload it under Configure Autograder. A submission that could not be graded gets no score there, but an error.
+    Upload it under Configure Autograder. A submission that cannot be graded gets an error there, and no score.
 
     Example: grade export gradescope autograder.zip pooling relu
     """
@@ -160,7 +165,7 @@ def gradescope_command(output: Path, exercises: tuple[str, ...], require_isolati
     data = gradescope_autograder.autograder(course.root, exercises, level=require_isolation, seed=seed)
     write_bytes(data, output)
     click.echo(
-        f"{output} written: {len(data) / 2**20:.1f} MiB. It holds this grader and the suites: give it to nobody."
+        f"{output} written: {len(data) / 2**20:.1f} MiB. It contains the grader and the suites: keep it secret."
     )
     return 0
 
@@ -169,13 +174,12 @@ def gradescope_command(output: Path, exercises: tuple[str, ...], require_isolati
 @click.argument("target", type=click.Choice(["canvas", "moodle"]))
 @click.argument("output", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT")
 @click.argument("names", nargs=-1, metavar="[QUIZ]...")
-@options.draw_seed("Seed that items with drawn numbers are drawn from.", options.DEFAULT_SEED)
+@options.draw_seed("Seed that items with drawn numbers are drawn from.", DEFAULT_SEED)
 @options.course
 def quizzes_command(target: str, output: Path, names: tuple[str, ...], seed: int) -> int:
-    """Write the quizzes of the course, or those named: a QTI 1.2 zip for Canvas, Moodle XML for Moodle.
+    """Write the quizzes of the course, or those you name: a QTI 1.2 zip for Canvas, Moodle XML for Moodle.
 
-    Items that would earn other credit there, or whose type is unknown there, are left out and named; then it exits with
-    1.
+    Items whose type or credit the other system does not support are left out and named; the exit code is then 1.
 
     \b
     grade export quizzes canvas quizzes.zip

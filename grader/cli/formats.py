@@ -1,4 +1,4 @@
-"""The formats a report can be written in, by the names of `--format`."""
+"""The formats of a report, by their names for `--format`."""
 
 import os
 import secrets
@@ -35,8 +35,11 @@ METADATA_VARIABLE = "CONVGRADER_GRADESCOPE_METADATA"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What a format may need besides the report."""
+class RenderOptions:
+    """What the renderer of a format may use besides the report.
+
+    `submission` is the graded path, `hints` the open hints and `seen` what students may see, both by exercise.
+    """
 
     style: Style = field(default_factory=Style)
     submission: Path = Path()
@@ -44,35 +47,37 @@ class Setting:
     seen: Mapping[str, Seen] = field(default_factory=dict)
 
 
-Form = Callable[[Report, Setting], str]
+Renderer = Callable[[Report, RenderOptions], str]
 
 
-def _github(report: Report, setting: Setting) -> str:
-    return to_github(report, setting.style, secrets.token_hex(16), _places(report, setting.submission))
+def _github(report: Report, rendering: RenderOptions) -> str:
+    return to_github(
+        report, rendering.style, secrets.token_hex(16), _repository_files(report, rendering.submission)
+    )
 
 
-def _gradescope(report: Report, setting: Setting) -> str:
-    return to_gradescope(report, _handed(), setting.seen)
+def _gradescope(report: Report, rendering: RenderOptions) -> str:
+    return to_gradescope(report, _gradescope_metadata(), rendering.seen)
 
 
-def _classroom50(report: Report, _setting: Setting) -> str:
-    return to_classroom50(report, _release(), datetime.now(UTC))
+def _classroom50(report: Report, _setting: RenderOptions) -> str:
+    return to_classroom50(report, _classroom50_release(), datetime.now(UTC))
 
 
-def _as_seen(form: Form) -> Form:
-    return lambda report, setting: form(shown(report, setting.seen), setting)
+def _as_student_sees_it(form: Renderer) -> Renderer:
+    return lambda report, rendering: form(shown(report, rendering.seen), rendering)
 
 
-# Each takes the whole report. Gradescope alone can keep a test from a student and show it to an instructor.
-FORMATS: dict[str, Form] = {
-    "text": _as_seen(lambda report, setting: to_text(report, setting.style, setting.hints)),
-    "json": _as_seen(lambda report, _: to_json(report)),
-    "junit": _as_seen(lambda report, _: to_junit(report)),
-    "html": _as_seen(lambda report, setting: to_html(report, setting.hints)),
-    "markdown": _as_seen(lambda report, _: to_markdown(report)),
-    "github": _as_seen(_github),
+# Each gets the whole report. Only Gradescope can hide a test from students and show it to instructors.
+FORMATS: dict[str, Renderer] = {
+    "text": _as_student_sees_it(lambda report, rendering: to_text(report, rendering.style, rendering.hints)),
+    "json": _as_student_sees_it(lambda report, _: to_json(report)),
+    "junit": _as_student_sees_it(lambda report, _: to_junit(report)),
+    "html": _as_student_sees_it(lambda report, rendering: to_html(report, rendering.hints)),
+    "markdown": _as_student_sees_it(lambda report, _: to_markdown(report)),
+    "github": _as_student_sees_it(_github),
     "gradescope": _gradescope,
-    "classroom50": _as_seen(_classroom50),
+    "classroom50": _as_student_sees_it(_classroom50),
 }
 
 
@@ -86,8 +91,8 @@ report_format = click.option(
 )
 
 
-def _places(report: Report, path: Path) -> RepositoryPaths | None:
-    """Return where the submission's files lie in the repository; None where they do not, as those of a zip."""
+def _repository_files(report: Report, path: Path) -> RepositoryPaths | None:
+    """Return the paths of the submission's files in the repository; None where it is outside, or a zip."""
     repository = Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()
     if not path.is_dir() or not path.resolve().is_relative_to(repository):
         return None
@@ -96,13 +101,14 @@ def _places(report: Report, path: Path) -> RepositoryPaths | None:
     files = {
         name: f"{s.root}{name}.py"
         for name, s in snapshots.items()
-        if isinstance(s, Snapshot) and not is_notebook(s.root)  # a cell's line is no line of its file
+        if isinstance(s, Snapshot)
+        and not is_notebook(s.root)  # a line of a cell is not a line of the notebook's file
     }
     below = path.resolve().relative_to(repository)
     return RepositoryPaths(root="" if below == Path() else f"{below.as_posix()}/", files=files)
 
 
-def _handed() -> SubmissionMetadata | None:
+def _gradescope_metadata() -> SubmissionMetadata | None:
     path = os.environ.get(METADATA_VARIABLE)
     if not path:
         return None
@@ -110,28 +116,28 @@ def _handed() -> SubmissionMetadata | None:
         return read_metadata(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"{METADATA_VARIABLE} names {path}, which is no submission_metadata.json: {error}."
+            f"{METADATA_VARIABLE} names {path}, which cannot be read as submission_metadata.json: {error}."
         ) from None
 
 
-def _release() -> Release:
+def _classroom50_release() -> Release:
     try:
         return Release.from_environment(os.environ)
     except LookupError as error:
         raise UsageError(
-            f"--format classroom50 is for an autograder of Classroom 50. Its environment lacks {error.args[0]}."
+            f"--format classroom50 only works in an autograder of Classroom 50: {error.args[0]} is not set."
         ) from None
 
 
 def add_step_summary(report: Report) -> None:
-    """Add the report to the summary of a GitHub step, where there is one: within the limit, with what is there."""
+    """Append the report to the summary of a GitHub Actions step, if there is one, within the size limit of the file."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return
     try:
         file = Path(path)
-        room = MOST_BYTES - (file.stat().st_size if file.exists() else 0)
+        remaining_bytes = MOST_BYTES - (file.stat().st_size if file.exists() else 0)
         with file.open("a", encoding="utf-8") as summary:
-            summary.write(to_markdown(report, room))
+            summary.write(to_markdown(report, remaining_bytes))
     except OSError as error:
-        click.echo(f"The summary of this step cannot be written to {path}: {error.strerror}.", err=True)
+        click.echo(f"The step summary cannot be written to {path}: {error.strerror}.", err=True)

@@ -1,16 +1,14 @@
-"""`grade hint` and `grade solution`: what helps with an exercise, before and after it is solved."""
+"""`grade hint` and `grade solution`: hints for an exercise, and the reference solution after full marks."""
 
 import ast
-import os
 import re
-import sys
 import textwrap
 from pathlib import Path
 
 import click
 
 from grader.cli import options
-from grader.cli.run import prose_width
+from grader.cli.terminal import allows_color, prose_width
 from grader.core.errors import InternalError, UsageError
 from grader.core.model import Exercise, ExerciseResult, Hidden, Outcome
 from grader.core.suggestions import question
@@ -19,6 +17,7 @@ from grader.course.catalog import Course
 from grader.course.visibility import seen as seen_of
 from grader.grading import attempt
 from grader.grading.dispatcher import Dispatcher
+from grader.grading.messages import DEFAULT_SEED
 from grader.report import hidden_sentence
 from grader.submission import open_submission
 from grader.workspace.opened_hints import OpenedHints
@@ -32,7 +31,9 @@ _workspace = options.submission("The workspace; this folder unless given.")
 @_workspace
 @options.course
 def hint_command(exercise: str, number: int | None, submission: Path) -> int:
-    """Open the next hint for EXERCISE: from a nudge to almost the answer. With NUMBER, show that one again.
+    """Open the next hint for EXERCISE. The first is a nudge, the last almost the answer.
+
+    With NUMBER, show that hint again.
 
     \b
     grade hint pooling
@@ -44,30 +45,32 @@ def hint_command(exercise: str, number: int | None, submission: Path) -> int:
 
 
 def next_hint(exercise: Exercise, folder: Path, number: int | None = None) -> str:
-    """Open the next hint in the workspace `folder`, or the one of that number; return it, and how to get on."""
+    """Open the next hint in the workspace `folder`, or hint `number`; return its text and what to do next.
+
+    Raises UsageError for a hint that does not exist or may not be opened yet.
+    """
     hints, count = OpenedHints(folder), len(exercise.hints)
     number = number or min(hints.count(exercise) + 1, count)
     hints.open(exercise, number)
     hint = click.wrap_text(exercise.hints[number - 1], width=prose_width(), preserve_paragraphs=True)
     if number == count:
-        more = f"That was the last of {count}; `grade hint {exercise.id} 1` shows the first again."
+        more = f"That was the last of {count} hints; `grade hint {exercise.id} 1` shows the first again."
     elif hints.is_stored(exercise):
         more = f"Hint {number} of {count}. Not enough? `grade hint {exercise.id}` opens the next."
     else:
-        more = (
-            f"Hint {number} of {count}. The next opens in your workspace, the folder that holds exercises/."
-        )
+        more = f"Hint {number} of {count}. To open the next, run this in your workspace, the folder with exercises/."
     return f"{hint}\n\n{click.wrap_text(more, width=prose_width())}"
 
 
-@click.command("solution", short_help="Show our solution of an exercise, after full marks.")
+@click.command("solution", short_help="Show the reference solution, once yours has full marks.")
 @options.exercise
 @_workspace
 @options.course
 def solution_command(exercise: str, submission: Path) -> int:
-    """Show how we solved EXERCISE, and why so. It opens after full marks: your file is graded first.
+    """Show the reference solution of EXERCISE, with its reasons, once your own has full marks.
 
-    While checks of it are hidden from you it stays closed, whatever they would say. Exits with 1 while it is closed.
+    Your file is graded first. The solution stays closed as long as the exercise has checks that are hidden from you.
+    Exits with 1 while it is closed.
 
     Example: grade solution pooling
     """
@@ -75,22 +78,22 @@ def solution_command(exercise: str, submission: Path) -> int:
         course = catalog.load(catalog.find_root())
         found = choose_one(course, exercise)
         seen = seen_of(found)
-        if seen.hidden is not None:  # to open would tell what became of them
-            click.echo(_kept_closed(found, seen.hidden))
+        if seen.hidden is not None:  # opening it would reveal that they pass
+            click.echo(_hidden_checks_text(found, seen.hidden))
             return 1
         handed_in = open_submission(submission)
-        (result,) = attempt.grade_exercises(dispatcher, handed_in, [found], options.DEFAULT_SEED)
+        (result,) = attempt.grade_exercises(dispatcher, handed_in, [found], DEFAULT_SEED)
     if result.outcome is Outcome.INTERNAL_ERROR:
         raise InternalError(result.message or f"{exercise} could not be graded. Please try again.")
     if result.outcome is not Outcome.PASSED:
-        click.echo(_closed(found, result))
+        click.echo(_not_yet_text(found, result))
         return 1
-    click.echo(_told(found))
+    click.echo(_solution_text(found))
     return 0
 
 
 def choose_one(course: Course, wanted: str) -> Exercise:
-    """Return the exercise of this id; raise UsageError for an id nobody knows."""
+    """Return the exercise of this id; raise UsageError for an unknown id."""
     found = course.exercise(wanted)
     if found is None:
         known = [exercise.id for exercise in course.exercises]
@@ -98,50 +101,50 @@ def choose_one(course: Course, wanted: str) -> Exercise:
     return found
 
 
-def _closed(exercise: Exercise, result: ExerciseResult) -> str:
+def _not_yet_text(exercise: Exercise, result: ExerciseResult) -> str:
     passed = sum(check.outcome is Outcome.PASSED for check in result.checks)
     state = f"{passed} of {len(result.checks)} checks pass" if result.checks else "no check could run"
     return click.wrap_text(
-        f"Our solution of {exercise.id} opens when yours has full marks; now {state}. "
-        f"`grade {exercise.id}` says what is missing, and `grade hint {exercise.id}` gives a nudge.",
+        f"The solution of {exercise.id} opens when yours has full marks; now {state}. "
+        f"`grade {exercise.id}` shows what is missing, and `grade hint {exercise.id}` opens a hint.",
         width=prose_width(),
     )
 
 
-def _kept_closed(exercise: Exercise, hidden: Hidden) -> str:
+def _hidden_checks_text(exercise: Exercise, hidden: Hidden) -> str:
     return click.wrap_text(
-        f"Our solution of {exercise.id} stays closed for now. {hidden_sentence(hidden)} "
-        f"`grade hint {exercise.id}` gives a nudge.",
+        f"The solution of {exercise.id} stays closed for now. {hidden_sentence(hidden)} "
+        f"`grade hint {exercise.id}` opens a hint.",
         width=prose_width(),
     )
 
 
-def _told(exercise: Exercise) -> str:
-    """Return the reference: the explanation it begins with as prose, and its code."""
+def _solution_text(exercise: Exercise) -> str:
+    """Return the reference: its module docstring as prose, then its code."""
     source = (exercise.folder / "reference.py").read_text(encoding="utf-8")
     tree = ast.parse(source)
     explanation = ast.get_docstring(tree) or ""
     first = tree.body[0]
     lines = source.splitlines()
     code = "\n".join(lines[first.end_lineno :] if explanation else lines).strip("\n")
-    prose = "\n\n".join(map(_wrapped, explanation.split("\n\n")))
-    return f"{exercise.title}\n\n{prose}\n\n{_painted(code)}\n"
+    prose = "\n\n".join(map(_filled, explanation.split("\n\n")))
+    return f"{exercise.title}\n\n{prose}\n\n{_highlighted(code)}\n"
 
 
-def _wrapped(paragraph: str) -> str:
-    """Return a paragraph in lines of our width; the points of a list begin on lines of their own."""
-    points = re.split(r"\n(?=- )", paragraph)
+def _filled(paragraph: str) -> str:
+    """Return a paragraph wrapped to the width of prose; each item of a list begins on its own line."""
+    items = re.split(r"\n(?=- )", paragraph)
     return "\n".join(
-        textwrap.fill(" ".join(point.split()), prose_width(), subsequent_indent="  " * point.startswith("- "))
-        for point in points
+        textwrap.fill(" ".join(item.split()), prose_width(), subsequent_indent="  " * item.startswith("- "))
+        for item in items
     )
 
 
-def _painted(code: str) -> str:
-    """Return code in colour where colour is wanted."""
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+def _highlighted(code: str) -> str:
+    """Return code with colors, where the terminal allows them."""
+    if not allows_color():
         return code
-    from pygments import highlight  # noqa: PLC0415 - only here
+    from pygments import highlight  # noqa: PLC0415 - slow to import, and only needed here
     from pygments.formatters import TerminalFormatter  # noqa: PLC0415
     from pygments.lexers import PythonLexer  # noqa: PLC0415
 

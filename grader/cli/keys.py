@@ -1,6 +1,6 @@
-"""Reads keys one by one, as they are pressed, and leaves the terminal as it was.
+"""Reads single key presses, and restores the terminal afterwards.
 
-What only one kind of system has is imported where it is known which this is.
+Modules that exist on one operating system only are imported inside the functions for that system.
 """
 
 import contextlib
@@ -15,22 +15,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from types import FrameType
 
-END = "\x04"  # Ctrl-D; and what is told when the terminal is gone
-INTERRUPT = "\x03"  # Ctrl-C where it arrives as a key: on Windows
-_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)  # an arrow, F1, Alt and a key, Escape
-_PAUSE_S = 0.05
+END = "\x04"  # Ctrl-D; also reported when the terminal is closed
+INTERRUPT = "\x03"  # Ctrl-C on Windows, where it arrives as a key
+_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)  # arrows, F1, Alt with a key, Escape
+_POLL_INTERVAL_S = 0.05
 
-Tell = Callable[[str], None]
+OnKey = Callable[[str], None]
 Handler = Callable[[int, FrameType | None], object]
 
 
-def pressed(tell: Tell) -> AbstractContextManager[None]:
-    """Within this, `tell` is called with each key, from another thread; arrows and the like are left out."""
-    return _windows(tell) if os.name == "nt" else _posix(tell)
+def pressed(on_key: OnKey) -> AbstractContextManager[None]:
+    """Return a context in which `on_key` is called with each key, from another thread; not with arrows or Escape."""
+    return _windows(on_key) if os.name == "nt" else _posix(on_key)
 
 
 class _Terminal:
-    """The terminal we read from: ours while we read keys, the shell's before, after, and while we are stopped."""
+    """The mode of the terminal: set while keys are read, restored afterwards and while the process is stopped."""
 
     def __init__(self, descriptor: int) -> None:
         import termios  # noqa: PLC0415
@@ -39,18 +39,18 @@ class _Terminal:
         self._before = termios.tcgetattr(descriptor)
 
     def take(self, *_: object) -> None:
-        """Have keys come at once and unseen; Ctrl-C and Ctrl-Z still are signals."""
-        ours = self._system.tcgetattr(self._descriptor)
-        ours[3] &= ~(self._system.ECHO | self._system.ICANON)
-        self._system.tcsetattr(self._descriptor, self._system.TCSADRAIN, ours)
+        """Turn off echo and line buffering; Ctrl-C and Ctrl-Z still send signals."""
+        mode = self._system.tcgetattr(self._descriptor)
+        mode[3] &= ~(self._system.ECHO | self._system.ICANON)
+        self._system.tcsetattr(self._descriptor, self._system.TCSADRAIN, mode)
 
     def give_back(self) -> None:
-        """Set everything as it was; a terminal that is gone needs nothing."""
+        """Restore the mode from before; a terminal that is closed is ignored."""
         with contextlib.suppress(self._system.error):
             self._system.tcsetattr(self._descriptor, self._system.TCSADRAIN, self._before)
 
     def pause(self, _number: int, _frame: FrameType | None) -> None:
-        """Stop, as Ctrl-Z asks for, and take the terminal again when we go on."""
+        """Stop the process on Ctrl-Z, with the terminal restored; set its mode again when the process continues."""
         self.give_back()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
@@ -59,16 +59,16 @@ class _Terminal:
 
 
 @contextlib.contextmanager
-def _posix(tell: Tell) -> Iterator[None]:
+def _posix(on_key: OnKey) -> Iterator[None]:
     terminal = _Terminal(sys.stdin.fileno())
-    woken, wake = os.pipe()
-    thread = threading.Thread(target=_listen, args=[sys.stdin.fileno(), woken, tell], daemon=True)
-    with _handling(
+    wake_read, wake_write = os.pipe()
+    thread = threading.Thread(target=_read_keys, args=[sys.stdin.fileno(), wake_read, on_key], daemon=True)
+    with _signal_handlers(
         {
             signal.SIGTSTP: terminal.pause,
             signal.SIGCONT: terminal.take,
-            signal.SIGTERM: _leave,
-            signal.SIGHUP: _leave,
+            signal.SIGTERM: _exit_on_signal,
+            signal.SIGHUP: _exit_on_signal,
         }
     ):
         try:
@@ -77,56 +77,58 @@ def _posix(tell: Tell) -> Iterator[None]:
             yield
         finally:
             terminal.give_back()
-            os.write(wake, b"\0")  # or the thread would eat the next key, which is the shell's
+            os.write(
+                wake_write, b"\0"
+            )  # otherwise the thread would read the next key, which is for the shell
             if thread.ident is not None:
                 thread.join()
-            os.close(woken)
-            os.close(wake)
+            os.close(wake_read)
+            os.close(wake_write)
 
 
 @contextlib.contextmanager
-def _handling(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
-    """Have signals handled like this, and as before afterwards."""
-    replaced = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+def _signal_handlers(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
+    """Install signal handlers within this context, and restore the previous ones."""
+    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        for number, handler in replaced.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
-def _listen(terminal: int, woken: int, tell: Tell) -> None:
-    """Tell of every key until something comes through `woken`."""
-    while woken not in select.select([terminal, woken], [], [])[0]:
+def _read_keys(terminal: int, wake_read: int, on_key: OnKey) -> None:
+    """Call `on_key` with every key until there is data in the pipe `wake_read`."""
+    while wake_read not in select.select([terminal, wake_read], [], [])[0]:
         try:
             data = os.read(terminal, 1024)
         except OSError:
-            data = b""  # the terminal is gone
+            data = b""  # the terminal is closed
         for key in _SEQUENCE.sub("", data.decode("utf-8", "ignore")):
-            tell(key)
+            on_key(key)
         if not data:
-            tell(END)
+            on_key(END)
             return
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
-    """End as the signal would have, but by way of every `finally`."""
+def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
+    """Exit with the signal's exit code; unlike the default action, this runs every `finally`."""
     raise SystemExit(128 + number)
 
 
 @contextlib.contextmanager
-def _windows(tell: Tell) -> Iterator[None]:
+def _windows(on_key: OnKey) -> Iterator[None]:
     console = importlib.import_module("msvcrt")
     stop = threading.Event()
 
     def listen() -> None:
-        while not stop.wait(_PAUSE_S):
+        while not stop.wait(_POLL_INTERVAL_S):
             while console.kbhit():
                 key = console.getwch()
                 if key in ("\x00", "\xe0"):
                     console.getwch()  # the second half of an arrow, or of F1
                 else:
-                    tell(key)
+                    on_key(key)
 
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""`grade list`: what a course has, and in a workspace how far it is done and what comes next."""
+"""`grade list`: the exercises and quizzes of a course; in a workspace also the progress and the next step."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -6,8 +6,7 @@ from pathlib import Path
 import click
 
 from grader import quiz
-from grader.cli import options
-from grader.cli.run import colour, has_unicode, width
+from grader.cli import options, terminal
 from grader.core.model import Exercise
 from grader.course import catalog
 from grader.quiz import Bank
@@ -15,17 +14,17 @@ from grader.report import Style, hidden_sentence, sum_hidden
 from grader.report.text_layout import amount, columns, cut, number
 from grader.workspace.progress import Answered, Standing, State, WorkspaceProgress
 
-_LEAST_TITLE = 10  # columns: less of a title says nothing
+_MIN_TITLE_COLUMNS = 10  # a shorter part of a title is useless
 
 
 @click.command("list", short_help="List exercises and quizzes, what is done, and what is next.")
-@options.submission("The workspace to tell the progress of; this folder unless given.")
+@options.submission("The workspace; this folder unless given.")
 @options.course
 def list_command(submission: Path) -> int:
     """List the exercises and quizzes of the course, in the order of the notes.
 
-    In a workspace it says how far each is, and what comes next: what exercises earned when they were graded there last,
-    and how much of each quiz is answered. It grades nothing.
+    In a workspace it also shows your progress and the next step: the points of each exercise when it was last graded,
+    and how much of each quiz you answered. It grades nothing.
 
     \b
     grade list
@@ -39,12 +38,14 @@ def list_command(submission: Path) -> int:
     if not progress.is_stored():
         _list_course(course.exercises, banks)
         return 0
-    style = Style(color=colour(None), width=width(), unicode=has_unicode())
+    style = terminal.style()
     exercises, quizzes = progress.exercises(course.exercises), progress.quizzes(banks)
-    rows = [(exercise.id, exercise.title, _told(exercises[exercise.id])) for exercise in course.exercises]
+    rows = [
+        (exercise.id, exercise.title, _standing_text(exercises[exercise.id])) for exercise in course.exercises
+    ]
     click.echo("\n".join(["Exercises\n", *_rows(rows, style)]))
     if banks:
-        rows = [(bank.id, bank.title, _answered(quizzes[bank.id])) for bank in banks]
+        rows = [(bank.id, bank.title, _answered_text(quizzes[bank.id])) for bank in banks]
         click.echo("\n".join(["\nQuizzes\n", *_rows(rows, style)]))
     hidden = sum_hidden(standing.hidden for standing in exercises.values())
     if hidden is not None:
@@ -61,20 +62,20 @@ def _list_course(exercises: Sequence[Exercise], banks: Sequence[Bank]) -> None:
     ]
     for heading, rows in parts:
         if rows:
-            room = max(len(name) for name, *_ in rows)
+            name_width = max(len(name) for name, *_ in rows)
             click.echo(f"{heading}\n")
             for name, points, section, title in rows:
-                click.echo(f"  {name:<{room}}  {points:>4g} points  section {section:<4}  {title}")
+                click.echo(f"  {name:<{name_width}}  {points:>4g} points  section {section:<4}  {title}")
             click.echo()
     click.echo("Start with `grade init DIR`; then `grade`, `grade hint EXERCISE`, `grade quiz QUIZ`.")
 
 
-def _told(standing: Standing) -> str:
+def _standing_text(standing: Standing) -> str:
     points = f"{amount(standing.points, standing.max_points)} points"
     match standing.state:
         case State.GRADED if standing.hidden is not None:
-            secret = number(standing.hidden.max_points)
-            return f"{points}, {secret} hidden" if standing.max_points else f"graded, {secret} points hidden"
+            hidden = number(standing.hidden.max_points)
+            return f"{points}, {hidden} hidden" if standing.max_points else f"graded, {hidden} points hidden"
         case State.GRADED:
             return f"done, {points}" if standing.is_done else points
         case State.CHANGED:
@@ -83,27 +84,28 @@ def _told(standing: Standing) -> str:
             return str(state)
 
 
-def _answered(found: Answered | None) -> str:
+def _answered_text(found: Answered | None) -> str:
     if found is None:
         return "cannot be read: `grade`"
     return f"{found.count} of {found.of} answered" if found.count else "not begun"
 
 
 def _rows(rows: Sequence[tuple[str, str, str]], style: Style) -> Iterator[str]:
-    """Yield a line for each part: name, title as far as there is room, and at the right edge where it stands."""
-    name_room = max(columns(name) for name, _, _ in rows)
-    state_room = max(columns(state) for _, _, state in rows)
-    room = style.width - name_room - state_room - 6
+    """Yield a line for each row: name, as much of the title as fits, and the state at the right edge."""
+    name_width = max(columns(name) for name, _, _ in rows)
+    state_width = max(columns(state) for _, _, state in rows)
+    title_width = style.width - name_width - state_width - 6
+    has_titles = title_width > _MIN_TITLE_COLUMNS
     for name, title, state in rows:
-        shown = cut(style.clean_line(title), room, style) if room > _LEAST_TITLE else ""
-        gap = " " * (room - columns(shown) + 2 if room > _LEAST_TITLE else 0)
-        yield f"  {name}{' ' * (name_room - columns(name))}  {shown}{gap}{state.rjust(state_room)}"
+        shown = cut(style.clean_line(title), title_width, style) if has_titles else ""
+        gap = " " * (title_width - columns(shown) + 2 if has_titles else 0)
+        yield f"  {name}{' ' * (name_width - columns(name))}  {shown}{gap}{state.rjust(state_width)}"
 
 
 def _next(
     exercises: Sequence[Exercise], standings: Mapping[str, Standing], quizzes: Mapping[str, Answered | None]
 ) -> str:
-    """Say what to do: go on with what is begun, then with the first that is not."""
+    """Return the next step: an exercise that is begun, else the first that is not, else a quiz."""
     left = [exercise for exercise in exercises if not standings[exercise.id].is_done]
     begun = [exercise for exercise in left if standings[exercise.id].state is not State.NOT_BEGUN]
     unanswered = [name for name, found in quizzes.items() if found is None or found.count < found.of]
@@ -114,5 +116,5 @@ def _next(
     if unanswered:
         return f"Next: `grade quiz {unanswered[0]}`."
     if any(standing.hidden is not None for standing in standings.values()):
-        return "Everything you can see is done. `grade` tells what it earns."
-    return "Everything is done. `grade` tells what it earns."
+        return "Everything you can see is done. `grade` shows your points."
+    return "Everything is done. `grade` shows your points."

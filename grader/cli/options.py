@@ -1,4 +1,4 @@
-"""Options that several commands take, each defined once."""
+"""Options that several commands share."""
 
 import functools
 import os
@@ -14,10 +14,9 @@ from grader.classroom.late_policy import Keep, Policy
 from grader.cli.commands import COMMANDS
 from grader.core.errors import GraderError, UsageError
 from grader.core.model import Reveal
-from grader.grading import messages
+from grader.grading.messages import DEFAULT_SEED
 
-DEFAULT_SEED = messages.DEFAULT_SEED
-WITHOUT_COMMAND = "grader.without_command"  # in a context: `grade` stood alone, or before an exercise
+WITHOUT_COMMAND = "grader.without_command"  # a key of click's context: no sub-command was given
 REQUIRED_LEVEL = 2  # at level 1 a submission can read the answers, at level 0 it has the instructor's rights
 
 Command = Callable[..., Any]
@@ -29,13 +28,13 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _use_course(ctx: click.Context, _param: click.Parameter, folder: Path | None) -> None:
-    """Let everything below this command find the course here, processes that it starts included."""
+    """Set the environment variable of the course, for this command and the processes that it starts."""
     if folder is None:
         return
     from grader.course.catalog import COURSE_VARIABLE  # noqa: PLC0415 - `grade --help` reads no course
 
     if not (folder / "solutions").is_dir():
-        raise click.BadParameter(f"{folder} holds no solutions/, and so is no course.")
+        raise click.BadParameter(f"{folder} is not a course: it holds no solutions/.")
     before = os.environ.get(COURSE_VARIABLE)
     os.environ[COURSE_VARIABLE] = str(folder.resolve())
 
@@ -55,26 +54,26 @@ course = click.option(
     expose_value=False,
     is_eager=True,
     callback=_use_course,
-    help="The folder of the course; that of CONVGRADER_COURSE, or the one installed, unless given.",
+    help="The folder of the course; CONVGRADER_COURSE, or the installed course, unless given.",
 )
 
-# --- exercises and quizzes, which the shell completes
+# --- exercises and quizzes, with shell completion
 
 
 def _names(pattern: str, incomplete: str, given: Collection[str] = ()) -> list[str]:
-    """Return the stems of files of the course that begin like this; nothing where there is no course."""
+    """Return the names of exercises or quizzes that begin with `incomplete`; none where there is no course."""
     from grader.course.catalog import find_root  # noqa: PLC0415 - `grade --help` reads no course
 
     try:
         found = sorted(find_root().glob(pattern))
     except GraderError:
-        return []  # a shell that completes has nobody to tell
+        return []  # completion cannot show an error
     names = [path.parent.name if path.stem == "exercise" else path.stem for path in found]
     return [name for name in names if name.startswith(incomplete) and name not in given]
 
 
 def _exercise_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """Return exercises, and where `grade` has no word yet, its sub-commands."""
+    """Return exercises, and for the first argument of `grade` also its sub-commands."""
     given = ctx.params.get("exercises") or ()
     found = _names("solutions/*/exercise.yaml", incomplete, given)
     if ctx.meta.get(WITHOUT_COMMAND) and not given:
@@ -83,7 +82,7 @@ def _exercise_names(ctx: click.Context, _param: click.Parameter, incomplete: str
 
 
 def _check_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the checks of the exercise before; read, and not imported."""
+    """Return the checks of the exercise that was given, from the text of its suite."""
     from grader.course.catalog import find_root  # noqa: PLC0415 - `grade --help` reads no course
 
     name = ctx.params.get("exercise")
@@ -91,7 +90,7 @@ def _check_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -
         suite = find_root() / "solutions" / f"{name}" / f"test_{name}.py"
         found = re.findall(r"^def test_(\w+)\(", suite.read_text(encoding="utf-8"), re.MULTILINE)
     except (GraderError, OSError, ValueError):
-        return []  # a shell that completes has nobody to tell
+        return []  # completion cannot show an error
     return [check for check in found if check.startswith(incomplete)]
 
 
@@ -111,7 +110,7 @@ section = click.argument("section", shell_complete=_quiz_names)
 def require_isolation(
     default: int = REQUIRED_LEVEL, text: str = "Refuse to grade below this isolation level."
 ) -> Decorator:
-    """Add --require-isolation N. Who grades strangers' work keeps the default."""
+    """Add --require-isolation N. Commands that grade other people's work keep the default."""
     return click.option(
         "--require-isolation",
         type=click.IntRange(0, 3),
@@ -128,7 +127,7 @@ def seed(text: str = "Seed of the inputs.") -> Decorator:
 
 
 def draw_seed(text: str, default: int | None = None) -> Decorator:
-    """Add --seed N, the seed that the numbers of quizzes are drawn from: any, unless there is a default."""
+    """Add --seed N, the seed for the numbers of quizzes: random, unless there is a default."""
     return click.option(
         "--seed",
         type=click.IntRange(min=0),
@@ -143,7 +142,7 @@ jobs = click.option(
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Grade so many exercises side by side; one for each core unless given.",
+    help="How many exercises are graded side by side; one per core unless given.",
 )
 
 executor = click.option(
@@ -164,7 +163,7 @@ reveal = click.option(
     "--reveal",
     type=click.Choice([str(reveal) for reveal in Reveal]),
     callback=_reveal,
-    help="Show all of every check, only title and outcome, or nothing; what the course says unless given.",
+    help="How much of each check is shown: all, title and outcome, or nothing; as the course says unless given.",
 )
 
 
@@ -180,18 +179,18 @@ def fail_under(text: str) -> Decorator:
     )
 
 
-# --- what is read and written
+# --- input and output
 
 requirement = click.option(
     "--from",
     "requirement",
     metavar="SPEC",
-    help="With --ci: what pip installs the grader from, such as a URL; where this one came from unless given.",
+    help="With --ci: the requirement that pip installs, such as a URL; where this grader came from unless given.",
 )
 
 
 def submission(text: str, metavar: str = "DIR", *, file_okay: bool = True) -> Decorator:
-    """Add --submission; this folder unless given."""
+    """Add --submission PATH, which defaults to the current folder."""
     return click.option(
         "--submission",
         type=click.Path(path_type=Path, file_okay=file_okay),
@@ -213,7 +212,7 @@ def output(text: str, metavar: str = "FILE", *, required: bool = False) -> Decor
 
 
 def existing_file(name: str, metavar: str) -> Decorator:
-    """Add an argument that names a file that is there: a gradebook, a report."""
+    """Add an argument that names an existing file, such as a gradebook or a report."""
     return click.argument(name, type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar=metavar)
 
 
@@ -222,20 +221,20 @@ gradebook = existing_file("gradebook", "FILE.db")
 # --- from attempts to marks
 
 
-def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
-    """Read a time by ISO 8601; without an offset, in the time zone of this machine."""
+def _time(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
+    """Parse an ISO 8601 time; without an offset it is in the time zone of this machine."""
     try:
         return datetime.fromisoformat(value).astimezone() if value is not None else None
     except (ValueError, OverflowError):
-        message = f"{value!r} is no time. Write 2026-03-01T23:59 or 2026-03-01T23:59+01:00."
+        message = f"{value!r} is not a time. Write 2026-03-01T23:59 or 2026-03-01T23:59+01:00."
         raise click.BadParameter(message) from None
 
 
 def _duration(_ctx: click.Context, _param: click.Parameter, value: str) -> timedelta:
-    """Read a number and its unit: 90s, 15m, 2h, 1d."""
+    """Parse a number with its unit: 90s, 15m, 2h, 1d."""
     found = re.fullmatch(r"(\d{1,6})([smhd])", value, re.ASCII)
     if found is None:
-        raise click.BadParameter(f"{value!r} is no duration. Write 90s, 15m, 2h or 1d.")
+        raise click.BadParameter(f"{value!r} is not a duration. Write 90s, 15m, 2h or 1d.")
     return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
 
 
@@ -247,14 +246,14 @@ _POLICY = (
         show_default=True,
         help="Which attempt of a student counts.",
     ),
-    click.option("--due", callback=_moment, metavar="ISO", help="When the work was due."),
+    click.option("--due", callback=_time, metavar="ISO", help="The deadline, such as 2026-03-01T23:59."),
     click.option(
         "--grace",
         callback=_duration,
         default="0s",
         metavar="TIME",
         show_default=True,
-        help="How much later still is in time: 15m, 2h, 1d.",
+        help="How long after the deadline is still on time: 15m, 2h, 1d.",
     ),
     click.option(
         "--late-per-day",
@@ -262,7 +261,7 @@ _POLICY = (
         default=0.0,
         metavar="PERCENT",
         show_default=True,
-        help="What a late day begun costs of what was earned.",
+        help="Penalty for each late day begun, as a percentage of the points earned.",
     ),
     click.option(
         "--late-cap",
@@ -276,7 +275,7 @@ _POLICY = (
 
 
 def late_policy(command: Command) -> Command:
-    """Add --keep, --due, --grace, --late-per-day and --late-cap; the command gets them as one `policy`."""
+    """Add --keep, --due, --grace, --late-per-day and --late-cap, which the command receives as one `policy`."""
 
     @functools.wraps(command)
     def with_policy(
@@ -289,7 +288,7 @@ def late_policy(command: Command) -> Command:
         **others: Any,
     ) -> Any:
         if late_per_day and due is None:
-            raise UsageError("--late-per-day needs --due: nothing is late where nothing is due.")
+            raise UsageError("--late-per-day needs --due, the deadline.")
         policy = Policy(
             keep=Keep(keep), due=due, grace=grace, per_day_percent=late_per_day, cap_percent=late_cap
         )
@@ -299,7 +298,7 @@ def late_policy(command: Command) -> Command:
 
 
 def together(*options: Decorator) -> Decorator:
-    """Return one decorator for several; `--help` lists them in this order."""
+    """Combine decorators into one; `--help` lists the options in this order."""
 
     def add(command: Command) -> Command:
         for option in reversed(options):

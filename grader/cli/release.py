@@ -1,4 +1,4 @@
-"""`grade release`: what students receive, checked for what they must not."""
+"""`grade release`: writes the files that students receive, after a search for solutions, keys and feedback."""
 
 from pathlib import Path
 
@@ -12,16 +12,16 @@ from grader.export import ci, origin
 from grader.workspace import scaffold
 
 
-@click.command("release", short_help="Write what students receive (for instructors).")
+@click.command("release", short_help="Write the files for students (for instructors).")
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
-@options.draw_seed("Seed that the numbers of the answer sheets are drawn from.", default=0)
+@options.draw_seed("Seed for the numbers in the answer sheets.", default=0)
 @click.option(
     "--ci",
     "service",
     type=click.Choice([*ci.SERVICES, "none"]),
     default="github",
     show_default=True,
-    help="What grades their pushes.",
+    help="The CI service whose workflow is added.",
 )
 @options.requirement
 @options.fail_under("With --ci: fail below this score.")
@@ -29,15 +29,15 @@ from grader.workspace import scaffold
 def release_command(out: Path, seed: int, service: str, requirement: str | None, fail_under: float) -> int:
     """Write stubs, quizzes without keys, hints, answer sheets and a workflow to OUT, a new folder or a .zip.
 
-    What is written is searched for statements of the solutions and for the feedback of quizzes; with any of
-    that in it nothing is written, and the exit code is 4. The same course gives the same bytes.
+    First the files are searched for statements of the solutions and for feedback of the quizzes. If there is any,
+    nothing is written and the exit code is 4. The same course gives the same bytes.
 
     \b
     grade release week4.zip
     grade release week4 --ci gitlab --from "convgrader==1.0"
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     if out.exists() and (out.is_file() or any(out.iterdir())):
-        raise UsageError(f"{out} is there already. Name a new folder or .zip, or move it away first.")
+        raise UsageError(f"{out} already exists. Name a new folder or .zip, or move this one first.")
     course = catalog.load(catalog.find_root())
     released = authoring.release.files(course, seed)
     if service != "none":
@@ -49,7 +49,7 @@ def release_command(out: Path, seed: int, service: str, requirement: str | None,
     if problems:
         raise DocumentError(problems)
     _write(released, out)
-    click.echo(f"{out}: {len(released)} files, searched for solutions, keys and feedback: none found.")
+    click.echo(f"{out}: {len(released)} files written. They contain no solutions, keys or feedback.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`grade replay [EXERCISE] [CHECK]`: a failing case as a file of its own, run in a Python of the student's."""
+"""`grade replay [EXERCISE] [CHECK]`: writes a failing case as a Python file, and runs it with the student's Python."""
 
 import contextlib
 import os
@@ -23,13 +23,15 @@ from grader.grading import attempt
 from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Graded
 from grader.report import first_to_fix, shown_exercise
+from grader.report.redaction import WITHHELD
 from grader.submission import Folder, Submission, is_notebook
 from grader.workspace import replay_files
 
-_LOADS_NOT = (Outcome.RAISED, Outcome.CRASHED, Outcome.TIME_LIMIT)
+_MAX_RATIONALE_CHARS = 600
+_IMPORT_FAILURES = (Outcome.RAISED, Outcome.CRASHED, Outcome.TIME_LIMIT)
 
 
-@click.command("replay", short_help="Run a failing case by itself, in a debugger if you like.")
+@click.command("replay", short_help="Run a failing case on its own, in a debugger if you like.")
 @options.one_exercise
 @options.check
 @click.option("--pdb", "debug", is_flag=True, help="Stop in your function, in Python's debugger.")
@@ -40,14 +42,14 @@ _LOADS_NOT = (Outcome.RAISED, Outcome.CRASHED, Outcome.TIME_LIMIT)
 def replay_command(
     exercise: str | None, check: str | None, submission: Path, seed: int, *, debug: bool, no_run: bool
 ) -> int:
-    """Grade EXERCISE, write a case that fails as a small Python file in replays/, and run that file.
+    """Grade EXERCISE, write a failing case as a small Python file in replays/, and run that file.
 
-    It is the smallest input that fails, of CHECK or of the first check to mend. The file needs no grader: it imports
-    your module, makes the call, and prints what came beside what was expected. A file that you have changed is never
-    written over. Exits with 0 where nothing fails any more, with 1 where the case fails.
+    The case is the smallest input that fails, of CHECK or of the first check to fix. The file does not need the grader:
+    it imports your module, makes the call, and prints your result beside the expected one. A file that you have changed
+    is never overwritten. Exits with 0 if nothing fails any more, with 1 if the case fails.
 
     \b
-    grade replay pooling                  the first check to mend
+    grade replay pooling                  the first check to fix
     grade replay pooling padding --pdb    stop in your function, in the debugger
     grade replay pooling --no-run         only write the file
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
@@ -55,23 +57,23 @@ def replay_command(
         course = catalog.load(catalog.find_root())
         chosen = [choose_one(course, exercise)] if exercise is not None else list(course.exercises)
         if not submission.is_dir():
-            raise UsageError(f"{submission} is no folder. Name your workspace: --submission DIR.")
+            raise UsageError(f"{submission} is not a folder. Name your workspace: --submission DIR.")
         handed_in = Submission(Folder(submission))
         found, graded, planned = _grade(dispatcher, handed_in, chosen, seed)
-    case = _case(found, graded, planned, check)
-    if isinstance(case, _Nothing):
+    case = _choose_case(found, graded, planned, check)
+    if isinstance(case, _NoCase):
         click.echo(case.text)
         return case.code
     path, kept = replay_files.write(case, submission)
     if kept is not None:
-        click.echo(f"{kept} has changes of yours, and stays. The case is in {path}.")
+        click.echo(f"{kept} has your changes and was not overwritten. The case is in {path}.")
     else:
         click.echo(f"{path} written.")
     return 0 if no_run else _run(case, path, planned, submission, debug=debug)
 
 
-class _Nothing:
-    """There is no case to write: what to say instead, and the exit code."""
+class _NoCase:
+    """There is no case to write: the message for the student, and the exit code."""
 
     def __init__(self, text: str, code: int) -> None:
         self.text, self.code = text, code
@@ -80,7 +82,7 @@ class _Nothing:
 def _grade(
     dispatcher: Dispatcher, handed_in: Submission, chosen: Sequence[Exercise], seed: int
 ) -> tuple[ExerciseResult, dict[str, Snippet], attempt.Plan]:
-    """Grade exercises with their cases; return the one to work on, as `grade` names it next."""
+    """Grade exercises; return the one that `grade` would name next, its cases by check, and the plan."""
     planned = attempt.plan(handed_in, chosen, seed)
     endings = dict(
         zip(planned.jobs, dispatcher.grade([job.with_replay() for job in planned.jobs.values()]), strict=True)
@@ -94,42 +96,42 @@ def _grade(
     found = max(unfinished or results, key=lambda result: result.points > 0)
     ending = endings.get(found.id)
     written = ending.snippets if isinstance(ending, Graded) else {}
-    kept_back = Snippet(reason="the check keeps its details to itself")
+    hidden = Snippet(reason=WITHHELD[0].lower() + WITHHELD[1:].rstrip("."))
     of = seen[found.id].of
-    snippets = {check: one if of(check) is Reveal.ALL else kept_back for check, one in written.items()}
+    snippets = {check: one if of(check) is Reveal.ALL else hidden for check, one in written.items()}
     return found, snippets, planned
 
 
-def _case(
+def _choose_case(
     result: ExerciseResult, snippets: dict[str, Snippet], planned: attempt.Plan, wanted: str | None
-) -> replay_files.Case | _Nothing:
-    """Choose the case to replay, or tell why there is none, and what to do instead."""
+) -> replay_files.Case | _NoCase:
+    """Return the case to replay, or why there is none and what to do instead."""
     if result.outcome is Outcome.INTERNAL_ERROR:
         raise InternalError(result.message or f"{result.id} could not be graded. Please try again.")
     job = planned.jobs.get(result.id)
     if job is not None and is_notebook(job.root):
         raise UsageError(
-            f"{result.id} is a cell of {job.root[:-1]}, and a case is written for a file. In the notebook, make the "
-            "call in another cell, then run %debug."
+            f"{result.id} is a cell of {job.root[:-1]}, and only files can be replayed. In the notebook, make the call "
+            "in another cell, then run %debug."
         )
     if result.id in planned.refused or not result.checks:
-        return _of_module(result, planned)
+        return _import_case(result, planned)
     failed = [check for check in result.checks if check.outcome is not Outcome.PASSED]
     check = _named(result, wanted) if wanted is not None else first_to_fix(failed)
     if check is None or check.outcome is Outcome.PASSED:
         every = f"All checks of {result.id} pass"
         if result.hidden is not None:
             every = f"No check of {result.id} that you can see fails"
-        what = f"“{check.title}” passes" if check is not None else every
-        return _Nothing(f"{what}: there is nothing to replay.", 0)
+        which = f"“{check.title}” passes" if check is not None else every
+        return _NoCase(f"{which}: there is nothing to replay.", 0)
     if check.outcome is Outcome.SKIPPED:
-        return _Nothing(f"{check.id} did not run. {check.rationale}", 1)
+        return _NoCase(f"{check.id} did not run. {check.rationale}", 1)
     if check.outcome is Outcome.NOT_ATTEMPTED:
-        told = f"{check.id}: {one_line(check.rationale)} Open exercises/{result.id}.py, and write it."
-        return _Nothing(told, 1)
-    snippet = snippets.get(check.id) or Snippet(reason="nothing was kept of it")
+        text = f"{check.id}: {one_line(check.rationale)} Open exercises/{result.id}.py, and write it."
+        return _NoCase(text, 1)
+    snippet = snippets.get(check.id) or Snippet(reason="its calls were not recorded")
     if snippet.reason:
-        return _Nothing(_no_case(result, check, snippet.reason, failed, snippets), 1)
+        return _NoCase(_not_replayable(result, check, snippet.reason, failed, snippets), 1)
     return replay_files.Case(
         exercise=result.id,
         root=planned.jobs[result.id].root,
@@ -139,10 +141,10 @@ def _case(
     )
 
 
-def _of_module(result: ExerciseResult, planned: attempt.Plan) -> replay_files.Case | _Nothing:
-    """Replay the import of a module that does not load."""
-    if result.id in planned.refused or result.outcome not in _LOADS_NOT:
-        return _Nothing(result.message or f"Not attempted yet: open exercises/{result.id}.py.", 1)
+def _import_case(result: ExerciseResult, planned: attempt.Plan) -> replay_files.Case | _NoCase:
+    """Return the case that imports a module, where that fails."""
+    if result.id in planned.refused or result.outcome not in _IMPORT_FAILURES:
+        return _NoCase(result.message or f"Not attempted yet: open exercises/{result.id}.py.", 1)
     job = planned.jobs[result.id]
     return replay_files.Case(exercise=result.id, root=job.root, snippet=Snippet(), outcome=result.outcome)
 
@@ -156,7 +158,7 @@ def _named(result: ExerciseResult, wanted: str) -> CheckResult:
     return found
 
 
-def _no_case(
+def _not_replayable(
     result: ExerciseResult,
     check: CheckResult,
     reason: str,
@@ -167,56 +169,56 @@ def _no_case(
     instead = (
         f"Replay another: grade replay {result.id} {others[0]}"
         if others
-        else f"Put a call of your own below your code in exercises/{result.id}.py, and run that file."
+        else f"Add a call of your own below your code in exercises/{result.id}.py, and run that file."
     )
-    return f"{check.id}: {one_line(check.rationale, limit=600)}\nIt cannot be replayed: {reason}.\n{instead}"
+    rationale = one_line(check.rationale, limit=_MAX_RATIONALE_CHARS)
+    return f"{check.id}: {rationale}\nIt cannot be replayed: {reason}.\n{instead}"
 
 
 # --- running it
 
 
 def _run(case: replay_files.Case, path: Path, planned: attempt.Plan, workspace: Path, *, debug: bool) -> int:
-    """Run the file as the student would, with the terminal as it is; return the exit code."""
+    """Run the file in the workspace, with this terminal; return the exit code."""
     if case.outcome is Outcome.MEMORY_LIMIT and not debug:
-        click.echo("It is not run: while grading, this call took more memory than it may. Run it yourself:")
+        click.echo("It was not run, because this call exceeded the memory limit. To run it yourself:")
         click.echo(f"  {shlex.join(['python', str(path)])}")
         return 1
     file = os.path.relpath(path, workspace)
     words = [*_debugger(case, planned, workspace), file] if debug else [file]
     click.echo(f"$ {shlex.join(['python', *words])}")
     sys.stdout.flush()
-    with _ctrl_c_is_the_childs():
+    with _ignoring_interrupts():
         code = subprocess.call([sys.executable, *words], cwd=workspace)
     if code in (-signal.SIGINT, 130):
         raise KeyboardInterrupt
     if debug:
-        return 1  # how a debugger ended says nothing of the case, and it failed when it was graded
+        return 1  # the exit code of a debugger says nothing about the case, which failed when it was graded
     if code == 0:
-        return _told_of_end(case)
+        return _explain_success(case)
     if code < 0:
-        click.echo(f"Python was ended by {signal.Signals(-code).name}.", err=True)
+        click.echo(f"Python was killed by {signal.Signals(-code).name}.", err=True)
     return 1
 
 
-def _told_of_end(case: replay_files.Case) -> int:
+def _explain_success(case: replay_files.Case) -> int:
     if case.snippet.judges:
         click.echo(
-            "The case passes here, and failed when it was graded. What differs there: no files, no network, one "
-            "thread, and the calls that the check made before.",
+            "The case passes here but failed when it was graded. While grading there are no files, no network and "
+            "only one thread, and the check made other calls before this one.",
             err=True,
         )
         return 0
     assert case.check is not None
-    click.echo(
-        f"The check still fails, in what it does with this: {one_line(case.check.rationale, limit=600)}"
-    )
+    rationale = one_line(case.check.rationale, limit=_MAX_RATIONALE_CHARS)
+    click.echo(f"The check still fails, in what it computes from this: {rationale}")
     return 1
 
 
 def _debugger(case: replay_files.Case, planned: attempt.Plan, workspace: Path) -> list[str]:
-    """Return the words that start the debugger, and let it run up to the student's function.
+    """Return the arguments that start the debugger with a breakpoint at the first line of the student's function.
 
-    Where a call raises, it runs on: the debugger stops by itself at the line that raised.
+    A call that raises needs none: the debugger stops at the line that raised.
     """
     job = planned.jobs[case.exercise]
     line = replay_files.first_line(job.sources[f"{case.exercise}.py"], case.snippet.entry)
@@ -227,8 +229,8 @@ def _debugger(case: replay_files.Case, planned: attempt.Plan, workspace: Path) -
 
 
 @contextlib.contextmanager
-def _ctrl_c_is_the_childs() -> Iterator[None]:
-    """Let Ctrl-C reach the file that runs, or its debugger, and not end us before it."""
+def _ignoring_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C in this process: it is for the file that runs, or for its debugger."""
     before = signal.signal(
         signal.SIGINT, lambda *_: None
     )  # a handler, not SIG_IGN, which the child would inherit

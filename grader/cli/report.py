@@ -1,26 +1,26 @@
-"""`grade report FILE`: writes a JSON report in another format, without grading again."""
+"""`grade report FILE`: converts a JSON report to another format, without grading again."""
 
 from pathlib import Path
 
 import click
 
-from grader.cli import options
-from grader.cli.formats import FORMATS, Setting, add_step_summary, report_format
-from grader.cli.run import colour, has_unicode, width, write
+from grader.cli import options, terminal
+from grader.cli.formats import FORMATS, RenderOptions, add_step_summary, report_format
+from grader.cli.run import write
 from grader.core.errors import UsageError
-from grader.report import Style, from_json
+from grader.report import from_json
 
 
-@click.command("report", short_help="Write a JSON report in another format.")
+@click.command("report", short_help="Convert a JSON report to another format.")
 @options.existing_file("file", "REPORT.json")
 @report_format
 @options.output("Write it to FILE instead of the terminal.")
 @options.submission(
-    "Where the graded files lie, for the annotations of --format github; this folder unless given.",
+    "The folder of the graded files, for the annotations of --format github; this folder unless given.",
     file_okay=False,
 )
 def report_command(file: Path, form: str, output: Path | None, submission: Path) -> int:
-    """Write REPORT.json, which `grade --format json` made, in another format. Exits with 0 whatever the score.
+    """Convert REPORT.json, written by `grade --format json`, to another format. Exits with 0 whatever the score.
 
     \b
     grade --format json --output report.json
@@ -30,8 +30,8 @@ def report_command(file: Path, form: str, output: Path | None, submission: Path)
         report = from_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} cannot be read as a report: {error}") from None
-    style = Style(color=colour(output), width=width(), unicode=has_unicode())
-    write(FORMATS[form](report, Setting(style=style, submission=submission)), output)
+    style = terminal.style(output)
+    write(FORMATS[form](report, RenderOptions(style=style, submission=submission)), output)
     if form == "github":
         add_step_summary(report)
     return 0

@@ -1,17 +1,16 @@
 """`grade [EXERCISE]...`: grades a submission and renders the report."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from grader.cli import options
+from grader.cli import options, terminal
 from grader.cli.commands import COMMANDS
-from grader.cli.formats import FORMATS, Setting, add_step_summary, report_format
+from grader.cli.formats import FORMATS, RenderOptions, add_step_summary, report_format
 from grader.core import scoring
 from grader.core.atomic_write import write_whole
 from grader.core.errors import IsolationRefused, UsageError
@@ -25,7 +24,6 @@ from grader.grading.selection import refuse_empty
 from grader.report import (
     NONE_OPENED,
     Help,
-    Style,
     exercise_text,
     quizzes_text,
     shown,
@@ -59,64 +57,98 @@ def run_command(
     seed: int,
     reveal: Reveal | None,
 ) -> int:
-    """Grade all exercises and quizzes of a submission, or just the named exercises.
+    """Grade all exercises and quizzes of a submission, or only the exercises you name.
 
-    A course may keep details of checks, or whole checks, from its students; points, percent and exit code are then of
-    what is shown. With --reveal all, instructors read everything.
+    A course can hide details of checks, or whole checks, from its students. Points, percent and exit code then count
+    only what is shown. With --reveal all, instructors see everything.
 
     \b
     grade                                  everything in this folder
     grade relu pooling                     these two exercises
-    grade --submission ada --format json   another folder, for a machine to read
-    grade --submission ada --reveal all    and what ada herself may not see
+    grade --submission ada --format json   another folder, as JSON
+    grade --submission ada --reveal all    with what ada does not see
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     if output is not None and not output.absolute().parent.is_dir():
         raise UsageError(f"The report cannot be written to {output}: there is no folder {output.parent}.")
-    with Dispatcher(jobs) as dispatcher:  # first, so that torch is imported while we read the course
+    with Dispatcher(jobs) as dispatcher:  # first, so that torch is imported while the course is read
         course = catalog.load(catalog.find_root())
         chosen = choose(course, exercises)
         handed_in = open_submission(submission)
         if not exercises:
             refuse_empty(course, handed_in, submission)
-        style = Style(color=colour(output), width=width(), unicode=has_unicode())
         seen = {exercise.id: seen_of(exercise, reveal) for exercise in chosen}
-        own = submission == Path()  # one's own work, and not what somebody handed in
-        setting = Setting(style=style, submission=submission, seen=seen)
-        streams = form == "text" and output is None
-        if output is not None and not _is_stream(output):
-            # First of all: whatever ends this run, no older report can be taken for its result.
-            write(FORMATS[form](attempt.not_graded(chosen, seed), setting), output)
-        results: list[ExerciseResult] = []
+        rendering = RenderOptions(style=terminal.style(output), submission=submission, seen=seen)
+        destination = _Destination(form=form, output=output, rendering=rendering)
+        destination.write_not_graded(chosen, seed)
         refuse_below(require_isolation, dispatcher)
-        counter = _Counter(streams)
         planned = attempt.plan(handed_in, chosen, seed)
-        hints = helps(planned, opened_hints(submission, chosen) if own else {})
-        for result in attempt.carry_out(dispatcher, planned, chosen, counter.check_ended):
-            results.append(result)
-            if streams:
-                counter.clear()
-                part = shown_exercise(result, seen[result.id])
-                click.echo(exercise_text(part, style, hints.get(result.id, NONE_OPENED)))
+        is_own_work = submission == Path()
+        hints = hint_states(planned, opened_hints(submission, chosen) if is_own_work else {})
+        destination = replace(destination, rendering=replace(rendering, hints=hints))
+        results = _grade_exercises(dispatcher, planned, chosen, destination)
         quizzes = [] if exercises else list(attempt.Quizzes(course).grade(handed_in))
         report = attempt.report(dispatcher, results, quizzes, seed)
-    if own:
-        note(submission, planned, chosen, results)
-    told = shown(report, seen)
-    if streams:
-        click.echo(
-            "\n".join(filter(None, [quizzes_text(told.quizzes, style), summary_text(told, style, hints)]))
-        )
-    else:
-        write(FORMATS[form](report, replace(setting, hints=hints)), output)
-        if form == "github":
-            add_step_summary(told)
-        if output is not None:
-            click.echo(f"Report written to {output}.", err=True)
-    return exit_code(told, fail_under)
+    if is_own_work:
+        record_progress(submission, planned, chosen, results)
+    destination.write_report(report)
+    return exit_code(shown(report, seen), fail_under)
 
 
-def helps(planned: attempt.Plan, opened: Mapping[str, Help]) -> dict[str, Help]:
-    """Add to what hints are open which exercises are cells of a notebook."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Destination:
+    """Where the report goes, and in which format. As text on the terminal, each exercise is shown as it ends."""
+
+    form: str
+    output: Path | None
+    rendering: RenderOptions
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether exercises are shown one by one."""
+        return self.form == "text" and self.output is None
+
+    def write_not_graded(self, exercises: Sequence[Exercise], seed: int) -> None:
+        """Replace an old report by one that says "not graded", so that it cannot pass for the result of this run."""
+        if self.output is not None and not _is_stream(self.output):
+            write(FORMATS[self.form](attempt.not_graded(exercises, seed), self.rendering), self.output)
+
+    def show_exercise(self, result: ExerciseResult) -> None:
+        """Print an exercise as the student may see it."""
+        visible = shown_exercise(result, self.rendering.seen[result.id])
+        hints = self.rendering.hints.get(result.id, NONE_OPENED)
+        click.echo(exercise_text(visible, self.rendering.style, hints))
+
+    def write_report(self, report: Report) -> None:
+        """Write the whole report; where the exercises are on the terminal already, only what follows them."""
+        visible = shown(report, self.rendering.seen)
+        if self.is_live:
+            style, hints = self.rendering.style, self.rendering.hints
+            blocks = [quizzes_text(visible.quizzes, style), summary_text(visible, style, hints)]
+            click.echo("\n".join(filter(None, blocks)))
+            return
+        write(FORMATS[self.form](report, self.rendering), self.output)
+        if self.form == "github":
+            add_step_summary(visible)
+        if self.output is not None:
+            click.echo(f"Report written to {self.output}.", err=True)
+
+
+def _grade_exercises(
+    dispatcher: Dispatcher, planned: attempt.Plan, chosen: Sequence[Exercise], destination: _Destination
+) -> list[ExerciseResult]:
+    """Grade exercises side by side; show each as it ends, where the destination is the terminal."""
+    results = []
+    progress = _ProgressLine(destination.is_live)
+    for result in attempt.carry_out(dispatcher, planned, chosen, progress.check_ended):
+        results.append(result)
+        if destination.is_live:
+            progress.clear()
+            destination.show_exercise(result)
+    return results
+
+
+def hint_states(planned: attempt.Plan, opened: Mapping[str, Help]) -> dict[str, Help]:
+    """Return the open hints of each exercise, and which exercises are cells of a notebook."""
     cells = {
         name: replace(opened.get(name, NONE_OPENED), is_file=False)
         for name, job in planned.jobs.items()
@@ -126,7 +158,7 @@ def helps(planned: attempt.Plan, opened: Mapping[str, Help]) -> dict[str, Help]:
 
 
 def opened_hints(workspace: Path, exercises: Sequence[Exercise]) -> dict[str, Help]:
-    """Return which hints have been opened in a workspace; none where that cannot be read."""
+    """Return the hints that were opened in a workspace; none where its record cannot be read."""
     opened = OpenedHints(workspace)
     with contextlib.suppress(UsageError):
         return {
@@ -136,12 +168,12 @@ def opened_hints(workspace: Path, exercises: Sequence[Exercise]) -> dict[str, He
     return {}
 
 
-def note(
+def record_progress(
     workspace: Path, planned: attempt.Plan, chosen: Sequence[Exercise], results: Sequence[ExerciseResult]
 ) -> None:
-    """Remember in a workspace what exercises earned, for `grade list`; where that cannot be kept, it is not.
+    """Record in a workspace what exercises earned, for `grade list`; skip it where the file cannot be written.
 
-    What lies in a workspace is its student's to read, so nothing else is kept there than the course lets them see.
+    Students can read the files of their workspace, so only what the course shows them is recorded.
     """
     seen = {exercise.id: seen_of(exercise) for exercise in chosen}
     with contextlib.suppress(UsageError):
@@ -150,45 +182,48 @@ def note(
         )
 
 
-class _Counter:
-    """One line on a terminal's error stream that says how far grading is; nothing anywhere else."""
+class _ProgressLine:
+    """One line on standard error that counts the checks graded so far, if that is a terminal."""
 
-    def __init__(self, wanted: bool) -> None:
-        self._shown = wanted and sys.stderr.isatty()
+    def __init__(self, is_wanted: bool) -> None:
+        self._shown = is_wanted and sys.stderr.isatty()
         self._ended = 0
 
     def check_ended(self, exercise: str, _check: CheckResult) -> None:
-        """Count a check. Called from the threads that wait for grading processes."""
+        """Count a check. This runs in the threads that wait for grading processes."""
         self._ended += 1
         if self._shown:
             click.echo(f"\r{self._ended} checks, {exercise} …".ljust(40), err=True, nl=False)
 
     def clear(self) -> None:
-        """Take the line away before something else is printed."""
+        """Erase the line, before something else is printed."""
         if self._shown:
             click.echo("\r" + " " * 40 + "\r", err=True, nl=False)
 
 
 def choose(course: Course, ids: Sequence[str]) -> list[Exercise]:
-    """Return the exercises of these ids, or all; a misspelled id may stand for a command too."""
+    """Return the exercises of these ids, or all; raise UsageError for an unknown id.
+
+    An id of an exercise that cannot be read is known, and left out.
+    """
     return selection.choose(course, ids, COMMANDS)
 
 
 def refuse_below(required: int, dispatcher: Dispatcher) -> None:
-    """Raise IsolationRefused where this machine isolates less than is required."""
+    """Raise IsolationRefused where the isolation level of this machine is below the required one."""
     if required and (found := dispatcher.isolation()).level < required:
         raise IsolationRefused(level=found.level, required=required, missing=found.missing)
 
 
 def exit_code(report: Report, fail_under: float) -> int:
-    """Return 3 where a failure of ours voids a part, else 0 or 1 by the score."""
+    """Return 3 where an error in the grader voids a part, else 0 or 1 by the score."""
     if scoring.has_internal_error(report):
         return 3
     return 0 if scoring.meets(report, fail_under) else 1
 
 
 def write(text: str, output: Path | None) -> None:
-    """Write a report whole, or not at all; to the terminal where no file is named."""
+    """Write a report to a file, completely or not at all; to the terminal where `output` is None."""
     if output is None:
         click.echo(text)
         return
@@ -196,7 +231,7 @@ def write(text: str, output: Path | None) -> None:
 
 
 def write_bytes(data: bytes, output: Path) -> None:
-    """Write a file whole, or not at all."""
+    """Write a file completely or not at all. Raises UsageError where it cannot be written."""
     try:
         if _is_stream(output):
             output.write_bytes(data)
@@ -207,29 +242,5 @@ def write_bytes(data: bytes, output: Path) -> None:
 
 
 def _is_stream(output: Path) -> bool:
-    """Tell whether this is a pipe or a device, such as /dev/stdout."""
+    """Tell whether a path is a pipe or a device, such as /dev/stdout."""
     return output.exists() and not output.is_file()
-
-
-def colour(output: Path | None) -> bool:
-    """Tell whether what is written to `output` may be coloured."""
-    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return output is None and sys.stdout.isatty() and wanted
-
-
-def width(least: int = 40) -> int:
-    """Return how many columns a report may take."""
-    import shutil  # noqa: PLC0415
-
-    return max(least, min(shutil.get_terminal_size((80, 24)).columns, 100))
-
-
-def prose_width() -> int:
-    """Return how many columns prose may take: beyond these the eye loses its line."""
-    return min(78, width() - 2)
-
-
-def has_unicode() -> bool:
-    """Tell whether the terminal can show what is not ASCII."""
-    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
-    return encoding.startswith("utf")

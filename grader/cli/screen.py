@@ -1,7 +1,7 @@
-"""What `grade watch` shows.
+"""The output of `grade watch`.
 
-On a terminal each verdict has the screen to itself, above one line of keys; anywhere else blocks of plain text follow
-each other.
+On a terminal each verdict clears the screen, and a line of keys is below it; elsewhere, such as in a pipe, blocks of
+plain text follow each other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,44 +14,44 @@ from grader.report import NONE_OPENED, Help, Style, exercise_text, list_text, qu
 from grader.report.text_layout import columns
 from grader.workspace.watch import FinishedRun
 
-_CLEAR = "\x1b[H\x1b[2J"  # what was there stays in the terminal's history
+_CLEAR = "\x1b[H\x1b[2J"  # clears the visible screen; the scrollback stays
 _CLEAR_LINE = "\r\x1b[K"
 
 
 class Screen:
-    """Prints. The line of keys stands at the end, without a line break, and is taken away before anything else."""
+    """Prints verdicts and the line of keys. That line has no newline, and is erased before anything else is printed."""
 
     def __init__(self, style: Style, *, is_terminal: bool, has_keys: bool) -> None:
         self._style, self._is_terminal, self._has_keys = style, is_terminal, has_keys
         self._last_line = False
 
     def verdict(self, text: str, why: str) -> None:
-        """Show a verdict, headed by the time and why it was graded."""
+        """Show a verdict below the time and the reason, such as the files that changed."""
         heading = self._style.paint(f"{datetime.now():%H:%M:%S}  {self._style.clean_line(why)}", dim=True)
-        self._take_line_away()
+        self._erase_line()
         click.echo((_CLEAR if self._is_terminal else "") + f"{heading}\n\n{text.rstrip()}\n")
 
     def below(self, text: str) -> None:
-        """Show something below what is there."""
-        self._take_line_away()
+        """Show text below the current output."""
+        self._erase_line()
         click.echo(f"{text.rstrip()}\n")
 
     def status(self, text: str) -> None:
-        """Say in one line what goes on; on a terminal only."""
+        """Show one line of status, on a terminal only."""
         if self._is_terminal:
-            self._line(self._style.paint(self._cut(text), dim=True))
+            self._show_line(self._style.paint(self._cut(text), dim=True))
 
     def keys(self, focus: str | None, following: str | None) -> None:
-        """Show what can be pressed."""
+        """Show the keys and what they do; `focus` is the exercise they act on, `following` the next one."""
         if not self._has_keys:
             return
         keys = [("n", f"next ({following})")] if following is not None else []
         keys += [("h", f"hint for {focus}"), ("r", "reset it")] if focus is not None else []
         keys += [("l", "list"), ("a", "all again"), ("q", "quit")]
-        self._line(self._one_line(keys))
+        self._show_line(self._one_line(keys))
 
     def _one_line(self, keys: Sequence[tuple[str, str]]) -> str:
-        """Return keys and what they do, as much of it as one line holds: one that wraps cannot be taken away."""
+        """Return keys and what they do, shortened to one line: a line that wraps cannot be erased."""
         short = [(key, what.split()[0]) for key, what in keys]
         for shown, gap in ((keys, "   "), (short, "   "), (short, " ")):
             line = gap.join(f"{self._style.paint(key, bold=True)} {what}" for key, what in shown)
@@ -60,15 +60,15 @@ class Screen:
         return f"Keys: {' '.join(key for key, _ in keys)}"
 
     def leave(self) -> None:
-        """Take the last line away: the prompt of the shell comes there."""
-        self._take_line_away()
+        """Erase the last line, for the prompt of the shell."""
+        self._erase_line()
 
-    def _line(self, text: str) -> None:
-        self._take_line_away()
+    def _show_line(self, text: str) -> None:
+        self._erase_line()
         click.echo(text, nl=False)
         self._last_line = True
 
-    def _take_line_away(self) -> None:
+    def _erase_line(self) -> None:
         if self._last_line:
             click.echo(_CLEAR_LINE, nl=False)
             self._last_line = False
@@ -78,7 +78,7 @@ class Screen:
 
 
 def verdict_text(ended: FinishedRun, focus: str | None, style: Style, hints: Mapping[str, Help]) -> str:
-    """Return what became of a run: one part in full, several as a list above the one to work on."""
+    """Return the text of a verdict: a single exercise in full, several as a list above the one to work on."""
     if len(ended.exercises) == 1 and not ended.quizzes:
         (result,) = ended.exercises
         return exercise_text(result, style, hints.get(result.id, NONE_OPENED))
@@ -92,7 +92,7 @@ def verdict_text(ended: FinishedRun, focus: str | None, style: Style, hints: Map
 
 
 def to_work_on(results: Sequence[ExerciseResult], before: str | None) -> str | None:
-    """Return the exercise to work on after these results: the one that was saved, else that of before if it is left."""
+    """Return the exercise to work on next: the only one that was graded, else the one of before, else a begun one."""
     if len(results) == 1:
         return results[0].id
     left = [result for result in results if not result.is_full]

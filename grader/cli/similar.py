@@ -10,12 +10,11 @@ import click
 from grader.classroom import report, similarity, statistics
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.similarity import Comparison, SolutionSource
-from grader.cli import options
-from grader.cli.run import choose, colour, has_unicode, width, write
+from grader.cli import options, terminal
+from grader.cli.run import choose, write
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
 from grader.course import catalog
-from grader.report import Style
 
 _STATUS_WIDTH = 40
 
@@ -89,7 +88,7 @@ def similar_command(
     if form == "json":
         write(report.similar_json(gradebook.stem, found, minimum), output)
         return 0
-    style = Style(color=colour(output), width=width(60), unicode=has_unicode())
+    style = terminal.style(output, min_columns=60)
     text = report.similar_text(gradebook.stem, len(students), found, minimum, style, show_all=show_all)
     write(text, output)
     return 0

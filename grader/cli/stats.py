@@ -9,11 +9,10 @@ from grader.classroom import report, statistics
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.late_policy import Policy
 from grader.classroom.statistics import ClassSummary
-from grader.cli import options
-from grader.cli.run import choose, colour, has_unicode, width, write
+from grader.cli import options, terminal
+from grader.cli.run import choose, write
 from grader.core.errors import UsageError
 from grader.course import catalog
-from grader.report import Style
 
 _FORMATS: dict[str, Callable[[ClassSummary], str]] = {
     "html": report.to_html,
@@ -75,7 +74,7 @@ def stats_command(
         else:
             summary = statistics.with_similar(summary, book, course, exercises)
     _require_answers(quizzes, summary)
-    style = Style(color=colour(output), width=width(60), unicode=has_unicode())
+    style = terminal.style(output, min_columns=60)
     full = show_all or bool(exercises)
     text = (
         _FORMATS[form](summary)

@@ -1,4 +1,4 @@
-"""`grade watch`: grades on save, only what changed."""
+"""`grade watch`: grades the exercises and quizzes whose files change."""
 
 import contextlib
 import os
@@ -13,17 +13,14 @@ from pathlib import Path
 
 import click
 
-from grader.cli import keys, options, reset
+from grader.cli import keys, options, reset, terminal
 from grader.cli.help import next_hint
 from grader.cli.run import (
     choose,
-    colour,
-    has_unicode,
-    helps,
-    note,
+    hint_states,
     opened_hints,
+    record_progress,
     refuse_below,
-    width,
 )
 from grader.cli.screen import Screen, to_work_on, verdict_text
 from grader.core.errors import GraderError
@@ -37,7 +34,6 @@ from grader.grading.selection import refuse_empty
 from grader.report import (
     NONE_OPENED,
     Help,
-    Style,
     exercise_text,
     list_text,
     nothing_left,
@@ -47,13 +43,15 @@ from grader.submission import is_notebook, open_submission
 from grader.workspace import scaffold
 from grader.workspace.watch import FinishedRun, GradingRun, WatchSession, has_events, notices
 
-_PATIENCE_S = 0.4  # a grading that takes longer says that it goes on
-_STEP_S = 0.2  # between two looks at the clock; on Windows also at Ctrl-C
+_STATUS_AFTER_S = 0.4  # a grading that takes longer shows a status line
+_WAIT_S = 0.2  # after this time the clock is checked, and on Windows Ctrl-C
 
 
 @click.command("watch", short_help="Grade on every save, only what changed.")
 @options.exercises
-@click.option("--poll", is_flag=True, help="Look at the files again and again, and wait for no events.")
+@click.option(
+    "--poll", is_flag=True, help="Check the files ten times a second, instead of waiting for events."
+)
 @options.submission("The folder to watch; this folder unless given.")
 @options.require_isolation(0)
 @options.jobs
@@ -67,37 +65,36 @@ def watch_command(
     jobs: int | None,
     seed: int,
 ) -> int:
-    """Grade on every save: the exercises and quizzes whose files changed, helpers that they import included.
+    """Grade on every save: the exercises and quizzes whose files changed, including the helpers that they import.
 
-    In a terminal, keys go to the next exercise, open a hint, list, reset and quit. Elsewhere one block of text follows
-    the other until you interrupt it.
+    In a terminal, single keys show the next exercise, open a hint, list, reset and quit. Elsewhere it prints one
+    verdict after the other until you interrupt it.
 
     \b
     grade watch                      everything in this folder
     grade watch pooling              this exercise, and no quiz
-    grade watch --poll               on a network drive that tells of no changes
+    grade watch --poll               on a network drive, which reports no changes
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    with Dispatcher(
-        jobs, many=True
-    ) as dispatcher:  # first, so that torch is imported while we read the course
+    # The dispatcher comes first, so that torch is imported while the course is read.
+    with Dispatcher(jobs, many=True) as dispatcher:
         course = catalog.load(catalog.find_root())
         chosen = choose(course, exercises)
         refuse_empty(course, open_submission(submission), submission)
         quizzes = None if exercises else attempt.Quizzes(course)
         refuse_below(require_isolation, dispatcher)
-        work = _Work(
+        target = _WatchTarget(
             course=course, chosen=chosen, quizzes=quizzes, folder=submission, seed=seed, poll=poll, jobs=jobs
         )
         try:
-            _Watching(work, dispatcher).run()
-        except BrokenPipeError:  # who read along has left: `grade watch | head`
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - else Python complains at exit
+            _WatchLoop(target, dispatcher).run()
+        except BrokenPipeError:  # the reader has exited: `grade watch | head`
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - so that Python can flush it
     return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    """What is watched."""
+class _WatchTarget:
+    """What to watch, and how to grade it."""
 
     course: Course
     chosen: Sequence[Exercise]
@@ -113,41 +110,41 @@ class _Key:
     key: str
 
 
-class _Noticed:
+class _FilesChanged:
     """Files may have changed."""
 
 
-class _Watching:
-    """The loop that everything reports to: files, keys and gradings. It alone shows anything."""
+class _WatchLoop:
+    """The event loop. Threads for files, keys and gradings put events into its queue; only this loop prints."""
 
-    def __init__(self, work: _Work, dispatcher: Dispatcher) -> None:
+    def __init__(self, target: _WatchTarget, dispatcher: Dispatcher) -> None:
         is_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-        self._work = work
+        self._target = target
         self._has_keys = is_terminal and sys.stdin.isatty()
-        self._style = Style(color=colour(None), width=width(), unicode=has_unicode())
+        self._style = terminal.style()
         self._screen = Screen(self._style, is_terminal=is_terminal, has_keys=self._has_keys)
-        self._events: queue.SimpleQueue[_Key | _Noticed | FinishedRun | Exception] = queue.SimpleQueue()
-        seen = {exercise.id: seen_of(exercise) for exercise in work.chosen}
+        self._events: queue.SimpleQueue[_Key | _FilesChanged | FinishedRun | Exception] = queue.SimpleQueue()
+        seen = {exercise.id: seen_of(exercise) for exercise in target.chosen}
         self._session = WatchSession(
-            course=work.course,
-            chosen=work.chosen,
-            quizzes=work.quizzes,
-            folder=work.folder,
-            seed=work.seed,
+            course=target.course,
+            chosen=target.chosen,
+            quizzes=target.quizzes,
+            folder=target.folder,
+            seed=target.seed,
             report=self._events.put,
             dispatcher=dispatcher,
-            jobs=work.jobs,
+            jobs=target.jobs,
             show=lambda result: shown_exercise(result, seen[result.id]),
         )
-        self._focus: str | None = work.chosen[0].id if len(work.chosen) == 1 else None
+        self._focus: str | None = target.chosen[0].id if len(target.chosen) == 1 else None
         self._running: list[GradingRun] = []
         self._since = 0.0
-        self._asked: Exercise | None = None  # whether to reset this one
+        self._reset_pending: Exercise | None = None  # asked to confirm the reset of this one
 
     def run(self) -> None:
         """Watch until the student quits."""
         stop = threading.Event()
-        watcher = threading.Thread(target=self._notice, args=[stop], daemon=True)
+        watcher = threading.Thread(target=self._watch_files, args=[stop], daemon=True)
         listening = keys.pressed(lambda key: self._events.put(_Key(key)))
         with listening if self._has_keys else contextlib.nullcontext(), self._session:
             self._greet()
@@ -160,86 +157,85 @@ class _Watching:
                 self._screen.leave()
 
     def _greet(self) -> None:
-        polls = self._work.poll or not has_events()
-        how = "looks at the files ten times a second" if polls else "waits for a save"
-        self._screen.below(f"Watching {self._work.folder.resolve()}: {how}.")
+        polls = self._target.poll or not has_events()
+        how = "checking the files ten times a second" if polls else "waiting for you to save"
+        self._screen.below(f"Watching {self._target.folder.resolve()}: {how}.")
         self._screen.status("Starting: the first grading takes a few seconds.")
 
-    def _notice(self, stop: threading.Event) -> None:
+    def _watch_files(self, stop: threading.Event) -> None:
         try:
-            for _ in notices(self._work.folder, stop, poll=self._work.poll):
-                self._events.put(_Noticed())
-        except Exception as error:  # noqa: BLE001 - raised again where it is seen
+            for _ in notices(self._target.folder, stop, poll=self._target.poll):
+                self._events.put(_FilesChanged())
+        except Exception as error:  # noqa: BLE001 - raised again by the event loop
             self._events.put(error)
 
-    def _next(self) -> _Key | _Noticed | FinishedRun | Exception:
-        """Wait for the next event; say so where a grading takes long."""
-        told = False
+    def _next(self) -> _Key | _FilesChanged | FinishedRun | Exception:
+        """Wait for the next event; show a status line where a grading takes long."""
+        has_status = False
         while True:
             try:
-                return self._events.get(timeout=_STEP_S)
+                return self._events.get(timeout=_WAIT_S)
             except queue.Empty:
-                if self._running and not told and time.monotonic() - self._since > _PATIENCE_S:
+                if self._running and not has_status and time.monotonic() - self._since > _STATUS_AFTER_S:
                     self._screen.status(f"Grading {_names(self._running[-1])} ...")
-                    told = True
+                    has_status = True
 
-    def _handle(self, event: _Key | _Noticed | FinishedRun | Exception) -> bool:
-        """Do what an event asks for; tell whether to go on."""
+    def _handle(self, event: _Key | _FilesChanged | FinishedRun | Exception) -> bool:
+        """Handle an event; return False to quit."""
         if isinstance(event, Exception):
             raise event
         if isinstance(event, FinishedRun):
-            self._ended(event)
-        elif isinstance(event, _Noticed):
-            self._started(self._session.catch_up())
+            self._show_verdict(event)
+        elif isinstance(event, _FilesChanged):
+            self._add_run(self._session.catch_up())
         else:
             try:
-                return self._pressed(event.key)
-            except GraderError as error:  # hints that cannot be kept, say: no reason to stop watching
+                return self._handle_key(event.key)
+            except GraderError as error:  # such as hints that cannot be saved: keep watching
                 self._below(str(error))
         return True
 
-    def _started(self, run: GradingRun | None) -> None:
+    def _add_run(self, run: GradingRun | None) -> None:
         if run is not None:
             self._running.append(run)
             self._since = time.monotonic()
 
-    def _ended(self, ended: FinishedRun) -> None:
+    def _show_verdict(self, ended: FinishedRun) -> None:
         self._running.remove(ended.run)
         if ended.error is not None:
             raise ended.error
         current = self._session.take(ended)
         if not current.exercises and not current.quizzes:
             return  # something newer is being graded
-        note(self._work.folder, ended.run.look.plan, self._work.chosen, current.exercises)
+        record_progress(self._target.folder, ended.run.look.plan, self._target.chosen, current.exercises)
         self._focus = to_work_on(current.exercises, self._focus)
-        self._asked = None
-        told = verdict_text(current, self._focus, self._style, self._hints())
-        self._screen.verdict(told, _why(current))
+        self._reset_pending = None
+        self._screen.verdict(verdict_text(current, self._focus, self._style, self._hints()), _reason(current))
         self._show_keys()
 
-    def _pressed(self, key: str) -> bool:
-        if self._asked is not None:
-            self._answer(self._asked, key)
+    def _handle_key(self, key: str) -> bool:
+        if self._reset_pending is not None:
+            self._reset_if_confirmed(self._reset_pending, key)
             return True
-        focus = self._work.course.exercise(self._focus) if self._focus is not None else None
+        focus = self._target.course.exercise(self._focus) if self._focus is not None else None
         match key.lower():
             case "q" | keys.END:
                 return False
             case keys.INTERRUPT:
                 raise KeyboardInterrupt
             case "a" | "\n" | "\r":
-                self._started(self._session.again())
+                self._add_run(self._session.again())
             case "n":
-                self._go_on()
+                self._show_next()
             case "l":
                 self._below(self._list())
             case "h" if focus is not None:
-                self._below(next_hint(focus, self._work.folder))
+                self._below(next_hint(focus, self._target.folder))
             case "r" if focus is not None:
-                self._ask(focus)
+                self._ask_to_reset(focus)
         return True
 
-    def _go_on(self) -> None:
+    def _show_next(self) -> None:
         following = self._session.next_after(self._focus or "")
         if following is None:
             self._below(nothing_left(self._session.results.values()))
@@ -252,38 +248,36 @@ class _Watching:
         self._show_keys()
 
     def _hints(self) -> dict[str, Help]:
-        return helps(self._session.plan, opened_hints(self._work.folder, self._work.chosen))
+        return hint_states(self._session.plan, opened_hints(self._target.folder, self._target.chosen))
 
     def _list(self) -> str:
         results = self._session.results
-        known = [results[exercise.id] for exercise in self._work.chosen if exercise.id in results]
+        known = [results[exercise.id] for exercise in self._target.chosen if exercise.id in results]
         return list_text(known, (), self._style) if known else "Nothing is graded yet."
 
-    def _ask(self, exercise: Exercise) -> None:
+    def _ask_to_reset(self, exercise: Exercise) -> None:
         job = self._session.plan.jobs.get(exercise.id)
         if job is not None and is_notebook(job.root):
-            self._below(
-                f"{exercise.id} is a cell of {job.root[:-1]}: there is no file to put the stub back in."
-            )
+            self._below(f"{exercise.id} is a cell of {job.root[:-1]}: only files can be reset.")
             return
-        path = scaffold.module(exercise, self._work.folder)
+        path = scaffold.module(exercise, self._target.folder)
         if scaffold.is_stub(exercise, path):
             self._below(f"{path} is the stub already.")
             return
-        self._asked = exercise
-        self._screen.below(f"Put the stub back in {path}? What is there now is kept in backups/.")
+        self._reset_pending = exercise
+        self._screen.below(f"Put the stub back in {path}? Your file is kept in backups/.")
         self._screen.status("y yes   any other key no")
 
-    def _answer(self, exercise: Exercise, key: str) -> None:
-        self._asked = None
+    def _reset_if_confirmed(self, exercise: Exercise, key: str) -> None:
+        self._reset_pending = None
         if key == keys.INTERRUPT:
             raise KeyboardInterrupt
         if key.lower() != "y":
             self._below("Nothing was changed.")
             return
-        path = scaffold.module(exercise, self._work.folder)
-        kept = scaffold.reset(exercise, self._work.folder, datetime.now().astimezone())
-        self._below(reset.told(path, kept))  # and the watcher sees it, as any other change
+        path = scaffold.module(exercise, self._target.folder)
+        kept = scaffold.reset(exercise, self._target.folder, datetime.now().astimezone())
+        self._below(reset.reset_text(path, kept))  # the change is then noticed and graded, as any other
 
     def _below(self, text: str) -> None:
         self._screen.below(text)
@@ -299,5 +293,5 @@ def _names(run: GradingRun) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def _why(ended: FinishedRun) -> str:
+def _reason(ended: FinishedRun) -> str:
     return ", ".join(ended.run.changes.files) or "everything"

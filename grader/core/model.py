@@ -61,7 +61,8 @@ class Limits:
 class Exercise:
     """One exercise as the course describes it. `points` equals the sum of its suite's marks.
 
-    `reveal` applies to the checks that have no mark of their own; it changes no result, only what is shown of it.
+    `order` is the place among exercises of the same section.
+    `reveal` holds for the checks that say nothing themselves; it changes no result, only who reads what of it.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Exercise:
     source: str
     stub: Path
     folder: Path
+    order: int = 1
     limits: Limits = field(default_factory=Limits)
     banned_operators: tuple[str, ...] = ()
     warm: tuple[str, ...] = ()

@@ -64,6 +64,10 @@ class ExerciseDocument(_CourseModel):
     section: Annotated[
         Sentence, Field(description='The section of the notes, in quotes: "4". It orders the exercises.')
     ]
+    order: Annotated[
+        int,
+        Field(ge=1, description="The place among exercises of the same section: lower first, then by id."),
+    ] = 1
     points: Annotated[Positive, Field(description="The sum of what the checks of the suite are worth.")]
     names: Annotated[
         list[Sentence],
@@ -177,7 +181,7 @@ def survey(root: Path) -> tuple[Course, dict[str, tuple[Problem, ...]]]:
             exercises.append(_exercise(root, folder, Reveal(whole.reveal)))
         except DocumentError as error:
             broken[folder.name] = error.problems
-    exercises.sort(key=lambda exercise: (section_order(exercise.section), exercise.id))
+    exercises.sort(key=lambda exercise: (section_order(exercise.section), exercise.order, exercise.id))
     return Course(root=root, exercises=tuple(exercises), title=whole.title or ""), broken
 
 
@@ -204,6 +208,7 @@ def _exercise(root: Path, folder: Path, reveal: Reveal) -> Exercise:
         id=folder.name,
         title=found.title,
         section=found.section,
+        order=found.order,
         points=found.points,
         names=tuple(found.names),
         hints=tuple(found.hints),

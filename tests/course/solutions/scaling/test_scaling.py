@@ -45,7 +45,7 @@ def test_gradient(student):
 
 @pytest.mark.points(2)
 def test_total(student):
-    """The sum starts where it is told"""
+    """The sum starts at the given number"""
     assert_matches(student.total(student.fixtures.ones(3)), 3.0)
     assert_matches(student.total(torch.ones(2), start=1.5), 3.5)
 
