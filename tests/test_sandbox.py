@@ -30,6 +30,7 @@ def ask(sandbox: Sandbox, name: str = "f"):
     """Call a function without arguments."""
     from grader.sandbox.protocol.messages import EntriesValue
 
+    sandbox.ensure_loaded()  # to start an interpreter may take longer than a call
     request = Call(number=1, owner="student", name=name, args=NOTHING, kwargs=EntriesValue(entries=()))
     return sandbox.ask(request, b"", what=f"`{name}`", deadline=time.monotonic() + 30)[0]
 

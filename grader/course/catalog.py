@@ -14,9 +14,7 @@ from grader.core.model import Exercise, Limits, Reveal, section_order
 
 COURSE_VARIABLE = "CONVGRADER_COURSE"
 COURSE_FILE = "course.yaml"
-PACKAGED_COURSE = (
-    "convgrader_course"  # a folder beside the package `grader`, in wheels and in Gradescope's zip
-)
+PACKAGED_COURSE = "convgrader_course"  # a folder beside `grader`, in wheels and in Gradescope's zip
 _BESIDE_ENGINE = Path(grader.__file__).parent.parent  # a checkout, or site-packages
 
 Sentence = Annotated[str, Field(min_length=1, max_length=600)]

@@ -14,10 +14,9 @@ import msgspec
 from grader.sandbox.protocol.orders import LAYERS, Missing
 from grader.sandbox.worker import landlock, linux, seccomp
 
-_KEEPER_NAMESPACES = (
-    linux.CLONE_NEWUSER | linux.CLONE_NEWPID | linux.CLONE_NEWNET
-)  # shared by all its workers
-_WORKER_NAMESPACES = linux.CLONE_NEWPID | linux.CLONE_NEWIPC  # new for every worker
+# The first are shared by all workers of a keeper, the second new for every worker.
+_KEEPER_NAMESPACES = linux.CLONE_NEWUSER | linux.CLONE_NEWPID | linux.CLONE_NEWNET
+_WORKER_NAMESPACES = linux.CLONE_NEWPID | linux.CLONE_NEWIPC
 SECCOMP, LANDLOCK, NAMESPACES = LAYERS
 
 

@@ -57,10 +57,7 @@ CONCEPTS = {
     """,
 }
 _ALWAYS = ("to_mkldnn",)  # a second set of kernels behind a conversion
-_KEYS = (
-    "CPU",
-    "AutogradCPU",
-)  # dispatch keys; calls of functions, modules and methods reach the second first
+_KEYS = ("CPU", "AutogradCPU")  # dispatch keys; functions, modules and methods reach the second first
 # Newer torch replaces a kernel only with this argument; older torch does not have it.
 _OVERRIDE = (
     {"allow_override": True}

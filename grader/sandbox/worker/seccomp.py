@@ -213,14 +213,9 @@ _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_IF_BITS, _RETURN = 0x20, 0x15, 0x35, 0
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER, _ARCHITECTURE = 0, 4  # offsets in struct seccomp_data
 _CLONE_THREAD = 0x10000
-_FIRST_UNKNOWN = (
-    448  # both architectures have the same numbers from here on; the table above has none of them
-)
+_FIRST_UNKNOWN = 448  # the table has none from here on, where both architectures share their numbers
 _ABSENT = {"clone3": 435, "openat2": 437}  # the C library falls back to calls whose flags a filter can see
-_FORBIDDEN_SIGNALS = (
-    signal.SIGKILL,
-    signal.SIGSTOP,
-)  # so a worker that dies of SIGKILL was killed from outside
+_FORBIDDEN_SIGNALS = (signal.SIGKILL, signal.SIGSTOP)  # so a SIGKILL of a worker came from outside
 _FORBIDDEN_PRCTL = (1, 4, 0x59616D61)  # PDEATHSIG, DUMPABLE, PTRACER
 _FORBIDDEN_FCNTL = (8, 10, 15)  # SETOWN, SETSIG, SETOWN_EX: signals to any process of this user
 _FORBIDDEN_IOCTL = (0x8901, 0x8902, 0x5412, 0x540E, 0x541C)  # SETOWN, SPGRP; typing into a terminal
