@@ -4,7 +4,7 @@ Pure functions from results to records of plain text. `text_report` and `html_re
 nothing but the layout. Text of a student is raw here: a renderer makes it safe.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -19,22 +19,30 @@ from grader.core.model import (
     Outcome,
     Picture,
     QuizResult,
+    Report,
 )
 from grader.report.phrases import (
     NONE_OPENED,
+    NOTHING_KNOWN,
     Help,
     advice,
     advice_on,
+    all_hidden,
     begun,
+    earned,
     earned_of,
     first_to_fix,
     further,
     hidden_of,
     hidden_points,
+    hidden_sentence,
+    isolation,
     known,
+    next_step,
     not_counted,
     passing,
     reason,
+    share,
 )
 from grader.report.text_layout import amount
 
@@ -189,6 +197,19 @@ class QuizContent:
     unanswered: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryContent:
+    """The whole report in a few sentences. `hidden` and `next_step` are "" where they do not apply.
+
+    `total` is the line of all points; its title is the score in percent.
+    """
+
+    total: Heading
+    hidden: str
+    isolation: str
+    next_step: str
+
+
 def heading(part: ExerciseResult | QuizResult) -> Heading:
     """Return the line of an exercise or a quiz."""
     is_exercise = isinstance(part, ExerciseResult)
@@ -201,6 +222,27 @@ def heading(part: ExerciseResult | QuizResult) -> Heading:
         hidden_points=hidden_points([part]) if isinstance(part, ExerciseResult) else 0.0,
         earned=earned_of(part),
         instead=not_counted(part),
+    )
+
+
+def summary_content(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> SummaryContent:
+    """Return what is said of the whole report; `hints` holds the open hints of exercises, by id."""
+    hidden = all_hidden(report.exercises)
+    total = Heading(
+        id="",
+        name="Total",
+        title=share(report),
+        points=report.points,
+        max_points=report.max_points,
+        hidden_points=hidden.max_points if hidden is not None else 0.0,
+        earned=earned(report),
+        instead="hidden" if hidden is not None else "not counted",
+    )
+    return SummaryContent(
+        total=total,
+        hidden=hidden_sentence(hidden) if hidden is not None else "",
+        isolation=isolation(report),
+        next_step=next_step(report, hints),
     )
 
 

@@ -16,10 +16,12 @@ from grader.report.content import (
     ItemContent,
     QuizContent,
     Status,
+    SummaryContent,
     WholeContent,
     exercise_content,
     heading,
     quiz_content,
+    summary_content,
 )
 from grader.report.html_document import NOTHING, bar, document, opening, skip
 from grader.report.html_markup import Markup, inline, joined, preformatted, prose, tag
@@ -27,14 +29,7 @@ from grader.report.phrases import (
     NONE_OPENED,
     NOTHING_KNOWN,
     Help,
-    all_hidden,
     dedented,
-    earned,
-    hidden_points,
-    hidden_sentence,
-    isolation,
-    next_step,
-    share,
 )
 from grader.report.svg import figure
 
@@ -51,12 +46,13 @@ _WORDS = {
 def to_html(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
     """Return the report as the text of an HTML page; `hints` holds the open hints of exercises, by id."""
     parts = [_overview(report), _exercises(report.exercises, hints), _quizzes(report.quizzes)]
+    summary = summary_content(report, hints)
     return document(
-        f"{earned(report)} - convgrader",
+        f"{summary.total.earned} - convgrader",
         skip("Skip to the results", "results"),
-        _header(report, hints),
+        _header(summary),
         tag("main", *parts, id="results"),
-        _footer(report),
+        _footer(report, summary),
     )
 
 
@@ -66,22 +62,22 @@ def exercise_page(result: ExerciseResult) -> str:
     return document(f"{result.id} - convgrader", tag("main", article), style=_INSIDE)
 
 
-def _header(report: Report, hints: Mapping[str, Help]) -> Markup:
-    step, hidden = next_step(report, hints), all_hidden(report.exercises)
+def _header(summary: SummaryContent) -> Markup:
+    total = summary.total
     return tag(
         "header",
         tag("p", "convgrader report", class_="brand"),
-        tag("h1", earned(report), tag("small", share(report))),
-        bar(report.points, report.max_points + hidden_points(report.exercises)),
-        tag("p", hidden_sentence(hidden)) if hidden is not None else NOTHING,
-        tag("p", inline(step), class_="next") if step else NOTHING,
+        tag("h1", total.earned, tag("small", total.title)),
+        _bar(total),
+        tag("p", summary.hidden) if summary.hidden else NOTHING,
+        _sentence(summary.next_step, "next"),
     )
 
 
-def _footer(report: Report) -> Markup:
+def _footer(report: Report, summary: SummaryContent) -> Markup:
     versions = report.versions
     made = f"convgrader {versions.grader}, torch {versions.torch}, Python {versions.python}."
-    return tag("footer", tag("p", isolation(report)), tag("p", made))
+    return tag("footer", tag("p", summary.isolation), tag("p", made))
 
 
 # --- all parts

@@ -8,9 +8,8 @@ import msgspec
 from grader.core.model import Report
 
 FORMAT = "convgrader/report/1"
-_ADDED = frozenset(
-    {"hidden", "picture"}
-)  # fields that the format did not have at first: an older report lacks them
+# Fields that the format did not have at first: an older report lacks them.
+_ADDED = frozenset({"hidden", "picture"})
 
 
 def to_document(report: Report) -> dict[str, Any]:

@@ -6,7 +6,7 @@ The first failure of an exercise is shown in full, every further one in a line: 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
-from grader.core.model import ExerciseResult, Flag, Frame, Hidden, QuizResult, Report
+from grader.core.model import ExerciseResult, Flag, Frame, QuizResult, Report
 from grader.report.content import (
     CheckContent,
     Example,
@@ -20,6 +20,7 @@ from grader.report.content import (
     exercise_content,
     heading,
     quiz_content,
+    summary_content,
 )
 from grader.report.heatmap import heatmap
 from grader.report.phrases import (
@@ -29,9 +30,6 @@ from grader.report.phrases import (
     all_hidden,
     dedented,
     hidden_sentence,
-    isolation,
-    next_step,
-    share,
 )
 from grader.report.text_layout import (
     BODY,
@@ -242,21 +240,13 @@ def summary_text(report: Report, style: Style, hints: Mapping[str, Help] = NOTHI
     lines = [style.paint(style.pick("─", "-") * style.width, dim=True)]
     if len(report.exercises) + len(report.quizzes) > 1:
         lines += [*_table(report.exercises, report.quizzes, style), ""]
-    hidden = all_hidden(report.exercises)
-    lines += [_total(report, hidden, style), ""]
-    if hidden is not None:
-        lines += [*paragraph(hidden_sentence(hidden), style, indent=0), ""]
-    lines += paragraph(isolation(report), style, indent=0, dim=True)
-    lines += paragraph(next_step(report, hints), style, indent=0)
+    summary = summary_content(report, hints)
+    lines += [_header(summary.total.name, summary.total, style), ""]
+    if summary.hidden:
+        lines += [*paragraph(summary.hidden, style, indent=0), ""]
+    lines += paragraph(summary.isolation, style, indent=0, dim=True)
+    lines += paragraph(summary.next_step, style, indent=0)
     return finished(lines, style)
-
-
-def _total(report: Report, hidden: Hidden | None, style: Style) -> str:
-    percent = share(report)
-    if hidden is None:
-        return header("Total", percent, report.points, report.max_points, style)
-    secret, instead = hidden.max_points, "hidden"
-    return header("Total", percent, report.points, report.max_points, style, hidden=secret, instead=instead)
 
 
 def list_text(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], style: Style) -> str:
