@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import jsonschema
+import pydantic
 import pytest
 import yaml
 from test_quiz import BANK
@@ -36,6 +37,9 @@ def validator(name: str) -> jsonschema.protocols.Validator:
     return jsonschema.Draft202012Validator(schema)
 
 
+@pytest.mark.skipif(
+    pydantic.VERSION.split(".") < ["2", "14"], reason="an older pydantic writes the same schema otherwise"
+)
 @pytest.mark.parametrize("name", MODELS)
 def test_the_files_are_those_that_the_models_give(name):
     assert (ROOT / SCHEMAS_FOLDER / name).read_text(encoding="utf-8") == schemas()[name], (
