@@ -13,29 +13,29 @@ LIMIT_S = 20.0
 
 
 def emulate(browser: "WebDriver", *, scheme: str = "light", width: int = 1280, media: str = "") -> None:
-    """Set what every page from now on is shown on."""
+    """Set the color scheme, the width in pixels and the medium for all pages from now on."""
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
-def show_as_usual(browser: "WebDriver") -> None:
-    """Take back what `emulate` set: pages are shown on what the browser itself has."""
+def reset_display(browser: "WebDriver") -> None:
+    """Undo `emulate`: pages are shown as by the browser itself."""
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def wait_for(found: Callable[[], object]) -> None:
-    """Wait until what is looked for is there."""
+    """Wait until `found` returns something true, at most LIMIT_S seconds."""
     deadline = time.monotonic() + LIMIT_S
     while not found():
-        assert time.monotonic() < deadline, "it did not come"
+        assert time.monotonic() < deadline, f"not found within {LIMIT_S} s"
         time.sleep(0.01)
 
 
 def download(browser: "WebDriver", path: Path, ask: Callable[[], object]) -> str:
-    """Return the text of the file that comes when it is asked for, and take it away."""
+    """Call `ask`, wait for the file that it downloads to `path`, remove it, and return its text."""
     folder = {"behavior": "allow", "downloadPath": str(path.parent)}
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", folder)
     ask()

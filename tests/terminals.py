@@ -71,7 +71,7 @@ class Terminal:
     def interrupt(self) -> None:
         """Press Ctrl-C once the process waits for a key.
 
-        One that comes between a prompt and the wait behind it is noted by Python, and heeded only at the next key.
+        A signal that comes between a prompt and the wait after it is recorded by Python, and handled only at the next key.
         """
         state = Path(f"/proc/{self.process.pid}/stat")
         deadline = time.monotonic() + LIMIT_S

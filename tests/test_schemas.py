@@ -38,7 +38,8 @@ def validator(name: str) -> jsonschema.protocols.Validator:
 
 
 @pytest.mark.skipif(
-    pydantic.VERSION.split(".") < ["2", "14"], reason="an older pydantic writes the same schema otherwise"
+    tuple(map(int, pydantic.VERSION.split(".")[:2])) < (2, 14),
+    reason="an older pydantic writes them in another form",
 )
 @pytest.mark.parametrize("name", MODELS)
 def test_the_files_are_those_that_the_models_give(name):
