@@ -1,4 +1,4 @@
-"""What tests ask of a page in a real browser: what is seen, what is in the way, what a screen reader is told."""
+"""What tests check on a page in a real browser: visible text, focus, contrast, the accessibility tree."""
 
 import json
 import time
@@ -39,14 +39,14 @@ def download(browser: "WebDriver", path: Path, ask: Callable[[], object]) -> str
     folder = {"behavior": "allow", "downloadPath": str(path.parent)}
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", folder)
     ask()
-    wait_for(path.exists)  # it is renamed to this when it is whole
+    wait_for(path.exists)  # the browser renames it when it is complete
     text = path.read_text(encoding="utf-8")
     path.unlink()
     return text
 
 
 def requested(browser: "WebDriver") -> list[str]:
-    """Return every address that was asked for since this was last read."""
+    """Return every URL that was requested since the last call."""
     messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
     return [
         message["params"]["request"]["url"]
@@ -68,7 +68,7 @@ def barriers(browser: "WebDriver") -> list[str]:
 
 
 def told(browser: "WebDriver") -> list[tuple[str, str]]:
-    """Return role and name of everything that a screen reader is told of."""
+    """Return role and name of every node of the accessibility tree."""
     nodes: Any = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     return [
         (node["role"]["value"], node.get("name", {}).get("value", ""))
@@ -77,7 +77,7 @@ def told(browser: "WebDriver") -> list[tuple[str, str]]:
     ]
 
 
-# Contrast as WCAG 2.2 computes it, from the colours the browser gives to every text and to what lies behind it.
+# Contrast as WCAG 2.2 computes it, from the colors that the browser computes for every text and its background.
 CONTRASTS = """
 const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
 const behind = part => {
@@ -106,14 +106,14 @@ return found;
 
 
 def pale(browser: "WebDriver") -> list[str]:
-    """Return the texts that do not stand out from their ground."""
+    """Return the texts with too little contrast to their background."""
     measured: list[tuple[float, str]] = browser.execute_script(CONTRASTS)
     assert len(measured) > 50
     return [text for ratio, text in measured if ratio < 4.5]
 
 
 def cut_off(browser: "WebDriver") -> list[str]:
-    """Return what shows its beginning only: on paper nobody can scroll it."""
+    """Return the elements that are cut off: on paper they cannot be scrolled."""
     found: list[str] = browser.execute_script(
         "return [...document.querySelectorAll('body *')].filter(part => part.clientWidth && part.scrollWidth > part.clientWidth + 1"
         " && getComputedStyle(part).overflowX !== 'visible').map(part => part.outerHTML.slice(0, 100))"
@@ -121,7 +121,7 @@ def cut_off(browser: "WebDriver") -> list[str]:
     return found
 
 
-# Whether what has the focus is seen: in the window, marked, and behind nothing that is laid over the page.
+# Whether the focused element is visible: in the window, marked, and not covered by another element.
 _SEEN = """
 const part = document.activeElement, box = part.getBoundingClientRect(), style = getComputedStyle(part);
 if (part === document.body) return 'nothing has the focus';
@@ -139,7 +139,7 @@ return '';
 
 
 def unseen_focus(browser: "WebDriver") -> str:
-    """Say what hides the focus from who works by keyboard; "" where nothing does."""
+    """Return what hides the focused element, or ""."""
     hidden = browser.execute_script(_SEEN)
     if not hidden:
         return ""
