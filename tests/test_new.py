@@ -45,6 +45,7 @@ def everything(root: Path) -> dict[str, bytes]:
 # --- an exercise
 
 
+@pytest.mark.cold
 def test_a_new_exercise_is_sound_from_the_first_second(course):
     before = everything(course)
     done = new(course, "exercise", "channel_mean", "--title", "Means of channels", "--section", "4.2")
@@ -114,6 +115,7 @@ def test_a_title_is_not_taken_for_yaml(course):
 
 
 @pytest.mark.parametrize("function", ["double", "total", "Scale"])
+@pytest.mark.cold
 def test_a_new_mistake_is_caught_and_the_others_stay(course, function):
     path = course / "solutions" / "scaling" / "mistakes.py"
     before = path.read_text(encoding="utf-8")
@@ -146,6 +148,7 @@ def test_a_mistake_that_cannot_be_is_refused_and_nothing_is_written(course, word
     assert everything(course) == before
 
 
+@pytest.mark.cold
 def test_a_mistake_of_that_name_is_not_written_twice(course):
     assert new(course, "mistake", "scaling", "adds_one").exit_code == 0
     assert "already" in str(new(course, "mistake", "scaling", "adds_one").exception)

@@ -82,12 +82,14 @@ def test_full_marks_are_done_and_quizzes_come_next(workspace):
     assert "Everything is done." in told
 
 
+@pytest.mark.cold
 def test_grading_is_what_notes_it(workspace):
     (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
     assert run("scaling").exit_code == 0
     assert "done, 13/13 points\n" in run("list").output
 
 
+@pytest.mark.cold
 def test_who_grades_what_somebody_handed_in_leaves_nothing_there(workspace, tmp_path, monkeypatch):
     (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
@@ -123,6 +125,7 @@ def test_a_spoilt_record_says_what_to_do(workspace, text):
     assert "Delete it: `grade` finds it all out again." in str(done.exception)
 
 
+@pytest.mark.cold
 def test_a_record_that_cannot_be_written_stops_no_grading(workspace):
     (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
     (workspace / ".grade").write_text("in the way", encoding="utf-8")
