@@ -1,4 +1,4 @@
-"""Helpers for tests of a page in a real browser: visibility, contrast, focus, and the accessibility tree."""
+"""What tests check on a page in a real browser: visible text, focus, contrast, the accessibility tree."""
 
 import json
 import time
@@ -13,33 +13,33 @@ LIMIT_S = 20.0
 
 
 def emulate(browser: "WebDriver", *, scheme: str = "light", width: int = 1280, media: str = "") -> None:
-    """Set color scheme, width in pixels and medium of every page from now on."""
+    """Set the color scheme, the width in pixels and the medium for all pages from now on."""
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
-def show_as_usual(browser: "WebDriver") -> None:
-    """Undo `emulate`."""
+def reset_display(browser: "WebDriver") -> None:
+    """Undo `emulate`: pages are shown as by the browser itself."""
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def wait_for(found: Callable[[], object]) -> None:
-    """Wait until `found` returns something true."""
+    """Wait until `found` returns something true, at most LIMIT_S seconds."""
     deadline = time.monotonic() + LIMIT_S
     while not found():
-        assert time.monotonic() < deadline, "it did not come"
+        assert time.monotonic() < deadline, f"not found within {LIMIT_S} s"
         time.sleep(0.01)
 
 
 def download(browser: "WebDriver", path: Path, ask: Callable[[], object]) -> str:
-    """Return the text of the file that `ask` makes the browser download, and delete the file."""
+    """Call `ask`, wait for the file that it downloads to `path`, remove it, and return its text."""
     folder = {"behavior": "allow", "downloadPath": str(path.parent)}
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", folder)
     ask()
-    wait_for(path.exists)  # the browser renames a complete file to this
+    wait_for(path.exists)  # the browser renames it when it is complete
     text = path.read_text(encoding="utf-8")
     path.unlink()
     return text
@@ -56,19 +56,19 @@ def requested(browser: "WebDriver") -> list[str]:
 
 
 def barriers(browser: "WebDriver") -> list[str]:
-    """Return the violations that axe finds, by all its rules, best practices included."""
+    """Return what axe finds wrong with the page: every rule that it has, also those of good practice."""
     from axe_core_python.base import AXE_SCRIPT
 
     browser.execute_script(AXE_SCRIPT)
     run = "const done = arguments[0]; axe.run({resultTypes: ['violations']}).then(done, fault => done(String(fault)))"
     found: Any = browser.execute_async_script(run)
     assert isinstance(found, dict), found
-    assert len(found["passes"]) > 10  # it has run
+    assert len(found["passes"]) > 10  # it did look
     return [f"{rule['id']}: {node['html'][:100]}" for rule in found["violations"] for node in rule["nodes"]]
 
 
 def announced(browser: "WebDriver") -> list[tuple[str, str]]:
-    """Return role and name of everything that a screen reader announces."""
+    """Return role and name of every node of the accessibility tree."""
     nodes: Any = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     return [
         (node["role"]["value"], node.get("name", {}).get("value", ""))
@@ -77,9 +77,9 @@ def announced(browser: "WebDriver") -> list[tuple[str, str]]:
     ]
 
 
-# Contrast as WCAG 2.2 computes it, from the colors the browser gives to every text and to its background.
+# Contrast as WCAG 2.2 computes it, from the colors that the browser computes for every text and its background.
 CONTRASTS = """
-const numbers = color => color.match(/[\\d.]+/g).map(Number);
+const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
 const behind = part => {
   for (let at = part; at; at = at.parentElement) {
     const found = numbers(getComputedStyle(at).backgroundColor);
@@ -106,14 +106,14 @@ return found;
 
 
 def pale(browser: "WebDriver") -> list[str]:
-    """Return the texts whose contrast with the background is below 4.5."""
+    """Return the texts with too little contrast to their background."""
     measured: list[tuple[float, str]] = browser.execute_script(CONTRASTS)
     assert len(measured) > 50
     return [text for ratio, text in measured if ratio < 4.5]
 
 
 def cut_off(browser: "WebDriver") -> list[str]:
-    """Return the elements that are cut off: paper cannot be scrolled."""
+    """Return the elements that are cut off: on paper they cannot be scrolled."""
     found: list[str] = browser.execute_script(
         "return [...document.querySelectorAll('body *')].filter(part => part.clientWidth && part.scrollWidth > part.clientWidth + 1"
         " && getComputedStyle(part).overflowX !== 'visible').map(part => part.outerHTML.slice(0, 100))"
@@ -121,7 +121,7 @@ def cut_off(browser: "WebDriver") -> list[str]:
     return found
 
 
-# Whether the focused element is visible: inside the window, outlined, and not covered.
+# Whether the focused element is visible: in the window, marked, and not covered by another element.
 _SEEN = """
 const part = document.activeElement, box = part.getBoundingClientRect(), style = getComputedStyle(part);
 if (part === document.body) return 'nothing has the focus';
@@ -139,7 +139,7 @@ return '';
 
 
 def unseen_focus(browser: "WebDriver") -> str:
-    """Say why the focused element is not visible; "" where it is."""
+    """Return what hides the focused element, or ""."""
     hidden = browser.execute_script(_SEEN)
     if not hidden:
         return ""

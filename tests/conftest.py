@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browsing import show_as_usual
+from browsing import reset_display
 from hypothesis import settings
 from tiers import only_cold_tests_start_programs, pytest_collection_modifyitems, pytest_fixture_setup
 
@@ -148,4 +148,4 @@ def default_display(request):
     """Undo after each test what it emulated: a dark screen, paper or a phone."""
     yield
     if "browser" in request.fixturenames:
-        show_as_usual(request.getfixturevalue("browser"))
+        reset_display(request.getfixturevalue("browser"))

@@ -296,6 +296,7 @@ def zipped(case: Case, folder: Path, path: Path) -> Path:
                         content.write(bytes(10**6))
             else:
                 archive.writestr(info, member["text"])
+    shutil.rmtree(folder)
     return path
 
 
@@ -419,6 +420,7 @@ def check_an_honest_submission(grade, levels: Levels, level: int, folder: Path) 
 
 
 @pytest.mark.cold
+@pytest.mark.timeout(1000)
 def test_honest_students_of_a_hostile_class_get_full_marks(levels, surroundings, tmp_path):
     """The whole catalog is one class, graded side by side, with an honest student after every tenth."""
     levels.at(3)  # the cases are those of level 3
@@ -431,7 +433,7 @@ def test_honest_students_of_a_hostile_class_get_full_marks(levels, surroundings,
             write_honest(folder / f"{name}_then_honest")
     command = [sys.executable, "-P", "-m", "grader", "class", str(folder), "--reports", str(reports)]
     environment = os.environ | {"CONVGRADER_COURSE": str(COURSE), "HOME": str(surroundings.home)}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=280)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=900)
     assert done.returncode == 1, done.stdout + done.stderr  # some cannot be read
     found = {path.stem: json.loads(path.read_text("utf-8")) for path in reports.iterdir()}
     assert sum(name.endswith("_then_honest") for name in found) == len(names) // BETWEEN_HONEST

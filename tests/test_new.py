@@ -45,6 +45,7 @@ def everything(root: Path) -> dict[str, bytes]:
 # --- an exercise
 
 
+@pytest.mark.cold
 def test_a_new_exercise_passes_grade_check(course):
     before = everything(course)
     done = new(course, "exercise", "channel_mean", "--title", "Means of channels", "--section", "4.2")
@@ -121,6 +122,7 @@ def test_a_title_that_needs_escapes_is_refused(course, title):
 
 
 @pytest.mark.parametrize("function", ["double", "total", "Scale"])
+@pytest.mark.cold
 def test_a_new_mistake_is_caught_and_the_others_stay(course, function):
     path = course / "solutions" / "scaling" / "mistakes.py"
     before = path.read_text(encoding="utf-8")
@@ -153,6 +155,7 @@ def test_an_invalid_mistake_is_refused_and_nothing_is_written(course, words, mes
     assert everything(course) == before
 
 
+@pytest.mark.cold
 @pytest.mark.parametrize("text", [None, '"""Known mistakes."""\n'], ids=["no file", "only a docstring"])
 def test_a_first_mistake_gets_the_imports_it_needs(course, text):
     path = course / "solutions" / "scaling" / "mistakes.py"
@@ -164,6 +167,7 @@ def test_a_first_mistake_gets_the_imports_it_needs(course, text):
     assert [line for line in done.output.splitlines() if "adds-one" in line] == []
 
 
+@pytest.mark.cold
 def test_a_mistake_of_that_name_is_not_written_twice(course):
     assert new(course, "mistake", "scaling", "adds_one").exit_code == 0
     assert "already" in str(new(course, "mistake", "scaling", "adds_one").exception)

@@ -82,12 +82,14 @@ def test_full_marks_are_done_and_quizzes_come_next(workspace):
     assert "Everything is done." in output
 
 
+@pytest.mark.cold
 def test_grading_stores_the_points(workspace):
     (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
     assert run("scaling").exit_code == 0
     assert "done, 13/13 points\n" in run("list").output
 
 
+@pytest.mark.cold
 def test_grading_a_submission_of_somebody_else_writes_nothing_there(workspace, tmp_path, monkeypatch):
     (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
@@ -123,6 +125,7 @@ def test_a_corrupt_state_file_says_what_to_do(workspace, text):
     assert "Delete it: `grade` makes it again." in str(done.exception)
 
 
+@pytest.mark.cold
 def test_grading_goes_on_where_the_state_cannot_be_written(workspace):
     (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
     (workspace / ".grade").write_text("in the way", encoding="utf-8")

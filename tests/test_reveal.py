@@ -448,9 +448,7 @@ def test_a_hidden_check_stands_last_and_says_its_points(root):
     )
     problems = [str(problem) for problem in authoring.check_visibility(catalog.load(root))]
     assert len(problems) == 3
-    assert any(
-        "test_halving.py:16:1: test_odd is hidden and comes before" in problem for problem in problems
-    )
+    assert any("test_halving.py:16:1: test_odd is hidden and comes before" in problem for problem in problems)
     assert any("test_halves needs its points as a number" in problem for problem in problems)
     assert any(problem.startswith("course.yml: is not read") for problem in problems)
 

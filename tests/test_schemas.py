@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import jsonschema
+import pydantic
 import pytest
 import yaml
 from test_quiz import BANK
@@ -36,6 +37,10 @@ def validator(name: str) -> jsonschema.protocols.Validator:
     return jsonschema.Draft202012Validator(schema)
 
 
+@pytest.mark.skipif(
+    tuple(map(int, pydantic.VERSION.split(".")[:2])) < (2, 14),
+    reason="an older pydantic writes them in another form",
+)
 @pytest.mark.parametrize("name", MODELS)
 def test_the_schemas_are_current(name):
     assert (ROOT / SCHEMAS_FOLDER / name).read_text(encoding="utf-8") == schemas()[name], (
