@@ -255,12 +255,12 @@ def test_any_value_is_read_or_refused_by_every_type(bank, value):
 
 
 def test_a_number_of_a_million_digits_costs_nothing(bank, tmp_path):
-    began = time.perf_counter()
+    began = time.process_time()
     for text in ("1" * 200_000, "0." + "1" * 200_000, "[" + "1," * 60_000 + "]"):
         result = quiz.grade(bank, f"quiz: first\nanswers:\n  mean: {text}\n", shown="first.yaml")
         assert result.points == 0
         assert bool(result.problems) is not text.startswith("0.")
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_a_sheet_with_a_byte_order_mark_and_windows_line_ends_is_read(bank, tmp_path):
@@ -407,9 +407,9 @@ def test_a_pattern_that_is_fine_is_taken(pattern):
 
 def test_the_slowest_pattern_allowed_is_fast():
     slow = check_pattern("a*a*a?a?a?a?a?a?a?a?b")
-    began = time.perf_counter()
+    began = time.process_time()
     assert not matches("a" * MAX_LENGTH, [slow])
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 # --- what code prints
