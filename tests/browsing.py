@@ -79,7 +79,7 @@ def announced(browser: "WebDriver") -> list[tuple[str, str]]:
 
 # Contrast as WCAG 2.2 computes it, from the colors that the browser computes for every text and its background.
 CONTRASTS = """
-const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+const numbers = color => color.match(/[\\d.]+/g).map(Number);
 const behind = part => {
   for (let at = part; at; at = at.parentElement) {
     const found = numbers(getComputedStyle(at).backgroundColor);

@@ -469,8 +469,8 @@ def test_a_suite_says_what_its_marks_say(root):
 @pytest.mark.parametrize(
     ("name", "old", "new", "words"),
     [
-        ("module", "import torch\n", f"import torch\n\npytestmark = {MARKED[1:]}\n", "where nobody reads it"),
-        ("named", MARKED, "@SECRET", "where nobody reads it"),
+        ("module", "import torch\n", f"import torch\n\npytestmark = {MARKED[1:]}\n", "not read from there"),
+        ("named", MARKED, "@SECRET", "not read from there"),
         ("keyword", MARKED, '@pytest.mark.reveal(what="nothing")', "takes one word"),
         ("twice", MARKED, f'{MARKED}\n@pytest.mark.reveal("title")', "two marks for what it reveals"),
     ],
