@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from grader.authoring.reference_submissions import mistaken
 from grader.core.model import Outcome
 from grader.course import catalog
 from grader.course.known_mistakes import read_mistakes
@@ -78,11 +79,7 @@ def job(exercise_id: str, mistake: str) -> Job:
     """A submission that is the reference, with one known mistake in the place of its name."""
     exercise = COURSE.exercise(exercise_id)
     listed = next(one for one in read_mistakes(exercise.folder / "mistakes.py") if one.id == mistake)
-    sources = {
-        f"{exercise.id}.py": f"import mistakes\nfrom reference import *\n{listed.name} = mistakes.{listed.attribute}\n",
-        "reference.py": (exercise.folder / "reference.py").read_text(encoding="utf-8"),
-        "mistakes.py": (exercise.folder / "mistakes.py").read_text(encoding="utf-8"),
-    }
+    sources = mistaken(exercise, listed)  # a worker cannot import `grader.mistakes`
     return Job(exercise=exercise, module=exercise.id, sources=sources, seed=0, explain=False)
 
 
