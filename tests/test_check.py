@@ -632,6 +632,7 @@ def test_every_required_library_is_part_of_the_key():
     assert {*cache_key.PACKAGES, "torch"} == required
 
 
+@pytest.mark.cold
 def test_a_course_in_another_folder_uses_the_same_cache(again):
     moved = (again / "course").rename(again / "moved")
     output = subprocess.run(

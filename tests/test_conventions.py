@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.authoring.reference_submissions import mistaken
+from grader.authoring.reference_submissions import mistake_modules
 from grader.core.model import Outcome
 from grader.course import catalog
 from grader.course.known_mistakes import read_mistakes
@@ -79,7 +79,7 @@ def job(exercise_id: str, mistake: str) -> Job:
     """A submission that is the reference, with one known mistake in the place of its name."""
     exercise = COURSE.exercise(exercise_id)
     listed = next(one for one in read_mistakes(exercise.folder / "mistakes.py") if one.id == mistake)
-    sources = mistaken(exercise, listed)  # a worker cannot import `grader.mistakes`
+    sources = mistake_modules(exercise, listed)  # a worker cannot import `grader.mistakes`
     return Job(exercise=exercise, module=exercise.id, sources=sources, seed=0, explain=False)
 
 

@@ -604,6 +604,7 @@ def test_the_parts_of_the_reference_are_a_sound_exercise(tmp_path):
 # --- everything else
 
 
+@pytest.mark.cold
 @pytest.mark.parametrize("page", sorted({block.page for block in run_by(by_python)}))
 def test_a_program_runs(page, tmp_path, monkeypatch):
     """The Python blocks of a page are one program, which ends without an exception."""

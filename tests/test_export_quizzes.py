@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from grader.quiz.items import Tolerance
+from grader.quiz.fields import Tolerance
 
 from grader.core.errors import DocumentError
 from grader.export.moodle import FRACTIONS, to_moodle_xml

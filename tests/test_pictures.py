@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the picture is of a POSIX terminal")
+pytestmark = [
+    pytest.mark.cold,
+    pytest.mark.skipif(sys.platform == "win32", reason="the picture is of a POSIX terminal"),
+]
 
 ROOT = Path(__file__).parent.parent
 REMEDY = "run: python docs/pictures.py"

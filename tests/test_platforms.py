@@ -27,6 +27,7 @@ LINUX_ONLY = {
     "grading/zygote/forking.py",
     "grading/zygote/exercise_host.py",
     "grading/zygote/host_pool.py",
+    "grading/zygote/warm_process.py",
 }
 ABSENT = {
     "win32": {
