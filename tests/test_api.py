@@ -77,6 +77,7 @@ def wait_for(condition, seconds: float = 60) -> bool:
 # --- what it returns
 
 
+@pytest.mark.cold
 @pytest.mark.usefixtures("one_warm_process")
 def test_the_report_is_the_one_of_the_command(submission):
     (submission / "scaling.py").write_text(SOLUTION.replace("return", "return 2 *", 1), encoding="utf-8")

@@ -35,7 +35,7 @@ def ask(sandbox: Sandbox, name: str = "f"):
     return sandbox.ask(request, b"", what=f"`{name}`", deadline=time.monotonic() + 30)[0]
 
 
-@pytest.fixture(scope="module", params=["spawned", "forked"])
+@pytest.fixture(scope="module", params=[pytest.param("spawned", marks=pytest.mark.cold), "forked"])
 def launcher(request, dispatcher):
     """Both ways of starting a worker."""
     if request.param == "spawned":
