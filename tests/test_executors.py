@@ -156,7 +156,7 @@ def test_processes_share_one_warm_process(course, handed_in):
     def watch() -> None:
         nonlocal most
         while not done.is_set():
-            most = max(most, len(_sessions(_warm_processes() - before)))
+            most = max(most, len(_sessions(_warm_processes(orphans=False) - before)))
             time.sleep(0.02)
 
     watcher = threading.Thread(target=watch)
@@ -194,8 +194,8 @@ def _sessions(processes: set[str]) -> set[str]:
     return sessions
 
 
-def _warm_processes() -> set[str]:
-    """Return the numbers of the warm processes that this process started, and of those that have lost their parent."""
+def _warm_processes(*, orphans: bool = True) -> set[str]:
+    """Return the numbers of the warm processes below this process, and of those that have lost their parent."""
     found = set()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -205,7 +205,7 @@ def _warm_processes() -> set[str]:
         if command[0] == sys.executable and "grader.grading.zygote" in command:
             ancestors = _ancestors(int(entry.name))
             # Another worker of pytest-xdist has the same parent as this process, and warm processes of its own.
-            if os.getpid() in ancestors or os.getppid() not in ancestors:
+            if os.getpid() in ancestors or (orphans and os.getppid() not in ancestors):
                 found.add(entry.name)
     return found
 

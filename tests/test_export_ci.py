@@ -16,6 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
+from grader.course.catalog import PACKAGED_COURSE
 from grader.export import ci
 
 ROOT = Path(__file__).parent.parent
@@ -230,7 +231,7 @@ def test_a_file_that_is_there_stays_and_any_requirement_is_quoted(tmp_path, serv
     path.write_text("mine", encoding="utf-8")
     done = init(tmp_path, service)
     assert done.returncode == 0
-    assert "stays as it is" in done.stdout
+    assert "already exists and was not changed" in done.stdout
     assert path.read_text(encoding="utf-8") == "mine"
     nasty = 'a": "b" # \\ \' {x}: [y]\n&z'
     text = ci.workflow(service, nasty)
@@ -281,6 +282,9 @@ def test_gradescope_builds_grades_and_reads_results_or_none(autograder, tmp_path
     torch, rest = pip_log(tmp_path)
     assert "https://download.pytorch.org/whl/cpu" in torch
     assert rest == ["install", "-r", str(root / "source" / "requirements.txt")]
+    for name in ("grader", PACKAGED_COURSE):
+        (installed,) = (root / "convgrader").rglob(f"site-packages/{name}")
+        assert {path.stat().st_mode & 0o077 for path in (installed, *installed.rglob("*"))} == {0}
     (root / "submission" / "scaling.py").write_text(WRONG, encoding="utf-8")
     done = run(root / "run_autograder", environment)
     assert done.returncode == 0, done.stderr

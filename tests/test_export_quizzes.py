@@ -9,7 +9,6 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from grader.quiz.fields import Tolerance
 
 from grader.core.errors import DocumentError
 from grader.export.moodle import FRACTIONS, to_moodle_xml
@@ -24,6 +23,7 @@ from grader.export.questions import (
     xml_text,
 )
 from grader.quiz import Bank, load_bank, load_banks
+from grader.quiz.fields import Tolerance
 from grader.quiz.marking import grade_item
 
 ROOT = Path(__file__).parent.parent

@@ -201,7 +201,7 @@ assert "nothing is that cold" in problems(bank_text.replace("key: 100 +", "key: 
 assert any("is too large" in p for p in problems(bank_text.replace("key: 100 +", "key: 10 ** 15 +"))), "stress"
 assert any("too_warm" in p for p in problems(bank_text.replace("too_warm", "too_worm")))
 assert any("TemperatureItem" in text for text in schemas().values())
-assert questions(bank, 5) == ([], {"water": "the type temperature has no like there"})
+assert questions(bank, 5) == ([], {"water": "the platform has no question like the type temperature"})
 print("twelve")
 """
 

@@ -413,7 +413,7 @@ def test_annotations_name_files_below_the_repository(grade, report_file, tmp_pat
 def test_classroom50_and_gradescope_read_their_environment(grade, report_file, tmp_path):
     done = grade("report", "report.json", "--format", "classroom50")
     assert done.returncode == 2
-    assert "lacks CLASSROOM" in done.stderr
+    assert "CLASSROOM, ASSIGNMENT, SUBMISSION_TAG is not set" in done.stderr
     known = {"CLASSROOM": "cnn", "ASSIGNMENT": "week4", "SUBMISSION_TAG": "s1"}
     document = json.loads(grade("report", "report.json", "--format", "classroom50", **known).stdout)
     assert (document["classroom"], document["score"]) == ("cnn", 1600)

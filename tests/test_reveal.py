@@ -684,7 +684,7 @@ def test_replay_writes_no_case_of_a_check_that_keeps_its_details(grade, root):
         '@pytest.mark.reveal("title")',
     )
     grade.write(PARTLY)
-    assert "the check keeps its details to itself" in grade("replay", "halving", "negative", code=1)
+    assert "this check keeps its details to itself" in grade("replay", "halving", "negative", code=1)
     assert not (grade.work / "replays").exists()
 
 

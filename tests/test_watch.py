@@ -556,33 +556,34 @@ def test_stopping_restores_the_terminal_and_continuing_takes_it_again(tmp_path):
     if sys.platform == "win32":
         pytest.skip("there are no signals")
     import pty
+    import termios
 
     code = (
         "import sys, time\nfrom grader.cli import keys\n"
         "with keys.pressed(lambda key: print('got', key, flush=True)):\n"
         "    print('ready', flush=True)\n    time.sleep(100)\n"
     )
-    ours, theirs = pty.openpty()
-    before = Terminal.settings(SimpleNamespace(_theirs=theirs))
-    # In our own session: in one of its own, where no parent could let it go on, the kernel would not stop it.
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=theirs, stdout=theirs, process_group=0)
-    output = Output(ours)
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    # In the session of this process: in a session of its own, whose process group is orphaned, the kernel ignores SIGTSTP.
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=slave, stdout=slave, process_group=0)
+    output = Output(master)
     try:
         output.wait_for("ready")
         process.send_signal(signal.SIGTSTP)
         _, status = os.waitpid(process.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status)
-        assert Terminal.settings(SimpleNamespace(_theirs=theirs)) == before
+        assert termios.tcgetattr(slave) == before
         process.send_signal(signal.SIGCONT)
-        os.write(ours, b"x")
+        os.write(master, b"x")
         output.wait_for("got x")
         process.send_signal(signal.SIGTERM)
         assert process.wait(LIMIT_S) == 143
-        assert Terminal.settings(SimpleNamespace(_theirs=theirs)) == before
+        assert termios.tcgetattr(slave) == before
     finally:
         process.kill()
         process.wait()
-        os.close(theirs)
+        os.close(slave)
 
 
 def grade(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -60,7 +60,8 @@ def main() -> None:
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # it waits for its workers
             control.close()
-            run_spawned(SocketChannel(socket.socket(fileno=descriptors[0])))
+            channel = SocketChannel(socket.socket(fileno=descriptors[0]))
+            run_spawned(channel, channel.receive()[0])
             os._exit(0)
         os.close(descriptors[0])
 

@@ -12,5 +12,5 @@ fi
 "$root/convgrader/bin/pip" install --index-url https://download.pytorch.org/whl/cpu "@TORCH@"
 "$root/convgrader/bin/pip" install -r "$root/source/requirements.txt"
 site="$("$root/convgrader/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
-cp -r "$root/source/grader" "$site/grader"
-chmod -R go-rwx "$root/source" "$site/grader"
+cp -r "$root/source/grader" "$root/source/convgrader_course" "$site"
+chmod -R go-rwx "$root/source" "$site/grader" "$site/convgrader_course"
