@@ -108,6 +108,7 @@ def collected_tiers(config: pytest.Config) -> dict[Path, set[str]]:
     return config.stash[_TIERS]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with its tier, and those that share a fixture of their module with a group."""
     tiers = config.stash.setdefault(_TIERS, {})
