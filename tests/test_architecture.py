@@ -144,6 +144,15 @@ def test_the_untrusted_side_imports_the_protocol_and_no_other_wing():
             assert target[:2] in (("sandbox", "worker"), ("sandbox", "protocol")), f"{path}: {target}"
 
 
+def test_a_name_of_a_class_means_one_thing():
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name.lstrip("_"), []).append(path.relative_to(ROOT).as_posix())
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["--version"], ["list"], ["hint", "scaling"], ["run", "--help"]], ids=str
 )

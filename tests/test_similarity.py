@@ -16,8 +16,8 @@ from grader.classroom.gradebook import Gradebook
 from grader.classroom.similarity import MINIMUM, Comparison, Published, SolutionSource, compare, preprocessing
 from grader.classroom.similarity.comparing import PieceIndex
 from grader.classroom.similarity.fragments import cut
-from grader.classroom.similarity.phrases import phrases
 from grader.classroom.similarity.preprocessing import Preparation
+from grader.classroom.similarity.similarity_phrases import phrases
 from grader.core.errors import UsageError
 from grader.core.python_source import parse
 from grader.course import catalog

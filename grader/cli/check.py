@@ -72,7 +72,7 @@ def check_command(
     course, unreadable = catalog.survey(catalog.find_root())
     chosen = choose(course, exercises)
     with Dispatcher(many=True, lazy=True) as dispatcher:
-        run = _CheckRun(course, dispatcher, seed, authoring.VerifiedCache(fresh=fresh), verbose)
+        run = _CourseCheck(course, dispatcher, seed, authoring.VerifiedCache(fresh=fresh), verbose)
         if mutants:
             run.check_mutants(chosen)
         if repeat:
@@ -85,7 +85,7 @@ def check_command(
     return run.finish()
 
 
-class _CheckRun:
+class _CourseCheck:
     """One run of the command: prints a line for each exercise as it is checked, and collects problems for the end."""
 
     def __init__(

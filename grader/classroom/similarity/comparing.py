@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from grader.classroom.similarity.fragments import Piece
-from grader.classroom.similarity.phrases import Phrase
+from grader.classroom.similarity.similarity_phrases import Phrase
 from grader.classroom.similarity.similarity_records import SolutionSource
 
 # A solution or function with less code of its own counts as if it had so many nodes: a match of little code is weak

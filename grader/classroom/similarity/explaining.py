@@ -8,7 +8,7 @@ from itertools import product
 
 from grader.classroom.similarity.comparing import Match, PieceIndex, Place
 from grader.classroom.similarity.fragments import Piece
-from grader.classroom.similarity.phrases import Phrase
+from grader.classroom.similarity.similarity_phrases import Phrase
 from grader.classroom.similarity.similarity_records import Block, Excerpt, Pair, Side, SolutionSource
 
 MAX_BLOCKS = 6

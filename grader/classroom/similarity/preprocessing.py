@@ -11,7 +11,7 @@ import msgspec
 
 from grader.classroom.similarity.comparing import Place, Solution
 from grader.classroom.similarity.fragments import Piece, cut
-from grader.classroom.similarity.phrases import Phrase, phrases
+from grader.classroom.similarity.similarity_phrases import Phrase, phrases
 from grader.classroom.similarity.similarity_records import Published, SolutionSource
 from grader.core import python_source
 from grader.course import fingerprint
