@@ -71,18 +71,23 @@ def tracked() -> list[str]:
 
 def found(patterns: dict[str, str]) -> Iterator[str]:
     """Yield every use of a pattern: its place, the word, and what to write instead."""
-    whole = {
-        instead: re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE) for pattern, instead in patterns.items()
-    }
+    any_of_them = re.compile(rf"\b(?:{'|'.join(patterns)})\b", re.IGNORECASE)
     for name in tracked():
         allowed = {word for path, words in ALLOWED.items() if name.startswith(path) for word in words}
         if "*" in allowed:
             continue
-        for number, line in enumerate((ROOT / name).read_text("utf-8", "replace").splitlines(), 1):
-            for instead, pattern in whole.items():
-                for match in pattern.finditer(line):
-                    if match[0].lower() not in allowed:
-                        yield f"{name}:{number}: {match[0]!r} (write: {instead})"
+        text = (ROOT / name).read_text("utf-8", "replace")
+        for match in any_of_them.finditer(text):
+            if match[0].lower() in allowed:
+                continue
+            # Matched where the word stands, since a pattern may look at what is before it.
+            instead = next(
+                words
+                for pattern, words in patterns.items()
+                if re.compile(rf"(?:{pattern})\b", re.IGNORECASE).match(text, match.start())
+            )
+            line = text.count("\n", 0, match.start()) + 1
+            yield f"{name}:{line}: {match[0]!r} (write: {instead})"
 
 
 @pytest.mark.parametrize("patterns", [PRIVATE, BRITISH], ids=["private words", "British spelling"])
