@@ -16,7 +16,7 @@ from grader.quiz import Bank, Item
 from grader.quiz.credit import Rule
 from grader.quiz.fields import Tolerance
 from grader.quiz.formulas import Formula
-from grader.quiz.numeric_answers import plain
+from grader.quiz.numeric_answers import EXACT_RTOL, plain
 from grader.quiz.text_answers import normal
 from grader.quiz.types import (
     CodeOutputItem,
@@ -29,7 +29,6 @@ from grader.quiz.types import (
 )
 
 MAX_TEXT = 20_000
-_EXACT = 1e-6  # relative tolerance of a number without one of its own, as in quiz marking
 
 
 class Kind(StrEnum):
@@ -128,7 +127,7 @@ def _(item: NumericItem, _bank: Bank) -> Question:
             id=f"wrong{n}",
             text=_number(plain(w.value)),
             feedback=to_html(w.feedback),
-            tolerance=_EXACT * abs(plain(w.value)),
+            tolerance=EXACT_RTOL * abs(plain(w.value)),
         )
         for n, w in enumerate(item.expected_wrong)
     ]
@@ -137,7 +136,7 @@ def _(item: NumericItem, _bank: Bank) -> Question:
 
 def allowed(key: float, tolerance: Tolerance | None) -> float:
     """Return the absolute tolerance of a number."""
-    return _EXACT * abs(key) if tolerance is None else tolerance.allowed(key)
+    return EXACT_RTOL * abs(key) if tolerance is None else tolerance.allowed(key)
 
 
 def _number(value: float) -> str:

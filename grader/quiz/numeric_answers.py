@@ -11,6 +11,7 @@ from grader.quiz.responses import MAX_LENGTH, ResponseError
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?"
 _NUMERIC = re.compile(rf"({_NUMBER})\s*(?:/\s*({_NUMBER}))?\s*(%)?")
 _EXPECTED = "a number is expected, for example: 28, 0.5, 1/2 or 50%"
+EXACT_RTOL = 1e-6  # relative tolerance of a number whose item states none
 
 
 def read_number(value: object) -> float:
@@ -49,7 +50,7 @@ def plain(number: Value | Formula) -> float:
 def same_number(one: float, key: float, tolerance: Tolerance | None) -> bool:
     """Tell whether a number is the key's within a tolerance; nearly exactly where there is none."""
     if tolerance is None:
-        return math.isclose(one, key, rel_tol=1e-6, abs_tol=1e-9)
+        return math.isclose(one, key, rel_tol=EXACT_RTOL, abs_tol=1e-9)
     return abs(one - key) <= tolerance.allowed(key) * (1 + 1e-9) + 1e-12
 
 
