@@ -21,8 +21,8 @@ INSIDE = {
         "diagnostics": {"protocol"},
     },
     "sandbox/worker": {
-        "linux": set(),
         "limits": set(),
+        "linux": {"limits"},
         "importer": set(),
         "service": set(),
         "seccomp": {"linux"},

@@ -1,6 +1,7 @@
-"""Resource limits that a process sets on itself where there is no lock-down: isolation level 0."""
+"""Resource limits of a process: all that isolation level 0 has, and one layer of the lock-down above it."""
 
 import sys
+from collections.abc import Mapping
 
 
 def limit_here(memory_limit_mib: int, cpu_limit_s: int) -> None:
@@ -17,7 +18,14 @@ def limit_here(memory_limit_mib: int, cpu_limit_s: int) -> None:
         with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - one read, no Path needed
             pages = int(statm.read().split()[0])
         limits[resource.RLIMIT_AS] = pages * resource.getpagesize() + memory_limit_mib * 2**20
-    for limit, value in limits.items():
-        hard = resource.getrlimit(limit)[1]
+    set_limits(limits)
+
+
+def set_limits(limits: Mapping[int, int]) -> None:
+    """Set the soft and the hard limit of each resource, no higher than its present hard limit. POSIX only."""
+    import resource  # noqa: PLC0415 - POSIX only
+
+    for kind, value in limits.items():
+        hard = resource.getrlimit(kind)[1]
         wanted = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(limit, (wanted, wanted))
+        resource.setrlimit(kind, (wanted, wanted))

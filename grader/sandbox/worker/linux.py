@@ -7,6 +7,8 @@ import resource
 import signal
 from pathlib import Path
 
+from grader.sandbox.worker.limits import set_limits
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_DUMPABLE = 4
@@ -141,13 +143,12 @@ def limit(budget_bytes: int, cpu_limit_s: int) -> None:
     Address space and processor time count for all threads together. Nothing may be written to a file, no core is
     dumped, and at most _MAX_DESCRIPTORS descriptors may be open.
     """
-    for kind, value in (
-        (resource.RLIMIT_AS, budget_bytes),
-        (resource.RLIMIT_CPU, cpu_limit_s),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, _MAX_DESCRIPTORS),
-    ):
-        hard = resource.getrlimit(kind)[1]
-        wanted = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (wanted, wanted))
+    set_limits(
+        {
+            resource.RLIMIT_AS: budget_bytes,
+            resource.RLIMIT_CPU: cpu_limit_s,
+            resource.RLIMIT_FSIZE: 0,
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_NOFILE: _MAX_DESCRIPTORS,
+        }
+    )
