@@ -4,6 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := pytest --numprocesses auto --dist loadgroup
+# `--fresh` has `make test` check exercises again that have not changed since they were last checked.
+FRESH ?=
 FLOORS := .venv-floors
 # The lowest torch that is tested: a CPU build of an older one is on no index but its own (TORCH_INDEX).
 FLOOR_TORCH ?= $(shell grep ^torch== constraints.txt)
@@ -19,13 +21,13 @@ test: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/$(PYTEST) -m "not cold"
-	$(BIN)/grade check
+	$(BIN)/grade check $(FRESH)
 
 test-rest: .venv/installed
 	$(BIN)/$(PYTEST) -m cold
-	$(BIN)/grade check --fresh
 	$(BIN)/grade check --mutants --fresh
 
+test-all: FRESH = --fresh
 test-all: test test-rest
 
 # The lowest versions that pyproject.toml accepts.
