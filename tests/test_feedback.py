@@ -85,6 +85,8 @@ def test_examples_are_not_drawn_from_the_sources_that_happen_to_be_loaded(monkey
     from hypothesis import strategies
     from hypothesis.internal.conjecture import providers
 
+    if not hasattr(providers, "constants_from_module"):
+        pytest.skip("this version of Hypothesis takes no constants from modules")
     read: list[object] = []
     monkeypatch.setattr(
         providers, "constants_from_module", lambda module: read.append(module) or providers.Constants()

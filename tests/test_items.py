@@ -50,6 +50,13 @@ def pingouin():
     return pingouin
 
 
+@pytest.fixture(scope="module")
+def proportion():
+    from statsmodels.stats import proportion  # a dependency of pingouin, which takes seconds too
+
+    return proportion
+
+
 @settings(max_examples=60, deadline=None)
 @given(rows=ROWS)
 def test_alpha_and_its_interval_are_those_of_pingouin(pingouin, rows):
@@ -86,9 +93,7 @@ def test_correlations_and_their_intervals_are_those_of_pingouin(pingouin, rows):
 
 @settings(max_examples=100, deadline=None)
 @given(n=st.integers(1, 2000), data=st.data())
-def test_wilson_is_that_of_statsmodels(n, data):
-    from statsmodels.stats import proportion  # a dependency of pingouin
-
+def test_wilson_is_that_of_statsmodels(proportion, n, data):
     count = data.draw(st.integers(0, n))
     found = psychometrics.wilson(count / n, n)
     expected = proportion.proportion_confint(count, n, method="wilson")
