@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from msgspec import structs
 from test_keeper import descriptors
-from test_sandbox import alive, copied, named, points  # noqa: F401 - a fixture among them
+from test_sandbox import KILLED, alive, copied, named, points  # noqa: F401 - a fixture among them
 
 from grader.core import scoring
 from grader.core.errors import InternalError
@@ -24,9 +24,8 @@ from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Graded, Job, NotGraded
 from grader.grading.zygote import exercise_host, host_pool
 from grader.grading.zygote.exercise_host import MOST_GROWN_BYTES, MOST_ORDERS
-from grader.grading.zygote.forking import receive_order
 from grader.sandbox.protocol.frames import Overdue
-from grader.sandbox.protocol.orders import GradeOrder
+from grader.sandbox.protocol.orders import GradeOrder, receive_order
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forking a warm process is for Linux")
 
@@ -191,7 +190,7 @@ def test_a_process_that_is_killed_with_its_order_costs_only_that_grading(copied)
         time.sleep(0.5)
         os.kill(pid, signal.SIGKILL)
         thread.join(timeout=10)
-        assert ended == [NotGraded(reason="the grading process died")]
+        assert ended == [NotGraded(reason=f"the grading process died: grade suite: {KILLED}")]
         assert points(dispatcher, job) == 13.0
         assert named(dispatcher)["grade host"] == hosts
 
@@ -267,7 +266,8 @@ def test_the_limit_of_a_suite_is_for_each_submission_by_itself(copied, monkeypat
         assert idle(dispatcher, 1) == [pid]
         started = time.monotonic()
         (ending,) = dispatcher.grade([job])
-        assert ending == NotGraded(reason="the grading process died")
+        why = "grade suite: killed by SIGALRM, its time limit"
+        assert ending == NotGraded(reason=f"the grading process died: {why}")
         assert time.monotonic() - started < 10
         assert points(dispatcher, job) == 13.0
 
@@ -324,7 +324,7 @@ def test_a_process_takes_a_hundred_orders_where_many_are_expected(monkeypatch, m
 
 
 def test_there_are_at_most_64_hosts(monkeypatch):
-    monkeypatch.setattr(host_pool.os, "fork", lambda: 1)  # the parent's side of it
+    monkeypatch.setattr(host_pool, "fork_child", lambda *_: 1)  # the parent's side of it
     own_end, zygote_end = socket.socketpair()
     with own_end, zygote_end:
         hosts = host_pool.Hosts(zygote_end)

@@ -24,6 +24,7 @@ from grader.sandbox.supervisor import LoadFailed, Sandbox, SpawnLauncher, Worker
 
 ORDER = WorkerOrder(memory_limit_mib=256, output_limit_kib=64)
 NOTHING = ItemsValue(form="tuple", items=())
+KILLED = "killed by SIGKILL, from outside, as by the OOM killer"
 
 
 def ask(sandbox: Sandbox, name: str = "f"):
@@ -175,7 +176,7 @@ def test_a_grading_process_that_dies_is_an_internal_error_and_the_others_go_on(c
     )
     with Dispatcher() as dispatcher:
         first, second = dispatcher.grade([dying, sound])
-    assert first == NotGraded(reason="the grading process died")
+    assert first == NotGraded(reason="the grading process died: grade host: ended with exit status 1")
     assert isinstance(second, Graded)
     assert second.result.points == 6.0
 
@@ -254,7 +255,7 @@ def test_a_grading_process_that_is_killed_is_noticed_at_once_whatever_was_forked
         for pid in grading:
             os.kill(pid, signal.SIGKILL)
         thread.join(timeout=10)
-        assert ended == [NotGraded(reason="the grading process died")]
+        assert ended == [NotGraded(reason=f"the grading process died: grade suite: {KILLED}")]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

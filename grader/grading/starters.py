@@ -9,18 +9,20 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 import msgspec
 
 from grader.core.errors import InternalError, UsageError
 from grader.grading.messages import Job
+from grader.sandbox.last_words import last_words
 from grader.sandbox.protocol.frames import Channel, Closed, PipeChannel, SocketChannel
-from grader.sandbox.protocol.orders import LAYERS, GradeOrder, Missing, Ready, WorkerOrder
+from grader.sandbox.protocol.orders import LAYERS, GradeOrder, Missing, Ready, WorkerOrder, send_order
 from grader.sandbox.supervisor import ForkLauncher, Launcher, SpawnLauncher, clean_environment
 
 MAX_LEVEL_VARIABLE = "CONVGRADER_MAX_ISOLATION"
 START_LIMIT_S = 120.0
+_ZYGOTE, _GRADING = "grade zygote", ("grade suite", "grade host")  # names of processes
 OWN_SLACK_S = 60  # beyond the student's own limits: the grader's imports, diagnosis, counterexample
 
 
@@ -38,6 +40,9 @@ class Starter(Protocol):
 
     def is_alive(self) -> bool:
         """Return whether grading processes can still be started."""
+
+    def why_one_died(self) -> str:
+        """Return ": " and what a grading process that has just died, or its parent, wrote last; "" without it."""
 
     def stop(self) -> None:
         """End everything that was started."""
@@ -82,6 +87,10 @@ class LazyStarter:
         """Return whether grading processes can be started, or nothing has been tried yet."""
         return self._started is None or self._started.is_alive()
 
+    def why_one_died(self) -> str:
+        """Return what a grading process that has just died wrote last."""
+        return self._started.why_one_died() if self._started is not None else ""
+
     def stop(self) -> None:
         """End everything that was started."""
         if self._started is not None:
@@ -93,7 +102,7 @@ class ZygoteStarter:
 
     def __init__(self, max_level: int, *, many: bool) -> None:
         self._control, zygote_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        self._errors = _error_file()
         with zygote_end:
             self._process = subprocess.Popen(
                 [
@@ -128,38 +137,43 @@ class ZygoteStarter:
         self._control.settimeout(None)
         if not data:
             self._process.wait()
-            raise InternalError(f"The warm process could not start:\n{self._last_output()}")
+            raise InternalError(f"The warm process could not start{self._why(_ZYGOTE)}.")
         return msgspec.msgpack.decode(data, type=Ready)
 
-    def _last_output(self) -> str:
-        self._errors.seek(0)
-        return self._errors.read().decode("utf-8", "replace")[-2000:].strip() or "it printed nothing"
+    def _why(self, *names: str) -> str:
+        """Return ": " and why a process of one of these names died, as far as it is known."""
+        code = self._process.poll()
+        ended = f" (the warm process ended with {code})" if code is not None else ""
+        return (last_words(self._errors.fileno(), *names) or ": it wrote nothing") + ended
+
+    def why_one_died(self) -> str:
+        """Return what a grading process that has just died, its host or the zygote wrote last."""
+        return self._why(*_GRADING, _ZYGOTE)
 
     def open(self, job: Job, slot: int) -> Channel:
         """Fork a grading process."""
         limits = job.exercise.limits
         wall = int(limits.exercise_limit_s + limits.import_limit_s) + OWN_SLACK_S
         suite = job.exercise.suite
-        order = msgspec.msgpack.encode(
-            GradeOrder(
-                suite=str(suite),
-                version=_version(suite.parent),
-                wall_limit_s=wall,
-                slot=slot,
-                warm=job.exercise.warm,
-            )
+        order = GradeOrder(
+            suite=str(suite),
+            version=_version(suite.parent),
+            wall_limit_s=wall,
+            slot=slot,
+            warm=job.exercise.warm,
         )
         own_end, process_end = socket.socketpair()
         with process_end, self._lock:
             try:
-                socket.send_fds(self._control, [order], [process_end.fileno(), self._control.fileno()])
+                send_order(order, [process_end.fileno(), self._control.fileno()], self._control)
             except OSError as error:
+                own_end.close()
                 raise Closed from error
         return SocketChannel(own_end)
 
     def launcher(self, order: WorkerOrder) -> Launcher:
         """Return what forks workers."""
-        return ForkLauncher(self._control, order, slot=0)
+        return ForkLauncher(self._control, order, slot=0, stderr=self._errors.fileno())
 
     def is_alive(self) -> bool:
         """Return whether the warm process runs, by its socket: a forked process that shares it is not its parent."""
@@ -175,6 +189,11 @@ class ZygoteStarter:
         self._process.kill()
         self._process.wait()
         self._errors.close()
+
+
+def _error_file() -> IO[bytes]:
+    """Open an unnamed file for the stderr of many processes: each line goes to its end, whoever writes it."""
+    return tempfile.TemporaryFile("a+b")
 
 
 def _version(folder: Path) -> str:
@@ -193,6 +212,7 @@ class SpawnStarter:
         )
         self._missing = tuple(Missing(layer=layer, reason=reason) for layer in LAYERS)
         self._running: list[subprocess.Popen[bytes]] = []
+        self._errors = _error_file()
         self._lock = threading.Lock()
 
     def ready(self) -> Ready:
@@ -214,7 +234,7 @@ class SpawnStarter:
             [sys.executable, "-P", "-m", "grader.grading.engine"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._errors,
             bufsize=0,
             cwd=Path(sys.executable).anchor,
             env=clean_environment(),
@@ -234,8 +254,13 @@ class SpawnStarter:
         """Return True: a fresh interpreter can always be started."""
         return True
 
+    def why_one_died(self) -> str:
+        """Return what was written last by one of the grading processes."""
+        return last_words(self._errors.fileno())
+
     def stop(self) -> None:
         """Kill every grading process; their workers end when their pipes close."""
         for process in self._running:
             process.kill()
             process.wait()
+        self._errors.close()

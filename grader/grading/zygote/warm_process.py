@@ -6,7 +6,6 @@ which bans them, holds no exercise, and keeps workers.
 """
 
 import gc
-import os
 import platform
 import select
 import signal
@@ -17,11 +16,15 @@ import msgspec
 from grader.course import known_mistakes  # noqa: F401 - imported for the processes forked from here
 from grader.grading.engine import grading_process  # noqa: F401 - imported for the processes forked from here
 from grader.grading.engine.suite import effects, layers, small_inputs  # noqa: F401 - imported for the processes forked from here
-from grader.grading.zygote.forking import freeze_heap, receive_order, thread_count
+from grader.grading.zygote.exercise_host import refuse
+from grader.grading.zygote.forking import freeze_heap, note, thread_count
 from grader.grading.zygote.host_pool import Hosts, bans_host, exercise_host
-from grader.sandbox.protocol.orders import GradeOrder, Ready
+from grader.sandbox.protocol.orders import Ending, GradeOrder, Order, Ready, close_all, receive_order
 from grader.sandbox.worker import linux, lockdown
+from grader.sandbox.worker.keeper import report
 from grader.sandbox.worker.service import seed_everything
+
+_NAME = "grade zygote"
 
 
 def run(control_fd: int, owner_fd: int, max_level: int, *, many: bool) -> None:
@@ -68,17 +71,32 @@ def serve(control: socket.socket, owner_fd: int, confinement: lockdown.Confineme
     while True:
         if any(ready == owner_fd for ready, _ in poller.poll()):
             return  # grading processes may hold the control socket's other end for long
-        order, descriptors = receive_order(control)
+        try:
+            order, descriptors = receive_order(control)
+        except OSError as error:  # its descriptors are lost, so whoever sent it sees them close
+            note(_NAME, str(error))
+            continue
         if order is None:
             return
-        if isinstance(order, GradeOrder):
-            _warm({*order.warm} - warmed)
-            warmed |= {*order.warm}
-            hosts.send(exercise_host(order, many=many), order, descriptors)
-        else:
-            hosts.send(bans_host(order, confinement, warmed), order, descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        try:
+            if isinstance(order, GradeOrder):
+                _warm({*order.warm} - warmed)
+                warmed |= {*order.warm}
+                hosts.send(exercise_host(order, many=many), order, descriptors)
+            else:
+                hosts.send(bans_host(order, confinement, warmed), order, descriptors)
+        except OSError as error:
+            _refuse(order, descriptors, error)
+        close_all(descriptors)
+
+
+def _refuse(order: Order, descriptors: list[int], error: OSError) -> None:
+    """Say why no host could be started for an order, in place of the host."""
+    note(_NAME, str(error))
+    if isinstance(order, GradeOrder):
+        refuse(descriptors[0], error)
+    else:
+        report(descriptors[-1], Ending(cause="lost", output=str(error).encode()))
 
 
 def _warm(wanted: set[str]) -> None:

@@ -186,7 +186,7 @@ def _try_namespaces(confinement: Confinement) -> None:
     """Do in two children what a keeper and its parent do. Raises OSError for what this machine refuses."""
 
     def keeper() -> None:
-        own_pidfd = os.pidfd_open(os.getpid())
+        own_pidfd = linux.pidfd_open(os.getpid())
         for _ in range(2):
             _unshare_for_next_child(own_pidfd)
 

@@ -25,6 +25,7 @@ def become_worker(
         sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
         linux.name_process("grade worker")
+        linux.be_first_out_of_memory()
         operators.ban(order.banned_operators)
         lockdown.lock_down(
             confinement,

@@ -1,0 +1,82 @@
+"""Nothing of the grader dies under load: eight gradings side by side, hostile ones among them, and no internal error.
+
+`CONVGRADER_STRESS_GRADINGS=2000` grades 2,000; the default is a sample.
+"""
+
+import collections
+import os
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import cycle, islice
+
+import pytest
+from conftest import REFERENCE
+from test_sandbox import alive, descendants
+
+from grader.core.model import Limits, Outcome
+from grader.grading.dispatcher import Dispatcher
+from grader.grading.messages import Graded, Job, NotGraded
+
+pytestmark = [
+    pytest.mark.cold,
+    pytest.mark.skipif(sys.platform != "linux", reason="forking a warm process is for Linux"),
+]
+
+GRADINGS = int(os.environ.get("CONVGRADER_STRESS_GRADINGS", "48"))
+SIDE_BY_SIDE = 8
+# Hostile submissions, each with the outcomes that it may have, and honest ones between them.
+HOSTILE = {
+    "exit": ("import os\ndef double(x): os._exit(3)", {"crashed"}),
+    "fault": ("import ctypes\ndef double(x): ctypes.string_at(8)", {"crashed"}),
+    "hang": ("def double(x):\n    while True: pass", {"time_limit"}),
+    "flood": ("def double(x):\n    while True: print('x' * 10000)", {"output_limit", "time_limit"}),
+    "memory": ("def double(x):\n    kept = []\n    while True: kept.append(bytearray(2**24))", {"memory_limit", "time_limit"}),
+    "threads": (
+        "import threading, time\nthreading.stack_size(32768)\n"
+        "def double(x):\n"
+        "    while True:\n"
+        "        try: threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        "        except BaseException: pass",
+        {"time_limit"},
+    ),
+    "descriptors": ("import os\ndef double(x):\n    os.closerange(0, 100)\n    return x", {"crashed"}),
+    "stopped": ("import os\nos.closerange(0, 100)", {"crashed"}),
+}  # fmt: skip
+KINDS = [kind for name in HOSTILE for kind in (name, "honest")]
+
+
+def test_gradings_side_by_side_end_each_with_an_outcome_of_its_own(course):
+    exercise = replace(course.exercises[0], limits=Limits(call_limit_s=2.0, memory_limit_mib=256))
+    endings: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    lock = threading.Lock()
+    with Dispatcher(SIDE_BY_SIDE, many=True) as dispatcher:
+
+        def grade(kind: str) -> None:
+            source = REFERENCE + "\n\n" + HOSTILE.get(kind, ("", set()))[0] + "\n"
+            job = Job(exercise=exercise, module="scaling", sources={"scaling.py": source}, seed=0)
+            (ending,) = dispatcher.grade([job])
+            with lock:
+                endings[kind][told(ending)] += 1
+
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            list(pool.map(grade, islice(cycle(KINDS), GRADINGS)))
+        assert dispatcher.is_alive()
+        members = descendants(dispatcher._starter._process.pid)
+        assert members
+    deadline = time.monotonic() + 60
+    while (left := [pid for pid in members if alive(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left == []
+    expected = {"honest": {"passed"}, **{kind: outcomes for kind, (_, outcomes) in HOSTILE.items()}}
+    assert not {kind: found for kind, found in endings.items() if set(found) - expected[kind]}
+
+
+def told(ending: Graded | NotGraded) -> str:
+    """Return the outcome, with the reason where the grader failed."""
+    if isinstance(ending, NotGraded):
+        return f"not graded: {ending.reason}"
+    failed = [check for check in ending.result.checks if check.outcome is Outcome.INTERNAL_ERROR]
+    return f"internal error: {failed[0].rationale}" if failed else ending.result.outcome.value
