@@ -17,6 +17,7 @@ from test_sandbox import ORDER, alive, ask, copied, named, points  # noqa: F401 
 
 from grader.core.model import Limits, Outcome
 from grader.grading.dispatcher import Dispatcher
+from grader.sandbox import supervisor
 from grader.sandbox.protocol.messages import Load
 from grader.sandbox.protocol.orders import Ending, ForkOrder, WorkerOrder, send_order
 from grader.sandbox.supervisor import Sandbox, WorkerLost
@@ -185,12 +186,12 @@ class Ordered:
         self.theirs, self.controls = theirs, []
 
     def order(self, *, without_descriptors: bool = False) -> None:
-        call, worker_call = socket.socketpair()
-        control, keeper_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with call, worker_call, keeper_control:
-            ends = [] if without_descriptors else [worker_call.fileno(), keeper_control.fileno()]
-            send_order(FORK, ends, self.own)
-        self.controls.append(control)
+        worker, ends = supervisor.forked_worker(stderr=2)
+        send_order(FORK, [] if without_descriptors else ends, self.own)
+        for end in ends:
+            os.close(end)
+        worker.channel.close()
+        self.controls.append(worker.control)
 
     def run(self) -> list[Ending | None]:
         """Run the keeper until everything has ended; return how each worker did, None where nothing was reported."""

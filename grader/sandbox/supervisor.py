@@ -20,7 +20,7 @@ from grader.core.errors import InternalError, ProtocolError
 from grader.core.model import Limits, Outcome
 from grader.core.safetext import one_line, printable
 from grader.sandbox.last_words import last_words
-from grader.sandbox.protocol.frames import Channel, Closed, Overdue, PipeChannel, SocketChannel
+from grader.sandbox.protocol.frames import Channel, Closed, Overdue, PipeChannel, PolledChannel
 from grader.sandbox.protocol.messages import (
     Load,
     Loaded,
@@ -31,7 +31,14 @@ from grader.sandbox.protocol.messages import (
     decode_reply,
     encode,
 )
-from grader.sandbox.protocol.orders import KEPT_OUTPUT_BYTES, Ending, ForkOrder, WorkerOrder, send_order
+from grader.sandbox.protocol.orders import (
+    KEPT_OUTPUT_BYTES,
+    Ending,
+    ForkOrder,
+    WorkerOrder,
+    close_all,
+    send_order,
+)
 
 _ENDING_WAIT_S = 60.0  # for the keeper's message after a kill, which frees the memory of the worker first
 _DRAIN_WAIT_S = 5.0  # for what a spawned worker printed
@@ -251,10 +258,13 @@ class ForkLauncher:
         worker = msgspec.structs.replace(self.order, cpu_limit_s=cpu_limit_s)
         try:
             started, ends = forked_worker(self.stderr)
-            with contextlib.ExitStack() as closing:
-                for end in ends:
-                    closing.callback(os.close, end)
+            try:
                 send_order(ForkOrder(worker=worker, slot=self.slot), ends, self.zygote)
+            except OSError:
+                started.close()
+                raise
+            finally:
+                close_all(ends)
         except OSError as error:
             raise InternalError(f"A worker could not be ordered: {error}.") from error
         return started
@@ -262,9 +272,18 @@ class ForkLauncher:
 
 def forked_worker(stderr: int) -> tuple["ForkedWorker", list[int]]:
     """Return the grader's side of a worker that is still to be forked, and the descriptors that its order carries."""
-    call, worker_call = socket.socketpair()
-    control, keeper_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    return ForkedWorker(SocketChannel(call), control, stderr), [worker_call.detach(), keeper_control.detach()]
+    # Pipes, since by a socket a worker could ask for facts about the network and about the process at its other end.
+    ends: list[int] = []
+    try:
+        for _ in range(2):
+            ends += os.pipe()
+        control, keeper_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError:
+        close_all(ends)
+        raise
+    replies, worker_writing, worker_reading, calls = ends
+    worker = ForkedWorker(PolledChannel(replies, calls), control, stderr)
+    return worker, [worker_reading, worker_writing, keeper_control.detach()]
 
 
 @dataclass(slots=True)
@@ -274,6 +293,11 @@ class ForkedWorker:
     channel: Channel
     control: socket.socket
     stderr: int
+
+    def close(self) -> None:
+        """Close every connection: for a worker that was not ordered."""
+        self.channel.close()
+        self.control.close()
 
     def disconnect(self) -> None:
         """Shut the control socket down for writing, at which the keeper kills the worker."""

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 MAX_ORDER_BYTES = 64 * 1024
-ORDER_DESCRIPTORS = 2  # file descriptors that are sent with each order
+_MOST_DESCRIPTORS = 3  # file descriptors that are sent with an order
 KEPT_OUTPUT_BYTES = 64 * 1024  # of what a worker prints; the rest is counted and dropped
 Cause = Literal[
     "itself", "grader", "output_limit", "cpu_limit", "memory_limit", "thread_limit", "outside", "lost"
@@ -46,13 +46,17 @@ class GradeOrder(_ControlStruct, frozen=True, kw_only=True, tag="grade"):
 
 
 class ForkOrder(_ControlStruct, frozen=True, kw_only=True, tag="fork"):
-    """Fork a worker; descriptors: its call channel, and a control channel, on which its keeper reports how it ended."""
+    """Fork a worker; descriptors: a pipe to read from, one to write into, and a control channel to its keeper.
+
+    The keeper reports on the control channel how the worker ended.
+    """
 
     worker: WorkerOrder
     slot: int = 0
 
 
 Order = GradeOrder | ForkOrder
+_DESCRIPTORS: dict[type, int] = {GradeOrder: 2, ForkOrder: _MOST_DESCRIPTORS}
 _orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 
 
@@ -66,11 +70,14 @@ def receive_order(control: socket.socket) -> tuple[Order | None, list[int]]:
 
     Raises OSError where this process has too many files open: the kernel then drops descriptors of the order.
     """
-    data, descriptors, _, _ = socket.recv_fds(control, MAX_ORDER_BYTES, ORDER_DESCRIPTORS)
-    if data and len(descriptors) != ORDER_DESCRIPTORS:
+    data, descriptors, _, _ = socket.recv_fds(control, MAX_ORDER_BYTES, _MOST_DESCRIPTORS)
+    if not data:
+        return None, descriptors
+    order = _orders.decode(data)
+    if len(descriptors) != _DESCRIPTORS[type(order)]:
         close_all(descriptors)
         raise OSError(errno.EMFILE, "an order came without its descriptors")
-    return _orders.decode(data) if data else None, descriptors
+    return order, descriptors
 
 
 def close_all(descriptors: Sequence[int]) -> None:

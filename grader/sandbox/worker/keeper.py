@@ -48,10 +48,11 @@ def keep_workers(orders: socket.socket, banned: tuple[str, ...], confinement: lo
 
     `banned` are the operators that are already banned in this process. The status is that of `waitpid`.
     """
-    lockdown.enter_namespaces(confinement)
     # With another handler the kernel, or the handler, would reap workers and the child before they are waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    child = linux.fork_patiently()
+    linux.wait_for_room()  # the kernel gives a new PID namespace up where its first process cannot be forked
+    lockdown.enter_namespaces(confinement)
+    child = os.fork()
     if child:
         orders.close()  # close our end, so that senders get EPIPE once the child has ended
         return os.waitpid(child, 0)[1]
@@ -126,7 +127,7 @@ class _Waiting:
     """An order that is carried out when there is room for its worker. `until` is a time of time.monotonic()."""
 
     order: ForkOrder
-    call: int
+    calls: tuple[int, int]
     control: int
     until: float
 
@@ -195,9 +196,9 @@ class _Keeper:
         if not isinstance(order, ForkOrder):
             self._off(self._orders.fileno())
             return
-        call, control = descriptors
+        reading, writing, control = descriptors
         until = time.monotonic() + linux.PATIENCE_S
-        self._carry_out(_Waiting(order=order, call=call, control=control, until=until))
+        self._carry_out(_Waiting(order=order, calls=(reading, writing), control=control, until=until))
 
     def _carry_out(self, waiting: _Waiting) -> None:
         """Start a worker; where a limit is reached, have it wait until others have ended; else report why not."""
@@ -210,7 +211,7 @@ class _Keeper:
             traceback.print_exc()
             _note(str(error))
             report(waiting.control, Ending(cause="lost", output=str(error).encode()))
-            close_all((waiting.call, waiting.control))
+            close_all((*waiting.calls, waiting.control))
 
     def _start(self, waiting: _Waiting) -> None:
         """Fork a worker and watch it. Raises OSError where that fails, and then leaves no process."""
@@ -219,14 +220,14 @@ class _Keeper:
         try:
             process = lockdown.fork_isolated(self._own_pidfd, self._confinement)
             if process == 0:
-                self._become_worker(waiting.order, waiting.call, writing)
+                self._become_worker(waiting.order, waiting.calls, writing)
             pidfd = _watched(process)
         except OSError:
             os.close(reading)
             raise
         finally:
             os.close(writing)
-        os.close(waiting.call)
+        close_all(waiting.calls)
         os.set_blocking(reading, False)
         worker = _Worker(
             order=waiting.order.worker,
@@ -243,12 +244,12 @@ class _Keeper:
         self._on(worker.output_pipe, partial(self._guard, worker, self._read))
         self._on(worker.control, partial(self._guard, worker, self._disconnected))
 
-    def _become_worker(self, order: ForkOrder, call: int, writing: int) -> None:
+    def _become_worker(self, order: ForkOrder, calls: tuple[int, int], writing: int) -> None:
         worker = order.worker
         if self._banned == worker.banned_operators:
             worker = msgspec.structs.replace(worker, banned_operators=())
         core = self._cores[order.slot % len(self._cores)]
-        become_worker(worker, call, writing, core, self._confinement)
+        become_worker(worker, calls, writing, core, self._confinement)
 
     def _guard(self, worker: _Worker, event: Callable[[_Worker], None]) -> None:
         """Handle an event of a worker; where that fails, end this worker."""

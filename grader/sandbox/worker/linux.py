@@ -82,6 +82,14 @@ def fork_patiently() -> int:
         time.sleep(_BETWEEN_TRIES_S)
 
 
+def wait_for_room() -> None:
+    """Wait until a process can be forked, for up to PATIENCE_S. Raises the OSError of the last try."""
+    child = fork_patiently()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
 def die_with_parent() -> None:
     """Have the kernel kill this process when its parent ends."""
     check(libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
