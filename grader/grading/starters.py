@@ -1,5 +1,6 @@
 """The ways to start grading processes: forked from the warm process, or as fresh interpreters."""
 
+import errno
 import os
 import select
 import socket
@@ -17,8 +18,19 @@ from grader.core.errors import InternalError, UsageError
 from grader.grading.messages import Job
 from grader.sandbox.last_words import last_words
 from grader.sandbox.protocol.frames import Channel, Closed, PipeChannel, SocketChannel
-from grader.sandbox.protocol.orders import LAYERS, GradeOrder, Missing, Ready, WorkerOrder, send_order
+from grader.sandbox.protocol.orders import (
+    LAYERS,
+    NO_PIDFD,
+    GradeOrder,
+    Missing,
+    Ready,
+    WorkerOrder,
+    send_order,
+)
 from grader.sandbox.supervisor import ForkLauncher, Launcher, SpawnLauncher, clean_environment
+
+if sys.platform == "linux":
+    from grader.sandbox.worker import linux
 
 MAX_LEVEL_VARIABLE = "CONVGRADER_MAX_ISOLATION"
 START_LIMIT_S = 120.0
@@ -58,7 +70,15 @@ def max_level() -> int:
 
 def start(level: int, *, many: bool) -> Starter:
     """Start what starts grading processes: on Linux the warm process, unless level 0 is asked for."""
-    return ZygoteStarter(level, many=many) if sys.platform == "linux" and level > 0 else SpawnStarter(level)
+    if sys.platform != "linux":
+        return SpawnStarter(f"this is {sys.platform}")
+    if level == 0:
+        return SpawnStarter(f"{MAX_LEVEL_VARIABLE} is 0")
+    try:
+        os.close(linux.pidfd_open(os.getpid()))
+    except OSError as error:  # then no process can be watched, and so none is forked
+        return SpawnStarter(f"{NO_PIDFD}: {error.strerror}", errno.errorcode.get(error.errno or 0, ""))
+    return ZygoteStarter(level, many=many)
 
 
 class LazyStarter:
@@ -206,11 +226,9 @@ def _version(folder: Path) -> str:
 class SpawnStarter:
     """Starts grading processes as fresh interpreters, where a warm one cannot or must not be forked."""
 
-    def __init__(self, max_level: int) -> None:
-        reason = (
-            f"{MAX_LEVEL_VARIABLE} is {max_level}" if sys.platform == "linux" else f"this is {sys.platform}"
-        )
-        self._missing = tuple(Missing(layer=layer, reason=reason) for layer in LAYERS)
+    def __init__(self, reason: str, code: str = "") -> None:
+        """`reason` is why there is no higher level than 0, `code` the name of the kernel's error, if there is one."""
+        self._missing = tuple(Missing(layer=layer, reason=reason, code=code) for layer in LAYERS)
         self._running: list[subprocess.Popen[bytes]] = []
         self._errors = _error_file()
         self._lock = threading.Lock()

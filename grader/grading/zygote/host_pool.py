@@ -56,6 +56,12 @@ class Hosts:
             # Where it died at once, the job's channel closes, which the command reads.
             send_order(order, descriptors, host)
 
+    def close(self) -> None:
+        """Close the connections to all hosts, which then end."""
+        for _, host in self._running.values():
+            host.close()
+        self._running.clear()
+
     def _start(self, wanted: Host, descriptors: Sequence[int]) -> socket.socket:
         self._running.pop((wanted.name, wanted.holds), None)
         if len(self._running) >= MAX_HOSTS:

@@ -15,6 +15,8 @@ KEPT_OUTPUT_BYTES = 64 * 1024  # of what a worker prints; the rest is counted an
 Cause = Literal[
     "itself", "grader", "output_limit", "cpu_limit", "memory_limit", "thread_limit", "outside", "lost"
 ]
+WORKER_FAILED = "a worker could not be started with it"
+NO_PIDFD = "no process can be watched by a descriptor (pidfd_open)"
 LAYERS = ("seccomp", "Landlock", "namespaces")  # what levels 1, 2 and 3 add
 
 
