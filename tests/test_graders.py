@@ -357,6 +357,26 @@ def test_the_workers_of_a_submission_share_2048_mib():
         assert memory._left_mib == 0
 
 
+@pytest.mark.parametrize(
+    ("limit_mib", "jobs", "worker_mib"),
+    [
+        (None, 2, None),
+        (1024, 1, 640),
+        (1024, 2, 288),
+        (4096, 2, 1824),
+        (767, 1, 383),
+        (511, 1, 128),
+        (100, 4, 128),
+    ],
+)
+def test_workers_get_what_a_cgroup_leaves_for_them(monkeypatch, course, limit_mib, jobs, worker_mib):
+    monkeypatch.setattr(dispatching.cgroup, "memory_limit_bytes", lambda: limit_mib and limit_mib * 2**20)
+    assert dispatching.worker_memory_mib(jobs) == worker_mib
+    exercise = replace(course.exercises[0], limits=Limits(memory_limit_mib=512))
+    job = dispatching._within(Job(exercise=exercise, module="m", sources={}, seed=0), worker_mib)
+    assert job.exercise.limits.memory_limit_mib == min(512, worker_mib or 512)
+
+
 def test_a_grading_process_has_a_minute_beyond_its_limits_and_the_command_waits_for_another(course):
     own_end, zygote_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     limits = Limits(exercise_limit_s=20.0, import_limit_s=5.0)

@@ -29,9 +29,6 @@ from grader.sandbox.protocol.orders import (
 )
 from grader.sandbox.supervisor import ForkLauncher, Launcher, SpawnLauncher, clean_environment
 
-if sys.platform == "linux":
-    from grader.sandbox.worker import linux
-
 MAX_LEVEL_VARIABLE = "CONVGRADER_MAX_ISOLATION"
 START_LIMIT_S = 120.0
 _ZYGOTE, _GRADING = "grade zygote", ("grade suite", "grade host")  # names of processes
@@ -74,6 +71,8 @@ def start(level: int, *, many: bool) -> Starter:
         return SpawnStarter(f"this is {sys.platform}")
     if level == 0:
         return SpawnStarter(f"{MAX_LEVEL_VARIABLE} is 0")
+    from grader.sandbox.worker import linux  # noqa: PLC0415 - Linux only
+
     try:
         os.close(linux.pidfd_open(os.getpid()))
     except OSError as error:  # then no process can be watched, and so none is forked
