@@ -18,14 +18,12 @@ from typing import Self
 
 import msgspec
 
-from grader.core.errors import InternalError
-from grader.core.model import CheckResult, Isolation, Limits
+from grader.core.model import CheckResult, Isolation
 from grader.grading import messages, starters
 from grader.grading.messages import CheckEnded, Graded, Job, NotGraded
 from grader.sandbox.protocol.frames import Closed, Overdue
-from grader.sandbox.protocol.messages import Load
 from grader.sandbox.protocol.orders import Ready, WorkerOrder
-from grader.sandbox.supervisor import Launcher, Sandbox, WorkerLost
+from grader.sandbox.supervisor import Launcher
 from grader.sandbox.worker import cgroup
 
 MAX_LEVEL_VARIABLE = starters.MAX_LEVEL_VARIABLE
@@ -89,17 +87,6 @@ class Dispatcher:
         """Return what starts workers without a grading process: for measurements and tests."""
         self.ready()
         return self._starter.launcher(order)
-
-    def prove(self) -> None:
-        """Start one worker, have it import an empty module, and end it. Raises InternalError where that fails."""
-        launcher = self.launcher(WorkerOrder(memory_limit_mib=1024, output_limit_kib=64))
-        sandbox = Sandbox(launcher, Load(module="empty", sources={"empty.py": ""}), Limits())
-        try:
-            sandbox.ensure_loaded()
-        except WorkerLost as lost:
-            raise InternalError(f"A worker {lost.message}.") from None
-        finally:
-            sandbox.close()
 
     def isolation(self) -> Isolation:
         """Return the isolation level and layers of workers on this machine."""
