@@ -4,13 +4,16 @@
 """
 
 import collections
+import json
 import os
+import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import cycle, islice
+from pathlib import Path
 
 import pytest
 from conftest import REFERENCE
@@ -20,10 +23,12 @@ from grader.core.model import Limits, Outcome
 from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Graded, Job, NotGraded
 
-pytestmark = [
-    pytest.mark.cold,
-    pytest.mark.skipif(sys.platform != "linux", reason="forking a warm process is for Linux"),
-]
+if sys.platform != "linux":
+    pytest.skip("forking a warm process is for Linux", allow_module_level=True)
+
+from grader.sandbox.worker import cgroup
+
+pytestmark = pytest.mark.cold
 
 GRADINGS = int(os.environ.get("CONVGRADER_STRESS_GRADINGS", "48"))
 SIDE_BY_SIDE = 8
@@ -80,3 +85,88 @@ def told(ending: Graded | NotGraded) -> str:
         return f"not graded: {ending.reason}"
     failed = [check for check in ending.result.checks if check.outcome is Outcome.INTERNAL_ERROR]
     return f"internal error: {failed[0].rationale}" if failed else ending.result.outcome.value
+
+
+# --- in a container
+
+SMALL_COURSE = Path(__file__).parent / "hostile_course"
+HOARD = """
+kept = []
+
+def halve(x):
+    while True:
+        kept.append(bytearray(b"x" * 2**23))
+
+largest = halve
+"""
+THREADS = """
+import threading, time
+threading.stack_size(32768)
+while True:
+    try:
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    except BaseException:
+        time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def container():
+    """Make a cgroup with a limit, as a container has one; skip where this machine gives none."""
+    made = []
+
+    def make(controller: str, names: tuple[str, ...], limit: int) -> Path:
+        for parent in cgroup._folders(controller, Path("/")):
+            folder = parent / f"convgrader-{os.getpid()}"
+            try:
+                folder.mkdir()
+                made.append(folder)
+                next(folder / name for name in names if (folder / name).exists()).write_text(str(limit))
+            except (OSError, StopIteration):
+                continue
+            return folder
+        pytest.skip(f"no cgroup with a limit of {controller} can be made here")
+
+    yield make
+    for folder in made:
+        deadline = time.monotonic() + 30
+        while (folder / "cgroup.procs").read_text() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        folder.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome", "controller", "limit"),
+    [(HOARD, "memory_limit", "memory", 900 * 2**20), (THREADS, "time_limit", "pids", 200)],
+    ids=["memory", "threads"],
+)
+def test_what_a_submission_takes_from_a_container_is_its_own_outcome(
+    tmp_path, container, source, outcome, controller, limit
+):
+    (tmp_path / "exercises").mkdir()
+    (tmp_path / "exercises" / "halving.py").write_text(source, encoding="utf-8")
+    honest = (
+        (SMALL_COURSE / "solutions" / "shifting" / "reference.py")
+        .read_text(encoding="utf-8")
+        .replace("CANARY", "no")
+    )
+    (tmp_path / "exercises" / "shifting.py").write_text(honest, encoding="utf-8")
+    names = {"memory": ("memory.max", "memory.limit_in_bytes"), "pids": ("pids.max",)}[controller]
+    procs = container(controller, names, limit) / "cgroup.procs"
+    enter = f'echo $$ > {procs} && exec "$@"'
+    command = [sys.executable, "-m", "grader", "--submission", str(tmp_path), "--format", "json"]
+    done = subprocess.run(
+        ["sh", "-c", enter, "sh", *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "CONVGRADER_COURSE": str(SMALL_COURSE)},
+    )
+    assert done.returncode == 1, done.stderr
+    report = json.loads(done.stdout)
+    assert {one["id"]: one["outcome"] for one in report["exercises"]} == {
+        "halving": outcome,
+        "shifting": "passed",
+    }
+    assert report["exercises"][1]["points"] == 5.0
