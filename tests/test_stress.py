@@ -6,6 +6,7 @@
 import collections
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -136,13 +137,24 @@ def container():
 
 
 @pytest.mark.parametrize(
-    ("source", "outcome", "controller", "limit"),
-    [(HOARD, "memory_limit", "memory", 900 * 2**20), (THREADS, "time_limit", "pids", 200)],
+    ("source", "outcome", "words", "controller", "limit"),
+    [
+        (HOARD, "memory_limit", "asked for more memory", "memory", 900 * 2**20),
+        (THREADS, "time_limit", "Started more threads", "pids", 200),
+    ],
     ids=["memory", "threads"],
 )
 def test_what_a_submission_takes_from_a_container_is_its_own_outcome(
-    tmp_path, container, source, outcome, controller, limit
+    tmp_path, container, source, outcome, words, controller, limit
 ):
+    course = tmp_path / "course"
+    shutil.copytree(SMALL_COURSE, course)
+    settings = course / "solutions" / "halving" / "exercise.yaml"
+    text = settings.read_text(encoding="utf-8")
+    assert "call_limit_s: 1.0" in text
+    assert "memory_limit_mib: 256" in text  # an exercise may use more than the container has
+    text = text.replace("call_limit_s: 1.0", "call_limit_s: 20.0").replace("256, output", "2048, output")
+    settings.write_text(text, encoding="utf-8")
     (tmp_path / "exercises").mkdir()
     (tmp_path / "exercises" / "halving.py").write_text(source, encoding="utf-8")
     honest = (
@@ -161,7 +173,7 @@ def test_what_a_submission_takes_from_a_container_is_its_own_outcome(
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "CONVGRADER_COURSE": str(SMALL_COURSE)},
+        env={**os.environ, "CONVGRADER_COURSE": str(course)},
     )
     assert done.returncode == 1, done.stderr
     report = json.loads(done.stdout)
@@ -170,3 +182,4 @@ def test_what_a_submission_takes_from_a_container_is_its_own_outcome(
         "shifting": "passed",
     }
     assert report["exercises"][1]["points"] == 5.0
+    assert words in done.stdout
