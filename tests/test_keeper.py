@@ -229,6 +229,8 @@ def failing(real, times, error):
         (keeper_module.lockdown, "fork_isolated", OSError(errno.ENOMEM, "no memory"), False),
         (keeper_module.lockdown, "fork_isolated", OSError(errno.ENOSPC, "no namespace"), False),
         (keeper_module.os, "pipe", FULL, False),
+        (keeper_module.linux, "count_threads", OSError(errno.EIO, "no"), True),
+        (keeper_module.os, "set_blocking", OSError(errno.EIO, "no"), True),
         (keeper_module.os, "wait4", OSError(errno.EINVAL, "no"), True),
         (keeper_module, "_read_some", OSError(errno.EIO, "no"), True),
     ],

@@ -173,11 +173,14 @@ class _Keeper:
         if now < self._next_look:
             return
         self._next_look = now + _LOOK_MS / 1000
-        for worker in self._workers:
-            if linux.count_threads(worker.threads) > self._most_threads:
-                worker.kill("thread_limit")
+        for worker in list(self._workers):
+            self._guard(worker, self._limit_threads)
         for _ in range(len(self._waiting)):
             self._carry_out(self._waiting.popleft())
+
+    def _limit_threads(self, worker: _Worker) -> None:
+        if linux.count_threads(worker.threads) > self._most_threads:
+            worker.kill("thread_limit")
 
     def _on(self, descriptor: int, event: Callable[[], None]) -> None:
         self._events[descriptor] = event
@@ -218,6 +221,7 @@ class _Keeper:
         oom_kills = cgroup.oom_kills()
         reading, writing = os.pipe()
         try:
+            os.set_blocking(reading, False)
             process = lockdown.fork_isolated(self._own_pidfd, self._confinement)
             if process == 0:
                 self._become_worker(waiting.order, waiting.calls, writing)
@@ -228,7 +232,6 @@ class _Keeper:
         finally:
             os.close(writing)
         close_all(waiting.calls)
-        os.set_blocking(reading, False)
         worker = _Worker(
             order=waiting.order.worker,
             process=process,
