@@ -17,7 +17,8 @@ INSIDE = {
     "sandbox": {
         "protocol": set(),
         "worker": {"protocol"},
-        "supervisor": {"protocol"},
+        "last_words": set(),
+        "supervisor": {"last_words", "protocol"},
         "diagnostics": {"protocol"},
     },
     "sandbox/worker": {
@@ -31,7 +32,8 @@ INSIDE = {
         "lockdown": {"landlock", "linux", "seccomp"},
         "server": {"importer", "service"},
         "process": {"linux", "lockdown", "operators", "server"},
-        "keeper": {"linux", "lockdown", "process"},
+        "cgroup": set(),
+        "keeper": {"cgroup", "linux", "lockdown", "process"},
         "__main__": {"limits", "linux", "operators", "server"},
     },
     "grading": {

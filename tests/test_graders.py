@@ -1,6 +1,7 @@
 """Grading processes: one whose submission passed grades the next, and that changes no result."""
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 from msgspec import structs
 from test_keeper import descriptors
-from test_sandbox import alive, copied, named, points  # noqa: F401 - a fixture among them
+from test_sandbox import KILLED, alive, copied, named, points  # noqa: F401 - a fixture among them
 
 from grader.core import scoring
 from grader.core.errors import InternalError
@@ -22,11 +23,12 @@ from grader.grading import dispatcher as dispatching
 from grader.grading import messages, starters
 from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Graded, Job, NotGraded
-from grader.grading.zygote import exercise_host, host_pool
+from grader.grading.zygote import exercise_host, host_pool, warm_process
 from grader.grading.zygote.exercise_host import MOST_GROWN_BYTES, MOST_ORDERS
-from grader.grading.zygote.forking import receive_order
-from grader.sandbox.protocol.frames import Overdue
-from grader.sandbox.protocol.orders import GradeOrder
+from grader.sandbox.protocol.frames import Overdue, SocketChannel
+from grader.sandbox.protocol.orders import GradeOrder, WorkerOrder, receive_order, send_order
+from grader.sandbox.supervisor import ForkLauncher
+from grader.sandbox.worker import linux, lockdown
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forking a warm process is for Linux")
 
@@ -191,7 +193,7 @@ def test_a_process_that_is_killed_with_its_order_costs_only_that_grading(copied)
         time.sleep(0.5)
         os.kill(pid, signal.SIGKILL)
         thread.join(timeout=10)
-        assert ended == [NotGraded(reason="the grading process died")]
+        assert ended == [NotGraded(reason=f"the grading process died: grade suite: {KILLED}")]
         assert points(dispatcher, job) == 13.0
         assert named(dispatcher)["grade host"] == hosts
 
@@ -267,7 +269,8 @@ def test_the_limit_of_a_suite_is_for_each_submission_by_itself(copied, monkeypat
         assert idle(dispatcher, 1) == [pid]
         started = time.monotonic()
         (ending,) = dispatcher.grade([job])
-        assert ending == NotGraded(reason="the grading process died")
+        why = "grade suite: killed by SIGALRM, its time limit"
+        assert ending == NotGraded(reason=f"the grading process died: {why}")
         assert time.monotonic() - started < 10
         assert points(dispatcher, job) == 13.0
 
@@ -324,7 +327,7 @@ def test_a_process_takes_a_hundred_orders_where_many_are_expected(monkeypatch, m
 
 
 def test_there_are_at_most_64_hosts(monkeypatch):
-    monkeypatch.setattr(host_pool.os, "fork", lambda: 1)  # the parent's side of it
+    monkeypatch.setattr(host_pool, "fork_child", lambda *_: 1)  # the parent's side of it
     own_end, zygote_end = socket.socketpair()
     with own_end, zygote_end:
         hosts = host_pool.Hosts(zygote_end)
@@ -355,6 +358,106 @@ def test_the_workers_of_a_submission_share_2048_mib():
     thread.join()
     with memory.take(4096):  # more than there is: all of it
         assert memory._left_mib == 0
+
+
+# --- no room for a process
+
+
+def no_room(*_: object) -> int:
+    raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+
+def test_a_grading_process_that_cannot_be_forked_is_answered_with_the_reason(monkeypatch):
+    monkeypatch.setattr(exercise_host, "fork_child", no_room)
+    own_end, host_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command, channel = socket.socketpair()
+    with own_end, host_end, command:
+        processes = exercise_host._GradingProcesses(host_end, NotGraded(reason=""), 1)
+        for _ in range(2):  # the host goes on
+            with channel:
+                order = GradeOrder(suite="test_a.py", version="", wall_limit_s=60)
+                send_order(order, [channel.fileno(), own_end.fileno()], own_end)
+            assert processes.step()
+            answer = messages.decode(SocketChannel(command).receive(time.monotonic() + 5)[0])
+            assert answer.reason.startswith("no process could be started: Resource temporarily unavailable")
+            command.close()
+            command, channel = socket.socketpair()
+        command.close()
+        channel.close()
+
+
+@pytest.mark.parametrize("order", ["grade", "worker"])
+def test_a_host_that_cannot_be_forked_is_answered_with_the_reason(monkeypatch, capfd, order):
+    monkeypatch.setattr(host_pool, "fork_child", no_room)
+    own_end, zygote_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    confinement = lockdown.Confinement(level=0, layers=(), missing=(), landlock_fd=None, base_bytes=0)
+    with own_end, zygote_end:
+        if order == "grade":
+            answers, channel = socket.socketpair()
+            wanted = GradeOrder(suite="test_a.py", version="", wall_limit_s=60)
+            send_order(wanted, [channel.fileno(), own_end.fileno()], own_end)
+            channel.close()
+        else:
+            limits = WorkerOrder(memory_limit_mib=1, output_limit_kib=1)
+            worker = ForkLauncher(own_end, limits, slot=0).start(1)
+        own_end.shutdown(socket.SHUT_WR)  # then the zygote ends
+        owner = os.pidfd_open(os.getpid())
+        warm_process.serve(zygote_end, owner, confinement, host_pool.Hosts(zygote_end), many=False)
+        os.close(owner)
+        if order == "grade":
+            with answers:
+                answer = messages.decode(SocketChannel(answers).receive(time.monotonic() + 5)[0])
+            assert "Resource temporarily unavailable" in answer.reason
+        else:
+            with pytest.raises(InternalError, match="Resource temporarily unavailable"):
+                worker.end()
+    assert "grade zygote: " in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "failures", "ends"),
+    [
+        (errno.EAGAIN, 3, "forked"),
+        (errno.ENOMEM, 1, "forked"),
+        (errno.EPERM, 1, "fails"),
+        (errno.EAGAIN, 10**6, "fails"),
+    ],
+)
+def test_a_fork_is_tried_again_where_its_failure_may_pass(monkeypatch, error, failures, ends):
+    left = [OSError(error, "no")] * failures
+
+    def fork() -> int:
+        if left:
+            raise left.pop()
+        return 7
+
+    monkeypatch.setattr(linux.os, "fork", fork)
+    monkeypatch.setattr(linux, "PATIENCE_S", 0.3)
+    if ends == "forked":
+        assert linux.fork_patiently() == 7
+    else:
+        with pytest.raises(OSError, match="no"):
+            linux.fork_patiently()
+
+
+@pytest.mark.parametrize(
+    ("limit_mib", "jobs", "worker_mib"),
+    [
+        (None, 2, None),
+        (1024, 1, 640),
+        (1024, 2, 288),
+        (4096, 2, 1824),
+        (767, 1, 383),
+        (511, 1, 128),
+        (100, 4, 128),
+    ],
+)
+def test_workers_get_what_a_cgroup_leaves_for_them(monkeypatch, course, limit_mib, jobs, worker_mib):
+    monkeypatch.setattr(dispatching.cgroup, "memory_limit_bytes", lambda: limit_mib and limit_mib * 2**20)
+    assert dispatching.worker_memory_mib(jobs) == worker_mib
+    exercise = replace(course.exercises[0], limits=Limits(memory_limit_mib=512))
+    job = dispatching._within(Job(exercise=exercise, module="m", sources={}, seed=0), worker_mib)
+    assert job.exercise.limits.memory_limit_mib == min(512, worker_mib or 512)
 
 
 def test_a_grading_process_has_a_minute_beyond_its_limits_and_the_command_waits_for_another(course):

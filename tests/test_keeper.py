@@ -1,7 +1,9 @@
 """Keepers: one process forks and watches all workers, and the end of one does not affect the others."""
 
+import errno
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -10,14 +12,21 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from msgspec.msgpack import decode
 from test_sandbox import ORDER, alive, ask, copied, named, points  # noqa: F401 - a fixture among them
 
 from grader.core.model import Limits, Outcome
 from grader.grading.dispatcher import Dispatcher
+from grader.sandbox import supervisor
 from grader.sandbox.protocol.messages import Load
+from grader.sandbox.protocol.orders import Ending, ForkOrder, WorkerOrder, send_order
 from grader.sandbox.supervisor import Sandbox, WorkerLost
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forking a warm process is for Linux")
+if sys.platform != "linux":
+    pytest.skip("forking a warm process is for Linux", allow_module_level=True)
+
+from grader.sandbox.worker import keeper as keeper_module
+from grader.sandbox.worker import lockdown
 
 SPACES = ("pid", "ipc", "net", "user")
 REPORTS_SPACES = f"""
@@ -146,3 +155,159 @@ def test_a_keeper_that_is_no_longer_used_ends_with_its_last_worker(copied):  # n
             time.sleep(0.01)
         assert not alive(old)
         assert len(named(dispatcher)["grade keeper"]) == 1
+
+
+# --- an error of the system ends one worker, never the keeper; without a zygote
+
+
+NO_LAYERS = lockdown.Confinement(level=0, layers=(), missing=(), landlock_fd=None, base_bytes=0)
+FORK = ForkOrder(worker=WorkerOrder(memory_limit_mib=1, output_limit_kib=1))
+FULL = OSError(errno.EMFILE, "Too many open files")
+
+
+@pytest.fixture
+def quick_workers(monkeypatch):
+    """Workers that print a word and exit with status 3 at once."""
+
+    def become(_order, _call, output, *_):
+        os.write(output, b"hello")
+        os._exit(3)
+
+    monkeypatch.setattr(keeper_module, "become_worker", become)
+
+
+class Ordered:
+    """A keeper in this process, and what was ordered from it."""
+
+    def __init__(self) -> None:
+        self.before = set(children(os.getpid()))
+        self.own, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.keeper = keeper_module._Keeper(theirs, (), NO_LAYERS)
+        self.theirs, self.controls = theirs, []
+
+    def order(self, *, without_descriptors: bool = False) -> None:
+        worker, ends = supervisor.forked_worker(stderr=2)
+        send_order(FORK, [] if without_descriptors else ends, self.own)
+        for end in ends:
+            os.close(end)
+        worker.channel.close()
+        self.controls.append(worker.control)
+
+    def run(self) -> list[Ending | None]:
+        """Run the keeper until everything has ended; return how each worker did, None where nothing was reported."""
+        self.own.close()
+        self.keeper.run()
+        self.theirs.close()
+        endings = []
+        for control in self.controls:
+            with control:
+                data = control.recv(2**20)
+            endings.append(decode(data, type=Ending) if data else None)
+        assert set(children(os.getpid())) <= self.before, "a child is left, running or as a zombie"
+        return endings
+
+
+def failing(real, times, error):
+    """Return a function that raises an error the first `times` times."""
+    left = [error] * times
+
+    def call(*arguments):
+        if left:
+            raise left.pop()
+        return real(*arguments)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "error", "lost"),
+    [
+        (keeper_module.linux, "pidfd_open", PermissionError(errno.EPERM, "no"), True),
+        (keeper_module.linux, "pidfd_open", FULL, False),
+        (keeper_module.lockdown, "fork_isolated", PermissionError(errno.EPERM, "no"), True),
+        (keeper_module.lockdown, "fork_isolated", BlockingIOError(errno.EAGAIN, "no process"), False),
+        (keeper_module.lockdown, "fork_isolated", OSError(errno.ENOMEM, "no memory"), False),
+        (keeper_module.lockdown, "fork_isolated", OSError(errno.ENOSPC, "no namespace"), False),
+        (keeper_module.os, "pipe", FULL, False),
+        (keeper_module.linux, "count_threads", OSError(errno.EIO, "no"), True),
+        (keeper_module.os, "set_blocking", OSError(errno.EIO, "no"), True),
+        (keeper_module.os, "wait4", OSError(errno.EINVAL, "no"), True),
+        (keeper_module, "_read_some", OSError(errno.EIO, "no"), True),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_an_error_of_the_system_ends_one_worker_or_delays_it(
+    quick_workers, monkeypatch, capfd, where, name, error, lost
+):
+    ordered = Ordered()
+    for _ in range(3):
+        ordered.order()
+    monkeypatch.setattr(where, name, failing(getattr(where, name), 1, error))
+    endings = ordered.run()
+    well = [ending for ending in endings if ending.cause == "itself"]
+    assert len(well) == (2 if lost else 3)
+    assert {(ending.exit_status, ending.output) for ending in well} == {(3, b"hello")}
+    for ending in endings:
+        if ending.cause == "lost":
+            assert str(error) in ending.output.decode()
+    assert (f"grade keeper: {error}" in capfd.readouterr().err) == lost, "whatever dies leaves its reason"
+
+
+def test_a_worker_for_which_there_is_never_room_is_given_up_with_the_reason(quick_workers, monkeypatch):
+    ordered = Ordered()
+    ordered.order()
+    monkeypatch.setattr(keeper_module.linux, "PATIENCE_S", 0.2)
+    error = BlockingIOError(errno.EAGAIN, "no process")
+    monkeypatch.setattr(keeper_module.lockdown, "fork_isolated", failing(None, 10**6, error))
+    (ending,) = ordered.run()
+    assert ending.cause == "lost"
+    assert b"no process" in ending.output
+
+
+def test_an_order_without_its_descriptors_costs_that_order(quick_workers):
+    ordered = Ordered()
+    ordered.order(without_descriptors=True)
+    ordered.order()
+    first, second = ordered.run()
+    assert first is None
+    assert second.exit_status == 3
+
+
+def test_a_report_that_does_not_fit_is_sent_without_the_output(capfd):
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the kernel's minimum: a few KB
+        keeper_module.report(theirs.fileno(), Ending(cause="itself", output=b"x" * 64 * 1024))
+        assert decode(ours.recv(2**20), type=Ending) == Ending(cause="itself")
+        while True:
+            try:
+                os.write(theirs.fileno(), b"x")  # fill it: the next report cannot be sent at all
+            except BlockingIOError:
+                break
+        keeper_module.report(theirs.fileno(), Ending())
+    assert "cannot report how a worker ended" in capfd.readouterr().err
+
+
+def test_an_event_of_a_closed_descriptor_never_reaches_the_next_one_of_that_number():
+    """What became readable in one round may be closed in it, and its number given to something new."""
+    ordered = Ordered()
+    first, second = os.pipe(), os.pipe()
+    called = []
+
+    def close_and_reuse(other: int) -> None:
+        called.append("event")
+        ordered.keeper._off(other)
+        os.close(other)
+        new, _ = os.pipe()
+        assert new == other
+        ordered.keeper._on(new, lambda: called.append("stale"))
+        for descriptor in (first[0], second[0], ordered.theirs.fileno()):
+            ordered.keeper._off(descriptor)
+
+    ordered.keeper._on(first[0], lambda: close_and_reuse(second[0]))
+    ordered.keeper._on(second[0], lambda: close_and_reuse(first[0]))
+    for pipe in (first, second):
+        os.write(pipe[1], b"x")
+    with ordered.own, ordered.theirs:
+        ordered.keeper.run()
+    assert called == ["event"]

@@ -147,6 +147,30 @@ def test_of_site_packages_only_the_folders_of_torch_and_numpy_and_what_they_requ
     assert exposed(readable, tmp_path / "torch") == [tmp_path / "torch"], "neither its parent nor twice"
 
 
+@pytest.mark.parametrize(
+    ("present", "expected"),
+    [
+        (["usr/lib/x86_64-linux-gnu/libz.so.1", "usr/lib/secret"], {"usr/lib/x86_64-linux-gnu"}),  # Debian
+        (["usr/lib64/libz.so.1", "usr/lib64/libc.so", "usr/lib64/secret"], {"usr/lib64/libz.so.1", "usr/lib64/libc.so"}),
+        (["conda/lib/libsqlite3.so.0", "conda/lib/notes.txt", "conda/lib/python3.11/os.py"], {"conda/lib/libsqlite3.so.0"}),
+        (["conda/lib64/libffi.so.8"], {"conda/lib64/libffi.so.8"}),
+    ],
+    ids=["Debian", "Fedora", "conda", "LIBDIR"],
+)  # fmt: skip
+def test_shared_libraries_are_readable_wherever_a_distribution_has_them(
+    monkeypatch, tmp_path, present, expected
+):
+    for name in present:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    variables = {"MULTIARCH": "x86_64-linux-gnu", "LIBDIR": str(tmp_path / "conda" / "lib64")}
+    monkeypatch.setattr(landlock.sysconfig, "get_config_var", variables.get)
+    monkeypatch.setattr(landlock, "_SYSTEM", (str(tmp_path / "usr/lib"), str(tmp_path / "usr/lib64")))
+    monkeypatch.setattr(landlock.sys, "base_prefix", str(tmp_path / "conda"))
+    found = {path.relative_to(tmp_path).as_posix() for path in landlock._shared_libraries()}
+    assert found == expected
+
+
 def test_what_is_readable_opens_and_what_is_not_is_refused_by_the_kernel(tmp_path):
     """In a process under the ruleset; a missing file would say "No such file", and prove nothing."""
     program = """

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from grader.sandbox import diagnostics
-from grader.sandbox.protocol.orders import LAYERS, Missing
+from grader.sandbox.protocol.orders import LAYERS, NO_PIDFD, WORKER_FAILED, Missing
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="Landlock, seccomp and namespaces are Linux's"
@@ -83,7 +83,7 @@ def run(workspace):
 
 def container(*calls: str, error: int) -> str:
     numbers = {"unshare": (272, 97), "landlock_create_ruleset": (444, 444), "landlock_restrict_self": (446, 446),
-               "clone": (56, 220)}  # fmt: skip
+               "clone": (56, 220), "pidfd_open": (434, 434)}  # fmt: skip
     column = 0 if os.uname().machine == "x86_64" else 1
     return CONTAINER.replace("json_calls", str([numbers[call][column] for call in calls])).replace(
         "json_error", str(error)
@@ -120,13 +120,25 @@ def test_each_level_can_be_forced_and_the_doctor_says_what_is_missing(run, here,
 @pytest.mark.parametrize(
     ("layer", "code", "settings", "words"),
     [
-        ("seccomp", "ENOSYS", {}, "x86_64 or aarch64"),
+        ("seccomp", "ENOSYS", {}, "emulated"),
         ("seccomp", "EINVAL", {}, "CONFIG_SECCOMP_FILTER"),
         ("Landlock", "ENOSYS", {}, "Linux 5.13"),
-        ("Landlock", "EOPNOTSUPP", {}, "lsm="),
+        ("Landlock", "EOPNOTSUPP", {}, "lsm=landlock, "),
+        (
+            "Landlock",
+            "EOPNOTSUPP",
+            {"/sys/kernel/security/lsm": "lockdown,yama"},
+            "lsm=landlock,lockdown,yama",
+        ),
         ("Landlock", "EPERM", {}, "container"),
         ("namespaces", "EPERM", {}, "container"),
         ("namespaces", "ENOSPC", {"user/max_user_namespaces": "0"}, "sysctl user.max_user_namespaces"),
+        ("namespaces", "ENOSPC", {"user/max_pid_namespaces": "0"}, "sysctl user.max_pid_namespaces"),
+        ("namespaces", "ENOSPC", {"user/max_net_namespaces": "0"}, "sysctl user.max_net_namespaces"),
+        ("namespaces", "ENOSPC", {"user/max_ipc_namespaces": "0"}, "sysctl user.max_ipc_namespaces"),
+        ("namespaces", "ENOSPC", {}, "limit of namespaces is reached"),
+        ("namespaces", "EINVAL", {}, "Linux 5.8 or later"),
+        ("namespaces", "ENOSYS", {}, "Linux 5.8 or later"),
         ("namespaces", "EPERM", {"kernel/unprivileged_userns_clone": "0"}, "unprivileged_userns_clone=1"),
         ("namespaces", "EACCES", {"kernel/apparmor_restrict_unprivileged_userns": "1"}, "AppArmor"),
     ],
@@ -134,6 +146,126 @@ def test_each_level_can_be_forced_and_the_doctor_says_what_is_missing(run, here,
 def test_every_reason_has_its_own_remedy(layer, code, settings, words):
     missing = Missing(layer=layer, reason="Refused", code=code)
     assert words in diagnostics.remedy(missing, lambda name: settings.get(name, ""))
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason", "code", "words"),
+    [
+        ("seccomp", "no system call table for riscv64", "ENOSYS", "x86_64 or aarch64"),
+        ("seccomp", f"{NO_PIDFD}: Function not implemented", "ENOSYS", "Linux 5.3"),
+        ("Landlock", f"{NO_PIDFD}: Operation not permitted", "EPERM", "container"),
+        ("namespaces", f"{WORKER_FAILED}: ValueError", "", "bug of the grader"),
+    ],
+)
+def test_a_reason_that_no_error_number_tells_has_its_own_remedy(layer, reason, code, words):
+    assert words in diagnostics.remedy(Missing(layer=layer, reason=reason, code=code), lambda _: "")
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_level_2_is_called_enough_only_where_it_is_reached(level):
+    missing = Missing(layer="namespaces", reason="Refused", code="EPERM")
+    assert ("Level 2 is enough" in diagnostics.remedy(missing, lambda _: "", level=level)) == (level == 2)
+
+
+# --- where no worker can be had as it should
+
+FAULTY = """
+import os, socket, sys
+import torch
+torch.set_num_threads(1)
+from grader.core.errors import InternalError
+from grader.grading.zygote import warm_process
+from grader.grading.zygote.forking import freeze_heap
+from grader.sandbox.worker import lockdown, process
+
+works_up_to = int(sys.argv[1])
+lock_down = lockdown.lock_down
+
+def faulty(confinement, **limits):
+    if confinement.level > works_up_to:
+        raise RuntimeError(f"no worker at level {confinement.level}")
+    lock_down(confinement, **limits)
+
+process.lockdown.lock_down = faulty
+confinement = lockdown.prepare()
+own_end, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+freeze_heap()
+try:
+    confinement, hosts = warm_process.prove(control, confinement)
+    print(confinement.level, *confinement.missing)
+except InternalError as error:
+    print("none:", error)
+"""
+
+
+@pytest.mark.parametrize("works_up_to", [3, 2, 0, -1])
+def test_a_worker_that_does_not_start_lowers_the_level_or_is_the_reason_why_nothing_is_graded(
+    here, works_up_to
+):
+    """The self-test of the layers succeeds here; what fails is a worker of a keeper."""
+    if here < 3:
+        pytest.skip(f"this machine gives level {here}")
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTY, str(works_up_to)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
+    if works_up_to < 0:
+        assert done.stdout.startswith("none: RuntimeError: no worker at level 0"), done.stderr
+        return
+    level, *missing = done.stdout.split(maxsplit=1)
+    assert int(level) == works_up_to
+    if works_up_to < 3:
+        assert f"{WORKER_FAILED}: RuntimeError: no worker at level {works_up_to + 1}" in missing[0]
+
+
+@pytest.fixture
+def python_with(tmp_path):
+    """Return an interpreter with these packages that runs a line of Python whenever it starts."""
+
+    def make(line: str) -> str:
+        folder = tmp_path / "interpreter"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+        (packages,) = (folder / "lib").glob("python*/site-packages")
+        shown = [str(ROOT), *(path for path in sys.path if path.endswith("site-packages"))]
+        (packages / "added.pth").write_text("\n".join([*shown, line, ""]), encoding="utf-8")
+        return str(folder / "bin" / "python")
+
+    return make
+
+
+def test_a_python_without_pidfd_open_grades_at_the_level_of_the_machine(python_with, workspace, here):
+    """Such are Pythons that were built with the headers of a kernel before 5.3, like conda's."""
+    python = python_with("import os; vars(os).pop('pidfd_open', None)")
+    probe = [python, "-c", "import os; assert not hasattr(os, 'pidfd_open')"]
+    subprocess.run(probe, check=True)
+    done = subprocess.run(
+        [python, "-m", "grader", "--format", "json"],
+        cwd=workspace,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "CONVGRADER_COURSE": str(COURSE)},
+    )
+    report = json.loads(done.stdout)
+    assert report["score"] == 1.0
+    assert report["isolation"]["level"] == here
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(errno.ENOSYS, "Use Linux 5.3 or later"), (errno.EPERM, "--security-opt")]
+)
+def test_a_kernel_without_pidfd_open_grades_at_level_0_and_says_why(run, error, words):
+    through = container("pidfd_open", error=error)
+    done = run("doctor", through=through)
+    assert level_of(done) == 0
+    shown = " ".join(done.stdout.split())
+    assert "pidfd_open" in shown
+    assert words in shown
+    report = json.loads(run("--format", "json", through=through).stdout)
+    assert (report["score"], report["isolation"]["level"]) == (1.0, 0)
 
 
 # --- containers

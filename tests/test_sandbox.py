@@ -16,14 +16,16 @@ import pytest
 from msgspec import structs
 
 from grader.core.model import Limits, Outcome
-from grader.grading.dispatcher import Dispatcher
+from grader.grading.dispatcher import MAX_LEVEL_VARIABLE, Dispatcher
 from grader.grading.messages import Graded, Job, NotGraded
+from grader.sandbox.last_words import last_words
 from grader.sandbox.protocol.messages import Call, ItemsValue, Load
 from grader.sandbox.protocol.orders import WorkerOrder
 from grader.sandbox.supervisor import LoadFailed, Sandbox, SpawnLauncher, WorkerLost, clean_environment
 
 ORDER = WorkerOrder(memory_limit_mib=256, output_limit_kib=64)
 NOTHING = ItemsValue(form="tuple", items=())
+KILLED = "killed by SIGKILL, from outside, as by the OOM killer"
 
 
 def ask(sandbox: Sandbox, name: str = "f"):
@@ -161,13 +163,45 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_a_grading_process_that_dies_is_an_internal_error_and_the_others_go_on(course, tmp_path):
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([], ""),
+        (["something else"], ": something else"),
+        (["boom", "grade suite: killed", "grade keeper: b"], ": grade suite: killed (boom)"),
+        (["grade keeper: a", "grade suite: killed", "later"], ": grade suite: killed"),
+        (["Traceback", "OSError: full", "grade host: OSError: full"], ": grade host: OSError: full"),
+        (["grade suite: one", "grade suite: two"], ": grade suite: two"),
+        (["\x1b[31mred\x07"], r": \x1b[31mred\x07"),
+        (["x" * 20_000], ": " + "x" * 300 + "… (cut here)"),
+    ],
+)
+def test_the_reason_of_a_death_is_the_last_line_about_it(tmp_path, lines, words):
+    with (tmp_path / "stderr").open("w+", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+        file.flush()
+        assert last_words(file.fileno(), "grade suite", "grade host") == words
+    reading, writing = os.pipe()  # what is no file has no last line, and is not read
+    os.write(writing, b"grade suite: secret\n")
+    assert last_words(reading, "grade suite") == ""
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("level", "why"), [("3", "grade host: ended with exit status 1 (farewell)"), ("0", "farewell")]
+)
+def test_a_grading_process_that_dies_is_an_internal_error_and_the_others_go_on(
+    course, tmp_path, monkeypatch, level, why
+):
+    monkeypatch.setenv(MAX_LEVEL_VARIABLE, level)
     broken = tmp_path / "scaling"
     broken.mkdir()
     for path in course.exercises[0].folder.iterdir():
         if path.is_file():
             (broken / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
-    (broken / "reference.py").write_text("import os\nos._exit(1)\n", encoding="utf-8")
+    dying = "import os, sys\nsys.stderr.write('farewell\\n')\nsys.stderr.flush()\nos._exit(1)\n"
+    (broken / "reference.py").write_text(dying, encoding="utf-8")
     sources = {"scaling.py": "def double(x): return 2 * x"}
     sound = Job(exercise=course.exercises[0], module="scaling", sources=sources, seed=0)
     dying = Job(
@@ -175,7 +209,7 @@ def test_a_grading_process_that_dies_is_an_internal_error_and_the_others_go_on(c
     )
     with Dispatcher() as dispatcher:
         first, second = dispatcher.grade([dying, sound])
-    assert first == NotGraded(reason="the grading process died")
+    assert first == NotGraded(reason=f"the grading process died: {why}")
     assert isinstance(second, Graded)
     assert second.result.points == 6.0
 
@@ -254,7 +288,7 @@ def test_a_grading_process_that_is_killed_is_noticed_at_once_whatever_was_forked
         for pid in grading:
             os.kill(pid, signal.SIGKILL)
         thread.join(timeout=10)
-        assert ended == [NotGraded(reason="the grading process died")]
+        assert ended == [NotGraded(reason=f"the grading process died: grade suite: {KILLED}")]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -332,6 +332,7 @@ def test_the_keeper_keeps_the_first_64_kib_of_what_is_printed(kept):
         (signal.SIGKILL, None, True, "cpu_limit"),
         (signal.SIGKILL, "grader", True, "grader"),
         (signal.SIGKILL, "output_limit", False, "output_limit"),
+        (signal.SIGKILL, "thread_limit", False, "thread_limit"),
         (signal.SIGSEGV, None, True, "itself"),
         (signal.SIGSEGV, "output_limit", False, "output_limit"),
         (signal.SIGSEGV, "grader", False, "itself"),
@@ -341,7 +342,8 @@ def test_the_keeper_keeps_the_first_64_kib_of_what_is_printed(kept):
 def test_the_cause_of_an_end_is_told_from_its_signal(kept, number, killed_for, out_of_time, cause):
     from grader.sandbox.worker import keeper
 
-    assert keeper._cause(int(number), killed_for, out_of_time=out_of_time) == cause
+    told = keeper._cause(int(number), killed_for, out_of_time=out_of_time, out_of_memory=lambda: False)
+    assert told == cause
 
 
 @pytest.mark.parametrize(("used_s", "cause"), [(2.0, "cpu_limit"), (1.9, "outside")])
@@ -350,10 +352,95 @@ def test_a_worker_is_out_of_time_from_its_limit_on(kept, monkeypatch, used_s, ca
 
     worker, _, _ = kept
     worker.order = WorkerOrder(memory_limit_mib=1, output_limit_kib=1, cpu_limit_s=2)
-    used = type("Used", (), {"ru_utime": used_s - 0.5, "ru_stime": 0.5})
+    used = type("Used", (), {"ru_utime": used_s - 0.5, "ru_stime": 0.5, "ru_maxrss": 0})
     monkeypatch.setattr(keeper.os, "wait4", lambda process, _: (process, int(signal.SIGKILL), used))
     ending = worker.reap()
     assert (ending.cause, ending.cpu_s) == (cause, used_s)
+
+
+@pytest.mark.parametrize(
+    ("grown_mib", "cgroup_mib", "oom_kills", "cause"),
+    [
+        (79, None, 0, "outside"),
+        (80, None, 0, "memory_limit"),  # four fifths of its limit
+        (24, None, 1, "outside"),
+        (25, None, 1, "memory_limit"),  # a quarter, where the kernel says that memory ran out
+        (39, 50, 0, "outside"),
+        (40, 50, 0, "memory_limit"),  # of the smaller limit
+        (80, 500, 0, "memory_limit"),
+    ],
+)
+def test_a_worker_that_is_killed_near_its_limit_has_used_too_much_memory(
+    kept, monkeypatch, grown_mib, cgroup_mib, oom_kills, cause
+):
+    from grader.sandbox.worker import keeper
+
+    worker, _, _ = kept
+    worker.order = WorkerOrder(memory_limit_mib=100, output_limit_kib=1)
+    worker.resident_bytes, worker.oom_kills = 300 * 2**20, 5
+    monkeypatch.setattr(keeper.cgroup, "memory_limit_bytes", lambda: cgroup_mib and cgroup_mib * 2**20)
+    monkeypatch.setattr(keeper.cgroup, "oom_kills", lambda: 5 + oom_kills)
+    used = type("Used", (), {"ru_utime": 0.0, "ru_stime": 0.0, "ru_maxrss": (300 + grown_mib) * 1024})
+    monkeypatch.setattr(keeper.os, "wait4", lambda process, _: (process, int(signal.SIGKILL), used))
+    assert worker.reap().cause == cause
+
+
+@pytest.mark.parametrize(
+    ("cores", "processes", "threads"), [(2, None, 68), (64, None, 192), (2, 420, 68), (2, 100, 25), (8, 4, 1)]
+)
+def test_a_worker_has_a_thread_for_each_core_and_no_more_than_a_container_has_room_for(
+    kept, cores, processes, threads
+):
+    from grader.sandbox.worker import keeper
+
+    assert keeper._thread_limit(cores, processes) == threads
+
+
+# --- limits of the cgroup
+
+V1 = "4:memory:/docker/abc\n8:pids:/\n0::/\n"
+V2 = "0::/a/b\n"
+MOUNTS = {
+    "memory": "1 1 0:1 {} /sys/fs/cgroup/memory rw,nosuid - cgroup cgroup rw,memory\n",
+    "pids": "2 1 0:1 {} /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n",
+    "unified": "3 1 0:1 {} /sys/fs/cgroup rw - cgroup2 cgroup rw,nsdelegate\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("groups", "mounts", "files", "memory", "processes", "kills"),
+    [
+        ("", "", {}, None, None, 0),
+        (V2, MOUNTS["unified"].format("/"), {"a/b/memory.max": "max", "a/memory.max": "1000", "a/b/pids.max": "7",
+         "a/b/memory.events": "oom 3\noom_kill 2\n"}, 1000, 7, 2),
+        (V2, MOUNTS["unified"].format("/"), {"a/b/memory.max": "900", "memory.max": "1000"}, 900, None, 0),
+        ("0::/\n", MOUNTS["unified"].format("/"), {"memory.max": "64", "pids.max": "max"}, 64, None, 0),
+        (V1, MOUNTS["memory"].format("/docker/abc") + MOUNTS["pids"].format("/"),
+         {"memory/memory.limit_in_bytes": "5000", "pids/pids.max": "33", "memory/memory.oom_control": "oom_kill 4\n"},
+         5000, 33, 4),
+        (V1, MOUNTS["memory"].format("/"), {"memory/docker/abc/memory.limit_in_bytes": "9223372036854771712",
+         "memory/docker/memory.limit_in_bytes": "77"}, 77, None, 0),
+        (V1, MOUNTS["memory"].format("/"), {"memory/docker/abc/memory.limit_in_bytes": "9223372036854771712"},
+         None, None, 0),
+    ],
+    ids=["none", "v2", "v2-own", "v2-container", "v1-container", "v1-ancestor", "v1-unlimited"],
+)  # fmt: skip
+def test_the_limits_of_a_cgroup_and_of_its_ancestors_hold(
+    tmp_path, groups, mounts, files, memory, processes, kills
+):
+    from grader.sandbox.worker import cgroup
+
+    written = {
+        "proc/self/cgroup": groups,
+        "proc/self/mountinfo": mounts,
+        "proc/vmstat": "nr_free 1\noom_kill 0\n",
+    }
+    written |= {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+    for name, text in written.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = cgroup.memory_limit_bytes(tmp_path), cgroup.process_limit(tmp_path), cgroup.oom_kills(tmp_path)
+    assert found == (memory, processes, kills)
 
 
 # --- spawned workers

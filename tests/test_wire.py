@@ -1,8 +1,10 @@
 """The protocol: values that cross come back equal, and what breaks the protocol is refused with a typed error."""
 
 import contextlib
+import os
 import socket
 import struct
+import sys
 import threading
 import time
 
@@ -13,7 +15,14 @@ from hypothesis import strategies as st
 
 from grader.core.errors import ProtocolError
 from grader.sandbox.protocol import frames, messages
-from grader.sandbox.protocol.frames import Closed, DescriptorChannel, Overdue, PipeChannel, SocketChannel
+from grader.sandbox.protocol.frames import (
+    Closed,
+    DescriptorChannel,
+    Overdue,
+    PipeChannel,
+    PolledChannel,
+    SocketChannel,
+)
 from grader.sandbox.protocol.messages import (
     EntriesValue,
     ForeignValue,
@@ -140,13 +149,17 @@ def test_a_header_with_an_unknown_field_is_refused():
         messages.decode_reply(header)
 
 
-@pytest.fixture(params=["socket", "pipes"])
+@pytest.fixture(params=["socket", "polled", "pipes"])
 def pair(request):
     """A channel, and the raw other end."""
     left, right = socket.socketpair()
     with left, right:
         if request.param == "socket":
             yield SocketChannel(left), right
+        elif request.param == "polled":
+            channel = PolledChannel(os.dup(left.fileno()), os.dup(left.fileno()))
+            yield channel, right
+            channel.close()
         else:
             channel = PipeChannel(left.makefile("rb", buffering=0), left.makefile("wb", buffering=0))
             yield channel, right
@@ -204,6 +217,31 @@ def test_sending_to_an_end_that_is_shut_down_raises_closed(pair):
     raw.shutdown(socket.SHUT_RDWR)
     with pytest.raises(Closed):
         channel.send(b"header", bytes(2**22), time.monotonic() + 5)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="polls pipes")
+def test_a_large_frame_crosses_two_pipes_and_a_closed_channel_stays_closed():
+    reading, worker_writing = os.pipe()
+    worker_reading, writing = os.pipe()
+    grader, worker = PolledChannel(reading, writing), DescriptorChannel(worker_reading, worker_writing)
+    large = bytes(range(256)) * 2**14  # 4 MiB, more than a pipe holds
+
+    def echo() -> None:
+        worker.send(*worker.receive())
+        worker.close()
+
+    echoing = threading.Thread(target=echo)
+    echoing.start()
+    grader.send(b"header", large, time.monotonic() + 30)
+    assert grader.receive(time.monotonic() + 30) == (b"header", large)
+    echoing.join()
+    for use in (grader.receive, lambda: grader.send(b"x")):
+        with pytest.raises(Closed):
+            use()
+    for _ in range(2):
+        grader.close()
+    with pytest.raises(Closed):
+        grader.receive()
 
 
 def test_frames_that_were_not_asked_for_block_their_sender():

@@ -23,7 +23,8 @@ _INDENT = " " * 15
 def doctor_command(require_isolation: int) -> int:
     """Show which isolation layers this machine provides, why a layer is unavailable, and what to do.
 
-    Each layer is tried, in processes like those that run submissions.
+    Each layer is tried in processes like those that run submissions, and above level 0 one of those is started. Where
+    none can be, this fails with the reason.
 
     Example: grade doctor --require-isolation 2
     """

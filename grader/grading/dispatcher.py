@@ -4,6 +4,7 @@ It imports no torch, so the command can read course and submission while the zyg
 """
 
 import contextlib
+import dataclasses
 import os
 import queue
 import sys
@@ -23,9 +24,13 @@ from grader.grading.messages import CheckEnded, Graded, Job, NotGraded
 from grader.sandbox.protocol.frames import Closed, Overdue
 from grader.sandbox.protocol.orders import Ready, WorkerOrder
 from grader.sandbox.supervisor import Launcher
+from grader.sandbox.worker import cgroup
 
 MAX_LEVEL_VARIABLE = starters.MAX_LEVEL_VARIABLE
 SUBMISSION_MEMORY_MIB = 2048
+# What the grader needs itself of a cgroup's memory: for the command and the warm process, and for each grading process.
+_GRADER_MIB, _GRADING_MIB = 320, 64
+_LEAST_MEMORY_MIB = 128  # of a worker, however little there is: what an exercise needs
 
 Watch = Callable[[str, CheckResult], None]
 
@@ -46,6 +51,7 @@ class Dispatcher:
         start = partial(starters.start, starters.max_level(), many=many)
         self._jobs = jobs or cores()
         self._slots = _Slots(range(self._jobs))
+        self._worker_memory_mib = worker_memory_mib(self._jobs)
         self._starter: starters.Starter = starters.LazyStarter(start) if lazy else start()
         self._ready: Ready | None = None
         self._starting = threading.Lock()
@@ -112,6 +118,7 @@ class Dispatcher:
                     self._starter.stop()  # unblocks the threads that still wait for results
 
     def _grade_one(self, job: Job, watch: Watch, memory: "_Memory") -> Graded | NotGraded:
+        job = _within(job, self._worker_memory_mib)
         # Memory first: a job that waits for it must not hold a core that another submission could use.
         with memory.take(job.exercise.limits.memory_limit_mib), self._slots.take() as slot:
             return self._grade_in(slot, job, watch)
@@ -128,7 +135,8 @@ class Dispatcher:
         try:
             channel = self._starter.open(job, slot)
             with contextlib.closing(channel):
-                channel.send(messages.encode(job))
+                with contextlib.suppress(Closed):  # it may have answered before it ended
+                    channel.send(messages.encode(job))
                 while True:
                     message = messages.decode(channel.receive(deadline)[0])
                     if isinstance(message, CheckEnded):
@@ -136,7 +144,9 @@ class Dispatcher:
                     elif isinstance(message, (Graded, NotGraded)):
                         return message
         except Closed:
-            return NotGraded(reason="the grading process died")
+            return NotGraded(reason=f"the grading process died{self._starter.why_one_died()}")
+        except OSError as error:
+            return NotGraded(reason=f"no grading process could be started: {error}")
         except Overdue:
             return NotGraded(reason=f"the grading process did not end within {limit:.0f} s")
 
@@ -179,6 +189,23 @@ class _Memory:
             with self._changed:
                 self._left_mib += wanted
                 self._changed.notify_all()
+
+
+def worker_memory_mib(jobs: int) -> int | None:
+    """Return how much memory each of so many workers side by side may use; None where no cgroup limits it."""
+    limit = cgroup.memory_limit_bytes() if sys.platform == "linux" else None
+    if limit is None:
+        return None
+    return max(_LEAST_MEMORY_MIB, (limit // 2**20 - _GRADER_MIB) // jobs - _GRADING_MIB)
+
+
+def _within(job: Job, memory_mib: int | None) -> Job:
+    """Return the job with a memory limit that this machine can keep."""
+    limits = job.exercise.limits
+    if memory_mib is None or limits.memory_limit_mib <= memory_mib:
+        return job
+    limits = dataclasses.replace(limits, memory_limit_mib=memory_mib)
+    return msgspec.structs.replace(job, exercise=dataclasses.replace(job.exercise, limits=limits))
 
 
 def cores() -> int:

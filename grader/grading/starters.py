@@ -1,5 +1,6 @@
 """The ways to start grading processes: forked from the warm process, or as fresh interpreters."""
 
+import errno
 import os
 import select
 import socket
@@ -9,18 +10,28 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 import msgspec
 
 from grader.core.errors import InternalError, UsageError
 from grader.grading.messages import Job
+from grader.sandbox.last_words import last_words
 from grader.sandbox.protocol.frames import Channel, Closed, PipeChannel, SocketChannel
-from grader.sandbox.protocol.orders import LAYERS, GradeOrder, Missing, Ready, WorkerOrder
+from grader.sandbox.protocol.orders import (
+    LAYERS,
+    NO_PIDFD,
+    GradeOrder,
+    Missing,
+    Ready,
+    WorkerOrder,
+    send_order,
+)
 from grader.sandbox.supervisor import ForkLauncher, Launcher, SpawnLauncher, clean_environment
 
 MAX_LEVEL_VARIABLE = "CONVGRADER_MAX_ISOLATION"
 START_LIMIT_S = 120.0
+_ZYGOTE, _GRADING = "grade zygote", ("grade suite", "grade host")  # names of processes
 OWN_SLACK_S = 60  # beyond the student's own limits: the grader's imports, diagnosis, counterexample
 
 
@@ -39,6 +50,9 @@ class Starter(Protocol):
     def is_alive(self) -> bool:
         """Return whether grading processes can still be started."""
 
+    def why_one_died(self) -> str:
+        """Return ": " and what a grading process that has just died, or its parent, wrote last; "" without it."""
+
     def stop(self) -> None:
         """End everything that was started."""
 
@@ -53,7 +67,17 @@ def max_level() -> int:
 
 def start(level: int, *, many: bool) -> Starter:
     """Start what starts grading processes: on Linux the warm process, unless level 0 is asked for."""
-    return ZygoteStarter(level, many=many) if sys.platform == "linux" and level > 0 else SpawnStarter(level)
+    if sys.platform != "linux":
+        return SpawnStarter(f"this is {sys.platform}")
+    if level == 0:
+        return SpawnStarter(f"{MAX_LEVEL_VARIABLE} is 0")
+    from grader.sandbox.worker import linux  # noqa: PLC0415 - Linux only
+
+    try:
+        os.close(linux.pidfd_open(os.getpid()))
+    except OSError as error:  # then no process can be watched, and so none is forked
+        return SpawnStarter(f"{NO_PIDFD}: {error.strerror}", errno.errorcode.get(error.errno or 0, ""))
+    return ZygoteStarter(level, many=many)
 
 
 class LazyStarter:
@@ -82,6 +106,10 @@ class LazyStarter:
         """Return whether grading processes can be started, or nothing has been tried yet."""
         return self._started is None or self._started.is_alive()
 
+    def why_one_died(self) -> str:
+        """Return what a grading process that has just died wrote last."""
+        return self._started.why_one_died() if self._started is not None else ""
+
     def stop(self) -> None:
         """End everything that was started."""
         if self._started is not None:
@@ -93,7 +121,7 @@ class ZygoteStarter:
 
     def __init__(self, max_level: int, *, many: bool) -> None:
         self._control, zygote_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        self._errors = _error_file()
         with zygote_end:
             self._process = subprocess.Popen(
                 [
@@ -128,38 +156,43 @@ class ZygoteStarter:
         self._control.settimeout(None)
         if not data:
             self._process.wait()
-            raise InternalError(f"The warm process could not start:\n{self._last_output()}")
+            raise InternalError(f"The warm process could not start{self._why(_ZYGOTE)}.")
         return msgspec.msgpack.decode(data, type=Ready)
 
-    def _last_output(self) -> str:
-        self._errors.seek(0)
-        return self._errors.read().decode("utf-8", "replace")[-2000:].strip() or "it printed nothing"
+    def _why(self, *names: str) -> str:
+        """Return ": " and why a process of one of these names died, as far as it is known."""
+        code = self._process.poll()
+        ended = f" (the warm process ended with {code})" if code is not None else ""
+        return (last_words(self._errors.fileno(), *names) or ": it wrote nothing") + ended
+
+    def why_one_died(self) -> str:
+        """Return what a grading process that has just died, its host or the zygote wrote last."""
+        return self._why(*_GRADING, _ZYGOTE)
 
     def open(self, job: Job, slot: int) -> Channel:
         """Fork a grading process."""
         limits = job.exercise.limits
         wall = int(limits.exercise_limit_s + limits.import_limit_s) + OWN_SLACK_S
         suite = job.exercise.suite
-        order = msgspec.msgpack.encode(
-            GradeOrder(
-                suite=str(suite),
-                version=_version(suite.parent),
-                wall_limit_s=wall,
-                slot=slot,
-                warm=job.exercise.warm,
-            )
+        order = GradeOrder(
+            suite=str(suite),
+            version=_version(suite.parent),
+            wall_limit_s=wall,
+            slot=slot,
+            warm=job.exercise.warm,
         )
         own_end, process_end = socket.socketpair()
         with process_end, self._lock:
             try:
-                socket.send_fds(self._control, [order], [process_end.fileno(), self._control.fileno()])
+                send_order(order, [process_end.fileno(), self._control.fileno()], self._control)
             except OSError as error:
+                own_end.close()
                 raise Closed from error
         return SocketChannel(own_end)
 
     def launcher(self, order: WorkerOrder) -> Launcher:
         """Return what forks workers."""
-        return ForkLauncher(self._control, order, slot=0)
+        return ForkLauncher(self._control, order, slot=0, stderr=self._errors.fileno())
 
     def is_alive(self) -> bool:
         """Return whether the warm process runs, by its socket: a forked process that shares it is not its parent."""
@@ -177,6 +210,11 @@ class ZygoteStarter:
         self._errors.close()
 
 
+def _error_file() -> IO[bytes]:
+    """Open an unnamed file for the stderr of many processes: each line goes to its end, whoever writes it."""
+    return tempfile.TemporaryFile("a+b")
+
+
 def _version(folder: Path) -> str:
     """Return a text that changes whenever a file of an exercise is edited while a warm process holds the exercise."""
     files = sorted(folder.glob("*.py"))
@@ -187,12 +225,11 @@ def _version(folder: Path) -> str:
 class SpawnStarter:
     """Starts grading processes as fresh interpreters, where a warm one cannot or must not be forked."""
 
-    def __init__(self, max_level: int) -> None:
-        reason = (
-            f"{MAX_LEVEL_VARIABLE} is {max_level}" if sys.platform == "linux" else f"this is {sys.platform}"
-        )
-        self._missing = tuple(Missing(layer=layer, reason=reason) for layer in LAYERS)
+    def __init__(self, reason: str, code: str = "") -> None:
+        """`reason` is why there is no higher level than 0, `code` the name of the kernel's error, if there is one."""
+        self._missing = tuple(Missing(layer=layer, reason=reason, code=code) for layer in LAYERS)
         self._running: list[subprocess.Popen[bytes]] = []
+        self._errors = _error_file()
         self._lock = threading.Lock()
 
     def ready(self) -> Ready:
@@ -214,7 +251,7 @@ class SpawnStarter:
             [sys.executable, "-P", "-m", "grader.grading.engine"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._errors,
             bufsize=0,
             cwd=Path(sys.executable).anchor,
             env=clean_environment(),
@@ -234,8 +271,13 @@ class SpawnStarter:
         """Return True: a fresh interpreter can always be started."""
         return True
 
+    def why_one_died(self) -> str:
+        """Return what was written last by one of the grading processes."""
+        return last_words(self._errors.fileno())
+
     def stop(self) -> None:
         """Kill every grading process; their workers end when their pipes close."""
         for process in self._running:
             process.kill()
             process.wait()
+        self._errors.close()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.core.model import Isolation
-from grader.sandbox.protocol.orders import LAYERS, Missing
+from grader.sandbox.protocol.orders import LAYERS, NO_PIDFD, WORKER_FAILED, Missing
 
 STOPS = {
     "process": "a submission crashes, hangs or lies in a process of its own, with deadlines",
@@ -20,6 +20,8 @@ STOPS = {
     "Landlock": "no file can be read but Python, torch and what they need",
     "namespaces": "the machine's other processes and its network are invisible",
 }
+_LEVEL_2 = ". Level 2 is enough to grade other people's work"
+_KINDS = ("user", "pid", "net", "ipc")  # of the namespaces that keepers and workers enter
 _CONTAINER = (
     "In a container, the runtime's seccomp profile refuses it: allow it there (Docker: --security-opt "
     "seccomp=PROFILE, or a newer Docker, whose default profile allows it)"
@@ -42,8 +44,8 @@ def layers(isolation: Isolation, missing: tuple[Missing, ...]) -> list[Layer]:
     found = []
     for name, stops in STOPS.items():
         if name in absent:
-            reason = absent[name].reason
-            found.append(Layer(name=name, stops=stops, reason=reason, remedy=remedy(absent[name])))
+            advice = remedy(absent[name], level=isolation.level)
+            found.append(Layer(name=name, stops=stops, reason=absent[name].reason, remedy=advice))
         elif name in isolation.layers:
             found.append(Layer(name=name, stops=stops))
     return found
@@ -55,41 +57,65 @@ def machine() -> str:
     return f"{platform.system()} {platform.release()}, {platform.machine()}, {user}, Python in {sys.prefix}"
 
 
-def remedy(missing: Missing, read: Callable[[str], str] | None = None) -> str:
-    """Return what to do about a missing layer. `read` returns a setting below /proc/sys, "" where there is none."""
+def remedy(missing: Missing, read: Callable[[str], str] | None = None, *, level: int = 2) -> str:
+    """Return what to do about a missing layer, on a machine that reaches `level`.
+
+    `read` returns a setting below /proc/sys, or another file by its whole path; "" where there is none.
+    """
+    refused = missing.code in ("EPERM", "EACCES")
     if "isolation was limited" in missing.reason or "MAX_ISOLATION" in missing.reason:
         return "Unset CONVGRADER_MAX_ISOLATION"
     if missing.reason.startswith("this is "):
         return (
             "Grade on Linux, or in a Linux container or virtual machine; for your own work level 0 is enough"
         )
+    if missing.reason.startswith(NO_PIDFD):
+        return _CONTAINER if refused else "Use Linux 5.3 or later; from 5.13 on, level 2 is reached"
+    if missing.reason.startswith(WORKER_FAILED):
+        return f"Report this as a bug of the grader. Until then it grades at level {level}"
     if missing.layer not in LAYERS or "layers before it" in missing.reason:
         return "Fix the layers above first"
     if "self test" in missing.reason:
         return "Do not grade other people's code on this machine, and report this as a bug of the grader"
-    by_layer = {"seccomp": _seccomp, "Landlock": _landlock, "namespaces": _namespaces}
-    return by_layer[missing.layer](missing.code, read or _setting)
+    if missing.layer == "seccomp":
+        return _seccomp(missing)
+    if missing.layer == "Landlock":
+        return _CONTAINER if refused else _landlock(missing.code, read or _setting)
+    return _namespaces(missing.code, read or _setting) + (_LEVEL_2 if level == 2 else "")
 
 
-def _seccomp(code: str, _: Callable[[str], str]) -> str:
-    if code == "ENOSYS":
+def _seccomp(missing: Missing) -> str:
+    if "no system call table" in missing.reason:
         return "Grade on an x86_64 or aarch64 machine with a 64-bit Python"
-    if code in ("EPERM", "EACCES"):
+    if missing.code in ("EPERM", "EACCES"):
         return _CONTAINER
+    if missing.code == "ENOSYS":
+        return (
+            "Where this processor is emulated (qemu-user, an image for another one), use an image for the machine's "
+            "own, which must be x86_64 or aarch64; else use a kernel built with CONFIG_SECCOMP_FILTER"
+        )
     return "Use a kernel built with CONFIG_SECCOMP_FILTER, as those of all distributions are"
 
 
-def _landlock(code: str, _: Callable[[str], str]) -> str:
-    if code in ("EOPNOTSUPP", "ENOTSUP"):  # one number, two names
-        return "The kernel has Landlock switched off: add landlock to the list lsm= of its command line, and reboot"
-    if code in ("EPERM", "EACCES"):
-        return _CONTAINER
-    return "Use Linux 5.13 or later, built with CONFIG_SECURITY_LANDLOCK"
+def _landlock(code: str, read: Callable[[str], str]) -> str:
+    if code not in ("EOPNOTSUPP", "ENOTSUP"):  # one number, two names
+        return "Use Linux 5.13 or later, built with CONFIG_SECURITY_LANDLOCK"
+    # The value replaces the built-in list: `lsm=landlock` alone would switch the others off.
+    active = read("/sys/kernel/security/lsm")
+    value = (
+        f"lsm=landlock,{active}"
+        if active
+        else "lsm=landlock, and after a comma what /sys/kernel/security/lsm holds"
+    )
+    return f"The kernel has Landlock switched off: put this on its command line, and reboot: {value}"
 
 
 def _namespaces(code: str, read: Callable[[str], str]) -> str:
     for name, off, change in (
-        ("user/max_user_namespaces", "0", "sysctl user.max_user_namespaces=10000"),
+        *(
+            (f"user/max_{kind}_namespaces", "0", f"sysctl user.max_{kind}_namespaces=10000")
+            for kind in _KINDS
+        ),
         ("kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone=1"),
         (
             "kernel/apparmor_restrict_unprivileged_userns",
@@ -98,10 +124,14 @@ def _namespaces(code: str, read: Callable[[str], str]) -> str:
         ),
     ):
         if read(name) == off:
-            return f"This machine forbids user namespaces to ordinary users: as root, {change}"
-    if code in ("EPERM", "EACCES", "ENOSYS"):
-        return f"{_CONTAINER}. Level 2 is enough to grade other people's work"
-    return "Level 2 is enough to grade other people's work"
+            return f"This machine forbids namespaces to ordinary users: as root, {change}"
+    if code in ("EPERM", "EACCES"):
+        return _CONTAINER
+    if code in ("ENOSYS", "EINVAL", "EBADF"):
+        return "Use Linux 5.8 or later, with user, PID, network and IPC namespaces"
+    if code in ("ENOSPC", "EUSERS"):
+        return "The limit of namespaces is reached: as root, raise those that `sysctl user` shows"
+    return "Use a kernel with user, PID, network and IPC namespaces"
 
 
 def _setting(name: str) -> str:

@@ -18,7 +18,9 @@ import msgspec
 
 from grader.core.errors import InternalError, ProtocolError
 from grader.core.model import Limits, Outcome
-from grader.sandbox.protocol.frames import Channel, Closed, Overdue, PipeChannel, SocketChannel
+from grader.core.safetext import one_line, printable
+from grader.sandbox.last_words import last_words
+from grader.sandbox.protocol.frames import Channel, Closed, Overdue, PipeChannel, PolledChannel
 from grader.sandbox.protocol.messages import (
     Load,
     Loaded,
@@ -29,10 +31,19 @@ from grader.sandbox.protocol.messages import (
     decode_reply,
     encode,
 )
-from grader.sandbox.protocol.orders import KEPT_OUTPUT_BYTES, Ending, ForkOrder, WorkerOrder
+from grader.sandbox.protocol.orders import (
+    KEPT_OUTPUT_BYTES,
+    Ending,
+    ForkOrder,
+    WorkerOrder,
+    close_all,
+    send_order,
+)
 
-_ENDING_WAIT_S = 5.0  # for the keeper's message after a kill
+_ENDING_WAIT_S = 60.0  # for the keeper's message after a kill, which frees the memory of the worker first
+_DRAIN_WAIT_S = 5.0  # for what a spawned worker printed
 _EXIT_WAIT_S = 2.0  # between the end of the connection and that of the process: exit closes descriptors first
+_AGAIN = "Please grade again; no points were taken."
 _START_WAIT_S = 60.0
 _SHOWN_OUTPUT_CHARS = 500
 _MAX_ENDING_BYTES = 2**20  # the message holds at most KEPT_OUTPUT_BYTES of output
@@ -126,7 +137,7 @@ class Sandbox:
         except (Closed, Overdue):
             self.close()
             printed = self.output.decode("utf-8", "replace")[-_SHOWN_OUTPUT_CHARS:] or "it printed nothing"
-            raise InternalError(f"A worker could not be started: {printed}") from None
+            raise InternalError(f"A worker could not be started: {printable(printed)}") from None
 
     def ask(
         self, request: Question, payload: bytes, *, what: str, deadline: float
@@ -187,6 +198,10 @@ class Sandbox:
             return WorkerLost(Outcome.OUTPUT_LIMIT, f"printed more than {self.limits.output_limit_kib} KiB")
         if ending.cause == "cpu_limit":
             return WorkerLost(Outcome.TIME_LIMIT, f"{message} used up the processor time of this exercise")
+        if ending.cause == "thread_limit":
+            return WorkerLost(Outcome.TIME_LIMIT, "started more threads than it may have")
+        if ending.cause == "memory_limit":
+            return WorkerLost(Outcome.MEMORY_LIMIT, "used more memory than this machine has for it")
         if ending.cause == "outside":
             raise InternalError("A worker was killed from outside. Is this machine out of memory?")
         return WorkerLost(outcome, message + (_crash(ending) if outcome is Outcome.CRASHED else ""))
@@ -228,27 +243,61 @@ def _signal_name(number: int) -> str:
 
 @dataclass(slots=True)
 class ForkLauncher:
-    """Orders workers from the zygote. `slot` chooses their core. Linux only."""
+    """Orders workers from the zygote. `slot` chooses their core. Linux only.
+
+    `stderr` is the descriptor of the file that is the stderr of every process forked from the zygote.
+    """
 
     zygote: socket.socket
     order: WorkerOrder
     slot: int
+    stderr: int = 2
 
     def start(self, cpu_limit_s: int) -> WorkerProcess:
-        """Fork one fresh worker."""
-        call, worker_call = socket.socketpair()
+        """Fork one fresh worker. Raises InternalError where it cannot be ordered."""
+        worker = msgspec.structs.replace(self.order, cpu_limit_s=cpu_limit_s)
+        try:
+            started, ends = forked_worker(self.stderr)
+            try:
+                send_order(ForkOrder(worker=worker, slot=self.slot), ends, self.zygote)
+            except OSError:
+                started.close()
+                raise
+            finally:
+                close_all(ends)
+        except OSError as error:
+            raise InternalError(f"A worker could not be ordered: {error}.") from error
+        return started
+
+
+def forked_worker(stderr: int) -> tuple["ForkedWorker", list[int]]:
+    """Return the grader's side of a worker that is still to be forked, and the descriptors that its order carries."""
+    # Pipes, since by a socket a worker could ask for facts about the network and about the process at its other end.
+    ends: list[int] = []
+    try:
+        for _ in range(2):
+            ends += os.pipe()
         control, keeper_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with worker_call, keeper_control:
-            worker = msgspec.structs.replace(self.order, cpu_limit_s=cpu_limit_s)
-            order = msgspec.msgpack.encode(ForkOrder(worker=worker, slot=self.slot))
-            socket.send_fds(self.zygote, [order], [worker_call.fileno(), keeper_control.fileno()])
-        return _ForkedWorker(SocketChannel(call), control)
+    except OSError:
+        close_all(ends)
+        raise
+    replies, worker_writing, worker_reading, calls = ends
+    worker = ForkedWorker(PolledChannel(replies, calls), control, stderr)
+    return worker, [worker_reading, worker_writing, keeper_control.detach()]
 
 
 @dataclass(slots=True)
-class _ForkedWorker:
+class ForkedWorker:
+    """A worker that a keeper forked, seen from the process that ordered it."""
+
     channel: Channel
     control: socket.socket
+    stderr: int
+
+    def close(self) -> None:
+        """Close every connection: for a worker that was not ordered."""
+        self.channel.close()
+        self.control.close()
 
     def disconnect(self) -> None:
         """Shut the control socket down for writing, at which the keeper kills the worker."""
@@ -257,16 +306,34 @@ class _ForkedWorker:
             self.control.shutdown(socket.SHUT_WR)
 
     def end(self, patience_s: float = 0.0) -> Ending:
-        """Wait for the worker, have it killed, and return the keeper's message on how it ended."""
+        """Wait for the worker, have it killed, and return the keeper's message on how it ended.
+
+        Raises InternalError where there is none, with what the keeper wrote last, and for a worker that it lost.
+        """
         self.channel.close()
         if patience_s:
-            select.select([self.control], [], [], patience_s)
+            poller = select.poll()
+            poller.register(self.control, select.POLLIN)
+            poller.poll(patience_s * 1000)
         self.disconnect()
-        with self.control, contextlib.suppress(OSError):
+        with self.control:
             self.control.settimeout(_ENDING_WAIT_S)
-            if data := self.control.recv(_MAX_ENDING_BYTES):
-                return msgspec.msgpack.decode(data, type=Ending)
-        raise InternalError("The keeper of a worker died. Please grade again; no points were taken.")
+            try:
+                data = self.control.recv(_MAX_ENDING_BYTES)
+            except TimeoutError:
+                raise InternalError(
+                    f"The keeper of a worker did not report its end within {_ENDING_WAIT_S:.0f} s. {_AGAIN}"
+                ) from None
+            except OSError:
+                data = b""
+        if not data:
+            why = last_words(self.stderr, "grade keeper", "grade bans", "grade zygote")
+            raise InternalError(f"The keeper of a worker died{why}. {_AGAIN}")
+        ending = msgspec.msgpack.decode(data, type=Ending)
+        if ending.cause == "lost":
+            why = one_line(ending.output.decode("utf-8", "replace"), limit=_SHOWN_OUTPUT_CHARS)
+            raise InternalError(f"A worker could not be started or watched: {why}. {_AGAIN}")
+        return ending
 
 
 # --- workers spawned as fresh interpreters: every platform
@@ -279,18 +346,21 @@ class SpawnLauncher:
     order: WorkerOrder
 
     def start(self, cpu_limit_s: int) -> WorkerProcess:
-        """Start one interpreter."""
+        """Start one interpreter. Raises InternalError where this machine has no room for it."""
         order = msgspec.structs.replace(self.order, cpu_limit_s=cpu_limit_s)
         arguments = [sys.executable, "-P", "-m", "grader.sandbox.worker", msgspec.json.encode(order).decode()]
-        process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            cwd=Path(sys.executable).anchor,
-            env=clean_environment(),
-        )
+        try:
+            process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                cwd=Path(sys.executable).anchor,
+                env=clean_environment(),
+            )
+        except OSError as error:
+            raise InternalError(f"A worker could not be started: {error}. {_AGAIN}") from error
         return _SpawnedWorker(process, self.order.output_limit_kib * 1024)
 
 
@@ -328,7 +398,7 @@ class _SpawnedWorker:
         killed = self._process.poll() is None
         self._process.kill()
         code = self._process.wait()
-        self._drain.join(timeout=_ENDING_WAIT_S)
+        self._drain.join(timeout=_DRAIN_WAIT_S)
         over = self._printed_bytes > self._output_limit_bytes
         return Ending(
             cause="output_limit" if over else "grader" if killed else "itself",

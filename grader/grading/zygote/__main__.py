@@ -12,6 +12,8 @@ import signal
 import sys
 from functools import partial
 
+from grader.sandbox.worker.linux import pidfd_open
+
 _LOOK_S = 0.2  # how often a process that still imports looks whether its parent has ended
 
 
@@ -19,7 +21,7 @@ def main(control_fd: int, owner: int, max_level: int, *, many: bool) -> None:
     """Watch the owner, import all that the warm process needs, and run it."""
     signal.signal(signal.SIGALRM, partial(_end_without, owner))
     signal.setitimer(signal.ITIMER_REAL, _LOOK_S, _LOOK_S)
-    owner_fd = os.pidfd_open(owner)
+    owner_fd = pidfd_open(owner)
     _end_without(owner)  # else the pidfd may be another process's
     from grader.grading.zygote import warm_process  # noqa: PLC0415 - takes seconds, and the owner may end meanwhile
 

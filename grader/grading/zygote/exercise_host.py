@@ -5,18 +5,20 @@ import os
 import select
 import signal
 import socket
+import time
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
+from grader.grading import messages
 from grader.grading.engine import grading_process, preparation
 from grader.grading.messages import NotGraded
-from grader.grading.zygote.forking import freeze_heap, receive_order, run_child, send_order, thread_count
-from grader.sandbox.protocol.frames import SocketChannel
-from grader.sandbox.protocol.orders import GradeOrder, Order
+from grader.grading.zygote.forking import fork_child, freeze_heap, note, thread_count, wait_for_children
+from grader.sandbox.protocol.frames import Closed, Overdue, SocketChannel
+from grader.sandbox.protocol.orders import GradeOrder, Order, close_all, receive_order, send_order
 from grader.sandbox.worker import linux
 
 MOST_ORDERS = 100  # of one grading process: what accumulates in it ends with it
+_ANSWER_S = 5.0  # in which the command takes the sentence that no process could be forked
 MOST_GROWN_BYTES = 32 * 2**20  # by which a process that takes another order may have grown since it began
 
 
@@ -49,6 +51,17 @@ def _unless_threads(
     return NotGraded(
         reason=f"{path} or what it imports starts threads; no process with threads can be forked safely"
     )
+
+
+def refuse(channel: int, error: OSError) -> None:
+    """Answer the job that comes through a channel: no process could be started for it, and why."""
+    reason = f"no process could be started: {error.strerror or error}. Are processes or memory limited here?"
+    with (
+        socket.socket(fileno=os.dup(channel)) as connection,
+        contextlib.suppress(Closed, Overdue),  # the command has ended
+    ):
+        answer = messages.encode(NotGraded(reason=reason))
+        SocketChannel(connection).send(answer, deadline=time.monotonic() + _ANSWER_S)
 
 
 @dataclass(slots=True)
@@ -88,14 +101,20 @@ class _GradingProcesses:
             self._close(process)
 
     def _take_order(self) -> bool:
-        order, descriptors = receive_order(self.orders)
+        try:
+            order, descriptors = receive_order(self.orders)
+        except OSError as error:  # its descriptors are lost, so the command sees the channel close
+            note("grade host", str(error))
+            return True
         if order is None:
             self._end()
             return False
         if not self._send_to_idle(order, descriptors):
-            self._fork(order, descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
+            try:
+                self._fork(order, descriptors)
+            except OSError as error:
+                refuse(descriptors[0], error)
+        close_all(descriptors)
         return True
 
     def _send_to_idle(self, order: Order, descriptors: list[int]) -> bool:
@@ -111,13 +130,18 @@ class _GradingProcesses:
 
     def _fork(self, order: Order, descriptors: list[int]) -> None:
         own_end, child_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        parent = os.getpid()
-        if os.fork() == 0:
+
+        def run() -> None:
             for connection in (self.orders, own_end, *self._running.values()):
                 connection.close()
-            process = _GradingProcess(child_end, self.prepared, self.most_orders)
-            run_child("grade suite", partial(process.run, order, descriptors), parent=parent)
-        child_end.close()
+            _GradingProcess(child_end, self.prepared, self.most_orders).run(order, descriptors)
+
+        with child_end:
+            try:
+                fork_child("grade suite", run)
+            except OSError:
+                own_end.close()
+                raise
         self._running[own_end.fileno()] = own_end
         self._poller.register(own_end, select.POLLIN)
 
@@ -133,8 +157,7 @@ class _GradingProcesses:
         """Close all connections, and wait until all processes have ended: they are killed when this one ends."""
         for process in list(self._running.values()):
             self._close(process)
-        with contextlib.suppress(ChildProcessError):
-            os.wait()
+        wait_for_children()
 
 
 @dataclass(slots=True)

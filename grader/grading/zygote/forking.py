@@ -1,58 +1,97 @@
-"""How the warm process forks: what it does before, what its children do first, and how orders reach them."""
+"""How the warm process forks: what it does before, what its children do first, and how it learns how they ended."""
 
+import contextlib
 import gc
 import os
 import signal
-import socket
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
-import msgspec
-
-from grader.sandbox.protocol.orders import MAX_ORDER_BYTES, ORDER_DESCRIPTORS, Order
 from grader.sandbox.worker import linux
 
-_orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
-
-
-def receive_order(control: socket.socket) -> tuple[Order | None, list[int]]:
-    """Wait for an order, and the descriptors that come with it; None when every other end of `control` is closed."""
-    data, descriptors, _, _ = socket.recv_fds(control, MAX_ORDER_BYTES, ORDER_DESCRIPTORS)
-    return _orders.decode(data) if data else None, descriptors
-
-
-def send_order(order: Order, descriptors: list[int], control: socket.socket) -> None:
-    """Send an order to a child. Raises OSError where it has ended."""
-    socket.send_fds(control, [msgspec.msgpack.encode(order)], descriptors)
+_TOLD = 70  # the exit status of a child that has written why it failed
+_MEANING = {
+    signal.SIGALRM: ", its time limit",
+    signal.SIGKILL: ", from outside, as by the OOM killer",
+}
+_children: dict[int, str] = {}  # the names of the children that run, by process id
 
 
 def freeze_heap() -> None:
-    """Collect garbage and freeze the rest, so that children share its pages; have the kernel reap the children."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    """Collect garbage and freeze the rest, so that children share its pages; from now on note how children end."""
+    signal.signal(signal.SIGCHLD, _reap)
     gc.collect()
     gc.freeze()
 
 
-def run_child(name: str, what: Callable[[], None], *, parent: int) -> NoReturn:
-    """Run `what` in this fresh child, and exit. `name` is what `ps` shows; the child is killed when its parent ends."""
-    status = 1
+def fork_child(name: str, what: Callable[[], None]) -> int:
+    """Fork a child that runs `what`, and exits; return its process id.
+
+    `name` is what `ps` shows, and how messages start. The child is killed when its parent ends. Raises OSError where no
+    process can be forked (see `linux.fork_patiently`).
+    """
+    parent = os.getpid()
+    child = linux.fork_patiently()
+    if child:
+        _children[child] = name
+        _reap()  # it may have ended before its name was known
+        return child
+    status = _TOLD
     try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        _children.clear()
         linux.name_process(name)
         linux.die_with_parent()
         if os.getppid() != parent:
             os._exit(status)  # the parent ended before the call above
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
         what()
         status = 0
-    except BaseException:  # noqa: BLE001 - a child must never return into its parent's loop
+    except BaseException as error:  # noqa: BLE001 - a child must never return into its parent's loop
         traceback.print_exc()
+        note(name, f"{type(error).__name__}: {error}")
     finally:
         sys.stderr.flush()
         os._exit(status)
+
+
+def note(name: str, what: str) -> None:
+    """Write a line to stderr, where the command looks for the reason when a process has died."""
+    sys.stderr.write(f"{name}: {what}\n")
+    sys.stderr.flush()
+
+
+def how_it_ended(status: int) -> str:
+    """Return in words what `waitpid` returned; "" for a process that ended well, or has said itself why not."""
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        name = next((known.name for known in signal.Signals if known == -code), str(-code))
+        return f"killed by {name}{_MEANING.get(-code, '')}"  # type: ignore[call-overload]
+    return f"ended with exit status {code}" if code not in (0, _TOLD) else ""
+
+
+def _reap(*_: object) -> None:
+    """Take note of the children that have ended: the handler of SIGCHLD."""
+    for child, name in list(_children.items()):
+        try:
+            found, status = os.waitpid(child, os.WNOHANG)
+        except ChildProcessError:
+            del _children[child]
+            continue
+        if found:
+            del _children[child]
+            if how := how_it_ended(status):
+                note(name, how)
+
+
+def wait_for_children() -> None:
+    """Wait until every child that was forked here has ended."""
+    for child in list(_children):
+        with contextlib.suppress(ChildProcessError):  # the handler was faster
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    _reap()
 
 
 def thread_count() -> int:

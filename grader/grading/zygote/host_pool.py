@@ -1,15 +1,14 @@
 """The host processes, each of which holds what many gradings share, ready to be forked."""
 
 import contextlib
-import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from grader.grading.zygote.exercise_host import run_exercise_host
-from grader.grading.zygote.forking import freeze_heap, run_child, send_order
-from grader.sandbox.protocol.orders import ForkOrder, GradeOrder, Order
+from grader.grading.zygote.forking import fork_child, freeze_heap, how_it_ended, note
+from grader.sandbox.protocol.orders import ForkOrder, GradeOrder, Order, close_all, send_order
 from grader.sandbox.worker import lockdown, operators
 from grader.sandbox.worker.keeper import keep_workers
 
@@ -41,7 +40,10 @@ class Hosts:
         self._running: dict[tuple[str, str], tuple[str, socket.socket]] = {}
 
     def send(self, wanted: Host, order: Order, descriptors: list[int]) -> None:
-        """Send an order to a host. One that has died, or holds another version, is replaced."""
+        """Send an order to a host. One that has died, or holds another version, is replaced.
+
+        Raises OSError where a host cannot be started.
+        """
         version, host = self._running.get((wanted.name, wanted.holds), ("", None))
         if host is not None and version == wanted.version:
             with contextlib.suppress(OSError):
@@ -54,22 +56,31 @@ class Hosts:
             # Where it died at once, the job's channel closes, which the command reads.
             send_order(order, descriptors, host)
 
-    def _start(self, wanted: Host, descriptors: list[int]) -> socket.socket:
+    def close(self) -> None:
+        """Close the connections to all hosts, which then end."""
+        for _, host in self._running.values():
+            host.close()
+        self._running.clear()
+
+    def _start(self, wanted: Host, descriptors: Sequence[int]) -> socket.socket:
         self._running.pop((wanted.name, wanted.holds), None)
         if len(self._running) >= MAX_HOSTS:
             _, oldest = self._running.pop(next(iter(self._running)))
             oldest.close()
         own_end, host_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        parent = os.getpid()
-        if os.fork() == 0:
+
+        def run() -> None:
             for connection in (self._control, own_end, *(host for _, host in self._running.values())):
                 connection.close()
-            for (
-                descriptor
-            ) in descriptors:  # while the host held these open, the command would not see them close
-                os.close(descriptor)
-            run_child(wanted.name, partial(wanted.run, host_end), parent=parent)
-        host_end.close()
+            close_all(descriptors)  # while the host held these open, the command would not see them close
+            wanted.run(host_end)
+
+        with host_end:
+            try:
+                fork_child(wanted.name, run)
+            except OSError:
+                own_end.close()
+                raise
         self._running[wanted.name, wanted.holds] = (wanted.version, own_end)
         return own_end
 
@@ -96,4 +107,5 @@ def _run_bans_host(
     except ValueError:
         banned = ()  # each worker then bans them itself, and reports why it cannot
     freeze_heap()
-    keep_workers(control, banned, confinement)
+    if how := how_it_ended(keep_workers(control, banned, confinement)):
+        note("grade keeper", how)

@@ -6,22 +6,41 @@ which bans them, holds no exercise, and keeps workers.
 """
 
 import gc
-import os
 import platform
 import select
 import signal
 import socket
+import time
 
 import msgspec
 
+from grader.core.errors import InternalError
+from grader.core.safetext import one_line
 from grader.course import known_mistakes  # noqa: F401 - imported for the processes forked from here
 from grader.grading.engine import grading_process  # noqa: F401 - imported for the processes forked from here
 from grader.grading.engine.suite import effects, layers, small_inputs  # noqa: F401 - imported for the processes forked from here
-from grader.grading.zygote.forking import freeze_heap, receive_order, thread_count
+from grader.grading.zygote.exercise_host import refuse
+from grader.grading.zygote.forking import freeze_heap, note, thread_count
 from grader.grading.zygote.host_pool import Hosts, bans_host, exercise_host
-from grader.sandbox.protocol.orders import GradeOrder, Ready
+from grader.sandbox.protocol.frames import Closed, Overdue
+from grader.sandbox.protocol.orders import (
+    WORKER_FAILED,
+    Ending,
+    ForkOrder,
+    GradeOrder,
+    Order,
+    Ready,
+    WorkerOrder,
+    close_all,
+    receive_order,
+)
+from grader.sandbox.supervisor import forked_worker
 from grader.sandbox.worker import linux, lockdown
+from grader.sandbox.worker.keeper import report
 from grader.sandbox.worker.service import seed_everything
+
+_NAME = "grade zygote"
+_FIRST_FRAME_S = 20.0
 
 
 def run(control_fd: int, owner_fd: int, max_level: int, *, many: bool) -> None:
@@ -44,6 +63,7 @@ def run(control_fd: int, owner_fd: int, max_level: int, *, many: bool) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     if many:
         linux.use_huge_pages()
+    confinement, hosts = prove(control, confinement)
     control.send(
         msgspec.msgpack.encode(
             Ready(
@@ -55,12 +75,51 @@ def run(control_fd: int, owner_fd: int, max_level: int, *, many: bool) -> None:
             )
         )
     )
-    serve(control, owner_fd, confinement, many=many)
+    serve(control, owner_fd, confinement, hosts, many=many)
 
 
-def serve(control: socket.socket, owner_fd: int, confinement: lockdown.Confinement, *, many: bool) -> None:
+def prove(control: socket.socket, confinement: lockdown.Confinement) -> tuple[lockdown.Confinement, Hosts]:
+    """Have a keeper start one worker, at a lower level where that fails; return the confinement that works.
+
+    The hosts hold that keeper, for the workers to come. Raises InternalError with the reason where none can be started.
+    """
+    while True:
+        hosts = Hosts(control)
+        try:
+            _start_one(hosts, confinement)
+        except InternalError as error:
+            hosts.close()
+            if confinement.level == 0:
+                raise
+            why = f"{WORKER_FAILED}: {error}"
+            confinement = lockdown.prepare(max_level=confinement.level - 1, limited_by=why)
+        else:
+            return confinement, hosts
+
+
+def _start_one(hosts: Hosts, confinement: lockdown.Confinement) -> None:
+    """Start a worker through a keeper, and wait for its first frame. Raises InternalError where none comes."""
+    order = ForkOrder(worker=WorkerOrder(memory_limit_mib=1024, output_limit_kib=64))
+    worker, ends = forked_worker(stderr=2)
+    try:
+        try:
+            hosts.send(bans_host(order, confinement, set()), order, ends)
+        finally:
+            close_all(ends)
+        worker.channel.receive(time.monotonic() + _FIRST_FRAME_S)
+    except (Closed, Overdue, OSError):
+        ending = worker.end()
+        printed = ending.output.decode("utf-8", "replace").strip().splitlines()
+        ended = f"it ended with exit status {ending.exit_status} and signal {ending.signal}"
+        raise InternalError(one_line(printed[-1]) if printed else ended) from None
+    finally:
+        worker.close()  # at which the keeper ends it
+
+
+def serve(
+    control: socket.socket, owner_fd: int, confinement: lockdown.Confinement, hosts: Hosts, *, many: bool
+) -> None:
     """Carry out orders until every other end of the control socket is closed, or the owner has ended."""
-    hosts = Hosts(control)
     warmed: set[str] = set()
     poller = select.poll()
     poller.register(control, select.POLLIN)
@@ -68,17 +127,32 @@ def serve(control: socket.socket, owner_fd: int, confinement: lockdown.Confineme
     while True:
         if any(ready == owner_fd for ready, _ in poller.poll()):
             return  # grading processes may hold the control socket's other end for long
-        order, descriptors = receive_order(control)
+        try:
+            order, descriptors = receive_order(control)
+        except OSError as error:  # its descriptors are lost, so whoever sent it sees them close
+            note(_NAME, str(error))
+            continue
         if order is None:
             return
-        if isinstance(order, GradeOrder):
-            _warm({*order.warm} - warmed)
-            warmed |= {*order.warm}
-            hosts.send(exercise_host(order, many=many), order, descriptors)
-        else:
-            hosts.send(bans_host(order, confinement, warmed), order, descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        try:
+            if isinstance(order, GradeOrder):
+                _warm({*order.warm} - warmed)
+                warmed |= {*order.warm}
+                hosts.send(exercise_host(order, many=many), order, descriptors)
+            else:
+                hosts.send(bans_host(order, confinement, warmed), order, descriptors)
+        except OSError as error:
+            _refuse(order, descriptors, error)
+        close_all(descriptors)
+
+
+def _refuse(order: Order, descriptors: list[int], error: OSError) -> None:
+    """Say why no host could be started for an order, in place of the host."""
+    note(_NAME, str(error))
+    if isinstance(order, GradeOrder):
+        refuse(descriptors[0], error)
+    else:
+        report(descriptors[-1], Ending(cause="lost", output=str(error).encode()))
 
 
 def _warm(wanted: set[str]) -> None:

@@ -1,8 +1,11 @@
 """Frames: a magic number, two lengths, a msgpack header, raw tensor buffers. Sizes are checked before allocation."""
 
 import contextlib
+import errno
+import math
 import os
 import queue
+import select
 import socket
 import struct
 import threading
@@ -112,6 +115,68 @@ class SocketChannel:
     def close(self) -> None:
         """Close this end."""
         self._connection.close()
+
+
+class PolledChannel:
+    """A channel over two descriptors that may be pipes; poll enforces the deadline. Not for Windows."""
+
+    def __init__(self, reading: int, writing: int) -> None:
+        self._reading, self._writing = reading, writing
+        for descriptor in (reading, writing):
+            os.set_blocking(descriptor, False)
+
+    def send(self, header: bytes, payload: bytes = b"", deadline: float | None = None) -> None:
+        """Send one frame."""
+        data = memoryview(_frame(header, payload))
+        try:
+            while data:
+                _await(self._writing, select.POLLOUT, deadline)
+                with contextlib.suppress(BlockingIOError):  # there is less room than poll promises: ask again
+                    data = data[os.write(self._writing, data) :]
+        except TimeoutError as error:
+            raise Overdue from error
+        except OSError as error:
+            raise Closed from error
+
+    def receive(self, deadline: float | None = None) -> tuple[bytes, bytearray]:
+        """Return the next frame's header and payload."""
+        header, payload = _lengths(self._exactly(_PREFIX.size, deadline))
+        return bytes(self._exactly(header, deadline)), self._exactly(payload, deadline)
+
+    def _exactly(self, count: int, deadline: float | None) -> bytearray:
+        received = bytearray(count)
+        view, done = memoryview(received), 0
+        while done < count:
+            try:
+                _await(self._reading, select.POLLIN, deadline)
+                got = os.readv(self._reading, [view[done:]])
+            except BlockingIOError:
+                continue
+            except TimeoutError as error:
+                raise Overdue from error
+            except OSError as error:
+                raise Closed from error
+            if not got:
+                raise Closed
+            done += got
+        return received
+
+    def close(self) -> None:
+        """Close both descriptors; once closed, they stay so."""
+        ends, self._reading, self._writing = {self._reading, self._writing} - {-1}, -1, -1
+        for descriptor in ends:
+            os.close(descriptor)
+
+
+def _await(descriptor: int, events: int, deadline: float | None) -> None:
+    """Wait until a descriptor is ready. Raises TimeoutError at the deadline, OSError where it is closed."""
+    if descriptor < 0:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    left = _left(deadline)
+    poller = select.poll()
+    poller.register(descriptor, events)
+    if not poller.poll(None if left is None else math.ceil(left * 1000)):
+        raise TimeoutError
 
 
 class DescriptorChannel:

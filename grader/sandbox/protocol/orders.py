@@ -1,12 +1,22 @@
 """What the zygote and keepers receive and send: small messages that name no submission."""
 
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 MAX_ORDER_BYTES = 64 * 1024
-ORDER_DESCRIPTORS = 2  # file descriptors that are sent with each order
+_MOST_DESCRIPTORS = 3  # file descriptors that are sent with an order
 KEPT_OUTPUT_BYTES = 64 * 1024  # of what a worker prints; the rest is counted and dropped
+Cause = Literal[
+    "itself", "grader", "output_limit", "cpu_limit", "memory_limit", "thread_limit", "outside", "lost"
+]
+WORKER_FAILED = "a worker could not be started with it"
+NO_PIDFD = "no process can be watched by a descriptor (pidfd_open)"
 LAYERS = ("seccomp", "Landlock", "namespaces")  # what levels 1, 2 and 3 add
 
 
@@ -38,13 +48,45 @@ class GradeOrder(_ControlStruct, frozen=True, kw_only=True, tag="grade"):
 
 
 class ForkOrder(_ControlStruct, frozen=True, kw_only=True, tag="fork"):
-    """Fork a worker; descriptors: its call channel, and a control channel, on which its keeper reports how it ended."""
+    """Fork a worker; descriptors: a pipe to read from, one to write into, and a control channel to its keeper.
+
+    The keeper reports on the control channel how the worker ended.
+    """
 
     worker: WorkerOrder
     slot: int = 0
 
 
 Order = GradeOrder | ForkOrder
+_DESCRIPTORS: dict[type, int] = {GradeOrder: 2, ForkOrder: _MOST_DESCRIPTORS}
+_orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
+
+
+def send_order(order: Order, descriptors: Sequence[int], control: socket.socket) -> None:
+    """Send an order and its descriptors. Raises OSError where the other end is closed."""
+    socket.send_fds(control, [msgspec.msgpack.encode(order)], descriptors)
+
+
+def receive_order(control: socket.socket) -> tuple[Order | None, list[int]]:
+    """Wait for an order, and the descriptors that come with it; None when every other end of `control` is closed.
+
+    Raises OSError where this process has too many files open: the kernel then drops descriptors of the order.
+    """
+    data, descriptors, _, _ = socket.recv_fds(control, MAX_ORDER_BYTES, _MOST_DESCRIPTORS)
+    if not data:
+        return None, descriptors
+    order = _orders.decode(data)
+    if len(descriptors) != _DESCRIPTORS[type(order)]:
+        close_all(descriptors)
+        raise OSError(errno.EMFILE, "an order came without its descriptors")
+    return order, descriptors
+
+
+def close_all(descriptors: Sequence[int]) -> None:
+    """Close descriptors; one that is closed already does not matter."""
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
 
 
 class Missing(_ControlStruct, frozen=True, kw_only=True):
@@ -71,11 +113,12 @@ class Ready(_ControlStruct, frozen=True, kw_only=True):
 class Ending(_ControlStruct, frozen=True, kw_only=True):
     """How a worker ended, as its keeper saw it: the cause, the exit status or the signal, and what it printed.
 
-    `cause` is "outside" for a SIGKILL that came neither from the grader nor from RLIMIT_CPU, such as the OOM killer's:
-    a locked-down worker cannot send itself one.
+    A SIGKILL that came neither from the grader nor from RLIMIT_CPU is "memory_limit" where the worker used enough
+    memory to be the reason, else "outside": a locked-down worker cannot send itself one. `cause` is "lost" where the
+    keeper could not start or watch the worker; `output` then is why.
     """
 
-    cause: Literal["itself", "grader", "output_limit", "cpu_limit", "outside"] = "grader"
+    cause: Cause = "grader"
     exit_status: int = 0
     signal: int = 0
     output: bytes = b""

@@ -7,6 +7,7 @@ import ctypes
 import importlib.metadata
 import os
 import re
+import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,17 +91,28 @@ def readable() -> Iterator[Path]:
     stdlib = Path(sysconfig.get_path("stdlib")).resolve()
     yield from (child for child in stdlib.iterdir() if child.name not in _UNWANTED_STDLIB)
     yield from (Path(device) for device in (*_DEVICES, *_PROCESSOR))
-    multiarch = sysconfig.get_config_var("MULTIARCH") or ""
-    for root in _SYSTEM:
-        folder = Path(root) / multiarch
-        if multiarch and folder.is_dir():
-            yield folder.resolve()
+    yield from _shared_libraries()
     yield Path("/usr/share/zoneinfo")
-    library = sysconfig.get_config_var("LIBDIR")
-    if library:
-        yield from Path(library).glob("libpython*.so*")
     for name in _with_dependencies(LIBRARIES):
         yield from _installed(name)
+
+
+def _shared_libraries() -> Iterator[Path]:
+    """Yield the folders of shared libraries, or only the libraries of a folder that holds more than those.
+
+    Debian has a folder for each architecture. Elsewhere they lie in /usr/lib64 or /usr/lib, and those of a Python that
+    was not installed by the system (conda, uv, pyenv) in its own `lib`.
+    """
+    multiarch = sysconfig.get_config_var("MULTIARCH") or ""
+    for root in map(Path, _SYSTEM):
+        folder = root / multiarch
+        if multiarch and folder.is_dir():
+            yield folder.resolve()
+        else:
+            yield from root.glob("*.so*")
+    own = {Path(sys.base_prefix) / "lib", Path(sysconfig.get_config_var("LIBDIR") or sys.base_prefix)}
+    for library in sorted(own):
+        yield from library.glob("*.so*")
 
 
 def _with_dependencies(names: tuple[str, ...]) -> list[str]:

@@ -1,10 +1,14 @@
 """Linux calls that Python 3.11 lacks: prctl, unshare, setns, capset, madvise, raw system calls; and resource limits."""
 
+import contextlib
 import ctypes
+import errno
 import itertools
 import os
+import re
 import resource
 import signal
+import time
 from pathlib import Path
 
 from grader.sandbox.worker.limits import set_limits
@@ -23,6 +27,13 @@ _HUGE_PAGE_BYTES = 2 * 2**20
 _MAX_DESCRIPTORS = 64
 _CLOSED_DESCRIPTORS = 2**20  # the highest that is closed, where RLIMIT_NOFILE is larger or unlimited
 
+_LINKS_OF_AN_EMPTY_FOLDER = 2
+_PIDFD_OPEN = 434  # the same on every architecture
+# What the kernel says where a limit of this machine, container or user is reached that the end of a process may lift.
+_SCARCE = {errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EUSERS, errno.EMFILE, errno.ENFILE}
+PATIENCE_S = 20.0  # in which a process that cannot be forked is tried again
+_BETWEEN_TRIES_S = 0.05
+
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC = 0x10000000, 0x20000000, 0x40000000, 0x08000000
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -39,6 +50,44 @@ def check(result: int, what: str) -> int:
 def system_call(number: int, *arguments: object) -> int:
     """Make a raw system call; raise OSError where it fails."""
     return check(libc.syscall(ctypes.c_long(number), *arguments), f"system call {number}")
+
+
+def pidfd_open(process: int) -> int:
+    """Return a descriptor that becomes readable when a process has ended. Raises OSError before Linux 5.3.
+
+    Python lacks the function where it was built with older headers than the kernel that it runs on.
+    """
+    if opener := getattr(os, "pidfd_open", None):
+        return int(opener(process))
+    return system_call(_PIDFD_OPEN, ctypes.c_int(process), ctypes.c_uint(0))
+
+
+def is_scarce(error: OSError) -> bool:
+    """Return whether an error says that a limit is reached, so that a later try may succeed."""
+    return error.errno in _SCARCE
+
+
+def fork_patiently() -> int:
+    """Fork; where a limit of processes is reached, try again until others have ended, for up to PATIENCE_S.
+
+    Raises the OSError of the last try.
+    """
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return os.fork()
+        except OSError as error:
+            if not is_scarce(error) or time.monotonic() > until:
+                raise
+        time.sleep(_BETWEEN_TRIES_S)
+
+
+def wait_for_room() -> None:
+    """Wait until a process can be forked, for up to PATIENCE_S. Raises the OSError of the last try."""
+    child = fork_patiently()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
 
 
 def die_with_parent() -> None:
@@ -99,6 +148,35 @@ def virtual_memory_bytes() -> int:
     """Return the size of this process's address space."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     return pages * resource.getpagesize()
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process, all that it shares with others included."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+
+
+def threads_folder(pidfd: int) -> int:
+    """Return a descriptor of the folder in /proc that lists the threads of a process; -1 where it cannot be opened.
+
+    The process id in /proc is not the one that a process in another PID namespace knows.
+    """
+    try:
+        text = Path(f"/proc/self/fdinfo/{pidfd}").read_text(encoding="ascii")
+        process = re.search(r"^Pid:\t(\d+)$", text, re.MULTILINE)
+        return os.open(f"/proc/{process[1]}/task", os.O_PATH | os.O_CLOEXEC) if process else -1
+    except OSError:
+        return -1
+
+
+def count_threads(folder: int) -> int:
+    """Return how many threads a process has, by the folder that lists them; 0 without one, or when it has ended."""
+    return max(0, os.fstat(folder).st_nlink - _LINKS_OF_AN_EMPTY_FOLDER) if folder >= 0 else 0
+
+
+def be_first_out_of_memory() -> None:
+    """Have the kernel kill this process before others when memory runs out, where /proc can be written."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def own_memory_bytes() -> int:

@@ -18,6 +18,11 @@ from grader.sandbox.worker import landlock, linux, seccomp
 _KEEPER_NAMESPACES = linux.CLONE_NEWUSER | linux.CLONE_NEWPID | linux.CLONE_NEWNET
 _WORKER_NAMESPACES = linux.CLONE_NEWPID | linux.CLONE_NEWIPC
 SECCOMP, LANDLOCK, NAMESPACES = LAYERS
+# What an error means that the kernel has only numbers for.
+_IN_WORDS = {
+    (LANDLOCK, errno.ENOSYS): "this kernel has no Landlock",
+    (LANDLOCK, errno.EOPNOTSUPP): "Landlock is switched off in this kernel",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +36,11 @@ class Confinement:
     base_bytes: int
 
 
-def prepare(*, max_level: int = 3) -> Confinement:
-    """Return which layers work here. Called once, in the zygote; a forked child tries them all."""
+def prepare(*, max_level: int = 3, limited_by: str = "") -> Confinement:
+    """Return which layers work here, up to a level. Called in the zygote; a forked child tries them all.
+
+    `limited_by` is the reason for a `max_level` below 3.
+    """
     _prime_import_caches()
     refusals: dict[str, Missing] = {}
     version = 0
@@ -49,7 +57,7 @@ def prepare(*, max_level: int = 3) -> Confinement:
     )
     refusals |= _probe(wanted)
     for layer in LAYERS[max_level:]:
-        _note(refusals, layer, f"isolation was limited to level {max_level}")
+        _note(refusals, layer, limited_by or f"isolation was limited to level {max_level}")
     level = next((n for n, layer in enumerate(LAYERS) if layer in refusals), len(LAYERS))
     for layer in LAYERS[level:]:
         if layer not in refusals:
@@ -70,6 +78,8 @@ def _prime_import_caches() -> None:
 
 def _note(refusals: dict[str, Missing], layer: str, reason: str, error: OSError | None = None) -> None:
     code = errno.errorcode.get(error.errno or 0, "") if error else ""
+    if error:
+        reason = _IN_WORDS.get((layer, error.errno or 0), reason)
     refusals[layer] = Missing(layer=layer, reason=reason, code=code)
 
 
@@ -186,7 +196,7 @@ def _try_namespaces(confinement: Confinement) -> None:
     """Do in two children what a keeper and its parent do. Raises OSError for what this machine refuses."""
 
     def keeper() -> None:
-        own_pidfd = os.pidfd_open(os.getpid())
+        own_pidfd = linux.pidfd_open(os.getpid())
         for _ in range(2):
             _unshare_for_next_child(own_pidfd)
 

@@ -13,9 +13,12 @@ from grader.sandbox.worker.server import serve
 
 
 def become_worker(
-    order: WorkerOrder, call_fd: int, output_fd: int, cpu: int, confinement: lockdown.Confinement
+    order: WorkerOrder, calls: tuple[int, int], output_fd: int, cpu: int, confinement: lockdown.Confinement
 ) -> NoReturn:
-    """Lock this process down, pin it to `cpu`, and serve calls on `call_fd`. What it prints goes to `output_fd`."""
+    """Lock this process down, pin it to `cpu`, and serve `calls`: one pipe to read from, and one to write into.
+
+    What it prints goes to `output_fd`.
+    """
     status = 1
     try:
         null = os.open(os.devnull, os.O_RDONLY)
@@ -25,17 +28,18 @@ def become_worker(
         sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
         linux.name_process("grade worker")
+        linux.be_first_out_of_memory()
         operators.ban(order.banned_operators)
         lockdown.lock_down(
             confinement,
-            keep={0, 1, 2, call_fd},
+            keep={0, 1, 2, *calls},
             memory_limit_mib=order.memory_limit_mib,
             cpu_limit_s=order.cpu_limit_s,
             cpu=cpu,
         )
         if not _has_reader(1):
             os._exit(status)  # the keeper ended before PDEATHSIG was set
-        serve(DescriptorChannel(call_fd, call_fd))
+        serve(DescriptorChannel(*calls))
         status = 0
     except BaseException:  # noqa: BLE001 - a child must never return into the keeper's loop
         traceback.print_exc()
