@@ -128,7 +128,7 @@ class Dispatcher:
         try:
             channel = self._starter.open(job, slot)
             with contextlib.closing(channel):
-                channel.send(messages.encode(job))
+                channel.send(b"", messages.encode(job))  # as payload: sources may be larger than a header
                 while True:
                     message = messages.decode(channel.receive(deadline)[0])
                     if isinstance(message, CheckEnded):

@@ -6,6 +6,7 @@ The worker is untrusted: every field of a reply is a claim, checked by the side 
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
+import msgspec.structs
 
 from grader.core.errors import ProtocolError
 
@@ -81,7 +82,8 @@ Value = None | bool | int | float | str | TensorValue | ItemsValue | EntriesValu
 class Load(_FrameStruct, frozen=True, kw_only=True, tag="load"):
     """Import the student's module `module` from `sources` (path -> text), and `fixtures` beside it.
 
-    Paths are relative to `root`, which tracebacks show in front of them: `exercises/`.
+    Paths are relative to `root`, which tracebacks show in front of them: `exercises/`. `encode_load` puts the sources
+    into the payload, for they may be larger than a header.
     """
 
     module: str
@@ -185,6 +187,16 @@ _replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
 def encode(message: Request | Reply) -> bytes:
     """Return the header of a frame."""
     return _encoder.encode(message)
+
+
+def encode_load(load: Load) -> tuple[bytes, bytes]:
+    """Return the header and the payload of the frame that carries a submission."""
+    return encode(msgspec.structs.replace(load, sources={})), _encoder.encode(load.sources)
+
+
+def with_sources(load: Load, payload: bytes | bytearray) -> Load:
+    """Return a received Load with the sources of its payload."""
+    return msgspec.structs.replace(load, sources=msgspec.msgpack.decode(payload, type=dict[str, str]))
 
 
 def decode_request(header: bytes) -> Request:

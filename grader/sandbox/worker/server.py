@@ -17,6 +17,7 @@ from grader.sandbox.protocol.messages import (
     decode_request,
     encode,
     name_from,
+    with_sources,
 )
 from grader.sandbox.worker.importer import MemoryFinder
 from grader.sandbox.worker.service import Service, seed_everything
@@ -38,7 +39,7 @@ def serve(channel: Channel) -> None:
             header, payload = channel.receive()
             request = decode_request(header)
             if isinstance(request, Load):
-                service, reply = load(request)
+                service, reply = load(with_sources(request, payload))
                 channel.send(encode(reply))
             else:
                 channel.send(*_answer(service, request, payload))
