@@ -162,6 +162,7 @@ Cause = Literal[
     "refused",
     "exit",
     "detached",
+    "device",
 ]
 
 

@@ -131,7 +131,7 @@ def _expanded(names: Iterable[str]) -> Iterator[str]:
 
 def _fused(concept: str) -> Iterator[str]:
     """Yield the operators of a group that are in other namespaces than aten."""
-    words = _FUSED.get(concept)
+    words = _FUSED.get(concept, "")
     for full in torch._C._dispatch_get_all_op_names() if words else ():  # noqa: SLF001 - there is no public list
         name = full.partition(".")[0]
         space, plain = _split(name)
