@@ -17,6 +17,7 @@ from typing import Self
 
 import msgspec
 
+from grader.core.errors import ProtocolError
 from grader.core.model import CheckResult, Isolation
 from grader.grading import messages, starters
 from grader.grading.messages import CheckEnded, Graded, Job, NotGraded
@@ -137,6 +138,8 @@ class Dispatcher:
                         return message
         except Closed:
             return NotGraded(reason="the grading process died")
+        except (ProtocolError, msgspec.MsgspecError) as error:
+            return NotGraded(reason=f"the grading process sent what cannot be read: {error}")
         except Overdue:
             return NotGraded(reason=f"the grading process did not end within {limit:.0f} s")
 

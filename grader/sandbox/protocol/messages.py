@@ -214,4 +214,5 @@ def _decode(decoder: "msgspec.msgpack.Decoder[Message]", header: bytes) -> Messa
     try:
         return decoder.decode(header)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise ProtocolError(f"a frame's header is not a message: {error}") from error
+        # The error may quote the header.
+        raise ProtocolError(f"a frame's header is not a message: {str(error)[:MAX_DETAIL_CHARS]}") from error
