@@ -4,6 +4,12 @@
 that `import grader` costs nothing.
 """
 
+import sys
+
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
+    # `python -m grader` puts the current folder first, and a stranger's click.py there would run in place of click.
+    del sys.path[0]
+
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -335,3 +335,50 @@ def test_every_command_that_reads_a_course_has_the_option_course():
     }
     assert {"grade list", "grade similar", "grade export quizzes"} <= reading
     assert reading == {name for name, one in single.items() if any(p.name == "course" for p in one.params)}
+
+
+SHADOWS = [
+    "click",
+    "torch",
+    "yaml",
+    "json",
+    "typing",
+    "numpy",
+    "msgspec",
+    "pytest",
+    "tomllib",
+    "unicodedata",
+    "core",
+    "cli",
+]
+
+
+@pytest.mark.cold
+@pytest.mark.parametrize("arguments", [["--version"], ["list"], ["scaling"]], ids=" ".join)
+@pytest.mark.parametrize("way", ["module", "script"])
+def test_a_strangers_folder_runs_nothing_in_place_of_a_library(workspace, monkeypatch, way, arguments):
+    monkeypatch.setenv("CONVGRADER_COURSE", str(COURSE))
+    for name in [*SHADOWS, *(["grader"] if way == "script" else [])]:
+        (workspace / f"{name}.py").write_text("import sys; sys.exit('the file of a stranger has run')")
+    script = [
+        sys.executable,
+        "-c",
+        "import sys; del sys.path[0]; from grader.cli import main; sys.exit(main())",
+    ]
+    command = [sys.executable, "-m", "grader"] if way == "module" else script
+    done = subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, cwd=workspace, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "stranger" not in done.stdout + done.stderr
+
+
+@pytest.mark.cold
+def test_other_programs_keep_their_path(tmp_path):
+    source = "import sys; before = sys.path[:]; import grader; assert sys.path == before; print('kept')"
+    (tmp_path / "mine.py").write_text(source)
+    for command in (["-c", source], ["mine.py"], ["-m", "mine"], ["-P", "-m", "grader", "--version"]):
+        done = subprocess.run(
+            [sys.executable, *command], capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr

@@ -1,14 +1,31 @@
 """Feedback: which known mistake it is, which call is the smallest, and how values are shown."""
 
+import contextlib
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from grader.core.model import Outcome, Snippet
-from grader.grading.engine.feedback import counterexample
+from grader.core.errors import Problem
+from grader.core.model import (
+    Argument,
+    CheckResult,
+    Counterexample,
+    Diagnosis,
+    ExerciseResult,
+    Flag,
+    Frame,
+    Outcome,
+    Picture,
+    Snippet,
+)
+from grader.grading import messages
+from grader.grading.engine.feedback import counterexample, value_text
 from grader.grading.engine.feedback.assertion_code import assertion_lines
-from grader.grading.engine.feedback.literals import Unwritable, literal
+from grader.grading.engine.feedback.literals import MAX_CHARACTERS, Unwritable, literal
 from grader.grading.engine.feedback.value_text import show, show_call
 from grader.grading.engine.grading_process import ExerciseGrading, _compared
 from grader.grading.engine.preparation import LocalBackend
@@ -16,6 +33,7 @@ from grader.grading.engine.proxy import CallRecord, Conversation
 from grader.grading.engine.suite.plugin import CheckRun, CheckSpec
 from grader.grading.engine.suite.small_inputs import SMALL_INPUTS
 from grader.grading.messages import Job
+from grader.sandbox.protocol import frames
 from grader.sandbox.supervisor import WorkerLost
 from grader.sandbox.worker.service import Service
 from grader.suite import Mismatch
@@ -314,3 +332,135 @@ def test_4000_characters_of_output_are_reported(grading, length, is_whole):
     output = grading._not_loaded(WorkerLost(Outcome.CRASHED, "ended"), 0.0).output
     assert (output == printed.decode()) == is_whole
     assert len(output) <= 4000 + len(CUT)
+
+
+# --- what a student's value can be, no text of it is longer than is shown
+
+LARGE_VALUES = {
+    "many tensors": [torch.full((8, 8), -1.2345678e-30)] * 15_000,
+    "long keys": {"k" * 80_000 + str(n): 1 for n in range(12)},
+    "keys with commands": {"\x1b[31m" * 1000: 1},
+    "tensors with many axes": [torch.empty((0,) + (1,) * 61 + (2**30, 2**30))] * 19_000,
+    "nested": [[[torch.ones(8, 8)] * 100] * 100],
+    "dicts in dicts": {n: {m: [torch.ones(8, 8)] * 100 for m in range(12)} for n in range(12)},
+    "a long string": "\u202e" * 100_000,
+    "a string in a tuple": ("x" * 100_000,) * 9,
+    "whole numbers": list(range(19_000)),
+    "a number of many bits": 10**5000,
+    "blocks": torch.ones((1,) * 40 + (64, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", LARGE_VALUES)
+def test_the_text_of_a_value_is_bounded_whatever_the_value(name):
+    value = LARGE_VALUES[name]
+    record = CallRecord(name="f", root="f", args=(value,) * 50, kwargs={"x": value, "k" * 10_000: value})
+    wrong = Mismatch("wrong", got=value, expected=[value] * 9, where="w" * 10_000)
+    example = value_text.counterexample(record, None, wrong)
+    texts = [show(value), example.expected, example.got, *(one.value for one in example.arguments)]
+    assert max(map(len, texts)) <= value_text.MAX_VALUE_CHARACTERS + len("… (cut here)")
+    assert len(example.call) <= value_text.MAX_CALL_CHARACTERS + len("… (cut here)")
+    assert len(example.where) <= value_text.MAX_WHERE_CHARACTERS + len("… (cut here)")
+    assert len(example.arguments) <= value_text.MAX_ARGUMENTS
+    assert not any("\x1b" in text or "\u202e" in text for text in texts)
+
+
+NESTED = st.recursive(
+    st.none()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=2000)
+    | st.sampled_from([torch.ones(8, 8), torch.empty(0, 2**40), torch.zeros((), dtype=torch.bool)]),
+    lambda inner: (
+        st.lists(inner).map(lambda items: items * 9)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text(max_size=2000) | st.integers(), inner)
+    ),
+    max_leaves=20,
+)
+
+
+@given(NESTED)
+def test_the_text_of_a_random_value_is_bounded(value):
+    assert len(show(value)) <= value_text.MAX_VALUE_CHARACTERS + len("… (cut here)")
+    with contextlib.suppress(Unwritable):
+        assert len(literal(value)) < 4 * MAX_CHARACTERS  # indentation comes on top
+
+
+def test_of_a_long_value_no_more_is_written_than_fits():
+    class Endless(list):
+        def __iter__(self):
+            while True:
+                yield "x" * 100
+
+    with pytest.raises(Unwritable, match="too many values"):
+        literal(Endless())
+
+
+# --- the message that carries a result
+
+TEXT = "\U0001f600" * 4000
+PLANE = ((-1.234e-300,) * 32,) * 32
+CHECK = CheckResult(
+    id="c", title="t", outcome=Outcome.FAILED, points=0.0, max_points=1.0, rationale=TEXT,
+    counterexample=Counterexample(
+        call=TEXT, arguments=(Argument(name="x", value=TEXT),) * 20, expected=TEXT, got=TEXT, where=TEXT
+    ),
+    picture=Picture(
+        call=TEXT, plane=TEXT, height=9, width=9, block_height=1, block_width=1, expected=PLANE, got=PLANE,
+        difference=PLANE,
+    ),
+    diagnosis=Diagnosis(mistake="m", message="d"), traceback=(Frame(path=TEXT, line=1, function=TEXT, text=TEXT),) * 20,
+)  # fmt: skip
+
+
+def large(checks: int, flags: int, snippets: int) -> messages.Graded:
+    result = ExerciseResult(
+        id="e", title="t", outcome=Outcome.FAILED, points=3.0, max_points=9.0, checks=(CHECK,) * checks,
+        output=TEXT, flags=(Flag(path=TEXT, line=1, name=TEXT, reason=TEXT),) * flags,
+    )  # fmt: skip
+    return messages.Graded(result=result, snippets={str(n): Snippet(code=TEXT * 60) for n in range(snippets)})
+
+
+@pytest.mark.parametrize("checks", [0, 1, 3, 20, 60])
+@pytest.mark.parametrize("flags", [0, 20, 400])
+@pytest.mark.parametrize("snippets", [0, 3, 30])
+def test_every_result_fits_into_a_frame_and_keeps_its_points(checks, flags, snippets):
+    graded = large(checks, flags, snippets)
+    data = messages.fitting(graded)
+    assert frames.fits(len(data), 0)
+    received = messages.decode(data).result
+    assert (received.points, received.outcome, len(received.checks)) == (3.0, Outcome.FAILED, checks)
+    assert [check.outcome for check in received.checks] == [Outcome.FAILED] * checks
+    whole = frames.fits(len(messages.encode(graded)), 0)
+    assert whole == (messages.decode(data) == graded)
+    left_out = received.flags == () != graded.result.flags or any(c.picture is None for c in received.checks)
+    assert ("left out" in received.message) == left_out
+
+
+def test_other_messages_fit_too():
+    for message in (
+        messages.CheckEnded(result=dataclasses.replace(CHECK, traceback=CHECK.traceback * 20)),
+        messages.NotGraded(reason=TEXT * 300, problems=(Problem(path="x", message="y" * 9000),) * 900),
+    ):
+        data = messages.fitting(message)
+        assert frames.fits(len(data), 0)
+        assert type(messages.decode(data)) is type(message)
+
+
+HUGE = {
+    "list of many tensors": "[torch.full((8, 8), -1.2345678e-30)] * 15000",
+    "dict of long keys": "{'k' * 80000 + str(n): n for n in range(12)}",
+    "objects with long names": "[type('\U0001f600' * 200, (), {})()] * 19000",
+    "keys with tensors": "{str(n) * 999: torch.ones(8, 8) for n in range(300)}",
+    "empty tensors with many axes": "[torch.empty((0,) + (1,) * 61 + (2**30, 2**30))] * 19000",
+    "itself": "[[[[[[[[['x' * 90000]]]]]]]]] * 9",
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_a_result_of_any_size_is_graded(grade, name):
+    source = f"import torch\ndef double(*a, **k): return {HUGE[name]}\ntotal = double\ndef Scale(*a): return double()"
+    result = grade(source, rest=False)
+    assert result.outcome is Outcome.FAILED
+    assert len(messages.encode(messages.Graded(result=result))) < 2**18

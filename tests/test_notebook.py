@@ -340,6 +340,11 @@ def test_syntax_of_ipython_alone_is_ignored(source, python):
     assert python_of(source) == python
 
 
+def test_of_a_cell_that_is_too_long_to_parse_only_lines_of_ipython_change():
+    source = "x = 1\n" * 100_000 + "!ls"
+    assert python_of(source) == "x = 1\n" * 100_000 + "pass  # !ls"
+
+
 DEEP = b'{"nbformat": 4, "cells": ' + b"[" * 10**5
 SPOILED = {
     "no json": (b"\x00\xff", "cannot be read as a notebook"),

@@ -72,6 +72,38 @@ def test_references_and_stubs_are_not_flagged():
         ("import threading", "threading"),
         ("x.to_mkldnn()", "to_mkldnn"),
         ("x.data_ptr()", "data_ptr"),
+        ("import sys\nvars(sys)['mod' + 'ules']", "sys"),
+        ("import sys as s\ngetattr(s, 'mod' + 'ules')", "sys"),
+        ("import sys\nfound = sys", "sys"),
+        ("import sys\nsys.__dict__", "sys.__dict__"),
+        ("from sys import *", "sys"),
+        ("import sys\nsys.exc_info()", "sys.exc_info"),
+        ("import sys\nsys.setprofile(print)", "sys.setprofile"),
+        ("import sys\nsys._current_frames()", "sys._current_frames"),
+        ("import torch\ngetattr(torch, 'nes' + 'ted')", "torch"),
+        ("from torch import *", "torch"),
+        ("from torch.nn import *\nquantized.Conv2d", "torch.nn.quantized"),
+        ("import torch\ntorch.__dict__", "torch.__dict__"),
+        ("vars(max)", "vars"),
+        ("globals()['x']", "globals"),
+        ("import traceback\ntraceback.walk_stack(None)", "traceback.walk_stack"),
+        ("import traceback\ntraceback.sys.modules", "sys.modules"),
+        ("import torch.nn.functional as F\nF.torch.nested.nested_tensor", "torch.nested"),
+        ("import torch.nn.functional as F\nF.torch._C", "torch._C"),
+        ("import inspect\ninspect.stack()", "inspect"),
+        ("import weakref\nweakref.finalize._registry", "weakref.finalize"),
+        ("getattr(f, 'f_back')", "f_back"),
+        ("print.__self__", "__self__"),
+        ("import types\ntypes.CodeType", "types.CodeType"),
+        ("from torch import nn\nnn.quantized.Conv2d", "torch.nn.quantized"),
+        ("from torch.nn import intrinsic", "torch.nn.intrinsic"),
+        ("import torch.ao.nn.quantized as q", "torch.ao"),
+        ("import torch\ntorch.nested.nested_tensor([])", "torch.nested"),
+        ("import torch\ntorch.quantize_per_channel", "torch.quantize_per_channel"),
+        ("import torch\ntorch.empty(1, dtype=torch.quint8)", "torch.quint8"),
+        ("import torch\ntorch.library.Library('aten', 'IMPL')", "torch.library"),
+        ("x.to_sparse_csr()", "to_sparse_csr"),
+        ("import torch\ntorch.load('x')", "torch.load"),
     ],
 )
 def test_evasive_code_is_flagged_with_its_line(source, name):
@@ -93,10 +125,68 @@ def test_helpers_are_read_when_they_are_imported_and_only_then():
 
 
 @pytest.mark.parametrize(
-    "source", ["def f(:", "\0", "(" * 100_000, "x = " + "-" * 50_000 + "1", "a" + ".b" * 20_000]
+    "name",
+    ["signal", "code", "os", "resource", "sys", "torch", "numpy"],
+    ids=lambda name: f"a variable {name}",
 )
-def test_what_cannot_be_parsed_is_left_to_the_import(source):
+def test_a_variable_is_not_taken_for_a_module(name):
+    assert found(f"def f({name}):\n    return {name} + 1") == []
+
+
+@pytest.mark.parametrize("source", ["def f(:", "\0", "(" * 100_000])
+def test_what_is_not_python_is_left_to_the_import(source):
     assert found(source) == []
+
+
+@pytest.mark.parametrize(
+    "source", ["x = " + "-" * 50_000 + "1", "a" + ".b" * 20_000, "1\n" * 500_000, "import a" + "\\\n.b" * 201]
+)
+def test_what_is_too_complex_is_said_not_to_be_reviewed(source):
+    assert found(source) == [("exercises/pooling.py", 1, "not reviewed")]
+    assert found("import mine", mine=source) == [("exercises/mine.py", 1, "not reviewed")]
+
+
+def test_the_review_of_a_submission_is_bounded_and_says_what_it_left_out():
+    half = "#" * (source_flags.MAX_REVIEWED_CHARS // 2)
+    sources = {
+        "pooling.py": "import one, two, three\nimport gc",
+        "one.py": half,
+        "two.py": half + "\nimport ctypes",
+    }
+    sources["three.py"] = "import ctypes"
+    flags = source_flags.flags(sources, "pooling", bans=True)
+    assert [(flag.path, flag.name) for flag in flags] == [
+        ("two.py", "not reviewed"),
+        ("pooling.py", "gc"),
+        ("three.py", "ctypes"),
+    ]
+    assert "has 65550 characters, and no more than" in flags[0].reason
+
+
+@pytest.mark.parametrize(("more", "names"), [(0, ["gc"]), (1, ["not reviewed"])])
+def test_a_file_is_reviewed_up_to_the_limit(more, names):
+    source = "import gc\n#"
+    source += "x" * (source_flags.MAX_REVIEWED_CHARS - len(source) + more)
+    assert [name for _, _, name in found(source)] == names
+
+
+SLOW = {
+    "imports": "import " + ",".join("a" * 2 for _ in range(40_000)),
+    "helpers": "import " + ",".join(f"a{n}" for n in range(15_000)),
+    "long names": ("torch" + ".torch" * 150 + "\n") * 120,
+    "attributes": ("a" + ".b" * 199 + "\n") * 300,
+    "stars": "from torch.nn import *\n" * 3000 + "a\n" * 25_000,
+    "one import of everything": "import a" + ".torch" * 20_000,
+    "long imports": ("import a" + ".b" * 199 + "\n") * 300,
+    "no name": "." * 130_000,
+}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", SLOW)
+def test_no_source_takes_long_to_review(name):
+    assert len(SLOW[name]) <= source_flags.MAX_REVIEWED_CHARS
+    found(SLOW[name], a="import gc")
 
 
 def test_the_number_of_flags_is_limited():

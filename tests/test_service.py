@@ -1,5 +1,11 @@
 """What a worker sends stays within the limits of a message, whatever the student's code returns or raises."""
 
+import contextlib
+import json
+import os
+import sys
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -8,6 +14,7 @@ from grader.sandbox.protocol import messages
 from grader.sandbox.protocol.messages import Backward, Call, EntriesValue, ItemsValue, Load, Raised, Returned
 from grader.sandbox.protocol.values import Packer, foreign
 from grader.sandbox.worker import server
+from grader.sandbox.worker.global_state import GlobalState
 from grader.sandbox.worker.service import Service
 from grader.sandbox.worker.service.exceptions import raised
 from grader.sandbox.worker.service.tracing import shape_trace
@@ -57,7 +64,7 @@ def test_the_text_and_the_path_of_a_line_are_cut_at_300_characters():
 @pytest.mark.parametrize(("count", "listed"), [(1_000, 1_000), (1_001, 1_000)])
 def test_a_module_lists_a_thousand_names(count, listed):
     source = "\n".join(f"n{n} = 0" for n in range(count))
-    _, reply = server.load(Load(module="many", sources={"many.py": source}))
+    _, reply = server.load(Load(module="many", sources={"many.py": source}), GlobalState())
     assert len(reply.names) == listed
     messages.decode_reply(messages.encode(reply))
 
@@ -99,3 +106,182 @@ def test_an_object_that_is_not_kept_cannot_be_called(handle):
     assert f"There is no object {handle}." in service.answer(request, bytearray())[0].message
     request = Call(number=3, owner="handle", name="eval", handle=0, args=NO_ARGS, kwargs=NO_KWARGS)
     assert isinstance(service.answer(request, bytearray())[0], Returned)
+
+
+# --- what a student's code can set for the whole process, and what is seen of it afterward
+
+SET = {
+    "default device": "torch.set_default_device('meta')",
+    "a device that is not here": "torch.set_default_device('cuda')",
+    "a device twice": "torch.set_default_device('meta'); torch.device('cuda').__enter__()",
+    "default dtype": "torch.set_default_dtype(torch.float64)",
+    "default tensor type": "torch.set_default_tensor_type(torch.DoubleTensor)",
+    "grad mode": "torch.set_grad_enabled(False)",
+    "no_grad, entered": "torch.no_grad().__enter__()",
+    "inference mode": "KEPT.append(torch.inference_mode()); KEPT[-1].__enter__()",
+    "deterministic algorithms": "torch.use_deterministic_algorithms(True)",
+    "warn only": "torch.use_deterministic_algorithms(True, warn_only=True)",
+    "filling": "torch.utils.deterministic.fill_uninitialized_memory = False",
+    "autocast": "torch.autocast('cpu').__enter__()",
+    "autocast dtype": "torch.set_autocast_dtype('cpu', torch.float16)",
+    "anomaly mode": "torch.autograd.set_detect_anomaly(True)",
+    "warnings of torch": "torch.set_warn_always(True)",
+    "precision": "torch.set_float32_matmul_precision('medium')",
+    "threads": "torch.set_num_threads(3)",
+    "denormal numbers": "torch.set_flush_denormal(True)",
+    "print options": "torch.set_printoptions(precision=1, sci_mode=True)",
+    "warnings filters": "warnings.simplefilter('error')",
+    "one warnings filter": "warnings.filterwarnings('error', message='x')",
+    "numpy's errors": "np.seterr(all='raise')",
+    "numpy's print options": "np.set_printoptions(precision=1)",
+    "mkldnn": "torch.backends.mkldnn.set_flags(False)",
+    "function mode": "Mode().__enter__()",
+    "dispatch mode": "Dispatch().__enter__()",
+    "saved tensors": "torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t).__enter__()",
+    "forward hook": "nn.modules.module.register_module_forward_hook(lambda *a: a[-1] * 2)",
+    "parameter hook": "nn.modules.module.register_module_parameter_registration_hook(lambda *a: None)",
+    "multithreading": "torch._C._set_multithreading_enabled(False)",
+    "random numbers": "torch.manual_seed(7); np.random.seed(7); random.seed(7)",
+    "the generator's state": "torch.set_rng_state(torch.get_rng_state().roll(1))",
+}
+MODULE = """
+import random, warnings
+import numpy as np
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+KEPT = []
+
+class Mode(TorchFunctionMode):
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        return func(*args, **(kwargs or {}))
+
+class Dispatch(TorchDispatchMode):
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        return func(*args, **(kwargs or {}))
+
+def change():
+    SET_IN_A_CALL
+    return [1.0]
+
+def new():
+    return torch.ones(2)
+
+def look():
+    x = torch.ones(2, requires_grad=True)
+    return {
+        "made": str((torch.ones(2) / 3).tolist()), "device": str(torch.empty(0).device), "dtype": str(torch.tensor(0.5).dtype),
+        "grad": torch.is_grad_enabled(), "tracked": (x * 2).requires_grad, "inference": torch.is_inference_mode_enabled(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "warn only": torch.is_deterministic_algorithms_warn_only_enabled(),
+        "fill": torch.utils.deterministic.fill_uninitialized_memory, "autocast": torch.is_autocast_enabled("cpu"),
+        "autocast dtype": str(torch.get_autocast_dtype("cpu")), "anomaly": torch.is_anomaly_enabled(),
+        "always": torch.is_warn_always_enabled(), "precision": torch.get_float32_matmul_precision(),
+        "threads": torch.get_num_threads(), "denormal": (torch.tensor(1e-44) * 1.0).item(), "printed": repr(torch.ones(1) / 3),
+        "filters": str(warnings.filters), "errors": str(np.geterr()), "numpy": repr(np.ones(1) / 3),
+        "mkldnn": torch.backends.mkldnn.enabled, "modes": torch._C._len_torch_function_stack(),
+        "dispatch": torch._C._len_torch_dispatch_stack(), "layer": nn.Identity()(torch.ones(1)).item(),
+        "parameters": len(list(nn.Linear(1, 1).parameters())),
+        "saved": torch._C._autograd._top_saved_tensors_default_hooks(True) is None,
+        "multithreading": torch._C._is_multithreading_enabled(),
+        "random": [random.random(), float(np.random.rand()), torch.rand(1).item()],
+    }
+SET_AT_IMPORT
+"""
+
+
+def seen_after(at_import: str, in_a_call: str) -> dict:
+    """Return what a function sees in a worker whose module set something, at its import or in a call before it."""
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        seen: dict = {"died": True}
+        with contextlib.suppress(BaseException):
+            torch.set_num_threads(1)
+            warnings.simplefilter("ignore")  # pytest makes errors of them
+            state = GlobalState()
+            source = MODULE.replace("SET_IN_A_CALL", in_a_call).replace("SET_AT_IMPORT", at_import)
+            service, reply = server.load(Load(module="m", root="exercises/", sources={"m.py": source}), state)
+            if isinstance(reply, Raised):
+                seen = {"refused": reply.message}
+            else:
+                answers = [
+                    server._answer(
+                        service,
+                        Call(number=n, owner="student", name=name, args=NO_ARGS, kwargs=NO_KWARGS),
+                        bytearray(),
+                        state,
+                    )
+                    for n, name in enumerate(["change", "look", "new"])
+                ]
+                replies = [messages.decode_reply(header).value for header, _ in answers]
+                seen = {key: repr(value) for key, value in replies[1].entries} | {
+                    "first": repr(replies[0]),
+                    "new": repr(replies[2]),
+                }
+        os.write(writing, json.dumps(seen).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        answer = json.loads(pipe.read())
+    os.wait()
+    return answer
+
+
+@pytest.fixture(scope="module")
+def untouched() -> dict:
+    seen = seen_after("", "pass")
+    assert "TensorValue" in seen["new"]
+    return seen
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("name", SET)
+def test_what_one_call_set_for_the_whole_process_no_later_one_sees(untouched, name):
+    assert seen_after("", SET[name]) == untouched
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("name", SET)
+def test_what_a_module_set_at_its_import_no_call_sees(untouched, name):
+    seen = seen_after(SET[name], "pass")
+    if "device" in name and "default dtype" not in name:
+        assert "the default device" in seen["refused"]
+    else:
+        assert seen == untouched
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (
+            "torch.set_default_device('cuda')",
+            'Your file makes cuda the default device; there is none here: write device = "cuda" if '
+            'torch.cuda.is_available() else "cpu".',
+        ),
+        (
+            "torch.set_default_device('cuda:1')\ntorch.ones(1)",
+            'Your file makes cuda the default device; there is none here: write device = "cuda" if '
+            'torch.cuda.is_available() else "cpu".',
+        ),
+        ("torch.set_default_device('mps')", "torch.backends.mps.is_available()"),
+        ("torch.set_default_device('meta')", "Your file makes meta the default device; leave it at the CPU."),
+    ],
+)
+def test_a_default_device_that_is_not_here_is_named(source, sentence):
+    assert sentence in seen_after(source, "pass")["refused"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_student_code_sees_nothing_of_the_host_process():
+    source = "import sys, argparse; p = argparse.ArgumentParser(); p.add_argument('--lr', default=1); p.parse_args()\n"
+    source += "import __main__; raise ValueError(sys.argv, sys.orig_argv, sorted(vars(__main__)), __main__.__file__, input)"
+    before = sys.argv[:], sys.orig_argv[:]
+    refused = seen_after(source, "pass")["refused"]
+    assert refused.startswith(
+        "(['exercises/m.py'], ['python', 'exercises/m.py'], ['__doc__', '__file__', '__loader__',"
+    )
+    assert "'exercises/m.py', <" in refused
+    assert (sys.argv, sys.orig_argv) == before

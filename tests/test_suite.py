@@ -14,7 +14,7 @@ from grader.grading.engine.suite import old_names, plugin
 from grader.grading.engine.suite.comparison import Mismatch
 from grader.grading.engine.suite.plugin import collect, run_checks, seed_of
 from grader.grading.engine.suite.tolerance_use import measuring
-from grader.suite import assert_matches
+from grader.suite import assert_gradient, assert_matches
 
 
 def mismatch(got, expected, **options):
@@ -246,29 +246,42 @@ def test_a_suite_may_import_the_strategies_by_their_old_name(tmp_path, monkeypat
 # --- limits: just below and just above each
 
 F16, BF16, F32, F64, I64 = torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64
-TOLERANCES = [
-    # the dtypes of the result and of what is expected; rtol and atol, those of the less exact dtype
-    (F64, F64, 1e-7, 1e-7),
-    (F32, F32, 1.3e-6, 1e-5),
-    (F64, F32, 1.3e-6, 1e-5),
-    (F32, F64, 1.3e-6, 1e-5),
-    (F16, F16, 1e-3, 1e-5),
-    (F16, F32, 1e-3, 1e-5),
-    (F64, F16, 1e-3, 1e-5),
-    (BF16, BF16, 1.6e-2, 1e-5),
-    (F16, BF16, 1.6e-2, 1e-5),
-    (F64, I64, 1e-7, 1e-7),
-]
+TOLERANCES = {  # rtol and atol, by the dtype of what is expected; whole numbers take those of float32
+    F64: (1e-7, 1e-7),
+    F32: (1.3e-6, 1e-5),
+    F16: (1e-3, 1e-5),
+    BF16: (1.6e-2, 1e-5),
+    I64: (1.3e-6, 1e-5),
+}
 
 
-@pytest.mark.parametrize(("got", "expected", "rtol", "atol"), TOLERANCES, ids=str)
+@pytest.mark.parametrize("expected", TOLERANCES, ids=str)
 @pytest.mark.parametrize("value", [0.0, 1000.0])
-def test_the_tolerance_of_two_dtypes_is_that_of_the_less_exact_one(got, expected, rtol, atol, value):
+def test_the_tolerance_is_that_of_the_expected_dtype(expected, value):
+    rtol, atol = TOLERANCES[expected]
     allowed = atol + rtol * value
     right = torch.tensor([value], dtype=expected)
-    near, far = (torch.tensor([value + share * allowed], dtype=F64).to(got) for share in (0.9, 1.6))
+    near, far = (torch.tensor([value + share * allowed], dtype=F64) for share in (0.9, 1.6))
     assert_matches(near, right, check_dtype=False)
     mismatch(far, right, check_dtype=False)
+
+
+@pytest.mark.parametrize("got", [F16, BF16, F32, F64], ids=str)
+@pytest.mark.parametrize("expected", [F16, F32, F64, I64], ids=str)
+@pytest.mark.parametrize("options", [{}, {"atol": 1e-4}], ids=str)
+def test_no_dtype_of_a_result_buys_a_wider_tolerance(got, expected, options):
+    right = torch.tensor([1000.0, 3.0], dtype=expected)
+    wrong = (right.double() * 1.012).to(got)
+    mismatch(wrong, right, check_dtype=False, **options)
+    mismatch([wrong], [right], check_dtype=False, **options)
+    mismatch({"x": wrong}, {"x": right}, check_dtype=False, **options)
+
+
+@pytest.mark.parametrize("got", [F16, BF16], ids=str)
+def test_no_dtype_of_a_result_buys_a_wider_tolerance_of_its_gradient(got):
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(Mismatch):
+        assert_gradient((x * 1.012).to(got), x * 1.0, {"x": x})
 
 
 @pytest.mark.parametrize(("expected", "allowed"), [(0.0, 1e-8), (1000.0, 1e-3), (-1000.0, 1e-3)])

@@ -139,6 +139,14 @@ def test_arbitrary_headers_end_in_a_protocol_error(data):
         return
 
 
+def test_the_error_about_a_header_is_short_whatever_the_header_says():
+    import msgspec
+
+    with pytest.raises(ProtocolError) as caught:
+        messages.decode_reply(msgspec.msgpack.encode({"kind": "returned", "k" * 10**6: 1}))
+    assert len(str(caught.value)) < 400
+
+
 def test_a_header_with_an_unknown_field_is_refused():
     import msgspec
 

@@ -1,6 +1,7 @@
 """The protocol, fuzzed: for any bytes from a worker, the trusted side returns a value or raises one of its own errors."""
 
 import contextlib
+import functools
 import os
 import socket
 import struct
@@ -9,9 +10,10 @@ import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from grader.core.errors import ProtocolError
@@ -21,7 +23,7 @@ from grader.grading.attempt import grade_exercises
 from grader.grading.engine.proxy import CallFailed, Conversation, Student
 from grader.grading.engine.suite.comparison import Mismatch
 from grader.sandbox.protocol import frames, messages, orders
-from grader.sandbox.protocol.frames import Closed, Overdue, SocketChannel
+from grader.sandbox.protocol.frames import Closed, DescriptorChannel, Overdue, PipeChannel, SocketChannel
 from grader.sandbox.protocol.messages import (
     Backward,
     Call,
@@ -75,6 +77,12 @@ VALUES = st.recursive(
         )
     ),
     max_leaves=8,
+)
+WILD_SIZES = st.sampled_from([0, 0, 1, 3, 2**40, 2**62, 2**63 - 1, 2**63, 2**64 - 1, -1])
+WILD_TENSORS = st.builds(
+    TensorValue,
+    dtype=st.sampled_from([*DTYPES, "object"]),
+    shape=(st.lists(WILD_SIZES, max_size=4) | st.lists(WILD_SIZES, min_size=60, max_size=70)).map(tuple),
 )
 NUMBERS = st.sampled_from([0, 0, 0, 1, 2, -1, 2**40])
 LINES = st.builds(TracebackLine, path=TEXTS, line=st.integers(-5, 10**6), function=NAMES, text=TEXTS)
@@ -171,7 +179,9 @@ def test_every_python_value_crosses_or_is_foreign(value):
 
 
 @FUZZ
-@given(VALUES, st.binary(max_size=64))
+@given(VALUES | WILD_TENSORS, st.binary(max_size=64))
+@example(TensorValue(dtype="float32", shape=(0, 2**63)), b"")
+@example(TensorValue(dtype="bfloat16", shape=(2**40, 0, 2**20)), b"")
 def test_every_claim_is_a_value_or_a_protocol_error_within_bounds(value, payload):
     tracemalloc.start()
     try:
@@ -181,6 +191,72 @@ def test_every_claim_is_a_value_or_a_protocol_error_within_bounds(value, payload
     finally:
         tracemalloc.stop()
     assert peak < 2**20
+
+
+ODD = type("\U0001f600" * 200, (), {})
+WIDE = torch.empty((0,) + (1,) * 61 + (2**30, 2**30))
+LARGE = {
+    "objects with long names": [ODD()] * 19_000,
+    "arrays": [np.zeros((1,) * 32)] * 19_000,
+    "tensors with many axes": [WIDE] * 19_000,
+    "tensors that do not cross": [torch.ones(1, dtype=torch.cfloat)] * 19_000,
+    "modules with long names": [type("\U0001f600" * 200, (torch.nn.Module,), {})()] * 19_000,
+    "long keys": {"\U0001f600" * 80_000 + str(n): n for n in range(12)},
+    "many keys": {"\U0001f600" * 90 + str(n): n for n in range(19_000)},
+    "whole keys": {2**62 + n: 2**62 for n in range(19_000)},
+    "long strings": ["\udfff" * 90_000] * 10,
+    "too deep": functools.reduce(lambda inner, _: [inner], range(14), [[[ODD()] * 900]]) * 9,
+    "each of them": [ODD(), WIDE, "\U0001f600" * 1000, 2**70, {1.5: 2}] * 3_800,
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_the_header_of_every_value_fits_into_a_frame(name):
+    numbers = iter(range(2**40, 2**41))
+
+    def described(thing):
+        if isinstance(thing, torch.nn.Module):
+            return HandleValue(
+                handle=next(numbers), type_name=messages.name_from(type(thing).__name__), is_module=True
+            )
+        return foreign(thing, "\U0001f600" * 300)
+
+    packer = Packer(described)
+    packed = packer.pack(LARGE[name])
+    header = messages.encode(Returned(number=2**40, value=packed, changed=("\U0001f600" * 100,) * 1000))
+    assert frames.fits(len(header), len(packer.payload))
+    reply = messages.decode_reply(header)
+    unpack_all([reply.value], bytearray(packer.payload), lambda other: other)
+
+
+@pytest.mark.parametrize("way", ["socket", "descriptors", "pipes"])
+@pytest.mark.parametrize("large", [(frames.MAX_HEADER_BYTES + 1, 0), (0, frames.MAX_PAYLOAD_BYTES + 1)])
+def test_a_sender_refuses_what_the_receiver_would_refuse(way, large):
+    left, right = socket.socketpair()
+    with (
+        left,
+        right,
+        left.makefile("rb", buffering=0) as reading,
+        left.makefile("wb", buffering=0) as writing,
+    ):
+        channel = {
+            "socket": lambda: SocketChannel(left),
+            "descriptors": lambda: DescriptorChannel(left.fileno(), left.fileno()),
+            "pipes": lambda: PipeChannel(reading, writing),
+        }[way]()
+        with pytest.raises(frames.TooLarge):
+            channel.send(*map(bytes, large))
+        right.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            right.recv(1)  # nothing of it was sent
+        right.close()
+
+
+def test_sources_larger_than_a_header_reach_the_worker():
+    load = Load(module="m", sources={f"{n}.py": "#" * 2**20 for n in range(5)})
+    header, payload = messages.encode_load(load)
+    assert frames.fits(len(header), len(payload))
+    assert messages.with_sources(messages.decode_request(header), payload) == load
 
 
 # --- every frame

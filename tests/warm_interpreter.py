@@ -61,7 +61,7 @@ def main() -> None:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # it waits for its workers
             control.close()
             channel = SocketChannel(socket.socket(fileno=descriptors[0]))
-            run_spawned(channel, channel.receive()[0])
+            run_spawned(channel, channel.receive()[1])
             os._exit(0)
         os.close(descriptors[0])
 

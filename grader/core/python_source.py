@@ -1,50 +1,61 @@
-"""Parses Python files of students and of courses: a module and what it imports. Nothing is run."""
+"""Parses Python files of students and of courses, within bounds. Nothing is run."""
 
 import ast
+import re
 import warnings
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 _QUALIFIERS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
 _IMPORTS_WHILE_RUNNING = {"__import__", "eval", "exec", "importlib", "imp", "pkgutil", "runpy"}
+MAX_PARSED_CHARS = 2**17  # of one file: parsing it takes a second and 120 MB at most
+_MAX_DOTS = (
+    200  # in one dotted name: for an import, CPython keeps every prefix of it until the whole file is parsed
+)
+_NAMES = re.compile(r"[\w. \t\f]+")
+
+
+class TooComplex(Exception):
+    """A file that Python may be able to run, but that is not parsed here; the message is the end of a sentence."""
 
 
 def parse(text: str) -> ast.Module | None:
-    """Return the tree of a file; None if Python cannot parse it, or it is nested too deeply."""
+    """Return the tree of a file; None if Python cannot parse it, or it is too long or nested too deeply."""
+    try:
+        return parse_strictly(text)
+    except TooComplex:
+        return None
+
+
+def parse_strictly(text: str, limit: int = MAX_PARSED_CHARS) -> ast.Module | None:
+    """Return the tree of a file, or None if it is not Python.
+
+    Raises TooComplex for what is nested deeply, has names of very many parts, or is longer than `limit` characters.
+    """
+    if len(text) > limit:
+        raise TooComplex(f"has {len(text)} characters, and no more than {limit} are read")
+    if any(run.count(".") > _MAX_DOTS for run in _NAMES.findall(re.sub(r"\\\r?\n", "", text))):
+        raise TooComplex(f"has a name of more than {_MAX_DOTS} parts")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as "invalid escape sequence" in a student's "\\d"
             return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (RecursionError, MemoryError):
+        raise TooComplex("is nested too deeply") from None
+    except (SyntaxError, ValueError):
         return None
-
-
-def trees(sources: Mapping[str, str], module: str) -> Iterator[tuple[str, ast.Module]]:
-    """Yield the path and the tree of the module, and of every file that it imports, directly or indirectly.
-
-    A file that cannot be parsed is left out: it cannot run either, and its check says so.
-    """
-    found: dict[str, ast.Module] = {}
-
-    def imported(path: str) -> Iterator[str]:
-        tree = parse(sources[path])
-        if tree is not None:
-            found[path] = tree
-            yield from (name for name, _, _ in imports(ast.walk(tree)))
-
-    for path in reached(sources, module, imported):
-        if path in found:
-            yield path, found.pop(path)
 
 
 def reached(sources: Collection[str], module: str, imported: Callable[[str], Iterable[str]]) -> Iterator[str]:
     """Yield the path of the module and of every file it imports, directly or not; `imported` returns those of one."""
-    waiting, seen = [module], set()
+    waiting, seen = deque([module]), {module}
     while waiting:
-        stem = waiting.pop(0).replace(".", "/")
+        stem = waiting.popleft().replace(".", "/")
         for path in (f"{stem}.py", f"{stem}/__init__.py"):
-            if path in sources and path not in seen:
-                seen.add(path)
-                waiting += imported(path)
+            if path in sources:
+                new = dict.fromkeys(name for name in imported(path) if name not in seen)
+                seen.update(new)
+                waiting.extend(new)
                 yield path
 
 

@@ -18,6 +18,7 @@ from typing import Self
 
 import msgspec
 
+from grader.core.errors import ProtocolError
 from grader.core.model import CheckResult, Isolation
 from grader.grading import messages, starters
 from grader.grading.messages import CheckEnded, Graded, Job, NotGraded
@@ -136,7 +137,7 @@ class Dispatcher:
             channel = self._starter.open(job, slot)
             with contextlib.closing(channel):
                 with contextlib.suppress(Closed):  # it may have answered before it ended
-                    channel.send(messages.encode(job))
+                    channel.send(b"", messages.encode(job))  # as payload: sources may be larger than a header
                 while True:
                     message = messages.decode(channel.receive(deadline)[0])
                     if isinstance(message, CheckEnded):
@@ -145,6 +146,8 @@ class Dispatcher:
                         return message
         except Closed:
             return NotGraded(reason=f"the grading process died{self._starter.why_one_died()}")
+        except (ProtocolError, msgspec.MsgspecError) as error:
+            return NotGraded(reason=f"the grading process sent what cannot be read: {error}")
         except OSError as error:
             return NotGraded(reason=f"no grading process could be started: {error}")
         except Overdue:

@@ -1,5 +1,7 @@
 """The messages between the command and a grading process. Both are trusted; reading them needs no torch."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,11 @@ import msgspec.structs
 
 from grader.core.errors import Problem
 from grader.core.model import CheckResult, Exercise, ExerciseResult, Snippet
+from grader.core.safetext import printable
+from grader.sandbox.protocol.frames import MAX_HEADER_BYTES
 
 DEFAULT_SEED = 0  # of the inputs of suites
+_MAX_PROBLEMS = 20  # of an error in the grader that is too long for a frame
 
 
 class _JobMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,6 +92,27 @@ def _decode_path(kind: type, value: Any) -> Any:
     return kind(value)
 
 
+def _plain(check: CheckResult) -> CheckResult:
+    """Return a check without what explains it, but for its sentence."""
+    rationale = printable(check.rationale)
+    return replace(check, picture=None, counterexample=None, traceback=(), rationale=rationale)
+
+
+_LEFT_OUT: tuple[tuple[str, Callable[[ExerciseResult], ExerciseResult]], ...] = (
+    ("Pictures", lambda r: replace(r, checks=tuple(replace(check, picture=None) for check in r.checks))),
+    ("Pictures, examples and tracebacks", lambda r: replace(r, checks=tuple(map(_plain, r.checks)))),
+    (
+        "Pictures, examples, tracebacks, flags and sentences",
+        lambda r: replace(
+            r,
+            checks=tuple(replace(_plain(c), rationale="") for c in r.checks),
+            flags=(),
+            output="",
+            traceback=(),
+        ),
+    ),
+)
+
 _encoder = msgspec.msgpack.Encoder(enc_hook=_encode_path)
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message, dec_hook=_decode_path)
 
@@ -96,6 +122,31 @@ def encode(message: Message) -> bytes:
     return _encoder.encode(message)
 
 
-def decode(data: bytes) -> Message:
+def fitting(message: Message) -> bytes:
+    """Return a message as bytes that fit into the header of a frame.
+
+    Each text of a result is bounded where it is made. Should all together be too large, what explains the result is
+    left out, the largest first, and its message says so; outcomes and points stay.
+    """
+    return next(data for data in map(encode, _shorter(message)) if len(data) <= MAX_HEADER_BYTES)
+
+
+def _shorter(message: Message) -> Iterator[Message]:
+    """Yield the message, then shorter and shorter forms of it; the last one fits."""
+    yield message
+    if isinstance(message, Graded):
+        left = msgspec.structs.replace(message, snippets={})
+        yield left
+        for what, without in _LEFT_OUT:
+            said = f"{what} would make this result too large, and are left out."
+            left = msgspec.structs.replace(left, result=replace(without(left.result), message=said))
+            yield left
+    elif isinstance(message, CheckEnded):
+        yield CheckEnded(result=_plain(message.result))
+    elif isinstance(message, NotGraded):
+        yield NotGraded(reason=printable(message.reason), problems=message.problems[:_MAX_PROBLEMS])
+
+
+def decode(data: bytes | bytearray) -> Message:
     """Read a message of a trusted process."""
     return _decoder.decode(data)

@@ -30,6 +30,7 @@ from grader.sandbox.protocol.messages import (
     Reset,
     decode_reply,
     encode,
+    encode_load,
 )
 from grader.sandbox.protocol.orders import (
     KEPT_OUTPUT_BYTES,
@@ -111,7 +112,7 @@ class Sandbox:
         self._worker = self.launcher.start(max(1, math.ceil(allowed - self._cpu_used_s)))
         self._loading = True
         with contextlib.suppress(Closed):  # a worker that has already ended is noticed by the next receive
-            self._worker.channel.send(encode(self.load))
+            self._worker.channel.send(*encode_load(self.load))
 
     def ensure_loaded(self) -> None:
         """Wait until the submission is imported in a worker. Raises LoadFailed or WorkerLost."""

@@ -4,15 +4,14 @@ A code cell is named by its first line, `%%grade pooling`, or by a tag in its me
 cell with a name counts. Lines are numbered as in the cell.
 """
 
-import ast
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 import msgspec
 
+from grader.core.python_source import parse
 from grader.submission.tree import Unreadable
 
 MAX_NOTEBOOK_BYTES = 4 * 2**20  # with its outputs and pictures
@@ -94,19 +93,9 @@ def python_of(source: str) -> str:
     if named is not None:
         start = len(source) - len(source.lstrip())
         source = f"{source[:start]}# {source[start:]}"
-    if _is_python(source):
+    if parse(source) is not None:
         return source
     return "\n".join(map(_commented, source.split("\n")))
-
-
-def _is_python(text: str) -> bool:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
 
 
 def _commented(line: str) -> str:

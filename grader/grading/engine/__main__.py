@@ -13,19 +13,19 @@ def main() -> None:
     reading, writing = os.dup(0), os.dup(1)
     os.dup2(2, 1)
     channel = DescriptorChannel(reading, writing)
-    jobs: SimpleQueue[bytes] = SimpleQueue()
+    jobs: SimpleQueue[bytearray] = SimpleQueue()
     threading.Thread(target=_read, args=(channel, jobs), daemon=True).start()
     from grader.grading.engine import grading_process  # noqa: PLC0415 - takes seconds, and the command may end meanwhile
 
     grading_process.run_spawned(channel, jobs.get())
 
 
-def _read(channel: Channel, jobs: "SimpleQueue[bytes]") -> None:
+def _read(channel: Channel, jobs: "SimpleQueue[bytearray]") -> None:
     """Receive the job, and end this process when the command closes stdin or ends, also in the middle of a check."""
     try:
         with contextlib.suppress(Closed):
             while True:
-                jobs.put(channel.receive()[0])
+                jobs.put(channel.receive()[1])
     finally:
         os._exit(1)
 

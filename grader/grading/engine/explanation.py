@@ -10,6 +10,7 @@ from grader.course.known_mistakes import KNOWN
 from grader.grading.engine.feedback import counterexample
 from grader.grading.engine.feedback.diagnosis import Diagnoser, Explanation
 from grader.grading.engine.feedback.replay import Replayer, units_of
+from grader.grading.engine.feedback.value_text import place
 from grader.grading.engine.proxy import CallFailed, Conversation, Exchange
 from grader.grading.engine.suite.comparison import Mismatch
 from grader.grading.engine.suite.plugin import CheckRun
@@ -48,7 +49,7 @@ class Evidence:
             # Not for a missing or refused function, which fails on every input.
             self.searchable.add(run.spec.id)
         if isinstance(run.error, CallFailed) and run.error.where:
-            self.where[run.spec.id] = run.error.where
+            self.where[run.spec.id] = place(run.error.where)
 
 
 @dataclass(slots=True, kw_only=True)

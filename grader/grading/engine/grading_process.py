@@ -16,9 +16,8 @@ from grader.core.safetext import one_line, printable
 from grader.grading import messages
 from grader.grading.engine import source_flags
 from grader.grading.engine.explanation import Evidence, Explanations
-from grader.grading.engine.feedback import picture, snippet
+from grader.grading.engine.feedback import picture, snippet, value_text
 from grader.grading.engine.feedback.literals import Unwritable
-from grader.grading.engine.feedback.value_text import show, show_call
 from grader.grading.engine.preparation import LocalBackend, Prepared, describe_error, prepare_or_explain
 from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, failure
 from grader.grading.engine.suite.comparison import Mismatch
@@ -51,11 +50,11 @@ def run_forked(
     on_pass: Callable[[], None],
 ) -> None:
     """Grade the one job that comes through `channel`, with workers forked from the zygote."""
-    job, _ = channel.receive()
+    _, job = channel.receive()
     _serve(channel, job, lambda order: ForkLauncher(zygote, order, slot), lambda _: prepared, on_pass)
 
 
-def run_spawned(channel: Channel, job: bytes) -> None:
+def run_spawned(channel: Channel, job: bytes | bytearray) -> None:
     """Grade a job, and send its results through `channel`, with workers started as fresh interpreters."""
     torch.set_num_threads(1)
     _serve(channel, job, SpawnLauncher, prepare_or_explain)
@@ -63,7 +62,7 @@ def run_spawned(channel: Channel, job: bytes) -> None:
 
 def _serve(
     channel: Channel,
-    data: bytes,
+    data: bytes | bytearray,
     launcher: Callable[[WorkerOrder], Launcher],
     prepare: Callable[[Path], Prepared | NotGraded],
     on_pass: Callable[[], None] = lambda: None,
@@ -73,7 +72,7 @@ def _serve(
     if not isinstance(job, Job):
         raise TypeError(f"expected a job, not {type(job).__name__}")
     try:
-        grading = ExerciseGrading(job, launcher, prepare, lambda m: channel.send(messages.encode(m)))
+        grading = ExerciseGrading(job, launcher, prepare, lambda m: channel.send(messages.fitting(m)))
         graded: messages.Message = grading.run()
     except Closed:
         return  # the command has ended
@@ -82,7 +81,7 @@ def _serve(
     if isinstance(graded, Graded) and graded.result.outcome is Outcome.PASSED:
         on_pass()
     with contextlib.suppress(Closed):
-        channel.send(messages.encode(graded))
+        channel.send(messages.fitting(graded))
 
 
 @dataclass(slots=True)
@@ -241,7 +240,13 @@ class ExerciseGrading:
         if sum(len(one.code) for one in self.snippets.values()) > MAX_SNIPPETS_CHARACTERS:
             return Snippet(reason="there are others before it, and they are large: fix those first")
         try:
-            return snippet.of_check(self.job.module, run.conversation, error, vars(self.prepared.reference))
+            found = snippet.of_check(self.job.module, run.conversation, error, vars(self.prepared.reference))
+            large = len(found.code) > MAX_SNIPPETS_CHARACTERS
+            return (
+                Snippet(reason="its calls have too many values for a file that a person reads")
+                if large
+                else found
+            )
         except Unwritable as why:
             return Snippet(reason=str(why))
         except Exception as failed:  # noqa: BLE001 - an error in the grader, and no reason not to grade
@@ -305,16 +310,8 @@ class ExerciseGrading:
         record = _compared(conversation.calls, error)
         if record is None:
             return None
-        call, arguments = show_call(record, self._signature_of(record))
-        if isinstance(error, Mismatch):
-            return Counterexample(
-                call=call,
-                arguments=arguments,
-                expected=show(error.expected),
-                got=show(error.got),
-                where=error.where,
-            )
-        return Counterexample(call=call, arguments=arguments)
+        wrong = error if isinstance(error, Mismatch) else None
+        return value_text.counterexample(record, self._signature_of(record), wrong)
 
     def _signature_of(self, record: CallRecord) -> Callable[..., object] | None:
         """Return the reference's function whose signature names the parameters of a call, or its module's forward."""

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from grader.core.error_location import blame
 from grader.core.errors import DocumentError, Problem
+from grader.core.safetext import printable
 from grader.grading.engine.feedback import counterexample
 from grader.grading.engine.proxy import Conversation
 from grader.grading.engine.suite import old_names
@@ -19,6 +20,7 @@ from grader.grading.messages import NotGraded
 from grader.sandbox.protocol.messages import Question, Reply
 from grader.sandbox.worker.service import Service
 
+MAX_ERROR_CHARACTERS = 2000
 _REHEARSALS = 2  # Python specializes code that ran a few times; a third run makes no difference
 _REHEARSAL_S = 0.5
 
@@ -104,12 +106,15 @@ def prepare_or_explain(suite: Path) -> Prepared | NotGraded:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return an exception of the grader or the course as text, with the file and line that raised it."""
+    """Return an exception of the grader or the course as text, with the file and line that raised it.
+
+    Its message may quote a student's value, so it has a limit.
+    """
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace is not None else ""
-    return f"{type(error).__name__}: {error}{place}"
+    return f"{type(error).__name__}: {printable(str(error), limit=MAX_ERROR_CHARACTERS)}{place}"
 
 
 @dataclass(slots=True)

@@ -32,11 +32,18 @@ class Overdue(Exception):
     """The deadline passed before a whole frame was received, or sent."""
 
 
+class TooLarge(ProtocolError):
+    """A frame that the other side would refuse; nothing of it was sent."""
+
+
 class Channel(Protocol):
     """One end of a connection that carries whole frames."""
 
     def send(self, header: bytes, payload: bytes = b"", deadline: float | None = None) -> None:
-        """Send one frame; raise Closed when the other end is closed, Overdue when it does not read in time."""
+        """Send one frame; raise Closed when the other end is closed, Overdue when it does not read in time.
+
+        Raises TooLarge for what the other end would refuse.
+        """
 
     def receive(self, deadline: float | None = None) -> tuple[bytes, bytearray]:
         """Return the next frame's header and payload; raise Closed, Overdue or ProtocolError.
@@ -49,16 +56,31 @@ class Channel(Protocol):
 
 
 def _lengths(prefix: bytes | bytearray) -> tuple[int, int]:
+    """Return the two lengths that a received prefix announces; raise ProtocolError before anything is allocated."""
     magic, header, payload = _PREFIX.unpack(prefix)
     if magic != MAGIC:
         raise ProtocolError("a frame does not start with the magic number")
-    if header > MAX_HEADER_BYTES or payload > MAX_PAYLOAD_BYTES:
+    if not fits(header, payload):
         raise ProtocolError(f"a frame announces {header} + {payload} bytes, more than the limits of a frame")
     return header, payload
 
 
+def fits(header: int, payload: int) -> bool:
+    """Return whether a frame may have a header and a payload of so many bytes."""
+    return header <= MAX_HEADER_BYTES and payload <= MAX_PAYLOAD_BYTES
+
+
+def _prefix(header: bytes, payload: bytes) -> bytes:
+    """Return the start of a frame to send; raise TooLarge where the other end would refuse it."""
+    if not fits(len(header), len(payload)):
+        raise TooLarge(
+            f"a frame of {len(header)} + {len(payload)} bytes is larger than the limits of a frame"
+        )
+    return _PREFIX.pack(MAGIC, len(header), len(payload))
+
+
 def _frame(header: bytes, payload: bytes) -> bytes:
-    return _PREFIX.pack(MAGIC, len(header), len(payload)) + header + payload
+    return _prefix(header, payload) + header + payload
 
 
 def _left(deadline: float | None) -> float | None:
@@ -192,7 +214,7 @@ class DescriptorChannel:
         """Send one frame. Raises ValueError for a deadline."""
         if deadline is not None:
             raise ValueError("a descriptor channel keeps no deadline")
-        prefix = _PREFIX.pack(MAGIC, len(header), len(payload))
+        prefix = _prefix(header, payload)
         try:
             for part in (
                 prefix + header,

@@ -6,6 +6,7 @@ The worker is untrusted: every field of a reply is a claim, checked by the side 
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
+import msgspec.structs
 
 from grader.core.errors import ProtocolError
 
@@ -81,7 +82,8 @@ Value = None | bool | int | float | str | TensorValue | ItemsValue | EntriesValu
 class Load(_FrameStruct, frozen=True, kw_only=True, tag="load"):
     """Import the student's module `module` from `sources` (path -> text), and `fixtures` beside it.
 
-    Paths are relative to `root`, which tracebacks show in front of them: `exercises/`.
+    Paths are relative to `root`, which tracebacks show in front of them: `exercises/`. `encode_load` puts the sources
+    into the payload, for they may be larger than a header.
     """
 
     module: str
@@ -160,6 +162,7 @@ Cause = Literal[
     "refused",
     "exit",
     "detached",
+    "device",
 ]
 
 
@@ -187,6 +190,16 @@ def encode(message: Request | Reply) -> bytes:
     return _encoder.encode(message)
 
 
+def encode_load(load: Load) -> tuple[bytes, bytes]:
+    """Return the header and the payload of the frame that carries a submission."""
+    return encode(msgspec.structs.replace(load, sources={})), _encoder.encode(load.sources)
+
+
+def with_sources(load: Load, payload: bytes | bytearray) -> Load:
+    """Return a received Load with the sources of its payload."""
+    return msgspec.structs.replace(load, sources=msgspec.msgpack.decode(payload, type=dict[str, str]))
+
+
 def decode_request(header: bytes) -> Request:
     """Decode a header that the grader wrote; raise ProtocolError on any other."""
     return _decode(_requests, header)
@@ -201,4 +214,5 @@ def _decode(decoder: "msgspec.msgpack.Decoder[Message]", header: bytes) -> Messa
     try:
         return decoder.decode(header)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise ProtocolError(f"a frame's header is not a message: {error}") from error
+        # The error may quote the header.
+        raise ProtocolError(f"a frame's header is not a message: {str(error)[:MAX_DETAIL_CHARS]}") from error

@@ -39,7 +39,8 @@ DTYPES = {
 MAX_TENSOR_BYTES = 64 * 2**20
 MAX_DEPTH_LEVELS = 16  # of containers inside containers
 MAX_TEXT_CHARS = 100_000  # of one string or key
-MAX_FRAME_TEXT_BYTES = 1_000_000  # UTF-8 of all keys and strings of one frame
+MAX_FRAME_TEXT_BYTES = 1_000_000  # of one header: UTF-8 of all keys, strings and descriptions, and all shapes
+_AXIS_BYTES = 9  # of a size in a header, at most
 _ALIGNMENT_BYTES = 16  # a multiple of every dtype's size, so that each buffer starts aligned
 
 
@@ -55,6 +56,7 @@ Incoming = Callable[[HandleValue | ForeignValue], object]
 class Packer:
     """Packs the values of one frame; what exceeds the limits of a frame becomes a foreign value.
 
+    So the header of any value fits: MAX_FRAME_ITEMS values with names of their own, and MAX_FRAME_TEXT_BYTES.
     `other` turns objects that do not cross into handles or foreign values. `tensors` are the packed tensors in the
     order of their buffers.
     """
@@ -74,23 +76,37 @@ class Packer:
     def _pack(self, value: object, depth: int) -> Value:
         kind = type(value)
         if depth > MAX_DEPTH_LEVELS:
-            return foreign(value, "nested too deeply")
+            return self._described(foreign(value, "nested too deeply"))
         if value is None or kind is bool or kind is float:
             return value  # type: ignore[return-value]
         if isinstance(value, int) and kind is int:
-            return value if -(2**63) <= value < 2**63 else foreign(value, "beyond 64 bits")
+            return value if -(2**63) <= value < 2**63 else self._described(foreign(value, "beyond 64 bits"))
         if isinstance(value, str) and kind is str:
             return self._text(value)
         if kind is torch.Tensor:
             return self._tensor(value)  # type: ignore[arg-type]
         if isinstance(value, (list, tuple)) and kind in (list, tuple, torch.Size):
             if not self._admit(len(value)):
-                return foreign(value, f"of {len(value)} items, more than can be looked at")
+                return self._described(foreign(value, f"of {len(value)} items, more than can be looked at"))
             form = "list" if kind is list else "tuple"
             return ItemsValue(form=form, items=tuple(self._pack(item, depth + 1) for item in value))  # type: ignore[arg-type]
         if isinstance(value, dict) and kind.__name__ in ("dict", "OrderedDict"):
             return self._entries(value, depth)
-        return self.other(value)
+        return self._described(self.other(value))
+
+    def _described(self, value: HandleValue | ForeignValue) -> HandleValue | ForeignValue:
+        """Return a description if the header has room for it, else one without words of its own."""
+        words = value.type_name if isinstance(value, HandleValue) else value.type_name + value.detail
+        if self._spend(len(words.encode())):
+            return value
+        return ForeignValue(type_name="value", detail="among more text than can be looked at")
+
+    def _spend(self, count: int) -> bool:
+        """Count bytes of the header, if its limit allows them."""
+        if self._text_bytes + count > MAX_FRAME_TEXT_BYTES:
+            return False
+        self._text_bytes += count
+        return True
 
     def _admit(self, count: int) -> bool:
         """Count the items of a container, all before the first is packed, if the limit of the frame allows them."""
@@ -101,10 +117,10 @@ class Packer:
 
     def _entries(self, value: dict[object, object], depth: int) -> Value:
         if not self._admit(len(value)):
-            return foreign(value, f"of {len(value)} items, more than can be looked at")
+            return self._described(foreign(value, f"of {len(value)} items, more than can be looked at"))
         keys = [self._text(key) if type(key) is str else key for key in value]
         if not all(type(key) is str or (type(key) is int and -(2**63) <= key < 2**63) for key in keys):
-            return foreign(value, "with keys that are neither short strings nor integers")
+            return self._described(foreign(value, "with keys that are neither short strings nor integers"))
         packed = (self._pack(item, depth + 1) for item in value.values())
         return EntriesValue(entries=tuple(zip(keys, packed, strict=True)))  # type: ignore[arg-type]
 
@@ -112,9 +128,8 @@ class Packer:
         text = value[: MAX_TEXT_CHARS + 1].encode(
             "utf-8", "backslashreplace"
         )  # a lone surrogate has no UTF-8
-        self._text_bytes += len(text)
-        if len(value) > MAX_TEXT_CHARS or self._text_bytes > MAX_FRAME_TEXT_BYTES:
-            return foreign(value, f"of {len(value)} characters")
+        if len(value) > MAX_TEXT_CHARS or not self._spend(len(text)):
+            return self._described(foreign(value, f"of {len(value)} characters"))
         return text.decode()
 
     def _tensor(self, tensor: torch.Tensor) -> Value:
@@ -122,8 +137,10 @@ class Packer:
         self._tensor_bytes += _padded(tensor.numel() * tensor.element_size()) if not refusal else 0
         if self._tensor_bytes > MAX_PAYLOAD_BYTES:
             refusal = f"and with the others before it larger than {MAX_PAYLOAD_BYTES // 2**20} MiB"
+        if not refusal and not self._spend(_AXIS_BYTES * tensor.dim()):
+            refusal = "among more of them than can be looked at"
         if refusal:
-            return foreign(tensor, refusal)
+            return self._described(foreign(tensor, refusal))
         data = tensor_bytes(tensor)
         self.tensors.append(tensor)
         self.buffers.append(data + b"\0" * (_padded(len(data)) - len(data)))
@@ -157,7 +174,7 @@ def _refusal(tensor: torch.Tensor) -> str:
 def tensor_bytes(tensor: torch.Tensor) -> bytes:
     """Return the elements of a dense CPU tensor in row-major order, as bytes."""
     # A copy, not contiguous(): a view of one element may keep a stride with which view(torch.uint8) fails.
-    copy = torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())
+    copy = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu").copy_(tensor.detach())
     return copy.reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
@@ -199,14 +216,20 @@ class Unpacker:
         if size > len(self.payload) - self._offset:
             raise ProtocolError("a tensor claims more bytes than its frame holds")
         try:
-            tensor = torch.empty(value.shape, dtype=dtype)
-        except RuntimeError:  # no elements, but strides that overflow 64 bits
+            tensor = self._read(dtype, value.shape, count)
+        except Exception:  # noqa: BLE001 - whatever torch refuses: a size beyond 64 bits, strides that overflow them
             raise ProtocolError("a tensor claims an impossible shape") from None
-        if count:
-            source = torch.frombuffer(self.payload, dtype=dtype, count=count, offset=self._offset)
-            tensor.copy_(source.reshape(value.shape))
         self._offset += _padded(size)
         self.tensors.append(tensor)
+        return tensor
+
+    def _read(self, dtype: torch.dtype, shape: tuple[int, ...], count: int) -> torch.Tensor:
+        """Return the next `count` elements of the payload as a tensor. Each byte but 0 is true, as in torch's casts."""
+        tensor = torch.empty(shape, dtype=dtype, device="cpu")
+        if count:
+            stored = torch.uint8 if dtype is torch.bool else dtype
+            source = torch.frombuffer(self.payload, dtype=stored, count=count, offset=self._offset)
+            tensor.copy_(source.reshape(shape))
         return tensor
 
     def finish(self) -> None:

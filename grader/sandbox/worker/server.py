@@ -3,7 +3,10 @@
 import builtins
 import contextlib
 import sys
+from types import ModuleType
 from typing import NoReturn
+
+import torch
 
 from grader.sandbox.protocol.frames import Channel, Closed
 from grader.sandbox.protocol.messages import (
@@ -17,7 +20,9 @@ from grader.sandbox.protocol.messages import (
     decode_request,
     encode,
     name_from,
+    with_sources,
 )
+from grader.sandbox.worker.global_state import GlobalState, default_device
 from grader.sandbox.worker.importer import MemoryFinder
 from grader.sandbox.worker.service import Service, seed_everything
 from grader.sandbox.worker.service.exceptions import raised
@@ -32,22 +37,29 @@ def serve(channel: Channel) -> None:
     """
     channel.send(encode(Loaded(names=())))
     builtins.input = _no_input
+    state = GlobalState()
     service = Service({})
     with contextlib.suppress(Closed):
         while True:
             header, payload = channel.receive()
             request = decode_request(header)
             if isinstance(request, Load):
-                service, reply = load(request)
+                service, reply = load(with_sources(request, payload), state)
                 channel.send(encode(reply))
             else:
-                channel.send(*_answer(service, request, payload))
+                channel.send(*_answer(service, request, payload, state))
 
 
-def _answer(service: Service, request: Question, payload: bytearray) -> tuple[bytes, bytes]:
+def _answer(
+    service: Service, request: Question, payload: bytearray, state: GlobalState
+) -> tuple[bytes, bytes]:
     """Return the frame that answers a request, even if the student's objects raise while they are described."""
     try:
-        reply, data = service.answer(request, payload)
+        state.put_back()
+        with torch.inference_mode(
+            False
+        ):  # which a module may have switched on, and nothing else switches off
+            reply, data = service.answer(request, payload)
         header = encode(reply)
     except MemoryError:
         data, header = b"", _failed(request, "memory", "MemoryError")
@@ -62,20 +74,44 @@ def _failed(request: Question, cause: Cause, type_name: str) -> bytes:
     return encode(Raised(number=request.number, cause=cause, type_name=type_name, message=message))
 
 
-def load(request: Load) -> tuple[Service, Reply]:
+def load(request: Load, state: GlobalState) -> tuple[Service, Reply]:
     """Import the student's module and the fixtures; return the service on them and the reply."""
     finder = MemoryFinder(request.sources, request.root)
     sys.meta_path.append(finder)
     fixtures: dict[str, object] = {}
+    _hide_host(f"{request.root}{request.module}.py")
     seed_everything()
     try:
         if request.fixtures:
             exec(compile(request.fixtures, _FIXTURES, "exec", dont_inherit=True), fixtures)  # noqa: S102 - the course's own
         module = finder.load(request.module)
+        if default_device() != "cpu":
+            return Service({}), _without_device()
     except BaseException as error:  # noqa: BLE001 - the student's module may raise anything at all
-        return Service({}), raised(0, error, finder.files)
+        return Service({}), _without_device() if default_device() != "cpu" else raised(0, error, finder.files)
     names = tuple(name_from(n) for n in vars(module) if isinstance(n, str) and not n.startswith("_"))
-    return Service(vars(module), fixtures, own_files=finder.files), Loaded(names=names[:MAX_NAMES])
+    service = Service(vars(module), fixtures, own_files=finder.files, settle=state.put_back)
+    return service, Loaded(names=names[:MAX_NAMES])
+
+
+def _hide_host(path: str) -> None:
+    """Make this process look as if Python had been started with the student's file, and as nothing else."""
+    sys.argv[:] = [path]
+    sys.orig_argv[:] = ["python", path]
+    main = ModuleType("__main__")
+    main.__file__ = path
+    sys.modules["__main__"] = main
+
+
+def _without_device() -> Raised:
+    """Say what to write instead of a default device that is not here."""
+    device = default_device()
+    test = {"mps": "torch.backends.mps"}.get(device, f"torch.{device}")
+    advice = "leave it at the CPU"
+    if device not in ("meta", "cpu"):
+        advice = f'there is none here: write device = "{device}" if {test}.is_available() else "cpu"'
+    message = f"Your file makes {device} the default device; {advice}."
+    return Raised(number=0, cause="device", type_name="RuntimeError", message=message)
 
 
 def _no_input(_prompt: object = "", /) -> NoReturn:

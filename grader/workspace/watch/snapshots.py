@@ -88,7 +88,10 @@ class _Imports:
 
 @lru_cache(maxsize=512)
 def _read(text: str) -> _Imports:
-    tree = python_source.parse(text)
+    try:
+        tree = python_source.parse_strictly(text)
+    except python_source.TooComplex:
+        return _Imports((), certain=False)
     if tree is None:
         return _Imports((), certain=True)  # it does not compile, so it imports nothing
     nodes = python_source.nodes(tree)

@@ -9,7 +9,7 @@ from typing import Any
 
 from grader.core.model import Counterexample, Outcome
 from grader.core.safetext import one_line
-from grader.grading.engine.feedback.value_text import show, show_call
+from grader.grading.engine.feedback import value_text
 from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, Student
 from grader.grading.engine.suite.comparison import Mismatch, assert_matches
 from grader.grading.engine.suite.small_inputs import SMALL_INPUTS, PackedCall
@@ -182,16 +182,8 @@ class _Search:
             return None
         args, kwargs, mismatch = self._kept
         record = CallRecord(name=self._name, root=self._name, args=args, kwargs=kwargs)
-        call, arguments = show_call(record, self._reference)
-        got = "" if isinstance(mismatch.got, CallFailed) else show(mismatch.got)
-        example = Counterexample(
-            call=call,
-            arguments=arguments,
-            expected=show(mismatch.expected),
-            got=got,
-            where=mismatch.where,
-            smallest=True,
-        )
+        got = "" if isinstance(mismatch.got, CallFailed) else None
+        example = value_text.counterexample(record, self._reference, mismatch, got=got, smallest=True)
         return FailingCall(
             example=example,
             rationale=one_line(mismatch.rationale, limit=MAX_RATIONALE_CHARACTERS),

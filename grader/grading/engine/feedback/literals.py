@@ -6,7 +6,7 @@ Nothing is pickled, and no text becomes code: a string is written as a literal, 
 import base64
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,67 +32,84 @@ class Named:
 
 def literal(value: object) -> str:
     """Return Python for a value. Raises Unwritable for what has no literal, or too large a one."""
-    text = _literal(value)
-    if len(text) > MAX_CHARACTERS:
-        raise Unwritable("it has too many values for a file that a person reads")
-    return text
+    return _Writer().write(value)
 
 
-def _literal(value: object) -> str:
+@dataclass(slots=True)
+class _Writer:
+    """Writes one value, and raises Unwritable as soon as it is too long: a value may hold thousands of tensors."""
+
+    _left: int = MAX_CHARACTERS
+
+    def _spend(self, text: str) -> str:
+        self._left -= len(text)
+        if self._left < 0:
+            raise Unwritable("it has too many values for a file that a person reads")
+        return text
+
+    def write(self, value: object) -> str:
+        """Return Python for a value or a part of it."""
+        if isinstance(value, torch.Tensor):
+            return self._tensor(value.detach()) + (".requires_grad_()" if value.requires_grad else "")
+        if isinstance(value, Mapping):
+            pairs = [f"{self.write(key)}: {self.write(item)}" for key, item in value.items()]
+            return self._bracketed("{", pairs, "}")
+        if isinstance(value, tuple):
+            return (
+                f"({self.write(value[0])},)"
+                if len(value) == 1
+                else self._bracketed("(", self._each(value), ")")
+            )
+        if isinstance(value, list):
+            return self._bracketed("[", self._each(value), "]")
+        return self._spend(_plain(value))
+
+    def _each(self, values: Iterable[object]) -> list[str]:
+        return [self.write(value) for value in values]
+
+    def _bracketed(self, opening: str, parts: Sequence[str], closing: str) -> str:
+        """Return parts in one line where they fit, else each on lines of its own."""
+        self._spend(opening + closing)
+        line = f"{opening}{', '.join(parts)}{closing}"
+        if len(line) <= _LINE_CHARACTERS and "\n" not in line:
+            return line
+        inner = "".join(f"    {part},\n".replace("\n", "\n    ").rstrip(" ") for part in parts)
+        return f"{opening}\n{inner}{closing}"
+
+    def _tensor(self, tensor: torch.Tensor) -> str:
+        if not tensor.numel():
+            return self._spend(f"torch.empty({tuple(tensor.shape)}, dtype={tensor.dtype})")
+        if tensor.numel() > _MAX_NUMBERS:
+            return self._spend(_bytes(tensor))
+        dtype = "" if tensor.dtype in _IMPLIED else f", dtype={tensor.dtype}"
+        return f"torch.tensor({self._numbers(tensor)}{dtype})"
+
+    def _numbers(self, tensor: torch.Tensor) -> str:
+        if tensor.dim() == 0:
+            return self._spend(_number(tensor))
+        if tensor.dim() == 1:
+            return self._spend(f"[{', '.join(_number(cell) for cell in tensor)}]")
+        return self._bracketed("[", [self._numbers(part) for part in tensor], "]")
+
+
+def _plain(value: object) -> str:
+    """Return Python for what holds no other values."""
     if isinstance(value, Named):
         return value.expression
-    if isinstance(value, torch.Tensor):
-        return _tensor(value.detach()) + (".requires_grad_()" if value.requires_grad else "")
     if isinstance(value, float) and not math.isfinite(value):
         return f'float("{value}")'
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)
     if isinstance(value, str):
         return ascii(value)
-    if isinstance(value, Mapping):
-        return _bracketed("{", [f"{_literal(key)}: {_literal(item)}" for key, item in value.items()], "}")
-    if isinstance(value, tuple):
-        return f"({_literal(value[0])},)" if len(value) == 1 else _bracketed("(", _each(value), ")")
-    if isinstance(value, list):
-        return _bracketed("[", _each(value), "]")
     raise Unwritable(f"a {type(value).__name__} cannot be written down")
-
-
-def _each(values: Sequence[object]) -> list[str]:
-    return [_literal(value) for value in values]
-
-
-def _bracketed(opening: str, parts: Sequence[str], closing: str) -> str:
-    """Return parts in one line where they fit, else each on lines of its own."""
-    line = f"{opening}{', '.join(parts)}{closing}"
-    if len(line) <= _LINE_CHARACTERS and "\n" not in line:
-        return line
-    inner = "".join(f"    {part},\n".replace("\n", "\n    ").rstrip(" ") for part in parts)
-    return f"{opening}\n{inner}{closing}"
-
-
-def _tensor(tensor: torch.Tensor) -> str:
-    if not tensor.numel():
-        return f"torch.empty({tuple(tensor.shape)}, dtype={tensor.dtype})"
-    if tensor.numel() > _MAX_NUMBERS:
-        return _bytes(tensor)
-    dtype = "" if tensor.dtype in _IMPLIED else f", dtype={tensor.dtype}"
-    return f"torch.tensor({_numbers(tensor)}{dtype})"
-
-
-def _numbers(tensor: torch.Tensor) -> str:
-    if tensor.dim() == 0:
-        return _number(tensor)
-    if tensor.dim() == 1:
-        return f"[{', '.join(_number(cell) for cell in tensor)}]"
-    return _bracketed("[", [_numbers(part) for part in tensor], "]")
 
 
 def _number(cell: torch.Tensor) -> str:
     """Return the shortest spelling that gives this number again in its dtype."""
     value = cell.item()
     if not isinstance(value, float) or not math.isfinite(value):
-        return _literal(value)
+        return _plain(value)
     for digits in range(1, 17):
         short = float(f"{value:.{digits}g}")
         if torch.equal(torch.tensor(short, dtype=cell.dtype), cell):

@@ -1,44 +1,98 @@
-"""Shows values and calls as short text that keeps its columns: `max_pool2d(x, 2)`, and what x is."""
+"""Shows values and calls as short text that keeps its columns: `max_pool2d(x, 2)`, and what x is.
+
+A value may be a student's, of any size that crosses. Text is therefore made piece by piece and only as far as it is
+shown, so time and length are bounded whatever the value.
+"""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 import torch
 
-from grader.core.model import Argument
+from grader.core.model import Argument, Counterexample
 from grader.core.safetext import printable
 from grader.grading.engine.proxy import CallRecord, ForeignResult, RemoteObject
+from grader.grading.engine.suite.comparison import Mismatch
 
+MAX_VALUE_CHARACTERS = 4000  # of one shown value, whatever it is
+MAX_CALL_CHARACTERS = 1000
+MAX_WHERE_CHARACTERS = 2000
+MAX_ARGUMENTS = 20  # that are shown below their call
 _MAX_NUMBERS = 64  # of a tensor that is shown in full
 _MAX_ROW_CHARACTERS = 68
 _MAX_ENTRIES = 12  # of a dict
-_MAX_CHARACTERS = 300  # of any other value
+_MAX_CHARACTERS = 300  # of any other value, and of a key
 _MAX_ARGUMENT_CHARACTERS = 60  # of an argument that is shown inside the call
+_MAX_BITS = 1024  # of a whole number that is written in digits: Python refuses to print the largest ones
 
 
 def show(value: object) -> str:
     """Return a value as text: a number, a small tensor in full, a large one by its shape and first corner."""
+    return _cut(_pieces(value), MAX_VALUE_CHARACTERS)
+
+
+def _cut(pieces: Iterable[str], limit: int) -> str:
+    """Join pieces, no more of them than are shown."""
+    taken: list[str] = []
+    left = limit
+    for piece in pieces:
+        taken.append(piece)
+        left -= len(piece)
+        if left < 0:
+            break
+    return printable("".join(taken), limit=limit)
+
+
+def _pieces(value: object) -> Iterator[str]:
     if isinstance(value, torch.Tensor):
-        return _tensor(value.detach())
-    if isinstance(value, ForeignResult):
-        return value.described
-    if isinstance(value, (list, tuple)) and any(isinstance(item, torch.Tensor) for item in value):
-        return ",\n".join(show(item) for item in value)
-    if isinstance(value, dict):
-        return "\n".join(f"{key}: {_brief(item)}" for key, item in list(value.items())[:_MAX_ENTRIES])
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return printable(repr(value), limit=_MAX_CHARACTERS)
+        yield _tensor(value.detach())
+    elif isinstance(value, ForeignResult):
+        yield value.described
+    elif isinstance(value, (list, tuple)) and any(isinstance(item, torch.Tensor) for item in value):
+        for n, item in enumerate(value):
+            yield from chain([",\n"] if n else [], _pieces(item))
+    elif isinstance(value, dict):
+        for n, (key, item) in enumerate(value.items()):
+            if n == _MAX_ENTRIES:
+                return
+            yield ("\n" if n else "") + printable(str(key), limit=_MAX_CHARACTERS) + ": "
+            yield from [_shape(item)] if isinstance(item, torch.Tensor) and item.dim() else _pieces(item)
+    elif isinstance(value, float):
+        yield f"{value:.6g}"
+    else:
+        yield _cut(_written(value), _MAX_CHARACTERS)
 
 
-def _brief(value: object) -> str:
-    if isinstance(value, torch.Tensor) and value.dim():
-        return f"tensor of shape {tuple(value.shape)}"
-    return show(value)
+def _written(value: object) -> Iterator[str]:
+    """Yield Python's spelling of a value in pieces; a tensor is named by its shape."""
+    if isinstance(value, (list, tuple)):
+        opening, closing = "[]" if isinstance(value, list) else "()"
+        yield opening
+        for n, item in enumerate(value):
+            yield from chain([", "] if n else [], _written(item))
+        yield ("," if closing == ")" and len(value) == 1 else "") + closing
+    elif isinstance(value, dict):
+        yield "{"
+        for n, (key, item) in enumerate(value.items()):
+            yield from chain([", "] if n else [], _written(key), [": "], _written(item))
+        yield "}"
+    elif isinstance(value, torch.Tensor):
+        yield _shape(value)
+    elif isinstance(value, str):
+        yield repr(value[: MAX_VALUE_CHARACTERS + 1])
+    elif isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        yield f"a number of {value.bit_length()} bits"
+    else:
+        yield repr(value)
+
+
+def _shape(tensor: torch.Tensor) -> str:
+    return f"tensor of shape {tuple(tensor.shape)}"
 
 
 def _tensor(tensor: torch.Tensor) -> str:
-    header = f"tensor of shape {tuple(tensor.shape)}"
+    header = _shape(tensor)
     if tensor.dtype != torch.float32:
         header += f", {str(tensor.dtype).removeprefix('torch.')}"
     if not tensor.numel():
@@ -78,25 +132,66 @@ def _number(cell: torch.Tensor) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def counterexample(
+    record: CallRecord,
+    function: Callable[..., object] | None,
+    wrong: Mismatch | None,
+    *,
+    got: str | None = None,
+    smallest: bool = False,
+) -> Counterexample:
+    """Return a call, and where its result was compared, what is expected, what came, and where they differ.
+
+    `function` supplies the parameter names. `got` is shown in place of the result.
+    """
+    call, arguments = show_call(record, function)
+    if wrong is None:
+        return Counterexample(call=call, arguments=arguments, smallest=smallest)
+    return Counterexample(
+        call=call,
+        arguments=arguments,
+        expected=show(wrong.expected),
+        got=show(wrong.got) if got is None else got,
+        where=place(wrong.where),
+        smallest=smallest,
+    )
+
+
+def place(where: str) -> str:
+    """Return what says where two values differ, a phrase or a table of layers, in its bounds."""
+    return printable(where, limit=MAX_WHERE_CHARACTERS)
+
+
 def show_call(record: CallRecord, function: Callable[..., object] | None) -> tuple[str, tuple[Argument, ...]]:
     """Return a call as one line, and its larger arguments by name. `function` supplies the parameter names."""
     names = _parameter_names(function, len(record.args))
     arguments: list[Argument] = []
     parts: list[str] = []
     for name, value in [*zip(names, record.args, strict=True), *record.kwargs.items()]:
-        keyword = f"{name}=" if name in record.kwargs else ""
-        if _fits_in_line(value):
-            parts.append(keyword + (repr(value) if not isinstance(value, RemoteObject) else name))
+        shown = printable(name, limit=_MAX_ARGUMENT_CHARACTERS)
+        keyword = f"{shown}=" if name in record.kwargs else ""
+        if text := _in_line(value):
+            parts.append(keyword + (text if not isinstance(value, RemoteObject) else shown))
         else:
-            parts.append(keyword + name)
-            arguments.append(Argument(name=name, value=show(value)))
-    return f"{record.name}({', '.join(parts)})", tuple(arguments)
+            parts.append(keyword + shown)
+            if len(arguments) < MAX_ARGUMENTS:
+                arguments.append(Argument(name=shown, value=show(value)))
+    pieces = chain([f"{record.name}("], (", " * bool(n) + part for n, part in enumerate(parts)), [")"])
+    return _cut(pieces, MAX_CALL_CHARACTERS), tuple(arguments)
 
 
-def _fits_in_line(value: object) -> bool:
-    if isinstance(value, (torch.Tensor, dict)):
-        return False
-    return isinstance(value, RemoteObject) or len(repr(value)) <= _MAX_ARGUMENT_CHARACTERS
+def _in_line(value: object) -> str:
+    """Return the spelling of an argument that fits inside the call; "" for any other."""
+    if isinstance(value, dict) or _holds_tensor(value):
+        return ""
+    text = _cut(_written(value), _MAX_ARGUMENT_CHARACTERS + 1)
+    return text if len(text) <= _MAX_ARGUMENT_CHARACTERS else ""
+
+
+def _holds_tensor(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_tensor, value))
+    return isinstance(value, torch.Tensor)
 
 
 def _parameter_names(function: Callable[..., object] | None, count: int) -> list[str]:

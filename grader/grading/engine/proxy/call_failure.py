@@ -14,6 +14,7 @@ _OUTCOMES: dict[Cause, Outcome] = {
     "signature": Outcome.FAILED,
     "banned": Outcome.FAILED,
     "detached": Outcome.FAILED,
+    "device": Outcome.RAISED,
 }
 
 
@@ -43,6 +44,7 @@ def failure(label: str, reply: Raised) -> CallFailed:
         "syntax": f"Python cannot read your file: {message}",
         "not_implemented": f"`{label}` is not written yet.",
         "missing": message,
+        "device": message,
         "signature": message,
         "memory": f"`{label}` asked for more memory than it may use: {message}",
         "banned": message,

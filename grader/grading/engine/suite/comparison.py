@@ -100,7 +100,8 @@ def assert_matches(
 ) -> None:
     """Raise Mismatch unless `got` equals `expected`, looked at step by step.
 
-    Numbers and tensors may differ by atol + rtol * |expected|; the defaults are those of torch.testing.
+    Numbers and tensors may differ by atol + rtol * |expected|; the defaults are those of torch.testing for the dtype
+    of `expected`.
     `axes` names the axes of a tensor; four axes are (N, C, H, W) by default.
     """
     _compare(got, expected, _Rules(rtol=rtol, atol=atol, check_dtype=check_dtype, what=what, axes=axes))
@@ -301,7 +302,7 @@ def _close(got: torch.Tensor, expected: torch.Tensor, rules: _Rules) -> torch.Te
         and not (got.is_floating_point() or expected.is_floating_point())
     ):
         return got == expected  # exactly: float64 cannot hold all large integers
-    default_rtol, default_atol = _tolerances(got, expected)
+    default_rtol, default_atol = _tolerances(expected)
     rtol = default_rtol if rules.rtol is None else rules.rtol
     atol = default_atol if rules.atol is None else rules.atol
     record_tensors(got, expected, rtol, atol)
@@ -321,6 +322,9 @@ def _how_wrong(got: torch.Tensor, expected: torch.Tensor, wrong: torch.Tensor) -
     return f"is wrong in {int(wrong.sum())} of {total} places{by}"
 
 
-def _tolerances(got: torch.Tensor, expected: torch.Tensor) -> tuple[float, float]:
-    """Return (rtol, atol) of torch.testing for the less exact of two dtypes."""
-    return max(_TOLERANCES.get(tensor.dtype, (0.0, 0.0)) for tensor in (got, expected))
+def _tolerances(expected: torch.Tensor) -> tuple[float, float]:
+    """Return (rtol, atol) of torch.testing for the expected dtype, so that no result chooses its own tolerance.
+
+    A float may match whole numbers where dtypes are not compared: to within the tolerance of float32.
+    """
+    return _TOLERANCES.get(expected.dtype, _TOLERANCES[torch.float32])

@@ -46,12 +46,15 @@ class Service:
         *,
         own_files: frozenset[str] = frozenset(),
         seed: int = _SEED,
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
         """Serve `namespace`; `fixtures` are the functions of the course that run beside it.
 
         `own_files` are the paths whose lines a traceback shows. Every call starts from `seed`: a replay with another
-        one shows which results depend on random numbers.
+        one shows which results depend on random numbers. `settle` is called after each call, before its result is
+        described: it puts back what the call changed for the whole process.
         """
+        self._settle = settle
         self._seed = seed
         self._namespace = namespace
         self._fixtures = fixtures or {}
@@ -99,7 +102,10 @@ class Service:
         leaves = _mark_leaves((args, kwargs), (request.args, request.kwargs)) if request.record else []
         seed_everything(self._seed)
         try:
-            result = target(*args, **kwargs)
+            try:
+                result = target(*args, **kwargs)
+            finally:
+                self._settle()
             packer = Packer(self._keep)
             value = packer.pack(result)
         except BaseException as error:  # noqa: BLE001 - the student's code may raise anything at all
@@ -169,6 +175,7 @@ class Service:
         try:
             # This sum has the same gradients. Passing them to torch.autograd.backward imports sympy: half a second.
             torch.stack([(result * gradient).sum().double() for result, gradient in pairs]).sum().backward()  # type: ignore[no-untyped-call]
+            self._settle()
         except BaseException as error:  # noqa: BLE001 - a custom backward of the student's may raise anything
             return raised(request.number, error, self._own_files), b""
         packer = Packer(self._keep)
