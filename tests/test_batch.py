@@ -252,7 +252,8 @@ def test_an_order_for_another_version_is_refused_and_voids_the_exercise(
         monkeypatch.setattr(remote_worker, "_local_exercise", lambda *_: None)
         (ended,) = run.grade([HandedIn(student="ada", path=handed_in / "ada")])
     (result,) = ended.report.exercises
-    assert (result.outcome, result.max_points) == ("internal_error", 0.0)
+    assert (result.outcome, result.points, result.max_points) == ("internal_error", 0.0, 13.0)
+    assert not ended.report.final
     assert "another version of scaling" in result.message
 
 

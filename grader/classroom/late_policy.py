@@ -42,11 +42,14 @@ class Policy:
     def mark(self, scores: Iterable[Score]) -> Mark | None:
         """Return the mark of one student with these attempts. Of equal marks, the earlier attempt counts.
 
-        An attempt that is void, even in part, never counts: its points may be too low or too high. Returns None where
-        every attempt is void.
+        An attempt that is void, even in part, never counts, as its points may be too low. Where the last counts, only
+        an earlier attempt of the same hand-in stands in for it: another hand-in may be better, and an error in the
+        grader raises no mark. Returns None where no attempt that may count is whole.
         """
-        whole = sorted((score for score in scores if not score.void), key=lambda score: score.number)
-        marks = [self._mark(score) for score in whole]
+        attempts = sorted(scores, key=lambda score: score.number)
+        if self.keep is Keep.LAST:
+            attempts = [score for score in attempts if score.hand_in == attempts[-1].hand_in]
+        marks = [self._mark(score) for score in attempts if not score.void]
         if self.keep is Keep.LAST:
             return marks[-1] if marks else None
         return max(marks, key=lambda mark: mark.score, default=None)

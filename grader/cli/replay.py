@@ -92,8 +92,8 @@ def _grade(
         shown_exercise(planned.refused.get(one.id) or attempt.result_of(one, endings[one.id]), seen[one.id])
         for one in chosen
     ]
-    unfinished = [result for result in results if result.points < result.max_points]
-    found = max(unfinished or results, key=lambda result: result.points > 0)
+    unfinished = [result for result in results if not result.is_full]
+    found = max(unfinished or results, key=lambda result: (not result.is_void, result.points > 0))
     ending = endings.get(found.id)
     written = ending.snippets if isinstance(ending, Graded) else {}
     hidden = Snippet(reason=WITHHELD[0].lower() + WITHHELD[1:].rstrip("."))
@@ -106,7 +106,7 @@ def _choose_case(
     result: ExerciseResult, snippets: dict[str, Snippet], planned: attempt.Plan, wanted: str | None
 ) -> replay_files.Case | _NoCase:
     """Return the case to replay, or why there is none and what to do instead."""
-    if result.outcome is Outcome.INTERNAL_ERROR:
+    if result.is_void:
         raise InternalError(result.message or f"{result.id} could not be graded. Please try again.")
     job = planned.jobs.get(result.id)
     if job is not None and is_notebook(job.root):
