@@ -15,7 +15,7 @@ from grader.grading.dispatcher import Dispatcher, Watch, ignore
 from grader.grading.messages import Graded, Job, NotGraded
 from grader.submission import Submission, Text, Unreadable
 
-NOT_GRADED = "This exercise was not graded: the run did not end. Nothing is decided: please grade again."
+NOT_GRADED = "This exercise was not graded: the run did not end."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +75,7 @@ def result_of(exercise: Exercise, ending: Graded | NotGraded) -> ExerciseResult:
     """Return the result of an exercise: void where it could not be graded."""
     if isinstance(ending, Graded):
         return ending.result
-    message = (
-        f"This exercise could not be graded, through an error in the grader: {ending.reason}. Nothing is decided: "
-        "grade again, or tell your instructor."
-    )
+    message = f"This exercise could not be graded, through an error in the grader: {ending.reason}."
     return scoring.exercise_result(exercise, (), outcome=Outcome.INTERNAL_ERROR, message=message)
 
 

@@ -12,10 +12,7 @@ from grader.core.model import CheckResult, ExerciseResult, Hidden, Outcome, Repo
 
 WITHHELD = "This check keeps its details to itself."
 _WAITS = "Waits for a check that you cannot see."
-_VOID = (
-    "This part could not be graded, through an error in the grader. Nothing is decided: grade again, or tell your "
-    "instructor."
-)
+_VOID = "This part could not be graded, through an error in the grader."
 _ALL = Seen()
 
 
