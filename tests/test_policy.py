@@ -114,6 +114,14 @@ def test_another_hand_in_does_not_stand_in_for_the_last():
     assert Policy(keep=Keep.BEST).mark([better, replace(last, void=True)]).number == 1
 
 
+def test_the_same_files_handed_in_again_are_as_late_as_the_last_time():
+    policy = Policy(keep=Keep.LAST, due=DUE, per_day_percent=10)
+    again = replace(score(2, 8.0, DUE + DAY), hand_in="a")
+    in_time = replace(score(1, 8.0), hand_in="a")
+    assert policy.mark([in_time, again]).points == 7.2
+    assert policy.mark([in_time, replace(again, void=True)]).points == 7.2
+
+
 @given(
     st.lists(st.tuples(st.floats(0, 10), st.integers(0, 2), st.booleans()), min_size=1, max_size=5),
     st.integers(0, 4),
@@ -122,7 +130,7 @@ def test_another_hand_in_does_not_stand_in_for_the_last():
 def test_an_error_in_the_grader_never_raises_a_mark(attempts, at, keep):
     policy = Policy(keep=keep, due=DUE, per_day_percent=30)
     scores = [
-        replace(score(n + 1, points, DUE + days * DAY), hand_in=f"{n}", void=void)
+        replace(score(n + 1, points, DUE + days * DAY), hand_in=f"{points}", void=void)
         for n, (points, days, void) in enumerate(attempts)
     ]
     at %= len(scores)

@@ -503,7 +503,7 @@ def test_a_program_in_a_worker_ends_as_it_would_outside_or_at_a_limit(dispatcher
     assert bool(error) == bool(ended.error)
     if "ValueError" in error:
         assert [(line.path, line.line) for line in ended.traceback] == [
-            ("scaling_case_.py", 2),
+            (ended.path, 2),
             ("scaling.py", 3),
         ]
 

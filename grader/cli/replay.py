@@ -31,6 +31,7 @@ from grader.workspace import own_workspaces, replay_files
 
 _MAX_RATIONALE_CHARS = 600
 _MAX_PATH_CHARS = 300
+_MAX_OUTPUT_CHARS = 2**16
 _IMPORT_FAILURES = (Outcome.RAISED, Outcome.CRASHED, Outcome.TIME_LIMIT)
 
 
@@ -234,15 +235,14 @@ def _run_isolated(
     click.echo(
         f"{_not_own(workspace)} So it runs in a worker, at isolation level {dispatcher.isolation().level}. {_ADD_TRUST}"
     )
-    job = planned.jobs[case.exercise]
-    ended = run_in_worker(dispatcher, job, case.name, case.text())
+    ended = run_in_worker(dispatcher, planned.jobs[case.exercise], case.name, case.text())
     if ended.output:
-        click.echo(printable(ended.output.rstrip("\n")))
+        click.echo(printable(ended.output.rstrip("\n"), limit=_MAX_OUTPUT_CHARS))
     if not ended.error:
         return _explain_success(case)
     lines = ["Traceback (most recent call last):"] if ended.traceback else []
     for frame in ended.traceback:
-        shown = str(path) if frame.path.startswith(f"{job.root}{case.name}") else frame.path
+        shown = str(path) if frame.path == ended.path else frame.path
         inside = f", in {frame.function}" if frame.function else ""
         lines += [
             f'  File "{shown}", line {frame.line}{inside}',

@@ -14,9 +14,10 @@ from grader.sandbox.supervisor import LoadFailed, Sandbox, WorkerLost
 class ScriptEnd:
     """What a program printed, and the error that ended it, "" where it ran to its end. All of it is a student's text.
 
-    `traceback` holds the lines of the program and of the submission, outermost first.
+    `traceback` holds the lines of the program and of the submission, outermost first; `path` is the program in it.
     """
 
+    path: str
     output: str
     error: str = ""
     traceback: tuple[Frame, ...] = ()
@@ -48,5 +49,8 @@ def run_in_worker(dispatcher: Dispatcher, job: Job, name: str, text: str) -> Scr
     finally:
         sandbox.close()
     return ScriptEnd(
-        output=sandbox.output.decode("utf-8", "replace"), error=error, traceback=tuple(traceback)
+        path=f"{job.root}{name}.py",
+        output=sandbox.output.decode("utf-8", "replace"),
+        error=error,
+        traceback=tuple(traceback),
     )
