@@ -539,7 +539,7 @@ training  One step of training                                        not graded
   → Your code may only compute. Remove what does more than that, then grade
     again.
 
-  ! One step lowers the loss · The suite is broken                           0/3
+  ! One step lowers the loss · The suite is broken                    not graded
   ✗ The step is small · It asked for 3 GiB                                   0/1
   ✗ The step is silent · It printed more than 1 MiB                          0/1
 

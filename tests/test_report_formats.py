@@ -134,6 +134,10 @@ def test_an_internal_error_never_raises_a_score_and_no_format_shows_one(drawn) -
     assert "not final" in to_github(visible, Style(), TOKEN)
     document = json.loads(to_gradescope(after, SubmissionMetadata(total_points=100.0), seen))
     assert not {"score", "max_score"} & names_in(document)
+    voided = {exercise.id for exercise in visible.exercises if exercise.is_void}
+    of_void = [test for test in document["tests"] if test["name"].partition(":")[0] in voided]
+    assert of_void
+    assert not [test for test in of_void if "status" in test]  # nothing of it is decided
     assert document["output"].startswith("Not final.\n")
     assert not {"score", "max-score"} & names_in(json.loads(to_classroom50(visible, RELEASE, NOW)))
     for void in (exercise.id for exercise in visible.exercises if exercise.is_void):

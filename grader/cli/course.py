@@ -32,6 +32,9 @@ def init_command(
 ) -> int:
     """Write the stubs and answer sheets of the course to DIR. Files that exist are not changed.
 
+    A new DIR is recorded as yours, in ~/.local/state/convgrader (or $XDG_STATE_HOME/convgrader): only there does `grade
+    replay` run code with your own rights unasked.
+
     \b
     grade init my-cnn
     grade init --ci github my-cnn          add a workflow that grades every push

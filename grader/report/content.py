@@ -23,6 +23,7 @@ from grader.core.model import (
 )
 from grader.report.phrases import (
     NONE_OPENED,
+    NOT_GRADED,
     NOTHING_KNOWN,
     Help,
     advice,
@@ -294,7 +295,9 @@ def _check(exercise: str, check: CheckResult, hints: Help, first: CheckResult | 
         title=check.title,
         outcome=check.outcome,
         status=status_of(check.outcome),
-        earned=amount(check.points, check.max_points),
+        earned=NOT_GRADED
+        if check.outcome is Outcome.INTERNAL_ERROR
+        else amount(check.points, check.max_points),
         rationale=check.rationale,
         reason=reason(check, first.diagnosis if first is not None else None),
         traceback=check.traceback,

@@ -113,7 +113,7 @@ def _test(entry: Entry, number: str, visibility: str, *, has_score: bool) -> dic
         "name": one_line(f"{entry.group}: {entry.title}"),
         "number": number,
         **({"score": entry.points, "max_score": entry.max_points} if has_score else {}),
-        "status": "passed" if entry.is_full else "failed",
+        **({} if entry.void else {"status": "passed" if entry.is_full else "failed"}),
         "output": printable("\n".join(filter(None, [entry.message, *entry.lines])), limit=MOST_OUTPUT),
         "visibility": visibility,
     }
