@@ -44,6 +44,7 @@ INSIDE = {
         "starters": {"messages"},
         "dispatcher": {"messages", "starters"},
         "attempt": {"dispatcher", "messages"},
+        "script_run": {"dispatcher", "messages"},
         "selection": set(),
         "api": {"attempt", "dispatcher", "messages", "selection"},
     },

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click import Command
 from click.testing import CliRunner, Result
 
 from grader import quiz, report
@@ -23,7 +24,9 @@ from grader.classroom.gradebook import Attempt, Gradebook
 from grader.classroom.remote_worker import WorkOrder, WorkResult
 from grader.cli.class_options import refusal_line, shown_name
 from grader.cli.classes import _minutes, class_command
+from grader.cli.export import export_command
 from grader.cli.regrade import _change_lines, regrade_command
+from grader.cli.stats import stats_command
 from grader.core import scoring
 from grader.core.errors import IsolationRefused, UsageError
 from grader.core.model import CheckResult, ExerciseResult, Isolation, Outcome, Report, Versions
@@ -252,8 +255,61 @@ def test_an_order_for_another_version_is_refused_and_voids_the_exercise(
         monkeypatch.setattr(remote_worker, "_local_exercise", lambda *_: None)
         (ended,) = run.grade([HandedIn(student="ada", path=handed_in / "ada")])
     (result,) = ended.report.exercises
-    assert (result.outcome, result.max_points) == ("internal_error", 0.0)
+    assert (result.outcome, result.points, result.max_points) == ("internal_error", 0.0, 13.0)
+    assert not ended.report.final
     assert "another version of scaling" in result.message
+
+
+TEMPLATE = "Student,ID,Week 4 (12)\nPoints Possible,,13\nada,1,7.00\ndee,2,7.00\n"
+
+
+def test_a_class_with_one_void_attempt_publishes_no_mark_of_it(grade_class, tmp_path, monkeypatch):
+    """The walk of an instructor: class, reports, each export, statistics, and regrade, which gives the mark."""
+    for student, text in (("ada", REFERENCE), ("dee", f"{REFERENCE}\n# the grader fails here\n")):
+        (tmp_path / "in" / student).mkdir(parents=True)
+        (tmp_path / "in" / student / "scaling.py").write_text(text, encoding="utf-8")
+
+    def failing(data: bytes) -> bytes:
+        done = remote_worker.perform(data)
+        if b"# the grader fails here" not in data:
+            return done
+        died = (messages.encode(messages.NotGraded(reason="the grading process died")),)
+        result = msgspec.msgpack.decode(done, type=WorkResult)
+        return msgspec.msgpack.encode(msgspec.structs.replace(result, endings=died))
+
+    book, reports, csv = tmp_path / "week.db", tmp_path / "reports", tmp_path / "out.csv"
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "perform", failing)
+        done = grade_class(
+            tmp_path / "in", "--gradebook", book, "--reports", reports, "--executor", "local", "--jobs", 1
+        )
+    assert done.return_value == 3
+    assert "13 of 13  100.0%  ada\n" in done.output
+    assert "not final          dee (some of it could not be graded: grade again)\n" in done.output
+    written = json.loads((reports / "dee.json").read_text("utf-8"))
+    assert (written["final"], written["points"], written["max_points"]) == (False, 0.0, 13.0)
+
+    def run(command: Command, *words: str | Path) -> Result:
+        return CliRunner().invoke(command, list(map(str, words)), standalone_mode=False)
+
+    (tmp_path / "exported.csv").write_text(TEMPLATE, encoding="utf-8")
+    canvas = ("--template", tmp_path / "exported.csv", "--column", "Week 4")
+    for form, options in (("nbgrader", ()), ("moodle", ()), ("canvas", canvas)):
+        for keep in ("best", "last"):
+            done = run(export_command, form, book, "--output", csv, "--keep", keep, *options)
+            assert done.return_value == 3, done.output
+            assert "not graded, because of an error in the grader; run `grade regrade`" in done.stderr
+            assert done.stderr.endswith(": dee\n")
+            text = csv.read_text("utf-8")
+            assert "ada" in text
+            assert [row for row in text.splitlines() if "dee" in row] == ["dee,2,7.00"] * (form == "canvas")
+    summary = json.loads(run(stats_command, book, "--format", "json").output)
+    assert [student["student"] for student in summary["students"]] == ["ada"]
+    again = run(regrade_command, book, "dee", "--executor", "local", "--jobs", 1)
+    assert again.return_value == 0
+    assert again.output.startswith("not final -> 13/13  dee\n")
+    assert run(export_command, "moodle", book, "--output", csv).return_value == 0
+    assert "dee,,13.00" in csv.read_text("utf-8")
 
 
 def test_quizzes_are_read_once_for_a_class(grade_class, handed_in, monkeypatch):

@@ -198,15 +198,21 @@ def test_a_malformed_course_exits_with_four_and_names_the_line(grade, tmp_path):
     assert 'did you mean "points"?' in done.stderr
 
 
-def test_a_broken_suite_is_an_internal_error_and_costs_no_points(grade, tmp_path):
+def test_a_broken_suite_is_an_internal_error_and_leaves_no_final_score(grade, tmp_path):
     course = copy_of_the_course(tmp_path)
     suite = course / "solutions" / "scaling" / "test_scaling.py"
     suite.write_text(suite.read_text(encoding="utf-8").replace("torch.tensor([2.0, 2.0])", "no_such_name"))
     done = grade("--format", "json", course=course)
     assert done.returncode == 3
     document = json.loads(done.stdout)
-    assert (document["points"], document["max_points"]) == (0.0, 0.0)
+    assert (document["final"], document["points"], document["score"]) == (False, 0.0, 0.0)
+    assert document["max_points"] == 13.0
     assert document["exercises"][0]["outcome"] == "internal_error"
+    assert grade("--format", "json", "--fail-under", "0", course=course).returncode == 3
+    shown = grade(course=course)
+    assert shown.returncode == 3
+    assert "not final" in shown.stdout
+    assert "%" not in shown.stdout
 
 
 def test_an_invalid_isolation_level_is_a_usage_error(grade):

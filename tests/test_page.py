@@ -242,9 +242,9 @@ def test_every_class_of_a_drawing_has_its_color():
 # --- what it says
 
 SAID = [
-    "16/55 points",
-    "29.09 %",
-    "Not counted, through an error in the grader: training.",
+    "Not final",
+    "some of it could not be graded",
+    "Not graded, through an error in the grader: training.",
     "Negative inputs keep their sign",
     "The smallest input found that fails",
     "max_pool2d(x, 2, stride=1)",
@@ -259,7 +259,7 @@ SAID = [
     "hello",
     "return x * slope",
     "Not attempted yet: open exercises/freezing.py.",
-    "not counted",
+    "not graded",
     "What shape has the output of a 2 x 2 window at stride 1?",
     "(1, 8, 32, 32)",
     "A window at stride 1 fits 31 times.",

@@ -3,8 +3,10 @@
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,15 @@ import torch
 from terminals import Terminal
 
 from grader.authoring.reference_submissions import mistake_modules
+from grader.core.errors import UsageError
 from grader.core.model import Outcome, Snippet
 from grader.course import catalog
 from grader.course.known_mistakes import read_mistakes
 from grader.grading.engine.feedback.literals import Named, Unwritable, literal
 from grader.grading.engine.grading_process import NOT_WRITTEN
 from grader.grading.messages import Graded, Job
-from grader.workspace import replay_files
+from grader.grading.script_run import run_in_worker
+from grader.workspace import own_workspaces, replay_files, scaffold
 
 ROOT = Path(__file__).parent.parent
 COURSE = Path(__file__).parent / "course"
@@ -153,17 +157,26 @@ def double(x):
 
 
 @pytest.fixture
-def workspace(tmp_path):
-    (tmp_path / "exercises").mkdir()
-    (tmp_path / "exercises" / "scaling.py").write_text(WRONG, encoding="utf-8")
-    return tmp_path
+def stranger(tmp_path):
+    """A folder that this user did not start: what somebody handed in."""
+    folder = tmp_path / "ada"
+    (folder / "exercises").mkdir(parents=True)
+    (folder / "exercises" / "scaling.py").write_text(WRONG, encoding="utf-8")
+    return folder
 
 
-def grade(folder, *arguments, **options):
-    environment = {**os.environ, "CONVGRADER_COURSE": str(COURSE)}
+@pytest.fixture
+def workspace(stranger):
+    """A workspace of this user."""
+    own_workspaces.record(stranger)
+    return stranger
+
+
+def grade(folder, *arguments, env=None, **options):
+    environment = {**os.environ, "CONVGRADER_COURSE": str(COURSE), **(env or {})}
     return subprocess.run(
-        [sys.executable, "-m", "grader", *arguments], check=False, cwd=folder, env=environment, capture_output=True,
-        text=True, **options,
+        [sys.executable, "-P", "-m", "grader", *arguments], check=False, cwd=folder, env=environment,
+        capture_output=True, text=True, **options,
     )  # fmt: skip
 
 
@@ -339,6 +352,160 @@ def test_the_debugger_stops_at_the_line_that_raised(workspace):
         assert terminal.process.wait(40) == 1
     finally:
         terminal.close()
+
+
+# --- somebody else's code
+
+MARK = """
+try:
+    open({path!r}, "w").close()
+    print("written")
+except OSError as error:
+    print("refused:", type(error).__name__)
+"""
+
+
+def test_the_code_of_a_stranger_runs_in_a_worker_unless_it_is_trusted(stranger, tmp_path):
+    """Whatever the folder holds: files that Python, its debugger and the replay would run are there too."""
+    marks = {
+        name: tmp_path / f"mark-{n}"
+        for n, name in enumerate(
+            ["exercises/scaling.py", "exercises/random.py", "replays/torch.py", "replays/sitecustomize.py", "pdb.py"]
+        )
+    }  # fmt: skip
+    (stranger / "replays").mkdir()
+    for name, path in marks.items():
+        text = MARK.format(path=str(path)) + ("\nimport random\n" + WRONG if "scaling" in name else "")
+        (stranger / name).write_text(text, encoding="utf-8")
+    (stranger / ".pdbrc").write_text(f"!open({str(tmp_path / 'mark-pdbrc')!r}, 'w')\n", encoding="utf-8")
+    for arguments, folder in ([("--submission", "ada"), tmp_path], [(), stranger]):
+        done = grade(folder, "replay", "scaling", "values", *arguments)
+        assert done.returncode == 1, done.stderr
+        assert "was not started with `grade init` here" in done.stdout
+        assert "it runs in a worker, at isolation level" in done.stdout
+        assert "refused: PermissionError" in done.stdout
+        assert "AssertionError: Tensor-likes are not close!" in done.stderr
+        assert "Mismatched elements: 1 / 1" in done.stderr
+        assert 'replays/scaling_values.py", line ' in done.stderr
+        debugged = grade(folder, "replay", "scaling", "values", "--pdb", *arguments)
+        assert debugged.returncode == 2
+        assert "--trust" in debugged.stderr
+        assert not list(tmp_path.glob("mark-*"))
+    for name in ("replays/torch.py", "pdb.py"):
+        (stranger / name).unlink()
+    trusted = grade(tmp_path, "replay", "scaling", "values", "--trust", "--submission", "ada")
+    assert trusted.returncode == 1
+    assert "$ python replays/scaling_values.py" in trusted.stdout
+    assert marks["exercises/scaling.py"].exists()
+
+
+def test_without_isolation_the_code_of_a_stranger_is_not_run(stranger, tmp_path, monkeypatch):
+    monkeypatch.setenv("CONVGRADER_MAX_ISOLATION", "1")
+    done = grade(tmp_path, "replay", "scaling", "--submission", "ada")
+    assert done.returncode == 2
+    assert "Isolation level 2 is needed to run it; this machine has" in done.stderr
+    assert not (stranger / "replays").exists()
+    assert grade(tmp_path, "replay", "scaling", "--submission", "ada", "--no-run").returncode == 0
+
+
+def test_grade_init_makes_a_workspace_ones_own(tmp_path):
+    assert grade(tmp_path, "init", "mine").returncode == 0
+    (tmp_path / "mine" / "exercises" / "scaling.py").write_text(WRONG, encoding="utf-8")
+    done = grade(tmp_path / "mine", "replay", "scaling")
+    assert "$ python replays/scaling_values.py" in done.stdout
+    done = grade(tmp_path, "init", "other", env={"XDG_STATE_HOME": "/dev/null/state"})
+    assert done.returncode == 0
+    assert "`grade replay` will ask for --trust" in done.stderr
+
+
+def test_what_a_folder_holds_never_makes_it_ones_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    mine, records = tmp_path / "mine", tmp_path / "state" / "convgrader" / "workspaces"
+    (mine / "handed-in" / "ada").mkdir(parents=True)
+    assert not own_workspaces.is_own(mine)
+    own_workspaces.record(mine)
+    assert own_workspaces.is_own(mine)
+    monkeypatch.chdir(mine)
+    assert own_workspaces.is_own(Path())
+    (tmp_path / "link").symlink_to(mine / "handed-in" / "ada")
+    for folder in (mine / "handed-in" / "ada", mine / "handed-in", tmp_path, tmp_path / "link"):
+        assert not own_workspaces.is_own(folder), folder
+    (record,) = records.iterdir()
+    shutil.copytree(tmp_path / "state", mine / "handed-in" / "ada" / ".local" / "state")
+    assert not own_workspaces.is_own(mine / "handed-in" / "ada")
+    record.write_bytes(b"/elsewhere")
+    assert not own_workspaces.is_own(mine)
+    own_workspaces.record(mine)
+    if sys.platform != "win32":
+        records.chmod(0o777)  # others could have written the record
+        assert not own_workspaces.is_own(mine)
+
+
+def test_a_folder_with_files_is_not_new(tmp_path):
+    assert scaffold.is_new(tmp_path)
+    assert scaffold.is_new(tmp_path / "missing")
+    (tmp_path / ".git").mkdir()
+    assert scaffold.is_new(tmp_path)
+    (tmp_path / "helper.py").touch()
+    assert not scaffold.is_new(tmp_path)
+    (tmp_path / "gone").symlink_to("nowhere")
+    assert not scaffold.is_new(tmp_path / "gone")
+    assert not scaffold.is_new(tmp_path / "helper.py")
+
+
+def test_nothing_is_written_or_read_through_a_link(tmp_path):
+    case = replay_files.Case(
+        exercise="scaling", root="exercises/", snippet=Snippet(code="x = 1"), outcome=Outcome.FAILED
+    )
+    target = tmp_path / "target"
+    target.mkdir()
+    for folder in ("ada", "bob"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "ada" / "replays").symlink_to(target)
+    with pytest.raises(UsageError, match="is a link"):
+        replay_files.write(case, tmp_path / "ada")
+    assert not list(target.iterdir())
+    written, _ = replay_files.write(case, tmp_path / "bob")
+    unchanged = target / "mine.py"
+    written.rename(unchanged)
+    written.symlink_to(unchanged)  # its target looks like a replay file that may be written anew
+    os.mkfifo(written.with_name("scaling_import_2.py"))  # reading it would wait for ever
+    path, kept = replay_files.write(case, tmp_path / "bob")
+    assert (path.name, kept) == ("scaling_import_3.py", written)
+    assert written.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("text", "output", "error"),
+    [
+        ("import scaling\nprint(scaling.answer)", "42\n", ""),
+        ("import scaling\nscaling.fail()", "", "ValueError: no"),
+        ("print('before')\nimport os\nos._exit(3)", "before\n", "exit status 3"),
+        ("while True: pass", "", "did not end within"),
+        ("x = 'a' * 10**10", "", "MemoryError"),
+        ("def f(:", "", "invalid syntax"),
+        ("open('/etc/passwd')", "", "PermissionError"),
+        ("import scaling_case\nprint(scaling_case.own)", "mine\n", ""),
+    ],
+)
+def test_a_program_in_a_worker_ends_as_it_would_outside_or_at_a_limit(dispatcher, text, output, error):
+    exercise = catalog.load(COURSE).exercise("scaling")
+    limits = replace(exercise.limits, import_limit_s=1.0, check_limit_s=1.0)
+    sources = {
+        "scaling.py": "answer = 42\ndef fail():\n    raise ValueError('no')\n",
+        "scaling_case.py": "own = 'mine'",
+    }
+    job = Job(exercise=replace(exercise, limits=limits), module="scaling", sources=sources, seed=0)
+    ended = run_in_worker(dispatcher, job, "scaling_case", text)
+    if output or not error:
+        assert ended.output == output
+    assert error in ended.error
+    assert bool(error) == bool(ended.error)
+    if "ValueError" in error:
+        assert [(line.path, line.line) for line in ended.traceback] == [
+            (ended.path, 2),
+            ("scaling.py", 3),
+        ]
 
 
 def test_a_shell_completes_checks(monkeypatch):

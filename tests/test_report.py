@@ -188,7 +188,7 @@ TRAINING = ExerciseResult(
     title="One step of training",
     outcome=Outcome.INTERNAL_ERROR,
     points=0,
-    max_points=0,
+    max_points=6,
     checks=(
         check(
             "test_step",
@@ -257,8 +257,8 @@ QUIZZES = (
 )
 RICH = Report(
     points=16,
-    max_points=55,
-    score=16 / 55,
+    max_points=61,
+    score=16 / 61,
     isolation=Isolation(
         level=2, layers=("process", "limits", "seccomp", "Landlock"), missing=("namespaces",)
     ),
@@ -267,6 +267,7 @@ RICH = Report(
     exercises=(POOLING, RELU, LENET, FREEZING, BATCHNORM, TRAINING),
     quizzes=QUIZZES,
 )
+FINAL = replace(RICH, exercises=RICH.exercises[:-1], max_points=55, score=16 / 55)
 HOSTILE = (
     "\x1b[31mred\x1b]0;title\x07 \x9b2J \x00 ]]> <!-- <b> & \" ' \ud800 \U0010ffff \ufffe",
     "\u202eevil\u2066 \u200b \u2028 \x0b \x0c \x85 \r\n=cmd|' /C calc'!A0 [[ATTACHMENT|/etc/passwd]]",
@@ -530,7 +531,7 @@ freezing  Fine-tuning                                       ░░░░░░�
 batchnorm  Batch normalization by hand                      ████████████     4/4
   ✓ All 2 checks pass. `grade solution batchnorm` shows our solution.
 
-training  One step of training                                       not counted
+training  One step of training                                        not graded
 
   ✗ Nothing is written                                                       0/1
     The worker sent bytes of its own.
@@ -538,7 +539,7 @@ training  One step of training                                       not counted
   → Your code may only compute. Remove what does more than that, then grade
     again.
 
-  ! One step lowers the loss · The suite is broken                           0/3
+  ! One step lowers the loss · The suite is broken                    not graded
   ✗ The step is small · It asked for 3 GiB                                   0/1
   ✗ The step is silent · It printed more than 1 MiB                          0/1
 
@@ -561,21 +562,28 @@ relu             ReLU and its relatives                     ████░░�
 lenet            LeNet-5, nearly                            ░░░░░░░░░░░░    0/12
 freezing         Fine-tuning                                ░░░░░░░░░░░░    0/10
 batchnorm        Batch normalization by hand                ████████████     4/4
-training         One step of training                                not counted
+training         One step of training                                 not graded
 quiz pooling     Pooling                                    ██████░░░░░░   2.5/5
 quiz lenet       LeNet                                      ░░░░░░░░░░░░     0/2
 quiz activation  Activations                                ████████████     3/3
 
-Total  29.09 %                                              ███░░░░░░░░░   16/55
+Total  some of it could not be graded                                  not final
 
 Isolation level 2 of 3: process, limits, seccomp, Landlock. Missing here:
 namespaces. Seed 7.
-Not counted, through an error in the grader: training. Please grade again.
+Not graded, through an error in the grader: training. Nothing is decided: grade
+again, or tell your instructor.
 """
 
 
 def test_the_rich_report_looks_as_agreed() -> None:
     assert to_text(RICH, Style()) == GOLDEN.rstrip("\n")
+
+
+def test_a_final_report_ends_with_its_total() -> None:
+    assert "Total  29.09 %                                              ███░░░░░░░░░   16/55\n" in to_text(
+        FINAL, Style()
+    )
 
 
 def test_ascii_uses_plain_marks_and_bars() -> None:

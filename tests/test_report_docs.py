@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from test_report import RICH
+from test_report import FINAL, RICH
 
 from grader.cli.formats import FORMATS, METADATA_VARIABLE
 from grader.report import (
@@ -47,7 +47,7 @@ def test_every_format_has_a_section() -> None:
 
 
 def test_the_fields_of_gradescope() -> None:
-    written = json.loads(to_gradescope(RICH))
+    written = json.loads(to_gradescope(FINAL))
     whole, test = fields(section("Gradescope"))
     assert whole == set(written)
     assert {name for one in written["tests"] for name in one} == test
@@ -60,7 +60,7 @@ def test_the_fields_of_gradescope() -> None:
 
 
 def test_the_fields_of_classroom_50() -> None:
-    written = json.loads(to_classroom50(RICH, RELEASE, datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)))
+    written = json.loads(to_classroom50(FINAL, RELEASE, datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)))
     (whole,) = fields(section("Classroom 50"))
     assert whole == set(written)
     assert f"`{written['datetime']}`" in section("Classroom 50")

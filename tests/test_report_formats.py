@@ -8,25 +8,47 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from test_report import BATCHNORM, HOSTILE, POOLING, RICH, hostile, poisoned
+from hypothesis import given
+from hypothesis import strategies as st
+from test_report import BATCHNORM, FINAL, HOSTILE, POOLING, RICH, hostile, names_in, poisoned
 
-from grader.core.model import ItemResult, Outcome, QuizResult, Report
+from grader.core import scoring
+from grader.core.model import (
+    CheckResult,
+    Exercise,
+    ExerciseResult,
+    Hidden,
+    Isolation,
+    ItemResult,
+    Outcome,
+    QuizResult,
+    Report,
+    Reveal,
+    Seen,
+)
+from grader.grading import attempt
+from grader.grading.messages import NotGraded
 from grader.report import (
     MOST_BYTES,
     Release,
     RepositoryPaths,
     Style,
     SubmissionMetadata,
+    from_json,
     read_metadata,
+    shown,
     to_classroom50,
     to_github,
     to_gradescope,
+    to_html,
     to_json,
     to_junit,
     to_markdown,
+    to_text,
 )
 from grader.report.entries import entries, worst_first
 
@@ -34,7 +56,119 @@ TOKEN = "0123456789abcdef"
 PLACES = RepositoryPaths(root="work/ada/", files={"pooling": "exercises/pooling.py", "relu": "relu.py"})
 RELEASE = Release(classroom="cnn", assignment="week4", submission="submission-3", commit="https://c.example")
 NOW = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
-EVERY = [RICH, *hostile()]
+EVERY = [RICH, FINAL, *hostile()]
+
+
+# --- a report that is not final
+
+
+def void_of(exercise: ExerciseResult, kind: str) -> ExerciseResult:
+    """Return an exercise as it is after an internal error: before, in, or after its checks."""
+    spec = Exercise(
+        id=exercise.id, title=exercise.title, section="1", points=exercise.max_points, names=(), hints=(), objectives=(),
+        source="", stub=Path("x.py"), folder=Path("x"),
+    )  # fmt: skip
+    if kind == "before":
+        return attempt.result_of(spec, NotGraded(reason="the grading process died"))
+    checks = [replace(each, points=each.max_points, outcome=Outcome.PASSED) for each in exercise.checks]
+    if kind == "after" or not checks:
+        return scoring.exercise_result(spec, checks, outcome=Outcome.INTERNAL_ERROR)
+    checks[0] = replace(checks[0], outcome=Outcome.INTERNAL_ERROR, points=0, rationale="The suite is broken.")
+    return scoring.exercise_result(spec, checks)
+
+
+@st.composite
+def reports(draw: st.DrawFn) -> tuple[Report, Report, dict[str, Seen]]:
+    """Draw a final report, the same with an exercise voided, and how much of them students see."""
+    exercises = []
+    endings = st.tuples(st.sampled_from(list(Outcome)[1:]), st.sampled_from([0.25, 1.0, 3.0]))
+    for number in range(draw(st.integers(1, 3))):
+        checks = tuple(
+            CheckResult(
+                id=f"test_{n}", title=f"Title {n}", outcome=outcome, max_points=most,
+                points=most if outcome is Outcome.PASSED else 0,
+            )
+            for n, (outcome, most) in enumerate(draw(st.lists(endings, max_size=4)))
+        )  # fmt: skip
+        exercises.append(
+            ExerciseResult(
+                id=f"exercise{number}", title="T", outcome=scoring.most_severe({c.outcome for c in checks} or {Outcome.RAISED}),
+                points=sum(c.points for c in checks), max_points=sum(c.max_points for c in checks) or 2.0, checks=checks,
+            )
+        )  # fmt: skip
+    at, kind = (
+        draw(st.integers(0, len(exercises) - 1)),
+        draw(st.sampled_from(["before", "within", "after"])),
+    )
+    voided = [*exercises[:at], void_of(exercises[at], kind), *exercises[at + 1 :]]
+    quizzes = draw(st.sampled_from([(), FINAL.quizzes]))
+    before, after = (
+        scoring.report(parts, quizzes, isolation=Isolation(level=3), versions=RICH.versions, seed=0)
+        for parts in (exercises, voided)
+    )
+    hidden = Hidden(checks=1, max_points=exercises[0].checks[0].max_points) if exercises[0].checks else None
+    seen = {"exercise0": Seen(own={"test_0": Reveal.NOTHING}, hidden=hidden)}
+    return before, after, draw(st.sampled_from([{}, seen]))
+
+
+@given(reports())
+def test_an_internal_error_never_raises_a_score_and_no_format_shows_one(drawn) -> None:
+    before, after, seen = drawn
+    assert before.final
+    for one, other in ((before, after), (shown(before, seen), shown(after, seen))):
+        assert not other.final
+        assert 0 <= other.points <= one.points
+        assert other.max_points == one.max_points
+        assert other.score <= one.score
+        assert not scoring.meets(other, 0)
+    visible = shown(after, seen)
+    assert json.loads(to_json(visible))["final"] is False
+    assert from_json(to_json(visible)) == visible
+    (total,) = [line for line in to_text(visible, Style()).split("\n") if line.startswith("Total")]
+    assert total.split() == ["Total", "some", "of", "it", "could", "not", "be", "graded", "not", "final"]
+    (heading,) = re.findall("<h1>.*?</h1>", to_html(visible))
+    assert heading == "<h1>Not final<small>some of it could not be graded</small></h1>"
+    assert 'class="bar' in to_html(visible).partition("</header>")[0]
+    assert "width: 0.0%" in to_html(visible).partition("</header>")[0]
+    assert to_markdown(visible).startswith("## Not final, some of it could not be graded\n")
+    assert "not final" in to_github(visible, Style(), TOKEN)
+    document = json.loads(to_gradescope(after, SubmissionMetadata(total_points=100.0), seen))
+    assert not {"score", "max_score"} & names_in(document)
+    voided = {exercise.id for exercise in visible.exercises if exercise.is_void}
+    of_void = [test for test in document["tests"] if test["name"].partition(":")[0] in voided]
+    assert of_void
+    assert not [test for test in of_void if "status" in test]  # nothing of it is decided
+    assert document["output"].startswith("Not final.\n")
+    assert not {"score", "max-score"} & names_in(json.loads(to_classroom50(visible, RELEASE, NOW)))
+    for void in (exercise.id for exercise in visible.exercises if exercise.is_void):
+        (suite,) = [one for one in ET.fromstring(to_junit(visible)) if one.get("name") == void]
+        assert {one.get("name") for one in suite.iter("property")} >= {"final"}
+        assert not [one for one in suite.iter("property") if one.get("name") == "points"]
+        assert int(suite.get("errors")) > 0
+
+
+def test_a_report_that_contradicts_its_outcomes_is_refused_and_an_old_one_is_read() -> None:
+    document = json.loads(to_json(RICH))
+    for final in (True, 0, "no"):
+        with pytest.raises(ValueError, match="does not follow"):
+            from_json(json.dumps({**document, "final": final}))
+    del document["final"]
+    assert from_json(json.dumps(document)) == RICH
+
+
+@pytest.mark.parametrize("seen", [{}, {"gone": Seen()}], ids=str)
+def test_what_says_not_graded_until_the_end_is_not_final_even_for_quizzes_alone(seen) -> None:
+    waiting = attempt.not_graded([], 0)
+    assert not waiting.final
+    assert "score" not in names_in(json.loads(to_gradescope(waiting, seen=seen)))
+    assert "Not graded, through an error in the grader: quizzes." in to_text(waiting, Style(width=90))
+
+
+def without_void(report: Report) -> Report:
+    """Return a report that is final: without the exercises that could not be graded."""
+    graded = tuple(exercise for exercise in report.exercises if not exercise.is_void)
+    points, max_points, score = scoring.total(graded, report.quizzes)
+    return replace(report, exercises=graded, points=points, max_points=max_points, score=score)
 
 
 # --- entries
@@ -118,7 +252,7 @@ def test_no_command_is_read_in_the_report_in_the_log() -> None:
     lines = to_github(RICH, Style(), TOKEN).split("\n")
     assert lines[0] == f"::stop-commands::{TOKEN}"
     end = lines.index(f"::{TOKEN}::")
-    assert "Total  29.09 %" in "\n".join(lines[:end])
+    assert "Total  some of it could not be graded" in "\n".join(lines[:end])
 
 
 def test_full_marks_annotate_nothing() -> None:
@@ -152,7 +286,7 @@ def test_a_summary_holds_no_markup_of_a_student(report: Report) -> None:
         bare = re.sub(r"&#\d+;", "", line)
         if line.startswith("| "):
             assert bare.count("|") == 4
-        elif not line.startswith(("## ", "Isolation level", "Not counted", "|---")):
+        elif not line.startswith(("## ", "Isolation level", "Not graded", "|---")):
             assert not set(re.sub(r"</?(details|summary)>", "", bare)) & set("`*_[]<>#|@:\\~!=-"), line
 
 
@@ -210,6 +344,7 @@ def keeps_to(document: dict, rules: dict) -> None:
 
 @pytest.mark.parametrize("report", EVERY, ids=range(len(EVERY)))
 def test_results_keep_to_gradescopes_specification(report: Report) -> None:
+    report = without_void(report)
     document = json.loads(to_gradescope(report))
     keeps_to(document, TOP)
     for test in document["tests"]:
@@ -222,12 +357,11 @@ def test_results_keep_to_gradescopes_specification(report: Report) -> None:
 
 
 def test_partial_credit_does_not_pass_and_numbers_follow_the_course() -> None:
-    tests = {test["name"]: test for test in json.loads(to_gradescope(RICH))["tests"]}
+    tests = {test["name"]: test for test in json.loads(to_gradescope(FINAL))["tests"]}
     shape = tests["quiz.pooling: shape"]
     assert (shape["score"], shape["max_score"], shape["status"]) == (0.5, 1, "failed")
     assert tests["pooling: The shape is that of torch"]["number"] == "1.2"
     assert tests["batchnorm: Batches are normalized"]["status"] == "passed"
-    assert tests["training: Nothing is written"]["max_score"] == 0  # void
 
 
 METADATA = {
@@ -246,14 +380,13 @@ METADATA = {
 def test_metadata_scale_the_score_and_give_attempt_and_lateness() -> None:
     metadata = read_metadata(json.dumps(METADATA))
     assert metadata.created_at - metadata.due_date == timedelta(days=1)
-    document = json.loads(to_gradescope(RICH, metadata))
+    document = json.loads(to_gradescope(FINAL, metadata))
     assert document["score"] == pytest.approx(110 * 16 / 55)
     for words in (
         "16/55 points.",
         "out of 110, so that is 32/110 here",
         "Attempt 3.",
         "after the due date",
-        "training",
     ):
         assert words in document["output"]
 
@@ -275,7 +408,7 @@ STRINGS = {"schema", "classroom", "assignment", "submission", "commit", "release
 
 @pytest.mark.parametrize("report", EVERY, ids=range(len(EVERY)))
 def test_a_result_keeps_to_the_contract_of_classroom50(report: Report) -> None:
-    document = json.loads(to_classroom50(report, RELEASE, NOW))
+    document = json.loads(to_classroom50(without_void(report), RELEASE, NOW))
     assert set(document) == STRINGS | {"score", "max-score", "tests"}
     assert document["schema"] == "classroom50/result/v1"
     assert all(type(document[name]) is str for name in STRINGS)
@@ -302,7 +435,7 @@ def test_thirds_are_cut_and_full_marks_are_full() -> None:
             for n in range(3)
         )
         part = QuizResult(id="q", title="Q", points=3 * points, max_points=1, items=items)
-        return replace(RICH, exercises=(), quizzes=(part,))
+        return replace(FINAL, exercises=(), quizzes=(part,))
 
     full = json.loads(to_classroom50(quiz(1 / 3), RELEASE, NOW))
     assert (full["score"], full["max-score"]) == (99, 99)
@@ -358,7 +491,7 @@ def test_junit_keeps_to_the_schema_that_jenkins_checks_and_to_gitlabs_limits(rep
 @pytest.fixture
 def report_file(tmp_path):
     path = tmp_path / "report.json"
-    path.write_text(to_json(RICH), encoding="utf-8")
+    path.write_text(to_json(FINAL), encoding="utf-8")
     return path
 
 
@@ -386,6 +519,14 @@ def test_a_report_is_written_in_every_format(grade, report_file):
         assert done.stdout.startswith(begins)
 
 
+def test_what_a_service_would_publish_exits_with_three_where_there_is_no_score(grade, report_file):
+    report_file.write_text(to_json(RICH), encoding="utf-8")
+    release = {"CLASSROOM": "a", "ASSIGNMENT": "b", "SUBMISSION_TAG": "c"}
+    for form, code in [("gradescope", 3), ("classroom50", 3), ("junit", 0), ("github", 0), ("text", 0)]:
+        done = grade("report", "report.json", "--format", form, **release)
+        assert (done.returncode, done.stderr) == (code, ""), form
+
+
 def test_github_adds_to_the_summary_of_the_step(grade, report_file, tmp_path):
     summary = tmp_path / "summary.md"
     summary.write_text("before\n", encoding="utf-8")
@@ -394,7 +535,7 @@ def test_github_adds_to_the_summary_of_the_step(grade, report_file, tmp_path):
     tokens = re.findall(r"^::stop-commands::([0-9a-f]{32})$", done.stdout, flags=re.MULTILINE)
     assert len(tokens) == 1
     assert len(runner(done.stdout)) == 10
-    assert summary.read_text(encoding="utf-8") == "before\n" + to_markdown(RICH)
+    assert summary.read_text(encoding="utf-8") == "before\n" + to_markdown(FINAL)
     summary.write_bytes(b"x" * (MOST_BYTES - 100))
     grade("report", "report.json", "--format", "github")
     assert summary.stat().st_size <= MOST_BYTES

@@ -86,11 +86,17 @@ def test_an_internal_error_voids_its_exercise_and_nothing_else() -> None:
         exercise(6.0),
         [check(Outcome.PASSED, 2.0), check(Outcome.INTERNAL_ERROR), check(Outcome.SKIPPED)],
     )
-    assert (void.outcome, void.points, void.max_points) == (Outcome.INTERNAL_ERROR, 0.0, 0.0)
+    assert (void.outcome, void.points, void.max_points) == (Outcome.INTERNAL_ERROR, 0.0, 6.0)
     report = graded(void, earned(4.0, 4.0))
-    assert (report.points, report.max_points, report.score) == (4.0, 4.0, 1.0)
-    assert scoring.has_internal_error(report)
-    assert not scoring.has_internal_error(graded(earned(1.0, 4.0)))
+    assert (report.points, report.max_points, report.score) == (4.0, 10.0, 0.4)
+    assert not report.final
+    assert graded(earned(1.0, 4.0)).final
+
+
+def test_a_report_that_is_not_final_meets_no_threshold() -> None:
+    void = scoring.exercise_result(exercise(1.0), ())
+    assert not scoring.meets(graded(void, earned(99.0, 99.0)), 50)
+    assert not scoring.meets(graded(void), 0)
 
 
 def test_without_checks_the_given_outcome_stands() -> None:

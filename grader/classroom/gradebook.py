@@ -202,7 +202,7 @@ class Gradebook:
                 "points": report.points,
                 "max_points": report.max_points,
                 "score": report.score,
-                "void": any(e.outcome is Outcome.INTERNAL_ERROR for e in report.exercises),
+                "void": not report.final,
                 "isolation_level": report.isolation.level,
                 "seed": report.seed,
                 "grader": report.versions.grader,
@@ -260,17 +260,17 @@ class Gradebook:
 
     def scores(self, exercises: Collection[str] = ()) -> Iterator[Score]:
         """Yield the points of each attempt, in all or in these exercises, by student and number."""
-        columns = "student, number, submitted_at, attempts.points, attempts.max_points, void"
+        columns = "student, number, submitted_at, attempts.points, attempts.max_points, void, submission"
         source, values = "attempts", tuple(exercises)
         if exercises:
-            columns = "student, number, submitted_at, sum(p.points), sum(p.max_points), max(p.outcome = ?)"
+            columns = "student, number, submitted_at, sum(p.points), sum(p.max_points), max(p.outcome = ?), submission"
             marks = ", ".join("?" * len(exercises))
             source += (
                 f" JOIN parts p ON p.attempt = id AND kind = 'exercise' AND part IN ({marks}) GROUP BY id"
             )
             values = (Outcome.INTERNAL_ERROR, *exercises)
         query = f"SELECT {columns} FROM {source} ORDER BY student, number"  # noqa: S608 - no outside text
-        for student, number, submitted, points, most, void in self._db.execute(query, values):
+        for student, number, submitted, points, most, void, hand_in in self._db.execute(query, values):
             yield Score(
                 student=student,
                 number=number,
@@ -278,6 +278,7 @@ class Gradebook:
                 points=points,
                 max_points=most,
                 void=bool(void),
+                hand_in=hand_in,
             )
 
     def content(self, attempt: Attempt) -> bytes:

@@ -4,8 +4,8 @@ Attempts are never changed; a policy is applied when marks are computed, and can
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -42,14 +42,23 @@ class Policy:
     def mark(self, scores: Iterable[Score]) -> Mark | None:
         """Return the mark of one student with these attempts. Of equal marks, the earlier attempt counts.
 
-        An attempt that is void, even in part, never counts: its points may be too low or too high. Returns None where
-        every attempt is void.
+        An attempt that is void, even in part, never counts, as its points may be too low. Returns None where no attempt
+        that may count is whole.
         """
-        whole = sorted((score for score in scores if not score.void), key=lambda score: score.number)
-        marks = [self._mark(score) for score in whole]
+        attempts = sorted(scores, key=lambda score: score.number)
         if self.keep is Keep.LAST:
-            return marks[-1] if marks else None
+            return self._last(attempts)
+        marks = (self._mark(score) for score in attempts if not score.void)
         return max(marks, key=lambda mark: mark.score, default=None)
+
+    def _last(self, attempts: Sequence[Score]) -> Mark | None:
+        """Return the mark of the last hand-in, from its newest attempt that is whole.
+
+        Another hand-in never stands in for it: it may be better, or less late, and an error in the grader must raise no
+        mark. Where the same files were handed in again, the last time counts.
+        """
+        same = [score for score in attempts if score.hand_in == attempts[-1].hand_in and not score.void]
+        return self._mark(replace(same[-1], submitted_at=attempts[-1].submitted_at)) if same else None
 
     def _mark(self, score: Score) -> Mark:
         days = self.days_late(score.submitted_at)

@@ -11,7 +11,6 @@ from grader.classroom.batch import ClassRun, StudentResult
 from grader.classroom.executors import open_executor
 from grader.classroom.gradebook import Gradebook
 from grader.cli import options
-from grader.core import scoring
 from grader.core.safetext import one_line
 from grader.course.catalog import Course
 from grader.grading.dispatcher import cores
@@ -64,7 +63,7 @@ def exit_code(result: StudentResult) -> int:
     """Return 3 where an error in the grader voids a part, 1 where a submission could not be read, else 0."""
     if result.report is None:
         return 1
-    return 3 if scoring.has_internal_error(result.report) else 0
+    return 0 if result.report.final else 3
 
 
 def shown_name(student: str) -> str:

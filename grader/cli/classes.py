@@ -10,7 +10,6 @@ from grader.classroom.batch import StudentResult
 from grader.cli import options
 from grader.cli.class_options import ClassGrading, class_grading, exit_code, refusal_line, shown_name
 from grader.cli.run import write
-from grader.core import scoring
 from grader.core.errors import UsageError
 from grader.core.safetext import one_line
 from grader.course import catalog
@@ -123,8 +122,9 @@ def _line(result: StudentResult) -> str:
     report = result.report
     if report is None:
         return refusal_line(result, _POINTS_WIDTH)
-    void = " (some of it could not be graded: grade again)" if scoring.has_internal_error(report) else ""
+    void = "" if report.final else " (some of it could not be graded: grade again)"
     unchanged = " (unchanged)" if result.again else ""
-    points = f"{report.points:.6g} of {report.max_points:g}"
+    points = f"{report.points:.6g} of {report.max_points:g}" if report.final else "not final"
+    score = f"{report.score:.1%}" if report.final else ""
     note = f"\n{'':>{_POINTS_WIDTH + 2}}{one_line(result.note)}" if result.note else ""
-    return f"{points:>16} {report.score:>7.1%}  {shown_name(result.student)}{void}{unchanged}{note}"
+    return f"{points:>16} {score:>7}  {shown_name(result.student)}{void}{unchanged}{note}"

@@ -10,7 +10,7 @@ from grader.core.errors import UsageError
 from grader.core.suggestions import question
 from grader.course import catalog
 from grader.export import ci, origin
-from grader.workspace import scaffold
+from grader.workspace import own_workspaces, scaffold
 
 _sheet_seed = options.draw_seed("Seed for the numbers in a new answer sheet; random unless given.")
 
@@ -32,6 +32,9 @@ def init_command(
 ) -> int:
     """Write the stubs and answer sheets of the course to DIR. Files that exist are not changed.
 
+    A new DIR is recorded as yours, in ~/.local/state/convgrader (or $XDG_STATE_HOME/convgrader): only there does `grade
+    replay` run code with your own rights unasked.
+
     \b
     grade init my-cnn
     grade init --ci github my-cnn          add a workflow that grades every push
@@ -39,13 +42,27 @@ def init_command(
     if service is not None:
         return _init_ci(folder, service, requirement, fail_under)
     course = catalog.load(catalog.find_root())
+    is_new = scaffold.is_new(folder)
     written, kept = scaffold.create(course, folder, quiz.new_seed() if seed is None else seed)
+    if is_new:
+        _record(folder)
     click.echo(
         f"{folder}: {written} files written"
         + (f"; {kept} exist already and were not changed." if kept else ".")
     )
     click.echo(f"Next: cd {folder}, open exercises/{course.exercises[0].id}.py, and run `grade`.")
     return 0
+
+
+def _record(workspace: Path) -> None:
+    """Record a workspace as the user's own, so that `grade replay` may run its code as any other program."""
+    try:
+        own_workspaces.record(workspace)
+    except OSError as error:
+        click.echo(
+            f"That this workspace is yours cannot be recorded ({error.strerror}): `grade replay` will ask for --trust.",
+            err=True,
+        )
 
 
 def _init_ci(folder: Path, service: str, requirement: str | None, fail_under: float) -> int:

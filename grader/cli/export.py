@@ -38,7 +38,10 @@ _gradebook = options.together(
 
 
 def _marks(gradebook: Path, policy: Policy) -> tuple[list[Mark], int]:
-    """Return the marks, and the exit code: 1 where a student has none. Raises UsageError and InternalError."""
+    """Return the marks, and the exit code: 3 where an error in the grader leaves a student without one.
+
+    Raises UsageError and InternalError.
+    """
     with Gradebook(gradebook) as book:
         scores = list(book.scores())
     if not scores:
@@ -57,7 +60,7 @@ def _marks(gradebook: Path, policy: Policy) -> tuple[list[Mark], int]:
     _warn(f"not graded, {remedy}", missing)
     older = [student for student, score in last.items() if score.void and student in marked]
     _warn(f"mark of an earlier attempt: a part of the last was not graded, {remedy}", older)
-    return found, 1 if missing else 0
+    return found, 3 if missing else 0
 
 
 def _warn(problem: str, students: list[str]) -> None:
@@ -125,7 +128,7 @@ def canvas_command(
     """Fill one column of a gradebook exported from Canvas with the marks of FILE.db, and change nothing else.
 
     Students are matched by ID, SIS user id, SIS login id or exact name. Exits with 1 if one cannot be matched, and
-    names them.
+    names them; with 3 if an error in the grader leaves a student without a mark.
 
     Example: grade export canvas course.db --template exported.csv --column "Week 4" --output import.csv
     """
@@ -144,7 +147,7 @@ def canvas_command(
     click.echo(
         f'{len(filled.matched)} of {len(found)} marks written to "{one_line(filled.column)}" in {output}.'
     )
-    return 1 if filled.unmatched else code
+    return code or (1 if filled.unmatched else 0)
 
 
 @export_command.command("gradescope", short_help="An autograder for Gradescope.")

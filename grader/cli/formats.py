@@ -79,6 +79,7 @@ FORMATS: dict[str, Renderer] = {
     "gradescope": _gradescope,
     "classroom50": _as_student_sees_it(_classroom50),
 }
+PUBLISHED = ("gradescope", "classroom50")  # what a service takes a mark from
 
 
 report_format = click.option(

@@ -83,7 +83,7 @@ def solution_command(exercise: str, submission: Path) -> int:
             return 1
         handed_in = open_submission(submission)
         (result,) = attempt.grade_exercises(dispatcher, handed_in, [found], DEFAULT_SEED)
-    if result.outcome is Outcome.INTERNAL_ERROR:
+    if result.is_void:
         raise InternalError(result.message or f"{exercise} could not be graded. Please try again.")
     if result.outcome is not Outcome.PASSED:
         click.echo(_not_yet_text(found, result))

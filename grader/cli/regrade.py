@@ -9,6 +9,7 @@ from grader.classroom.gradebook import Attempt, Gradebook
 from grader.cli import options
 from grader.cli.class_options import ClassGrading, class_grading, exit_code, refusal_line, shown_name
 from grader.core.errors import UsageError
+from grader.core.model import Report
 from grader.core.safetext import one_line
 from grader.course import catalog
 from grader.report import changes
@@ -66,8 +67,11 @@ def _change_lines(before: Attempt, result: StudentResult) -> list[str]:
     found = changes(before.report, result.report)
     if not found:
         return []
-    old, new = before.report, result.report
-    score = f"{old.points:.6g}/{old.max_points:g} -> {new.points:.6g}/{new.max_points:g}"
+    score = f"{_earned(before.report)} -> {_earned(result.report)}"
     shown = [f"    {one_line(change)}" for change in found[:_MAX_CHANGES]]
     more = [f"    and {len(found) - _MAX_CHANGES} more"] if len(found) > _MAX_CHANGES else []
     return [f"{score}  {shown_name(result.student)}", *shown, *more]
+
+
+def _earned(report: Report) -> str:
+    return f"{report.points:.6g}/{report.max_points:g}" if report.final else "not final"

@@ -15,19 +15,23 @@ from grader.cli import options
 from grader.cli.help import choose_one
 from grader.core.errors import InternalError, UsageError
 from grader.core.model import CheckResult, Exercise, ExerciseResult, Outcome, Reveal, Snippet
-from grader.core.safetext import one_line
+from grader.core.safetext import one_line, printable
 from grader.core.suggestions import question
 from grader.course import catalog
 from grader.course.visibility import seen as seen_of
 from grader.grading import attempt
 from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Graded
+from grader.grading.script_run import run_in_worker
 from grader.report import first_to_fix, shown_exercise
+from grader.report.phrases import dedented
 from grader.report.redaction import WITHHELD
 from grader.submission import Folder, Submission, is_notebook
-from grader.workspace import replay_files
+from grader.workspace import own_workspaces, replay_files
 
 _MAX_RATIONALE_CHARS = 600
+_MAX_PATH_CHARS = 300
+_MAX_OUTPUT_CHARS = 2**16
 _IMPORT_FAILURES = (Outcome.RAISED, Outcome.CRASHED, Outcome.TIME_LIMIT)
 
 
@@ -36,11 +40,23 @@ _IMPORT_FAILURES = (Outcome.RAISED, Outcome.CRASHED, Outcome.TIME_LIMIT)
 @options.check
 @click.option("--pdb", "debug", is_flag=True, help="Stop in your function, in Python's debugger.")
 @click.option("--no-run", is_flag=True, help="Only write the file.")
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Run the code with your own rights, also in a workspace that `grade init` did not start here.",
+)
 @options.submission("The workspace; this folder unless given.")
 @options.seed("Seed of the inputs; the course's own unless given.")
 @options.course
 def replay_command(
-    exercise: str | None, check: str | None, submission: Path, seed: int, *, debug: bool, no_run: bool
+    exercise: str | None,
+    check: str | None,
+    submission: Path,
+    seed: int,
+    *,
+    debug: bool,
+    no_run: bool,
+    trust: bool,
 ) -> int:
     """Grade EXERCISE, write a failing case as a small Python file in replays/, and run that file.
 
@@ -48,28 +64,46 @@ def replay_command(
     it imports your module, makes the call, and prints your result beside the expected one. A file that you have changed
     is never overwritten. Exits with 0 if nothing fails any more, with 1 if the case fails.
 
+    In a workspace that you started with `grade init` on this machine it runs as any program of yours. The code of any
+    other folder runs in a worker, isolated as in a grading, unless you add --trust; --pdb there needs --trust.
+
     \b
     grade replay pooling                  the first check to fix
     grade replay pooling padding --pdb    stop in your function, in the debugger
     grade replay pooling --no-run         only write the file
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    if not submission.is_dir():
+        raise UsageError(f"{submission} is not a folder. Name your workspace: --submission DIR.")
+    is_trusted = trust or own_workspaces.is_own(submission)
+    if debug and not no_run and not is_trusted:
+        raise UsageError(f"{_not_own(submission)} The debugger cannot be isolated. {_ADD_TRUST}")
     with Dispatcher() as dispatcher:
         course = catalog.load(catalog.find_root())
         chosen = [choose_one(course, exercise)] if exercise is not None else list(course.exercises)
-        if not submission.is_dir():
-            raise UsageError(f"{submission} is not a folder. Name your workspace: --submission DIR.")
+        if not no_run and not is_trusted:
+            _refuse_without_isolation(submission, dispatcher)
         handed_in = Submission(Folder(submission))
         found, graded, planned = _grade(dispatcher, handed_in, chosen, seed)
-    case = _choose_case(found, graded, planned, check)
-    if isinstance(case, _NoCase):
-        click.echo(case.text)
-        return case.code
-    path, kept = replay_files.write(case, submission)
+        case = _choose_case(found, graded, planned, check)
+        if isinstance(case, _NoCase):
+            click.echo(case.text)
+            return case.code
+        path = _write(case, submission)
+        if no_run:
+            return 0
+        if not is_trusted:
+            return _run_isolated(case, path, planned, submission, dispatcher)
+    return _run(case, path, planned, submission, debug=debug)
+
+
+def _write(case: replay_files.Case, workspace: Path) -> Path:
+    """Write the file of a case, and say where it is."""
+    path, kept = replay_files.write(case, workspace)
     if kept is not None:
         click.echo(f"{kept} has your changes and was not overwritten. The case is in {path}.")
     else:
         click.echo(f"{path} written.")
-    return 0 if no_run else _run(case, path, planned, submission, debug=debug)
+    return path
 
 
 class _NoCase:
@@ -92,8 +126,8 @@ def _grade(
         shown_exercise(planned.refused.get(one.id) or attempt.result_of(one, endings[one.id]), seen[one.id])
         for one in chosen
     ]
-    unfinished = [result for result in results if result.points < result.max_points]
-    found = max(unfinished or results, key=lambda result: result.points > 0)
+    unfinished = [result for result in results if not result.is_full]
+    found = max(unfinished or results, key=lambda result: (not result.is_void, result.points > 0))
     ending = endings.get(found.id)
     written = ending.snippets if isinstance(ending, Graded) else {}
     hidden = Snippet(reason=WITHHELD[0].lower() + WITHHELD[1:].rstrip("."))
@@ -106,7 +140,7 @@ def _choose_case(
     result: ExerciseResult, snippets: dict[str, Snippet], planned: attempt.Plan, wanted: str | None
 ) -> replay_files.Case | _NoCase:
     """Return the case to replay, or why there is none and what to do instead."""
-    if result.outcome is Outcome.INTERNAL_ERROR:
+    if result.is_void:
         raise InternalError(result.message or f"{result.id} could not be graded. Please try again.")
     job = planned.jobs.get(result.id)
     if job is not None and is_notebook(job.root):
@@ -175,7 +209,50 @@ def _not_replayable(
     return f"{check.id}: {rationale}\nIt cannot be replayed: {reason}.\n{instead}"
 
 
-# --- running it
+# --- running it in a worker
+
+
+_ADD_TRUST = "If the code may run with your rights, reading and changing your files, add --trust."
+
+
+def _not_own(workspace: Path) -> str:
+    shown = one_line(str(workspace.resolve()), limit=_MAX_PATH_CHARS)
+    return f"{shown} was not started with `grade init` here: its code may be somebody else's."
+
+
+def _refuse_without_isolation(workspace: Path, dispatcher: Dispatcher) -> None:
+    """Raise UsageError where a worker would not keep the code of a stranger from this machine's files."""
+    level = dispatcher.isolation().level
+    if level < options.REQUIRED_LEVEL:
+        needed = f"Isolation level {options.REQUIRED_LEVEL} is needed to run it; this machine has {level}."
+        raise UsageError(f"{_not_own(workspace)} {needed} {_ADD_TRUST}")
+
+
+def _run_isolated(
+    case: replay_files.Case, path: Path, planned: attempt.Plan, workspace: Path, dispatcher: Dispatcher
+) -> int:
+    """Run the case in a worker; print what it printed, and the error as Python would. Return the exit code."""
+    click.echo(
+        f"{_not_own(workspace)} So it runs in a worker, at isolation level {dispatcher.isolation().level}. {_ADD_TRUST}"
+    )
+    ended = run_in_worker(dispatcher, planned.jobs[case.exercise], case.name, case.text())
+    if ended.output:
+        click.echo(printable(ended.output.rstrip("\n"), limit=_MAX_OUTPUT_CHARS))
+    if not ended.error:
+        return _explain_success(case)
+    lines = ["Traceback (most recent call last):"] if ended.traceback else []
+    for frame in ended.traceback:
+        shown = str(path) if frame.path == ended.path else frame.path
+        inside = f", in {frame.function}" if frame.function else ""
+        lines += [
+            f'  File "{shown}", line {frame.line}{inside}',
+            *(f"    {line}" for line in dedented(frame.text)),
+        ]
+    click.echo(printable("\n".join([*lines, ended.error])), err=True)
+    return 1
+
+
+# --- running it with the user's rights
 
 
 def _run(case: replay_files.Case, path: Path, planned: attempt.Plan, workspace: Path, *, debug: bool) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from grader.cli import options, terminal
-from grader.cli.formats import FORMATS, RenderOptions, add_step_summary, report_format
+from grader.cli.formats import FORMATS, PUBLISHED, RenderOptions, add_step_summary, report_format
 from grader.cli.run import write
 from grader.core.errors import UsageError
 from grader.report import from_json
@@ -22,6 +22,8 @@ from grader.report import from_json
 def report_command(file: Path, form: str, output: Path | None, submission: Path) -> int:
     """Convert REPORT.json, written by `grade --format json`, to another format. Exits with 0 whatever the score.
 
+    A report that is not final has no score to publish: for gradescope and classroom50 it then exits with 3.
+
     \b
     grade --format json --output report.json
     grade report report.json --format junit --output report.xml
@@ -34,4 +36,4 @@ def report_command(file: Path, form: str, output: Path | None, submission: Path)
     write(FORMATS[form](report, RenderOptions(style=style, submission=submission)), output)
     if form == "github":
         add_step_summary(report)
-    return 0
+    return 3 if form in PUBLISHED and not report.final else 0

@@ -217,7 +217,7 @@ def refuse_below(required: int, dispatcher: Dispatcher) -> None:
 
 def exit_code(report: Report, fail_under: float) -> int:
     """Return 3 where an error in the grader voids a part, else 0 or 1 by the score."""
-    if scoring.has_internal_error(report):
+    if not report.final:
         return 3
     return 0 if scoring.meets(report, fail_under) else 1
 

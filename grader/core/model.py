@@ -234,10 +234,16 @@ class ExerciseResult:
     hidden: Hidden | None = None
 
     @property
+    def is_void(self) -> bool:
+        """Whether it could not be graded, through an error in the grader: it has no points yet, and no zero either."""
+        return self.outcome is Outcome.INTERNAL_ERROR
+
+    @property
     def is_full(self) -> bool:
         """Whether all points that are shown were earned, and no hidden check failed."""
         went_wrong = self.outcome not in (Outcome.PASSED, Outcome.SKIPPED)
-        return self.points >= self.max_points and not (self.hidden is not None and went_wrong)
+        is_open = self.is_void or (self.hidden is not None and went_wrong)
+        return self.points >= self.max_points and not is_open
 
     @property
     def shows_nothing(self) -> bool:
@@ -292,7 +298,11 @@ class Versions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The result of one grading. `score` is points / max_points, in [0, 1]."""
+    """The result of one grading. `score` is points / max_points, in [0, 1].
+
+    A void exercise has 0 of its points. So points and score of a report that is not `final` are a lower bound, and
+    nothing may show or publish them as a mark.
+    """
 
     points: float
     max_points: float
@@ -303,10 +313,18 @@ class Report:
     exercises: tuple[ExerciseResult, ...] = ()
     quizzes: tuple[QuizResult, ...] = ()
 
+    @property
+    def final(self) -> bool:
+        """Whether every part was graded, none of them void: only then there is a score."""
+        return not any(exercise.is_void for exercise in self.exercises)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """The points of one attempt. `void` means that a part of it was not graded through an error in the grader."""
+    """The points of one attempt. `void` means that a part of it was not graded through an error in the grader.
+
+    `hand_in` identifies what was graded: attempts with the same one graded the same files.
+    """
 
     student: str
     number: int
@@ -314,6 +332,7 @@ class Score:
     points: float
     max_points: float
     void: bool = False
+    hand_in: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Points arithmetic: from checks to an exercise, from exercises and quizzes to a report.
 
 Points of exercises are sums of quarters, which floats hold exactly; those of quizzes may be thirds. Nothing is rounded.
-An error in the grader voids the exercise: its points and max_points are 0, so it cannot lower a score.
+An error in the grader voids the exercise: it keeps its max_points and has 0 points, whatever its checks earned. So the
+sums are a lower bound, which such an error never raises, and the report is not final: nothing publishes them as a mark.
 """
 
 import math
@@ -36,7 +37,7 @@ def exercise_result(
 
     The outcome is the most severe one. Without any, nothing was graded, and that is an internal error.
     An internal error voids the whole exercise, as other checks may depend on the one that could not be graded:
-    its points and max_points are 0, whatever the checks earned, until it is graded again.
+    it has 0 of its points, whatever the checks earned, until it is graded again.
     """
     ended = most_severe({check.outcome for check in checks} | ({outcome} if outcome else set()))
     void = ended is Outcome.INTERNAL_ERROR
@@ -45,7 +46,7 @@ def exercise_result(
         title=exercise.title,
         outcome=ended,
         points=0.0 if void else math.fsum(check.points for check in checks),
-        max_points=0.0 if void else exercise.points,
+        max_points=exercise.points,
         checks=tuple(checks),
         message=message,
         traceback=traceback,
@@ -91,17 +92,15 @@ def report(
     )
 
 
-def has_internal_error(graded: Report) -> bool:
-    """Return whether any exercise was not graded through an error in the grader."""
-    return any(exercise.outcome is Outcome.INTERNAL_ERROR for exercise in graded.exercises)
-
-
 def meets(graded: Report, fail_under_percent: float = 100.0) -> bool:
     """Return whether the score is at least this many percent; where max_points is 0, the score is 0.
 
+    A report that is not final has no score, and meets nothing.
     Where every check with points is hidden, the threshold is met unless a shown one failed.
     The threshold is compared exactly, as it was typed: 37 of 1000 points are 3.7 percent, though not in floats.
     """
+    if not graded.final:
+        return False
     if not graded.max_points and any(exercise.hidden is not None for exercise in graded.exercises):
         return fail_under_percent <= 0 or all(exercise.is_full for exercise in graded.exercises)
     if not graded.max_points:

@@ -42,8 +42,9 @@ def grade(
         seed: The seed of the suites' inputs; that of `grade` unless given.
 
     Returns:
-        The report. An exercise that could not be graded through an error in the grader has the outcome
-        `internal_error`, and counts neither in `points` nor in `max_points`.
+        The report. It is not `final` where an exercise could not be graded, through an error in the grader: that
+        exercise has the outcome `internal_error` and 0 of its points, so `points` and `score` are a lower bound, and
+        not a mark.
 
     Raises:
         UsageError: There is no submission or no course at a path, nothing to grade, or no exercise of a given id.

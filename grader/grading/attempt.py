@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 
 from grader import __version__, quiz
@@ -14,7 +15,7 @@ from grader.grading.dispatcher import Dispatcher, Watch, ignore
 from grader.grading.messages import Graded, Job, NotGraded
 from grader.submission import Submission, Text, Unreadable
 
-NOT_GRADED = "This exercise was not graded: the run did not end. No points are lost; please grade again."
+NOT_GRADED = "This exercise was not graded: the run did not end."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +75,7 @@ def result_of(exercise: Exercise, ending: Graded | NotGraded) -> ExerciseResult:
     """Return the result of an exercise: void where it could not be graded."""
     if isinstance(ending, Graded):
         return ending.result
-    message = (
-        f"This exercise could not be graded, and that is not your fault: {ending.reason}. No points are lost."
-    )
+    message = f"This exercise could not be graded, through an error in the grader: {ending.reason}."
     return scoring.exercise_result(exercise, (), outcome=Outcome.INTERNAL_ERROR, message=message)
 
 
@@ -122,10 +121,12 @@ def report(
 
 
 def not_graded(exercises: Sequence[Exercise], seed: int) -> Report:
-    """Return the report that says "not graded", which stands until the grading has ended."""
-    results = [
-        scoring.exercise_result(exercise, (), outcome=Outcome.INTERNAL_ERROR, message=NOT_GRADED)
-        for exercise in exercises
-    ]
+    """Return the report that says "not graded", which stands until the grading has ended.
+
+    It is never final: where there are only quizzes, one void part stands for them.
+    """
+    void = partial(ExerciseResult, outcome=Outcome.INTERNAL_ERROR, points=0.0, message=NOT_GRADED)
+    results = [void(id=one.id, title=one.title, max_points=one.points) for one in exercises]
+    results = results or [void(id="quizzes", title="All quizzes", max_points=0.0)]
     versions = Versions(grader=__version__, torch=version("torch"), python=platform.python_version())
     return scoring.report(results, (), isolation=Isolation(level=0), versions=versions, seed=seed)

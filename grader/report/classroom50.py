@@ -15,6 +15,7 @@ from typing import Any, Self
 from grader.core.model import Report
 from grader.core.safetext import one_line
 from grader.report.entries import Entry, entries
+from grader.report.phrases import GRADE_AGAIN, void_sentence
 
 SCHEMA = "classroom50/result/v1"
 HUNDREDTHS = 100
@@ -47,12 +48,10 @@ def to_classroom50(report: Report, release: Release, now: datetime) -> str:
     """Return result.json. `now` is when grading ended.
 
     The format shows every test to the student and cannot hide one. So `report` is one as students see it, and the
-    hidden checks of an exercise are one test that is not passed, worth 0.
+    hidden checks of an exercise are one test that is not passed, worth 0. Of a report that is not final there is no
+    score and no test, so that nothing can be collected as a mark: a `message` says why.
     """
-    every = entries(report)
-    count = Counter(_name(entry) for entry in every)
-    tests = [_test(entry, alone=count[_name(entry)] == 1) for entry in every]
-    document = {
+    document: dict[str, Any] = {
         "schema": SCHEMA,
         "classroom": release.classroom,
         "assignment": release.assignment,
@@ -61,11 +60,21 @@ def to_classroom50(report: Report, release: Release, now: datetime) -> str:
         "release": release.release,
         "review": release.review,
         "datetime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        **(_results(report) if report.final else {"message": void_sentence(report, GRADE_AGAIN, one_line)}),
+    }
+    return json.dumps(document, indent=1)
+
+
+def _results(report: Report) -> dict[str, Any]:
+    """Return the tests and their sums."""
+    every = entries(report)
+    count = Counter(_name(entry) for entry in every)
+    tests = [_test(entry, alone=count[_name(entry)] == 1) for entry in every]
+    return {
         "score": sum(test["score"] for test in tests),
         "max-score": sum(test["max-score"] for test in tests),
         "tests": tests,
     }
-    return json.dumps(document, indent=1)
 
 
 def _name(entry: Entry) -> str:

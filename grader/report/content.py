@@ -23,6 +23,7 @@ from grader.core.model import (
 )
 from grader.report.phrases import (
     NONE_OPENED,
+    NOT_GRADED,
     NOTHING_KNOWN,
     Help,
     advice,
@@ -74,7 +75,7 @@ class Heading:
     """The line of an exercise or a quiz: its name, its title, and what it earned.
 
     `earned` is the points as text, or why there are none; `instead` is that reason alone. A bar shows `points` of
-    `max_points` and `hidden_points` together.
+    `max_points` and `hidden_points` together; all three are 0 where nothing is decided.
     """
 
     id: str
@@ -213,13 +214,15 @@ class SummaryContent:
 def heading(part: ExerciseResult | QuizResult) -> Heading:
     """Return the line of an exercise or a quiz."""
     is_exercise = isinstance(part, ExerciseResult)
+    is_void = isinstance(part, ExerciseResult) and part.is_void
+    hidden = hidden_points([part]) if isinstance(part, ExerciseResult) else 0.0
     return Heading(
         id=part.id,
         name=part.id if is_exercise else f"quiz {part.id}",
         title=part.title,
-        points=part.points,
-        max_points=part.max_points,
-        hidden_points=hidden_points([part]) if isinstance(part, ExerciseResult) else 0.0,
+        points=0.0 if is_void else part.points,
+        max_points=0.0 if is_void else part.max_points,
+        hidden_points=0.0 if is_void else hidden,
         earned=earned_of(part),
         instead=not_counted(part),
     )
@@ -232,11 +235,11 @@ def summary_content(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -
         id="",
         name="Total",
         title=share(report),
-        points=report.points,
-        max_points=report.max_points,
-        hidden_points=hidden.max_points if hidden is not None else 0.0,
+        points=report.points if report.final else 0.0,
+        max_points=report.max_points if report.final else 0.0,
+        hidden_points=hidden.max_points if hidden is not None and report.final else 0.0,
         earned=earned(report),
-        instead="hidden" if hidden is not None else "not counted",
+        instead="not final" if not report.final else "hidden" if hidden is not None else "not counted",
     )
     return SummaryContent(
         total=total,
@@ -257,7 +260,7 @@ def exercise_content(result: ExerciseResult, hints: Help = NONE_OPENED) -> Exerc
     others = [check for check in checks if check.outcome is not Outcome.PASSED]
     first = first_to_fix(others)
     following = [_check(result.id, check, hints, first) for check in others if check is not first]
-    is_done = bool(passed) and not others and result.hidden is None
+    is_done = bool(passed) and not others and result.hidden is None and not result.is_void
     return ExerciseContent(
         heading=heading(result),
         not_attempted=""
@@ -292,7 +295,9 @@ def _check(exercise: str, check: CheckResult, hints: Help, first: CheckResult | 
         title=check.title,
         outcome=check.outcome,
         status=status_of(check.outcome),
-        earned=amount(check.points, check.max_points),
+        earned=NOT_GRADED
+        if check.outcome is Outcome.INTERNAL_ERROR
+        else amount(check.points, check.max_points),
         rationale=check.rationale,
         reason=reason(check, first.diagnosis if first is not None else None),
         traceback=check.traceback,
@@ -342,7 +347,7 @@ def _mistake(diagnosis: Diagnosis | None) -> KnownMistake | None:
 
 def _hints(result: ExerciseResult, hints: Help) -> HintsContent | None:
     """Return what has been opened, as long as the exercise is not finished."""
-    if not hints.opened or result.points >= result.max_points:
+    if not hints.opened or (result.points >= result.max_points and not result.is_void):
         return None
     return HintsContent(opened=hints.opened, count=hints.count, further=further(result.id, hints))
 

@@ -17,7 +17,8 @@ from grader.core.model import (
     Report,
 )
 from grader.report.content import example_rows
-from grader.report.phrases import counted_hidden, hidden_sentence, known
+from grader.report.phrases import NOT_GRADED, counted_hidden, hidden_sentence, known
+from grader.report.text_layout import amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +26,8 @@ class Entry:
     """The result of one check or item, or of an exercise or answers file as a whole.
 
     `group` is `<exercise>` or `quiz.<quiz>`. `message` and `lines` hold student text, raw: a renderer makes it safe.
-    A void exercise is worth 0 points, whatever its checks earned. The hidden checks of an exercise are one entry,
-    marked `hidden` and worth 0 points, which counts them and is never full.
+    No entry of a `void` exercise has points, whatever its checks earned. The hidden checks of an exercise are one
+    entry, marked `hidden` and worth 0 points, which counts them and is never full.
     """
 
     group: str
@@ -40,15 +41,22 @@ class Entry:
     frame: Frame | None = None
     duration_s: float = 0.0
     hidden: bool = False
+    void: bool = False
 
     @property
     def is_full(self) -> bool:
         """Tell whether it earned all its points, and nothing went wrong."""
         return (
             not self.hidden
+            and not self.void
             and self.points >= self.max_points
             and self.outcome in (Outcome.PASSED, Outcome.SKIPPED)
         )
+
+    @property
+    def earned(self) -> str:
+        """The points as text: `1.5/2`, or that there are none yet."""
+        return NOT_GRADED if self.void else amount(self.points, self.max_points)
 
 
 def entries(report: Report) -> list[Entry]:
@@ -63,17 +71,19 @@ _LAST = {Outcome.NOT_ATTEMPTED, Outcome.SKIPPED}
 
 def worst_first(found: list[Entry]) -> list[Entry]:
     """Return the entries that are not full: most severe first, unwritten and skipped ones last."""
-    open_ones = [entry for entry in found if not entry.is_full and not entry.hidden]
+    passed = Outcome.PASSED  # and yet not full: a check of a void exercise, of which there is nothing to fix
+    open_ones = [e for e in found if not e.is_full and not e.hidden and e.outcome is not passed]
     return sorted(open_ones, key=lambda entry: (entry.outcome in _LAST, entry.outcome.severity))
 
 
 def exercise_entries(exercise: ExerciseResult) -> Iterator[Entry]:
     """Yield the entries of one exercise: the whole, where something is said of it, its checks, and what is hidden."""
-    if exercise.message or not (exercise.checks or exercise.shows_nothing):
+    explained = any(check.outcome is Outcome.INTERNAL_ERROR for check in exercise.checks)
+    unexplained = exercise.is_void and not explained
+    if exercise.message or unexplained or not (exercise.checks or exercise.shows_nothing):
         yield _whole_entry(exercise)
-    void = exercise.outcome is Outcome.INTERNAL_ERROR
     for check in exercise.checks:
-        yield _check_entry(exercise.id, check, void=void)
+        yield _check_entry(exercise.id, check, void=exercise.is_void)
     if exercise.hidden is not None:
         yield _hidden_entry(exercise.id, exercise.hidden)
 
@@ -91,6 +101,7 @@ def _whole_entry(exercise: ExerciseResult) -> Entry:
         lines=tuple(_traceback(exercise.traceback)),
         frame=_innermost(exercise.traceback),
         duration_s=0.0 if exercise.checks else exercise.duration_s,
+        void=exercise.is_void,
     )
 
 
@@ -101,11 +112,12 @@ def _check_entry(exercise: str, check: CheckResult, *, void: bool) -> Entry:
         title=check.title,
         outcome=check.outcome,
         points=0.0 if void else check.points,
-        max_points=0.0 if void else check.max_points,
+        max_points=check.max_points,
         message="" if check.outcome is Outcome.PASSED else check.rationale or _sentence(check.outcome),
         lines=tuple(_details(check)),
         frame=_innermost(check.traceback),
         duration_s=check.duration_s,
+        void=void,
     )
 
 

@@ -15,8 +15,16 @@ from dataclasses import dataclass, field
 from grader.core.model import Report
 from grader.core.safetext import one_line, printable
 from grader.report.entries import Entry, entries, worst_first
-from grader.report.phrases import all_hidden, earned, earned_of, hidden_sentence, share, void_sentence
-from grader.report.text_layout import Style, amount
+from grader.report.phrases import (
+    GRADE_AGAIN,
+    all_hidden,
+    earned,
+    earned_of,
+    hidden_sentence,
+    share,
+    void_sentence,
+)
+from grader.report.text_layout import Style
 from grader.report.text_report import to_text
 
 MOST_ANNOTATIONS = 10
@@ -56,7 +64,7 @@ def _annotations(report: Report, paths: RepositoryPaths | None) -> Iterator[str]
 
 def _annotation(entry: Entry, paths: RepositoryPaths | None) -> str:
     properties = _where(entry, paths) if paths is not None else {}
-    properties["title"] = f"{entry.group}: {entry.title} ({amount(entry.points, entry.max_points)})"
+    properties["title"] = f"{entry.group}: {entry.title} ({entry.earned})"
     written = ",".join(f"{name}={_property(one_line(value))}" for name, value in properties.items())
     return f"::error {written}::{_data(printable(_details_of(entry), limit=_MAX_MESSAGE))}"
 
@@ -104,7 +112,7 @@ def _heading(report: Report) -> str:
     lines = [f"## {earned(report)}, {share(report)}"]
     if hidden is not None:
         lines.append(hidden_sentence(hidden))
-    if void := void_sentence(report, "Please grade again.", safe):
+    if void := void_sentence(report, GRADE_AGAIN, safe):
         lines.append(void)
     lines.append(f"Isolation level {report.isolation.level} of 3.")
     return "\n\n".join(lines)
@@ -120,8 +128,7 @@ def _table(report: Report) -> str:
 
 
 def _details(entry: Entry) -> str:
-    earned = amount(entry.points, entry.max_points)
-    summary = f"{safe(entry.group)}&#58; {safe(entry.title)} ({earned})"
+    summary = f"{safe(entry.group)}&#58; {safe(entry.title)} ({entry.earned})"
     body = html.escape(printable(_details_of(entry), limit=_MAX_DETAILS))
     # A blank line comes before <pre>: then only </pre> ends the block, and blank lines in a student's text do not.
     return f"\n<details><summary>{summary}</summary>\n\n<pre>{body}</pre>\n\n</details>\n"

@@ -60,7 +60,9 @@ def to_gradescope(
 ) -> str:
     """Return results.json. The score is scaled where the assignment is out of another number of points.
 
-    `report` is whole, and all of it counts; `seen` says how much of each exercise students see.
+    `report` is whole, and all of it counts; `seen` says how much of each exercise students see. Of a report that is not
+    final there is no score, neither in all nor of a test, whose sum would count without one: Gradescope then reports
+    that the autograder failed, and an instructor runs it again.
     """
     visible = shown(report, seen or {})
     secret = unseen(report, seen or {})
@@ -70,7 +72,7 @@ def to_gradescope(
     numbers = _numbered([*_entries(visible), *_entries(secret)])
     open_count = len(_entries(visible))
     document = {
-        "score": score,
+        **({"score": score} if report.final else {}),
         "execution_time": sum(exercise.duration_s for exercise in visible.exercises),
         "output": "\n".join(_summary(visible, metadata, score, total)),
         "output_format": "text",
@@ -79,7 +81,7 @@ def to_gradescope(
         "visibility": "visible",
         "stdout_visibility": "hidden",
         "tests": [
-            _test(entry, number, "visible" if n < open_count else "hidden")
+            _test(entry, number, "visible" if n < open_count else "hidden", has_score=report.final)
             for n, (entry, number) in enumerate(numbers)
         ],
         "extra_data": {
@@ -106,13 +108,12 @@ def _numbered(found: list[Entry]) -> list[tuple[Entry, str]]:
     return numbered
 
 
-def _test(entry: Entry, number: str, visibility: str) -> dict[str, Any]:
+def _test(entry: Entry, number: str, visibility: str, *, has_score: bool) -> dict[str, Any]:
     return {
         "name": one_line(f"{entry.group}: {entry.title}"),
         "number": number,
-        "score": entry.points,
-        "max_score": entry.max_points,
-        "status": "passed" if entry.is_full else "failed",
+        **({"score": entry.points, "max_score": entry.max_points} if has_score else {}),
+        **({} if entry.void else {"status": "passed" if entry.is_full else "failed"}),
         "output": printable("\n".join(filter(None, [entry.message, *entry.lines])), limit=MOST_OUTPUT),
         "visibility": visibility,
     }
@@ -124,9 +125,10 @@ def _summary(report: Report, metadata: SubmissionMetadata, score: float, total: 
     lines = [f"{earned(report)}."]
     if hidden is not None:
         lines.append(hidden_sentence(hidden))
-    elif total != report.max_points:
+    elif total != report.max_points and report.final:
         lines.append(f"This assignment is out of {total:g}, so that is {amount(score, total)} here.")
-    if void := void_sentence(report, "Please ask to have it graded again.", one_line):
+    again = "the autograder failed, and your instructor has to run it again."
+    if void := void_sentence(report, again, one_line):
         lines.append(void)
     if metadata.attempt > 1:
         lines.append(f"Attempt {metadata.attempt}.")

@@ -10,6 +10,7 @@ from grader.core.model import Report
 FORMAT = "convgrader/report/1"
 # Fields that the format did not have at first: an older report lacks them.
 _ADDED = frozenset({"hidden", "picture"})
+_ABSENT = object()
 
 
 def to_document(report: Report) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def to_document(report: Report) -> dict[str, Any]:
         document = msgspec.msgpack.decode(msgspec.msgpack.encode(report))
     except UnicodeEncodeError:  # checking each text takes ten times as long, and few reports need it
         document = valid(msgspec.to_builtins(report))
-    return {"format": FORMAT, **document}
+    return {"format": FORMAT, "final": report.final, **document}
 
 
 def to_json(report: Report, *, indent: int | None = 1) -> str:
@@ -27,16 +28,23 @@ def to_json(report: Report, *, indent: int | None = 1) -> str:
 
 
 def from_json(text: str) -> Report:
-    """Read a report. Raises ValueError unless `text` is exactly what `to_json` writes or wrote."""
+    """Read a report. Raises ValueError unless `text` is exactly what `to_json` writes or wrote.
+
+    An older report lacks `final`, which its outcomes decide. It may also have left a void exercise out of its sums.
+    """
     document = json.loads(text, parse_constant=_refuse_constant)
     found = document.pop("format", None) if isinstance(document, dict) else None
     if found != FORMAT:
         raise ValueError(f"This is not a report of the format {FORMAT}: its format is {found!r}.")
+    final = document.pop("final", _ABSENT)
     try:
         report = msgspec.convert(document, Report)
     except msgspec.ValidationError as error:
         raise ValueError(f"This report does not follow {FORMAT}: {error}.") from None
-    if _without_empty_added(to_document(report)) != _without_empty_added({"format": FORMAT, **document}):
+    if final is not _ABSENT and final is not report.final:
+        raise ValueError(f"This report does not follow {FORMAT}: `final` contradicts the outcomes.")
+    written = {"format": FORMAT, "final": report.final, **document}
+    if _without_empty_added(to_document(report)) != _without_empty_added(written):
         raise ValueError(f"This report does not follow {FORMAT}: fields are missing or unknown.")
     return report
 

@@ -33,7 +33,10 @@ def _suite(root: ET.Element, name: str, part: ExerciseResult | QuizResult, cases
     suite = ET.SubElement(root, "testsuite", name=name)
     _count(suite, cases)
     properties = ET.SubElement(suite, "properties")  # JUnit has no points
-    ET.SubElement(properties, "property", name="points", value=f"{part.points:g}")
+    if isinstance(part, ExerciseResult) and part.is_void:
+        ET.SubElement(properties, "property", name="final", value="false")
+    else:
+        ET.SubElement(properties, "property", name="points", value=f"{part.points:g}")
     ET.SubElement(properties, "property", name="max_points", value=f"{part.max_points:g}")
     if isinstance(part, ExerciseResult) and part.hidden is not None:
         ET.SubElement(properties, "property", name="hidden_checks", value=str(part.hidden.checks))

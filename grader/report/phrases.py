@@ -24,6 +24,8 @@ class Help:
     is_file: bool = True
 
 
+NOT_GRADED = "not graded"
+GRADE_AGAIN = "grade again, or tell your instructor."
 NONE_OPENED = Help()
 NOTHING_KNOWN: Mapping[str, Help] = MappingProxyType({})
 
@@ -59,7 +61,7 @@ def advice(exercise: str, outcome: Outcome, hints: Help, case: str = "") -> str:
     stuck = f"Stuck? {further(exercise, hints)}"
     match outcome:
         case Outcome.INTERNAL_ERROR:
-            return "Grade again. If it happens again, tell your instructor. It costs you no points."
+            return "Nothing is decided: grade again, or tell your instructor."
         case Outcome.TAMPERING:
             return "Your code may only compute. Remove what does more than that, then grade again."
         case Outcome.TIME_LIMIT:
@@ -165,7 +167,12 @@ def passing(result: ExerciseResult) -> str:
 
 
 def earned(report: Report) -> str:
-    """Return `28.5/58 points`; where checks are hidden, say that these are the points of the others."""
+    """Return `28.5/58 points`; where checks are hidden, say that these are the points of the others.
+
+    A report that is not final has none to show.
+    """
+    if not report.final:
+        return "Not final"
     points = f"{amount(report.points, report.max_points)} points"
     if all_hidden(report.exercises) is None:
         return points
@@ -173,7 +180,12 @@ def earned(report: Report) -> str:
 
 
 def share(report: Report) -> str:
-    """Return the score in percent; where checks are hidden, say that it is the score of the others."""
+    """Return the score in percent; where checks are hidden, say that it is the score of the others.
+
+    Of a report that is not final, say why it has none.
+    """
+    if not report.final:
+        return "some of it could not be graded"
     if all_hidden(report.exercises) is None:
         return f"{number(report.score * 100)} %"
     return (
@@ -183,12 +195,14 @@ def share(report: Report) -> str:
 
 def not_counted(part: ExerciseResult | QuizResult) -> str:
     """Say why a part has no points to show."""
+    if isinstance(part, ExerciseResult) and part.is_void:
+        return NOT_GRADED
     return "hidden" if isinstance(part, ExerciseResult) and part.hidden is not None else "not counted"
 
 
 def earned_of(part: ExerciseResult | QuizResult) -> str:
     """Return what a part earned: `3.5/10`, `3/3, 5 hidden`, or why there are no points to show."""
-    if not part.max_points:
+    if not part.max_points or (isinstance(part, ExerciseResult) and part.is_void):
         return not_counted(part)
     secret = hidden_points([part]) if isinstance(part, ExerciseResult) else 0.0
     return amount(part.points, part.max_points) + (f", {number(secret)} hidden" if secret else "")
@@ -210,17 +224,19 @@ def isolation(report: Report) -> str:
 
 
 def void_sentence(report: Report, request: str, clean: Callable[[str], str] = str) -> str:
-    """Name the exercises that could not be graded, and add a request; "" where there are none.
+    """Name the exercises that could not be graded, and add a request; "" for a report that is final.
 
     `clean` makes an id safe in the format it is written in.
     """
-    void = [clean(exercise.id) for exercise in report.exercises if exercise.outcome is Outcome.INTERNAL_ERROR]
-    return f"Not counted, through an error in the grader: {', '.join(void)}. {request}" if void else ""
+    if report.final:
+        return ""
+    void = ", ".join(clean(exercise.id) for exercise in report.exercises if exercise.is_void)
+    return f"Not graded, through an error in the grader{f': {void}' if void else ''}. Nothing is decided: {request}"
 
 
 def next_step(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
     """Say what to do after reading a report; "" where there are no points to earn."""
-    if void := void_sentence(report, "Please grade again."):
+    if void := void_sentence(report, GRADE_AGAIN):
         return void
     unfinished = [exercise for exercise in report.exercises if not exercise.is_full]
     if not unfinished and report.points >= report.max_points:

@@ -12,9 +12,7 @@ from grader.core.model import CheckResult, ExerciseResult, Hidden, Outcome, Repo
 
 WITHHELD = "This check keeps its details to itself."
 _WAITS = "Waits for a check that you cannot see."
-_VOID = (
-    "This exercise was not graded, through an error in the grader. You lose no points. Please grade again."
-)
+_VOID = "This part could not be graded, through an error in the grader."
 _ALL = Seen()
 
 
@@ -55,14 +53,16 @@ def shown_exercise(result: ExerciseResult, seen: Seen) -> ExerciseResult:
     if not secret:
         return visible
     hidden = Hidden(checks=len(secret), max_points=math.fsum(check.max_points for check in secret))
-    void = result.outcome is Outcome.INTERNAL_ERROR
+    void = result.is_void
     outcome = scoring.most_severe({check.outcome for check in checks}) if checks else Outcome.SKIPPED
     return replace(
         visible,
         message=_VOID if void else "",
         outcome=Outcome.INTERNAL_ERROR if void else outcome,
         points=0.0 if void else math.fsum(check.points for check in checks),
-        max_points=0.0 if void else result.max_points - hidden.max_points,
+        max_points=max(
+            0.0, result.max_points - hidden.max_points
+        ),  # an older report has 0 of a void exercise
         duration_s=math.fsum(check.duration_s for check in checks),
         hidden=hidden,
     )
@@ -76,9 +76,9 @@ def _without_checks(result: ExerciseResult, seen: Seen) -> ExerciseResult:
     """Subtract the hidden points where no check ran. Why none ran is shown, unless it was an error in the grader."""
     if seen.hidden is None:
         return result
-    if result.outcome is Outcome.INTERNAL_ERROR:
-        return replace(result, message=_VOID, hidden=seen.hidden)
-    return replace(result, max_points=result.max_points - seen.hidden.max_points, hidden=seen.hidden)
+    message = _VOID if result.is_void else result.message
+    max_points = max(0.0, result.max_points - seen.hidden.max_points)
+    return replace(result, message=message, max_points=max_points, hidden=seen.hidden)
 
 
 def _shown_check(check: CheckResult, seen: Seen, secret_titles: set[str]) -> CheckResult:

@@ -70,9 +70,7 @@ class WorkspaceProgress:
         known = {
             result.id: [result.points, _fingerprint(planned, result.id, result.hidden)]
             for result in results
-            if result.id in planned.jobs
-            and result.outcome is not Outcome.INTERNAL_ERROR
-            and (result.max_points or result.is_full)
+            if result.id in planned.jobs and not result.is_void and (result.max_points or result.is_full)
         }
         if known and self.is_stored():
             self._file.write(self._file.read() | known)

@@ -5,6 +5,7 @@ A file holds a fingerprint of its own text. A file that a student has changed is
 
 import ast
 import itertools
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from grader.course import fingerprint
 FOLDER = "replays"
 _MARK = "# As it was written: "
 _DUMP_AFTER_S = 20
+_MAX_CHARS = 2**22  # more than any replay file has
 _WARNINGS = {
     Outcome.TIME_LIMIT: (
         "import faulthandler",
@@ -90,9 +92,13 @@ class Case:
 def write(case: Case, workspace: Path) -> tuple[Path, Path | None]:
     """Write a case. Return its file, and the file that was not overwritten because a student changed it, or None.
 
-    Raises UsageError where it cannot be written.
+    Raises UsageError where it cannot be written, or where its folder is a link: that could lead anywhere.
     """
     folder = workspace / FOLDER
+    if folder.is_symlink():
+        raise UsageError(
+            f"{folder} is a link, and nothing is written through one. Delete it, then try again."
+        )
     wanted = folder / f"{case.name}.py"
     others = (folder / f"{case.name}_{number}.py" for number in itertools.count(2))
     text = case.text()
@@ -107,10 +113,13 @@ def write(case: Case, workspace: Path) -> tuple[Path, Path | None]:
 
 def _is_free(path: Path, text: str) -> bool:
     """Tell whether a path is free, or holds a replay file that was not changed."""
+    if not os.path.lexists(path):
+        return True
+    if path.is_symlink() or not path.is_file():
+        return False
     try:
-        found = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return not path.is_symlink()
+        with path.open(encoding="utf-8") as file:
+            found = file.read(_MAX_CHARS)
     except (OSError, ValueError):
         return False
     head, mark, rest = found.partition(_MARK)

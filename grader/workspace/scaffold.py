@@ -50,6 +50,13 @@ def files(course: Course, seed: int) -> dict[str, bytes]:
     return found
 
 
+def is_new(folder: Path) -> bool:
+    """Tell whether a folder is still to be made, or holds nothing that can be seen: then no code in it is another's."""
+    return not os.path.lexists(folder) or (
+        folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir())
+    )
+
+
 def create(course: Course, folder: Path, seed: int) -> tuple[int, int]:
     """Write a workspace to `folder`, with quizzes drawn from `seed`.
 

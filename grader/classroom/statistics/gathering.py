@@ -49,7 +49,7 @@ def gather(
 
 def _void(book: Gradebook, score: Score, marked: bool) -> VoidSummary:
     results = book.attempt(score.student, score.number).report.exercises
-    exercises = tuple(result.id for result in results if result.outcome is Outcome.INTERNAL_ERROR)
+    exercises = tuple(result.id for result in results if result.is_void)
     return VoidSummary(student=score.student, exercises=exercises, marked=marked)
 
 
