@@ -23,7 +23,10 @@ from grader.core.model import (
     Report,
     Versions,
 )
+from grader.course import fingerprint
 
+CONTENT = b"what ada handed in"
+SUBMISSION = fingerprint.of(CONTENT.hex())
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 CHECK = CheckResult(
     id="test_values",
@@ -58,8 +61,8 @@ def add(book: Gradebook, student: str = "ada", report: Report = REPORT, conditio
     return book.add(
         student,
         report,
-        submission="s",
-        content=b"what ada handed in",
+        submission=SUBMISSION,
+        content=CONTENT,
         conditions=conditions,
         submitted_at=NOW,
         parts=PARTS,
@@ -72,7 +75,12 @@ def test_an_attempt_is_read_as_it_was_added(path):
         assert add(book) == 1
     with Gradebook(path) as book:
         (attempt,) = book.attempts()
-    assert (attempt.student, attempt.number, attempt.submission, attempt.conditions) == ("ada", 1, "s", "c")
+    assert (attempt.student, attempt.number, attempt.submission, attempt.conditions) == (
+        "ada",
+        1,
+        SUBMISSION,
+        "c",
+    )
     assert attempt.submitted_at == NOW
     assert attempt.graded_at.tzinfo is not None
     assert attempt.report == REPORT

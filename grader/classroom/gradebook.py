@@ -2,19 +2,33 @@
 
 Several processes may write to one file: each addition is a transaction that waits for the write lock. It is on disk
 when `add` returns, so that a run that is killed loses no finished result.
+
+A file can be damaged, or written by something else. A row that cannot be read costs that row: it is skipped, and named
+in `Gradebook.damaged`. An error of the file as a whole, such as a full disk, is a `GradebookUnusable`.
 """
 
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
+from grader.classroom import gradebook_rows
+from grader.classroom.gradebook_rows import Attempt, AttemptFingerprints, DamagedRow, HandIn
 from grader.core.errors import GraderError, UsageError
 from grader.core.model import Outcome, Report, Score
-from grader.report import from_json, to_json
+from grader.report import to_json
+
+__all__ = [
+    "Attempt",
+    "AttemptFingerprints",
+    "DamagedRow",
+    "Gradebook",
+    "GradebookUnusable",
+    "HandIn",
+    "is_unusable",
+]
 
 _APPLICATION_ID = 0x436F6E76  # "Conv"; SQLite's header field for the application of a file
 _LOCK_TIMEOUT_S = 60.0
@@ -75,46 +89,30 @@ _MIGRATIONS = (
 
 
 _COLUMNS = "student, number, submission, conditions, submitted_at, graded_at, report"
+_WITH_CONTENTS = "FROM attempts LEFT JOIN contents USING (submission)"
+_HAND_INS = f"SELECT student, number, submission, submitted_at, content {_WITH_CONTENTS}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One numbered grading of one student's hand-in.
-
-    `submission` is the fingerprint of the hand-in, `conditions` that of everything the report depends on. Times are
-    UTC.
-    """
-
-    student: str
-    number: int
-    submission: str
-    conditions: str
-    submitted_at: datetime
-    graded_at: datetime
-    report: Report
+_Row = TypeVar("_Row")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandIn:
-    """One packed hand-in of a student; `number` is that of the first attempt that graded it."""
-
-    student: str
-    number: int
-    submitted_at: datetime
-    content: bytes
+class GradebookUnusable(GraderError):
+    """The gradebook as a whole cannot be used: a full disk, a lock that is never released, a damaged file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptFingerprints:
-    """The fingerprints of one attempt: of the hand-in, and of each quiz when it was graded."""
-
-    number: int
-    submission: str
-    quizzes: Mapping[str, str]
+def is_unusable(error: BaseException) -> bool:
+    """Tell whether an error is about a gradebook as a whole, and not about one row of it."""
+    return (
+        isinstance(error, GradebookUnusable | sqlite3.OperationalError)
+        or type(error) is sqlite3.DatabaseError
+    )
 
 
 class Gradebook:
-    """An open gradebook. Use it as a context manager, and in one thread only, as SQLite demands."""
+    """An open gradebook. Use it as a context manager, and in one thread only, as SQLite demands.
+
+    `damaged` holds the rows that were skipped because they cannot be read.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the gradebook at `path`, or create one.
@@ -122,11 +120,13 @@ class Gradebook:
         Raises UsageError where the file is not a gradebook, GraderError where a newer version wrote it.
         """
         self._path = path
+        self.damaged: list[DamagedRow] = []
         try:
             self._db = sqlite3.connect(path, timeout=_LOCK_TIMEOUT_S, isolation_level=None)
         except sqlite3.Error as error:
             raise self._unusable(error) from None
         try:
+            self._db.text_factory = _text
             self._db.execute("PRAGMA foreign_keys = ON")
             self._migrate()
             self._db.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
@@ -149,6 +149,24 @@ class Gradebook:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._db.close()
+        if isinstance(error, sqlite3.Error) and is_unusable(error):
+            raise GradebookUnusable(
+                f"{self._path} cannot be used any more: {error}. What was recorded before stays. Free some space, or "
+                "restore a backup, and run the same command again."
+            ) from None
+
+    def _rows(self, read: Callable[..., _Row], query: str, values: tuple[object, ...] = ()) -> Iterator[_Row]:
+        """Yield what `read` makes of each row; skip and name those that it cannot read."""
+        for row in self._db.execute(query, values):
+            try:
+                yield read(*row)
+            except DamagedRow as damaged:
+                self.skip(damaged)
+
+    def skip(self, damaged: DamagedRow) -> None:
+        """Remember a row that is skipped, once."""
+        if all((known.student, str(known)) != (damaged.student, str(damaged)) for known in self.damaged):
+            self.damaged.append(damaged)
 
     def _migrate(self) -> None:
         with _Transaction(self._db):
@@ -190,8 +208,7 @@ class Gradebook:
         with _Transaction(self._db):
             self._keep(results)
             self._db.execute("INSERT OR IGNORE INTO contents VALUES (?, ?)", (submission, content))
-            query = "SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE student = ?"
-            (number,) = self._db.execute(query, (student,)).fetchone()
+            number = self.last_number(student) + 1
             row = {
                 "student": student,
                 "number": number,
@@ -213,7 +230,7 @@ class Gradebook:
             marks = ", ".join(f":{name}" for name in row)
             added = self._db.execute(f"INSERT INTO attempts ({', '.join(row)}) VALUES ({marks})", row)  # noqa: S608 - no outside text
             self._add_details(added.lastrowid or 0, report, parts)
-        return int(number)
+        return number
 
     def _add_details(self, attempt: int, report: Report, parts: Mapping[str, str]) -> None:
         rows = [("exercise", e.id, str(e.outcome), e.points, e.max_points) for e in report.exercises]
@@ -243,11 +260,10 @@ class Gradebook:
         )
 
     def attempts(self, student: str | None = None) -> Iterator[Attempt]:
-        """Yield the attempts of a student, or of all, by student and number."""
+        """Yield the attempts of a student, or of all, by student and number, without those that are damaged."""
         query = f"SELECT {_COLUMNS} FROM attempts"  # noqa: S608 - no outside text
         where, values = (" WHERE student = ?", (student,)) if student is not None else ("", ())
-        for row in self._db.execute(f"{query}{where} ORDER BY student, number", values):
-            yield _attempt(*row)
+        yield from self._rows(gradebook_rows.attempt, f"{query}{where} ORDER BY student, number", values)
 
     def is_current(self, student: str, conditions: str, required_level: int) -> bool:
         """Return whether grading again would give the last attempt: same conditions, isolated enough, nothing void."""
@@ -259,42 +275,54 @@ class Gradebook:
         return bool(found and found[0])
 
     def scores(self, exercises: Collection[str] = ()) -> Iterator[Score]:
-        """Yield the points of each attempt, in all or in these exercises, by student and number."""
-        columns = "student, number, submitted_at, attempts.points, attempts.max_points, void"
+        """Yield the points of each attempt, in all or in these exercises, by student and number.
+
+        Attempts that are damaged are left out.
+        """
+        columns = "student, number, submitted_at, attempts.points, attempts.max_points, void, report"
         source, values = "attempts", tuple(exercises)
         if exercises:
-            columns = "student, number, submitted_at, sum(p.points), sum(p.max_points), max(p.outcome = ?)"
+            columns = (
+                "student, number, submitted_at, sum(p.points), sum(p.max_points), max(p.outcome = ?), report"
+            )
             marks = ", ".join("?" * len(exercises))
             source += (
                 f" JOIN parts p ON p.attempt = id AND kind = 'exercise' AND part IN ({marks}) GROUP BY id"
             )
             values = (Outcome.INTERNAL_ERROR, *exercises)
         query = f"SELECT {columns} FROM {source} ORDER BY student, number"  # noqa: S608 - no outside text
-        for student, number, submitted, points, most, void in self._db.execute(query, values):
-            yield Score(
-                student=student,
-                number=number,
-                submitted_at=datetime.fromisoformat(submitted),
-                points=points,
-                max_points=most,
-                void=bool(void),
-            )
+        yield from self._rows(gradebook_rows.score, query, values)
 
     def content(self, attempt: Attempt) -> bytes:
-        """Return the packed hand-in of an attempt."""
-        query = "SELECT content FROM contents WHERE submission = ?"
-        (found,) = self._db.execute(query, (attempt.submission,)).fetchone()
-        return bytes(found)
+        """Return the packed hand-in of an attempt. Raises DamagedRow."""
+        query = f"{_HAND_INS} WHERE student = ? AND number = ?"
+        (row,) = self._db.execute(query, (attempt.student, attempt.number)).fetchall()
+        return gradebook_rows.hand_in(*row).content
+
+    def last_hand_in(self, student: str) -> HandIn:
+        """Return what a student handed in last. Raises DamagedRow, and LookupError where there is nothing."""
+        row = self._db.execute(
+            f"{_HAND_INS} WHERE student = ? ORDER BY number DESC LIMIT 1", (student,)
+        ).fetchone()
+        if row is None:
+            raise LookupError(student)
+        return gradebook_rows.hand_in(*row)
+
+    def first_content(self) -> bytes:
+        """Return what was handed in first of all, damaged or not, or its fingerprint; nothing where there is none."""
+        query = f"SELECT coalesce(content, submission) {_WITH_CONTENTS} ORDER BY id LIMIT 1"
+        (found,) = self._db.execute(query).fetchone() or (b"",)
+        return found.encode() if isinstance(found, str) else bytes(found)
 
     def hand_ins(self) -> Iterator[HandIn]:
-        """Yield every hand-in, by student and number; one that was graded several times comes once."""
-        query = (
-            "SELECT student, number, submitted_at, content FROM attempts JOIN contents USING (submission) "
+        """Yield every hand-in, by student and number; one that was graded several times comes once.
+
+        It has the number of the first attempt. Those that are damaged are left out.
+        """
+        firsts = (
             "WHERE id IN (SELECT min(id) FROM attempts GROUP BY student, submission) ORDER BY student, number"
         )
-        for student, number, submitted, content in self._db.execute(query):
-            at = datetime.fromisoformat(submitted)
-            yield HandIn(student=student, number=number, submitted_at=at, content=content)
+        yield from self._rows(gradebook_rows.hand_in, f"{_HAND_INS} {firsts}")
 
     def fingerprints(self, student: str) -> list[AttemptFingerprints]:
         """Return the fingerprints of a student's attempts, by number."""
@@ -324,20 +352,26 @@ class Gradebook:
         return [name for (name,) in self._db.execute(query)]
 
     def attempt(self, student: str, number: int) -> Attempt:
-        """Return one attempt. Raises LookupError where there is none."""
+        """Return one attempt. Raises DamagedRow, and LookupError where there is none."""
         query = f"SELECT {_COLUMNS} FROM attempts WHERE student = ? AND number = ?"  # noqa: S608 - no outside text
         found = self._db.execute(query, (student, number)).fetchone()
         if found is None:
             raise LookupError(f"{student} has no attempt {number}")
-        return _attempt(*found)
+        return gradebook_rows.attempt(*found)
 
     def last(self, student: str) -> Attempt:
-        """Return a student's last attempt. Raises LookupError where there is none."""
+        """Return a student's last attempt. Raises DamagedRow, and LookupError where there is none."""
         query = f"SELECT {_COLUMNS} FROM attempts WHERE student = ? ORDER BY number DESC LIMIT 1"  # noqa: S608 - no outside text
         found = self._db.execute(query, (student,)).fetchone()
         if found is None:
             raise LookupError(student)
-        return _attempt(*found)
+        return gradebook_rows.attempt(*found)
+
+    def last_number(self, student: str) -> int:
+        """Return the number of a student's last attempt, damaged or not; 0 where there is none."""
+        query = "SELECT coalesce(max(number), 0) FROM attempts WHERE student = ?"
+        (found,) = self._db.execute(query, (student,)).fetchone()
+        return int(found)
 
     # --- the cache of results
 
@@ -350,6 +384,11 @@ class Gradebook:
         """Cache results under their keys. An existing one stays, since equal keys mean equal results."""
         with _Transaction(self._db):
             self._keep(results)
+
+    def forget(self, key: str) -> None:
+        """Remove a cached result that cannot be read."""
+        with _Transaction(self._db):
+            self._db.execute("DELETE FROM results WHERE key = ?", (key,))
 
     def _keep(self, results: Mapping[str, bytes]) -> None:
         self._db.executemany("INSERT OR IGNORE INTO results VALUES (?, ?)", results.items())
@@ -367,28 +406,22 @@ class _Transaction:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise
-            raise GraderError(
+            raise GradebookUnusable(
                 f"Another process has locked the gradebook for {_LOCK_TIMEOUT_S:g} s. Try again when it has ended."
             ) from None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._db.execute("ROLLBACK" if kind else "COMMIT")
+        if kind is None:
+            self._db.execute("COMMIT")
+        elif self._db.in_transaction:  # SQLite itself rolls back after some errors, such as a full disk
+            self._db.execute("ROLLBACK")
 
 
-def _attempt(
-    student: str, number: int, submission: str, conditions: str, submitted: str, graded: str, report: str
-) -> Attempt:
-    return Attempt(
-        student=student,
-        number=number,
-        submission=submission,
-        conditions=conditions,
-        submitted_at=datetime.fromisoformat(submitted),
-        graded_at=datetime.fromisoformat(graded),
-        report=from_json(report),
-    )
+def _text(data: bytes) -> str:
+    """Return a stored text. A damaged one must not end the query that reads it: its bytes become lone surrogates."""
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -61,9 +61,9 @@ def class_grading(command: options.Command) -> options.Command:
 
 
 def exit_code(result: StudentResult) -> int:
-    """Return 3 where an error in the grader voids a part, 1 where a submission could not be read, else 0."""
+    """Return 3 where an error in the grader voids a part or all of it, 1 where it could not be read, else 0."""
     if result.report is None:
-        return 1
+        return 3 if result.is_fault else 1
     return 3 if scoring.has_internal_error(result.report) else 0
 
 

@@ -22,7 +22,7 @@ def pseudonyms(book: Gradebook) -> dict[str, str]:
     arrivals = book.arrivals()
     if not arrivals:
         return {}
-    return _numbered(arrivals, hashlib.sha256(book.content(book.attempt(arrivals[0], 1))).digest())
+    return _numbered(arrivals, hashlib.sha256(book.first_content()).digest())
 
 
 def _numbered(arrivals: Iterable[str], secret: bytes) -> dict[str, str]:
