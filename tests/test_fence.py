@@ -207,7 +207,7 @@ def test_a_report_that_cannot_be_written_is_a_remark_on_its_student_only(
     run_class, handed_in, tmp_path, monkeypatch
 ):
     ended = run_class(handed_in)
-    writer = StudentReports(tmp_path / "reports", STUDENTS, {})
+    writer = StudentReports(tmp_path / "reports", STUDENTS, {}, shows_seed=True)
     (tmp_path / "reports" / f"{VICTIM}.json").mkdir()
     remarks = {name: _write_report(writer, one) for name, one in ended.items()}
     assert [name for name, remark in remarks.items() if remark] == [VICTIM]

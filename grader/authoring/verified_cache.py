@@ -8,7 +8,6 @@ Where the cache cannot be read or written, everything is checked as if it were e
 import contextlib
 import os
 import stat
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,9 +16,9 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from grader.core.atomic_write import write_whole
+from grader.core.user_cache import cache_folder, is_private, owned_by_user
 from grader.course import fingerprint
 
-CACHE_VARIABLE = "XDG_CACHE_HOME"
 KEPT_DAYS = 60
 MAX_ENTRY_BYTES = 2**20
 _FORMAT = "convgrader/sound/1"
@@ -41,7 +40,7 @@ class VerifiedCache:
     """Findings without problems, one file per key. With `fresh` the cache is written but never read."""
 
     def __init__(self, folder: Path | None = None, *, fresh: bool = False) -> None:
-        self._folder = folder if folder is not None else cache_folder()
+        self._folder = folder if folder is not None else cache_folder("check")
         self._fresh = fresh
 
     def read(self, key: str, kind: type[Found]) -> Found | None:
@@ -49,7 +48,7 @@ class VerifiedCache:
         if self._folder is None or self._fresh:
             return None
         try:
-            if not _is_private(self._folder):
+            if not is_private(self._folder):
                 return None
             head, _, body = _read_entry(self._folder / key).partition(b"\n")
             if head.decode("ascii") != _header(key, kind, body):
@@ -68,7 +67,7 @@ class VerifiedCache:
         body = msgspec.json.encode(found)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if _is_private(self._folder):
+            if is_private(self._folder):
                 write_whole(self._folder / key, _header(key, type(found), body).encode() + b"\n" + body)
                 self._delete_old()
         except OSError:
@@ -109,16 +108,6 @@ def check_with_cache(
         yield fresh, False
 
 
-def cache_folder() -> Path | None:
-    """Return the folder by the XDG Base Directory Specification; None where there is no home directory."""
-    named = Path(os.environ.get(CACHE_VARIABLE, ""))
-    try:
-        base = named if named.is_absolute() else Path.home() / ".cache"
-    except RuntimeError:
-        return None
-    return base / "convgrader" / "check"
-
-
 def _header(key: str, kind: type, body: bytes) -> str:
     """Return the first line of an entry: a hash over format, kind, key and content."""
     return fingerprint.of(_FORMAT, kind.__name__, key, body.decode("utf-8", "replace"))
@@ -127,17 +116,6 @@ def _header(key: str, kind: type, body: bytes) -> str:
 def _read_entry(path: Path) -> bytes:
     """Return the bytes of a regular file that belongs to the user, up to MAX_ENTRY_BYTES. Raises OSError."""
     found = path.lstat()
-    if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_ENTRY_BYTES or not _owned_by_user(found):
+    if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_ENTRY_BYTES or not owned_by_user(found):
         raise OSError(f"{path} is not an entry of this cache")
     return path.read_bytes()
-
-
-def _is_private(folder: Path) -> bool:
-    """Tell whether only the user can write to a folder. Windows has no such mode bits: there the home is trusted."""
-    found = folder.lstat()
-    shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return stat.S_ISDIR(found.st_mode) and _owned_by_user(found) and (sys.platform == "win32" or not shared)
-
-
-def _owned_by_user(found: os.stat_result) -> bool:
-    return sys.platform == "win32" or found.st_uid == os.geteuid()

@@ -5,19 +5,27 @@ when `add` returns, so that a run that is killed loses no finished result.
 
 A file can be damaged, or written by something else. A row that cannot be read costs that row: it is skipped, and named
 in `Gradebook.damaged`. An error of the file as a whole, such as a full disk, is a `GradebookUnusable`.
+
+To read, use `Gradebook.reading`: not a byte of the file changes then.
 """
 
+import contextlib
+import hashlib
+import secrets
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self, TypeVar
 
-from grader.classroom import gradebook_rows
+from grader.classroom import gradebook_erasure, gradebook_rows
 from grader.classroom.gradebook_rows import Attempt, AttemptFingerprints, DamagedRow, HandIn
 from grader.core.errors import GraderError, UsageError
 from grader.core.model import Outcome, Report, Score
+from grader.core.safetext import one_line
 from grader.report import to_json
 
 __all__ = [
@@ -85,6 +93,20 @@ _MIGRATIONS = (
     CREATE TRIGGER checks_stay BEFORE UPDATE ON checks BEGIN SELECT RAISE(ABORT, 'attempts are never changed'); END;
     CREATE TRIGGER checks_kept BEFORE DELETE ON checks BEGIN SELECT RAISE(ABORT, 'attempts are never removed'); END;
     """,
+    """
+    CREATE TABLE settings (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+    CREATE TABLE erasures (
+        id INTEGER PRIMARY KEY,
+        erased_at TEXT NOT NULL,
+        erased_by TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        salt BLOB NOT NULL,
+        name_hash BLOB NOT NULL
+    );
+    CREATE TRIGGER erasures_stay BEFORE UPDATE ON erasures BEGIN SELECT RAISE(ABORT, 'erasures are never changed'); END;
+    CREATE TRIGGER erasures_kept BEFORE DELETE ON erasures BEGIN SELECT RAISE(ABORT, 'erasures are never removed'); END;
+    """,
 )
 
 
@@ -93,6 +115,10 @@ _WITH_CONTENTS = "FROM attempts LEFT JOIN contents USING (submission)"
 _HAND_INS = f"SELECT student, number, submission, submitted_at, content {_WITH_CONTENTS}"
 
 
+_ENDINGS = ("", "-wal", "-journal")  # the database, and what a writer has not merged into it yet
+_COPIES = 5
+_SEED, _SECRET = "seed", "secret"  # settings
+_SEED_BITS = 53  # a number that every reader of JSON holds exactly
 _Row = TypeVar("_Row")
 
 
@@ -114,12 +140,12 @@ class Gradebook:
     `damaged` holds the rows that were skipped because they cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open the gradebook at `path`, or create one.
+    def __init__(self, path: Path, *, shown: Path | None = None) -> None:
+        """Open the gradebook at `path`, or create one. Errors name it `shown`.
 
         Raises UsageError where the file is not a gradebook, GraderError where a newer version wrote it.
         """
-        self._path = path
+        self._path = shown or path
         self.damaged: list[DamagedRow] = []
         try:
             self._db = sqlite3.connect(path, timeout=_LOCK_TIMEOUT_S, isolation_level=None)
@@ -137,6 +163,24 @@ class Gradebook:
         except GraderError:
             self._db.close()
             raise
+
+    @classmethod
+    @contextlib.contextmanager
+    def reading(cls, path: Path) -> Iterator[Self]:
+        """Open a private copy of the gradebook at `path`, and delete it at the end.
+
+        SQLite cannot read a gradebook of an older version, or one that another process writes, without writing beside
+        or into it. Raises what opening it raises, and UsageError where it cannot be copied.
+        """
+        with tempfile.TemporaryDirectory(prefix="convgrader-") as folder:
+            try:
+                copy = _copy(path, Path(folder))
+            except OSError as error:
+                raise UsageError(
+                    f"{path} cannot be copied to {folder}, to be read there: {error.strerror or error}."
+                ) from None
+            with cls(copy, shown=path) as book:
+                yield book
 
     def _unusable(self, error: sqlite3.Error) -> UsageError:
         message = f"{self._path} cannot be used as a gradebook: {error}. Name another file, or a new one."
@@ -308,11 +352,16 @@ class Gradebook:
             raise LookupError(student)
         return gradebook_rows.hand_in(*row)
 
-    def first_content(self) -> bytes:
-        """Return what was handed in first of all, damaged or not, or its fingerprint; nothing where there is none."""
+    def secret(self) -> bytes:
+        """Return a number that cannot be known without the gradebook, and never changes: a hash of the first hand-in.
+
+        Where that was erased, `erase` has stored it.
+        """
+        if isinstance(kept := self._setting(_SECRET), bytes):
+            return kept
         query = f"SELECT coalesce(content, submission) {_WITH_CONTENTS} ORDER BY id LIMIT 1"
         (found,) = self._db.execute(query).fetchone() or (b"",)
-        return found.encode() if isinstance(found, str) else bytes(found)
+        return hashlib.sha256(found.encode() if isinstance(found, str) else found).digest()
 
     def hand_ins(self) -> Iterator[HandIn]:
         """Yield every hand-in, by student and number; one that was graded several times comes once.
@@ -373,6 +422,55 @@ class Gradebook:
         (found,) = self._db.execute(query, (student,)).fetchone()
         return int(found)
 
+    # --- the seed, and other settings
+
+    def seed(self, wanted: int | None = None) -> int:
+        """Return the seed of the inputs: `wanted`, else that of this gradebook.
+
+        It is settled once: as that of the latest attempt where an older version graded some, so that a regrade changes
+        only what the course changed; else as `wanted`; else as a secret number, drawn here.
+        """
+        with _Transaction(self._db):
+            own = self._setting(_SEED)
+            if own is None:
+                last = self._db.execute("SELECT seed FROM attempts ORDER BY id DESC LIMIT 1").fetchone()
+                drawn = secrets.randbits(_SEED_BITS) if wanted is None else wanted
+                own = int(last[0]) if last else drawn
+                self._set(_SEED, own)
+        return int(own) if wanted is None else wanted
+
+    def _setting(self, name: str) -> int | bytes | None:
+        found = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return found[0] if found else None
+
+    def _set(self, name: str, value: int | bytes) -> None:
+        self._db.execute("INSERT INTO settings VALUES (?, ?)", (name, value))
+
+    # --- privacy
+
+    def erase(self, student: str, *, reason: str, by: str) -> int:
+        """Remove all that is stored of a student, and record when, who did it and why; return the number of attempts.
+
+        Of the name only a salted hash is recorded. Where the student was erased before, only the file is written anew.
+        Raises UsageError where there is nothing of this student, GradebookUnusable where another process has the file
+        open: what is deleted may then still be in it, until this is called again.
+        """
+        attempts = 0
+        self._db.execute("PRAGMA secure_delete = ON")
+        with _Transaction(self._db):
+            if self.last_number(student):
+                if self._setting(_SECRET) is None and self.arrivals()[0] == student:
+                    self._set(_SECRET, self.secret())  # pseudonyms depend on it
+                attempts = gradebook_erasure.delete(self._db, student, reason=reason, by=by)
+            elif not gradebook_erasure.is_recorded(self._db, student):
+                raise UsageError(f"{one_line(student)} has no attempt in {self._path}.")
+        if not gradebook_erasure.scrub(self._db):
+            raise GradebookUnusable(
+                f"The data was deleted, but another process has {self._path} open, so that its bytes may still be in "
+                "the file. End that process, and run the same command again."
+            )
+        return attempts
+
     # --- the cache of results
 
     def cached(self, key: str) -> bytes | None:
@@ -417,6 +515,32 @@ class _Transaction:
             self._db.execute("COMMIT")
         elif self._db.in_transaction:  # SQLite itself rolls back after some errors, such as a full disk
             self._db.execute("ROLLBACK")
+
+
+def _copy(path: Path, folder: Path) -> Path:
+    """Copy a database with what its last changes are in, and return the copy. Raises OSError.
+
+    A process that writes it meanwhile changes sizes or times: then the copy is made again.
+    """
+    for attempt in range(_COPIES):
+        copy = folder / str(attempt)
+        before = _stamps(path)
+        for ending in before:
+            with contextlib.suppress(FileNotFoundError):  # it was just closed; the times say so
+                shutil.copyfile(f"{path}{ending}", f"{copy}{ending}")
+        if _stamps(path) == before:
+            return copy
+    raise OSError(f"another process writes it all the time, and {_COPIES} copies were none of one moment")
+
+
+def _stamps(path: Path) -> dict[str, tuple[int, int]]:
+    """Return time and size of each file that a database consists of, by the ending of its name."""
+    found = {}
+    for ending in _ENDINGS:
+        with contextlib.suppress(FileNotFoundError):
+            stat = Path(f"{path}{ending}").stat()
+            found[ending] = (stat.st_mtime_ns, stat.st_size)
+    return found
 
 
 def _text(data: bytes) -> str:

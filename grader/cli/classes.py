@@ -51,10 +51,11 @@ def class_command(
     """Grade every folder and zip in SUBMISSIONS, one for each student, or trees of <student>/<assignment>/.
 
     With a gradebook, a run that was interrupted continues where it stopped, and what has not changed is not graded
-    again. The hand-in time of a git checkout is that of its HEAD commit. Grading other people's code needs isolation
-    level 2 or better; `grade doctor` shows what this machine provides. A submission that cannot be read, or on which
-    the grader fails, is named; the others are graded. Exits with 3 after an error in the grader, with 1 if a submission
-    could not be read, else with 0.
+    again. Inputs are drawn from a secret seed, one for each gradebook, so that a table of answers earns nothing. The
+    hand-in time of a git checkout is that of its HEAD commit. Grading other people's code needs isolation level 2 or
+    better; `grade doctor` shows what this machine provides. A submission that cannot be read, or on which the grader
+    fails, is named, and the others are graded. Exits with 3 after an error in the grader, with 1 if a submission could
+    not be read, else with 0.
 
     \b
     grade class handed-in --gradebook course.db
@@ -65,7 +66,8 @@ def class_command(
     writer = None
     if reports is not None:
         seen = {exercise.id: seen_of(exercise) for exercise in course.exercises}
-        writer = StudentReports(reports, [one.student for one in found], seen)
+        students = [one.student for one in found]
+        writer = StudentReports(reports, students, seen, shows_seed=gradebook is None)
     code, graded = 0, 0
     with grading.open_run(course, gradebook or Path(":memory:")) as run:
         progress = _ClassProgress(len(found))

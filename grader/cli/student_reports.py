@@ -1,6 +1,7 @@
 """The folder of `grade class --reports`: the JSON report of each student who was graded now, and of nobody else."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from grader.cli.run import write
@@ -8,6 +9,7 @@ from grader.core.atomic_write import make_folder
 from grader.core.errors import UsageError
 from grader.core.file_names import file_names
 from grader.core.model import Report, Seen
+from grader.grading.messages import DEFAULT_SEED
 from grader.report import FORMAT, shown, to_json
 
 _ENDING, _EARLIER = ".json", ".json.old"
@@ -16,11 +18,16 @@ _MARK_WITHIN_BYTES = 100
 
 
 class StudentReports:
-    """Writes reports of a run. Those of an earlier run are set aside first, as NAME.json.old, until replaced."""
+    """Writes reports of a run. Those of an earlier run are set aside first, as NAME.json.old, until replaced.
 
-    def __init__(self, folder: Path, students: Iterable[str], seen: Mapping[str, Seen]) -> None:
+    Without `shows_seed` a seed that is not the public one is left out: the next hand-ins will be graded with it.
+    """
+
+    def __init__(
+        self, folder: Path, students: Iterable[str], seen: Mapping[str, Seen], *, shows_seed: bool
+    ) -> None:
         """Create the folder where there is none. Raises UsageError where it cannot be written to, or is a link."""
-        self._folder, self._seen = folder, seen
+        self._folder, self._seen, self._shows_seed = folder, seen, shows_seed
         self._names = file_names(students)
         try:
             make_folder(folder)
@@ -33,7 +40,9 @@ class StudentReports:
     def write(self, student: str, report: Report) -> None:
         """Write what a student may see of a report. Raises UsageError where it cannot be written."""
         name = self._names[student]
-        write(to_json(shown(report, self._seen)), self._folder / f"{name}{_ENDING}")
+        is_public = self._shows_seed or report.seed == DEFAULT_SEED
+        visible = shown(report if is_public else replace(report, seed=None), self._seen)
+        write(to_json(visible), self._folder / f"{name}{_ENDING}")
         (self._folder / f"{name}{_EARLIER}").unlink(missing_ok=True)
 
     def left(self) -> list[str]:

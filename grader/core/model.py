@@ -292,14 +292,14 @@ class Versions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The result of one grading. `score` is points / max_points, in [0, 1]."""
+    """The result of one grading. `score` is points / max_points, in [0, 1]. `seed` is None where it is kept secret."""
 
     points: float
     max_points: float
     score: float
     isolation: Isolation
     versions: Versions
-    seed: int
+    seed: int | None
     exercises: tuple[ExerciseResult, ...] = ()
     quizzes: tuple[QuizResult, ...] = ()
 

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from grader.classroom.gradebook import Gradebook
+from grader.classroom.gradebook import DamagedRow, Gradebook
 from grader.classroom.similarity.similarity_records import Published, SolutionSource
+from grader.core import error_location
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
-from grader.submission import Snapshot, Stored, Submission, collection, open_submission
+from grader.submission import Snapshot, Submission, collection, open_submission
 
 _COURSE_SOLUTIONS = ("reference.py", "mistakes.py", "fixtures.py")
 
@@ -24,10 +25,18 @@ def published(exercise: Exercise) -> Published:
 def of_class(book: Gradebook, exercise: str, stub: str | None = None) -> Iterator[SolutionSource]:
     """Yield all hand-ins for an exercise, by student and attempt, without those that are its `stub`.
 
-    A hand-in that was graded several times comes once, with the number of the first attempt.
+    A hand-in that was graded several times comes once, with the number of the first attempt. One that cannot be read
+    is left out, and named in `book.damaged`.
     """
     for one in book.hand_ins():
-        snapshot = Submission(Stored.unpack(one.content)).snapshot(exercise, stub)
+        try:
+            snapshot = one.open().snapshot(exercise, stub)
+        except DamagedRow as damaged:
+            book.skip(damaged)
+            continue
+        except Exception as error:  # noqa: BLE001 - one hand-in must not end the comparison of the others
+            book.skip(DamagedRow(one.student, one.number, f"its files: {error_location.summary(error)}"))
+            continue
         if isinstance(snapshot, Snapshot):
             yield SolutionSource(
                 student=one.student,
