@@ -563,10 +563,10 @@ def test_a_cache_that_cannot_be_written_is_ignored(scaling, tmp_path, monkeypatc
 
 def test_the_cache_folder_follows_the_xdg_specification(tmp_path, monkeypatch):
     monkeypatch.setenv(user_cache.CACHE_VARIABLE, str(tmp_path / "x"))
-    assert verified_cache.cache_folder() == tmp_path / "x" / "convgrader" / "check"
+    assert user_cache.cache_folder("check") == tmp_path / "x" / "convgrader" / "check"
     monkeypatch.setenv(user_cache.CACHE_VARIABLE, "relative")
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
-    assert verified_cache.cache_folder() == tmp_path / "home" / ".cache" / "convgrader" / "check"
+    assert user_cache.cache_folder("check") == tmp_path / "home" / ".cache" / "convgrader" / "check"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")

@@ -10,7 +10,7 @@ that cannot be written, a warm process that cannot start, Ctrl-C.
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -263,7 +263,9 @@ class ClassRun:
 
 def _was_lost(future: Future[bytes]) -> bool:
     """Tell whether the process that worked on an order was killed."""
-    return not future.cancelled() and isinstance(future.exception(), BrokenExecutor)
+    with contextlib.suppress(CancelledError):
+        return isinstance(future.exception(), BrokenExecutor)
+    return False
 
 
 @dataclass(slots=True)

@@ -11,10 +11,11 @@ from grader.classroom import report, similarity, statistics
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.similarity import Comparison, SolutionSource
 from grader.cli import options, terminal
-from grader.cli.class_options import name_damaged
+from grader.cli.class_options import name_damaged, shown_name
 from grader.cli.run import choose, write
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
+from grader.core.safetext import one_line
 from grader.course import catalog
 
 _STATUS_WIDTH = 40
@@ -83,11 +84,13 @@ def similar_command(
                 f"{gradebook.stem} holds no attempt. `grade class SUBMISSIONS --gradebook FILE` adds them."
             )
             raise UsageError(message)
-        others = [similarity.of_folder(folder, [exercise.id for exercise in chosen]) for folder in against]
+        ids = [exercise.id for exercise in chosen]
+        outside = _SkippedOutside()
+        others = [similarity.of_folder(folder, ids, outside.skip) for folder in against]
         found = [_compare(book, exercise, others, minimum, cache) for exercise in _with_status(chosen)]
         if anonymous:
             found = report.unnamed(found, statistics.pseudonyms(book))
-        code = name_damaged(book)
+        code = max(name_damaged(book), outside.code)
     if form == "json":
         write(report.similar_json(gradebook.stem, found, minimum), output)
         return code
@@ -95,6 +98,18 @@ def similar_command(
     text = report.similar_text(gradebook.stem, len(students), found, minimum, style, show_all=show_all)
     write(text, output)
     return code
+
+
+class _SkippedOutside:
+    """Names what cannot be read in the folders of --against. `code` is the exit code: 1 where there is any."""
+
+    def __init__(self) -> None:
+        self.code = 0
+
+    def skip(self, name: str, reason: str) -> None:
+        """Name a solution that is left out."""
+        click.echo(f"skipped, outside the class: {shown_name(name)}: {one_line(reason)}", err=True)
+        self.code = 1
 
 
 def _with_status(exercises: Sequence[Exercise]) -> Iterator[Exercise]:

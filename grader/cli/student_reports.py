@@ -1,4 +1,4 @@
-"""The folder of `grade class --reports`: the JSON report of each student who was graded now, and of nobody else."""
+"""The folder of `grade class --reports`: the JSON report of the students who were graded now, and no others."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
