@@ -195,9 +195,9 @@ class Maker:
         """Return a notebook, odd or damaged."""
         source = f"%%grade halving\n{self.module().decode('utf-8', 'replace')}"
         cell = {"cell_type": "code", "source": source, "metadata": {"tags": ["grade:shifting"]}}
-        whole = json.dumps(
-            {"nbformat": self.random.choice([4, 4, 3, -1]), "cells": [cell] * self.random.choice([1, 6000])}
-        )
+        most = 6000 if len(source) < 1000 else 2
+        cells = [cell] * self.random.choice([1, most])
+        whole = json.dumps({"nbformat": self.random.choice([4, 4, 3, -1]), "cells": cells})
         odd = [b"[" * 100_000, b"null", b'{"nbformat": 4, "cells": {}}', self.mutated(whole[:2000].encode())]
         return whole.encode() if self.random.random() < 0.5 else self.random.choice(odd)
 
