@@ -32,6 +32,7 @@ from grader.core.errors import IsolationRefused, UsageError
 from grader.core.model import CheckResult, ExerciseResult, Isolation, Outcome, Report, Versions
 from grader.grading import attempt, messages
 from grader.grading.dispatcher import MAX_LEVEL_VARIABLE
+from grader.grading.messages import DEFAULT_SEED
 from grader.submission import open_submission
 from grader.submission.collection import HandedIn
 
@@ -114,6 +115,82 @@ def test_a_name_holds_no_terminal_sequence_and_no_ci_command(grade_class, tmp_pa
     assert "\x1b" not in done.output
     assert "\\x1b[31mred" in done.output
     assert not any(line.lstrip().startswith("::") for line in done.output.splitlines())
+
+
+# --- the folder of reports
+
+
+def test_reports_of_an_earlier_run_are_set_aside_until_they_are_replaced(grade_class, handed_in, tmp_path):
+    reports = tmp_path / "reports"
+    grade_class(handed_in, "--reports", reports)
+    (reports / "notes.json").write_text('{"mine": 1}', encoding="utf-8")
+    (reports / "ada.html").write_text("mine", encoding="utf-8")
+    (handed_in / "bob.zip").write_text("no zip any more", encoding="utf-8")
+    done = grade_class(handed_in, "--reports", reports)
+    assert sorted(path.name for path in reports.iterdir()) == [
+        "ada.html", "ada.json", "bob.json.old", "notes.json",
+    ]  # fmt: skip
+    assert f"Not graded now, and so not replaced in {reports}: bob.json.old." in done.stderr
+
+
+def test_names_of_any_length_and_kind_get_a_report_each(grade_class, tmp_path):
+    students = ["x" * 250, "x" * 251, "Ada", "ada", "con", "a:b", "ends.", "bob"]
+    for student in students:
+        module = tmp_path / "handed-in" / student / "exercises" / "scaling.py"
+        module.parent.mkdir(parents=True)
+        module.write_text(f"{REFERENCE}# {student}\n", encoding="utf-8")
+    done = grade_class(tmp_path / "handed-in", "--reports", tmp_path / "reports")
+    assert done.return_value == 0, done.output
+    names = [path.name for path in (tmp_path / "reports").iterdir()]
+    assert len({name.casefold() for name in names}) == len(students)
+    assert "bob.json" in names
+
+
+def test_a_folder_of_reports_that_is_a_link_is_refused(grade_class, handed_in, tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "reports").symlink_to(tmp_path / "precious")
+    done = grade_class(handed_in, "--reports", tmp_path / "reports")
+    assert "reports is a link, and links are not followed" in str(done.exception)
+    assert list((tmp_path / "precious").iterdir()) == []
+
+
+# --- the seed
+
+
+def seeds(path: Path) -> list[int]:
+    with Gradebook.reading(path) as book:
+        return [attempt.report.seed for attempt in book.attempts()]
+
+
+def test_a_class_has_a_secret_seed_which_its_gradebook_keeps(grade_class, handed_in, tmp_path, monkeypatch):
+    one, other = tmp_path / "one.db", tmp_path / "other.db"
+    for book in (one, other):
+        grade_class(handed_in, "--gradebook", book, "--reports", tmp_path / "reports")
+    assert len({*seeds(one), *seeds(other), DEFAULT_SEED}) == 3
+    assert len(set(seeds(one))) == 1
+    again = grade_class(handed_in, "--gradebook", one, "--reports", tmp_path / "reports")
+    assert again.output.count("(unchanged)") == 2
+    shown = (tmp_path / "reports" / "ada.json").read_text("utf-8")
+    assert json.loads(shown)["seed"] is None
+    assert str(seeds(one)[0]) not in shown
+    assert "Seed" not in report.to_text(report.from_json(shown), report.Style())
+    assert regrade(one).output == "0 of 2 students changed.\n"
+
+
+def test_without_a_gradebook_each_run_draws_a_seed_and_shows_it(grade_class, handed_in, tmp_path):
+    found = set()
+    for n in range(2):
+        grade_class(handed_in, "--reports", tmp_path / str(n))
+        found.add(json.loads((tmp_path / str(n) / "ada.json").read_text("utf-8"))["seed"])
+    assert len(found | {DEFAULT_SEED}) == 3
+
+
+def test_a_given_seed_is_recorded_and_holds_for_one_run(grade_class, handed_in, tmp_path):
+    book = tmp_path / "course.db"
+    for options in ([], ["--seed", "5"], []):
+        grade_class(handed_in, "--gradebook", book, *options)
+    first, second, third = seeds(book)[:3]
+    assert (first, second) == (third, 5)
 
 
 # --- the gradebook
@@ -326,7 +403,7 @@ def test_a_class_finds_the_same_example_as_a_single_grading(
 ):
     module = handed_in / "ada" / "exercises" / "scaling.py"
     module.write_text(f"{REFERENCE}\n\ndef double(x):\n    return x * x\n", encoding="utf-8")
-    grade_class(handed_in, "--reports", tmp_path / "reports")
+    grade_class(handed_in, "--reports", tmp_path / "reports", "--seed", "0")
     in_class = report.from_json((tmp_path / "reports" / "ada.json").read_text("utf-8"))
     (alone,) = attempt.grade_exercises(dispatcher, open_submission(handed_in / "ada"), course.exercises, 0)
     assert any(check.counterexample and check.counterexample.smallest for check in alone.checks)

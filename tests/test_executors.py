@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from grader.classroom import remote_worker
 from grader.classroom.batch import ClassRun, StudentResult
 from grader.classroom.executors import open_executor
 from grader.classroom.gradebook import Gradebook
@@ -167,22 +168,44 @@ def test_processes_share_one_warm_process(course, handed_in):
     assert most == 1
 
 
-def test_a_killed_process_ends_the_run_and_the_next_one_continues(course, handed_in):
-    with Gradebook(Path(":memory:")) as book:
-        with batch(course, book, "processes", 2) as run:
-            ended = []
+def test_killed_processes_cost_nothing_that_can_be_graded_again(course, handed_in):
+    killed = []
 
-            def end(one: StudentResult) -> None:
-                ended.append(one.student)
-                for process in multiprocessing.active_children():
-                    process.kill()
+    def kill_once(one: StudentResult) -> StudentResult:
+        if not killed:
+            killed.extend(multiprocessing.active_children())
+            for process in killed:
+                process.kill()
+        return one
 
-            with pytest.raises(GraderError, match="the same command continues from there"):
-                list(map(end, run.grade(handed_in)))
-        assert 1 <= len(ended) < len(handed_in)
-        with batch(course, book, "processes", 2) as run:
-            assert {one.student for one in run.grade(handed_in) if one.again} >= set(ended)
-        assert len(list(book.attempts())) == len(handed_in)
+    with Gradebook(Path(":memory:")) as book, batch(course, book, "processes", 2) as run:
+        ended = list(map(kill_once, run.grade(handed_in)))
+    assert killed
+    assert sorted(one.student for one in ended) == [one.student for one in handed_in]
+    assert all(one.report is not None for one in ended)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+def test_a_submission_that_kills_its_process_is_named_and_the_others_are_graded(
+    course, handed_in, monkeypatch
+):
+    grade = remote_worker._grade
+
+    def die_at(dispatcher, order):
+        if any(b"raise SystemExit" in job for job in order.jobs):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return grade(dispatcher, order)
+
+    expected = results(course, handed_in, "local")
+    monkeypatch.setattr(remote_worker, "_grade", die_at)  # the processes of the pool are forked from this one
+    with Gradebook(Path(":memory:")) as book, batch(course, book, "processes", 2) as run:
+        ended = {one.student: one for one in run.grade(handed_in)}
+    guilty = ended.pop("student4")
+    assert guilty.report is None
+    assert guilty.is_fault
+    assert "was killed, and again when it was graded alone" in guilty.refused
+    del expected["student4"]
+    assert {name: to_json(scoring.without_times(one.report)) for name, one in ended.items()} == expected
 
 
 def _sessions(processes: set[str]) -> set[str]:

@@ -1,17 +1,23 @@
 """The gradebook: attempts are appended and never changed, several writers wait, old files are migrated."""
 
+import contextlib
+import shutil
 import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
+import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from grader.classroom import gradebook as gradebook_module
-from grader.classroom.gradebook import Gradebook
+from grader.classroom import gradebook_erasure
+from grader.classroom.gradebook import DamagedRow, Gradebook, GradebookUnusable, HandIn
+from grader.classroom.statistics import pseudonyms
 from grader.core.errors import GraderError, UsageError
 from grader.core.model import (
     CheckResult,
@@ -23,7 +29,11 @@ from grader.core.model import (
     Report,
     Versions,
 )
+from grader.course import fingerprint
 
+OLD_GRADEBOOK = Path(__file__).parent / "old_files" / "class.db"
+CONTENT = b"what ada handed in"
+SUBMISSION = fingerprint.of(CONTENT.hex())
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 CHECK = CheckResult(
     id="test_values",
@@ -58,8 +68,8 @@ def add(book: Gradebook, student: str = "ada", report: Report = REPORT, conditio
     return book.add(
         student,
         report,
-        submission="s",
-        content=b"what ada handed in",
+        submission=SUBMISSION,
+        content=CONTENT,
         conditions=conditions,
         submitted_at=NOW,
         parts=PARTS,
@@ -72,7 +82,12 @@ def test_an_attempt_is_read_as_it_was_added(path):
         assert add(book) == 1
     with Gradebook(path) as book:
         (attempt,) = book.attempts()
-    assert (attempt.student, attempt.number, attempt.submission, attempt.conditions) == ("ada", 1, "s", "c")
+    assert (attempt.student, attempt.number, attempt.submission, attempt.conditions) == (
+        "ada",
+        1,
+        SUBMISSION,
+        "c",
+    )
     assert attempt.submitted_at == NOW
     assert attempt.graded_at.tzinfo is not None
     assert attempt.report == REPORT
@@ -198,7 +213,7 @@ def test_an_older_file_is_migrated_and_keeps_its_attempts(path, monkeypatch):
         assert [attempt.report for attempt in book.attempts()] == [REPORT]
         add(book)
     db = sqlite3.connect(path)
-    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    assert db.execute("PRAGMA user_version").fetchone() == (len(newer),)
     assert db.execute("SELECT remark FROM attempts").fetchall() == [("",), ("",)]
     db.close()
 
@@ -249,7 +264,8 @@ def test_a_schema_version_is_refused_from_the_first_newer_one_on(path, extra, is
     db = sqlite3.connect(path)
     known = len(gradebook_module._MIGRATIONS)
     version = known + extra
-    if extra < 0:  # an older file, here one without tables
+    if extra < 0:  # the oldest file: one without tables
+        version = 0
         for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             db.execute(f"DROP TABLE {table}")
     db.execute(f"PRAGMA user_version = {version}")
@@ -280,3 +296,267 @@ def test_a_writer_waits_for_the_lock_until_the_timeout(path, monkeypatch, held_s
             other.execute("ROLLBACK")
             assert list(book.attempts()) == []
         other.close()
+
+
+# --- reading changes nothing
+
+
+def everything(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("state", ["closed", "open in another process", "of the first version"])
+def test_reading_changes_no_byte_of_the_file_and_its_folder(path, state):
+    if state == "of the first version":
+        shutil.copy(OLD_GRADEBOOK, path)
+    else:
+        with Gradebook(path) as book:
+            add(book)
+    with contextlib.ExitStack() as stack:
+        if state == "open in another process":
+            add(stack.enter_context(Gradebook(path)), "bob")  # in the write-ahead log only
+        before = everything(path.parent)
+        with Gradebook.reading(path) as book:
+            students = book.students()
+            assert len(list(book.attempts())) == len(list(book.scores())) >= len(students)
+            book.keep({"k": b"result"})
+        assert everything(path.parent) == before
+    expected = {"closed": ["ada"], "open in another process": ["ada", "bob"]}
+    assert students == expected.get(state, ["ada", "ben", "cleo"])
+
+
+def test_what_changes_while_it_is_copied_is_copied_again(path, monkeypatch):
+    with Gradebook(path) as book:
+        add(book)
+        copyfile, copied = shutil.copyfile, []
+
+        def and_add(source, target):
+            copied.append(source)
+            copyfile(source, target)
+            if len(copied) == 1:
+                add(book, "bob")
+
+        monkeypatch.setattr(shutil, "copyfile", and_add)
+        with Gradebook.reading(path) as copy:
+            assert copy.students() == ["ada", "bob"]
+        monkeypatch.setattr(shutil, "copyfile", lambda *names: add(book) and copyfile(*names))
+        with (
+            pytest.raises(UsageError, match="another process writes it all the time"),
+            Gradebook.reading(path),
+        ):
+            pass
+
+
+# --- damaged rows are skipped and named
+
+
+def damage(path: Path, statement: str, *values: object) -> None:
+    """Change what a gradebook protects, as a broken disk would."""
+    db = sqlite3.connect(path)
+    for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        db.execute(f"DROP TRIGGER {name}")
+    db.execute(statement, values)
+    db.commit()
+    db.close()
+
+
+OF_BOB = " WHERE student = 'bob'"
+DAMAGES = {
+    "no JSON": ("UPDATE attempts SET report = '{' || report" + OF_BOB, ()),
+    "no UTF-8": ("UPDATE attempts SET report = CAST(? AS TEXT)" + OF_BOB, (b"\xff\xfe",)),
+    "a blob": ("UPDATE attempts SET report = ?" + OF_BOB, (b"\0",)),
+    "nested": ("UPDATE attempts SET report = ?" + OF_BOB, ("[" * 100_000,)),
+    "a future format": ("UPDATE attempts SET report = replace(report, 'report/1', 'report/9')" + OF_BOB, ()),
+    "fields missing": ("""UPDATE attempts SET report = '{"format": "convgrader/report/1"}'""" + OF_BOB, ()),
+    "no time": ("UPDATE attempts SET submitted_at = 'yesterday'" + OF_BOB, ()),
+    "no offset": ("UPDATE attempts SET submitted_at = '2026-03-01T00:00:00'" + OF_BOB, ()),
+    "year 1": ("UPDATE attempts SET submitted_at = '0001-01-01T00:00:00+00:00'" + OF_BOB, ()),
+    "year 9999": ("UPDATE attempts SET submitted_at = '9999-12-31T23:59:59+00:00'" + OF_BOB, ()),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_attempt_is_skipped_and_named(path, kind):
+    with Gradebook(path) as book:
+        for student in ("ada", "bob", "cyd"):
+            add(book, student)
+    statement, values = DAMAGES[kind]
+    damage(path, statement, *values)
+    with Gradebook.reading(path) as book:
+        assert [attempt.student for attempt in book.attempts()] == ["ada", "cyd"]
+        scores = [score.student for score in book.scores()]
+        assert set(scores) >= {"ada", "cyd"}
+        chosen = [score.student for score in book.scores(["scaling"])]
+        assert set(chosen) >= {"ada", "cyd"}
+        assert {damaged.student for damaged in book.damaged} == {"bob"}
+        assert all(str(damaged).isprintable() for damaged in book.damaged)
+        with pytest.raises(DamagedRow):
+            book.last("bob")
+        assert book.last_number("bob") == 1
+
+
+@pytest.mark.parametrize("points", ["'many'", "x'00'", "9e999"])
+def test_points_that_are_no_number_do_not_count(path, points):
+    with Gradebook(path) as book:
+        for student in ("ada", "bob"):
+            add(book, student)
+    damage(path, f"UPDATE attempts SET points = {points}{OF_BOB}")
+    with Gradebook.reading(path) as book:
+        assert [score.student for score in book.scores()] == ["ada"]
+        assert [str(damaged) for damaged in book.damaged] == [
+            "attempt 1 in the gradebook cannot be read: its points are not numbers"
+        ]
+
+
+CONTENT_DAMAGES = {
+    "missing": ("DELETE FROM contents WHERE submission = ?", ()),
+    "of another": ("UPDATE contents SET content = ? WHERE submission = ?", (b"other",)),
+    "text": ("UPDATE contents SET content = ? WHERE submission = ?", ("text",)),
+    "empty": ("UPDATE contents SET content = ? WHERE submission = ?", (b"",)),
+}
+
+
+@pytest.mark.parametrize("kind", CONTENT_DAMAGES)
+def test_damaged_files_are_skipped_and_named(path, kind):
+    with Gradebook(path) as book:
+        add(book)
+        other = b"what bob handed in"
+        book.add("bob", REPORT, submission=fingerprint.of(other.hex()), content=other, conditions="c",
+                 submitted_at=NOW, parts=PARTS)  # fmt: skip
+    statement, values = CONTENT_DAMAGES[kind]
+    damage(path, statement, *values, fingerprint.of(other.hex()))
+    with Gradebook.reading(path) as book:
+        assert [hand_in.student for hand_in in book.hand_ins()] == ["ada"]
+        assert [damaged.student for damaged in book.damaged] == ["bob"]
+        with pytest.raises(DamagedRow, match="its files are"):
+            book.last_hand_in("bob")
+
+
+def test_files_that_cannot_be_unpacked_are_a_damaged_row():
+    for content in (b"", b"no zlib", zlib.compress(b"\xc1"), zlib.compress(b"\x91\x01")):
+        with pytest.raises(DamagedRow, match="its files: "):
+            HandIn(student="bob", number=1, submitted_at=NOW, content=content).open()
+
+
+# --- the seed
+
+
+def test_the_seed_is_drawn_once_and_another_holds_for_one_run(path):
+    with Gradebook(path) as book:
+        drawn = book.seed()
+    with Gradebook(path) as book:
+        assert book.seed(5) == 5
+        assert book.seed() == drawn
+    with Gradebook(Path(":memory:")) as book:
+        assert book.seed() not in (0, drawn)
+
+
+def test_the_first_seed_that_is_given_is_kept(path):
+    with Gradebook(path) as book:
+        assert (book.seed(71), book.seed(), book.seed(3), book.seed()) == (71, 71, 3, 71)
+
+
+def test_a_gradebook_of_an_older_version_keeps_the_seed_of_its_attempts(path):
+    with Gradebook(path) as book:
+        add(book)
+    assert REPORT.seed == 7
+    with Gradebook(path) as book:
+        assert (book.seed(), book.seed(3), book.seed()) == (7, 3, 7)
+
+
+# --- privacy
+
+
+NAME, WORK = "Ada Lovelace-Byron", b"a solution that only she wrote " * 300
+
+
+def fill(path: Path) -> None:
+    with Gradebook(path) as book:
+        report = replace(REPORT, exercises=(replace(EXERCISE, output=f"printed by {NAME}"),))
+        for student, content in (("bob", CONTENT), (NAME, WORK), ("cyd", CONTENT), (NAME, CONTENT)):
+            book.add(student, report if student == NAME else REPORT, submission=fingerprint.of(content.hex()),
+                     content=content, conditions="c", submitted_at=NOW, parts=PARTS,
+                     results={student: content})  # fmt: skip
+
+
+def bytes_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["closed", "with a log"])
+def test_nothing_of_an_erased_person_stays_in_the_file_or_its_log(path, is_open):
+    fill(path)
+    assert NAME.encode() in bytes_of(path.parent)
+    assert WORK[:200] in bytes_of(path.parent)
+    with Gradebook(path) as book:
+        if is_open:
+            add(book, NAME)
+        assert book.erase(NAME, reason="asked for", by="root") == 2 + is_open
+        left = bytes_of(path.parent)
+        assert NAME.encode() not in left
+        assert b"Lovelace" not in left
+        assert WORK[:20] not in left
+        assert book.students() == ["bob", "cyd"]
+        assert {hand_in.content for hand_in in book.hand_ins()} == {CONTENT}, "which she handed in too"
+        assert book.damaged == []
+    assert NAME.encode() not in bytes_of(path.parent)
+
+
+def test_an_erasure_is_recorded_without_the_name_and_stays(path):
+    fill(path)
+    with Gradebook(path) as book:
+        book.erase(NAME, reason="ticket 17", by="root")
+        assert book.erase(NAME, reason="again", by="root") == 0
+        with pytest.raises(UsageError, match="eve has no attempt"):
+            book.erase("eve", reason="", by="root")
+    db = sqlite3.connect(path)
+    (row,) = db.execute(
+        "SELECT erased_at, erased_by, reason, attempts, length(salt) FROM erasures"
+    ).fetchall()
+    assert row[1:] == ("root", "ticket 17", 2, 16)
+    assert datetime.fromisoformat(row[0]).tzinfo is not None
+    for statement in ("DELETE FROM erasures", "UPDATE erasures SET reason = ''", "DELETE FROM attempts"):
+        with pytest.raises(sqlite3.IntegrityError, match="never"):
+            db.execute(statement)
+    db.close()
+
+
+def test_who_was_erased_can_hand_in_again_and_pseudonyms_of_the_others_stay(path):
+    with Gradebook(path) as book:
+        for student in (NAME, "bob", "cyd"):
+            add(book, student)
+        before = pseudonyms(book)
+        book.erase(NAME, reason="asked for", by="root")
+        assert pseudonyms(book) == {name: before[name] for name in ("bob", "cyd")}
+        assert add(book, NAME) == 1
+
+
+def test_an_erasure_while_another_process_reads_says_what_is_missing(path, monkeypatch):
+    monkeypatch.setattr(gradebook_module, "_LOCK_TIMEOUT_S", 0.2)
+    fill(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT count(*) FROM attempts").fetchone()
+    with Gradebook(path) as book:
+        with pytest.raises(GradebookUnusable, match="its bytes may still be in the file"):
+            book.erase(NAME, reason="asked for", by="root")
+        other.close()
+        assert book.erase(NAME, reason="asked for", by="root") == 0
+        assert NAME.encode() not in bytes_of(path.parent)
+
+
+def test_an_erasure_that_fails_changes_nothing(path, monkeypatch):
+    fill(path)
+
+    def fail(*_):
+        raise ValueError
+
+    monkeypatch.setattr(gradebook_erasure, "_hash", fail)
+    with Gradebook(path) as book:
+        with pytest.raises(ValueError, match=r"^$"):
+            book.erase(NAME, reason="asked for", by="root")
+        assert len(list(book.attempts())) == 4
+    db = sqlite3.connect(path)
+    with pytest.raises(sqlite3.IntegrityError, match="attempts are never"):
+        db.execute("DELETE FROM attempts")
+    db.close()

@@ -107,6 +107,15 @@ def test_a_folder_can_be_compared_with(gradebook, tmp_path):
     assert "gus and published (outside the class)" in run(gradebook, "--against", published)
     with pytest.raises(UsageError, match="There is no submission in"):
         run(gradebook, "relu", "--against", published)
+    last_year = tmp_path / "last-year"
+    (last_year / "old").mkdir(parents=True)
+    (last_year / "old" / "pooling.py").write_text(SOLUTIONS["gus"], "utf-8")
+    (last_year / "broken.zip").write_text("no zip", "utf-8")
+    words = [str(gradebook), "pooling", "--against", str(last_year)]
+    done = CliRunner().invoke(similar_command, words, standalone_mode=False)
+    assert done.return_value == 1
+    assert "skipped, outside the class: broken: " in done.stderr
+    assert "gus and old (outside the class)" in done.stdout
     with pytest.raises(click.BadParameter, match="does not exist"):
         run(gradebook, "--against", tmp_path / "gone")
 

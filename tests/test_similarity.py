@@ -420,18 +420,21 @@ def test_equal_large_solutions_are_compared_within_limits():
 def test_the_folder_of_one_solution_and_of_several(tmp_path):
     (tmp_path / "one" / "exercises").mkdir(parents=True)
     (tmp_path / "one" / "exercises" / "pooling.py").write_text(EDNA, "utf-8")
-    alone = similarity.of_folder(tmp_path / "one", ["relu", "pooling"])
+    alone = similarity.of_folder(tmp_path / "one", ["relu", "pooling"], pytest.fail)
     assert [(one.student, one.outside, one.root) for one in alone["pooling"]] == [("one", True, "exercises/")]
     assert alone["relu"] == []
-    assert similarity.of_folder(tmp_path, ["relu", "pooling"]) == alone
+    assert similarity.of_folder(tmp_path, ["relu", "pooling"], pytest.fail) == alone
     with pytest.raises(UsageError, match="holds no solution of relu"):
-        similarity.of_folder(tmp_path, ["relu"])
+        similarity.of_folder(tmp_path, ["relu"], pytest.fail)
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as made:
         made.writestr("exercises/pooling.py", EDNA)
-    assert [one.student for one in similarity.of_folder(tmp_path, ["pooling"])["pooling"]] == ["one", "two"]
-    assert len(similarity.of_folder(tmp_path / "two.zip", ["pooling"])["pooling"]) == 1
+    assert [one.student for one in similarity.of_folder(tmp_path, ["pooling"], pytest.fail)["pooling"]] == [
+        "one",
+        "two",
+    ]
+    assert len(similarity.of_folder(tmp_path / "two.zip", ["pooling"], pytest.fail)["pooling"]) == 1
     with pytest.raises(UsageError, match="holds no solution of relu"):
-        similarity.of_folder(tmp_path / "two.zip", ["relu"])
+        similarity.of_folder(tmp_path / "two.zip", ["relu"], pytest.fail)
 
 
 def test_a_hand_in_that_was_graded_twice_comes_once(tmp_path):

@@ -27,6 +27,7 @@ from grader.core.model import (
     Report,
     Versions,
 )
+from grader.course import fingerprint
 from grader.submission import Stored
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -99,22 +100,20 @@ def quiz(*items: ItemResult) -> QuizResult:
     )
 
 
-EMPTY = Stored().pack()
+def content_of(student: str, hours: float) -> bytes:
+    return Stored({"readme.txt": f"{student} {hours}".encode()}).pack()
 
 
 def add(
-    book: Gradebook,
-    student: str,
-    graded: Report,
-    hours: float = 0.0,
-    content: bytes = EMPTY,
-    hand_in: str = "",
+    book: Gradebook, student: str, graded: Report, hours: float = 0.0, content: bytes | None = None
 ) -> None:
+    """Add an attempt; the same student and hours are the same hand-in, graded once more."""
+    content = content_of(student, hours) if content is None else content
     kinds = [(e.id, "exercise") for e in graded.exercises] + [(q.id, "quiz") for q in graded.quizzes]
     book.add(
         student,
         graded,
-        submission=hand_in or f"{student} {hours}",
+        submission=fingerprint.of(content.hex()),
         content=content,
         conditions=f"{student} {hours}",
         submitted_at=NOON + timedelta(hours=hours),
@@ -318,7 +317,7 @@ def test_each_student_has_a_mark_hand_ins_and_whether_they_began(summarize):
 
 
 def test_a_void_attempt_is_not_counted_and_is_listed(book, summarize, tmp_path, course):
-    add(book, "bob", report(VOID), 3, hand_in="bob -2")  # his only hand-in, graded once more
+    add(book, "bob", report(VOID), 3, content=content_of("bob", -2))  # his only hand-in, graded once more
     add(book, "dan", report(VOID), 3)
     found = summarize(Policy(keep=Keep.LAST))
     assert not {"dan", "eve"} & {student.student for student in found.students}

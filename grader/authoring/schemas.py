@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from grader.authoring.tree_check import course_path
+from grader.core.atomic_write import write_whole
 from grader.course.catalog import Course, CourseDocument, ExerciseDocument
 from grader.quiz.bank import BankDocument
 from grader.quiz.units import UNITS
@@ -87,6 +88,6 @@ def write_schemas(course: Course) -> list[str]:
         path = folder / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             folder.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            write_whole(path, text.encode())
             written.append(course_path(course, path))
     return written

@@ -7,7 +7,6 @@ import ast
 import builtins
 import keyword
 import re
-import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -362,12 +361,9 @@ def _replace_bank(path: Path, text: str, before: str, ids: list[str]) -> None:
 
 
 def _replace(path: Path, text: str, *, newline: str) -> None:
-    """Write a file completely or not at all; a file that exists keeps its mode. Raises UsageError."""
+    """Write a file completely or not at all; a file that exists keeps its permissions. Raises UsageError."""
     with _write_errors(path):
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
         write_whole(path, text.replace("\n", newline).encode())
-        if mode is not None:
-            path.chmod(mode)
 
 
 def _nearest(word: str, known: list[str] | tuple[str, ...]) -> str:

@@ -2,48 +2,54 @@
 
 Each result is in the gradebook before the next one is awaited. A run that is interrupted or killed loses only the
 submissions in progress, and the next run continues from there. What has not changed is not graded again.
+
+There is a fence around every submission, from reading to recording: whatever goes wrong with one ends in a line for its
+student, and the others go on. Only what concerns all of them ends the run: the isolation of this machine, a gradebook
+that cannot be written, a warm process that cannot start, Ctrl-C.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass, field
-from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
 from grader import __version__
 from grader.classroom.executors import OpenedExecutor
-from grader.classroom.gradebook import Attempt, Gradebook
+from grader.classroom.gradebook import Attempt, DamagedRow, Gradebook, is_unusable
 from grader.classroom.remote_worker import WorkOrder, WorkResult, perform
-from grader.core import scoring
-from grader.core.errors import GraderError, IsolationRefused, UsageError
+from grader.core import error_location, scoring
+from grader.core.errors import IsolationRefused, UsageError
 from grader.core.model import ExerciseResult, Isolation, Outcome, QuizResult, Report, Versions
 from grader.course import fingerprint
 from grader.course.catalog import Course
 from grader.grading import attempt, messages
 from grader.grading.attempt import Plan
 from grader.grading.messages import Graded
-from grader.submission import Recording, Stored, Submission, Unreadable
+from grader.submission import Recording, Submission, Unreadable
 from grader.submission.collection import HandedIn, Moment
 
 QUEUED_PER_WORKER = 2  # orders submitted for each one that runs, so that no worker waits for the next
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedHandIn:
-    """What one student handed in for an earlier attempt, read from the gradebook."""
+    """What one student handed in last, by a gradebook."""
 
     student: str
-    content: bytes
-    at: datetime
+    gradebook: Gradebook
 
     def open(self) -> Submission:
-        """Unpack the submission."""
-        return Submission(Stored.unpack(self.content))
+        """Unpack the submission. Raises DamagedRow."""
+        return self.gradebook.last_hand_in(self.student).open()
 
     def moment(self, read: Mapping[str, bytes | Unreadable]) -> Moment:  # noqa: ARG002 - `HandedIn` has it too
         """Return when it was handed in."""
-        return Moment(at=self.at)
+        return Moment(at=self.gradebook.last_hand_in(self.student).submitted_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +57,15 @@ class StudentResult:
     """The result for one student: a report, or in `refused` the reason why there is none.
 
     `number` is that of the attempt, 0 where none was recorded. `again` is true where nothing has changed since that
-    attempt, so that nothing was graded. `note` is a remark on the time of handing in.
+    attempt, so that nothing was graded. `note` is a remark on the time of handing in. `is_fault` is true where the
+    reason is an error in the grader, and not in what was handed in.
     """
 
     student: str
     number: int = 0
     report: Report | None = None
     refused: str = ""
+    is_fault: bool = False
     again: bool = False
     note: str = ""
 
@@ -86,20 +94,22 @@ class ClassRun:
     _prints: dict[str, str] = field(default_factory=dict)
     _quizzes: attempt.Quizzes = field(init=False)
 
-    def again(self, students: Sequence[str]) -> Iterator[tuple[Attempt, StudentResult]]:
-        """Grade once more what these students handed in last; yield the last attempt and the new result of each."""
-        numbers = {student: self.gradebook.last(student).number for student in students}
-        for result in self.grade(map(self._last_hand_in, students)):
-            yield self.gradebook.attempt(result.student, numbers[result.student]), result
+    def again(self, students: Sequence[str]) -> Iterator[tuple[Attempt | None, StudentResult]]:
+        """Grade once more what these students handed in last; yield the last attempt and the new result of each.
 
-    def _last_hand_in(self, student: str) -> RecordedHandIn:
-        last = self.gradebook.last(student)
-        return RecordedHandIn(student=student, content=self.gradebook.content(last), at=last.submitted_at)
+        The last attempt is None where its row is damaged.
+        """
+        numbers = {student: self.gradebook.last_number(student) for student in students}
+        for result in self.grade(RecordedHandIn(student=one, gradebook=self.gradebook) for one in students):
+            before = None
+            with contextlib.suppress(DamagedRow):
+                before = self.gradebook.attempt(result.student, numbers[result.student])
+            yield before, result
 
     def grade(self, handed_in: Iterable[HandedIn | RecordedHandIn]) -> Iterator[StudentResult]:
         """Grade submissions; yield each result as it ends, which need not be in their order.
 
-        Raises IsolationRefused where a worker cannot reach the required level, GraderError where one is lost.
+        Raises IsolationRefused where a worker cannot reach the required level, GraderError where nothing can be graded.
         """
         self._prints = {f"exercise {e.id}": fingerprint.exercise(e) for e in self.course.exercises}
         for path in sorted(self.course.quizzes.glob("*.yaml")):
@@ -108,39 +118,86 @@ class ClassRun:
         in_progress: dict[Future[bytes], _PendingSubmission] = {}
         try:
             for hand_in in handed_in:
-                pending = self._prepare(hand_in)
-                if isinstance(pending, StudentResult):
-                    yield pending
+                begun = self._fenced(hand_in.student, partial(self._begin, hand_in))
+                if isinstance(begun, StudentResult):
+                    yield begun
                     continue
-                order = pending.order(self)
-                if order is None:
-                    yield self._finish(pending, None)
-                    continue
-                in_progress[self.executor.pool.submit(perform, msgspec.msgpack.encode(order))] = pending
+                in_progress[self._submit(begun)] = begun
                 if len(in_progress) >= QUEUED_PER_WORKER * self.executor.width:
                     yield from self._completed(in_progress)
             while in_progress:
                 yield from self._completed(in_progress)
-        except BrokenExecutor:
-            raise GraderError(
-                "A grading process was killed, or this machine is out of memory. "
-                "All finished results are saved; the same command continues from there."
-            ) from None
         finally:
             for future in in_progress:
                 future.cancel()
 
-    def _completed(self, in_progress: "dict[Future[bytes], _PendingSubmission]") -> Iterator[StudentResult]:
-        """Wait until an order completes; record all that have, before any is yielded."""
-        completed, _ = wait(in_progress, return_when=FIRST_COMPLETED)
-        yield from [self._finish(in_progress.pop(future), future.result()) for future in completed]
-
-    def _prepare(self, hand_in: HandedIn | RecordedHandIn) -> "_PendingSubmission | StudentResult":
-        """Read a submission; return what is left to do, or the result where nothing is."""
+    def _fenced(self, student: str, step: Callable[[], _T]) -> _T | StudentResult:
+        """Return the result of a step for one student. An error becomes a result, unless it concerns every student."""
         try:
-            recording = Recording(hand_in.open().tree)
-        except UsageError as error:
+            return step()
+        except IsolationRefused:
+            raise
+        except BrokenExecutor:
+            reason = (
+                "the process that graded it was killed, and again when it was graded alone; this machine may be out of "
+                "memory. Run the same command again"
+            )
+            return StudentResult(student=student, refused=reason, is_fault=True)
+        except Exception as error:
+            if is_unusable(error):
+                raise
+            reason = (
+                f"an error in the grader, {error_location.summary(error)}. No other student is affected. Run the same "
+                "command again; if it stays, please report this line"
+            )
+            return StudentResult(student=student, refused=reason, is_fault=True)
+
+    def _submit(self, pending: "_PendingSubmission") -> Future[bytes]:
+        return self.executor.pool.submit(perform, pending.order)
+
+    def _completed(self, in_progress: "dict[Future[bytes], _PendingSubmission]") -> Iterator[StudentResult]:
+        """Wait until an order completes; record all that have, before any is yielded.
+
+        A process that is killed takes with it every order in progress: which of them was to blame, grading each alone
+        shows.
+        """
+        completed, _ = wait(in_progress, return_when=FIRST_COMPLETED)
+        if any(map(_was_lost, completed)):
+            completed, _ = wait(in_progress)
+        ended = [(in_progress.pop(future), future) for future in completed]
+        yield from [
+            self._fenced(pending.student, partial(self._finish, pending, future))
+            for pending, future in ended
+            if not _was_lost(future)
+        ]
+        for pending, future in ended:
+            if _was_lost(future):
+                yield self._fenced(pending.student, partial(self._finish_alone, pending))
+
+    def _begin(self, hand_in: HandedIn | RecordedHandIn) -> "_PendingSubmission | StudentResult":
+        """Read a submission; return what is left to grade, or the result where nothing is."""
+        try:
+            pending = self._prepare(hand_in)
+        except (UsageError, DamagedRow) as error:
             return StudentResult(student=hand_in.student, refused=str(error))
+        except OSError as error:
+            reason = f"{error.filename or 'it'} cannot be read: {error.strerror}"
+            return StudentResult(student=hand_in.student, refused=reason)
+        if self.gradebook.is_current(hand_in.student, pending.conditions, self.required_level):
+            with contextlib.suppress(DamagedRow):  # then it is graded again
+                last = self.gradebook.last(hand_in.student)
+                return StudentResult(
+                    student=hand_in.student, number=last.number, report=last.report, again=True
+                )
+        pending.results |= {name: found for name, key in pending.keys.items() if (found := self._cached(key))}
+        if not pending.missing():
+            return self._finish(pending, None)
+        pending.order = msgspec.msgpack.encode(pending.work_order(self))
+        return pending
+
+    def _prepare(self, hand_in: HandedIn | RecordedHandIn) -> "_PendingSubmission":
+        """Read a submission. Raises UsageError, DamagedRow and OSError where it cannot be read."""
+        recording = Recording(hand_in.open().tree)
         submission = Submission(recording)
         planned = attempt.plan(submission, self.course.exercises, self.seed)
         prints = self._prints
@@ -153,22 +210,29 @@ class ClassRun:
         digest = fingerprint.of(content.hex())
         known = (text for pair in prints.items() for text in pair)
         conditions = fingerprint.of(digest, str(self.seed), fingerprint.engine(), *known)
-        if self.gradebook.is_current(hand_in.student, conditions, self.required_level):
-            last = self.gradebook.last(hand_in.student)
-            return StudentResult(student=hand_in.student, number=last.number, report=last.report, again=True)
-        cached = {name: result for name, key in keys.items() if (result := self._cached(key))}
-        return _PendingSubmission(
-            hand_in, planned, keys, quizzes, digest, recording.kept.files, content, conditions, cached
-        )
+        files = recording.kept.files
+        return _PendingSubmission(hand_in, planned, keys, quizzes, digest, files, content, conditions)
 
     def _cached(self, key: str) -> _CachedResult | None:
         data = self.gradebook.cached(key)
-        cached = msgspec.msgpack.decode(data, type=_CachedResult) if data else None
-        return cached if cached and cached.isolation.level >= self.required_level else None
+        if not data:
+            return None
+        try:
+            cached = msgspec.msgpack.decode(data, type=_CachedResult)
+        except (msgspec.MsgspecError, ValueError):
+            self.gradebook.forget(key)  # damaged; it is graded again
+            return None
+        return cached if cached.isolation.level >= self.required_level else None
 
-    def _finish(self, pending: "_PendingSubmission", data: bytes | None) -> StudentResult:
+    def _finish_alone(self, pending: "_PendingSubmission") -> StudentResult:
+        """Grade a submission once more, with nothing beside it."""
+        return self._finish(pending, self._submit(pending))
+
+    def _finish(self, pending: "_PendingSubmission", future: Future[bytes] | None) -> StudentResult:
         """Build the report of a submission and record it."""
-        fresh = {} if data is None else pending.add(msgspec.msgpack.decode(data, type=WorkResult), self)
+        fresh: dict[str, bytes] = {}
+        if future is not None:
+            fresh = pending.add(msgspec.msgpack.decode(future.result(), type=WorkResult), self)
         report = pending.report(self)
         moment = pending.hand_in.moment(pending.files)
         if self.recording:
@@ -176,13 +240,13 @@ class ClassRun:
         else:
             number = 0
             self.gradebook.keep(fresh)
-        return StudentResult(student=pending.hand_in.student, number=number, report=report, note=moment.note)
+        return StudentResult(student=pending.student, number=number, report=report, note=moment.note)
 
     def _record(
         self, pending: "_PendingSubmission", report: Report, moment: Moment, fresh: Mapping[str, bytes]
     ) -> int:
         return self.gradebook.add(
-            pending.hand_in.student,
+            pending.student,
             report,
             submission=pending.digest,
             content=pending.content,
@@ -197,9 +261,19 @@ class ClassRun:
         return self._prints[f"exercise {exercise}"]
 
 
+def _was_lost(future: Future[bytes]) -> bool:
+    """Tell whether the process that worked on an order was killed."""
+    with contextlib.suppress(CancelledError):
+        return isinstance(future.exception(), BrokenExecutor)
+    return False
+
+
 @dataclass(slots=True)
 class _PendingSubmission:
-    """A submission that was read and is not recorded yet. `results` holds those known so far, by exercise."""
+    """A submission that was read and is not recorded yet.
+
+    `results` holds those known so far, by exercise, and `order` the encoded WorkOrder for the others.
+    """
 
     hand_in: HandedIn | RecordedHandIn
     planned: Plan
@@ -209,17 +283,21 @@ class _PendingSubmission:
     files: Mapping[str, bytes | Unreadable]
     content: bytes
     conditions: str
-    results: dict[str, _CachedResult]
+    results: dict[str, _CachedResult] = field(default_factory=dict)
+    order: bytes = b""
+
+    @property
+    def student(self) -> str:
+        """The student who handed it in."""
+        return self.hand_in.student
 
     def missing(self) -> list[str]:
         """Return the exercises that are still to be graded."""
         return [name for name in self.planned.jobs if name not in self.results]
 
-    def order(self, run: ClassRun) -> WorkOrder | None:
-        """Return what an executor has to grade; None where every result is known."""
+    def work_order(self, run: ClassRun) -> WorkOrder:
+        """Return what an executor has to grade."""
         missing = self.missing()
-        if not missing:
-            return None
         return WorkOrder(
             jobs=tuple(messages.encode(self.planned.jobs[name]) for name in missing),
             exercises={name: run.exercise_print(name) for name in missing},

@@ -5,7 +5,7 @@ import importlib
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
@@ -63,7 +63,10 @@ def open_executor(name: str, width: int) -> Iterator[OpenedExecutor]:
 
 
 class _SharedProcessPool(Executor):
-    """A pool of processes that share one warm process. Both start with the first order, since there may be none."""
+    """A pool of processes that share one warm process. Both start with the first order, since there may be none.
+
+    A process that is killed breaks a pool with all that it works on. The next order starts another.
+    """
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -71,7 +74,11 @@ class _SharedProcessPool(Executor):
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> "Future[_T]":
         """Submit a call to the pool."""
-        self._pool = self._pool or self._start()
+        if self._pool is not None:
+            with contextlib.suppress(BrokenExecutor):
+                return self._pool.submit(fn, *args, **kwargs)
+            self._pool.shutdown()
+        self._pool = self._start()
         return self._pool.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

@@ -2,19 +2,41 @@
 
 Several processes may write to one file: each addition is a transaction that waits for the write lock. It is on disk
 when `add` returns, so that a run that is killed loses no finished result.
+
+A file can be damaged, or written by something else. A row that cannot be read costs that row: it is skipped, and named
+in `Gradebook.damaged`. An error of the file as a whole, such as a full disk, is a `GradebookUnusable`.
+
+To read, use `Gradebook.reading`: not a byte of the file changes then.
 """
 
+import contextlib
+import hashlib
+import secrets
+import shutil
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
+from grader.classroom import gradebook_erasure, gradebook_rows
+from grader.classroom.gradebook_rows import Attempt, AttemptFingerprints, DamagedRow, HandIn
 from grader.core.errors import GraderError, UsageError
 from grader.core.model import Outcome, Report, Score
-from grader.report import from_json, to_json
+from grader.core.safetext import one_line
+from grader.report import to_json
+
+__all__ = [
+    "Attempt",
+    "AttemptFingerprints",
+    "DamagedRow",
+    "Gradebook",
+    "GradebookUnusable",
+    "HandIn",
+    "is_unusable",
+]
 
 _APPLICATION_ID = 0x436F6E76  # "Conv"; SQLite's header field for the application of a file
 _LOCK_TIMEOUT_S = 60.0
@@ -71,62 +93,66 @@ _MIGRATIONS = (
     CREATE TRIGGER checks_stay BEFORE UPDATE ON checks BEGIN SELECT RAISE(ABORT, 'attempts are never changed'); END;
     CREATE TRIGGER checks_kept BEFORE DELETE ON checks BEGIN SELECT RAISE(ABORT, 'attempts are never removed'); END;
     """,
+    """
+    CREATE TABLE settings (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+    CREATE TABLE erasures (
+        id INTEGER PRIMARY KEY,
+        erased_at TEXT NOT NULL,
+        erased_by TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        salt BLOB NOT NULL,
+        name_hash BLOB NOT NULL
+    );
+    CREATE TRIGGER erasures_stay BEFORE UPDATE ON erasures BEGIN SELECT RAISE(ABORT, 'erasures are never changed'); END;
+    CREATE TRIGGER erasures_kept BEFORE DELETE ON erasures BEGIN SELECT RAISE(ABORT, 'erasures are never removed'); END;
+    """,
 )
 
 
 _COLUMNS = "student, number, submission, conditions, submitted_at, graded_at, report"
+_WITH_CONTENTS = "FROM attempts LEFT JOIN contents USING (submission)"
+_HAND_INS = f"SELECT student, number, submission, submitted_at, content {_WITH_CONTENTS}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One numbered grading of one student's hand-in.
-
-    `submission` is the fingerprint of the hand-in, `conditions` that of everything the report depends on. Times are
-    UTC.
-    """
-
-    student: str
-    number: int
-    submission: str
-    conditions: str
-    submitted_at: datetime
-    graded_at: datetime
-    report: Report
+_ENDINGS = ("", "-wal", "-journal")  # the database, and what a writer has not merged into it yet
+_COPIES = 5
+_SEED, _SECRET = "seed", "secret"  # settings
+_SEED_BITS = 53  # a number that every reader of JSON holds exactly
+_Row = TypeVar("_Row")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandIn:
-    """One packed hand-in of a student; `number` is that of the first attempt that graded it."""
-
-    student: str
-    number: int
-    submitted_at: datetime
-    content: bytes
+class GradebookUnusable(GraderError):
+    """The gradebook as a whole cannot be used: a full disk, a lock that is never released, a damaged file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptFingerprints:
-    """The fingerprints of one attempt: of the hand-in, and of each quiz when it was graded."""
-
-    number: int
-    submission: str
-    quizzes: Mapping[str, str]
+def is_unusable(error: BaseException) -> bool:
+    """Tell whether an error is about a gradebook as a whole, and not about one row of it."""
+    return (
+        isinstance(error, GradebookUnusable | sqlite3.OperationalError)
+        or type(error) is sqlite3.DatabaseError
+    )
 
 
 class Gradebook:
-    """An open gradebook. Use it as a context manager, and in one thread only, as SQLite demands."""
+    """An open gradebook. Use it as a context manager, and in one thread only, as SQLite demands.
 
-    def __init__(self, path: Path) -> None:
-        """Open the gradebook at `path`, or create one.
+    `damaged` holds the rows that were skipped because they cannot be read.
+    """
+
+    def __init__(self, path: Path, *, shown: Path | None = None) -> None:
+        """Open the gradebook at `path`, or create one. Errors name it `shown`.
 
         Raises UsageError where the file is not a gradebook, GraderError where a newer version wrote it.
         """
-        self._path = path
+        self._path = shown or path
+        self.damaged: list[DamagedRow] = []
         try:
             self._db = sqlite3.connect(path, timeout=_LOCK_TIMEOUT_S, isolation_level=None)
         except sqlite3.Error as error:
             raise self._unusable(error) from None
         try:
+            self._db.text_factory = _text
             self._db.execute("PRAGMA foreign_keys = ON")
             self._migrate()
             self._db.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
@@ -137,6 +163,24 @@ class Gradebook:
         except GraderError:
             self._db.close()
             raise
+
+    @classmethod
+    @contextlib.contextmanager
+    def reading(cls, path: Path) -> Iterator[Self]:
+        """Open a private copy of the gradebook at `path`, and delete it at the end.
+
+        SQLite cannot read a gradebook of an older version, or one that another process writes, without writing beside
+        or into it. Raises what opening it raises, and UsageError where it cannot be copied.
+        """
+        with tempfile.TemporaryDirectory(prefix="convgrader-") as folder:
+            try:
+                copy = _copy(path, Path(folder))
+            except OSError as error:
+                raise UsageError(
+                    f"{path} cannot be copied to {folder}, to be read there: {error.strerror or error}."
+                ) from None
+            with cls(copy, shown=path) as book:
+                yield book
 
     def _unusable(self, error: sqlite3.Error) -> UsageError:
         message = f"{self._path} cannot be used as a gradebook: {error}. Name another file, or a new one."
@@ -149,6 +193,24 @@ class Gradebook:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._db.close()
+        if isinstance(error, sqlite3.Error) and is_unusable(error):
+            raise GradebookUnusable(
+                f"{self._path} cannot be used any more: {error}. What was recorded before stays. Free some space, or "
+                "restore a backup, and run the same command again."
+            ) from None
+
+    def _rows(self, read: Callable[..., _Row], query: str, values: tuple[object, ...] = ()) -> Iterator[_Row]:
+        """Yield what `read` makes of each row; skip and name those that it cannot read."""
+        for row in self._db.execute(query, values):
+            try:
+                yield read(*row)
+            except DamagedRow as damaged:
+                self.skip(damaged)
+
+    def skip(self, damaged: DamagedRow) -> None:
+        """Remember a row that is skipped, once."""
+        if all((known.student, str(known)) != (damaged.student, str(damaged)) for known in self.damaged):
+            self.damaged.append(damaged)
 
     def _migrate(self) -> None:
         with _Transaction(self._db):
@@ -190,8 +252,7 @@ class Gradebook:
         with _Transaction(self._db):
             self._keep(results)
             self._db.execute("INSERT OR IGNORE INTO contents VALUES (?, ?)", (submission, content))
-            query = "SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE student = ?"
-            (number,) = self._db.execute(query, (student,)).fetchone()
+            number = self.last_number(student) + 1
             row = {
                 "student": student,
                 "number": number,
@@ -213,7 +274,7 @@ class Gradebook:
             marks = ", ".join(f":{name}" for name in row)
             added = self._db.execute(f"INSERT INTO attempts ({', '.join(row)}) VALUES ({marks})", row)  # noqa: S608 - no outside text
             self._add_details(added.lastrowid or 0, report, parts)
-        return int(number)
+        return number
 
     def _add_details(self, attempt: int, report: Report, parts: Mapping[str, str]) -> None:
         rows = [("exercise", e.id, str(e.outcome), e.points, e.max_points) for e in report.exercises]
@@ -243,11 +304,10 @@ class Gradebook:
         )
 
     def attempts(self, student: str | None = None) -> Iterator[Attempt]:
-        """Yield the attempts of a student, or of all, by student and number."""
+        """Yield the attempts of a student, or of all, by student and number, without those that are damaged."""
         query = f"SELECT {_COLUMNS} FROM attempts"  # noqa: S608 - no outside text
         where, values = (" WHERE student = ?", (student,)) if student is not None else ("", ())
-        for row in self._db.execute(f"{query}{where} ORDER BY student, number", values):
-            yield _attempt(*row)
+        yield from self._rows(gradebook_rows.attempt, f"{query}{where} ORDER BY student, number", values)
 
     def is_current(self, student: str, conditions: str, required_level: int) -> bool:
         """Return whether grading again would give the last attempt: same conditions, isolated enough, nothing void."""
@@ -259,43 +319,57 @@ class Gradebook:
         return bool(found and found[0])
 
     def scores(self, exercises: Collection[str] = ()) -> Iterator[Score]:
-        """Yield the points of each attempt, in all or in these exercises, by student and number."""
-        columns = "student, number, submitted_at, attempts.points, attempts.max_points, void, submission"
-        source, values = "attempts", tuple(exercises)
+        """Yield the points of each attempt, in all or in these exercises, by student and number.
+
+        Attempts that are damaged are left out.
+        """
+        points, source, values = "attempts.points, attempts.max_points, void", "attempts", tuple(exercises)
         if exercises:
-            columns = "student, number, submitted_at, sum(p.points), sum(p.max_points), max(p.outcome = ?), submission"
+            points = "sum(p.points), sum(p.max_points), max(p.outcome = ?)"
             marks = ", ".join("?" * len(exercises))
             source += (
                 f" JOIN parts p ON p.attempt = id AND kind = 'exercise' AND part IN ({marks}) GROUP BY id"
             )
             values = (Outcome.INTERNAL_ERROR, *exercises)
+        columns = f"student, number, submission, submitted_at, {points}, report"
         query = f"SELECT {columns} FROM {source} ORDER BY student, number"  # noqa: S608 - no outside text
-        for student, number, submitted, points, most, void, hand_in in self._db.execute(query, values):
-            yield Score(
-                student=student,
-                number=number,
-                submitted_at=datetime.fromisoformat(submitted),
-                points=points,
-                max_points=most,
-                void=bool(void),
-                hand_in=hand_in,
-            )
+        yield from self._rows(gradebook_rows.score, query, values)
 
     def content(self, attempt: Attempt) -> bytes:
-        """Return the packed hand-in of an attempt."""
-        query = "SELECT content FROM contents WHERE submission = ?"
-        (found,) = self._db.execute(query, (attempt.submission,)).fetchone()
-        return bytes(found)
+        """Return the packed hand-in of an attempt. Raises DamagedRow."""
+        query = f"{_HAND_INS} WHERE student = ? AND number = ?"
+        (row,) = self._db.execute(query, (attempt.student, attempt.number)).fetchall()
+        return gradebook_rows.hand_in(*row).content
+
+    def last_hand_in(self, student: str) -> HandIn:
+        """Return what a student handed in last. Raises DamagedRow, and LookupError where there is nothing."""
+        row = self._db.execute(
+            f"{_HAND_INS} WHERE student = ? ORDER BY number DESC LIMIT 1", (student,)
+        ).fetchone()
+        if row is None:
+            raise LookupError(student)
+        return gradebook_rows.hand_in(*row)
+
+    def secret(self) -> bytes:
+        """Return a number that cannot be known without the gradebook, and never changes: a hash of the first hand-in.
+
+        Where that was erased, `erase` has stored it.
+        """
+        if isinstance(kept := self._setting(_SECRET), bytes):
+            return kept
+        query = f"SELECT coalesce(content, submission) {_WITH_CONTENTS} ORDER BY id LIMIT 1"
+        (found,) = self._db.execute(query).fetchone() or (b"",)
+        return hashlib.sha256(found.encode() if isinstance(found, str) else found).digest()
 
     def hand_ins(self) -> Iterator[HandIn]:
-        """Yield every hand-in, by student and number; one that was graded several times comes once."""
-        query = (
-            "SELECT student, number, submitted_at, content FROM attempts JOIN contents USING (submission) "
+        """Yield every hand-in, by student and number; one that was graded several times comes once.
+
+        It has the number of the first attempt. Those that are damaged are left out.
+        """
+        firsts = (
             "WHERE id IN (SELECT min(id) FROM attempts GROUP BY student, submission) ORDER BY student, number"
         )
-        for student, number, submitted, content in self._db.execute(query):
-            at = datetime.fromisoformat(submitted)
-            yield HandIn(student=student, number=number, submitted_at=at, content=content)
+        yield from self._rows(gradebook_rows.hand_in, f"{_HAND_INS} {firsts}")
 
     def fingerprints(self, student: str) -> list[AttemptFingerprints]:
         """Return the fingerprints of a student's attempts, by number."""
@@ -325,20 +399,75 @@ class Gradebook:
         return [name for (name,) in self._db.execute(query)]
 
     def attempt(self, student: str, number: int) -> Attempt:
-        """Return one attempt. Raises LookupError where there is none."""
+        """Return one attempt. Raises DamagedRow, and LookupError where there is none."""
         query = f"SELECT {_COLUMNS} FROM attempts WHERE student = ? AND number = ?"  # noqa: S608 - no outside text
         found = self._db.execute(query, (student, number)).fetchone()
         if found is None:
             raise LookupError(f"{student} has no attempt {number}")
-        return _attempt(*found)
+        return gradebook_rows.attempt(*found)
 
     def last(self, student: str) -> Attempt:
-        """Return a student's last attempt. Raises LookupError where there is none."""
+        """Return a student's last attempt. Raises DamagedRow, and LookupError where there is none."""
         query = f"SELECT {_COLUMNS} FROM attempts WHERE student = ? ORDER BY number DESC LIMIT 1"  # noqa: S608 - no outside text
         found = self._db.execute(query, (student,)).fetchone()
         if found is None:
             raise LookupError(student)
-        return _attempt(*found)
+        return gradebook_rows.attempt(*found)
+
+    def last_number(self, student: str) -> int:
+        """Return the number of a student's last attempt, damaged or not; 0 where there is none."""
+        query = "SELECT coalesce(max(number), 0) FROM attempts WHERE student = ?"
+        (found,) = self._db.execute(query, (student,)).fetchone()
+        return int(found)
+
+    # --- the seed, and other settings
+
+    def seed(self, wanted: int | None = None) -> int:
+        """Return the seed of the inputs: `wanted`, else that of this gradebook.
+
+        It is settled once: as that of the latest attempt where an older version graded some, so that a regrade changes
+        only what the course changed; else as `wanted`; else as a secret number, drawn here.
+        """
+        with _Transaction(self._db):
+            own = self._setting(_SEED)
+            if own is None:
+                last = self._db.execute("SELECT seed FROM attempts ORDER BY id DESC LIMIT 1").fetchone()
+                drawn = secrets.randbits(_SEED_BITS) if wanted is None else wanted
+                own = int(last[0]) if last else drawn
+                self._set(_SEED, own)
+        return int(own) if wanted is None else wanted
+
+    def _setting(self, name: str) -> int | bytes | None:
+        found = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return found[0] if found else None
+
+    def _set(self, name: str, value: int | bytes) -> None:
+        self._db.execute("INSERT INTO settings VALUES (?, ?)", (name, value))
+
+    # --- privacy
+
+    def erase(self, student: str, *, reason: str, by: str) -> int:
+        """Remove all that is stored of a student, and record when, who did it and why; return the number of attempts.
+
+        Of the name only a salted hash is recorded. Where the student was erased before, only the file is written anew.
+        Raises UsageError where there is nothing of this student, GradebookUnusable where another process has the file
+        open: what is deleted may then still be in it, until this is called again.
+        """
+        attempts = 0
+        self._db.execute("PRAGMA secure_delete = ON")
+        with _Transaction(self._db):
+            if self.last_number(student):
+                if self._setting(_SECRET) is None and self.arrivals()[0] == student:
+                    self._set(_SECRET, self.secret())  # pseudonyms depend on it
+                attempts = gradebook_erasure.delete(self._db, student, reason=reason, by=by)
+            elif not gradebook_erasure.is_recorded(self._db, student):
+                raise UsageError(f"{one_line(student)} has no attempt in {self._path}.")
+        if not gradebook_erasure.scrub(self._db):
+            raise GradebookUnusable(
+                f"The data was deleted, but another process has {self._path} open, so that its bytes may still be in "
+                "the file. End that process, and run the same command again."
+            )
+        return attempts
 
     # --- the cache of results
 
@@ -351,6 +480,11 @@ class Gradebook:
         """Cache results under their keys. An existing one stays, since equal keys mean equal results."""
         with _Transaction(self._db):
             self._keep(results)
+
+    def forget(self, key: str) -> None:
+        """Remove a cached result that cannot be read."""
+        with _Transaction(self._db):
+            self._db.execute("DELETE FROM results WHERE key = ?", (key,))
 
     def _keep(self, results: Mapping[str, bytes]) -> None:
         self._db.executemany("INSERT OR IGNORE INTO results VALUES (?, ?)", results.items())
@@ -368,28 +502,48 @@ class _Transaction:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise
-            raise GraderError(
+            raise GradebookUnusable(
                 f"Another process has locked the gradebook for {_LOCK_TIMEOUT_S:g} s. Try again when it has ended."
             ) from None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._db.execute("ROLLBACK" if kind else "COMMIT")
+        if kind is None:
+            self._db.execute("COMMIT")
+        elif self._db.in_transaction:  # SQLite itself rolls back after some errors, such as a full disk
+            self._db.execute("ROLLBACK")
 
 
-def _attempt(
-    student: str, number: int, submission: str, conditions: str, submitted: str, graded: str, report: str
-) -> Attempt:
-    return Attempt(
-        student=student,
-        number=number,
-        submission=submission,
-        conditions=conditions,
-        submitted_at=datetime.fromisoformat(submitted),
-        graded_at=datetime.fromisoformat(graded),
-        report=from_json(report),
-    )
+def _copy(path: Path, folder: Path) -> Path:
+    """Copy a database with what its last changes are in, and return the copy. Raises OSError.
+
+    A process that writes it meanwhile changes sizes or times: then the copy is made again.
+    """
+    for attempt in range(_COPIES):
+        copy = folder / str(attempt)
+        before = _stamps(path)
+        for ending in before:
+            with contextlib.suppress(FileNotFoundError):  # it was just closed; the times say so
+                shutil.copyfile(f"{path}{ending}", f"{copy}{ending}")
+        if _stamps(path) == before:
+            return copy
+    raise OSError(f"another process writes it all the time, and {_COPIES} copies were none of one moment")
+
+
+def _stamps(path: Path) -> dict[str, tuple[int, int]]:
+    """Return time and size of each file that a database consists of, by the ending of its name."""
+    found = {}
+    for ending in _ENDINGS:
+        with contextlib.suppress(FileNotFoundError):
+            stat = Path(f"{path}{ending}").stat()
+            found[ending] = (stat.st_mtime_ns, stat.st_size)
+    return found
+
+
+def _text(data: bytes) -> str:
+    """Return a stored text. A damaged one must not end the query that reads it: its bytes become lone surrogates."""
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
+
 from grader.classroom.batch import ClassRun, StudentResult
 from grader.classroom.executors import open_executor
 from grader.classroom.gradebook import Gradebook
@@ -21,12 +23,15 @@ _MAX_REASON = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassGrading:
-    """How a class is graded: the values of the options that both commands take. `jobs` is None for one a core."""
+    """How a class is graded: the values of the options that both commands take.
+
+    `jobs` is None for one a core, `seed` for that of the gradebook.
+    """
 
     required_level: int
     jobs: int | None
     executor: str
-    seed: int
+    seed: int | None
 
     @contextlib.contextmanager
     def open_run(self, course: Course, gradebook: Path, *, recording: bool = True) -> Iterator[ClassRun]:
@@ -39,7 +44,7 @@ class ClassGrading:
                 course=course,
                 gradebook=book,
                 executor=executor,
-                seed=self.seed,
+                seed=book.seed(self.seed),
                 required_level=self.required_level,
                 recording=recording,
             )
@@ -50,19 +55,26 @@ def class_grading(command: options.Command) -> options.Command:
 
     @functools.wraps(command)
     def with_grading(
-        *args: Any, require_isolation: int, jobs: int | None, executor: str, seed: int, **others: Any
+        *args: Any, require_isolation: int, jobs: int | None, executor: str, seed: int | None, **others: Any
     ) -> Any:
         grading = ClassGrading(required_level=require_isolation, jobs=jobs, executor=executor, seed=seed)
         return command(*args, grading=grading, **others)
 
-    decorators = (options.require_isolation(), options.jobs, options.executor, options.seed())
+    decorators = (options.require_isolation(), options.jobs, options.executor, options.class_seed)
     return options.together(*decorators)(with_grading)
 
 
+def name_damaged(book: Gradebook) -> int:
+    """Name the rows of a gradebook that were skipped; return the exit code: 1 where there are any."""
+    for damaged in book.damaged:
+        click.echo(f"skipped, {damaged}: {shown_name(damaged.student)}", err=True)
+    return 1 if book.damaged else 0
+
+
 def exit_code(result: StudentResult) -> int:
-    """Return 3 where an error in the grader voids a part, 1 where a submission could not be read, else 0."""
+    """Return 3 where an error in the grader voids a part or all of it, 1 where it could not be read, else 0."""
     if result.report is None:
-        return 1
+        return 3 if result.is_fault else 1
     return 0 if result.report.final else 3
 
 

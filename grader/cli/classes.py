@@ -9,15 +9,15 @@ import click
 from grader.classroom.batch import StudentResult
 from grader.cli import options
 from grader.cli.class_options import ClassGrading, class_grading, exit_code, refusal_line, shown_name
-from grader.cli.run import write
-from grader.core.errors import UsageError
+from grader.cli.student_reports import StudentReports
+from grader.core import error_location
 from grader.core.safetext import one_line
 from grader.course import catalog
 from grader.course.visibility import seen as seen_of
-from grader.report import shown, to_json
 from grader.submission import collection
 
 _STATUS_WIDTH = 60
+_MAX_NAMED = 6
 _POINTS_WIDTH = 24  # of the points and the percentage in front of a name
 
 
@@ -36,7 +36,8 @@ _POINTS_WIDTH = 24  # of the points and the percentage in front of a name
     "--reports",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write the JSON report of each student to DIR, with only what students may see.",
+    help="Write the JSON report of each student to DIR, with only what students may see. Reports of an earlier run "
+    "become NAME.json.old, until the student is graded again.",
 )
 @class_grading
 @options.course
@@ -50,9 +51,11 @@ def class_command(
     """Grade every folder and zip in SUBMISSIONS, one for each student, or trees of <student>/<assignment>/.
 
     With a gradebook, a run that was interrupted continues where it stopped, and what has not changed is not graded
-    again. The hand-in time of a git checkout is that of its HEAD commit. Grading other people's code needs isolation
-    level 2 or better; `grade doctor` shows what this machine provides. Exits with 3 after an error in the grader,
-    with 1 if a submission could not be read, else with 0.
+    again. Inputs are drawn from a secret seed, one for each gradebook, so that a table of answers earns nothing. The
+    hand-in time of a git checkout is that of its HEAD commit. Grading other people's code needs isolation level 2 or
+    better; `grade doctor` shows what this machine provides. A submission that cannot be read, or on which the grader
+    fails, is named, and the others are graded. Exits with 3 after an error in the grader, with 1 if a submission could
+    not be read, else with 0.
 
     \b
     grade class handed-in --gradebook course.db
@@ -60,21 +63,37 @@ def class_command(
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     found = collection.find(submissions, assignment)
     course = catalog.load(catalog.find_root())
-    _make(reports)
-    seen = {exercise.id: seen_of(exercise) for exercise in course.exercises}
+    writer = None
+    if reports is not None:
+        seen = {exercise.id: seen_of(exercise) for exercise in course.exercises}
+        students = [one.student for one in found]
+        writer = StudentReports(reports, students, seen, shows_seed=gradebook is None)
     code, graded = 0, 0
     with grading.open_run(course, gradebook or Path(":memory:")) as run:
         progress = _ClassProgress(len(found))
         for result in run.grade(found):
-            progress.add(_line(result))
-            code = max(code, exit_code(result))
-            if result.report is not None:
-                graded += 1
-                if reports is not None:
-                    write(to_json(shown(result.report, seen)), reports / f"{result.student}.json")
+            unwritten = _write_report(writer, result)
+            progress.add(_line(result, unwritten))
+            code = max(code, exit_code(result), 3 if unwritten else 0)
+            graded += result.report is not None
     progress.clear()
     click.echo(f"{graded} of {len(found)} submissions graded in {progress.seconds():.0f} s.")
+    if writer is not None and (left := writer.left()):
+        more = f" and {len(left) - _MAX_NAMED} more" if len(left) > _MAX_NAMED else ""
+        names = ", ".join(map(shown_name, left[:_MAX_NAMED]))
+        click.echo(f"Not graded now, and so not replaced in {reports}: {names}{more}.", err=True)
     return code
+
+
+def _write_report(writer: StudentReports | None, result: StudentResult) -> str:
+    """Write the report of a student; return why it was not written, or "". One student must not end the class."""
+    if writer is None or result.report is None:
+        return ""
+    try:
+        writer.write(result.student, result.report)
+    except Exception as error:  # noqa: BLE001 - the fence around each submission ends here
+        return f"no report written: {error_location.summary(error)}"
+    return ""
 
 
 class _ClassProgress:
@@ -109,15 +128,7 @@ def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-def _make(reports: Path | None) -> None:
-    if reports is not None:
-        try:
-            reports.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"Reports cannot be written to {reports}: {error.strerror}.") from None
-
-
-def _line(result: StudentResult) -> str:
+def _line(result: StudentResult, remark: str = "") -> str:
     """Return one student's line. The name, a student's text, comes last: a CI log must not read it as a command."""
     report = result.report
     if report is None:
@@ -126,5 +137,5 @@ def _line(result: StudentResult) -> str:
     unchanged = " (unchanged)" if result.again else ""
     points = f"{report.points:.6g} of {report.max_points:g}" if report.final else "not final"
     score = f"{report.score:.1%}" if report.final else ""
-    note = f"\n{'':>{_POINTS_WIDTH + 2}}{one_line(result.note)}" if result.note else ""
-    return f"{points:>16} {score:>7}  {shown_name(result.student)}{void}{unchanged}{note}"
+    notes = "".join(f"\n{'':>{_POINTS_WIDTH + 2}}{one_line(note)}" for note in (result.note, remark) if note)
+    return f"{points:>16} {score:>7}  {shown_name(result.student)}{void}{unchanged}{notes}"

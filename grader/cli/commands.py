@@ -12,6 +12,7 @@ COMMANDS = {
     "release": "grader.cli.release:release_command",
     "class": "grader.cli.classes:class_command",
     "regrade": "grader.cli.regrade:regrade_command",
+    "erase": "grader.cli.erase:erase_command",
     "stats": "grader.cli.stats:stats_command",
     "similar": "grader.cli.similar:similar_command",
     "report": "grader.cli.report:report_command",

@@ -1,5 +1,6 @@
 """`grade init` and `grade quiz`: a student's workspace and the answers to its quizzes."""
 
+import os
 from pathlib import Path
 
 import click
@@ -67,13 +68,13 @@ def _record(workspace: Path) -> None:
 
 def _init_ci(folder: Path, service: str, requirement: str | None, fail_under: float) -> int:
     path = folder / ci.SERVICES[service].path
-    if path.exists():
+    if os.path.lexists(path):
         click.echo(f"{path} already exists and was not changed.")
         return 0
     found = origin.find() if requirement is None else origin.Origin(requirement=requirement)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(ci.workflow(service, found.requirement, fail_under), encoding="utf-8")
+        text = ci.workflow(service, found.requirement, fail_under)
+        scaffold.write({ci.SERVICES[service].path: text.encode()}, folder)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
     click.echo(f"{path} written. It installs {found.requirement}.")

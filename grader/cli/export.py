@@ -8,6 +8,7 @@ from grader import quiz
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.late_policy import Policy
 from grader.cli import options
+from grader.cli.class_options import name_damaged
 from grader.cli.run import choose, write_bytes
 from grader.core.errors import InternalError, UsageError
 from grader.core.model import Mark
@@ -38,12 +39,13 @@ _gradebook = options.together(
 
 
 def _marks(gradebook: Path, policy: Policy) -> tuple[list[Mark], int]:
-    """Return the marks, and the exit code: 3 where an error in the grader leaves a student without one.
+    """Return the marks, and the exit code.
 
-    Raises UsageError and InternalError.
+    It is 3 where an error in the grader leaves a student without a mark, 1 where an attempt is damaged. Raises UsageError and InternalError.
     """
-    with Gradebook(gradebook) as book:
+    with Gradebook.reading(gradebook) as book:
         scores = list(book.scores())
+        code = name_damaged(book)
     if not scores:
         raise UsageError(
             f"There is no attempt in {gradebook}. Add some: `grade class SUBMISSIONS --gradebook {gradebook}`."
@@ -60,7 +62,7 @@ def _marks(gradebook: Path, policy: Policy) -> tuple[list[Mark], int]:
     _warn(f"not graded, {remedy}", missing)
     older = [student for student, score in last.items() if score.void and student in marked]
     _warn(f"mark of an earlier attempt: a part of the last was not graded, {remedy}", older)
-    return found, 3 if missing else 0
+    return found, 3 if missing else code
 
 
 def _warn(problem: str, students: list[str]) -> None:

@@ -126,6 +126,14 @@ def seed(text: str = "Seed of the inputs.") -> Decorator:
     return click.option("--seed", type=int, default=DEFAULT_SEED, metavar="N", help=text)
 
 
+class_seed = click.option(
+    "--seed",
+    type=click.IntRange(-(2**63), 2**63 - 1),
+    metavar="N",
+    help="Seed of the inputs, for this run; unless given the secret one of the gradebook, which is drawn once.",
+)
+
+
 def draw_seed(text: str, default: int | None = None) -> Decorator:
     """Add --seed N, the seed for the numbers of quizzes: random, unless there is a default."""
     return click.option(

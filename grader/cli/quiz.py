@@ -10,7 +10,7 @@ import click
 from grader import quiz
 from grader.cli import terminal
 from grader.cli.terminal import prose_width
-from grader.core.atomic_write import write_whole
+from grader.core.atomic_write import make_folder, write_whole
 from grader.core.errors import UsageError
 from grader.core.safetext import one_line
 from grader.quiz.answers import Responses, read_answers_file
@@ -251,5 +251,5 @@ def _filled(text: str, indent: str = "") -> str:
 
 def _save(path: Path, text: str) -> None:
     """Write a file, and create its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_whole(path, text.encode())

@@ -15,6 +15,7 @@ from grader.course import catalog
 from grader.report import changes
 
 _MAX_CHANGES = 12
+_UNKNOWN = "damaged"
 
 
 @click.command("regrade", short_help="Grade once more what a gradebook holds (for instructors).")
@@ -60,10 +61,16 @@ def _chosen(book: Gradebook, wanted: tuple[str, ...]) -> list[str]:
     return list(wanted or known)
 
 
-def _change_lines(before: Attempt, result: StudentResult) -> list[str]:
-    """Return how a student's score changes, and why; no line where it does not. The name comes last."""
+def _change_lines(before: Attempt | None, result: StudentResult) -> list[str]:
+    """Return how a student's score changes, and why; no line where it does not. The name comes last.
+
+    `before` is None where it cannot be read: the gradebook is damaged there.
+    """
     if result.report is None:
         return [refusal_line(result)]
+    if before is None:
+        unknown = f"{_UNKNOWN} -> {result.report.points:.6g}/{result.report.max_points:g}"
+        return [f"{unknown}  {shown_name(result.student)}"]
     found = changes(before.report, result.report)
     if not found:
         return []

@@ -6,6 +6,7 @@ import click
 
 from grader import authoring
 from grader.cli import options
+from grader.core.atomic_write import write_whole
 from grader.core.errors import DocumentError, UsageError
 from grader.course import catalog
 from grader.export import ci, origin
@@ -56,7 +57,7 @@ def release_command(out: Path, seed: int, service: str, requirement: str | None,
 def _write(released: dict[str, bytes], out: Path) -> None:
     try:
         if out.suffix.lower() == ".zip":
-            out.write_bytes(authoring.release.archive(released))
+            write_whole(out, authoring.release.archive(released))
         else:
             scaffold.write(released, out)
     except OSError as error:

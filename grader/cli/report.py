@@ -30,7 +30,7 @@ def report_command(file: Path, form: str, output: Path | None, submission: Path)
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     try:
         report = from_json(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{file} cannot be read as a report: {error}") from None
     style = terminal.style(output)
     write(FORMATS[form](report, RenderOptions(style=style, submission=submission)), output)

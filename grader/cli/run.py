@@ -231,16 +231,19 @@ def write(text: str, output: Path | None) -> None:
 
 
 def write_bytes(data: bytes, output: Path) -> None:
-    """Write a file completely or not at all. Raises UsageError where it cannot be written."""
+    """Write a file completely or not at all. Raises UsageError where it cannot be written, or is a link to a file."""
     try:
         if _is_stream(output):
             output.write_bytes(data)
             return
-        write_whole(output.resolve(), data)
+        if output.is_symlink():  # in the folder of a submission it may lead to any file of the user
+            raise UsageError(f"{output} is a link, and links are not followed. Name another file.")
+        write_whole(output, data)
     except OSError as error:
         raise UsageError(f"{output} cannot be written: {error.strerror}.") from None
 
 
 def _is_stream(output: Path) -> bool:
-    """Tell whether a path is a pipe or a device, such as /dev/stdout."""
-    return output.exists() and not output.is_file()
+    """Tell whether a path is a pipe or a device, such as /dev/stdout, whatever that leads to."""
+    is_of_system = output.is_absolute() and output.parts[1:2] in [("dev",), ("proc",)]
+    return output.exists() and (is_of_system or not output.is_file())

@@ -11,9 +11,11 @@ from grader.classroom import report, similarity, statistics
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.similarity import Comparison, SolutionSource
 from grader.cli import options, terminal
+from grader.cli.class_options import name_damaged, shown_name
 from grader.cli.run import choose, write
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
+from grader.core.safetext import one_line
 from grader.course import catalog
 
 _STATUS_WIDTH = 40
@@ -64,7 +66,8 @@ def similar_command(
     A pair is a lead to look at, not a verdict: you see which lines match and how many others have them, never who
     copied. Every attempt is compared, not only those that count. Names, order, formatting, comments and temporaries
     make no difference; code that a third of the class has does not count. No code is run, and nothing leaves this
-    machine.
+    machine. FILE.db is not changed; what was read of it is kept in your cache folder, until `grade erase`. Exits with 1
+    where a hand-in is damaged: it is left out, and named.
 
     \b
     grade similar course.db
@@ -74,24 +77,39 @@ def similar_command(
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     course = catalog.load(catalog.find_root())
     chosen = choose(course, exercises)
-    with Gradebook(gradebook) as book:
+    with Gradebook.reading(gradebook) as book, similarity.open_cache() as cache:
         students = book.students()
         if not students:
             message = (
                 f"{gradebook.stem} holds no attempt. `grade class SUBMISSIONS --gradebook FILE` adds them."
             )
             raise UsageError(message)
-        others = [similarity.of_folder(folder, [exercise.id for exercise in chosen]) for folder in against]
-        found = [_compare(book, exercise, others, minimum) for exercise in _with_status(chosen)]
+        ids = [exercise.id for exercise in chosen]
+        outside = _SkippedOutside()
+        others = [similarity.of_folder(folder, ids, outside.skip) for folder in against]
+        found = [_compare(book, exercise, others, minimum, cache) for exercise in _with_status(chosen)]
         if anonymous:
             found = report.unnamed(found, statistics.pseudonyms(book))
+        code = max(name_damaged(book), outside.code)
     if form == "json":
         write(report.similar_json(gradebook.stem, found, minimum), output)
-        return 0
+        return code
     style = terminal.style(output, min_columns=60)
     text = report.similar_text(gradebook.stem, len(students), found, minimum, style, show_all=show_all)
     write(text, output)
-    return 0
+    return code
+
+
+class _SkippedOutside:
+    """Names what cannot be read in the folders of --against. `code` is the exit code: 1 where there is any."""
+
+    def __init__(self) -> None:
+        self.code = 0
+
+    def skip(self, name: str, reason: str) -> None:
+        """Name a solution that is left out."""
+        click.echo(f"skipped, outside the class: {shown_name(name)}: {one_line(reason)}", err=True)
+        self.code = 1
 
 
 def _with_status(exercises: Sequence[Exercise]) -> Iterator[Exercise]:
@@ -105,12 +123,16 @@ def _with_status(exercises: Sequence[Exercise]) -> Iterator[Exercise]:
 
 
 def _compare(
-    book: Gradebook, exercise: Exercise, others: Sequence[Mapping[str, list[SolutionSource]]], minimum: float
+    book: Gradebook,
+    exercise: Exercise,
+    others: Sequence[Mapping[str, list[SolutionSource]]],
+    minimum: float,
+    cache: similarity.Cache | None,
 ) -> Comparison:
     sources = chain(
         similarity.of_class(book, exercise.id, exercise.stub.read_text(encoding="utf-8")),
         *(folder[exercise.id] for folder in others),
     )
     return similarity.compare(
-        exercise.id, sources, similarity.published(exercise), minimum=minimum, cache=book
+        exercise.id, sources, similarity.published(exercise), minimum=minimum, cache=cache
     )

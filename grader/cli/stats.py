@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
-from grader.classroom import report, statistics
+from grader.classroom import report, similarity, statistics
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.late_policy import Policy
 from grader.classroom.statistics import ClassSummary
 from grader.cli import options, terminal
+from grader.cli.class_options import name_damaged
 from grader.cli.run import choose, write
 from grader.core.errors import UsageError
 from grader.course import catalog
@@ -57,7 +58,8 @@ def stats_command(
 ) -> int:
     """Summarize FILE.db: scores, exercises, checks, mistakes and misconceptions, quiz items, hand-ins.
 
-    With exercises named, only these count, and every check of them is shown.
+    With exercises named, only these count, and every check of them is shown. Exits with 1 where an attempt is damaged:
+    it does not count, and is named. FILE.db is not changed.
 
     \b
     grade stats course.db
@@ -67,12 +69,13 @@ def stats_command(
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     course = catalog.load(catalog.find_root())
     choose(course, exercises)
-    with Gradebook(gradebook) as book:
+    with Gradebook.reading(gradebook) as book, similarity.open_cache() as cache:
         summary = statistics.summarize(book, course, policy, title=gradebook.stem, chosen=exercises)
         if anonymous:
             summary = statistics.anonymous(summary, statistics.pseudonyms(book))
         else:
-            summary = statistics.with_similar(summary, book, course, exercises)
+            summary = statistics.with_similar(summary, book, course, exercises, cache)
+        code = name_damaged(book)
     _require_answers(quizzes, summary)
     style = terminal.style(output, min_columns=60)
     full = show_all or bool(exercises)
@@ -82,7 +85,7 @@ def stats_command(
         else report.to_text(summary, style, show_all=full, quizzes=quizzes)
     )
     write(text, output)
-    return 0
+    return code
 
 
 def _require_answers(quizzes: Sequence[str], summary: ClassSummary) -> None:

@@ -1,6 +1,7 @@
-"""Finds the line of an exercise's own files at which an exception was raised."""
+"""Finds the line at which an exception was raised: of an exercise's own files, or of the grader's."""
 
 import linecache
+import re
 import traceback
 from pathlib import Path
 
@@ -8,6 +9,9 @@ from grader.core.errors import Problem
 from grader.core.safetext import one_line
 
 _MAX_MESSAGE_CHARS = 300
+_GRADER = Path(__file__).parents[1]
+# A process pool sends the traceback of its process as text.
+_SENT_FRAME = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d+)')
 
 
 def blame(error: BaseException, folder: Path, *, doing: str = "while it is imported") -> Problem | None:
@@ -36,6 +40,19 @@ def unreadable(error: SyntaxError | ValueError | RecursionError | MemoryError, p
         line=line,
         column=column,
     )
+
+
+def summary(error: BaseException) -> str:
+    """Return in one line what an error in the grader was: its type, its message, the innermost line of the grader.
+
+    Of an error in a process of a pool it is the line there.
+    """
+    frames = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)]
+    frames += [(found["file"], int(found["line"])) for found in _SENT_FRAME.finditer(str(error.__cause__))]
+    own = [(path, line) for file, line in frames if (path := _within(_GRADER, file)) is not None]
+    place = f" (grader/{own[-1][0]}, line {own[-1][1]})" if own else ""
+    text = f": {error}" if str(error) else ""
+    return f"{one_line(f'{type(error).__name__}{text}', limit=_MAX_MESSAGE_CHARS)}{place}"
 
 
 def _within(folder: Path, filename: str | None) -> str | None:

@@ -298,7 +298,7 @@ class Versions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The result of one grading. `score` is points / max_points, in [0, 1].
+    """The result of one grading. `score` is points / max_points, in [0, 1]. `seed` is None where it is kept secret.
 
     A void exercise has 0 of its points. So points and score of a report that is not `final` are a lower bound, and
     nothing may show or publish them as a mark.
@@ -309,7 +309,7 @@ class Report:
     score: float
     isolation: Isolation
     versions: Versions
-    seed: int
+    seed: int | None
     exercises: tuple[ExerciseResult, ...] = ()
     quizzes: tuple[QuizResult, ...] = ()
 

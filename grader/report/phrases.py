@@ -216,11 +216,12 @@ def nothing_left(results: Iterable[ExerciseResult]) -> str:
 
 
 def isolation(report: Report) -> str:
-    """Say how the worker was isolated, and which seed the inputs were drawn from."""
+    """Say how the worker was isolated, and which seed the inputs were drawn from, unless it is secret."""
     found = report.isolation
     layers = f": {', '.join(found.layers)}" if found.layers else ""
     missing = f" Missing here: {', '.join(found.missing)}." if found.missing else ""
-    return f"Isolation level {found.level} of 3{layers}.{missing} Seed {report.seed}."
+    seed = f" Seed {report.seed}." if report.seed is not None else ""
+    return f"Isolation level {found.level} of 3{layers}.{missing}{seed}"
 
 
 def void_sentence(report: Report, request: str, clean: Callable[[str], str] = str) -> str:

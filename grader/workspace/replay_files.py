@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.core import python_source
-from grader.core.atomic_write import write_whole
+from grader.core.atomic_write import write_below
 from grader.core.errors import UsageError
 from grader.core.model import CheckResult, Outcome, Snippet
 from grader.core.safetext import one_line
@@ -104,8 +104,7 @@ def write(case: Case, workspace: Path) -> tuple[Path, Path | None]:
     text = case.text()
     try:
         path = next(name for name in itertools.chain([wanted], others) if _is_free(name, text))
-        folder.mkdir(exist_ok=True)
-        write_whole(path, text.encode())
+        write_below(workspace, f"{FOLDER}/{path.name}", text.encode())
     except OSError as error:
         raise UsageError(f"{wanted} cannot be written: {error.strerror}.") from None
     return path, wanted if path != wanted else None
@@ -121,7 +120,7 @@ def _is_free(path: Path, text: str) -> bool:
         with path.open(encoding="utf-8") as file:
             found = file.read(_MAX_CHARS)
     except (OSError, ValueError):
-        return False
+        return not os.path.lexists(path)  # where the folder is none, no name would be taken
     head, mark, rest = found.partition(_MARK)
     written, _, body = rest.partition("\n")
     return found == text or (bool(mark) and head.count("\n") == 2 and written == fingerprint.of(body)[:12])

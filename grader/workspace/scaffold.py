@@ -3,7 +3,6 @@
 Also restores a stub, and keeps a copy of the file it replaces.
 """
 
-import contextlib
 import itertools
 import os
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from grader import quiz
+from grader.core.atomic_write import write_below
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
 from grader.course.catalog import Course
@@ -60,20 +60,23 @@ def is_new(folder: Path) -> bool:
 def create(course: Course, folder: Path, seed: int) -> tuple[int, int]:
     """Write a workspace to `folder`, with quizzes drawn from `seed`.
 
-    Return how many files were written, and how many existed and were kept.
+    Return how many files were written, and how many existed and were kept. Raises UsageError where it cannot be
+    written to.
     """
     wanted = files(course, seed)
-    missing = {name: content for name, content in wanted.items() if not (folder / name).exists()}
-    write(missing, folder)
+    missing = {name: content for name, content in wanted.items() if not os.path.lexists(folder / name)}
+    try:
+        write(missing, folder)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror}.") from None
     return len(missing), len(wanted) - len(missing)
 
 
 def write(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write files below a folder, and the folders they need."""
+    """Write files below a folder, and the folders they need, none of which may be a link. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write_below(folder, name, content)
 
 
 def module(exercise: Exercise, folder: Path) -> Path:
@@ -105,18 +108,14 @@ def reset(exercise: Exercise, folder: Path, now: datetime) -> Path | None:
     UsageError where the stub cannot be restored; the file is then unchanged.
     """
     path = module(exercise, folder)
-    fresh = path.with_name(f".{path.name}.new")
     backup = None
     try:
-        fresh.write_bytes(exercise.stub.read_bytes())
+        stub = exercise.stub.read_bytes()
         if os.path.lexists(path):
             backup = _free(folder / "backups", f"{exercise.id}-{now:%Y%m%d-%H%M%S}", ".py.bak")
-            backup.parent.mkdir(exist_ok=True)
-            backup.write_bytes(path.read_bytes())
-        os.replace(fresh, path)  # noqa: PTH105 - atomic
+            write_below(folder, f"backups/{backup.name}", path.read_bytes())
+        write_below(folder, path.relative_to(folder).as_posix(), stub)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
         raise UsageError(f"{path} cannot be reset: {error.strerror}. It is unchanged.") from None
     return backup
 
@@ -124,4 +123,4 @@ def reset(exercise: Exercise, folder: Path, now: datetime) -> Path | None:
 def _free(folder: Path, stem: str, ending: str) -> Path:
     """Return a path in `folder` that does not exist."""
     names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
-    return next(path for path in (folder / f"{name}{ending}" for name in names) if not path.exists())
+    return next(path for path in (folder / f"{name}{ending}" for name in names) if not os.path.lexists(path))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grader.core.atomic_write import write_whole
+from grader.core.atomic_write import write_below
 from grader.core.errors import UsageError
 
 _FOLDER = ".grade"
@@ -34,8 +34,7 @@ class StateFile:
     def write(self, content: dict[str, Any]) -> None:
         """Replace the content. Raises UsageError where it cannot be written."""
         try:
-            self._path.parent.mkdir(exist_ok=True)
-            write_whole(self._path, json.dumps(content).encode())
+            write_below(self.workspace, f"{_FOLDER}/{self.name}", json.dumps(content).encode())
         except OSError as error:
             raise UsageError(f"{self._path} cannot be written: {error.strerror}.") from None
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from grader.classroom.similarity.comparing import PieceIndex
 from grader.classroom.similarity.explaining import explain
+from grader.classroom.similarity.piece_cache import delete_cache, open_cache
 from grader.classroom.similarity.preprocessing import Cache, NotComparable, Preparation, changed
 from grader.classroom.similarity.reading import of_class, of_folder, published
 from grader.classroom.similarity.similarity_records import (
@@ -19,11 +20,13 @@ from grader.classroom.similarity.similarity_records import (
     SolutionSource,
     Unread,
 )
+from grader.core import error_location
 
 __all__ = [
     "MAX_PAIRS",
     "MINIMUM",
     "Block",
+    "Cache",
     "Comparison",
     "Excerpt",
     "Pair",
@@ -32,8 +35,10 @@ __all__ = [
     "SolutionSource",
     "Unread",
     "compare",
+    "delete_cache",
     "of_class",
     "of_folder",
+    "open_cache",
     "published",
 ]  # fmt: skip
 
@@ -62,8 +67,10 @@ def compare(
         try:
             solutions.append(preparation.solution(source))
         except NotComparable as problem:
+            unread.append(_unread(exercise, source, str(problem)))
+        except Exception as error:  # noqa: BLE001 - one solution must not end the comparison of the others
             unread.append(
-                Unread(exercise=exercise, student=source.student, number=source.number, reason=str(problem))
+                _unread(exercise, source, f"an error in the grader, {error_location.summary(error)}")
             )
     preparation.keep()
     index = PieceIndex(list(changed(solutions)))
@@ -76,3 +83,7 @@ def compare(
         pairs=tuple(sorted(pairs, key=lambda pair: (-pair.score, pair.first.student, pair.second.student))),
         unread=tuple(unread),
     )
+
+
+def _unread(exercise: str, source: SolutionSource, reason: str) -> Unread:
+    return Unread(exercise=exercise, student=source.student, number=source.number, reason=reason)

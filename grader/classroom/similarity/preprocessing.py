@@ -1,6 +1,7 @@
 """Prepares solutions to be compared: reads their files into pieces and phrases, each text once, within limits."""
 
 import ast
+import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +27,7 @@ class NotComparable(Exception):
 
 
 class Cache(Protocol):
-    """A store for what was read of a text, such as a gradebook."""
+    """A store for what was read of a text."""
 
     def cached(self, key: str) -> bytes | None:
         """Return the value stored under a key, if any."""
@@ -111,7 +112,8 @@ class Preparation:
         assert self._cache is not None
         key = fingerprint.of("similarity", fingerprint.engine(), self._stub, text)
         if (data := self._cache.cached(key)) is not None:
-            return msgspec.msgpack.decode(data, type=_ParsedFile)
+            with contextlib.suppress(msgspec.MsgspecError, ValueError):  # damaged: it is read again
+                return msgspec.msgpack.decode(data, type=_ParsedFile)
         file = _read(text, self._contract)
         self._fresh[key] = msgspec.msgpack.encode(file)
         return file

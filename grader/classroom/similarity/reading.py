@@ -1,13 +1,14 @@
 """Reads what is compared: every attempt in a gradebook, folders of further solutions, and what the course publishes."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from grader.classroom.gradebook import Gradebook
+from grader.classroom.gradebook import DamagedRow, Gradebook
 from grader.classroom.similarity.similarity_records import Published, SolutionSource
+from grader.core import error_location
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
-from grader.submission import Snapshot, Stored, Submission, collection, open_submission
+from grader.submission import Snapshot, Submission, collection, open_submission
 
 _COURSE_SOLUTIONS = ("reference.py", "mistakes.py", "fixtures.py")
 
@@ -24,10 +25,18 @@ def published(exercise: Exercise) -> Published:
 def of_class(book: Gradebook, exercise: str, stub: str | None = None) -> Iterator[SolutionSource]:
     """Yield all hand-ins for an exercise, by student and attempt, without those that are its `stub`.
 
-    A hand-in that was graded several times comes once, with the number of the first attempt.
+    A hand-in that was graded several times comes once, with the number of the first attempt. One that cannot be read
+    is left out, and named in `book.damaged`.
     """
     for one in book.hand_ins():
-        snapshot = Submission(Stored.unpack(one.content)).snapshot(exercise, stub)
+        try:
+            snapshot = one.open().snapshot(exercise, stub)
+        except DamagedRow as damaged:
+            book.skip(damaged)
+            continue
+        except Exception as error:  # noqa: BLE001 - one hand-in must not end the comparison of the others
+            book.skip(DamagedRow(one.student, one.number, f"its files: {error_location.summary(error)}"))
+            continue
         if isinstance(snapshot, Snapshot):
             yield SolutionSource(
                 student=one.student,
@@ -39,15 +48,23 @@ def of_class(book: Gradebook, exercise: str, stub: str | None = None) -> Iterato
             )
 
 
-def of_folder(folder: Path, exercises: Collection[str]) -> dict[str, list[SolutionSource]]:
+def of_folder(
+    folder: Path, exercises: Collection[str], skip: Callable[[str, str], None]
+) -> dict[str, list[SolutionSource]]:
     """Return the solutions of a folder or zip by exercise: those of one person, or of a folder for each person.
 
-    Raises UsageError where there are none, or where one cannot be read.
+    `skip` is called with the name of each person whose solution cannot be read, and the reason. Raises UsageError where
+    there are no solutions.
     """
     found = _solutions(folder.resolve().name, open_submission(folder), exercises)
     if not found and folder.is_dir():
         for one in collection.find(folder):
-            found += _solutions(one.student, one.open(), exercises)
+            try:
+                found += _solutions(one.student, one.open(), exercises)
+            except UsageError as error:
+                skip(one.student, str(error))
+            except Exception as error:  # noqa: BLE001 - one of them must not end the comparison of the others
+                skip(one.student, error_location.summary(error))
     if not found:
         raise UsageError(f"{folder} holds no solution of {', '.join(exercises)}. Name another folder.")
     return {exercise: [source for source in found if source.module == exercise] for exercise in exercises}

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from grader.classroom.gradebook import Gradebook
+from grader.classroom.gradebook import DamagedRow, Gradebook
 from grader.classroom.late_policy import Policy
 from grader.classroom.statistics.summary_records import VoidSummary
 from grader.core.model import ExerciseResult, Mark, Outcome, QuizResult, Score
@@ -34,28 +34,60 @@ def gather(
 ) -> tuple[list[StudentRecord], list[VoidSummary]]:
     """Return every student who has a mark, by name, and those whose last attempt is void.
 
-    With exercises chosen, only these count, and no quiz.
+    With exercises chosen, only these count, and no quiz. An attempt that is damaged does not count, and is named in
+    `book.damaged`.
     """
     times: dict[str, set[datetime]] = {}
     scores = list(book.scores(chosen))
     for score in scores:
         times.setdefault(score.student, set()).add(score.submitted_at)
-    marks = policy.marks(scores)
-    marked = {mark.student for mark in marks}
+    by_student: dict[str, list[Score]] = {}
+    for score in scores:
+        by_student.setdefault(score.student, []).append(score)
+    found = [
+        record
+        for student, own in sorted(by_student.items())
+        if (record := _record(book, policy, own, tuple(sorted(times[student])), chosen)) is not None
+    ]
+    marked = {record.student for record in found}
     last = {score.student: score for score in scores}  # scores are sorted by number
     void = [_void(book, score, score.student in marked) for score in last.values() if score.void]
-    return [_gathered(book, mark, tuple(sorted(times[mark.student])), chosen) for mark in marks], void
+    return found, void
+
+
+def _record(
+    book: Gradebook,
+    policy: Policy,
+    scores: Sequence[Score],
+    times: tuple[datetime, ...],
+    chosen: Collection[str],
+) -> StudentRecord | None:
+    """Return the record of one student by the attempt that counts; None without a mark.
+
+    The report of an attempt may be damaged where its points are not. Then the attempt counts no more.
+    """
+    while (mark := policy.mark(scores)) is not None:
+        record = _gathered(book, mark, times, chosen)
+        if record is not None:
+            return record
+        scores = [score for score in scores if score.number != mark.number]
+    return None
 
 
 def _void(book: Gradebook, score: Score, marked: bool) -> VoidSummary:
-    results = book.attempt(score.student, score.number).report.exercises
+    try:
+        results = book.attempt(score.student, score.number).report.exercises
+    except DamagedRow as damaged:
+        book.skip(damaged)
+        results = ()
     exercises = tuple(result.id for result in results if result.is_void)
     return VoidSummary(student=score.student, exercises=exercises, marked=marked)
 
 
 def _gathered(
     book: Gradebook, mark: Mark, times: tuple[datetime, ...], chosen: Collection[str]
-) -> StudentRecord:
+) -> StudentRecord | None:
+    """Return the record of a student with this mark; None where the report of its attempt is damaged."""
     exercises: tuple[ExerciseResult, ...] | None = None
     answered = False
     first: dict[str, int] = {}
@@ -72,12 +104,14 @@ def _gathered(
             answered = bool(begun)
         if exercises is not None and len(first) == len(quizzes):
             break
+    if exercises is None:
+        return None
     regraded, versions = _regraded(book, mark.student, first)
     return StudentRecord(
         student=mark.student,
         times=times,
         mark=mark,
-        exercises=exercises or (),
+        exercises=exercises,
         quizzes=tuple(regraded.get(name, quiz) for name, quiz in found.items()),
         versions=versions,
         answered=answered,
@@ -94,16 +128,18 @@ def _regraded(
     last: dict[str, int] = {}
     for name, number in first.items():
         same = graded[number].submission
-        last[name] = max(n for n, g in graded.items() if g.submission == same and name in g.quizzes)
-    numbers = {last[name] for name, number in first.items() if last[name] != number}
-    reports = {number: book.attempt(student, number).report for number in numbers}
-    again = {
-        quiz.id: quiz
-        for n in numbers
-        for quiz in reports[n].quizzes
-        if last.get(quiz.id) == n != first[quiz.id]
-    }
-    return again, {name: graded[number].quizzes[name] for name, number in last.items()}
+        last[name] = max(
+            (n for n, g in graded.items() if g.submission == same and name in g.quizzes), default=number
+        )
+    again: dict[str, QuizResult] = {}
+    for n in {last[name] for name, number in first.items() if last[name] != number}:
+        try:
+            quizzes = book.attempt(student, n).report.quizzes
+        except DamagedRow as damaged:
+            book.skip(damaged)
+            continue
+        again |= {quiz.id: quiz for quiz in quizzes if last.get(quiz.id) == n != first[quiz.id]}
+    return again, {name: graded[number].quizzes.get(name, "") for name, number in last.items()}
 
 
 def _slim(results: Sequence[ExerciseResult], chosen: Collection[str]) -> Iterator[ExerciseResult]:

@@ -12,7 +12,11 @@ MAX_SIMILAR = 20  # pairs in a summary
 
 
 def with_similar(
-    summary: ClassSummary, book: Gradebook, course: Course, chosen: Collection[str] = ()
+    summary: ClassSummary,
+    book: Gradebook,
+    course: Course,
+    chosen: Collection[str] = (),
+    cache: similarity.Cache | None = None,
 ) -> ClassSummary:
     """Return a summary with the most similar pairs of solutions, of all exercises or of the chosen ones."""
     found = [
@@ -21,7 +25,7 @@ def with_similar(
             similarity.of_class(book, exercise.id, exercise.stub.read_text(encoding="utf-8")),
             similarity.published(exercise),
             most=MAX_SIMILAR,
-            cache=book,
+            cache=cache,
         )
         for exercise in course.exercises
         if not chosen or exercise.id in chosen

@@ -1,0 +1,156 @@
+"""The records of a gradebook, and how each is read from its row. A row that cannot be read is a `DamagedRow`."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from grader.core import error_location
+from grader.core.errors import GraderError
+from grader.core.model import Report, Score
+from grader.core.safetext import one_line
+from grader.course import fingerprint
+from grader.report import FORMAT, from_json
+from grader.submission import Stored, Submission
+
+_MAX_PROBLEM_CHARS = 300
+_MARGIN = timedelta(days=2)  # a time nearer to the years 1 and 9999 has no value in some time zones
+
+
+class DamagedRow(GraderError):
+    """A row of a gradebook cannot be read. The message says whose attempt it is, and what is wrong with it."""
+
+    def __init__(self, student: object, number: object, problem: str) -> None:
+        self.student = student if isinstance(student, str) else repr(student)
+        self.number, self.problem = number, one_line(problem, limit=_MAX_PROBLEM_CHARS)
+        super().__init__(f"attempt {number} in the gradebook cannot be read: {self.problem}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One numbered grading of one student's hand-in.
+
+    `submission` is the fingerprint of the hand-in, `conditions` that of everything the report depends on. Times are
+    UTC.
+    """
+
+    student: str
+    number: int
+    submission: str
+    conditions: str
+    submitted_at: datetime
+    graded_at: datetime
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandIn:
+    """One packed hand-in of a student; `number` is that of an attempt that graded it."""
+
+    student: str
+    number: int
+    submitted_at: datetime
+    content: bytes
+
+    def open(self) -> Submission:
+        """Unpack it. Raises DamagedRow."""
+        try:
+            return Submission(Stored.unpack(self.content))
+        except Exception as error:  # noqa: BLE001 - damaged bytes may raise anything
+            raise DamagedRow(
+                self.student, self.number, f"its files: {error_location.summary(error)}"
+            ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFingerprints:
+    """The fingerprints of one attempt: of the hand-in, and of each quiz when it was graded."""
+
+    number: int
+    submission: str
+    quizzes: Mapping[str, str]
+
+
+class _ReportHead(msgspec.Struct):
+    """What tells a report from other text: to read all of it takes ten times as long."""
+
+    format: str
+
+
+_head = msgspec.json.Decoder(_ReportHead)
+
+
+def attempt(
+    student: str, number: int, submission: str, conditions: str, submitted: str, graded: str, report: str
+) -> Attempt:
+    """Return an attempt. Raises DamagedRow."""
+    try:
+        return Attempt(
+            student=student,
+            number=number,
+            submission=submission,
+            conditions=conditions,
+            submitted_at=_time(submitted),
+            graded_at=_time(graded),
+            report=from_json(report),
+        )
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise DamagedRow(student, number, _problem(error)) from None
+
+
+def score(
+    student: str,
+    number: int,
+    submission: str,
+    submitted: str,
+    points: float,
+    max_points: float,
+    void: object,
+    report: str,
+) -> Score:
+    """Return the points of an attempt, if it has a report. Raises DamagedRow."""
+    try:
+        at, form = _time(submitted), _head.decode(report).format
+    except (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        raise DamagedRow(student, number, _problem(error)) from None
+    if form != FORMAT:
+        raise DamagedRow(student, number, f"its report has the format {form!r}; this version reads {FORMAT}")
+    if not all(isinstance(n, int | float) and math.isfinite(n) for n in (points, max_points)):
+        raise DamagedRow(student, number, "its points are not numbers")
+    return Score(
+        student=student,
+        number=number,
+        submitted_at=at,
+        points=points,
+        max_points=max_points,
+        void=bool(void),
+        hand_in=submission,
+    )
+
+
+def hand_in(student: str, number: int, submission: str, submitted: str, content: bytes | None) -> HandIn:
+    """Return a hand-in whose content is what was handed in. Raises DamagedRow."""
+    if content is None:
+        raise DamagedRow(student, number, "its files are missing")
+    if not isinstance(content, bytes) or fingerprint.of(content.hex()) != submission:
+        raise DamagedRow(student, number, "its files are not those that were handed in")
+    try:
+        return HandIn(student=student, number=number, submitted_at=_time(submitted), content=content)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DamagedRow(student, number, _problem(error)) from None
+
+
+def _problem(error: Exception) -> str:
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _time(text: str) -> datetime:
+    """Return a stored time. Raises ValueError and OverflowError for one that cannot be shown in every time zone."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text!r} is a time without an offset")
+    utc = at.astimezone(UTC)
+    _ = utc - _MARGIN, utc + _MARGIN
+    return utc
