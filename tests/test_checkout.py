@@ -248,7 +248,7 @@ def test_a_repository_that_cannot_be_read_is_a_folder_and_says_so(ada, monkeypat
     assert handed_in.at == WRITTEN
     assert reason in handed_in.note
     assert handed_in.note.startswith("a git checkout, but ")
-    assert handed_in.note.endswith(": the time is that of its newest file")
+    assert handed_in.note.endswith(": its newest file tells the time")
 
 
 def test_without_git_it_is_a_folder_and_says_so(ada, monkeypatch):

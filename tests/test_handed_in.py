@@ -40,11 +40,15 @@ def test_folders_zips_and_notebooks_are_submissions_and_nothing_else_is(tmp_path
     assert paths(tmp_path) == {"Cyd": "Cyd.ZIP", "ada": "ada", "bob": "bob.zip", "dan": "dan.ipynb"}
 
 
-def test_two_submissions_of_one_student_are_refused(tmp_path):
+def test_two_submissions_of_one_student_are_refused_and_the_others_are_found(tmp_path):
+    submission(tmp_path / "ann")
     submission(tmp_path / "bob")
     archive(tmp_path / "bob.zip")
-    with pytest.raises(UsageError, match=r"bob handed in twice: bob and bob\.zip"):
-        find(tmp_path)
+    ann, bob = find(tmp_path)
+    assert (ann.student, bob.student) == ("ann", "bob")
+    ann.open()
+    with pytest.raises(UsageError, match=r"bob handed in twice: bob and bob\.zip\. Take one of them out of"):
+        bob.open()
 
 
 def test_a_folder_without_submissions_is_refused(tmp_path):
