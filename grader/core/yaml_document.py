@@ -158,10 +158,10 @@ def _syntax(error: Exception, text: str, shown: str) -> Problem:
     return Problem(path=shown, message=message, line=mark.line + 1, column=mark.column + 1)
 
 
-def _at(node: yaml.Node | yaml.Event, shown: str, message: str) -> Problem:
-    return Problem(
-        path=shown, message=message, line=node.start_mark.line + 1, column=node.start_mark.column + 1
-    )
+def _at(place: yaml.Node | yaml.Event, shown: str, message: str) -> Problem:
+    mark = place.start_mark
+    assert mark is not None  # parsed, not made
+    return Problem(path=shown, message=message, line=mark.line + 1, column=mark.column + 1)
 
 
 def _plain(node: yaml.Node, shown: str, problems: list[Problem], seen: set[int]) -> Any:

@@ -87,7 +87,7 @@ def _newest(path: Path, problems: list[str]) -> Moment:
 
 def _times_in(folder: Path) -> Iterator[float]:
     """Yield when the files in a folder were changed, in seconds; not git's: even `git status` writes into .git."""
-    for entry in walk(folder, lambda entry: entry.name != ".git"):
+    for entry in walk(folder, ".git".__eq__):
         yield _changed_at(Path(entry.path))
 
 

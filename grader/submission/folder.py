@@ -67,7 +67,7 @@ class Folder(SubmissionTree):
 
     def modules(self, folder: str) -> list[str]:
         """Return the paths of Python files below `folder`."""
-        below = walk(self.path / folder, lambda entry: not is_ignored(entry.name))
+        below = walk(self.path / folder, is_ignored)
         names = (f"{folder}{file_name(_below(self.path / folder, entry))}" for entry in below)
         return first(python_files(names, folder))
 
@@ -113,23 +113,25 @@ def entries(folder: Path) -> "list[os.DirEntry[str]]":
         return sorted(itertools.islice(listed, MAX_ENTRIES), key=lambda entry: entry.name)
 
 
-def walk(folder: Path, is_entered: "Callable[[os.DirEntry[str]], bool]") -> "Iterator[os.DirEntry[str]]":
+def walk(folder: Path, is_left_out: Callable[[str], bool]) -> "Iterator[os.DirEntry[str]]":
     """Yield the entries below a folder that are no folders: of the first MAX_ENTRIES entries, folder after folder.
 
-    Links are not followed; what cannot be listed, or vanishes meanwhile, is left out. Folders for which `is_entered`
-    is false are left out too, and not counted.
+    Names that are left out are not counted, and not entered. Links are not followed; what cannot be listed, or vanishes
+    meanwhile, is left out too.
     """
     waiting, left = [folder], MAX_ENTRIES
-    while waiting and left > 0:
+    while waiting:
         folders = []
-        for entry in _listed(waiting.pop(), left):
-            if not _is_folder(entry):
-                yield entry
-            elif is_entered(entry):
+        for entry in _listed(waiting.pop(), MAX_ENTRIES):
+            if is_left_out(entry.name):
+                continue
+            if left == 0:
+                return
+            left -= 1
+            if _is_folder(entry):
                 folders.append(Path(entry.path))
             else:
-                continue
-            left -= 1
+                yield entry
         waiting += reversed(folders)
 
 
