@@ -1,12 +1,14 @@
 """What a class handed in: whose submission each file or folder is, and when it was handed in."""
 
 import contextlib
+import errno
 import os
 import tempfile
 import unicodedata
 import zipfile
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -97,6 +99,37 @@ def test_a_folder_that_is_a_submission_is_not_searched_for_others(tmp_path, kind
     assert paths(tmp_path) == {"ada": "ada"}
 
 
+@pytest.mark.parametrize("where", ["of a student", "of an assignment"])
+def test_a_folder_that_cannot_be_listed_is_named_and_the_others_are_found(tmp_path, monkeypatch, where):
+    submission(tmp_path / "ann")
+    hidden = tmp_path / "bob" if where == "of a student" else tmp_path / "bob" / "week4"
+    hidden.mkdir(parents=True)
+    real = os.scandir
+
+    def scandir(path):
+        if Path(path) == hidden:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    ann, bob = find(tmp_path)
+    assert not ann.problem
+    if where == "of a student":
+        assert bob.problem == "bob cannot be read: Permission denied. Make it readable, and run this again."
+    monkeypatch.setattr(os, "scandir", lambda _: scandir(hidden))
+    with pytest.raises(UsageError, match=r"cannot be read: Permission denied\. Make it readable"):
+        find(tmp_path)
+
+
+def test_pipes_devices_and_links_are_no_hand_ins(tmp_path):
+    submission(tmp_path / "ann")
+    os.mkfifo(tmp_path / "pipe.zip")
+    (tmp_path / "device.zip").symlink_to("/dev/zero")
+    (tmp_path / "loop.ipynb").symlink_to("loop.ipynb")
+    (tmp_path / "loop").symlink_to(".")
+    assert paths(tmp_path) == {"ann": "ann"}
+
+
 def test_an_empty_folder_is_a_students_too(tmp_path):
     (tmp_path / "ada").mkdir()
     assert paths(tmp_path) == {"ada": "ada"}
@@ -156,6 +189,72 @@ def test_a_time_is_read_from_a_file_of_at_most_200_bytes(tmp_path, size, is_read
         else datetime.fromtimestamp(1_700_000_000, UTC)
     )
     assert HandedIn(student="ada", path=folder).moment({}).at == expected
+
+
+NEVER = [-1e20, -(2.0**40), -1, 7_258_118_401, 2.0**35, 2.0**63, 1e20, float("inf"), float("nan")]
+NOT_TIMES = [
+    "0001-01-01 00:00:00 Asia/Tokyo", "0001-01-01 00:00:00+14:00", "9999-12-31 23:59:59 America/New_York",
+    "9999-12-31 23:59:59.999999-12:00", "1969-12-31 23:59:59 UTC", "2200-01-01 00:00:01", "2026-13-01 00:00:00", "yesterday",
+    "2026-11-30 23:58:07 ../../etc/passwd", "2026-11-30 23:58:07 /etc/passwd", "2026-11-30 23:58:07 Europe", "\0",
+    "2026-11-30 23:58:07 \0", "2026-11-30 23:58:07 zone.tab", "2026-11-30 24:00:00 UTC", "9" * 150, "\x1b[2J",
+]  # fmt: skip
+
+
+def is_usable(moment: collection.Moment) -> bool:
+    """Calculate with a time as a late policy does, and as the gradebook."""
+    zones = [moment.at.astimezone(ZoneInfo(name)) for name in ("Pacific/Kiritimati", "Pacific/Midway")]
+    return datetime.fromisoformat(moment.at.isoformat()) == zones[0] - timedelta(days=600) + timedelta(
+        days=600
+    )
+
+
+@pytest.mark.parametrize("text", NOT_TIMES)
+def test_a_timestamp_that_is_no_time_is_quoted_and_the_newest_file_tells_it(tmp_path, text):
+    folder = submission(tmp_path / "ada")
+    (folder / "timestamp.txt").write_text(text, encoding="utf-8")
+    os.utime(folder / "timestamp.txt", (1_700_000_000, 1_700_000_000))
+    moment = HandedIn(student="ada", path=folder).moment({})
+    assert moment.at == datetime.fromtimestamp(1_700_000_000, UTC)
+    assert moment.note.startswith('timestamp.txt says "')
+    assert moment.note.endswith('": its newest file tells the time')
+    assert is_printable(moment.note)
+
+
+@pytest.mark.parametrize("seconds", NEVER)
+def test_a_file_changed_at_no_time_is_named_and_the_others_tell_it(tmp_path, monkeypatch, seconds):
+    folder = submission(tmp_path / "ada")
+    (folder / "new.py").touch()
+    (folder / "never.py").touch()
+    times = {"new.py": 1_700_000_000.0, "never.py": seconds, "ada": seconds, "bob.zip": seconds}
+    monkeypatch.setattr(collection, "_changed_at", lambda path: times[path.name])
+    moment = HandedIn(student="ada", path=folder).moment({})
+    assert moment.at == datetime.fromtimestamp(1_700_000_000, UTC)
+    assert moment.note == "a file was changed at a time that cannot be true: its newest file tells the time"
+    (folder / "new.py").unlink()
+    for one in (folder, archive(tmp_path / "bob.zip")):
+        moment = HandedIn(student="x", path=one).moment({})
+        assert moment.at == collection.EARLIEST
+        assert moment.note.endswith("nothing tells the time, so it is that of 1970")
+        assert is_usable(moment)
+
+
+@pytest.mark.parametrize("at", [collection.EARLIEST, collection.LATEST])
+def test_the_first_and_the_last_time_can_be_calculated_with(tmp_path, monkeypatch, at):
+    monkeypatch.setattr(collection, "_changed_at", lambda _: at.timestamp())
+    moment = HandedIn(student="ada", path=submission(tmp_path / "ada")).moment({})
+    assert moment == collection.Moment(at=at)
+    assert is_usable(moment)
+
+
+@given(st.text(max_size=60))
+def test_any_timestamp_gives_a_time(text):
+    with tempfile.TemporaryDirectory() as root:
+        Path(root, "timestamp.txt").write_text(text, encoding="utf-8", errors="replace")
+        assert is_usable(HandedIn(student="ada", path=Path(root)).moment({}))
+
+
+def test_what_vanishes_while_it_is_graded_has_a_time_too(tmp_path):
+    assert is_usable(HandedIn(student="ada", path=tmp_path / "gone").moment({}))
 
 
 def test_messages_name_three_files_and_six_hand_ins_and_count_the_rest(tmp_path):

@@ -1,10 +1,14 @@
 """Submissions: what is read of folders, zips and notebooks, well formed or not."""
 
 import contextlib
+import errno
 import json
 import os
+import re
 import stat
+import struct
 import subprocess
+import tempfile
 import tracemalloc
 import zipfile
 import zlib
@@ -29,7 +33,7 @@ from grader.submission import (
     folder,
     open_submission,
 )
-from grader.submission.archive import Archive
+from grader.submission.archive import MAX_DIRECTORY_BYTES, Archive
 from grader.submission.collection import HandedIn, find
 from grader.submission.notebook import read_cells
 from grader.submission.stored import MAX_UNPACKED_BYTES
@@ -244,6 +248,135 @@ def test_a_file_that_is_no_zip_is_a_usage_error(tmp_path):
         open_submission(tmp_path / "essay.zip")
 
 
+def with_end(data: bytes, **fields: int) -> bytes:
+    """Return a zip whose end record says something else."""
+    names = ("signature", "disk", "start", "here", "total", "size", "offset", "comment")
+    at = data.rindex(b"PK\5\6")
+    end = dict(zip(names, struct.unpack("<4s4H2LH", data[at : at + 22]), strict=True)) | fields
+    return data[:at] + struct.pack("<4s4H2LH", *end.values()) + data[at + 22 :]
+
+
+def small_zip(tmp_path) -> bytes:
+    return zipped(
+        tmp_path / "small.zip", [("exercises/relu.py", "x = 1"), ("exercises/b.py", "y = 1")]
+    ).read_bytes()
+
+
+def entry(name: bytes, *, offset: int = 0) -> bytes:
+    """Return one entry of a table of contents, of 46 bytes and the name."""
+    return struct.pack("<4s6H3L5H2L", b"PK\1\2", *[0] * 6, 0, 0, 0, len(name), *[0] * 4, 0, offset) + name
+
+
+def read_all(path: Path) -> str:
+    """Read everything of a zip; return what is said of it, if it is refused."""
+    try:
+        submission = open_submission(path)
+    except UsageError as error:
+        return str(error)
+    submission.snapshot("relu")
+    submission.answers("pooling")
+    assert Stored.unpack(submission.tree.kept.pack()) == submission.tree.kept
+    return ""
+
+
+def test_a_member_without_a_name_is_ignored(tmp_path):
+    path = tmp_path / "ann.zip"
+    data = small_zip(tmp_path)
+    at = data.index(b"PK\1\2")
+    nameless = data[:at] + entry(b"") + data[at:]
+    size = len(entry(b""))
+    path.write_bytes(with_end(nameless, here=3, total=3, size=len(data) - 22 - at + size))
+    assert read_all(path) == ""
+    assert open_submission(path).snapshot("relu").sources == {"relu.py": "x = 1", "b.py": "y = 1"}
+
+
+@pytest.mark.parametrize("count", [1, 0xFFFF, 1_400_000])
+def test_a_table_of_contents_is_measured_before_it_is_read(tmp_path, count):
+    """Whatever count the end record tells: zipfile reads as many entries as there are bytes."""
+    path = tmp_path / "ann.zip"
+    table = entry(b"") * 1_400_000
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count % 2**16, count % 2**16, len(table), 0, 0)
+    path.write_bytes(table + end)
+    tracemalloc.start()
+    try:
+        assert "has a table of contents of more than 2 MiB" in read_all(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * MAX_DIRECTORY_BYTES
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_table_of_contents_may_have_two_mebibytes_and_no_more(tmp_path, more):
+    path = tmp_path / "ann.zip"
+    name = b"relu.py"
+    rest = MAX_DIRECTORY_BYTES + more - len(entry(name))
+    table = entry(name) + b"".join(
+        entry(b"%d" % n + b"#" * (size - 46 - len(b"%d" % n)))
+        for n, size in enumerate([2**15] * 62 + [rest - 62 * 2**15])
+    )
+    assert len(table) == MAX_DIRECTORY_BYTES + more
+    path.write_bytes(table + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 64, 64, len(table), 0, 0))
+    assert ("table of contents" in read_all(path)) == (more == 1)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda data: b"#!/bin/sh\n" * 50 + data, "^$"),
+        (lambda data: data + b"#" * 300, "^$"),  # what follows the end
+        (lambda data: data + b"#" * 70_000, "cannot be read as a zip"),
+        (lambda data: data[:-30], "cannot be read as a zip"),
+        (lambda data: data[:20], "cannot be read as a zip"),
+        (lambda _: b"", "cannot be read as a zip"),
+        (lambda data: with_end(data, size=2**32 - 1), "cannot be read as a zip|table of contents"),
+        (lambda data: with_end(data, offset=2**32 - 1), ""),
+        (lambda data: with_end(data, size=0), ""),
+        (lambda data: with_end(data, here=60_000, total=60_000), ""),
+        (lambda data: with_end(data, disk=7), ""),
+    ],
+    ids=["prefix", "tail", "long tail", "no end", "start", "empty", "size", "offset", "no size", "count", "disk"],
+)  # fmt: skip
+def test_an_odd_zip_is_read_or_refused_with_a_sentence(tmp_path, made, words):
+    path = tmp_path / "ann.zip"
+    path.write_bytes(made(small_zip(tmp_path)))
+    said = read_all(path)
+    assert re.search(words, said)
+    assert not said or said.endswith("Make a zip of the folder that holds exercises/.")
+
+
+def test_members_that_overlap_and_lie_about_their_size_cost_no_more_than_the_limit_of_each(tmp_path):
+    """A hundred names for one member that unpacks to 50 MB."""
+    data = zipped(tmp_path / "one.zip", [("exercises/relu.py", b"#" * 50_000_000)]).read_bytes()
+    at, end = data.index(b"PK\1\2"), data.rindex(b"PK\5\6")
+    one = data[at:end]
+    table = one + b"".join(one.replace(b"relu.py", b"%04d.py" % n) for n in range(100))
+    path = tmp_path / "ann.zip"
+    path.write_bytes(with_end(data[:at] + table + data[end:], size=len(table), here=101, total=101))
+    tracemalloc.start()
+    try:
+        assert read_all(path) == ""
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * 2**20
+
+
+@given(st.data())
+def test_any_bytes_in_a_zip_are_read_or_refused(data):
+    with tempfile.TemporaryDirectory() as folder:
+        found = bytearray(small_zip(Path(folder)))
+        for _ in range(data.draw(st.integers(0, 8))):
+            found[data.draw(st.integers(0, len(found) - 1))] = data.draw(st.integers(0, 255))
+        for _ in range(data.draw(st.integers(0, 2))):
+            at = data.draw(st.integers(0, len(found) - 1))
+            found[at : at + data.draw(st.integers(0, 20))] = data.draw(st.binary(max_size=20)) or b"#"
+        path = Path(folder, "ann.zip")
+        path.write_bytes(found)
+        said = read_all(path)
+        assert said.isprintable()
+
+
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_only_plain_compression_is_read(tmp_path, compression):
     path = zipped(tmp_path / "odd.zip", [("exercises/relu.py", "x = 1")], compression=compression)
@@ -257,6 +390,43 @@ def test_work_is_read_though_the_course_lacks_its_stub(course, tmp_path):
     assert attempt.plan(open_submission(tmp_path), [without], 0).jobs["scaling"].sources == {
         "scaling.py": "x = 1"
     }
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(errno.EACCES, "Permission denied"), OSError(errno.EIO, "I/O error")]
+)
+def test_a_file_that_the_system_refuses_is_there_and_cannot_be_read(tmp_path, monkeypatch, error):
+    (tmp_path / "exercises").mkdir()
+    (tmp_path / "exercises" / "relu.py").write_text("x = 1")
+
+    def refused(path):
+        raise error
+
+    monkeypatch.setattr(Path, "lstat", refused)
+    snapshot = open_submission(tmp_path).snapshot("relu")
+    assert snapshot.sentence == f"exercises/relu.py cannot be read: {error.strerror}."
+    assert snapshot.attempted
+
+
+def test_a_file_that_vanishes_or_grows_while_it_is_read_says_so(tmp_path, monkeypatch):
+    (tmp_path / "relu.py").write_text("x = 1")
+    opened, real = [], os.open
+
+    def changing(path, flags):
+        opened.append(path)
+        descriptor = real(path, flags)
+        with Path(path).open("ab") as file:
+            file.write(b"#" * MAX_MODULE_BYTES)
+        return descriptor
+
+    monkeypatch.setattr(folder.os, "open", changing)
+    assert open_submission(tmp_path).snapshot("relu").sentence == "relu.py is larger than the limit of 1 MiB."
+    monkeypatch.setattr(folder.os, "open", lambda path, flags: (Path(path).unlink(), real(path, flags)))
+    assert (
+        open_submission(tmp_path).snapshot("relu").sentence
+        == "relu.py cannot be read: No such file or directory."
+    )
+    assert opened
 
 
 # --- limits: the largest that is accepted, and one more

@@ -82,7 +82,10 @@ def _newest(path: Path, problems: list[str]) -> Moment:
     if len(usable) < len(times):
         problems = [*problems, "a file was changed at a time that cannot be true"]
     at = datetime.fromtimestamp(max(usable), UTC) if usable else EARLIEST
-    return Moment(at=at, note=f"{'; '.join(problems)}: its newest file tells the time" if problems else "")
+    told = (
+        "its newest file tells the time" if usable else f"nothing tells the time, so it is that of {at.year}"
+    )
+    return Moment(at=at, note=f"{'; '.join(problems)}: {told}" if problems else "")
 
 
 def _times_in(folder: Path) -> Iterator[float]:
@@ -114,13 +117,20 @@ def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
     are not followed. Where one cannot be read, or a student has two, its `problem` says so, and the others are found.
     Raises UsageError if there is no submission, or if the folder itself is one.
     """
-    if _holds_parts(folder):
+    try:
+        is_one, paths = _holds_parts(folder), list(_entries(folder))
+    except OSError as error:
+        shown = file_name(str(folder))
+        raise UsageError(
+            f"{shown} cannot be read: {error.strerror}. Make it readable, and run this again."
+        ) from None
+    if is_one:
         raise UsageError(
             f"{folder} is one submission: it holds exercises/ or answers/. Name the folder that holds one for each "
             f"student, or grade this one alone: grade --submission {folder}."
         )
     found: dict[str, list[HandedIn]] = {}
-    for path in _entries(folder):
+    for path in paths:
         one = _of_student(path, assignment)
         found.setdefault(one.student, []).append(one)
     if not found:
