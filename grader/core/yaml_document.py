@@ -108,7 +108,7 @@ def first_problems(problems: Iterable[Problem], count: int) -> Iterator[Problem]
     for problem in itertools.islice(problems, MAX_PROBLEMS):
         yield problem
     if count > MAX_PROBLEMS:
-        yield Problem(path=problem.path, message=f"and {count - MAX_PROBLEMS} more problems")
+        yield Problem(path=problem.path, message=f"and {count - MAX_PROBLEMS} more")
 
 
 def _check_size(text: str, shown: str) -> None:
