@@ -1,6 +1,7 @@
 """Flags for review: code that evades the grader is flagged with its line, honest work is not."""
 
 import textwrap
+import tracemalloc
 
 import pytest
 
@@ -92,11 +93,59 @@ def test_helpers_are_read_when_they_are_imported_and_only_then():
     assert flags == [("exercises/other.py", 2, "gc")]
 
 
-@pytest.mark.parametrize(
-    "source", ["def f(:", "\0", "(" * 100_000, "x = " + "-" * 50_000 + "1", "a" + ".b" * 20_000]
-)
+@pytest.mark.parametrize("source", ["def f(:", "\0", "(" * 100_000, "x = " + "-" * 50_000 + "1"])
 def test_what_cannot_be_parsed_is_left_to_the_import(source):
     assert found(source) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import torch\n" + ("torch" + ".b" * 400 + "\n") * 150,
+        "import " + "a" * 60_000 + " as b\n" + "b.c\n" * 15_000,
+        "import torch\n" + "torch.a\n" * 15_000,
+        "import a\n" * 14_000,
+        "x\n" * 65_000,
+    ],
+    ids=["long chains", "long name", "many attributes", "many imports", "many lines"],
+)
+def test_a_search_takes_time_and_memory_in_proportion_to_the_text(source):
+    """Each took minutes (pytest-timeout ends it) or gigabytes; a grading that does not end is an error of the grader."""
+    assert len(source) <= source_flags.MAX_SEARCHED_CHARS
+    tracemalloc.start()
+    try:
+        assert found(source) == []
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 200 * 2**20
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["import " + "a." * 60_000 + "a", "from " + "a\\\n ." * 30_000 + "a import b", "x.f" + ".a" * 500],
+)
+def test_an_endless_name_is_not_parsed_and_flagged(source):
+    """The parser needs gigabytes for the first."""
+    tracemalloc.start()
+    try:
+        assert found(f"import gc\n{source}\n") == [("exercises/pooling.py", 1, "pooling")]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20
+
+
+@pytest.mark.parametrize(("more", "expected"), [(0, []), (1, ["big"])])
+def test_what_is_too_long_to_be_searched_is_flagged(more, expected):
+    main = "import big, gc"
+    flags = source_flags.flags(
+        {"pooling.py": main, "big.py": "#" * (source_flags.MAX_SEARCHED_CHARS - len(main) + more)},
+        "pooling",
+        bans=True,
+    )
+    assert [flag.name for flag in flags] == ["gc", *expected]
+    assert [flag.reason for flag in flags[1:]] == ["is too long to be searched"] * more
 
 
 def test_the_number_of_flags_is_limited():

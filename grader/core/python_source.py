@@ -1,15 +1,21 @@
 """Parses Python files of students and of courses: a module and what it imports. Nothing is run."""
 
 import ast
+import re
 import warnings
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 _QUALIFIERS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
 _IMPORTS_WHILE_RUNNING = {"__import__", "eval", "exec", "importlib", "imp", "pkgutil", "runpy"}
+# Python's parser copies an imported name for each of its parts: one of 200 kB takes gigabytes.
+_ENDLESS_NAME = re.compile(r"(?:\.[\s\\]*+\w++[\s\\]*+){500}")
 
 
 def parse(text: str) -> ast.Module | None:
-    """Return the tree of a file; None if Python cannot parse it, or it is nested too deeply."""
+    """Return the tree of a file; None if Python cannot parse it, or it is nested too deeply, or has an endless name."""
+    if _ENDLESS_NAME.search(text):
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as "invalid escape sequence" in a student's "\\d"
@@ -18,14 +24,24 @@ def parse(text: str) -> ast.Module | None:
         return None
 
 
-def trees(sources: Mapping[str, str], module: str) -> Iterator[tuple[str, ast.Module]]:
+def trees(
+    sources: Mapping[str, str], module: str, *, max_chars: int
+) -> Iterator[tuple[str, ast.Module | None]]:
     """Yield the path and the tree of the module, and of every file that it imports, directly or indirectly.
 
-    A file that cannot be parsed is left out: it cannot run either, and its check says so.
+    None stands for the tree of a file with an endless name, or with which the texts would have more than `max_chars`
+    together: a tree takes up to a thousand times the bytes of its text. A file that Python cannot parse is left out: it
+    cannot run either, and its check says so.
     """
-    found: dict[str, ast.Module] = {}
+    found: dict[str, ast.Module | None] = {}
+    left = max_chars
 
     def imported(path: str) -> Iterator[str]:
+        nonlocal left
+        if len(sources[path]) > left or _ENDLESS_NAME.search(sources[path]):
+            found[path] = None
+            return
+        left -= len(sources[path])
         tree = parse(sources[path])
         if tree is not None:
             found[path] = tree
@@ -38,9 +54,9 @@ def trees(sources: Mapping[str, str], module: str) -> Iterator[tuple[str, ast.Mo
 
 def reached(sources: Collection[str], module: str, imported: Callable[[str], Iterable[str]]) -> Iterator[str]:
     """Yield the path of the module and of every file it imports, directly or not; `imported` returns those of one."""
-    waiting, seen = [module], set()
+    waiting, seen = deque([module]), set()
     while waiting:
-        stem = waiting.pop(0).replace(".", "/")
+        stem = waiting.popleft().replace(".", "/")
         for path in (f"{stem}.py", f"{stem}/__init__.py"):
             if path in sources and path not in seen:
                 seen.add(path)

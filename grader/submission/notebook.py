@@ -4,9 +4,7 @@ A code cell is named by its first line, `%%grade pooling`, or by a tag in its me
 cell with a name counts. Lines are numbered as in the cell.
 """
 
-import ast
 import re
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from functools import lru_cache
 
 import msgspec
 
+from grader.core import python_source
 from grader.core.safetext import one_line
 from grader.submission.tree import MAX_MODULES, Unreadable, too_large
 
@@ -113,17 +112,9 @@ def python_of(source: str, *, parsed: bool = True) -> str:
         start = len(source) - len(source.lstrip())
         source = f"{source[:start]}# {source[start:]}"
     commented = "\n".join(map(_commented, source.split("\n")))
-    return source if commented == source or (parsed and _is_python(source)) else commented
-
-
-def _is_python(text: str) -> bool:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+    return (
+        source if commented == source or (parsed and python_source.parse(source) is not None) else commented
+    )
 
 
 def _commented(line: str) -> str:

@@ -6,14 +6,18 @@ process. Code that is hidden well enough is not found.
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 
 from grader.core.model import Flag
 from grader.core.python_source import dotted, imports, nodes, trees
 from grader.core.safetext import one_line
 
 MAX_FLAGS = 20
+MAX_SEARCHED_CHARS = 2**17  # of a module and the helpers it imports: 3 s and 150 MB at most
+_MAX_NAME_CHARS = 500
 
 _MEMORY = "reaches into memory or into the interpreter"
+_TOO_LONG = "is too long to be searched"
 _MACHINE = "uses the operating system, which no exercise needs"
 _DYNAMIC = "runs code that this search cannot see"
 _KERNELS = "may replace what is switched off here"
@@ -77,7 +81,11 @@ def flags(sources: Mapping[str, str], module: str, *, root: str = "", bans: bool
     `root` is the folder of the sources inside the submission; with `bans` the exercise switches operators off.
     """
     found: dict[tuple[str, str], Flag] = {}
-    for path, tree in trees(sources, module):
+    for path, tree in trees(sources, module, max_chars=MAX_SEARCHED_CHARS):
+        if tree is None:
+            name = one_line(PurePosixPath(path).stem)
+            found[path, name] = Flag(path=one_line(root + path), line=1, name=name, reason=_TOO_LONG)
+            continue
         for name, line, reason in _suspects(nodes(tree), bans=bans):
             found.setdefault(
                 (path, name), Flag(path=one_line(root + path), line=line, name=one_line(name), reason=reason)
@@ -90,8 +98,9 @@ def _suspects(found: Sequence[ast.AST], *, bans: bool) -> list[tuple[str, int, s
     names = _ANYWHERE | (_WHERE_OPERATORS_ARE_BANNED if bans else {})
     attributes = _ATTRIBUTES_ANYWHERE | (_ATTRIBUTES_WHERE_OPERATORS_ARE_BANNED if bans else {})
     suspects = [(name, line, attributes[name]) for name, line in _attributes(found) if name in attributes]
+    most = max(name.count(".") for name in names) + 1
     for full, line in _uses(found):
-        if name := next((prefix for prefix in _prefixes(full) if prefix in names), ""):
+        if name := next((prefix for prefix in _prefixes(full, most) if prefix in names), ""):
             suspects.append((name, line, names[name]))
         elif bans and (name := _private_torch(full)):
             suspects.append((name, line, _KERNELS))
@@ -113,23 +122,25 @@ def _uses(found: Sequence[ast.AST]) -> Iterator[tuple[str, int]]:
     for full, here, line in imports(found):
         yield full, line
         if here:
-            known[here] = full
+            known[here] = full[:_MAX_NAME_CHARS]
+    inner = {id(node.value) for node in found if isinstance(node, ast.Attribute)}
     for node in found:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             yield known.get(node.id, node.id), node.lineno
-        elif isinstance(node, ast.Attribute) and (full := dotted(node, known)):
+        # Of a.b.c the whole name: it has the others as prefixes, and there can be thousands.
+        elif isinstance(node, ast.Attribute) and id(node) not in inner and (full := dotted(node, known)):
             yield full, node.lineno
 
 
-def _prefixes(full: str) -> Iterable[str]:
-    parts = full.split(".")
+def _prefixes(full: str, most: int) -> Iterable[str]:
+    """Yield the beginnings of a dotted name, of up to `most` parts."""
+    parts = full.split(".", most)[:most]
     return (".".join(parts[:n]) for n in range(1, len(parts) + 1))
 
 
 def _private_torch(full: str) -> str:
     """Return `torch._C` for `torch._C._nn.relu`; "" for what is public or not torch's."""
-    for name in _prefixes(full):
-        last = name.rpartition(".")[2]
-        if name.startswith("torch.") and last.startswith("_") and not last.startswith("__"):
-            return name
-    return ""
+    parts = full.split(".")
+    private = (n for n, part in enumerate(parts) if part.startswith("_") and not part.startswith("__"))
+    first = next(private, 0)
+    return ".".join(parts[: first + 1]) if first and parts[0] == "torch" else ""
