@@ -20,10 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.core.errors import UsageError
+from grader.core.yaml_document import MAX_DEPTH_LEVELS, MAX_NODES
 from grader.grading import attempt
 from grader.sandbox.protocol import frames
 from grader.sandbox.protocol import messages as wire
 from grader.submission import (
+    MAX_ANSWERS_BYTES,
     MAX_MODULE_BYTES,
     Damaged,
     Snapshot,
@@ -35,9 +37,15 @@ from grader.submission import (
 )
 from grader.submission.archive import MAX_DIRECTORY_BYTES, Archive
 from grader.submission.collection import HandedIn, find
-from grader.submission.notebook import read_cells
+from grader.submission.notebook import MAX_CELLS, MAX_NOTEBOOK_BYTES, read_cells
 from grader.submission.stored import MAX_UNPACKED_BYTES
-from grader.submission.tree import MAX_ENTRIES, MAX_MODULES, MAX_SOURCES_BYTES, MAX_TOTAL_BYTES
+from grader.submission.tree import (
+    MAX_ENTRIES,
+    MAX_MODULES,
+    MAX_PATH_BYTES,
+    MAX_SOURCES_BYTES,
+    MAX_TOTAL_BYTES,
+)
 
 
 def test_a_module_is_found_under_exercises_and_at_the_top(tmp_path):
@@ -717,3 +725,18 @@ def test_a_stored_bomb_costs_no_more_than_the_limit():
     finally:
         tracemalloc.stop()
     assert peak < 3 * MAX_UNPACKED_BYTES  # zlib doubles its buffer
+
+
+def test_the_limits_are_those_of_the_instructor_guide():
+    guide = (Path(__file__).parents[1] / "docs" / "instructor-guide.md").read_text(encoding="utf-8")
+    rows = {
+        "a Python file, or a named cell": f"{MAX_MODULE_BYTES // 2**20} MiB",
+        "an answers file": f"{MAX_ANSWERS_BYTES // 2**10} KiB, {MAX_DEPTH_LEVELS} levels, {MAX_NODES:,} values",
+        "a notebook": f"{MAX_NOTEBOOK_BYTES // 2**20} MiB, {MAX_CELLS:,} cells, {MAX_MODULES} named ones",
+        "Python files below a folder": f"{MAX_MODULES}, of paths of up to {MAX_PATH_BYTES} bytes",
+        "a module and the files beside it": f"{MAX_SOURCES_BYTES // 2**20} MiB together",
+        "files and folders that are listed": f"{MAX_ENTRIES:,}",
+        "everything that is read": f"{MAX_TOTAL_BYTES // 2**20} MiB together",
+    }
+    for of, most in rows.items():
+        assert f"| {of} | {most} |" in guide

@@ -28,7 +28,10 @@ def to_json(report: Report, *, indent: int | None = 1) -> str:
 
 def from_json(text: str) -> Report:
     """Read a report. Raises ValueError unless `text` is exactly what `to_json` writes or wrote."""
-    document = json.loads(text, parse_constant=_refuse_constant)
+    try:
+        document = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("This is not a report: it is nested too deeply.") from None
     found = document.pop("format", None) if isinstance(document, dict) else None
     if found != FORMAT:
         raise ValueError(f"This is not a report of the format {FORMAT}: its format is {found!r}.")
