@@ -7,6 +7,7 @@ from grader.classroom.gradebook import Gradebook
 from grader.classroom.similarity.similarity_records import Published, SolutionSource
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
+from grader.core.safetext import file_name
 from grader.submission import Snapshot, Stored, Submission, collection, open_submission
 
 _COURSE_SOLUTIONS = ("reference.py", "mistakes.py", "fixtures.py")
@@ -44,7 +45,7 @@ def of_folder(folder: Path, exercises: Collection[str]) -> dict[str, list[Soluti
 
     Raises UsageError where there are none, or where one cannot be read.
     """
-    found = _solutions(folder.resolve().name, open_submission(folder), exercises)
+    found = _solutions(file_name(folder.resolve().name), open_submission(folder), exercises)
     if not found and folder.is_dir():
         for one in collection.find(folder):
             found += _solutions(one.student, one.open(), exercises)

@@ -17,7 +17,7 @@ MAX_SEARCHED_CHARS = 2**17  # of a module and the helpers it imports: 3 s and 15
 _MAX_NAME_CHARS = 500
 
 _MEMORY = "reaches into memory or into the interpreter"
-_TOO_LONG = "is too long to be searched"
+_TOO_LONG = "is too long to be searched, or has a name of 500 parts"
 _MACHINE = "uses the operating system, which no exercise needs"
 _DYNAMIC = "runs code that this search cannot see"
 _KERNELS = "may replace what is switched off here"
