@@ -117,17 +117,17 @@ def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
     are not followed. Where one cannot be read, or a student has two, its `problem` says so, and the others are found.
     Raises UsageError if there is no submission, or if the folder itself is one.
     """
+    shown = file_name(str(folder))
     try:
         is_one, paths = _holds_parts(folder), list(_entries(folder))
     except OSError as error:
-        shown = file_name(str(folder))
         raise UsageError(
             f"{shown} cannot be read: {error.strerror}. Make it readable, and run this again."
         ) from None
     if is_one:
         raise UsageError(
-            f"{folder} is one submission: it holds exercises/ or answers/. Name the folder that holds one for each "
-            f"student, or grade this one alone: grade --submission {folder}."
+            f"{shown} is one submission: it holds exercises/ or answers/. Name the folder that holds one for each "
+            f"student, or grade this one alone: grade --submission {shown}."
         )
     found: dict[str, list[HandedIn]] = {}
     for path in paths:
@@ -135,7 +135,7 @@ def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
         found.setdefault(one.student, []).append(one)
     if not found:
         raise UsageError(
-            f"There is no submission in {folder}: it holds no folder, zip or notebook. "
+            f"There is no submission in {shown}: it holds no folder, zip or notebook. "
             "Name the folder that holds one of them for each student."
         )
     return tuple(_only(hand_ins, folder) for hand_ins in found.values())
