@@ -190,6 +190,38 @@ def test_helper_modules_are_imported_from_the_submission(grade):
     assert result.outcome is Outcome.PASSED
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        {f"big{n}.py": "#" * 2**20 for n in range(8)},
+        {"one.py": "#" * (2**20 + 1)},
+        {f"{n:03}{chr(92) * 240}.py": "" for n in range(250)},
+        {"endless.py": "import " + "a." * 100_000 + "a"},
+    ],
+    ids=["many", "too large", "long names", "endless name"],
+)
+def test_helpers_of_any_size_that_are_not_imported_cost_nothing(grade, files):
+    """Each was an error of the grader, whose points leave both sides of the score."""
+    assert grade("", files=files).outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ([2**20 + 1], "exercises/h0.py is larger than the limit of 1 MiB."),
+        ([2**20] * 3, "exercises/h2.py is not read: with it, the files are larger than 3 MiB together."),
+        ([2**20] * 40, "exercises/h39.py is not read: with it, the files are larger than"),
+    ],
+    ids=["too large", "too large together", "too large for a submission"],
+)
+def test_a_helper_that_is_too_large_is_an_error_of_the_module_that_imports_it(grade, sizes, said):
+    last = f"h{len(sizes) - 1}"
+    files = {f"h{n}.py": "#" * size for n, size in enumerate(sizes)}
+    result = grade(f"import {last}", files=files)
+    assert result.outcome is Outcome.RAISED
+    assert said in result.message
+
+
 def test_a_submission_cannot_shadow_a_library(grade):
     files = {"torch.py": "raise SystemExit('shadowed')", "random.py": "raise SystemExit('shadowed')"}
     assert grade("import random\ndef double(x):\n    return 2 * x", files=files).outcome is Outcome.PASSED

@@ -1,6 +1,7 @@
 """A git checkout as a submission: HEAD tells when, nothing in the repository runs, and nothing of it is graded."""
 
 import os
+import shutil
 import subprocess
 import time
 import zlib
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 from grader.classroom.gradebook import Gradebook
 from grader.cli.classes import class_command
+from grader.core.safetext import file_name
 from grader.submission import Recording, git_checkout, open_submission
 from grader.submission.collection import HandedIn, Moment, find
 
@@ -135,6 +137,19 @@ def test_what_is_graded_but_not_committed_is_named(ada):
     )
 
 
+@pytest.mark.parametrize(
+    "name", [b"gr\xf6sse.py", b"a\nb.py", "gro\u0308sse.py".encode(), b"a\\b.py", b"*.py"]
+)
+def test_a_file_of_any_name_is_known_to_be_committed(ada, name):
+    path = ada / "exercises" / os.fsdecode(name)
+    path.write_text("x = 1", encoding="utf-8")
+    git(ada, "add", ".")
+    git(ada, "commit", "--quiet", "-m", "more")
+    assert moment(ada).note == ""
+    path.write_text("x = 2", encoding="utf-8")
+    assert moment(ada).note == f"not in its last commit, or changed since: exercises/{file_name(path.name)}"
+
+
 def test_other_ends_of_lines_are_no_change_and_a_link_is_what_it_leads_to(ada):
     (ada / "exercises" / "scaling.py").write_bytes(REFERENCE.replace("\n", "\r\n").encode())
     (ada / "exercises" / "again.py").symlink_to("scaling.py")
@@ -201,6 +216,17 @@ def _no_year(folder: Path) -> None:
     (folder / ".git" / "HEAD").write_text(made, encoding="utf-8")
 
 
+def _far_year(folder: Path) -> None:
+    text = git(folder, "cat-file", "commit", "HEAD").replace("1772405947", "99999999999")
+    made = git(folder, "hash-object", "-t", "commit", "-w", "--stdin", given=f"{text}\n")
+    (folder / ".git" / "HEAD").write_text(made, encoding="utf-8")
+
+
+def _loop_of_links(folder: Path) -> None:
+    shutil.rmtree(folder / ".git" / "objects")
+    (folder / ".git" / "objects").symlink_to("objects")
+
+
 def _object(folder: Path, kind: str, size: int, head: str) -> None:
     """Write an object whose header may lie, as if it were the commit of HEAD."""
     path = folder / ".git" / "objects" / head[:2] / head[2:]
@@ -233,6 +259,7 @@ BROKEN = {
     _file: "not a folder of its own", _link: "not a folder of its own", _objects_elsewhere: "not a folder of its own",
     _unborn: "no commit is found", _fifo: "no commit is found", _outside: "no commit is found", _no_hash: "no commit is found",
     _damaged: "cannot be read", _tree: "cannot be read", _no_time: "cannot be read", _no_year: "cannot be read",
+    _far_year: "committed in 5138", _loop_of_links: "not a folder of its own",
     _huge: "cannot be read", _huge_that_says_it_is_small: "cannot be read", _fifo_of_objects: "cannot be read",
 }  # fmt: skip
 
@@ -248,7 +275,7 @@ def test_a_repository_that_cannot_be_read_is_a_folder_and_says_so(ada, monkeypat
     assert handed_in.at == WRITTEN
     assert reason in handed_in.note
     assert handed_in.note.startswith("a git checkout, but ")
-    assert handed_in.note.endswith(": the time is that of its newest file")
+    assert handed_in.note.endswith(": its newest file tells the time")
 
 
 def test_without_git_it_is_a_folder_and_says_so(ada, monkeypatch):

@@ -150,3 +150,64 @@ def test_a_number_may_have_a_thousand_digits_and_no_more():
     assert problems(f"title: t\nvalue: {'9' * 1001}\n") == [
         "some.yaml:2:8: is a number of more than 1000 digits"
     ]
+
+
+# --- what a hostile document costs
+
+
+@pytest.mark.parametrize(
+    "opening", ["[", "{", "- ", "? ", "[{", "{? ", "&a [", "! {", "{a: ", "[a, ", "- - "]
+)
+def test_any_depth_is_refused_before_it_is_composed(opening):
+    """PyYAML's C parser composes recursively: 200,000 levels end the process with a segmentation fault."""
+    (found,) = problems(opening * 200_000)
+    assert found.endswith(": is nested too deeply")
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_document_may_have_50_000_values_and_no_more(more):
+    text = f"title: t\nvalue: [{'1,' * (50_000 - 5 + more)}]\n"  # with the mapping, two keys, a text and the list
+    if more:
+        assert problems(text) == [f"some.yaml:2:{9 + 2 * 49_995}: is one value too many: 50000 are allowed"]
+    else:
+        assert len(yaml_document.parse(text, Whole, shown="some.yaml").value.value) == 49_995
+
+
+WRONG = {
+    "in the text": "value: &a x\nparts:\n" + "  - *a\n" * 99,
+    "for the schema": "title: t\n" + "parts:\n" + "  - name: 3\n" * 99,
+    "of unknown keys": "title: t\n" + "".join(f"key{n}: 1\n" for n in range(99)),
+}
+
+
+@pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)
+def test_twenty_problems_are_named_and_the_others_counted(text):
+    assert len(problems("\n".join(text.split("\n")[:-80]) + "\n")) <= 20
+    found = problems(text)
+    assert len(found) == 21
+    assert found[-1] == "some.yaml: and 79 more"
+
+
+@pytest.mark.parametrize(("count", "shown"), [(20, 20), (21, 21)])
+def test_the_twenty_first_problem_is_counted(count, shown):
+    found = problems("title: t\nparts:\n" + "  - name: 3\n" * count)
+    assert len(found) == shown
+    assert found[-1].endswith("and 1 more" if count > 20 else "not 3")
+
+
+TOKENS = [
+    "[", "]", "{", "}", "- ", "? ", ": ", ", ", "a", "a: ", "&a ", "*a", "!t ", "!!str ", "\n", "\n  ", "  ", "\t", "#", "'",
+    '"', "|\n", ">-\n", "---\n", "...\n", "%TAG ! x\n", "%YAML 1.2\n", "\\", "1", "-", "1e9", "null", "\x85", "\u2028", "é",
+]  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(TOKENS), max_size=12).map("".join), st.sampled_from(TOKENS), st.integers(0, 3000)
+)
+def test_any_tokens_in_any_number_end_in_a_document_or_in_few_problems(start, again, count):
+    for text in (start + again * count, again * count + start, start * (count // 10)):
+        try:
+            yaml_document.parse(text, Whole, shown="some.yaml")
+        except DocumentError as error:
+            assert 1 <= len(error.problems) <= 21
+            assert len(str(error)) < 30_000

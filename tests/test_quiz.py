@@ -247,6 +247,17 @@ BANKS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("key", ["answers", "hints"])
+@pytest.mark.parametrize(("count", "problems"), [(20, 20), (21, 21), (20_000, 21)])
+def test_twenty_unknown_items_are_named_and_the_others_counted(bank, key, count, problems):
+    unknown = "".join(f"  no-such-item-{n}: 1\n" for n in range(count))
+    result = quiz.grade(bank, f"quiz: {bank.id}\n{key}:\n{unknown}", shown="answers/mini.yaml")
+    assert len(result.problems) == problems
+    assert result.problems[0].startswith("answers/mini.yaml:3:")
+    if count > 20:
+        assert result.problems[-1] == f"answers/mini.yaml: and {count - 20} more"
+
+
 @pytest.mark.parametrize(("old", "new", "place", "words"), BANKS, ids=[words for *_, words in BANKS])
 def test_a_malformed_bank_is_an_error_with_its_place(tmp_path, old, new, place, words):
     assert old in BANK

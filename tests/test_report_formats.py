@@ -397,6 +397,8 @@ def test_an_extension_moves_the_due_date_and_little_metadata_is_enough() -> None
         "after the due date" not in json.loads(to_gradescope(RICH, read_metadata(json.dumps(own))))["output"]
     )
     assert read_metadata("{}") == SubmissionMetadata()
+    with pytest.raises(ValueError, match="nested too deeply"):
+        read_metadata("[" * 200_000)
     with pytest.raises(ValueError, match="not a JSON object"):
         read_metadata("[]")
 

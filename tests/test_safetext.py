@@ -1,12 +1,13 @@
 """Student text made safe: control characters and those that hide or reorder text are escaped."""
 
+import os
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.core.safetext import one_line, printable
+from grader.core.safetext import file_name, one_line, printable
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,14 @@ def test_an_address_has_six_to_sixteen_digits(digits, removed):
 )
 def test_every_kind_of_unsafe_character_is_escaped(code):
     assert printable(chr(code)) == chr(code).encode("unicode_escape").decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"relu.py", "relu.py"), ("Müller 漢字".encode(), "Müller 漢字"), (b"M\xfcller", r"M\xfcller"), (rb"M\xfcller", r"M\\xfcller"),
+        ("Mu\u0308ller".encode(), "Müller"), (b"a\nb\tc", r"a\nb\tc"), ("\u202eyp.exe".encode(), r"\u202eyp.exe"), (b"\xed\xa0\x80", r"\xed\xa0\x80"),
+    ],
+)  # fmt: skip
+def test_a_name_is_shown_as_text_that_no_other_name_has(name, shown):
+    assert file_name(os.fsdecode(name)) == shown

@@ -41,7 +41,8 @@ _gradebook = options.together(
 def _marks(gradebook: Path, policy: Policy) -> tuple[list[Mark], int]:
     """Return the marks, and the exit code.
 
-    It is 3 where an error in the grader leaves a student without a mark, 1 where an attempt is damaged. Raises UsageError and InternalError.
+    It is 3 where an error in the grader leaves a student without a mark, 1 where an attempt is damaged.
+    Raises UsageError and InternalError.
     """
     with Gradebook.reading(gradebook) as book:
         scores = list(book.scores())

@@ -4,6 +4,7 @@
     ├── UsageError         2   the command cannot be carried out as typed
     ├── DocumentError      4   a YAML file or the course is malformed: every problem found, with its line
     ├── IsolationRefused   3   this machine isolates less than was required
+    ├── submission.Damaged 3   a stored hand-in cannot be read
     ├── ProtocolError      3   the worker sent bytes that break the protocol
     └── InternalError      3   a process of the grader failed, or a suite is broken
 

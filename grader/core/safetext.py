@@ -10,6 +10,11 @@ _LONGEST_ADDRESS_CHARS = 22
 # Format characters (Cf) can reorder or hide what follows them (CVE-2021-42574), as control characters can.
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
+_FIRST_BYTE, _LAST_BYTE = (
+    "\udc80",
+    "\udcff",
+)  # os.fsdecode's characters for bytes that are not UTF-8 (PEP 383)
+
 
 def printable(text: str, *, limit: int = 4000) -> str:
     r"""Return `text` with every control and format character escaped, cut at `limit` characters.
@@ -25,6 +30,23 @@ def printable(text: str, *, limit: int = 4000) -> str:
 def one_line(text: str, *, limit: int = 200) -> str:
     """Return `text` as one printable line of at most `limit` characters: runs of white space become one space."""
     return printable(" ".join(text.split()), limit=limit)
+
+
+def file_name(name: str) -> str:
+    r"""Return a file's name or path, as the os module gives it, as printable text that UTF-8 can encode.
+
+    A byte that is not UTF-8 becomes `\xfc`, a control or format character its escape, and a backslash two, so that no
+    two names become one. Accents are composed (NFC), as Python does in names of modules: macOS takes them apart.
+    """
+    return "".join(map(_spell_in_name, unicodedata.normalize("NFC", name)))
+
+
+def _spell_in_name(character: str) -> str:
+    if _FIRST_BYTE <= character <= _LAST_BYTE:
+        return f"\\x{ord(character) - ord(_FIRST_BYTE) + 0x80:02x}"
+    if character == "\\" or unicodedata.category(character) in _UNSAFE:
+        return character.encode("unicode_escape").decode("ascii")
+    return character
 
 
 def _spell(character: str) -> str:

@@ -4,8 +4,9 @@ The resolver is that of YAML 1.2's JSON schema: `no` and `on` are text, 1:30 is 
 keys, aliases and tags are refused: here they are always mistakes.
 """
 
+import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
@@ -20,6 +21,8 @@ from grader.core.suggestions import nearest, suggestion
 
 MAX_DOCUMENT_BYTES = 256 * 1024
 MAX_DEPTH_LEVELS = 20
+MAX_NODES = 50_000  # values and keys
+MAX_PROBLEMS = 20  # that are reported of one file; the others are counted
 MAX_NUMBER_DIGITS = 1000  # int() refuses more than 4300
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -79,20 +82,53 @@ def read(path: Path, schema: type[Schema], *, shown: str | None = None) -> Docum
 def parse(text: str, schema: type[Schema], *, shown: str) -> Document[Schema]:
     """Read YAML text into `schema`. Raises DocumentError with every problem found."""
     try:
+        _check_size(text, shown)
         root = yaml.compose(text, Loader=_Loader)
     except (yaml.YAMLError, RecursionError) as error:
         raise DocumentError([_syntax(error, text, shown)]) from None
     if root is None:
         raise DocumentError([Problem(path=shown, message="is empty")])
     problems: list[Problem] = []
-    plain = _plain(root, shown, problems, 0, set())
+    plain = _plain(root, shown, problems, set())
     if problems:
-        raise DocumentError(problems)
+        raise DocumentError(first_problems(problems, len(problems)))
     try:
         return Document(shown, schema.model_validate(plain), root)
     except ValidationError as error:
-        found = _translated(error.errors(), schema, root, shown)
-        raise DocumentError(sorted(found, key=lambda problem: (problem.line, problem.column))) from None
+        errors = error.errors()
+        found = sorted(
+            _translated(errors[:MAX_PROBLEMS], schema, root, shown),
+            key=lambda problem: (problem.line, problem.column),
+        )
+        raise DocumentError(first_problems(found, len(found) + len(errors[MAX_PROBLEMS:]))) from None
+
+
+def first_problems(problems: Iterable[Problem], count: int) -> Iterator[Problem]:
+    """Yield the first MAX_PROBLEMS of the `count` problems of one file, and how many more there are."""
+    for problem in itertools.islice(problems, MAX_PROBLEMS):
+        yield problem
+    if count > MAX_PROBLEMS:
+        yield Problem(path=problem.path, message=f"and {count - MAX_PROBLEMS} more")
+
+
+def _check_size(text: str, shown: str) -> None:
+    """Raise DocumentError where a text is nested too deeply, or has too many values, before it is composed.
+
+    The C parser composes with a C function that calls itself for every level, and ends this process with a
+    segmentation fault at some 100,000 of them. Events come one after the other.
+    """
+    depth = nodes = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.NodeEvent):
+            nodes += 1
+            if depth > MAX_DEPTH_LEVELS:
+                raise DocumentError([_at(event, shown, "is nested too deeply")])
+            if nodes > MAX_NODES:
+                raise DocumentError([_at(event, shown, f"is one value too many: {MAX_NODES} are allowed")])
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def read_text(path: Path, shown: str) -> str:
@@ -122,21 +158,18 @@ def _syntax(error: Exception, text: str, shown: str) -> Problem:
     return Problem(path=shown, message=message, line=mark.line + 1, column=mark.column + 1)
 
 
-def _at(node: yaml.Node, shown: str, message: str) -> Problem:
-    return Problem(
-        path=shown, message=message, line=node.start_mark.line + 1, column=node.start_mark.column + 1
-    )
+def _at(place: yaml.Node | yaml.Event, shown: str, message: str) -> Problem:
+    mark = place.start_mark
+    assert mark is not None  # parsed, not made
+    return Problem(path=shown, message=message, line=mark.line + 1, column=mark.column + 1)
 
 
-def _plain(node: yaml.Node, shown: str, problems: list[Problem], depth: int, seen: set[int]) -> Any:
+def _plain(node: yaml.Node, shown: str, problems: list[Problem], seen: set[int]) -> Any:
     """Convert a node into plain Python values; collect what is not allowed."""
     if id(node) in seen:
         problems.append(_at(node, shown, "aliases (*name) are not allowed; write the value out"))
         return None
     seen.add(id(node))
-    if depth > MAX_DEPTH_LEVELS:
-        problems.append(_at(node, shown, "is nested too deeply"))
-        return None
     if isinstance(node, yaml.ScalarNode):
         convert = _TYPES.get(node.tag)
         if convert is None:
@@ -147,7 +180,7 @@ def _plain(node: yaml.Node, shown: str, problems: list[Problem], depth: int, see
             return None
         return convert(node.value)
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, shown, problems, depth + 1, seen) for item in node.value]
+        return [_plain(item, shown, problems, seen) for item in node.value]
     found: dict[str, Any] = {}
     for key, value in node.value:
         name = key.value if isinstance(key, yaml.ScalarNode) else None
@@ -156,7 +189,7 @@ def _plain(node: yaml.Node, shown: str, problems: list[Problem], depth: int, see
             continue
         if name in found:
             problems.append(_at(key, shown, f'the key "{one_line(name)}" stands here twice'))
-        found[name] = _plain(value, shown, problems, depth + 1, seen)
+        found[name] = _plain(value, shown, problems, seen)
     return found
 
 

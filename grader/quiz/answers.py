@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from grader.core import yaml_document
 from grader.core.errors import DocumentError, Problem
 from grader.core.model import QuizResult
+from grader.core.safetext import one_line
 from grader.core.suggestions import suggestion
-from grader.core.yaml_document import Document
+from grader.core.yaml_document import Document, Location
 from grader.quiz.bank import Bank
 from grader.quiz.marking import grade_item
 from grader.quiz.responses import ResponseError, is_empty
@@ -62,35 +63,35 @@ def _checked(bank: Bank, source: Document[AnswersDocument]) -> Responses:
     seed = source.value.seed or 0
     items = {item.id: item for item in bank.sheet(seed)}
     given: dict[str, object] = {}
-    problems: list[Problem] = []
+    wrong: list[
+        tuple[Location, str]
+    ] = []  # the place and what is wrong there; "" for an item that there is not
     for item_id, value in (source.value.answers or {}).items():
         if item_id not in items:
-            problems.append(source.problem(("answers", item_id), _unknown(bank, item_id)))
+            wrong.append((("answers", item_id), ""))
         elif not is_empty(value):
             try:
                 items[item_id].read(value)
                 given[item_id] = value
             except ResponseError as error:
-                problems.append(source.problem(("answers", item_id), f"{item_id}: {error}"))
-    problems += (
-        source.problem(("hints", item_id), _unknown(bank, item_id))
-        for item_id in source.value.hints or ()
-        if item_id not in items
-    )
+                wrong.append((("answers", item_id), f"{item_id}: {error}"))
+    wrong += ((("hints", item_id), "") for item_id in source.value.hints or () if item_id not in items)
     if bank.seed is not None and source.value.seed not in (None, bank.seed):
         message = f"the course sets the seed of this quiz, {bank.seed}; remove this line"
-        problems.append(source.problem(("seed",), message))
+        wrong.append((("seed",), message))
+    # Made only for those that are shown: each looks for its place, and for a name that is similar.
+    problems = (source.problem(place, said or _unknown(bank, str(place[-1]))) for place, said in wrong)
     return Responses(
         seed=seed,
         given=given,
         hints=source.value.hints or {},
-        problems=tuple(problems),
+        problems=tuple(yaml_document.first_problems(problems, len(wrong))),
     )
 
 
 def _unknown(bank: Bank, item_id: str) -> str:
     hint = suggestion(item_id, [item.id for item in bank.items])
-    return f'the quiz "{bank.id}" has no item "{item_id}"{hint}'
+    return f'the quiz "{bank.id}" has no item "{one_line(item_id, limit=60)}"{hint}'
 
 
 def grade(bank: Bank, answers: str | Problem | None, *, shown: str = "") -> QuizResult:

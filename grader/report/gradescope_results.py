@@ -32,7 +32,10 @@ class SubmissionMetadata:
 
 def read_metadata(text: str) -> SubmissionMetadata:
     """Read the text of a submission_metadata.json. Raises ValueError where it is not one."""
-    document = json.loads(text)
+    try:
+        document = json.loads(text)
+    except RecursionError:
+        raise ValueError("submission_metadata.json is nested too deeply.") from None
     if not isinstance(document, dict):
         raise ValueError("submission_metadata.json is not a JSON object.")  # noqa: TRY004 - callers catch ValueError alone
     assignment = document.get("assignment") or {}

@@ -32,7 +32,10 @@ def from_json(text: str) -> Report:
 
     An older report lacks `final`, which its outcomes decide. It may also have left a void exercise out of its sums.
     """
-    document = json.loads(text, parse_constant=_refuse_constant)
+    try:
+        document = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("This is not a report: it is nested too deeply.") from None
     found = document.pop("format", None) if isinstance(document, dict) else None
     if found != FORMAT:
         raise ValueError(f"This is not a report of the format {FORMAT}: its format is {found!r}.")

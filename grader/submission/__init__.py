@@ -1,17 +1,26 @@
 """Reads what a student hands in, a folder, a zip or a notebook: into memory, within limits; nothing is unpacked."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.core.errors import UsageError
+from grader.core.safetext import file_name
 from grader.submission.archive import Archive
 from grader.submission.folder import Folder, Single
 from grader.submission.notebook import ENDING, MAX_NOTEBOOK_BYTES, NamedCell, python_of, read_cells
-from grader.submission.stored import Recording, Stored
-from grader.submission.tree import SubmissionTree, Unreadable, decode
+from grader.submission.stored import Damaged, Recording, Stored
+from grader.submission.tree import (
+    MAX_SOURCES_BYTES,
+    SubmissionTree,
+    Unreadable,
+    decode,
+    too_large_together,
+)
 
 __all__ = [
+    "Damaged",
     "Folder",
     "Recording",
     "Snapshot",
@@ -116,8 +125,10 @@ class Submission:
                 name=f"The cell {exercise} of {notebook}", reason="is empty. Write it.", attempted=False
             )
         folder = notebook[: notebook.rfind("/") + 1]
-        sources = dict(self._beside(folder, f"{folder}{exercise}.py"))
-        sources |= {f"{name}.py": other.text for name, other in cells.items()}
+        others = {f"{name}.py": other.text for name, other in cells.items() if name != exercise}
+        beside = {
+            path: text for path, text in self._beside(folder, f"{folder}{exercise}.py") if path not in others
+        }
         notes = (
             [f"{notebook} has {cell.others + 1} cells for {exercise}; the last was graded."]
             if cell.others
@@ -125,6 +136,7 @@ class Submission:
         )
         if isinstance(before, Snapshot):
             notes.append(f"{before.root[:-1]} has a cell for {exercise} too; that of {notebook} was graded.")
+        sources = _within_a_frame(f"{notebook}/", f"{exercise}.py", cell.text, others | beside)
         return Snapshot(root=f"{notebook}/", sources=sources, notes=tuple(notes))
 
     def _file(self, exercise: str) -> Snapshot | Unreadable:
@@ -142,7 +154,7 @@ class Submission:
         if not main.strip():
             reason = "is empty. Put the stub back with `grade init`, or write it."
             return Unreadable(name=name, reason=reason, attempted=False)
-        sources = {name.removeprefix(root): main} | dict(self._beside(root, name))
+        sources = _within_a_frame(root, name.removeprefix(root), main, dict(self._beside(root, name)))
         return Snapshot(root=root, sources=sources)
 
     def _beside(self, root: str, name: str) -> Iterator[tuple[str, str]]:
@@ -151,21 +163,40 @@ class Submission:
             data = self.tree.read(helper, MAX_MODULE_BYTES) if helper != name else None
             if data is not None:
                 text = decode(data, helper)
-                # A helper that cannot be read is an error only for the modules that import it.
-                yield (
-                    helper.removeprefix(root),
-                    text if isinstance(text, str) else f"raise ImportError({text.sentence!r})",
-                )
+                yield helper.removeprefix(root), _failing(text) if isinstance(text, Unreadable) else text
+
+
+def _failing(helper: Unreadable) -> str:
+    """Return the text of a helper that cannot be read: an error only for the modules that import it."""
+    return f"raise ImportError({helper.sentence!r})"
+
+
+def _within_a_frame(root: str, module: str, text: str, beside: Mapping[str, str]) -> dict[str, str]:
+    """Return the sources of a module: itself, and what is beside it, where that fits into MAX_SOURCES_BYTES with it."""
+    sources, left = {module: text}, MAX_SOURCES_BYTES - _size(module, text)
+    for path, helper in beside.items():
+        fits = _size(path, helper) <= left
+        left -= _size(path, helper) if fits else 0
+        sources[path] = helper if fits else _failing(too_large_together(root + path, MAX_SOURCES_BYTES))
+    return sources
+
+
+def _size(name: str, text: str) -> int:
+    return len(name.encode()) + len(text.encode())
 
 
 def open_submission(path: Path) -> Submission:
-    """Return the submission at `path`, a folder or a zip; raise UsageError where there is none."""
-    if path.is_dir():
-        return Submission(Folder(path))
-    if path.is_file() and path.suffix.lower() == ENDING:
-        return Submission(Single(path))
-    if path.is_file():
-        return Submission(Archive.open(path))
+    """Return the submission at `path`, a folder, a zip or a notebook; raise UsageError where there is none.
+
+    Each file of it is read once, at most `tree.MAX_TOTAL_BYTES` of all together.
+    """
+    # Not the methods of Path, which raise PermissionError.
+    if os.path.isdir(path):  # noqa: PTH112
+        return Submission(Recording(Folder(path)))
+    if os.path.isfile(path):  # noqa: PTH113
+        tree = Single(path) if path.suffix.lower() == ENDING else Archive.open(path)
+        return Submission(Recording(tree))
     raise UsageError(
-        f"{path} is not a folder, not a zip and no notebook. Name the folder of the submission: --submission DIR."
+        f"{file_name(str(path))} is not a folder, not a zip and no notebook. "
+        "Name the folder of the submission: --submission DIR."
     )

@@ -1,14 +1,18 @@
 """A submission that is a zip. Nothing is unpacked: members are read into memory, one by one, within limits."""
 
+import contextlib
+import io
 import stat
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from grader.core.errors import UsageError
+from grader.core.safetext import file_name, one_line
 from grader.submission.tree import (
-    MAX_TOTAL_BYTES,
+    MAX_ENTRIES,
     SubmissionTree,
     Unreadable,
     first,
@@ -18,43 +22,47 @@ from grader.submission.tree import (
 )
 
 MAX_ARCHIVE_BYTES = 64 * 2**20
-MAX_MEMBERS = 5_000
+MAX_DIRECTORY_BYTES = 2 * 2**20  # of the table of contents: 400 bytes for each of MAX_ENTRIES
 # zipfile unpacks these in steps of the size that is read; bzip2 and LZMA members are unpacked at once.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
+_UTF8 = 0x800
+# What zipfile raises for zips that are none, or that were made to break readers.
+_DAMAGES = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    ValueError,
+    OverflowError,
+    LookupError,
+    EOFError,
+    OSError,
+    struct.error,
+    zlib.error,
+)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Archive(SubmissionTree):
     """A zip on this machine. `top` is the folder that all its members are in, with a slash; "" if there is none."""
 
-    path: Path
+    file: zipfile.ZipFile
     top: str
     members: dict[str, zipfile.ZipInfo]
-    _left_bytes: int = MAX_TOTAL_BYTES
 
     @classmethod
     def open(cls, path: Path) -> "Archive":
         """Read the table of contents. Raises UsageError if it is no zip, too large, or has unsafe or repeated names."""
-        if path.stat().st_size > MAX_ARCHIVE_BYTES:
-            raise _refusal(path, f"is larger than {MAX_ARCHIVE_BYTES // 2**20} MiB")
-        try:
-            with zipfile.ZipFile(path) as file:
-                listed = file.infolist()
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-            raise _refusal(path, f"cannot be read as a zip ({error})") from None
-        if len(listed) > MAX_MEMBERS:
-            raise _refusal(path, f"holds more than {MAX_MEMBERS} files")
-        members: dict[str, zipfile.ZipInfo] = {}
-        for member in listed:
-            name = member.filename.replace("\\", "/")
+        file, members = _opened(path), dict[str, zipfile.ZipInfo]()
+        for member in file.infolist():
+            name = _name(member)
             if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0]:
-                raise _refusal(path, f"holds {name[:80]!r}, which leads out of it")
-            if member.is_dir() or name.startswith("__MACOSX/"):
-                continue
-            if members.setdefault(str(PurePosixPath(name)), member) is not member:
-                raise _refusal(path, f"holds {name[:80]!r} twice")
-        return cls(path, _common_folder(members), members)
+                raise _refusal(path, f"holds {one_line(repr(name), limit=80)}, which leads out of it")
+            inside = file_name(str(PurePosixPath(name)))
+            if inside == "." or name.endswith("/") or name.startswith("__MACOSX/"):
+                continue  # nothing can be read by an empty name, nor from a folder
+            if members.setdefault(inside, member) is not member:
+                raise _refusal(path, f"holds {one_line(repr(name), limit=80)} twice")
+        return cls(file, _common_folder(members), members)
 
     def read(self, name: str, limit: int) -> bytes | Unreadable | None:
         """Return the bytes of a member, or why it is not read."""
@@ -69,14 +77,11 @@ class Archive(SubmissionTree):
             return Unreadable(
                 name=name, reason="is compressed in an unusual way. Make a plain zip (deflate)."
             )
-        if limit > self._left_bytes:
-            return Unreadable(name=name, reason="is not read: the files of this zip are too large together.")
         try:
-            with zipfile.ZipFile(self.path) as file, file.open(member) as content:
+            with self.file.open(member) as content:
                 data = content.read(limit + 1)
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, zlib.error, OSError):
+        except _DAMAGES:
             return Unreadable(name=name, reason="is damaged in this zip. Make the zip again.")
-        self._left_bytes -= len(data)
         return data if len(data) <= limit else too_large(name, limit)
 
     def modules(self, folder: str) -> list[str]:
@@ -93,6 +98,48 @@ class Archive(SubmissionTree):
         return any(member.startswith(f"{self.top}{name}/") for member in self.members)
 
 
+class _DirectoryTooLarge(Exception):
+    """A zip's table of contents is larger than MAX_DIRECTORY_BYTES."""
+
+
+class _DirectoryReader(io.FileIO):
+    """A zip whose table of contents is read, which zipfile does in one piece, of the size that the zip's end tells."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read so many bytes, or the rest. Raises _DirectoryTooLarge before more than the limit is read."""
+        wanted = MAX_DIRECTORY_BYTES + 1 if size is None or size < 0 else size
+        found = super().read(wanted) if wanted <= MAX_DIRECTORY_BYTES + 1 else None
+        if found is None or len(found) > MAX_DIRECTORY_BYTES:
+            raise _DirectoryTooLarge
+        return found
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    """Open a zip of at most MAX_ENTRIES members. Raises UsageError."""
+    try:
+        if path.stat().st_size > MAX_ARCHIVE_BYTES:
+            raise _refusal(path, f"is larger than {MAX_ARCHIVE_BYTES // 2**20} MiB")
+        with _DirectoryReader(path) as reader, zipfile.ZipFile(reader) as file:
+            count = len(file.infolist())
+        if count <= MAX_ENTRIES:
+            return zipfile.ZipFile(path)
+    except _DirectoryTooLarge:
+        size = f"{MAX_DIRECTORY_BYTES // 2**20} MiB"
+        raise _refusal(path, f"has a table of contents of more than {size}") from None
+    except _DAMAGES as error:
+        raise _refusal(path, f"cannot be read as a zip ({one_line(str(error))})") from None
+    raise _refusal(path, f"holds more than {MAX_ENTRIES} files")
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """Return a member's path. Where nothing tells its encoding, UTF-8 is tried first: so macOS writes names."""
+    name = member.filename
+    if not member.flag_bits & _UTF8:
+        with contextlib.suppress(UnicodeError):  # else it is that of MS-DOS, as the format says
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
+
+
 def _common_folder(members: dict[str, zipfile.ZipInfo]) -> str:
     """Return the one folder that all members are in, with a slash, as when a folder is zipped; "" if there is none."""
     tops = {name.split("/")[0] if "/" in name else "" for name in members}
@@ -101,4 +148,4 @@ def _common_folder(members: dict[str, zipfile.ZipInfo]) -> str:
 
 
 def _refusal(path: Path, reason: str) -> UsageError:
-    return UsageError(f"{path} {reason}. Make a zip of the folder that holds exercises/.")
+    return UsageError(f"{file_name(str(path))} {reason}. Make a zip of the folder that holds exercises/.")

@@ -1,5 +1,8 @@
 """Finds what a class handed in: a folder, zip or notebook for each student, or `<student>/<assignment>/` trees."""
 
+import hashlib
+import itertools
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +11,21 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from grader.core.errors import UsageError
-from grader.submission import Submission, Unreadable, git_checkout, open_submission
+from grader.core.safetext import file_name, one_line
+from grader.submission import Folder, Submission, Unreadable, git_checkout, open_submission
+from grader.submission.folder import entries, walk
 from grader.submission.notebook import ENDING
+from grader.submission.tree import MAX_ENTRIES
+
+# A time outside of these is no time of a hand-in, and few programs can calculate with it.
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 _TIMESTAMP = "timestamp.txt"  # written by nbgrader when it collects: 2026-11-30 23:58:07.123456 Europe/Berlin
 _MAX_TIMESTAMP_BYTES = 200
 _MAX_NAMED_FILES = 3
 _MAX_NAMED_HAND_INS = 6
+_MAX_STUDENT_BYTES = 200  # a report file's name has a suffix too, and 255 bytes at most
+_DIGITS = 12  # of a hash, in the place of what is cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,31 +59,47 @@ class HandedIn:
 
         `read` are the files that were read for grading, by path: those that are not in the commit are named.
         """
-        collected = _collected_at(self.path / _TIMESTAMP)
-        if collected is not None:
+        collected = _collected_at(self.path)
+        if isinstance(collected, datetime):
             return Moment(at=collected)
-        if self.repository is None:
-            return Moment(at=self._newest())
-        found = git_checkout.head(self.repository, self.path, read)
-        if isinstance(found, git_checkout.NoCommit):
-            return Moment(
-                at=self._newest(),
-                note=f"a git checkout, but {found.reason}: the time is that of its newest file",
+        problems = [collected] if collected else []
+        if self.repository is not None:
+            found = git_checkout.head(self.repository, self.path, read)
+            if isinstance(found, git_checkout.Commit) and EARLIEST <= found.at <= LATEST:
+                notes = [*problems, _uncommitted(found.changed)]
+                return Moment(at=found.at, note="; ".join(filter(None, notes)))
+            reason = (
+                found.reason if isinstance(found, git_checkout.NoCommit) else f"committed in {found.at.year}"
             )
-        return Moment(at=found.at, note=_uncommitted(found.changed))
-
-    def _newest(self) -> datetime:
-        """Return the time of the file, or of the newest file in the folder."""
-        files = (
-            [self.path] if self.path.is_file() else [p for p in self.path.rglob("*") if _counts(p, self.path)]
-        )
-        newest = max((p.lstat().st_mtime for p in files), default=self.path.lstat().st_mtime)
-        return datetime.fromtimestamp(newest, UTC)
+            problems.append(f"a git checkout, but {reason}")
+        return _newest(self.path, problems)
 
 
-def _counts(path: Path, folder: Path) -> bool:
-    """Return whether this is the student's file and not git's: even `git status` writes into .git."""
-    return path.is_file() and ".git" not in path.relative_to(folder).parts
+def _newest(path: Path, problems: list[str]) -> Moment:
+    """Return the time of a file, or of the newest file in a folder; `problems` say why no other time is known."""
+    times = (os.path.isdir(path) and list(_times_in(path))) or [_changed_at(path)]  # noqa: PTH112 - raises nothing
+    usable = [at for at in times if EARLIEST.timestamp() <= at <= LATEST.timestamp()]
+    if len(usable) < len(times):
+        problems = [*problems, "a file was changed at a time that cannot be true"]
+    at = datetime.fromtimestamp(max(usable), UTC) if usable else EARLIEST
+    told = (
+        "its newest file tells the time" if usable else f"nothing tells the time, so it is that of {at.year}"
+    )
+    return Moment(at=at, note=f"{'; '.join(problems)}: {told}" if problems else "")
+
+
+def _times_in(folder: Path) -> Iterator[float]:
+    """Yield when the files in a folder were changed, in seconds; not git's: even `git status` writes into .git."""
+    for entry in walk(folder, ".git".__eq__):
+        yield _changed_at(Path(entry.path))
+
+
+def _changed_at(path: Path) -> float:
+    """Return when a file was changed, in seconds; infinity where it cannot be told, as it has vanished."""
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return math.inf
 
 
 def _uncommitted(names: Sequence[str]) -> str:
@@ -87,49 +114,75 @@ def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
 
     Every folder, zip and notebook in it is a student's. A folder that is not a submission but holds some, one for each
     assignment, gives the one named `assignment`, or the only one. Hidden entries and other files are ignored, and links
-    are not followed. Raises UsageError if there is no submission, if the folder itself is one, and if a student has
-    two, as nothing says which one counts.
+    are not followed. Where one cannot be read, or a student has two, its `problem` says so, and the others are found.
+    Raises UsageError if there is no submission, or if the folder itself is one.
     """
-    if _holds_parts(folder):
+    shown = file_name(str(folder))
+    try:
+        is_one, paths = _holds_parts(folder), list(_entries(folder))
+    except OSError as error:
         raise UsageError(
-            f"{folder} is one submission: it holds exercises/ or answers/. Name the folder that holds one for each "
-            f"student, or grade this one alone: grade --submission {folder}."
+            f"{shown} cannot be read: {error.strerror}. Make it readable, and run this again."
+        ) from None
+    if is_one:
+        raise UsageError(
+            f"{shown} is one submission: it holds exercises/ or answers/. Name the folder that holds one for each "
+            f"student, or grade this one alone: grade --submission {shown}."
         )
-    found: dict[str, HandedIn] = {}
-    for path in _entries(folder):
+    found: dict[str, list[HandedIn]] = {}
+    for path in paths:
         one = _of_student(path, assignment)
-        if one.student in found:
-            raise UsageError(
-                f"{one.student} handed in twice: {found[one.student].path.name} and {path.name}. "
-                f"Take one of them out of {folder}, and run this again."
-            )
-        found[one.student] = one
+        found.setdefault(one.student, []).append(one)
     if not found:
         raise UsageError(
-            f"There is no submission in {folder}: it holds no folder, zip or notebook. "
+            f"There is no submission in {shown}: it holds no folder, zip or notebook. "
             "Name the folder that holds one of them for each student."
         )
-    return tuple(found.values())
+    return tuple(_only(hand_ins, folder) for hand_ins in found.values())
+
+
+def _only(hand_ins: Sequence[HandedIn], folder: Path) -> HandedIn:
+    """Return the hand-in of a student, with a problem if there are several: nothing says which one counts."""
+    first = hand_ins[0]
+    if len(hand_ins) == 1:
+        return first
+    names = [file_name(one.path.name) for one in hand_ins]
+    if len(set(names)) < len(names):  # they look alike, such as the two ways to write an accent
+        names = [ascii(one.path.name) for one in hand_ins]
+    problem = (
+        f"{first.student} handed in twice: {_listed(names, ' and ')}. "
+        f"Take one of them out of {file_name(str(folder))}, and run this again."
+    )
+    return HandedIn(student=first.student, path=first.path, problem=problem)
 
 
 def _of_student(path: Path, assignment: str | None) -> HandedIn:
-    student = _name(path)
-    inner = [] if path.is_file() or _is_submission(path) else list(_entries(path))
+    student = _student(path)
+    try:
+        inner = [] if path.is_file() or _is_submission(path) else list(_entries(path, MAX_ENTRIES))
+    except OSError as error:
+        problem = (
+            f"{file_name(path.name)} cannot be read: {error.strerror}. Make it readable, and run this again."
+        )
+        return HandedIn(student=student, path=path, problem=problem)
     if not inner:
         return HandedIn(student=student, path=path, repository=_repository(path))
-    names = [_name(one) for one in inner]
     wanted = [one for one in inner if assignment is None or _name(one) == assignment]
     if len(wanted) == 1:
         chosen = wanted[0]
         within = _repository(chosen) or _repository(path) if chosen.is_dir() else None
         return HandedIn(student=student, path=chosen, repository=within)
-    listed = ", ".join(names[:_MAX_NAMED_HAND_INS])
+    listed = _listed([file_name(_name(one)) for one in inner], ", ")
     problem = (
-        f"{path.name} holds nothing named {assignment}; it holds {listed}."
+        f"{file_name(path.name)} holds nothing named {assignment}; it holds {listed}."
         if assignment is not None and not wanted
-        else f"{path.name} holds several hand-ins: {listed}. Name one: --assignment NAME."
+        else f"{file_name(path.name)} holds several hand-ins: {listed}. Name one: --assignment NAME."
     )
     return HandedIn(student=student, path=path, problem=problem)
+
+
+def _listed(names: Sequence[str], comma: str) -> str:
+    return comma.join(names[:_MAX_NAMED_HAND_INS])
 
 
 def _repository(folder: Path) -> Path | None:
@@ -137,18 +190,24 @@ def _repository(folder: Path) -> Path | None:
 
 
 def _is_submission(folder: Path) -> bool:
-    return _holds_parts(folder) or any(folder.glob("*.py")) or any(folder.glob("*.ipynb"))
+    return _holds_parts(folder) or any(entry.name.endswith((".py", ENDING)) for entry in entries(folder))
 
 
 def _holds_parts(folder: Path) -> bool:
     return any((folder / name).is_dir() for name in ("exercises", "answers"))
 
 
-def _entries(folder: Path) -> Iterator[Path]:
-    """Yield the folders, zips and notebooks in a folder, sorted by name."""
-    for path in sorted(folder.iterdir()):
+def _entries(folder: Path, most: int | None = None) -> Iterator[Path]:
+    """Yield the folders, zips and notebooks in a folder, sorted by name; of the first `most` entries, or of all.
+
+    Raises OSError where the folder cannot be listed.
+    """
+    with os.scandir(folder) as listed:
+        names = sorted(entry.name for entry in itertools.islice(listed, most))
+    for name in names:
+        path = folder / name
         if (
-            not path.name.startswith((".", "__"))
+            not name.startswith((".", "__"))
             and not path.is_symlink()
             and (path.is_dir() or _is_file_of_one(path))
         ):
@@ -163,14 +222,29 @@ def _name(path: Path) -> str:
     return path.stem if _is_file_of_one(path) else path.name
 
 
-def _collected_at(path: Path) -> datetime | None:
-    """Read the time that nbgrader wrote; None if there is none, or it cannot be parsed."""
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAX_TIMESTAMP_BYTES:
-        return None
-    date, _, rest = path.read_text(encoding="utf-8", errors="replace").strip().partition(" ")
+def _student(path: Path) -> str:
+    """Return the name of a student as every record has it: printable, and short enough for the name of a file."""
+    name = file_name(_name(path))
+    data = name.encode()
+    if len(data) <= _MAX_STUDENT_BYTES:
+        return name
+    digest = hashlib.sha256(os.fsencode(_name(path))).hexdigest()[:_DIGITS]
+    return f"{data[: _MAX_STUDENT_BYTES - _DIGITS - 1].decode('utf-8', 'ignore')}-{digest}"
+
+
+def _collected_at(folder: Path) -> datetime | str:
+    """Return the time that nbgrader wrote, or why it cannot be used; "" where there is none."""
+    data = Folder(folder).read(_TIMESTAMP, _MAX_TIMESTAMP_BYTES)
+    if data is None:
+        return ""
+    if isinstance(data, Unreadable):
+        return data.sentence.removesuffix(".")
+    said = data.decode("utf-8", "replace").strip()
+    date, _, rest = said.partition(" ")
     clock, _, zone = rest.partition(" ")
     try:
         at = datetime.fromisoformat(f"{date} {clock}")
-        return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone or "UTC"))
-    except (ValueError, ZoneInfoNotFoundError, OSError):
-        return None
+        at = (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone or "UTC"))).astimezone(UTC)
+    except (ValueError, OverflowError, ZoneInfoNotFoundError, OSError):
+        at = datetime.min.replace(tzinfo=UTC)
+    return at if EARLIEST <= at <= LATEST else f'{_TIMESTAMP} says "{one_line(said, limit=60)}"'

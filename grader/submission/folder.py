@@ -3,11 +3,13 @@
 import itertools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from grader.core.safetext import file_name
 from grader.submission.tree import (
+    MAX_ENTRIES,
     SubmissionTree,
     Unreadable,
     first,
@@ -17,7 +19,6 @@ from grader.submission.tree import (
     too_large,
 )
 
-MAX_ENTRIES = 5_000  # listed, files and folders; the rest is ignored
 _NONBLOCKING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -29,9 +30,32 @@ class Folder(SubmissionTree):
 
     def read(self, name: str, limit: int) -> bytes | Unreadable | None:
         """Return the bytes of a file, or why it is not read."""
+        try:
+            path = self.locate(name)
+            if path is None:
+                return None
+            return _read(path, name, limit) if (refusal := self._leads_out(path, name)) is None else refusal
+        except OSError as error:
+            return Unreadable(name=name, reason=f"cannot be read: {error.strerror}.")
+
+    def locate(self, name: str) -> Path | None:
+        """Return where a file of that name is; None if there is none. Raises OSError where that cannot be told."""
         path = self.path / name
-        if not os.path.lexists(path):
-            return None
+        if _exists(path):
+            return path
+        if name.isascii() and "\\" not in name:
+            return None  # a name is shown as it is, unless it has other characters than these
+        here = self.path
+        for part in name.split("/"):
+            found = next(
+                (entry for entry in _listed(here, MAX_ENTRIES) if file_name(entry.name) == part), None
+            )
+            if found is None:
+                return None
+            here = Path(found.path)
+        return here
+
+    def _leads_out(self, path: Path, name: str) -> Unreadable | None:
         real, top = _resolved(path), self.path.resolve()
         if not real.is_relative_to(top):
             return Unreadable(
@@ -39,14 +63,13 @@ class Folder(SubmissionTree):
             )
         if ".git" in map(str.lower, real.relative_to(top).parts):
             return Unreadable(name=name, reason="is a link into .git. Copy the file instead.")
-        try:
-            return _read(path, name, limit)
-        except OSError as error:
-            return Unreadable(name=name, reason=f"cannot be read: {error.strerror}.")
+        return None
 
     def modules(self, folder: str) -> list[str]:
         """Return the paths of Python files below `folder`."""
-        return first(python_files(self._names(folder), folder))
+        below = walk(self.path / folder, is_ignored)
+        names = (f"{folder}{file_name(_below(self.path / folder, entry))}" for entry in below)
+        return first(python_files(names, folder))
 
     def notebooks(self) -> list[str]:
         """Return the paths of notebooks at the top or in exercises/."""
@@ -54,25 +77,11 @@ class Folder(SubmissionTree):
 
     def has_folder(self, name: str) -> bool:
         """Return whether there is a folder of that name at the top."""
-        return (self.path / name).is_dir()
+        return os.path.isdir(self.path / name)  # noqa: PTH112 - Path.is_dir raises PermissionError
 
     def _directly_in(self, folder: str) -> Iterator[str]:
-        try:
-            with os.scandir(self.path / folder) as entries:
-                for entry in itertools.islice(entries, MAX_ENTRIES):
-                    yield f"{folder}{entry.name}"
-        except OSError:
-            return  # there is no such folder
-
-    def _names(self, folder: str) -> Iterator[str]:
-        seen = 0
-        for here, folders, files in os.walk(self.path / folder):  # os.walk follows no links to folders
-            folders[:] = sorted(name for name in folders if not is_ignored(name))
-            for name in sorted(files):
-                yield Path(here, name).relative_to(self.path).as_posix()
-            seen += len(folders) + len(files)
-            if seen > MAX_ENTRIES:
-                return
+        for entry in _listed(self.path / folder, MAX_ENTRIES):
+            yield f"{folder}{file_name(entry.name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,7 @@ class Single(SubmissionTree):
 
     def read(self, name: str, limit: int) -> bytes | Unreadable | None:
         """Return the bytes of the file, or why it is not read."""
-        return Folder(self.path.parent).read(name, limit) if name == self.path.name else None
+        return Folder(self.path.parent).read(name, limit) if name == file_name(self.path.name) else None
 
     def modules(self, folder: str) -> list[str]:  # noqa: ARG002 - there are none anywhere
         """Return nothing."""
@@ -91,11 +100,66 @@ class Single(SubmissionTree):
 
     def notebooks(self) -> list[str]:
         """Return the file itself."""
-        return [self.path.name]
+        return [file_name(self.path.name)]
 
     def has_folder(self, name: str) -> bool:  # noqa: ARG002
         """Return False."""
         return False
+
+
+def entries(folder: Path) -> "list[os.DirEntry[str]]":
+    """Return the first MAX_ENTRIES entries of a folder, by name. Raises OSError where it cannot be listed."""
+    with os.scandir(folder) as listed:
+        return sorted(itertools.islice(listed, MAX_ENTRIES), key=lambda entry: entry.name)
+
+
+def walk(folder: Path, is_left_out: Callable[[str], bool]) -> "Iterator[os.DirEntry[str]]":
+    """Yield the entries below a folder that are no folders: of the first MAX_ENTRIES entries, folder after folder.
+
+    Names that are left out are not counted, and not entered. Links are not followed; what cannot be listed, or vanishes
+    meanwhile, is left out too.
+    """
+    waiting, left = [folder], MAX_ENTRIES
+    while waiting:
+        folders = []
+        for entry in _listed(waiting.pop(), MAX_ENTRIES):
+            if is_left_out(entry.name):
+                continue
+            if left == 0:
+                return
+            left -= 1
+            if _is_folder(entry):
+                folders.append(Path(entry.path))
+            else:
+                yield entry
+        waiting += reversed(folders)
+
+
+def _listed(folder: Path, most: int) -> "list[os.DirEntry[str]]":
+    try:
+        return entries(folder)[:most]
+    except OSError:
+        return []
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _below(folder: Path, entry: "os.DirEntry[str]") -> str:
+    return Path(entry.path).relative_to(folder).as_posix()
+
+
+def _exists(path: Path) -> bool:
+    """Return whether there is something of that name, be it a broken link. Raises OSError where that cannot be told."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _resolved(path: Path) -> Path:

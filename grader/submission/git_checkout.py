@@ -54,7 +54,9 @@ def head(repository: Path, folder: Path, files: Mapping[str, bytes | Unreadable]
     if git is None:
         return NoCommit(reason="git is not installed here")
     objects = repository / ".git" / "objects"
-    if objects.resolve() != repository.resolve() / ".git" / "objects" or not objects.is_dir():
+    # Not the methods of Path, which raise RuntimeError for a loop of links, and PermissionError.
+    real = os.path.realpath(objects)
+    if real != os.path.join(os.path.realpath(repository), ".git", "objects") or not os.path.isdir(real):  # noqa: PTH112, PTH118
         return NoCommit(reason="its .git is not a folder of its own")
     commit = _commit_of_head(Folder(repository / ".git"))
     if commit is None:
@@ -153,7 +155,8 @@ def _committed_at(git: _ObjectReader, commit: str) -> datetime:
 def _paths(repository: Path, folder: Path, files: Mapping[str, bytes | Unreadable]) -> dict[str, str]:
     """Return, for each file that was read, its path in the repository with links resolved."""
     top = repository.resolve()
-    real = {name: (folder / name).resolve() for name, data in files.items() if isinstance(data, bytes)}
+    found = {name: Folder(folder).locate(name) for name, data in files.items() if isinstance(data, bytes)}
+    real = {name: Path(os.path.realpath(path or folder / name)) for name, path in found.items()}
     return {name: path.relative_to(top).as_posix() for name, path in real.items()}
 
 
@@ -163,10 +166,10 @@ def _changed(
     """Yield the files whose content is not that in the commit, apart from line ends (CR LF or LF)."""
     if not paths:
         return
-    listed = git("ls-tree", "-z", commit, "--", *sorted(set(paths.values()))).decode("utf-8", "replace")
+    listed = git("ls-tree", "-z", commit, "--", *sorted(set(paths.values())))
     kept = {
         path: entry.split(" ")[2]
-        for entry, _, path in (x.partition("\t") for x in listed.split("\0"))
+        for entry, _, path in (x.partition("\t") for x in os.fsdecode(listed).split("\0"))
         if path
     }
     for name, path in sorted(paths.items()):

@@ -5,17 +5,22 @@ cell with a name counts. Lines are numbered as in the cell.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 import msgspec
 
-from grader.core.python_source import parse
-from grader.submission.tree import Unreadable
+from grader.core import python_source
+from grader.core.safetext import one_line
+from grader.submission.tree import MAX_MODULES, Unreadable, too_large
 
 MAX_NOTEBOOK_BYTES = 4 * 2**20  # with its outputs and pictures
 MAX_CELLS = 5_000
+MAX_CELL_BYTES = 2**20  # as of any other module
+MAX_NAME_CHARS = 100
+_MAX_PARSED_CHARS = 2**16  # of all named cells: Python needs seconds for some texts of 100 kB
 ENDING = ".ipynb"
 _FORMAT = 4
 _TAG = "grade:"
@@ -27,10 +32,15 @@ class _CellMetadata(msgspec.Struct):
     tags: list[str] = []
 
 
-class _NotebookCell(msgspec.Struct):
+class _NotebookCell(msgspec.Struct, eq=False):
     cell_type: str
     source: str | list[str]
     metadata: _CellMetadata = msgspec.field(default_factory=_CellMetadata)
+
+    @property
+    def text(self) -> str:
+        """The source in one piece."""
+        return self.source if isinstance(self.source, str) else "".join(self.source)
 
 
 class _Notebook(msgspec.Struct):
@@ -55,7 +65,7 @@ def read_cells(data: bytes, name: str) -> dict[str, NamedCell] | Unreadable:
     try:
         notebook = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        reason = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        reason = "is nested too deeply" if isinstance(error, RecursionError) else one_line(str(error))
         return Unreadable(
             name=name, reason=f"cannot be read as a notebook: {reason}. Save it in Jupyter again."
         )
@@ -66,36 +76,45 @@ def read_cells(data: bytes, name: str) -> dict[str, NamedCell] | Unreadable:
         return Unreadable(name=name, reason=reason)
     if len(notebook.cells) > MAX_CELLS:
         return Unreadable(name=name, reason=f"has more than {MAX_CELLS} cells.")
-    found: dict[str, NamedCell] = {}
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        source = cell.source if isinstance(cell.source, str) else "".join(cell.source)
-        for exercise in _names(source, cell.metadata.tags):
-            before = found.get(exercise)
-            found[exercise] = NamedCell(text=python_of(source), others=before.others + 1 if before else 0)
-    return found
+    named = [(exercise, cell) for cell in notebook.cells for exercise in _names(cell)]
+    last = dict(named)
+    if len(last) > MAX_MODULES:
+        return Unreadable(name=name, reason=f"names more than {MAX_MODULES} exercises.")
+    for exercise, cell in last.items():
+        if len(cell.text.encode()) > MAX_CELL_BYTES:
+            return too_large(f"The cell {exercise} of {name}", MAX_CELL_BYTES)
+    cells = set(last.values())  # each once: it may have many names
+    is_short = sum(len(cell.text) for cell in cells) <= _MAX_PARSED_CHARS
+    texts = {cell: python_of(cell.text, parsed=is_short) for cell in cells}
+    counts = Counter(exercise for exercise, _ in named)
+    return {
+        exercise: NamedCell(text=texts[cell], others=counts[exercise] - 1) for exercise, cell in last.items()
+    }
 
 
-def _names(source: str, tags: list[str]) -> Iterator[str]:
-    first = _NAMED.match(source)
+def _names(cell: _NotebookCell) -> Iterator[str]:
+    """Yield the names of a code cell: those of modules."""
+    if cell.cell_type != "code":
+        return
+    first = _NAMED.match(cell.text)
     names = [first["name"]] if first else []
-    names += [tag.removeprefix(_TAG).strip() for tag in tags if tag.startswith(_TAG)]
-    yield from dict.fromkeys(name for name in names if name.isidentifier())  # the name of a module
+    names += [tag.removeprefix(_TAG).strip() for tag in cell.metadata.tags if tag.startswith(_TAG)]
+    yield from dict.fromkeys(name for name in names if name.isidentifier() and len(name) <= MAX_NAME_CHARS)
 
 
-def python_of(source: str) -> str:
+def python_of(source: str, *, parsed: bool = True) -> str:
     """Return the Python of a cell: its line `%%grade` becomes a comment, and so do magics and shell commands.
 
-    If Python can parse the cell, its lines are kept: a line `% 2` may continue the one before.
+    If it is `parsed`, and Python can do so, its lines are kept: a line `% 2` may continue the one before.
     """
     named = _NAMED.match(source)
     if named is not None:
         start = len(source) - len(source.lstrip())
         source = f"{source[:start]}# {source[start:]}"
-    if parse(source) is not None:
-        return source
-    return "\n".join(map(_commented, source.split("\n")))
+    commented = "\n".join(map(_commented, source.split("\n")))
+    return (
+        source if commented == source or (parsed and python_source.parse(source) is not None) else commented
+    )
 
 
 def _commented(line: str) -> str:

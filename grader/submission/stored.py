@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from grader.core.errors import GraderError
 from grader.submission.tree import (
     MAX_TOTAL_BYTES,
     SubmissionTree,
@@ -12,9 +13,15 @@ from grader.submission.tree import (
     first,
     notebook_files,
     python_files,
+    too_large_together,
 )
 
-_MAX_UNPACKED_BYTES = 4 * MAX_TOTAL_BYTES  # answers and notebooks come on top of modules
+# Twice what a submission may hold: older versions had no such limit for folders.
+MAX_UNPACKED_BYTES = 2 * MAX_TOTAL_BYTES
+
+
+class Damaged(GraderError):
+    """The stored bytes of a submission are not what `Stored.pack` returned, or more than `Stored.unpack` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +46,40 @@ class Stored(SubmissionTree):
         """Return whether there is a folder of that name at the top."""
         return any(path.startswith(f"{name}/") for path in self.files)
 
+    @property
+    def size(self) -> int:
+        """The bytes of all names and contents."""
+        return sum(_size(name, file) for name, file in self.files.items())
+
     def pack(self) -> bytes:
-        """Return the files as bytes, which do not depend on the order in which they were read."""
-        return zlib.compress(msgspec.msgpack.encode(sorted((n, _parts(f)) for n, f in self.files.items())), 9)
+        """Return the files as bytes, which do not depend on the order in which they were read.
+
+        Raises Damaged where `unpack` could not read them: never for what a `Recording` kept.
+        """
+        plain = msgspec.msgpack.encode(sorted((n, _parts(f)) for n, f in self.files.items()))
+        if len(plain) > MAX_UNPACKED_BYTES:
+            raise Damaged(
+                f"This hand-in has more than {MAX_UNPACKED_BYTES // 2**20} MiB, and cannot be stored."
+            )
+        return zlib.compress(plain, 9)
 
     @classmethod
     def unpack(cls, data: bytes) -> "Stored":
-        """Read what `pack` returned."""
-        plain = zlib.decompressobj().decompress(data, _MAX_UNPACKED_BYTES)
-        files = msgspec.msgpack.decode(plain, type=list[tuple[str, tuple[bytes, str, bool]]])
+        """Read what `pack` returned. Raises Damaged for any other bytes."""
+        unpacking = zlib.decompressobj()
+        try:
+            plain = unpacking.decompress(data, MAX_UNPACKED_BYTES)
+            files = msgspec.msgpack.decode(plain, type=list[tuple[str, tuple[bytes, str, bool]]])
+        except (zlib.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            too_large = f"it has more than {MAX_UNPACKED_BYTES // 2**20} MiB"
+            reason = too_large if unpacking.unconsumed_tail else error
+            raise Damaged(f"A stored hand-in cannot be read: {reason}.") from None
         return cls({name: _file(name, *parts) for name, parts in files})
 
 
 @dataclass(frozen=True, slots=True)
 class Recording(SubmissionTree):
-    """Reads another tree, and keeps what was read."""
+    """Reads another tree, each file once, and keeps what was read: at most MAX_TOTAL_BYTES, names included."""
 
     tree: SubmissionTree
     kept: Stored = field(default_factory=Stored)
@@ -64,7 +90,8 @@ class Recording(SubmissionTree):
             data = self.tree.read(name, limit)
             if data is None:
                 return None
-            self.kept.files[name] = data
+            fits = self.kept.size + _size(name, data) <= MAX_TOTAL_BYTES
+            self.kept.files[name] = data if fits else too_large_together(name, MAX_TOTAL_BYTES)
         return self.kept.files[name]
 
     def modules(self, folder: str) -> list[str]:
@@ -78,6 +105,10 @@ class Recording(SubmissionTree):
     def has_folder(self, name: str) -> bool:
         """Return whether there is a folder of that name at the top."""
         return self.tree.has_folder(name)
+
+
+def _size(name: str, file: bytes | Unreadable) -> int:
+    return len(name.encode()) + (len(file) if isinstance(file, bytes) else 0)
 
 
 def _parts(file: bytes | Unreadable) -> tuple[bytes, str, bool]:

@@ -6,7 +6,13 @@ from typing import Protocol
 
 MAX_MODULES = 200
 MAX_NOTEBOOKS = 10
-MAX_TOTAL_BYTES = 16 * 2**20
+# What is read of a submission, be it a folder, a zip or a notebook. Nothing larger is graded or stored.
+MAX_ENTRIES = 5_000  # files and folders that are listed
+MAX_PATH_BYTES = 500  # of a file that is listed, in UTF-8
+MAX_TOTAL_BYTES = 32 * 2**20  # names and contents of all files that are read
+MAX_SOURCES_BYTES = (
+    3 * 2**20
+)  # names and texts of one module and the files beside it: they have to fit into one frame
 # Folders of tools, whose files the student did not write.
 _TOOL_FOLDERS = {"__pycache__", "__MACOSX", "node_modules", "site-packages", "venv", "env"}
 
@@ -26,7 +32,7 @@ class Unreadable:
 
 
 class SubmissionTree(Protocol):
-    """The files of a submission. Paths are relative, with slashes."""
+    """The files of a submission. Paths are relative, with slashes, and as `safetext.file_name` returns them."""
 
     def read(self, name: str, limit: int) -> bytes | Unreadable | None:
         """Return the content of a file of at most `limit` bytes; None if there is nothing of that name."""
@@ -56,7 +62,16 @@ def too_large(name: str, limit: int) -> Unreadable:
     return Unreadable(name=name, reason=f"is larger than the limit of {_size(limit)}.")
 
 
+def too_large_together(name: str, limit: int) -> Unreadable:
+    """Return that a file is not read, because those before it have used up their common limit in bytes."""
+    return Unreadable(
+        name=name, reason=f"is not read: with it, the files are larger than {_size(limit)} together."
+    )
+
+
 def _size(limit: int) -> str:
+    if limit < 2**10:
+        return f"{limit} bytes"
     return f"{limit // 2**20} MiB" if limit >= 2**20 else f"{limit // 2**10} KiB"
 
 
@@ -78,7 +93,12 @@ def python_files(names: Iterable[str], folder: str) -> Iterator[str]:
     """Yield the names of the student's Python files below `folder`."""
     for name in names:
         parts = name.removeprefix(folder).split("/")
-        if name.startswith(folder) and name.endswith(".py") and not any(map(is_ignored, parts)):
+        if (
+            name.startswith(folder)
+            and name.endswith(".py")
+            and not any(map(is_ignored, parts))
+            and _is_short(name)
+        ):
             yield name
 
 
@@ -88,6 +108,12 @@ def notebook_files(names: Iterable[str]) -> list[str]:
     own = (
         name
         for name in found
-        if "/" not in name.removeprefix("exercises/") and not is_ignored(name.split("/")[-1])
+        if "/" not in name.removeprefix("exercises/")
+        and not is_ignored(name.split("/")[-1])
+        and _is_short(name)
     )
     return sorted(own)[:MAX_NOTEBOOKS]
+
+
+def _is_short(name: str) -> bool:
+    return len(name.encode()) <= MAX_PATH_BYTES
