@@ -495,3 +495,11 @@ def test_a_result_of_any_size_is_graded(grade, name):
     result = grade(source, rest=False)
     assert result.outcome is Outcome.FAILED
     assert len(messages.encode(messages.Graded(result=result))) < 2**18
+
+
+def test_sources_that_are_larger_than_a_header_are_graded(grade):
+    count = frames.MAX_HEADER_BYTES // 2**20 + 1
+    files = {f"big{n}.py": "#" * 2**20 for n in range(count)}
+    result = grade("import " + ", ".join(f"big{n}" for n in range(count)) + "\n", files=files)
+    assert result.outcome is Outcome.PASSED
+    assert [flag.name for flag in result.flags] == ["not reviewed"] * count
