@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.core.errors import Problem
+from grader.core.errors import Problem, ProtocolError
 from grader.core.model import (
     Argument,
     CheckResult,
@@ -23,6 +23,7 @@ from grader.core.model import (
     Snippet,
 )
 from grader.grading import messages
+from grader.grading.dispatcher import Dispatcher, ignore
 from grader.grading.engine.feedback import counterexample, value_text
 from grader.grading.engine.feedback.assertion_code import assertion_lines
 from grader.grading.engine.feedback.literals import MAX_CHARACTERS, Unwritable, literal
@@ -448,6 +449,38 @@ def test_other_messages_fit_too():
         assert type(messages.decode(data)) is type(message)
 
 
+class Garbled:
+    """A grading process, and what starts it, whose messages cannot be read."""
+
+    def __init__(self, answer: bytes | Exception) -> None:
+        self._answer = answer
+
+    def open(self, *_: object) -> "Garbled":
+        return self
+
+    def send(self, *_: object) -> None: ...
+
+    def close(self) -> None: ...
+
+    def receive(self, _deadline: float) -> tuple[bytes, bytearray]:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer, bytearray()
+
+
+@pytest.mark.unit  # this dispatcher starts nothing
+@pytest.mark.parametrize(
+    "answer", [b"\xc1", b"", messages.encode(messages.NotGraded(reason="x"))[:-1], ProtocolError("no frame")]
+)
+def test_a_message_that_cannot_be_read_ends_one_grading_and_nothing_else(course, answer):
+    dispatcher = Dispatcher(1, lazy=True)
+    dispatcher._starter = Garbled(answer)
+    job = Job(exercise=course.exercises[0], module="m", sources={}, seed=0)
+    graded = dispatcher._grade_in(0, job, ignore)
+    assert isinstance(graded, messages.NotGraded)
+    assert "cannot be read" in graded.reason
+
+
 HUGE = {
     "list of many tensors": "[torch.full((8, 8), -1.2345678e-30)] * 15000",
     "dict of long keys": "{'k' * 80000 + str(n): n for n in range(12)}",
@@ -464,3 +497,11 @@ def test_a_result_of_any_size_is_graded(grade, name):
     result = grade(source, rest=False)
     assert result.outcome is Outcome.FAILED
     assert len(messages.encode(messages.Graded(result=result))) < 2**18
+
+
+def test_sources_that_are_larger_than_a_header_are_graded(grade):
+    count = frames.MAX_HEADER_BYTES // 2**20 + 1
+    files = {f"big{n}.py": "#" * 2**20 for n in range(count)}
+    result = grade("import " + ", ".join(f"big{n}" for n in range(count)) + "\n", files=files)
+    assert result.outcome is Outcome.PASSED
+    assert [flag.name for flag in result.flags] == ["not reviewed"] * count

@@ -260,6 +260,10 @@ OTHERS = {  # by pattern: why an operator of a family is not banned with it
 }
 
 
+OLDER = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 13)
+
+
+@pytest.mark.skipif(OLDER, reason="the groups are complete for the pinned torch")
 def test_every_operator_of_a_family_is_banned_with_it_or_excused():
     registered = {name.partition(".")[0] for name in torch._C._dispatch_get_all_op_names()}
     missing = []
@@ -271,6 +275,7 @@ def test_every_operator_of_a_family_is_banned_with_it_or_excused():
     assert missing == []
 
 
+@pytest.mark.skipif(OLDER, reason="operators that an older torch lacks are left out")
 def test_every_name_of_a_group_is_an_operator_of_the_pinned_torch():
     for concept, names in operators.CONCEPTS.items():
         assert [name for name in names.split() if not operators._exists(name)] == [], concept

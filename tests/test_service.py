@@ -184,7 +184,7 @@ def look():
         "mkldnn": torch.backends.mkldnn.enabled, "modes": torch._C._len_torch_function_stack(),
         "dispatch": torch._C._len_torch_dispatch_stack(), "layer": nn.Identity()(torch.ones(1)).item(),
         "parameters": len(list(nn.Linear(1, 1).parameters())),
-        "saved": torch._C._autograd._top_saved_tensors_default_hooks(True) is None,
+        "saved": not getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: None)(True),
         "multithreading": torch._C._is_multithreading_enabled(),
         "random": [random.random(), float(np.random.rand()), torch.rand(1).item()],
     }
@@ -211,7 +211,6 @@ def seen_after(at_import: str, in_a_call: str) -> dict:
                         service,
                         Call(number=n, owner="student", name=name, args=NO_ARGS, kwargs=NO_KWARGS),
                         bytearray(),
-                        state,
                     )
                     for n, name in enumerate(["change", "look", "new"])
                 ]

@@ -1,7 +1,7 @@
 """Puts back what a student's code changed for the whole process: torch's defaults and modes, numpy's, warnings.
 
-Otherwise one call would change the next, and a default device or dtype how a value is described. This runs before every
-call, after it, and before its result is described. Random numbers are seeded by `service` instead.
+Otherwise one call would change the next, and a default device or dtype how a value is described. This runs after the
+import and after every call, before its result is described. Random numbers are seeded by `service` instead.
 """
 
 # ruff: noqa: SLF001 - several settings have no public reader, and the public writers import sympy
@@ -43,8 +43,14 @@ def _end_modes(_: object) -> None:
     torch._GLOBAL_DEVICE_CONTEXT.device_context = None  # leaving it fails where it is not the only mode
 
 
+def _saved_tensors_hooks() -> object:
+    """Return the hooks that were entered last; None where there are none, and with a torch before 2.8."""
+    top = getattr(_C._autograd, "_top_saved_tensors_default_hooks", None)
+    return top and top(True)
+
+
 def _end_hooks(_: object) -> None:
-    while _C._autograd._top_saved_tensors_default_hooks(True):
+    while _saved_tensors_hooks():
         _C._autograd._pop_saved_tensors_default_hooks()
     for hooks in _HOOKS:
         hooks.clear()
@@ -71,9 +77,7 @@ _SETTINGS = (
         lambda: (_C._len_torch_function_stack(), _C._len_torch_dispatch_stack(), _device.CURRENT_DEVICE),
         _end_modes,
     ),
-    _Setting(
-        lambda: (_C._autograd._top_saved_tensors_default_hooks(True), sum(map(len, _HOOKS))), _end_hooks
-    ),
+    _Setting(lambda: (_saved_tensors_hooks(), sum(map(len, _HOOKS))), _end_hooks),
     _Setting(torch.get_default_dtype, torch.set_default_dtype),
     _Setting(torch.is_grad_enabled, torch.set_grad_enabled),
     _Setting(

@@ -47,15 +47,12 @@ def serve(channel: Channel) -> None:
                 service, reply = load(with_sources(request, payload), state)
                 channel.send(encode(reply))
             else:
-                channel.send(*_answer(service, request, payload, state))
+                channel.send(*_answer(service, request, payload))
 
 
-def _answer(
-    service: Service, request: Question, payload: bytearray, state: GlobalState
-) -> tuple[bytes, bytes]:
+def _answer(service: Service, request: Question, payload: bytearray) -> tuple[bytes, bytes]:
     """Return the frame that answers a request, even if the student's objects raise while they are described."""
     try:
-        state.put_back()
         with torch.inference_mode(
             False
         ):  # which a module may have switched on, and nothing else switches off
@@ -87,6 +84,7 @@ def load(request: Load, state: GlobalState) -> tuple[Service, Reply]:
         module = finder.load(request.module)
         if default_device() != "cpu":
             return Service({}), _without_device()
+        state.put_back()
     except BaseException as error:  # noqa: BLE001 - the student's module may raise anything at all
         return Service({}), _without_device() if default_device() != "cpu" else raised(0, error, finder.files)
     names = tuple(name_from(n) for n in vars(module) if isinstance(n, str) and not n.startswith("_"))
