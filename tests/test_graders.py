@@ -23,7 +23,7 @@ from grader.grading import dispatcher as dispatching
 from grader.grading import messages, starters
 from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Graded, Job, NotGraded
-from grader.grading.zygote import exercise_host, host_pool, warm_process
+from grader.grading.zygote import exercise_host, forking, host_pool, warm_process
 from grader.grading.zygote.exercise_host import MOST_GROWN_BYTES, MOST_ORDERS
 from grader.sandbox.protocol.frames import Overdue, SocketChannel
 from grader.sandbox.protocol.orders import GradeOrder, WorkerOrder, receive_order, send_order
@@ -438,6 +438,32 @@ def test_a_fork_is_tried_again_where_its_failure_may_pass(monkeypatch, error, fa
     else:
         with pytest.raises(OSError, match="no"):
             linux.fork_patiently()
+
+
+def test_a_handler_that_is_interrupted_by_itself_waits_for_each_child_once(monkeypatch, capfd):
+    """SIGCHLD comes again while its handler runs: at any step of it."""
+    monkeypatch.setattr(forking, "_children", {})
+    waitpid, depth = os.waitpid, [0]
+
+    def interrupted(child: int, options: int) -> tuple[int, int]:
+        try:
+            return waitpid(child, options)
+        finally:
+            depth[0] += 1
+            if depth[0] < 4:
+                forking._reap()
+
+    for n in range(5):
+        child = os.fork()
+        if child == 0:
+            os._exit(3)
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        forking._children[child] = f"grade {n}"
+    monkeypatch.setattr(forking.os, "waitpid", interrupted)
+    forking._reap()
+    assert forking._children == {}
+    noted = sorted(capfd.readouterr().err.splitlines())
+    assert noted == [f"grade {n}: ended with exit status 3" for n in range(5)]
 
 
 @pytest.mark.parametrize(

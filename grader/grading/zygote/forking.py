@@ -58,9 +58,12 @@ def fork_child(name: str, what: Callable[[], None]) -> int:
 
 
 def note(name: str, what: str) -> None:
-    """Write a line to stderr, where the command looks for the reason when a process has died."""
-    sys.stderr.write(f"{name}: {what}\n")
-    sys.stderr.flush()
+    """Write a line to stderr, where the command looks for the reason when a process has died.
+
+    Not through sys.stderr, which a handler of a signal may not use while it is in use.
+    """
+    with contextlib.suppress(OSError):  # the disk is full: the reason is lost, and nothing else
+        os.write(2, f"{name}: {what}\n".encode("utf-8", "backslashreplace"))
 
 
 def how_it_ended(status: int) -> str:
@@ -73,15 +76,17 @@ def how_it_ended(status: int) -> str:
 
 
 def _reap(*_: object) -> None:
-    """Take note of the children that have ended: the handler of SIGCHLD."""
+    """Take note of the children that have ended: the handler of SIGCHLD, which another SIGCHLD may interrupt."""
     for child, name in list(_children.items()):
         try:
             found, status = os.waitpid(child, os.WNOHANG)
-        except ChildProcessError:
-            del _children[child]
+        except (
+            ChildProcessError
+        ):  # the call that was interrupted, or that interrupted this one, has waited for it
+            _children.pop(child, None)
             continue
         if found:
-            del _children[child]
+            _children.pop(child, None)
             if how := how_it_ended(status):
                 note(name, how)
 

@@ -10,7 +10,6 @@ import os
 import select
 import signal
 import socket
-import sys
 import time
 import traceback
 from collections import deque
@@ -319,8 +318,8 @@ def report(control: int, ending: Ending) -> None:
 
 def _note(what: str) -> None:
     """Write a line to stderr, where the grading process looks for the reason when this process has died."""
-    sys.stderr.write(f"{_NAME}: {what}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # the disk is full: the reason is lost, and nothing else
+        os.write(2, f"{_NAME}: {what}\n".encode("utf-8", "backslashreplace"))
 
 
 def _thread_limit(cores: int, process_limit: int | None) -> int:
