@@ -51,19 +51,18 @@ CALLS = [
         Outcome.RAISED,
         "no files, sockets or processes",
     ),
-    ("[os.write(n, b'CG1junk') for n in range(3, 40) if _open(n)]", Outcome.TAMPERING, "magic number"),
+    ("[_junk(n) for n in range(3, 40)]", Outcome.TAMPERING, "magic number"),
 ]
 
 HEAD = """
 import os, sys
 class Odd(torch.Tensor): pass
 class Odd2: pass
-def _open(n):
+def _junk(n):
     try:
-        os.fstat(n)
+        os.write(n, b"CG1junk")
     except OSError:
-        return False
-    return True
+        pass
 def double(x):
     """
 

@@ -37,6 +37,7 @@ from grader.grading.messages import Job
 from grader.sandbox.protocol import frames
 from grader.sandbox.supervisor import WorkerLost
 from grader.sandbox.worker.service import Service
+from grader.submission.tree import MAX_SOURCES_BYTES
 from grader.suite import Mismatch
 
 MISTAKES = [
@@ -499,8 +500,8 @@ def test_a_result_of_any_size_is_graded(grade, name):
     assert len(messages.encode(messages.Graded(result=result))) < 2**18
 
 
-def test_sources_that_are_larger_than_a_header_are_graded(grade):
-    count = frames.MAX_HEADER_BYTES // 2**20 + 1
+def test_the_largest_helpers_are_graded_and_flagged(grade):
+    count = MAX_SOURCES_BYTES // 2**20 - 1
     files = {f"big{n}.py": "#" * 2**20 for n in range(count)}
     result = grade("import " + ", ".join(f"big{n}" for n in range(count)) + "\n", files=files)
     assert result.outcome is Outcome.PASSED

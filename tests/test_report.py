@@ -654,7 +654,7 @@ def test_a_report_without_the_later_fields_can_be_read() -> None:
     ("old", "new", "words"),
     [
         ('"convgrader/report/1"', '"convgrader/report/2"', "its format is 'convgrader/report/2'"),
-        ('"seed": 7', '"seed": "7"', r"Expected `int`, got `str`"),
+        ('"seed": 7', '"seed": "7"', r"Expected `int \| null`, got `str`"),
         ('"seed": 7', '"seed": 7, "grade": 1', "fields are missing or unknown"),
         ('"seed": 7,', "", "missing required field `seed`"),
         ('"outcome": "raised"', '"outcome": "perfect"', "Invalid enum value 'perfect'"),

@@ -11,7 +11,6 @@ from grader.authoring.reference_submissions import (
     mistake_modules,
     not_graded_problems,
     reference_modules,
-    reference_source,
 )
 from grader.authoring.source_lint import check_sources, definition_lines
 from grader.authoring.tree_check import course_path
@@ -83,11 +82,11 @@ def check_seeds(
         exercise.id: [(m, s) for m in read_mistakes(exercise.folder / "mistakes.py") for s in seeds]
         for exercise in graded
     }
-    other_modules = reference_modules(course)
+    references = reference_modules(course)
     todo: list[Job] = []
     for exercise in graded:
-        todo += (_job(other_modules, exercise, run) for run in runs)
-        todo += (_mistaken_job(other_modules, exercise, *pair) for pair in mistakes[exercise.id])
+        todo += (_job(references, exercise, run) for run in runs)
+        todo += (_mistaken_job(references, exercise, *pair) for pair in mistakes[exercise.id])
     endings = dispatcher.grade(todo)
     for exercise in exercises:
         if exercise not in graded:
@@ -101,8 +100,7 @@ def check_seeds(
         yield _findings(course, exercise, ended, caught)
 
 
-def _job(other_modules: Mapping[str, str], exercise: Exercise, run: _SeedRun) -> Job:
-    lines = ("import torch", f"torch.set_num_threads({run.threads})", "from reference import *")
+def _job(references: dict[str, str], exercise: Exercise, run: _SeedRun) -> Job:
     limits = replace(
         exercise.limits,
         call_limit_s=exercise.limits.call_limit_s * _LIMIT_FACTOR,
@@ -112,11 +110,7 @@ def _job(other_modules: Mapping[str, str], exercise: Exercise, run: _SeedRun) ->
     return Job(
         exercise=replace(exercise, limits=limits),
         module=exercise.id,
-        sources={
-            **other_modules,
-            f"{exercise.id}.py": "\n".join(lines),
-            "reference.py": reference_source(exercise),
-        },
+        sources=references,
         seed=run.seed,
         explain=False,
         threads=run.threads,
@@ -124,11 +118,11 @@ def _job(other_modules: Mapping[str, str], exercise: Exercise, run: _SeedRun) ->
     )
 
 
-def _mistaken_job(other_modules: Mapping[str, str], exercise: Exercise, mistake: Listed, seed: int) -> Job:
+def _mistaken_job(references: Mapping[str, str], exercise: Exercise, mistake: Listed, seed: int) -> Job:
     return Job(
         exercise=exercise,
         module=exercise.id,
-        sources={**other_modules, **mistake_modules(exercise, mistake)},
+        sources={**references, **mistake_modules(exercise, mistake)},
         seed=seed,
         explain=False,
         first_failure=True,

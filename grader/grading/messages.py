@@ -28,8 +28,8 @@ class Job(_JobMessage, frozen=True, kw_only=True, tag="job"):
     as a check has ended.
 
     The rest is for `grade check`: `first_failure` ends the grading with the first check that fails, `threads` is how
-    many torch may use in the grading process, and `measure` has it report how much of its tolerance a check uses.
-    `replay` has it write each failing case as code.
+    many torch may use in the grading process and in the worker, and `measure` has it report how much of its tolerance a
+    check uses. `replay` has it write each failing case as code.
     """
 
     exercise: Exercise

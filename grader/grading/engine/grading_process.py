@@ -136,6 +136,7 @@ class ExerciseGrading:
             root=self.job.root,
             sources=self.job.sources,
             fixtures=_fixture_source(exercise.folder),
+            threads=self.job.threads,
         )
         self.sandbox = Sandbox(self.launcher(order), load, exercise.limits)
         self.sandbox.open(exercise.limits.exercise_limit_s)

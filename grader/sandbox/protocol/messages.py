@@ -83,13 +83,14 @@ class Load(_FrameStruct, frozen=True, kw_only=True, tag="load"):
     """Import the student's module `module` from `sources` (path -> text), and `fixtures` beside it.
 
     Paths are relative to `root`, which tracebacks show in front of them: `exercises/`. `encode_load` puts the sources
-    into the payload, for they may be larger than a header.
+    into the payload, for they may be larger than a header. torch may use `threads`.
     """
 
     module: str
     root: str = ""
     sources: dict[str, str]
     fixtures: str = ""
+    threads: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 class Call(_FrameStruct, frozen=True, kw_only=True, tag="call"):

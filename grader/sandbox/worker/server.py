@@ -37,14 +37,14 @@ def serve(channel: Channel) -> None:
     """
     channel.send(encode(Loaded(names=())))
     builtins.input = _no_input
-    state = GlobalState()
     service = Service({})
     with contextlib.suppress(Closed):
         while True:
             header, payload = channel.receive()
             request = decode_request(header)
             if isinstance(request, Load):
-                service, reply = load(with_sources(request, payload), state)
+                torch.set_num_threads(request.threads)
+                service, reply = load(with_sources(request, payload), GlobalState())
                 channel.send(encode(reply))
             else:
                 channel.send(*_answer(service, request, payload))
