@@ -402,7 +402,7 @@ def test_a_host_that_cannot_be_forked_is_answered_with_the_reason(monkeypatch, c
             worker = ForkLauncher(own_end, limits, slot=0).start(1)
         own_end.shutdown(socket.SHUT_WR)  # then the zygote ends
         owner = os.pidfd_open(os.getpid())
-        warm_process.serve(zygote_end, owner, confinement, host_pool.Hosts(zygote_end), many=False)
+        warm_process.serve(zygote_end, owner, confinement, many=False)
         os.close(owner)
         if order == "grade":
             with answers:

@@ -191,7 +191,7 @@ confinement = lockdown.prepare()
 own_end, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 freeze_heap()
 try:
-    confinement, hosts = warm_process.prove(control, confinement)
+    confinement = warm_process.prove(control, confinement)
     print(confinement.level, *confinement.missing)
 except InternalError as error:
     print("none:", error)

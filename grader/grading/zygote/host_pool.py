@@ -39,6 +39,10 @@ class Hosts:
         self._control = control
         self._running: dict[tuple[str, str], tuple[str, socket.socket]] = {}
 
+    def start(self, wanted: Host) -> None:
+        """Start a host for orders to come. Raises OSError where that fails."""
+        self._start(wanted, ())
+
     def send(self, wanted: Host, order: Order, descriptors: list[int]) -> None:
         """Send an order to a host. One that has died, or holds another version, is replaced.
 

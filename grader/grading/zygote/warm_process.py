@@ -20,7 +20,7 @@ from grader.course import known_mistakes  # noqa: F401 - imported for the proces
 from grader.grading.engine import grading_process  # noqa: F401 - imported for the processes forked from here
 from grader.grading.engine.suite import effects, layers, small_inputs  # noqa: F401 - imported for the processes forked from here
 from grader.grading.zygote.exercise_host import refuse
-from grader.grading.zygote.forking import freeze_heap, note, thread_count
+from grader.grading.zygote.forking import freeze_heap, note, thread_count, wait_for_children
 from grader.grading.zygote.host_pool import Hosts, bans_host, exercise_host
 from grader.sandbox.protocol.frames import Closed, Overdue
 from grader.sandbox.protocol.orders import (
@@ -63,7 +63,7 @@ def run(control_fd: int, owner_fd: int, max_level: int, *, many: bool) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     if many:
         linux.use_huge_pages()
-    confinement, hosts = prove(control, confinement)
+    confinement = prove(control, confinement)
     control.send(
         msgspec.msgpack.encode(
             Ready(
@@ -75,35 +75,42 @@ def run(control_fd: int, owner_fd: int, max_level: int, *, many: bool) -> None:
             )
         )
     )
-    serve(control, owner_fd, confinement, hosts, many=many)
+    serve(control, owner_fd, confinement, many=many)
 
 
-def prove(control: socket.socket, confinement: lockdown.Confinement) -> tuple[lockdown.Confinement, Hosts]:
+def prove(control: socket.socket, confinement: lockdown.Confinement) -> lockdown.Confinement:
     """Have a keeper start one worker, at a lower level where that fails; return the confinement that works.
 
-    The hosts hold that keeper, for the workers to come. Raises InternalError with the reason where none can be started.
+    Raises InternalError with the reason where no worker can be started.
     """
     while True:
         hosts = Hosts(control)
         try:
             _start_one(hosts, confinement)
         except InternalError as error:
-            hosts.close()
             if confinement.level == 0:
                 raise
             why = f"{WORKER_FAILED}: {error}"
             confinement = lockdown.prepare(max_level=confinement.level - 1, limited_by=why)
         else:
-            return confinement, hosts
+            return confinement
+        finally:
+            hosts.close()
+            wait_for_children()
 
 
 def _start_one(hosts: Hosts, confinement: lockdown.Confinement) -> None:
     """Start a worker through a keeper, and wait for its first frame. Raises InternalError where none comes."""
     order = ForkOrder(worker=WorkerOrder(memory_limit_mib=1024, output_limit_kib=64))
+    host = bans_host(order, confinement, set())
+    try:
+        hosts.start(host)  # first, or it would inherit this process's ends of the connections to the worker
+    except OSError as error:
+        raise InternalError(str(error)) from None
     worker, ends = forked_worker(stderr=2)
     try:
         try:
-            hosts.send(bans_host(order, confinement, set()), order, ends)
+            hosts.send(host, order, ends)
         finally:
             close_all(ends)
         worker.channel.receive(time.monotonic() + _FIRST_FRAME_S)
@@ -116,10 +123,9 @@ def _start_one(hosts: Hosts, confinement: lockdown.Confinement) -> None:
         worker.close()  # at which the keeper ends it
 
 
-def serve(
-    control: socket.socket, owner_fd: int, confinement: lockdown.Confinement, hosts: Hosts, *, many: bool
-) -> None:
+def serve(control: socket.socket, owner_fd: int, confinement: lockdown.Confinement, *, many: bool) -> None:
     """Carry out orders until every other end of the control socket is closed, or the owner has ended."""
+    hosts = Hosts(control)
     warmed: set[str] = set()
     poller = select.poll()
     poller.register(control, select.POLLIN)
