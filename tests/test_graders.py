@@ -360,7 +360,7 @@ def test_the_workers_of_a_submission_share_2048_mib():
         assert memory._left_mib == 0
 
 
-# --- no room for a process
+# --- no process can be forked
 
 
 def no_room(*_: object) -> int:

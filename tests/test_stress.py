@@ -65,7 +65,7 @@ def test_gradings_side_by_side_end_each_with_an_outcome_of_its_own(course):
             job = Job(exercise=exercise, module="scaling", sources={"scaling.py": source}, seed=0)
             (ending,) = dispatcher.grade([job])
             with lock:
-                endings[kind][told(ending)] += 1
+                endings[kind][reason_of(ending)] += 1
 
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             list(pool.map(grade, islice(cycle(KINDS), GRADINGS)))
@@ -80,7 +80,7 @@ def test_gradings_side_by_side_end_each_with_an_outcome_of_its_own(course):
     assert not {kind: found for kind, found in endings.items() if set(found) - expected[kind]}
 
 
-def told(ending: Graded | NotGraded) -> str:
+def reason_of(ending: Graded | NotGraded) -> str:
     """Return the outcome, with the reason where the grader failed."""
     if isinstance(ending, NotGraded):
         return f"not graded: {ending.reason}"

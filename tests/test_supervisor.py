@@ -342,8 +342,8 @@ def test_the_keeper_keeps_the_first_64_kib_of_what_is_printed(kept):
 def test_the_cause_of_an_end_is_told_from_its_signal(kept, number, killed_for, out_of_time, cause):
     from grader.sandbox.worker import keeper
 
-    told = keeper._cause(int(number), killed_for, out_of_time=out_of_time, out_of_memory=lambda: False)
-    assert told == cause
+    found = keeper._cause(int(number), killed_for, out_of_time=out_of_time, out_of_memory=lambda: False)
+    assert found == cause
 
 
 @pytest.mark.parametrize(("used_s", "cause"), [(2.0, "cpu_limit"), (1.9, "outside")])

@@ -211,7 +211,7 @@ class ZygoteStarter:
 
 
 def _error_file() -> IO[bytes]:
-    """Open an unnamed file for the stderr of many processes: each line goes to its end, whoever writes it."""
+    """Open an unnamed file for the stderr of many processes: each line goes to its end."""
     return tempfile.TemporaryFile("a+b")
 
 

@@ -25,8 +25,8 @@ def last_words(descriptor: int, *names: str) -> str:
         return ""
     last = own[-1] if own else len(lines) - 1
     before = lines[last - 1] if own and last else ""
-    told = before.startswith(_NAMED) or before in lines[last]
-    return f": {one_line(lines[last] if told else f'{lines[last]} ({before})', limit=_MAX_CHARACTERS)}"
+    is_known = before.startswith(_NAMED) or before in lines[last]
+    return f": {one_line(lines[last] if is_known else f'{lines[last]} ({before})', limit=_MAX_CHARACTERS)}"
 
 
 def _end(descriptor: int) -> str:

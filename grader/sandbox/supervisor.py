@@ -347,7 +347,7 @@ class SpawnLauncher:
     order: WorkerOrder
 
     def start(self, cpu_limit_s: int) -> WorkerProcess:
-        """Start one interpreter. Raises InternalError where this machine has no room for it."""
+        """Start one interpreter. Raises InternalError where this machine has no memory or process left."""
         order = msgspec.structs.replace(self.order, cpu_limit_s=cpu_limit_s)
         arguments = [sys.executable, "-P", "-m", "grader.sandbox.worker", msgspec.json.encode(order).decode()]
         try:

@@ -82,10 +82,10 @@ def _newest(path: Path, problems: list[str]) -> Moment:
     if len(usable) < len(times):
         problems = [*problems, "a file was changed at a time that cannot be true"]
     at = datetime.fromtimestamp(max(usable), UTC) if usable else EARLIEST
-    told = (
+    source = (
         "its newest file tells the time" if usable else f"nothing tells the time, so it is that of {at.year}"
     )
-    return Moment(at=at, note=f"{'; '.join(problems)}: {told}" if problems else "")
+    return Moment(at=at, note=f"{'; '.join(problems)}: {source}" if problems else "")
 
 
 def _times_in(folder: Path) -> Iterator[float]:
@@ -95,7 +95,7 @@ def _times_in(folder: Path) -> Iterator[float]:
 
 
 def _changed_at(path: Path) -> float:
-    """Return when a file was changed, in seconds; infinity where it cannot be told, as it has vanished."""
+    """Return when a file was changed, in seconds; infinity where it has vanished."""
     try:
         return path.lstat().st_mtime
     except OSError:

@@ -39,7 +39,7 @@ class Folder(SubmissionTree):
             return Unreadable(name=name, reason=f"cannot be read: {error.strerror}.")
 
     def locate(self, name: str) -> Path | None:
-        """Return where a file of that name is; None if there is none. Raises OSError where that cannot be told."""
+        """Return where a file of that name is; None if there is none. Raises OSError where that cannot be found out."""
         path = self.path / name
         if _exists(path):
             return path
@@ -154,7 +154,7 @@ def _below(folder: Path, entry: "os.DirEntry[str]") -> str:
 
 
 def _exists(path: Path) -> bool:
-    """Return whether there is something of that name, be it a broken link. Raises OSError where that cannot be told."""
+    """Return whether there is something of that name, be it a broken link. Raises OSError where that cannot be found out."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

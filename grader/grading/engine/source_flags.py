@@ -104,7 +104,7 @@ def flags(sources: Mapping[str, str], module: str, *, root: str = "", bans: bool
         try:
             tree = parse_strictly(sources[path], left)
         except TooComplex as why:
-            add(path, 1, UNREAD, f"{why}, so nobody has looked at what it does and imports")
+            add(path, 1, UNREAD, f"{why}, so what it does and imports was not reviewed")
             return
         left -= len(sources[path])
         if tree is None:

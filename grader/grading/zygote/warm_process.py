@@ -135,7 +135,7 @@ def serve(control: socket.socket, owner_fd: int, confinement: lockdown.Confineme
             return  # grading processes may hold the control socket's other end for long
         try:
             order, descriptors = receive_order(control)
-        except OSError as error:  # its descriptors are lost, so whoever sent it sees them close
+        except OSError as error:  # its descriptors are lost, so the sender sees them close
             note(_NAME, str(error))
             continue
         if order is None:

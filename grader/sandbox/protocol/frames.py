@@ -153,7 +153,9 @@ class PolledChannel:
         try:
             while data:
                 _await(self._writing, select.POLLOUT, deadline)
-                with contextlib.suppress(BlockingIOError):  # there is less room than poll promises: ask again
+                with contextlib.suppress(
+                    BlockingIOError
+                ):  # the pipe takes less than poll promises: ask again
                     data = data[os.write(self._writing, data) :]
         except TimeoutError as error:
             raise Overdue from error

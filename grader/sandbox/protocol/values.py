@@ -95,7 +95,7 @@ class Packer:
         return self._described(self.other(value))
 
     def _described(self, value: HandleValue | ForeignValue) -> HandleValue | ForeignValue:
-        """Return a description if the header has room for it, else one without words of its own."""
+        """Return a description if it fits into the header, else one without details."""
         words = value.type_name if isinstance(value, HandleValue) else value.type_name + value.detail
         if self._spend(len(words.encode())):
             return value

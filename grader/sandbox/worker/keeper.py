@@ -34,7 +34,7 @@ from grader.sandbox.worker.process import become_worker
 
 _NAME = "grade keeper"
 _Killed = Literal["grader", "output_limit", "thread_limit"]
-_LOOK_MS = 20  # between two looks: at the threads of workers, and for room for an order that waits
+_LOOK_MS = 20  # between two looks: at the threads of workers, and at orders that wait for a process to end
 # More threads than torch and numpy start: one for each core, in a pool or two.
 _MOST_THREADS = 64
 # A worker that was killed from outside is the reason itself if it grew by this share of what it may use: less where the
@@ -123,7 +123,7 @@ class _Worker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Waiting:
-    """An order that is carried out when there is room for its worker. `until` is a time of time.monotonic()."""
+    """An order that is carried out once its worker can be forked. `until` is a time of time.monotonic()."""
 
     order: ForkOrder
     calls: tuple[int, int]
