@@ -154,7 +154,7 @@ def _below(folder: Path, entry: "os.DirEntry[str]") -> str:
 
 
 def _exists(path: Path) -> bool:
-    """Return whether there is something of that name, be it a broken link. Raises OSError where that cannot be found out."""
+    """Return whether there is something of that name, also a broken link. Raises OSError where that is not known."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

@@ -109,8 +109,8 @@ def _kept_registration(space: str) -> Any:
     """Return what registers kernels in a namespace, as long as this process runs.
 
     A kernel is registered as long as this object lives; a torch.library.Library, which wraps one, could be found by
-    code that looks for it, and destroyed. This one gets a reference that no Python object holds, and once `ban` has returned no
-    Python object leads to it: the garbage collector does not list it either.
+    code that looks for it, and destroyed. This one gets a reference that no Python object holds, and once `ban` has
+    returned no Python object leads to it: the garbage collector does not list it either.
     """
     registration = torch._C._dispatch_library("IMPL", space, "")  # noqa: SLF001 - see above
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(registration))
