@@ -73,6 +73,13 @@ def test_the_folder_of_one_student_is_no_class(tmp_path):
         find(submission(tmp_path / "ada"))
 
 
+@pytest.mark.parametrize("name", ["exercises", "answers"])
+def test_a_student_may_have_the_name_of_a_part(tmp_path, name):
+    submission(tmp_path / "ada")
+    submission(tmp_path / name)
+    assert paths(tmp_path) == {"ada": "ada", name: name}
+
+
 def test_a_tree_gives_the_assignment_that_is_named_or_the_only_one(tmp_path):
     submission(tmp_path / "ada" / "week4")
     submission(tmp_path / "ada" / "week5")

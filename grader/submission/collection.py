@@ -119,7 +119,8 @@ def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
     """
     shown = file_name(str(folder))
     try:
-        is_one, paths = _holds_parts(folder), list(_entries(folder))
+        paths = list(_entries(folder))
+        is_one = _holds_parts(folder) and not any(map(_is_of_student, paths))
     except OSError as error:
         raise UsageError(
             f"{shown} cannot be read: {error.strerror}. Make it readable, and run this again."
@@ -191,6 +192,17 @@ def _repository(folder: Path) -> Path | None:
 
 def _is_submission(folder: Path) -> bool:
     return _holds_parts(folder) or any(entry.name.endswith((".py", ENDING)) for entry in entries(folder))
+
+
+def _is_of_student(path: Path) -> bool:
+    """Tell whether an entry holds exercises/ or answers/: then the folder around it is a class.
+
+    A student may be named like one of them, and must not make a class look like one submission.
+    """
+    try:
+        return path.is_dir() and _holds_parts(path)
+    except OSError:
+        return False
 
 
 def _holds_parts(folder: Path) -> bool:
