@@ -1,6 +1,8 @@
 """The limits of a workspace: hints one by one, free names, the height of a frame, and state files of other content."""
 
+import os
 import re
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from grader.workspace import replay_files, scaffold
 from grader.workspace.notebook.cell_output import bundle
 from grader.workspace.opened_hints import OpenedHints
 from grader.workspace.progress import WorkspaceProgress
-from grader.workspace.state_file import StateFile
+from grader.workspace.state_file import MAX_STATE_BYTES, StateFile
 
 COURSE = catalog.load(Path(__file__).parents[1])
 NOW = datetime(2026, 3, 1, 12)
@@ -85,6 +87,25 @@ def test_a_state_file_holds_one_object(tmp_path, text, is_read):
     else:
         with pytest.raises(UsageError, match="Delete it: nothing is lost"):
             state.read()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes")
+@pytest.mark.parametrize("odd", ["pipe", "endless", "outside", "large", "folder", "linked folder"])
+def test_a_state_file_that_is_none_is_not_read(tmp_path, odd):
+    workspace, path = tmp_path / "work", tmp_path / "work" / ".grade" / "a.json"
+    (workspace if odd == "linked folder" else path.parent).mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "a.json").write_text("{}", encoding="utf-8")
+    {
+        "pipe": lambda: os.mkfifo(path),
+        "endless": lambda: path.symlink_to("/dev/zero"),
+        "outside": lambda: path.symlink_to(tmp_path / "outside" / "a.json"),
+        "large": lambda: path.write_text(" " * MAX_STATE_BYTES + "{}", encoding="utf-8"),
+        "folder": path.mkdir,
+        "linked folder": lambda: path.parent.symlink_to(tmp_path / "outside"),
+    }[odd]()
+    with pytest.raises(UsageError, match="Delete it: nothing is lost"):
+        StateFile(workspace, "a.json", "nothing is lost").read()
 
 
 @pytest.mark.parametrize("entry", [[1.0], [1.0, "x", 2], ["1", "x"], {}, None, 1.0])

@@ -14,6 +14,7 @@ from grader.core.atomic_write import write_below
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
 from grader.course.catalog import Course
+from grader.submission import MAX_MODULE_BYTES, Folder, Unreadable
 
 _README = """\
 # Convolutional networks: exercises and quizzes
@@ -95,10 +96,8 @@ def module(exercise: Exercise, folder: Path) -> Path:
 
 def is_stub(exercise: Exercise, path: Path) -> bool:
     """Tell whether a file is still the stub, byte for byte."""
-    try:
-        return path.read_bytes() == exercise.stub.read_bytes()
-    except OSError:
-        return False
+    stub = exercise.stub.read_bytes()
+    return Folder(path.parent).read(path.name, len(stub)) == stub
 
 
 def reset(exercise: Exercise, folder: Path, now: datetime) -> Path | None:
@@ -108,13 +107,18 @@ def reset(exercise: Exercise, folder: Path, now: datetime) -> Path | None:
     UsageError where the stub cannot be restored; the file is then unchanged.
     """
     path = module(exercise, folder)
+    name = path.relative_to(folder).as_posix()
+    old = Folder(folder).read(name, MAX_MODULE_BYTES)
+    if isinstance(old, Unreadable):
+        raise UsageError(
+            f"{path} cannot be reset: {old.sentence} It is unchanged; move it away, and reset again."
+        )
     backup = None
     try:
-        stub = exercise.stub.read_bytes()
-        if os.path.lexists(path):
+        if old is not None:
             backup = _free(folder / "backups", f"{exercise.id}-{now:%Y%m%d-%H%M%S}", ".py.bak")
-            write_below(folder, f"backups/{backup.name}", path.read_bytes())
-        write_below(folder, path.relative_to(folder).as_posix(), stub)
+            write_below(folder, f"backups/{backup.name}", old)
+        write_below(folder, name, exercise.stub.read_bytes())
     except OSError as error:
         raise UsageError(f"{path} cannot be reset: {error.strerror}. It is unchanged.") from None
     return backup

@@ -7,7 +7,9 @@ from typing import Any
 
 from grader.core.atomic_write import write_below
 from grader.core.errors import UsageError
+from grader.submission import Folder, Unreadable
 
+MAX_STATE_BYTES = 2**20
 _FOLDER = ".grade"
 
 
@@ -21,12 +23,15 @@ class StateFile:
 
     def read(self) -> dict[str, Any]:
         """Return the content, empty where there is no file. Raises UsageError where it cannot be read."""
-        try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        data = Folder(self.workspace).read(f"{_FOLDER}/{self.name}", MAX_STATE_BYTES)
+        if data is None:
             return {}
-        except (OSError, ValueError, RecursionError):
-            found = None
+        if isinstance(data, Unreadable):  # a link, a pipe, too large: the workspace may be another person's
+            raise self.unreadable()
+        try:
+            found = json.loads(data)
+        except (ValueError, RecursionError):
+            raise self.unreadable() from None
         if not isinstance(found, dict):
             raise self.unreadable()
         return found
