@@ -145,6 +145,7 @@ def test_a_keeper_that_is_no_longer_used_ends_with_its_last_worker(copied):  # n
     )
     warming = structs.replace(job, exercise=replace(job.exercise, warm=("optim",)))
     with Dispatcher(jobs=2) as dispatcher:
+        dispatcher.ready()  # one worker was started for that
         results: list[float] = []
         thread = threading.Thread(target=lambda: results.append(points(dispatcher, slow)))
         thread.start()

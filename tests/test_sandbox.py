@@ -279,6 +279,7 @@ def test_a_grading_process_that_is_killed_is_noticed_at_once_whatever_was_forked
     _, job = copied
     slow = structs.replace(job, sources={"scaling.py": "import time\ntime.sleep(1.9)"})
     with Dispatcher() as dispatcher:
+        dispatcher.ready()
         ended = []
         thread = threading.Thread(target=lambda: ended.extend(dispatcher.grade([slow])))
         thread.start()
@@ -296,6 +297,7 @@ def test_no_worker_comes_from_a_process_that_holds_course_content(copied):
     _, job = copied
     spinning = structs.replace(job, sources={"scaling.py": "import time\ntime.sleep(1.5)"})
     with Dispatcher() as dispatcher:
+        dispatcher.ready()  # one worker was started for that
         thread = threading.Thread(target=lambda: list(dispatcher.grade([spinning])))
         thread.start()
         deadline = time.monotonic() + 120

@@ -79,19 +79,24 @@ def run(control_fd: int, owner_fd: int, max_level: int, *, many: bool) -> None:
 
 
 def prove(control: socket.socket, confinement: lockdown.Confinement) -> lockdown.Confinement:
-    """Have a keeper start one worker, at a lower level where that fails; return the confinement that works.
+    """Have a keeper start one worker, at a lower level where that fails twice; return the confinement that works.
 
     Raises InternalError with the reason where no worker can be started.
     """
+    failed = False
     while True:
         hosts = Hosts(control)
         try:
             _start_one(hosts, confinement)
         except InternalError as error:
+            if not failed:
+                failed = True  # it may have come from outside, as by the OOM killer
+                continue
             if confinement.level == 0:
                 raise
             why = f"{WORKER_FAILED}: {error}"
             confinement = lockdown.prepare(max_level=confinement.level - 1, limited_by=why)
+            failed = False
         else:
             return confinement
         finally:
