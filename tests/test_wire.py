@@ -392,6 +392,17 @@ def test_the_items_of_a_received_container_are_limited(value):
         unpack_all([value(20_001)], bytearray(), lambda other: other)
 
 
+def test_a_frame_takes_two_thousand_tensors_and_no_more():
+    one = torch.ones(1)
+    assert all(isinstance(tensor, torch.Tensor) for tensor in crossed([one] * 2_000))
+    *within, beyond = crossed([one] * 2_001)
+    assert (len(within), type(beyond)) == (2_000, ForeignValue)
+    empty = TensorValue(dtype="float32", shape=(0,))
+    unpack_all([ItemsValue(form="list", items=(empty,) * 2_000)], bytearray(), lambda other: other)
+    with pytest.raises(ProtocolError, match="more than 2000 tensors"):
+        unpack_all([ItemsValue(form="list", items=(empty,) * 2_001)], bytearray(), lambda other: other)
+
+
 def nested(levels: int, innermost=None):
     for _ in range(levels):
         innermost = [innermost]

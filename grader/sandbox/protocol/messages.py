@@ -11,6 +11,7 @@ import msgspec.structs
 from grader.core.errors import ProtocolError
 
 MAX_FRAME_ITEMS = 20_000  # values in one frame, containers included
+MAX_FRAME_TENSORS = 2_000  # each takes ten times as long as another value
 MAX_NAME_CHARS = 100
 MAX_DETAIL_CHARS = 300
 MAX_MESSAGE_CHARS = 2_000

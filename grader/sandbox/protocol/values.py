@@ -12,6 +12,7 @@ from grader.sandbox.protocol.messages import (
     MAX_AXES,
     MAX_DETAIL_CHARS,
     MAX_FRAME_ITEMS,
+    MAX_FRAME_TENSORS,
     EntriesValue,
     ForeignValue,
     HandleValue,
@@ -137,7 +138,8 @@ class Packer:
         self._tensor_bytes += _padded(tensor.numel() * tensor.element_size()) if not refusal else 0
         if self._tensor_bytes > MAX_PAYLOAD_BYTES:
             refusal = f"and with the others before it larger than {MAX_PAYLOAD_BYTES // 2**20} MiB"
-        if not refusal and not self._spend(_AXIS_BYTES * tensor.dim()):
+        is_one_too_many = len(self.tensors) == MAX_FRAME_TENSORS
+        if not refusal and (is_one_too_many or not self._spend(_AXIS_BYTES * tensor.dim())):
             refusal = "among more of them than can be looked at"
         if refusal:
             return self._described(foreign(tensor, refusal))
@@ -209,6 +211,8 @@ class Unpacker:
         dtype = DTYPES.get(value.dtype)
         if dtype is None:
             raise ProtocolError(f"a tensor claims the dtype {value.dtype[:40]!r}")
+        if len(self.tensors) == MAX_FRAME_TENSORS:
+            raise ProtocolError(f"a frame holds more than {MAX_FRAME_TENSORS} tensors")
         if len(value.shape) > MAX_AXES or any(size < 0 for size in value.shape):
             raise ProtocolError("a tensor claims an impossible shape")
         count = math.prod(value.shape)
