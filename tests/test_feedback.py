@@ -24,6 +24,7 @@ from grader.core.model import (
 )
 from grader.grading import messages
 from grader.grading.dispatcher import Dispatcher, ignore
+from grader.grading.engine.explanation import Evidence, Explanations
 from grader.grading.engine.feedback import counterexample, value_text
 from grader.grading.engine.feedback.assertion_code import assertion_lines
 from grader.grading.engine.feedback.literals import MAX_CHARACTERS, Unwritable, literal
@@ -35,7 +36,7 @@ from grader.grading.engine.suite.plugin import CheckRun, CheckSpec
 from grader.grading.engine.suite.small_inputs import SMALL_INPUTS
 from grader.grading.messages import Job
 from grader.sandbox.protocol import frames
-from grader.sandbox.supervisor import WorkerLost
+from grader.sandbox.supervisor import Sandbox, WorkerLost
 from grader.sandbox.worker.service import Service
 from grader.submission.tree import MAX_SOURCES_BYTES
 from grader.suite import Mismatch
@@ -122,6 +123,18 @@ def test_examples_are_not_drawn_from_the_sources_that_happen_to_be_loaded(monkey
 def test_a_function_that_hangs_on_small_inputs_only_does_not_hang_the_search(grade, check):
     result = grade("def double(x):\n    while x.numel() == 1: pass\n    return x")
     assert check(result, "test_values").outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize(("seconds", "searched"), [(60.0, ["f", "g"]), (-1.0, [])])
+def test_all_searches_of_an_exercise_have_one_limit(monkeypatch, seconds, searched):
+    found = []
+    monkeypatch.setattr(counterexample, "MAX_SEARCHES_S", seconds)
+    monkeypatch.setattr(Explanations, "_search_for", lambda _, name, __: found.append(name))
+    explanations = Explanations(
+        evidence=Evidence(), results={}, reference=ModuleType("r"), fixtures={}, sandbox=Sandbox(None, None, None), lost={}
+    )  # fmt: skip
+    assert explanations._search({"f": "test_f", "g": "test_g"}) == {}
+    assert found == searched
 
 
 SHOWN = [

@@ -1,6 +1,7 @@
 """After the last check: finds the known mistakes that explain the results, and the smallest call that fails."""
 
 import importlib
+import time
 from collections.abc import KeysView, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
@@ -118,7 +119,10 @@ class Explanations:
     def _search(self, wanted: Mapping[str, str]) -> dict[str, list[Exchange]]:
         """Put the smallest failing call of each function into its check; return the exchanges of other small calls."""
         small: dict[str, list[Exchange]] = {}
+        end = time.monotonic() + counterexample.MAX_SEARCHES_S
         for name, check in wanted.items():
+            if time.monotonic() > end:
+                break  # the checks' own calls are shown instead
             found = self._search_for(name, small)
             if found is not None:
                 shown = replace(self.results[check], rationale=found.rationale, counterexample=found.example)
