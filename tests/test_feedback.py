@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
