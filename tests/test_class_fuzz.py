@@ -65,7 +65,7 @@ def test_a_class_of_anything_ends_as_promised(fuzzed, tmp_path):
         for one in attempts.values()
         if any(e.outcome is Outcome.INTERNAL_ERROR for e in one.report.exercises)
     ]
-    # The honest ones have full marks in their exercise; nobody answers the quiz.
+    # The honest ones have full marks in their exercise; no student answers the quiz.
     exercises = {student: one.report.exercises[0] for student, one in attempts.items()}
     assert {name: exercises[name].points for name in fuzzed.honest} == dict.fromkeys(fuzzed.honest, 13.0)
     assert len(list((tmp_path / "reports").iterdir())) == len(attempts)
