@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SUPPORTED = ("python3.11", "python3.12", "python3.13", "python3.14")
-TEST = ["pytest", "--numprocesses", "auto", "--dist", "loadgroup", "-m", "unit"]
+TEST = ["pytest", "--numprocesses", "auto", "--dist", "loadfile", "-m", "unit"]
 DEMO = ["grade", "--submission", "examples/submission", "--fail-under", "0"]
 
 

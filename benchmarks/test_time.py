@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 RECORDS = "CONVGRADER_TEST_TIMES"  # names the file to which the plugin appends
 TIERS = ("unit", "warm", "cold")
 COLD = 'cold `python -c "import torch, pytest"`'
-DEFAULT = ["-m", "not cold", "--numprocesses", "auto", "--dist", "loadgroup"]
+DEFAULT = ["-m", "not cold", "--numprocesses", "auto", "--dist", "loadfile"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ or RECORDS not in os.environ:
         return
     record = {
-        "name": report.nodeid.partition("@")[0],
+        "name": report.nodeid,
         "tier": next((tier for tier in TIERS if tier in report.keywords), "none"),
         "wall_s": report.duration,
         "cpu_s": dict(report.user_properties).get("cpu_s", 0.0),

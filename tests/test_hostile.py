@@ -116,10 +116,10 @@ def cases_at(level: int) -> list[str]:
 
 
 def run_of(name: str, level: int, number: int, kind: str) -> object:
-    """Return the parameters of one graded case. All of a level go to one pytest worker: its dispatcher is made once."""
-    marks = [getattr(pytest.mark, kind), pytest.mark.xdist_group(f"hostile-{kind}-{level}")]
+    """Return the parameters of one graded case."""
+    mark = getattr(pytest.mark, kind)
     return pytest.param(
-        name, level, number % BETWEEN_HONEST == BETWEEN_HONEST - 1, marks=marks, id=f"{name}-level{level}"
+        name, level, number % BETWEEN_HONEST == BETWEEN_HONEST - 1, marks=mark, id=f"{name}-level{level}"
     )
 
 

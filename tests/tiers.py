@@ -4,7 +4,7 @@
 - `cold`: starts interpreters, browsers or whole commands, or takes seconds.
 
 `make test` runs unit and warm tests, `make test-all` all. A test that starts a program in another tier than `cold` fails.
-Tests that share a fixture of their module run on one worker of pytest-xdist: the fixture is made once.
+pytest-xdist gives each file to one of its workers (`--dist loadfile`), so a fixture of a module is made once.
 """
 
 import subprocess
@@ -108,18 +108,15 @@ def collected_tiers(config: pytest.Config) -> dict[Path, set[str]]:
     return config.stash[_TIERS]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test with its tier, and those that share a fixture of their module with a group."""
+    """Mark each test with its tier."""
     tiers = config.stash.setdefault(_TIERS, {})
     for item in items:
         name = tier(item)
         tiers.setdefault(item.path, set()).add(name)
         if item.get_closest_marker(name) is None:
             item.add_marker(name)
-        shares = any(fixture.scope in ("module", "class") for fixture in _fixtures(item).values())
-        if shares and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 # --- what a test really starts
