@@ -1,9 +1,12 @@
 """A git checkout as a submission: HEAD tells when, nothing in the repository runs, and nothing of it is graded."""
 
+import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import time
+import tracemalloc
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -255,12 +258,99 @@ def _fifo_of_objects(folder: Path) -> None:
     os.mkfifo(path)
 
 
+def _elsewhere(folder: Path) -> Path:
+    """Move the folder of objects away, as if it were another student's, and put an empty one in its place."""
+    objects, elsewhere = folder / ".git" / "objects", folder.parent.parent / "e"
+    objects.rename(elsewhere)
+    for name in ("info", "pack"):
+        (objects / name).mkdir(parents=True, exist_ok=True)
+    return elsewhere
+
+
+def _alternates(folder: Path) -> None:
+    text = f"{_elsewhere(folder)}\n"
+    (folder / ".git" / "objects" / "info" / "alternates").write_text(text, encoding="utf-8")
+
+
+def _relative_alternates(folder: Path) -> None:
+    _elsewhere(folder)
+    (folder / ".git" / "objects" / "info" / "alternates").write_text("../../../../e", encoding="utf-8")
+
+
+def _linked_alternates(folder: Path) -> None:
+    (folder.parent.parent / "list").write_text(f"{_elsewhere(folder)}\n", encoding="utf-8")
+    (folder / ".git" / "objects" / "info" / "alternates").symlink_to("../../../../../list")
+
+
+def _http_alternates(folder: Path) -> None:
+    path = folder / ".git" / "objects" / "info" / "http-alternates"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("https://example.org/a.git/objects", encoding="utf-8")
+
+
+def _linked_folders(folder: Path) -> None:
+    for path in _elsewhere(folder).glob("??"):
+        (folder / ".git" / "objects" / path.name).symlink_to(path)
+
+
+def _linked_objects(folder: Path) -> None:
+    for path in _elsewhere(folder).glob("??/*"):
+        link = folder / ".git" / "objects" / path.parent.name / path.name
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(path)
+
+
+def _linked_packs(folder: Path) -> None:
+    git(folder, "gc", "--quiet")
+    for path in _elsewhere(folder).glob("pack/*"):
+        (folder / ".git" / "objects" / "pack" / path.name).symlink_to(path)
+
+
+def _linked_folder_of_packs(folder: Path) -> None:
+    git(folder, "gc", "--quiet")
+    pack = _elsewhere(folder) / "pack"
+    (folder / ".git" / "objects" / "pack").rmdir()
+    (folder / ".git" / "objects" / "pack").symlink_to(pack)
+
+
+def _linked_info(folder: Path) -> None:
+    elsewhere = _elsewhere(folder)
+    (folder.parent.parent / "alternates").write_text(f"{elsewhere}\n", encoding="utf-8")
+    (folder / ".git" / "objects" / "info").rmdir()
+    (folder / ".git" / "objects" / "info").symlink_to("../../../..")
+
+
+def _index_of_packs_elsewhere(folder: Path) -> None:
+    """Let a multi-pack-index name a pack by a path, which git follows."""
+    git(folder, "gc", "--quiet")
+    git(folder, "multi-pack-index", "write")
+    elsewhere = _elsewhere(folder) / "pack"
+    index = (elsewhere / "multi-pack-index").read_bytes()
+    (pack,) = elsewhere.glob("*.pack")
+    name = f"../../../../../e/pack/{pack.stem[:9]}.idx".encode()
+    pack.rename(elsewhere / f"{pack.stem[:9]}.pack")
+    pack.with_suffix(".idx").rename(elsewhere / f"{pack.stem[:9]}.idx")
+    old = f"{pack.stem}.idx".encode()
+    index = index.replace(old, name.ljust(len(old), b"\0"))
+    (folder / ".git" / "objects" / "pack" / "multi-pack-index").write_bytes(index)
+
+
+def _too_many_objects(folder: Path) -> None:
+    (folder / ".git" / "objects" / "00").mkdir(exist_ok=True)
+    for number in range(git_checkout._MAX_OBJECT_FILES + 1):
+        (folder / ".git" / "objects" / "00" / str(number)).touch()
+
+
 BROKEN = {
     _file: "not a folder of its own", _link: "not a folder of its own", _objects_elsewhere: "not a folder of its own",
     _unborn: "no commit is found", _fifo: "no commit is found", _outside: "no commit is found", _no_hash: "no commit is found",
     _damaged: "cannot be read", _tree: "cannot be read", _no_time: "cannot be read", _no_year: "cannot be read",
     _far_year: "committed in 5138", _loop_of_links: "not a folder of its own",
     _huge: "cannot be read", _huge_that_says_it_is_small: "cannot be read", _fifo_of_objects: "cannot be read",
+    _alternates: "borrows objects", _relative_alternates: "borrows objects", _linked_alternates: "borrows objects",
+    _http_alternates: "borrows objects", _linked_folders: "holds a link", _linked_objects: "holds a link",
+    _linked_packs: "holds a link", _linked_folder_of_packs: "holds a link", _linked_info: "borrows objects",
+    _index_of_packs_elsewhere: "cannot be read", _too_many_objects: "more than 50,000 files",
 }  # fmt: skip
 
 
@@ -276,6 +366,51 @@ def test_a_repository_that_cannot_be_read_is_a_folder_and_says_so(ada, monkeypat
     assert reason in handed_in.note
     assert handed_in.note.startswith("a git checkout, but ")
     assert handed_in.note.endswith(": its newest file tells the time")
+
+
+def _write_object(folder: Path, kind: str, content: bytes) -> bytes:
+    """Write an object, which git itself would not make, and return its hash."""
+    data = f"{kind} {len(content)}\0".encode() + content
+    digest = hashlib.sha1(data, usedforsecurity=False)
+    path = folder / ".git" / "objects" / digest.hexdigest()[:2] / digest.hexdigest()[2:]
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(zlib.compress(data, 1))
+    return digest.digest()
+
+
+def _commit_tree(folder: Path, files: bytes, *, copies: int) -> None:
+    """Commit a tree with `copies` folders exercises/, each of which has the entries `files`."""
+    below = _write_object(folder, "tree", files)
+    tree = _write_object(folder, "tree", (b"40000 exercises\0" + below) * copies)
+    made = git(folder, "commit-tree", "-m", "made up", tree.hex())
+    git(folder, "update-ref", "refs/heads/main", made)
+    date(folder)
+
+
+@pytest.mark.parametrize("copies", [(200_000, 1), (1, 50_000), (50_000, 50_000)])
+def test_a_tree_that_repeats_its_entries_costs_no_memory(ada, copies):
+    entry = b"100644 scaling.py\0" + _write_object(ada, "blob", REFERENCE.encode())
+    _commit_tree(ada, entry * copies[0], copies=copies[1])
+    one = found(ada)
+    tracemalloc.start()
+    try:
+        handed_in = one.moment({"exercises/scaling.py": REFERENCE.encode()})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20
+    assert (handed_in.at, "its commit cannot be read" in handed_in.note) == (WRITTEN, True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of another process")
+@pytest.mark.parametrize("is_limited", [False, True])
+def test_the_memory_of_git_is_limited_over_all_that_it_holds(ada, monkeypatch, is_limited):
+    if is_limited:
+        monkeypatch.setattr(git_checkout, "_MEMORY_LIMIT_BYTES", 2**25)
+    blob = _write_object(ada, "blob", REFERENCE.encode())
+    others = b"".join(b"100644 t%07d.py\0" % number + blob for number in range(1_000_000))
+    _commit_tree(ada, b"100644 scaling.py\0" + blob + others, copies=1)
+    assert moment(ada).at == (WRITTEN if is_limited else COMMITTED)
 
 
 def test_without_git_it_is_a_folder_and_says_so(ada, monkeypatch):

@@ -1,8 +1,8 @@
 """Finds the requirement by which pip installs this grader on another machine."""
 
 import json
+import os
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -11,11 +11,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
+from grader.core.bounded_process import ProcessFailed, output_of
 from grader.core.errors import UsageError
 
 _NAME = "convgrader"
 _SCP = re.compile(r"(?:[\w.-]+@)?([\w.-]+):(?!//)(.+)")  # git@example.org:course/grader.git
 _WAIT_S = 30.0
+_MAX_OUTPUT_BYTES = 2**16  # of a URL or a commit; of longer lists it matters only that they are not empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,18 +101,14 @@ def _without_password(url: str) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """Run git in the checkout that this grader runs from; None where it fails or is not installed."""
+    """Return what git writes in the grader's checkout, or the beginning of it; None where it fails or is missing."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the git on the instructor's path
-            capture_output=True,
-            text=True,
-            timeout=_WAIT_S,
-            check=False,
+        output = output_of(
+            ["git", "-C", str(folder), *arguments], limit_bytes=_MAX_OUTPUT_BYTES, limit_s=_WAIT_S
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except ProcessFailed:
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return os.fsdecode(output).strip()
 
 
 def _unreachable(reason: str) -> UsageError:

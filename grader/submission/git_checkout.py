@@ -2,21 +2,22 @@
 
 A repository's own configuration can name programs (core.fsmonitor, filters, hooks, a remote's uploadpack), so it is
 never read: git runs in an empty repository that the grader creates, and reads only the student's folder of objects.
-HEAD and the refs are read here, as plain files. Links out of the repository are not followed; time and memory are
-limited.
+So a folder of objects that names others (alternates), or holds links, is refused. HEAD and the refs are read here, as
+plain files. Git's time, output and, on Linux, memory are limited.
 """
 
 import hashlib
 import os
 import re
 import shutil
-import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from grader.core.bounded_process import ProcessFailed, output_of
 from grader.submission import Folder, Unreadable
 
 _HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1, or SHA-256
@@ -25,8 +26,25 @@ _COMMITTER = re.compile(rb"committer .*> (\d{1,11}) [+-]\d{4}")
 _MAX_REF_BYTES = 2**10
 _MAX_PACKED_REFS_BYTES = 2**22
 _MAX_COMMIT_BYTES = 2**16
+_MAX_CHECK_BYTES = 200  # hash, type and size of an object
+_MAX_ENTRY_BYTES = 100  # mode, type and hash of a file in a tree, without its path
+_MAX_OBJECT_FILES = 50_000  # git packs loose objects when there are about 6,700
 _ALLOCATION_LIMIT = "64m"  # GIT_ALLOC_LIMIT: git exits on an object that unpacks to gigabytes
+_MEMORY_LIMIT_BYTES = (
+    2**30
+)  # of addresses, over all allocations: a tree for each folder of a path, and mapped packs
 _GIT_LIMIT_S = 10.0
+# Files that git makes to be faster, and would believe: what they say of a commit is not in the commit.
+_CONFIG = """[core]
+repositoryformatversion = 1
+bare = true
+commitGraph = false
+multiPackIndex = false
+packedGitWindowSize = 16m
+packedGitLimit = 64m
+[extensions]
+objectformat = {kind}
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +63,7 @@ class NoCommit:
 
 
 class _GitFailed(Exception):
-    """Git failed, timed out, or wrote what it should not."""
+    """Git timed out, failed, or wrote what it should not, or too much."""
 
 
 def head(repository: Path, folder: Path, files: Mapping[str, bytes | Unreadable]) -> Commit | NoCommit:
@@ -58,6 +76,8 @@ def head(repository: Path, folder: Path, files: Mapping[str, bytes | Unreadable]
     real = os.path.realpath(objects)
     if real != os.path.join(os.path.realpath(repository), ".git", "objects") or not os.path.isdir(real):  # noqa: PTH112, PTH118
         return NoCommit(reason="its .git is not a folder of its own")
+    if refusal := _leads_elsewhere(objects):
+        return NoCommit(reason=refusal)
     commit = _commit_of_head(Folder(repository / ".git"))
     if commit is None:
         return NoCommit(reason="no commit is found in its .git")
@@ -66,9 +86,30 @@ def head(repository: Path, folder: Path, files: Mapping[str, bytes | Unreadable]
         try:
             at = _committed_at(reader, commit)
             changed = tuple(_changed(reader, commit, _paths(repository, folder, files), files))
-        except (_GitFailed, ValueError, OverflowError, OSError):
+        except (_GitFailed, ProcessFailed, ValueError, OverflowError, OSError):
             return NoCommit(reason="its commit cannot be read")
     return Commit(at=at, changed=changed)
+
+
+def _leads_elsewhere(objects: Path) -> str:
+    """Return why git would read what is not in this folder of objects, or why that is not known; "" if it would not."""
+    if any(os.path.lexists(objects / "info" / name) for name in ("alternates", "http-alternates")):
+        return "it borrows objects from another repository (objects/info/alternates)"
+    waiting, left = [os.fspath(objects)], _MAX_OBJECT_FILES
+    try:
+        while waiting:
+            with os.scandir(waiting.pop()) as listed:
+                for entry in listed:
+                    left -= 1
+                    if left < 0:
+                        return f"its .git/objects holds more than {_MAX_OBJECT_FILES:,} files"
+                    if entry.is_symlink():
+                        return "its .git/objects holds a link"
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+    except OSError:
+        return "its .git/objects cannot be listed"
+    return ""
 
 
 def _commit_of_head(git_folder: Folder) -> str | None:
@@ -96,8 +137,7 @@ def _empty_repository(folder: Path, commit: str) -> Path:
         (folder / name).mkdir()
     (folder / "HEAD").write_text("ref: refs/heads/none\n", encoding="utf-8")
     kind = "sha1" if len(commit) == 40 else "sha256"
-    config = f"[core]\nrepositoryformatversion = 1\nbare = true\n[extensions]\nobjectformat = {kind}\n"
-    (folder / "config").write_text(config, encoding="utf-8")
+    (folder / "config").write_text(_CONFIG.format(kind=kind), encoding="utf-8")
     return folder
 
 
@@ -109,8 +149,8 @@ class _ObjectReader:
     empty: Path
     objects: Path
 
-    def __call__(self, *arguments: str, given: bytes = b"") -> bytes:
-        """Return the output of a git command with `given` as its input. Raises _GitFailed."""
+    def __call__(self, *arguments: str, limit_bytes: int, given: bytes = b"") -> bytes:
+        """Return the output of a git command with the input `given`. Raises ProcessFailed, _GitFailed if too long."""
         environment = {
             **{name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ},
             "GIT_DIR": str(self.empty),
@@ -122,30 +162,34 @@ class _ObjectReader:
             "GIT_LITERAL_PATHSPECS": "1",
             "GIT_ALLOC_LIMIT": _ALLOCATION_LIMIT,
         }
-        try:
-            done = subprocess.run(
-                [self.git, *arguments],
-                input=given,
-                cwd=self.empty,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                timeout=_GIT_LIMIT_S,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise _GitFailed from error
-        if done.returncode:
+        output = output_of(
+            [self.git, *arguments],
+            limit_bytes=limit_bytes,
+            limit_s=_GIT_LIMIT_S,
+            given=given,
+            folder=self.empty,
+            environment=environment,
+            started=_limit_memory,
+        )
+        if len(output) > limit_bytes:
             raise _GitFailed
-        return done.stdout
+        return output
+
+
+def _limit_memory(process_id: int) -> None:
+    if sys.platform == "linux":
+        import resource  # noqa: PLC0415 - POSIX only
+
+        resource.prlimit(process_id, resource.RLIMIT_AS, (_MEMORY_LIMIT_BYTES, _MEMORY_LIMIT_BYTES))
 
 
 def _committed_at(git: _ObjectReader, commit: str) -> datetime:
     """Return the committer's time. Type and size are checked first: a larger object is not read."""
-    described = git("cat-file", "--batch-check", given=f"{commit}\n".encode()).split()
+    check = git("cat-file", "--batch-check", given=f"{commit}\n".encode(), limit_bytes=_MAX_CHECK_BYTES)
+    described = check.split()
     if len(described) != 3 or described[1] != b"commit" or int(described[2]) > _MAX_COMMIT_BYTES:
         raise _GitFailed
-    header, _, _ = git("cat-file", "commit", commit).partition(b"\n\n")
+    header, _, _ = git("cat-file", "commit", commit, limit_bytes=_MAX_COMMIT_BYTES).partition(b"\n\n")
     found = next(filter(None, map(_COMMITTER.fullmatch, header.split(b"\n"))), None)
     if found is None:
         raise _GitFailed
@@ -166,7 +210,10 @@ def _changed(
     """Yield the files whose content is not that in the commit, apart from line ends (CR LF or LF)."""
     if not paths:
         return
-    listed = git("ls-tree", "-z", commit, "--", *sorted(set(paths.values())))
+    wanted = sorted(set(paths.values()))
+    # A commit has each path once. A made-up one may repeat it, and git would list it millions of times.
+    most = sum(len(os.fsencode(path)) + _MAX_ENTRY_BYTES for path in wanted)
+    listed = git("ls-tree", "-z", commit, "--", *wanted, limit_bytes=most)
     kept = {
         path: entry.split(" ")[2]
         for entry, _, path in (x.partition("\t") for x in os.fsdecode(listed).split("\0"))
