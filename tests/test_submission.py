@@ -193,12 +193,28 @@ def test_a_zip_is_read_like_its_folder(tmp_path, top):
         ("exercises/../../relu.py", "leads out of it"),
         ("/etc/relu.py", "leads out of it"),
         ("C:\\exercises\\relu.py", "leads out of it"),
+        ("c:/relu.py", "leads out of it"),
+        ("C:", "leads out of it"),
+        ("\\\\server\\share\\relu.py", "leads out of it"),
         ("..\\relu.py", "leads out of it"),
     ],
 )
 def test_a_zip_whose_names_lead_out_is_refused(tmp_path, name, words):
     with pytest.raises(UsageError, match=words):
         open_submission(zipped(tmp_path / "bad.zip", [("exercises/relu.py", "x = 1"), (name, "y = 1")]))
+
+
+@pytest.mark.parametrize("top", ["HW: 1/", "12:30/", "my:/", "::/", "C: homework/", ":c/"])
+def test_a_colon_in_a_name_leads_nowhere(tmp_path, top):
+    submission = open_submission(zipped(tmp_path / "ada.zip", [(f"{top}exercises/relu.py", "x = 1")]))
+    assert submission.snapshot("relu").sources == {"relu.py": "x = 1"}
+
+
+def test_a_helper_may_have_a_colon_in_its_name(tmp_path):
+    members = [("exercises/relu.py", "x = 1"), ("exercises/a: b.py", "y = 1"), ("D:z.py", "z = 1")]
+    submission = open_submission(zipped(tmp_path / "ada.zip", members))
+    assert submission.snapshot("relu").sources == {"relu.py": "x = 1", "a: b.py": "y = 1"}
+    assert submission.tree.read("D:z.py", 100) == b"z = 1"
 
 
 def test_a_zip_that_holds_a_name_twice_is_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import stat
 import struct
 import zipfile
@@ -25,6 +26,8 @@ MAX_ARCHIVE_BYTES = 64 * 2**20
 MAX_DIRECTORY_BYTES = 2 * 2**20  # of the table of contents: 400 bytes for each of MAX_ENTRIES
 # zipfile unpacks these in steps of the size that is read; bzip2 and LZMA members are unpacked at once.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# An absolute path, on Windows too. Any other colon is part of a name: no file is written by a member's name.
+_DRIVE_OR_ROOT = re.compile(r"/|[A-Za-z]:(/|$)")
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
 # What zipfile raises for zips that are none, or that were made to break readers.
@@ -55,7 +58,7 @@ class Archive(SubmissionTree):
         file, members = _opened(path), dict[str, zipfile.ZipInfo]()
         for member in file.infolist():
             name = _name(member)
-            if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0]:
+            if _DRIVE_OR_ROOT.match(name) or ".." in name.split("/"):
                 raise _refusal(path, f"holds {one_line(repr(name), limit=80)}, which leads out of it")
             inside = file_name(str(PurePosixPath(name)))
             if inside == "." or name.endswith("/") or name.startswith("__MACOSX/"):
