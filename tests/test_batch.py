@@ -1,6 +1,7 @@
 """Grading a class: which files are submissions, that none affects another, and the required isolation level."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -118,6 +119,54 @@ def test_a_name_holds_no_terminal_sequence_and_no_ci_command(grade_class, tmp_pa
 
 
 # --- the folder of reports
+
+
+@pytest.mark.parametrize(
+    ("option", "place"),
+    [
+        ("--reports", "reports"), ("--reports", "new/reports"), ("--reports", "ada"), ("--reports", "ada/reports"),
+        ("--reports", "../handed-in/reports"), ("--reports", "link/reports"), ("--reports", ".reports"),
+        ("--gradebook", "ada/course.db"), ("--gradebook", "ada/exercises/course.db"), ("--gradebook", "course.zip"),
+        ("--gradebook", "course.IPYNB"), ("--gradebook", "link/course.zip"),
+    ],
+)  # fmt: skip
+def test_an_output_among_the_hand_ins_is_refused_before_anything_is_written(
+    grade_class, handed_in, option, place
+):
+    (handed_in / "link").symlink_to(handed_in)
+    before = sorted(handed_in.rglob("*"))
+    done = grade_class(handed_in, option, handed_in / place)
+    assert isinstance(done.exception, UsageError)
+    assert re.search(r"would be .*hand-in.* Name a (file|folder) outside of it\.$", str(done.exception))
+    assert sorted(handed_in.rglob("*")) == before
+
+
+def test_outputs_beside_the_hand_ins_become_no_student(grade_class, handed_in):
+    outputs = ["--gradebook", handed_in / "course.db", "--reports", handed_in]
+    for _ in range(2):
+        done = grade_class(handed_in, *outputs)
+        assert lines_by_student(done).keys() == {"ada", "bob", "cyd"}
+
+
+@pytest.mark.parametrize("ending", [".json", ".json.old"])
+def test_a_folder_of_reports_among_the_hand_ins_is_named_and_not_graded(
+    grade_class, handed_in, tmp_path, ending
+):
+    book = tmp_path / "course.db"
+    grade_class(handed_in, "--gradebook", book, "--reports", tmp_path / "reports")
+    (handed_in / "reports").mkdir()
+    written = (tmp_path / "reports" / "ada.json").read_bytes()
+    (handed_in / "reports" / f"ada{ending}").write_bytes(written)
+    (handed_in / "reports" / "ada.html").write_text("a page", encoding="utf-8")
+    (handed_in / "ada" / "ada.json").write_bytes(written)  # a student may hand in a report with the work
+    done = grade_class(handed_in, "--gradebook", book)
+    lines = lines_by_student(done)
+    assert done.return_value == 1
+    assert lines["reports"].strip().startswith("not graded  reports: reports holds reports of the grader")
+    assert lines["ada"].split()[:3] == ["13", "of", "13"]
+    with Gradebook(book) as opened:
+        assert opened.last_number("reports") == 0
+        assert opened.last_number("ada") > 0
 
 
 def test_reports_of_an_earlier_run_are_set_aside_until_they_are_replaced(grade_class, handed_in, tmp_path):

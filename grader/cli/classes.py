@@ -9,8 +9,9 @@ import click
 from grader.classroom.batch import StudentResult
 from grader.cli import options
 from grader.cli.class_options import ClassGrading, class_grading, exit_code, refusal_line, shown_name
-from grader.cli.student_reports import StudentReports
+from grader.cli.student_reports import StudentReports, refusing_reports
 from grader.core import error_location
+from grader.core.errors import UsageError
 from grader.core.safetext import one_line
 from grader.course import catalog
 from grader.course.visibility import seen as seen_of
@@ -36,8 +37,8 @@ _POINTS_WIDTH = 24  # of the points and the percentage in front of a name
     "--reports",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write the JSON report of each student to DIR, with only what students may see. Reports of an earlier run "
-    "become NAME.json.old, until the student is graded again.",
+    help="Write the JSON report of each student to DIR, outside of SUBMISSIONS, with only what students may see. "
+    "Reports of an earlier run become NAME.json.old, until the student is graded again.",
 )
 @class_grading
 @options.course
@@ -61,7 +62,8 @@ def class_command(
     grade class handed-in --gradebook course.db
     grade class handed-in --reports reports --seed 71
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    found = collection.find(submissions, assignment)
+    _refuse_outputs_among(submissions, gradebook, reports)
+    found = tuple(map(refusing_reports, collection.find(submissions, assignment)))
     course = catalog.load(catalog.find_root())
     writer = None
     if reports is not None:
@@ -83,6 +85,19 @@ def class_command(
         names = ", ".join(map(shown_name, left[:_MAX_NAMED]))
         click.echo(f"Not graded now, and so not replaced in {reports}: {names}{more}.", err=True)
     return code
+
+
+def _refuse_outputs_among(submissions: Path, gradebook: Path | None, reports: Path | None) -> None:
+    """Raise UsageError if an output would lie among the hand-ins: the next run would grade it as a student's."""
+    if gradebook is not None and collection.would_be_handed_in(gradebook, submissions):
+        raise UsageError(
+            f"--gradebook {gradebook} would be part of a hand-in in {submissions}. Name a file outside of it."
+        )
+    if reports is not None and collection.would_be_handed_in(reports / "NAME.json", submissions):
+        raise UsageError(
+            f"--reports {reports} would be a hand-in in {submissions}, or part of one. "
+            "Name a folder outside of it."
+        )
 
 
 def _write_report(writer: StudentReports | None, result: StudentResult) -> str:

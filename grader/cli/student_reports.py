@@ -9,8 +9,12 @@ from grader.core.atomic_write import make_folder
 from grader.core.errors import UsageError
 from grader.core.file_names import file_names
 from grader.core.model import Report, Seen
+from grader.core.safetext import file_name
 from grader.grading.messages import DEFAULT_SEED
 from grader.report import FORMAT, shown, to_json
+from grader.submission import collection
+from grader.submission.collection import HandedIn
+from grader.submission.folder import entries
 
 _ENDING, _EARLIER = ".json", ".json.old"
 _MARK = f'"format": "{FORMAT.rpartition("/")[0]}/'.encode()
@@ -48,6 +52,23 @@ class StudentReports:
     def left(self) -> list[str]:
         """Return the names of files with reports of an earlier run, of those who were not graded now."""
         return sorted(path.name for path in self._folder.glob(f"*{_EARLIER}"))
+
+
+def refusing_reports(one: HandedIn) -> HandedIn:
+    """Return a hand-in, with a problem if it is a folder of reports: an earlier run may have left it."""
+    try:
+        if one.problem or not one.path.is_dir() or collection.is_submission(one.path):
+            return one
+        names = [entry.name for entry in entries(one.path) if entry.name.endswith((_ENDING, _EARLIER))]
+        if not any(_is_report(one.path / name) for name in names):
+            return one
+    except OSError:
+        return one  # it cannot be read, which is said when it is graded
+    problem = (
+        f"{file_name(one.path.name)} holds reports of the grader, and no hand-in. "
+        "Move it out of the folder of hand-ins, and run this again."
+    )
+    return replace(one, problem=problem)
 
 
 def _is_report(path: Path) -> bool:

@@ -22,6 +22,7 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo
 
 _TIMESTAMP = "timestamp.txt"  # written by nbgrader when it collects: 2026-11-30 23:58:07.123456 Europe/Berlin
 _MAX_TIMESTAMP_BYTES = 200
+_FILE_ENDINGS = (".zip", ENDING)  # of files that are hand-ins
 _MAX_NAMED_FILES = 3
 _MAX_NAMED_HAND_INS = 6
 _MAX_STUDENT_BYTES = 200  # a report file's name has a suffix too, and 255 bytes at most
@@ -142,6 +143,21 @@ def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
     return tuple(_only(hand_ins, folder) for hand_ins in found.values())
 
 
+def would_be_handed_in(file: Path, folder: Path) -> bool:
+    """Tell whether a file that is written there would be part of what `find` takes for a hand-in below `folder`."""
+    holders = Path(os.path.realpath(file)).parents
+    depth = next((depth for depth, holder in enumerate(holders) if _are_same(holder, folder)), None)
+    return depth is not None and (depth > 0 or file.suffix.lower() in _FILE_ENDINGS)
+
+
+def _are_same(one: Path, other: Path) -> bool:
+    """Compare two folders as files: a name may be written in several ways."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
 def _only(hand_ins: Sequence[HandedIn], folder: Path) -> HandedIn:
     """Return the hand-in of a student, with a problem if there are several: nothing says which one counts."""
     first = hand_ins[0]
@@ -160,7 +176,7 @@ def _only(hand_ins: Sequence[HandedIn], folder: Path) -> HandedIn:
 def _of_student(path: Path, assignment: str | None) -> HandedIn:
     student = _student(path)
     try:
-        inner = [] if path.is_file() or _is_submission(path) else list(_entries(path, MAX_ENTRIES))
+        inner = [] if path.is_file() or is_submission(path) else list(_entries(path, MAX_ENTRIES))
     except OSError as error:
         problem = (
             f"{file_name(path.name)} cannot be read: {error.strerror}. Make it readable, and run this again."
@@ -190,7 +206,8 @@ def _repository(folder: Path) -> Path | None:
     return folder if os.path.lexists(folder / ".git") else None
 
 
-def _is_submission(folder: Path) -> bool:
+def is_submission(folder: Path) -> bool:
+    """Tell whether a folder holds exercises/, answers/, modules or notebooks. Raises OSError if it cannot be read."""
     return _holds_parts(folder) or any(entry.name.endswith((".py", ENDING)) for entry in entries(folder))
 
 
@@ -227,7 +244,7 @@ def _entries(folder: Path, most: int | None = None) -> Iterator[Path]:
 
 
 def _is_file_of_one(path: Path) -> bool:
-    return path.suffix.lower() in (".zip", ENDING) and path.is_file()
+    return path.suffix.lower() in _FILE_ENDINGS and path.is_file()
 
 
 def _name(path: Path) -> str:
