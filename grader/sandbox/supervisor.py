@@ -414,9 +414,8 @@ class _SpawnedWorker:
         """Kill the worker and its process group, which may outlive it; on Windows there is none."""
         self._process.kill()
         if sys.platform != "win32":
-            with contextlib.suppress(
-                ProcessLookupError, PermissionError
-            ):  # the group is empty; macOS says EPERM
+            # There is no process left in the group, or, as macOS says with EPERM, only ones that have ended.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
