@@ -1,6 +1,7 @@
 """Grading a class: which files are submissions, that none affects another, and the required isolation level."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -474,6 +475,34 @@ def test_mistakes_are_imported_only_for_failing_submissions(own_course, handed_i
     }
     assert messages_by_student["ada"] == ""
     assert "ValueError: read" in messages_by_student["dan"]
+
+
+@pytest.mark.cold
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups and fork are POSIX's")
+def test_a_student_who_signals_the_process_group_costs_no_other_a_line_at_level_zero(tmp_path):
+    attacks = {
+        "killer": "os.killpg(0, 15)",
+        "killer_at_9": "os.killpg(os.getpgrp(), 9)",
+        "parent": "time.sleep(600) if os.fork() == 0 else None",
+    }
+    sources = {"ada": REFERENCE, "zoe": REFERENCE}
+    sources |= {name: f"import os, time\n{attack}\n{REFERENCE}" for name, attack in attacks.items()}
+    for student, source in sources.items():
+        module = tmp_path / "handed-in" / student / "exercises" / "scaling.py"
+        module.parent.mkdir(parents=True)
+        module.write_text(source, encoding="utf-8")
+    command = [sys.executable, "-P", "-m", "grader", "class", str(tmp_path / "handed-in")]
+    done = subprocess.run(
+        [*command, "--require-isolation", "0"],
+        env={**os.environ, MAX_LEVEL_VARIABLE: "0", "CONVGRADER_COURSE": str(COURSE)},
+        capture_output=True,
+        text=True,
+        start_new_session=True,  # or the signal would reach pytest
+        check=False,
+    )
+    points = {line.split()[-1]: line.split()[0] for line in done.stdout.splitlines() if "%" in line}
+    assert points.keys() == sources.keys(), done.stdout + done.stderr
+    assert points["ada"] == points["zoe"] == "13"
 
 
 def test_without_a_warm_process_every_ended_process_is_reaped(monkeypatch, handed_in, tmp_path, course):

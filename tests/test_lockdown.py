@@ -102,6 +102,7 @@ if os.fork() == 0:
     if os.fork() == 0:
         lockdown.lock_down(confinement, keep={0, 1, 2, writing}, memory_limit_mib=512, cpu_limit_s=60, cpu=0)
         outcomes = {name: outcome(action) for name, action in ACTIONS.items()}
+        outcomes["host name"] = os.uname().nodename
         os.write(writing, json.dumps(outcomes).encode())
         os._exit(0)
     os.wait()
@@ -160,6 +161,11 @@ def test_files_cannot_be_read_from_level_two_on(locked):
     refused = {name for name in READING if answer["outcomes"][name] == "PermissionError"}
     assert refused == (READING if level >= 2 else set()), answer["outcomes"]
     assert not (folder / "written").exists()
+
+
+def test_the_name_of_the_host_is_hidden_at_level_three(locked):
+    level, answer, _ = locked
+    assert answer["outcomes"]["host name"] == ("worker" if level == 3 else os.uname().nodename)
 
 
 def test_memory_is_limited(locked):

@@ -1,5 +1,6 @@
 """The proxy and the service behind it: calls, modules, gradients and objects that stay in the worker."""
 
+import re
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -11,8 +12,10 @@ from grader.grading.engine import grading_process
 from grader.grading.engine.grading_process import ExerciseGrading
 from grader.grading.engine.preparation import LocalBackend
 from grader.grading.engine.proxy import CallFailed, Conversation, RemoteModule, Student
+from grader.grading.engine.proxy.call_failure import failure
+from grader.grading.engine.proxy.foreign import ForeignResult
 from grader.grading.messages import Job
-from grader.sandbox.protocol.messages import ForeignValue, Returned
+from grader.sandbox.protocol.messages import Cause, ForeignValue, Raised, Returned
 from grader.sandbox.protocol.values import Packer
 from grader.sandbox.worker.service import Service
 
@@ -230,3 +233,60 @@ def test_the_deadline_of_a_check_is_its_limit_from_now(course, monkeypatch):
     grading.sandbox = None
     monkeypatch.setattr(grading_process.time, "monotonic", lambda: 100.0)
     assert grading._start(None).deadline == 107.0
+
+
+# --- the sentences about what was raised
+
+EMPTY = ["", " ", "\n\t", "\u2003"]
+ODD_TEXTS = [*EMPTY, ".", ":", "...", "!", "\u200b", "got: 5", "one\ntwo", "\U0001f600"]
+EMPTY_PART = re.compile(r"(: ?[.:!?]|\b(raised|called|an?) ?[.:]|``|^[.:!?\s]*$|\(\)\.$| [.:]|[.:] *[.:])")
+
+
+def has_empty_part(sentence: str) -> bool:
+    """Return whether a part of a sentence is missing; what is in quotes does not count."""
+    plain = sentence.replace(" .detach(), .item()", " detach(), item()")
+    return bool(EMPTY_PART.search(re.sub(r"'[^']+'|sys\.exit\([^)]*\)", "text", plain)))
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS, ids=ascii)
+@pytest.mark.parametrize("kind", ["ValueError", "", " "])
+@pytest.mark.parametrize("cause", Cause.__args__)
+def test_no_sentence_has_an_empty_part(cause, kind, text):
+    sentence = failure("f", Raised(number=0, cause=cause, type_name=kind, message=text)).sentence
+    assert not has_empty_part(sentence), sentence
+
+
+def _exceptions():
+    kinds = [ValueError, MemoryError, PermissionError, AssertionError, RuntimeError, SystemExit, TypeError]
+    for kind in [*kinds, type(" ", (Exception,), {})]:
+        yield kind()
+        yield from (kind(text) for text in ODD_TEXTS)
+    yield from (RuntimeError(f"Operator switched off: {text}") for text in EMPTY)
+
+
+@pytest.mark.parametrize("error", list(_exceptions()), ids=ascii)
+def test_every_exception_has_a_whole_sentence(error):
+    def f():
+        raise error
+
+    with pytest.raises(CallFailed) as failed:
+        Student(Conversation(LocalBackend(Service({"f": f})))).f()
+    assert not has_empty_part(failed.value.sentence), failed.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("", "an object whose type has no name"), (" ", "an object"), ("int", "an int")]
+)
+def test_a_foreign_value_is_described_whatever_its_type_is_called(name, said):
+    assert ForeignResult("f", ForeignValue(type_name=name)).sentence.startswith(f"`f` returned {said}")
+
+
+def test_a_sparse_gradient_is_no_tampering():
+    def embed(x):
+        return torch.nn.functional.embedding(torch.tensor([0]), x, sparse=True)
+
+    x = torch.ones(3, 2, requires_grad=True)
+    result = Student(Conversation(LocalBackend(Service({"embed": embed})))).embed(x)
+    with pytest.raises(CallFailed, match="A gradient of `embed` is a Tensor with the layout") as failed:
+        result.sum().backward()
+    assert failed.value.outcome is Outcome.FAILED

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -352,3 +353,29 @@ def test_an_exercise_that_cannot_be_hosted_says_why_for_every_submission(copied,
             (graded,) = dispatcher.grade([job])
             assert isinstance(graded, NotGraded)
             assert words in graded.reason
+
+
+@pytest.mark.cold
+@pytest.mark.skipif(sys.platform != "linux", reason="watches a process by its descriptor")
+def test_what_a_spawned_worker_started_ends_with_it():
+    from grader.sandbox.worker import linux
+
+    source = """
+        import os, time
+
+        def f():
+            child = os.fork()
+            if not child:
+                time.sleep(600)
+            return child
+    """
+    load = Load(module="m", sources={"m.py": textwrap.dedent(source)})
+    sandbox = Sandbox(SpawnLauncher(ORDER), load, Limits(import_limit_s=10.0))
+    try:
+        child = linux.pidfd_open(ask(sandbox).value)
+    finally:
+        sandbox.close()
+    with os.fdopen(child):
+        poller = select.poll()
+        poller.register(child, select.POLLIN)
+        assert poller.poll(10_000), "the child of a worker outlives it"

@@ -1,5 +1,6 @@
 """What a worker sends stays within the limits of a message, whatever the student's code returns or raises."""
 
+import builtins
 import contextlib
 import json
 import os
@@ -8,6 +9,8 @@ import warnings
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from grader.sandbox.protocol import messages
@@ -59,6 +62,129 @@ def test_the_text_and_the_path_of_a_line_are_cut_at_300_characters():
     error = SyntaxError("m", (path, 1, 1, "t" * 301))
     (line,) = raised(1, error, frozenset({path})).traceback
     assert (len(line.path), len(line.text)) == (300, 300)
+
+
+# --- exceptions of every kind
+
+ANYTHING = st.one_of(
+    st.none(), st.booleans(), st.floats(), st.integers(), st.sampled_from([-1, 2**31, 2**63, 2**64, 10**30]),
+    st.text(st.characters(), max_size=400), st.binary(max_size=9), st.lists(st.integers(), max_size=2),
+    st.builds(object), st.just({}), st.sampled_from(["m.py", "m" * 400]),
+)  # fmt: skip
+KINDS = [ValueError, SyntaxError, KeyError, OSError, PermissionError, SystemExit, MemoryError, NotImplementedError,
+         AssertionError, UnicodeDecodeError, ImportError, StopIteration, BaseException, TypeError]  # fmt: skip
+ATTRIBUTES = ["filename", "lineno", "offset", "text", "msg", "args", "__notes__", "__cause__", "code", "name"]
+
+
+def of_odd_code(error: BaseException, path: str, function: str, line: int) -> BaseException:
+    """Return the exception, raised by code that claims another file, name and line."""
+    namespace = {"error": error}
+    code = compile("def f():\n    raise error", "m.py", "exec")
+    exec(code, namespace)
+    with contextlib.suppress(ValueError, TypeError, UnicodeError, OverflowError):
+        namespace["f"].__code__ = namespace["f"].__code__.replace(
+            co_filename=path, co_name=function, co_firstlineno=line
+        )
+    with contextlib.suppress(BaseException):
+        namespace["f"]()
+    return error
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(KINDS),
+    st.text(st.characters(), min_size=0, max_size=150),
+    st.lists(ANYTHING, max_size=5),
+    st.dictionaries(st.sampled_from(ATTRIBUTES), ANYTHING),
+    st.sampled_from(["m.py", "m" * 400, "\ud800", "<x>"]),
+    st.sampled_from([-5, 0, 1, 2**31 - 1]),
+    st.data(),
+)
+def test_every_exception_arrives_described(kind, name, args, attributes, path, line, data):
+    named = type(kind)("E", (kind,), {})
+    with contextlib.suppress(ValueError, UnicodeError):  # a name with a null character
+        named.__name__ = name
+    error = named.__new__(named, *args)
+    with contextlib.suppress(Exception):
+        error.__init__(*args)
+    for attribute, value in attributes.items():
+        with contextlib.suppress(TypeError, AttributeError):
+            setattr(error, attribute, value)
+    error = of_odd_code(error, path, data.draw(st.text(st.characters(), max_size=120)), line)
+    reply = raised(1, error, frozenset({"m.py", "m" * 400, "\ud800"}))
+    arrived = messages.decode_reply(messages.encode(reply))
+    assert arrived == reply
+
+
+class Text(str):
+    """A text of which every part is something else."""
+
+    def __getitem__(self, _):
+        return 5
+
+    def rstrip(self, *_):
+        return 5
+
+    __hash__ = str.__hash__
+
+
+AT_IMPORT = {
+    "a text that is a number": "raise SyntaxError('m', ('exercises/m.py', 'x', 1, 't'))",
+    "a huge line": "raise SyntaxError('m', ('exercises/m.py', 10**30, 1, 't'))",
+    "a true line": "raise SyntaxError('m', ('exercises/m.py', True, 1, 't'))",
+    "a list for a file": "raise SyntaxError('m', (['m.py'], 1, 1, 't'))",
+    "a number for a message": "error = SyntaxError(5); error.filename = 'exercises/m.py'; raise error",
+    "half a character": "raise ValueError('\\ud800')",
+    "a text of another kind": "raise type('E', (Exception,), {'__str__': lambda self: TEXT('m')})()",
+    "a false class": "raise type('E', (Exception,), {'__class__': property(lambda self: 1 / 0)})()",
+    "a metaclass": "raise type('M', (type,), {'__name__': property(lambda c: 1 / 0)})('E', (Exception,), {})()",
+    "a loader": "exec(compile('1 / 0', 'other.py', 'exec'), {'__name__': 'o', '__loader__': type('L', (), "
+    "{'get_source': lambda *_: 1 / 0})()})",
+}
+
+
+@pytest.mark.parametrize("name", AT_IMPORT)
+def test_every_exception_of_an_import_arrives_described(name):
+    source = AT_IMPORT[name]
+    if "TEXT" in source:
+        source = f"import builtins\nTEXT = builtins.odd_text\n{source}"
+    try:
+        builtins.odd_text = Text
+        _, reply = server.load(Load(module="m", root="exercises/", sources={"m.py": source}), GlobalState())
+    finally:
+        del builtins.odd_text
+    assert messages.decode_reply(messages.encode(reply)) == reply
+    assert isinstance(reply, Raised)
+
+
+def test_names_that_are_no_names_do_not_end_the_worker():
+    source = "globals()[5] = globals()['a\\ud800'] = 1"
+    _, reply = server.load(Load(module="m", sources={"m.py": source}), GlobalState())
+    assert messages.decode_reply(messages.encode(reply)).names == ("a?",)
+    reply, _ = call(Service({5: 1, "relv\ud800": 1}), name="relu")
+    assert reply.cause == "missing"
+
+
+@pytest.mark.parametrize(("value", "kind"), [(None, "None"), (3, "of type int"), ([], "of type list")])
+def test_a_name_that_is_no_function_is_said_to_be_none(value, kind):
+    reply, _ = call(Service({"f": value}))
+    assert reply.message == f"`f` is not a function: it is {kind}."
+
+
+def test_the_steps_of_a_trace_fit_into_a_frame():
+    class Deep(nn.Module):
+        def forward(self, x):
+            for _ in range(200):
+                x = x.unsqueeze(0)
+            return x
+
+    packer = Packer(foreign)
+    assert isinstance(packer.pack(shape_trace(Deep(), torch.ones(2))), ItemsValue)
+
+
+def test_a_stream_whose_flush_raises_does_not_end_the_worker(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", type("Broken", (), {"flush": lambda _: 1 / 0})())
+    server._flush()
 
 
 @pytest.mark.parametrize(("count", "listed"), [(1_000, 1_000), (1_001, 1_000)])

@@ -449,6 +449,8 @@ def test_the_limits_of_a_cgroup_and_of_its_ancestors_hold(
 class Process:
     """A process that has printed and waits to be killed."""
 
+    pid = 2**30  # larger than that of any process, so that no group is killed
+
     def __init__(self, printed: bytes) -> None:
         reading, writing = os.pipe()
         os.write(writing, printed)

@@ -85,7 +85,7 @@ WILD_TENSORS = st.builds(
     shape=(st.lists(WILD_SIZES, max_size=4) | st.lists(WILD_SIZES, min_size=60, max_size=70)).map(tuple),
 )
 NUMBERS = st.sampled_from([0, 0, 0, 1, 2, -1, 2**40])
-LINES = st.builds(TracebackLine, path=TEXTS, line=st.integers(-5, 10**6), function=NAMES, text=TEXTS)
+LINES = st.builds(TracebackLine, path=TEXTS, line=st.integers(0, 2**31 - 1), function=NAMES, text=TEXTS)
 REPLIES = (
     st.builds(Loaded, names=st.lists(NAMES, max_size=5).map(tuple))
     | st.builds(Returned, number=NUMBERS, value=VALUES, changed=st.lists(NAMES, max_size=3).map(tuple))
@@ -191,6 +191,41 @@ def test_every_claim_is_a_value_or_a_protocol_error_within_bounds(value, payload
     finally:
         tracemalloc.stop()
     assert peak < 2**20
+
+
+class Longer(dict):
+    """A dict that holds more than it says."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def values(self):
+        return range(30_000)
+
+
+Longer.__name__ = "dict"
+NAMELESS = type("NamelessType", (type,), {"__name__": property(lambda _: 1 / 0)})
+BEYOND = {
+    "one axis too many": lambda: torch.ones((1,) * (messages.MAX_AXES + 1)),
+    "a hundred axes": lambda: torch.ones((1,) * 100),
+    "axes without elements": lambda: torch.empty((0,) * 100),
+    "a lying dict": Longer,
+    "a class without a name": NAMELESS("C", (), {}),
+    "a class of an odd name": type("\u202e\x1b", (), {}),
+    "odd fields": lambda: np.zeros(2, dtype=[("\x1b\n", "f4")]),
+    "a nested tensor": lambda: torch.nested.nested_tensor([torch.ones(1)], layout=torch.strided),
+    "odd keys": lambda: {"\ud800": 1, True: 2},
+}
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("name", BEYOND)
+def test_what_the_receiver_refuses_is_never_sent(name):
+    packer = Packer(foreign)
+    packed = packer.pack([BEYOND[name](), torch.ones(2)])
+    reply = messages.decode_reply(messages.encode(Returned(number=0, value=packed)))
+    ((_, last),) = unpack_all([reply.value], bytearray(packer.payload), lambda other: other)
+    assert torch.equal(last, torch.ones(2))
 
 
 ODD = type("\U0001f600" * 200, (), {})

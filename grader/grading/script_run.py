@@ -39,7 +39,8 @@ def run_in_worker(dispatcher: Dispatcher, job: Job, name: str, text: str) -> Scr
     try:
         sandbox.ensure_loaded()
     except LoadFailed as failed:
-        error = f"{failed.reply.type_name}: {failed.reply.message}"
+        # As Python writes it: without a colon where there is no message.
+        error = ": ".join(filter(None, (failed.reply.type_name, failed.reply.message)))
         traceback += [
             Frame(path=line.path, line=line.line, function=line.function, text=line.text)
             for line in failed.reply.traceback

@@ -255,6 +255,7 @@ class SpawnStarter:
             bufsize=0,
             cwd=Path(sys.executable).anchor,
             env=clean_environment(),
+            start_new_session=True,  # so that Ctrl-C, or a signal to its group, reaches no other
         )
         with self._lock:
             # poll() reaps what has ended, or a class would leave a zombie for each grading.

@@ -128,10 +128,10 @@ def _namespaces(code: str, read: Callable[[str], str]) -> str:
     if code in ("EPERM", "EACCES"):
         return _CONTAINER
     if code in ("ENOSYS", "EINVAL", "EBADF"):
-        return "Use Linux 5.8 or later, with user, PID, network and IPC namespaces"
+        return "Use Linux 5.8 or later, with user, PID, network, IPC and UTS namespaces"
     if code in ("ENOSPC", "EUSERS"):
         return "The limit of namespaces is reached: as root, raise those that `sysctl user` shows"
-    return "Use a kernel with user, PID, network and IPC namespaces"
+    return "Use a kernel with user, PID, network, IPC and UTS namespaces"
 
 
 def _setting(name: str) -> str:

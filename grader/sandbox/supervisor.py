@@ -359,6 +359,7 @@ class SpawnLauncher:
                 bufsize=0,
                 cwd=Path(sys.executable).anchor,
                 env=clean_environment(),
+                start_new_session=True,  # a group of its own, to be killed with all that it started
             )
         except OSError as error:
             raise InternalError(f"A worker could not be started: {error}. {_AGAIN}") from error
@@ -385,19 +386,19 @@ class _SpawnedWorker:
                 self._printed_bytes += len(data)
                 self._output += data[: max(0, KEPT_OUTPUT_BYTES - len(self._output))]
                 if self._printed_bytes > self._output_limit_bytes:
-                    self._process.kill()
+                    self._kill()
 
     def disconnect(self) -> None:
         """Close its stdin, at which its loop returns."""
         self.channel.close()
 
     def end(self, patience_s: float = 0.0) -> Ending:
-        """Close its stdin, wait, kill it, and return how it ended."""
+        """Close its stdin, wait, kill it and what it started, and return how it ended."""
         self.disconnect()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=max(patience_s, 0.1))
         killed = self._process.poll() is None
-        self._process.kill()
+        self._kill()
         code = self._process.wait()
         self._drain.join(timeout=_DRAIN_WAIT_S)
         over = self._printed_bytes > self._output_limit_bytes
@@ -408,6 +409,14 @@ class _SpawnedWorker:
             output=bytes(self._output),
             printed_bytes=self._printed_bytes,
         )
+
+    def _kill(self) -> None:
+        """Kill the worker and its process group, which may outlive it; on Windows there is none."""
+        self._process.kill()
+        if sys.platform != "win32":
+            # There is no process left in the group, or, as macOS says with EPERM, only ones that have ended.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def clean_environment() -> dict[str, str]:

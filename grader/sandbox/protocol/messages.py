@@ -17,7 +17,8 @@ MAX_DETAIL_CHARS = 300
 MAX_MESSAGE_CHARS = 2_000
 MAX_NAMES = 1_000
 MAX_TRACEBACK_LINES = 20
-MAX_AXES = 64  # torch's own limit
+MAX_AXES = 64  # more than most of torch's functions take
+_MAX_LINE = 2**31 - 1
 
 # A name is inserted into sentences, file names and logs unescaped: one line, no control or format characters.
 _CONTROL = "\\x00-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f"
@@ -28,7 +29,31 @@ _Size = Annotated[int, msgspec.Meta(ge=0)]
 
 def name_from(text: str) -> str:
     """Return `text` as a name that may cross: at most MAX_NAME_CHARS characters, on one line, printable."""
-    return "".join(c if c.isprintable() else "?" for c in text[:MAX_NAME_CHARS])
+    return "".join(c if c.isprintable() else "?" for c in str.__str__(text)[:MAX_NAME_CHARS])
+
+
+def type_name(value: object) -> str:
+    """Return the name of a value's type as a name that may cross, whatever its metaclass says."""
+    return name_from(_class_name(type(value)))
+
+
+_class_name = type.__dict__["__name__"].__get__
+
+
+def text_from(value: object, limit: int) -> str:
+    """Return a text that may cross, of at most `limit` characters; "" for what is no text.
+
+    A lone surrogate, which has no UTF-8, is escaped.
+    """
+    if not isinstance(value, str):
+        return ""
+    plain = str.__str__(value)  # of a subclass too, which may define any method anew
+    return plain[:limit].encode("utf-8", "backslashreplace").decode()[:limit]
+
+
+def line_from(value: object) -> int:
+    """Return a line number that may cross: 0 for what is none."""
+    return value if type(value) is int and 0 <= value <= _MAX_LINE else 0
 
 
 class _FrameStruct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -148,7 +173,7 @@ class TracebackLine(_FrameStruct, frozen=True, kw_only=True, tag="line"):
     """A line of the student's own code in a traceback."""
 
     path: _Detail
-    line: int
+    line: Annotated[int, msgspec.Meta(ge=0, le=_MAX_LINE)]
     function: _Name
     text: _Detail
 

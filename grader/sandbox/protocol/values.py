@@ -1,6 +1,7 @@
 """Packs Python values and tensors into messages and payloads, and unpacks them, checking everything received."""
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -19,7 +20,8 @@ from grader.sandbox.protocol.messages import (
     ItemsValue,
     TensorValue,
     Value,
-    name_from,
+    text_from,
+    type_name,
 )
 
 DTYPES = {
@@ -87,11 +89,14 @@ class Packer:
         if kind is torch.Tensor:
             return self._tensor(value)  # type: ignore[arg-type]
         if isinstance(value, (list, tuple)) and kind in (list, tuple, torch.Size):
-            if not self._admit(len(value)):
+            items = tuple(
+                value[: MAX_FRAME_ITEMS + 1]
+            )  # a copy: a thread of the student may append to the list
+            if not self._admit(len(items)):
                 return self._described(foreign(value, f"of {len(value)} items, more than can be looked at"))
             form = "list" if kind is list else "tuple"
-            return ItemsValue(form=form, items=tuple(self._pack(item, depth + 1) for item in value))  # type: ignore[arg-type]
-        if isinstance(value, dict) and kind.__name__ in ("dict", "OrderedDict"):
+            return ItemsValue(form=form, items=tuple(self._pack(item, depth + 1) for item in items))  # type: ignore[arg-type]
+        if isinstance(value, dict) and kind in (dict, OrderedDict):
             return self._entries(value, depth)
         return self._described(self.other(value))
 
@@ -135,7 +140,7 @@ class Packer:
 
     def _tensor(self, tensor: torch.Tensor) -> Value:
         refusal = _refusal(tensor)
-        self._tensor_bytes += _padded(tensor.numel() * tensor.element_size()) if not refusal else 0
+        self._tensor_bytes += _padded(_size_bytes(tensor)) if not refusal else 0
         if self._tensor_bytes > MAX_PAYLOAD_BYTES:
             refusal = f"and with the others before it larger than {MAX_PAYLOAD_BYTES // 2**20} MiB"
         is_one_too_many = len(self.tensors) == MAX_FRAME_TENSORS
@@ -157,20 +162,29 @@ class Packer:
 
 def foreign(value: object, detail: str = "") -> ForeignValue:
     """Return the description that is sent for a value that does not cross."""
-    return ForeignValue(type_name=name_from(type(value).__name__), detail=detail[:MAX_DETAIL_CHARS])
+    return ForeignValue(type_name=type_name(value), detail=text_from(detail, MAX_DETAIL_CHARS))
 
 
 def _refusal(tensor: torch.Tensor) -> str:
     """Return why this tensor does not cross; "" if it does."""
+    if tensor.is_nested:  # it has no shape
+        return "that is nested, where an ordinary tensor is expected"
     if tensor.layout is not torch.strided:
         return f"with the layout {tensor.layout}, where a dense tensor is expected"
     if tensor.device.type != "cpu":
         return f"on the device {tensor.device}, where a CPU tensor is expected"
     if str(tensor.dtype).removeprefix("torch.") not in DTYPES:
         return f"of dtype {tensor.dtype}"
-    if tensor.numel() * tensor.element_size() > MAX_TENSOR_BYTES:
+    if tensor.dim() > MAX_AXES:
+        return f"of {tensor.dim()} axes, more than the {MAX_AXES} that can be looked at"
+    if _size_bytes(tensor) > MAX_TENSOR_BYTES:
         return f"of shape {tuple(tensor.shape)}, larger than {MAX_TENSOR_BYTES // 2**20} MiB"
     return ""
+
+
+def _size_bytes(tensor: torch.Tensor) -> int:
+    """Return the size of all elements; `numel` would overflow where an axis is expanded beyond 64 bits."""
+    return math.prod(tensor.shape) * tensor.element_size()
 
 
 def tensor_bytes(tensor: torch.Tensor) -> bytes:

@@ -35,6 +35,7 @@ PATIENCE_S = 20.0  # in which a process that cannot be forked is tried again
 _BETWEEN_TRIES_S = 0.05
 
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC = 0x10000000, 0x20000000, 0x40000000, 0x08000000
+CLONE_NEWUTS = 0x04000000
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -129,6 +130,13 @@ def unshare(flags: int) -> None:
 def enter_namespace(process_fd: int, kind: int) -> None:
     """Enter the namespace of type `kind` (CLONE_NEW*) of the process that a pidfd refers to."""
     check(libc.setns(process_fd, kind), "setns")
+
+
+def name_host(name: str) -> None:
+    """Set the host name and the domain name of this process's UTS namespace."""
+    encoded = name.encode()
+    check(libc.sethostname(encoded, ctypes.c_size_t(len(encoded))), "sethostname")
+    check(libc.setdomainname(encoded, ctypes.c_size_t(len(encoded))), "setdomainname")
 
 
 def map_identity(user: int, group: int) -> None:

@@ -15,7 +15,8 @@ from grader.sandbox.protocol.orders import LAYERS, Missing
 from grader.sandbox.worker import landlock, linux, seccomp
 
 # The first are shared by all workers of a keeper, the second new for every worker.
-_KEEPER_NAMESPACES = linux.CLONE_NEWUSER | linux.CLONE_NEWPID | linux.CLONE_NEWNET
+_KEEPER_NAMESPACES = linux.CLONE_NEWUSER | linux.CLONE_NEWPID | linux.CLONE_NEWNET | linux.CLONE_NEWUTS
+HOST_NAME = "worker"  # what a worker sees at level 3
 _WORKER_NAMESPACES = linux.CLONE_NEWPID | linux.CLONE_NEWIPC
 SECCOMP, LANDLOCK, NAMESPACES = LAYERS
 # What an error means that the kernel has only numbers for.
@@ -165,12 +166,16 @@ def _unfiltered() -> str:
 
 
 def enter_namespaces(confinement: Confinement) -> None:
-    """Enter a new user, network and PID namespace, at level 3. The next child is the first process of the last."""
+    """Enter a new user, network, UTS and PID namespace, at level 3. The next child is the first process of the last.
+
+    Raises OSError where that fails, also if only the name of the host cannot be replaced.
+    """
     if confinement.level < 3:
         return
     user, group = os.getuid(), os.getgid()
     linux.unshare(_KEEPER_NAMESPACES)
     linux.map_identity(user, group)
+    linux.name_host(HOST_NAME)
 
 
 def fork_isolated(own_pidfd: int, confinement: Confinement) -> int:

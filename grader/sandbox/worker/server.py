@@ -87,7 +87,7 @@ def load(request: Load, state: GlobalState) -> tuple[Service, Reply]:
         state.put_back()
     except BaseException as error:  # noqa: BLE001 - the student's module may raise anything at all
         return Service({}), _without_device() if default_device() != "cpu" else raised(0, error, finder.files)
-    names = tuple(name_from(n) for n in vars(module) if isinstance(n, str) and not n.startswith("_"))
+    names = tuple(name_from(n) for n in list(vars(module)) if type(n) is str and not n.startswith("_"))
     service = Service(vars(module), fixtures, own_files=finder.files, settle=state.put_back)
     return service, Loaded(names=names[:MAX_NAMES])
 
@@ -120,8 +120,7 @@ def _no_input(_prompt: object = "", /) -> NoReturn:
 
 
 def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue  # the student's code closed or replaced the stream: what it buffered is lost
+    for name in ("stdout", "stderr"):
+        # The student's code may have closed, replaced or deleted the stream: what it buffered is lost.
+        with contextlib.suppress(BaseException):
+            getattr(sys, name).flush()

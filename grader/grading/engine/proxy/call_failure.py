@@ -38,22 +38,40 @@ class CallFailed(Exception):
 
 def failure(label: str, reply: Raised) -> CallFailed:
     """Turn what the student's code raised into the sentence and the traceback the student reads."""
-    message = " ".join(reply.message.split())
+    message, kind = shown(reply.message), type_shown(reply.type_name)
+    reason = f": {message}" if message else ""
+    what_was_raised = f"`{label}` raised {kind}{reason or ', without a message'}"
+    told = message if _has_words(message) else sentence_of(what_was_raised)  # a sentence of the worker's own
     sentences: dict[Cause, str] = {
-        "raised": f"`{label}` raised {reply.type_name}: {message}",
-        "syntax": f"Python cannot read your file: {message}",
+        "raised": what_was_raised,
+        "syntax": f"Python cannot read your file{reason}",
         "not_implemented": f"`{label}` is not written yet.",
-        "missing": message,
-        "device": message,
-        "signature": message,
-        "memory": f"`{label}` asked for more memory than it may use: {message}",
-        "banned": message,
-        "refused": f"`{label}` was refused: {message}. Graded code may open no files, sockets or processes.",
-        "exit": f"`{label}` called {message}: a function returns its result, and never ends the program.",
-        "detached": f"`{label}`: {message} Keep to torch operations, without .detach(), .item() or numpy.",
+        "missing": told,
+        "device": told,
+        "signature": told,
+        "memory": f"`{label}` asked for more memory than it may use{reason}",
+        "banned": told,
+        "refused": f"`{label}` was refused{reason}. Graded code may open no files, sockets or processes.",
+        "exit": f"`{label}` called {message or 'exit'}: a function returns its result, and never ends the program.",
+        "detached": f"`{label}`: {told} Keep to torch operations, without .detach(), .item() or numpy.",
     }
     sentence = sentence_of(sentences[reply.cause])
     return CallFailed(_OUTCOMES[reply.cause], sentence, frames(reply.traceback), reply.cause)
+
+
+def shown(text: str) -> str:
+    """Return a text on one line, in quotes where it has neither letters nor digits; "" where there is none."""
+    line = " ".join(text.split())
+    return line if not line or _has_words(line) else repr(line)
+
+
+def _has_words(text: str) -> bool:
+    return any(map(str.isalnum, text))
+
+
+def type_shown(name: str) -> str:
+    """Return the name of a type; what stands for it where it is blank."""
+    return name.strip() or "an object whose type has no name"
 
 
 def frames(lines: tuple[TracebackLine, ...]) -> tuple[Frame, ...]:
@@ -64,6 +82,6 @@ def frames(lines: tuple[TracebackLine, ...]) -> tuple[Frame, ...]:
 
 
 def sentence_of(text: str) -> str:
-    """Return `text` with a capital letter and a full stop."""
-    text = text[:1].upper() + text[1:]
+    """Return `text` with a capital letter and a full stop, which replaces a colon or comma at its end."""
+    text = (text[:1].upper() + text[1:]).rstrip(" :,;")
     return text if text.endswith((".", "!", "?")) else f"{text}."

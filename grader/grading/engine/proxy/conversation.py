@@ -126,6 +126,11 @@ class Conversation:
         request = Backward(number=len(self.exchanges), call=call, gradients=value)
         reply, data = self._exchange(label, request, packer.payload)
         (result,) = self._unpack(reply, data, lambda other: self._stand_in("", label, other))
+        for item in result if isinstance(result, list) else []:
+            if (
+                isinstance(item, ForeignResult) and item.type_name == "Tensor"
+            ):  # a sparse one, as of an embedding
+                raise CallFailed(Outcome.FAILED, f"A gradient of `{label}` is {item.described}.")
         if not isinstance(result, list) or not all(g is None or type(g) is torch.Tensor for g in result):
             raise CallFailed(
                 Outcome.TAMPERING, f"`{label}` answered a backward pass with something other than gradients."

@@ -3,7 +3,7 @@
 from typing import NoReturn
 
 from grader.core.model import Outcome
-from grader.grading.engine.proxy.call_failure import CallFailed
+from grader.grading.engine.proxy.call_failure import CallFailed, type_shown
 from grader.sandbox.protocol.messages import ForeignValue
 
 _ADVICE = {
@@ -37,8 +37,11 @@ class ForeignResult:
     def described(self) -> str:
         """What was returned, with its article: an ndarray of shape (2, 3) and dtype float64."""
         value = self._value
-        article = "an" if value.type_name[:1] in "AEIOaeio" or value.type_name == "ndarray" else "a"
-        return " ".join(part for part in (article, value.type_name, value.detail) if part)
+        name = value.type_name.strip()
+        if not name:
+            return " ".join(filter(None, (type_shown(name), value.detail)))
+        article = "an" if name[0] in "AEIOaeio" or name == "ndarray" else "a"
+        return " ".join(filter(None, (article, name, value.detail)))
 
     def __repr__(self) -> str:
         return f"<{self._value.type_name}>"

@@ -28,6 +28,8 @@ from grader.sandbox.protocol.messages import (
     Returned,
     Value,
     name_from,
+    text_from,
+    type_name,
 )
 from grader.sandbox.protocol.values import Packer, Unpacker, foreign, tensor_bytes
 from grader.sandbox.worker.service.exceptions import raised
@@ -80,7 +82,7 @@ class Service:
                 number=request.number,
                 cause=refusal.cause,
                 type_name=refusal.type_name,
-                message=str(refusal)[:MAX_MESSAGE_CHARS],
+                message=text_from(str(refusal), MAX_MESSAGE_CHARS),
             ), b""
 
     @property
@@ -125,11 +127,12 @@ class Service:
             found = owner if request.name == "__call__" else getattr(owner, request.name, None)
             return _method(owner, request.name, found)
         namespace = self._namespace if request.owner == "student" else self._fixtures
-        found = namespace.get(request.name)
-        if found is None:
+        if request.name not in namespace:
             raise _Unanswerable("missing", _missing(request.name, namespace), "AttributeError")
+        found = namespace[request.name]
         if not callable(found):
-            sentence = f"`{request.name}` is not a function but a {type(found).__name__}."
+            kind = "None" if found is None else f"of type {type_name(found)}"
+            sentence = f"`{request.name}` is not a function: it is {kind}."
             raise _Unanswerable("missing", sentence, "TypeError")
         return found
 
@@ -153,7 +156,7 @@ class Service:
         handle = known[0] if known else len(self._objects)
         if not known:
             self._objects.append(thing)
-        return HandleValue(handle=handle, type_name=name_from(type(thing).__name__), is_module=is_module)
+        return HandleValue(handle=handle, type_name=type_name(thing), is_module=is_module)
 
     # --- gradients
 
@@ -217,7 +220,7 @@ def _method(owner: object, name: str, found: object) -> Callable[..., object]:
         if name in defined:
             return defined[name]
     if not callable(found):
-        sentence = f"The {type(owner).__name__} has no method `{name}`."
+        sentence = f"The {type_name(owner)} has no method `{name}`."
         raise _Unanswerable("missing", sentence, "AttributeError")
     return found
 
@@ -280,7 +283,7 @@ def _foreign_detail(thing: object) -> str:
 
 
 def _missing(name: str, namespace: Mapping[str, object]) -> str:
-    defined = [other for other in namespace if not other.startswith("_")]
+    defined = [other for other in namespace if isinstance(other, str) and not other.startswith("_")]
     near = get_close_matches(name, defined, n=1)
     hint = f" Did you rename it? There is `{near[0]}`." if near else ""
     return f"`{name}` is not defined in this module.{hint}"

@@ -13,10 +13,14 @@ from grader.sandbox.protocol.messages import (
     Cause,
     Raised,
     TracebackLine,
+    line_from,
     name_from,
+    text_from,
+    type_name,
 )
 
 OPERATOR_BANNED = "Operator switched off: "
+_UNREADABLE = "(its message cannot be shown)"
 
 
 def raised(
@@ -27,21 +31,30 @@ def raised(
     args: object = (),
     kwargs: object = None,
 ) -> Raised:
-    """Describe an exception of the student's code. `target`, `args` and `kwargs` are the call, if it was one."""
-    if isinstance(error, SyntaxError) and error.filename in own_files:
-        lines: tuple[TracebackLine, ...] = (_line(error.filename, error.lineno, "", error.text),)
-        cause: Cause = "syntax"
-        message = error.msg
-    else:
-        lines = _own_lines(error, own_files)
-        cause, message = _classify(error, target, args, kwargs or {}, bool(lines))
+    """Describe an exception of the student's code. `target`, `args` and `kwargs` are the call, if it was one.
+
+    Its attributes may hold anything, and raise when they are read: what cannot be described is left out.
+    """
+    try:
+        cause, message, lines = _described(error, own_files, target, args, kwargs or {})
+    except BaseException:  # noqa: BLE001 - a false __class__, a loader that is asked for a line, ...
+        cause, message, lines = "raised", _UNREADABLE, ()
     return Raised(
         number=number,
         cause=cause,
-        type_name=name_from(type(error).__name__),
-        message=message[:MAX_MESSAGE_CHARS],
+        type_name=type_name(error),
+        message=text_from(message, MAX_MESSAGE_CHARS),
         traceback=lines,
     )
+
+
+def _described(
+    error: BaseException, own_files: frozenset[str], target: object, args: object, kwargs: object
+) -> tuple[Cause, str, tuple[TracebackLine, ...]]:
+    if isinstance(error, SyntaxError) and isinstance(error.filename, str) and error.filename in own_files:
+        return "syntax", error.msg, (_line(error.filename, error.lineno, "", error.text),)
+    lines = _own_lines(error, own_files)
+    return *_classify(error, target, args, kwargs, bool(lines)), lines
 
 
 def _own_lines(error: BaseException, own_files: frozenset[str]) -> tuple[TracebackLine, ...]:
@@ -51,10 +64,12 @@ def _own_lines(error: BaseException, own_files: frozenset[str]) -> tuple[Traceba
     return tuple(own[-MAX_TRACEBACK_LINES:])
 
 
-def _line(path: str, line: int | None, function: str, text: str | None) -> TracebackLine:
-    shown = (text or "").rstrip()[:MAX_DETAIL_CHARS]
+def _line(path: str, line: object, function: str, text: object) -> TracebackLine:
     return TracebackLine(
-        path=path[:MAX_DETAIL_CHARS], line=line or 0, function=name_from(function), text=shown
+        path=text_from(path, MAX_DETAIL_CHARS),
+        line=line_from(line),
+        function=name_from(function),
+        text=text_from(text, MAX_DETAIL_CHARS).rstrip(),
     )
 
 
@@ -65,8 +80,8 @@ def _classify(
     message = _message(error)
     if isinstance(error, TypeError) and (sentence := _signature_sentence(target, args, kwargs)):
         return "signature", sentence
-    if message.startswith(OPERATOR_BANNED):
-        return "banned", message.removeprefix(OPERATOR_BANNED)
+    if message.startswith(OPERATOR_BANNED) and (sentence := message.removeprefix(OPERATOR_BANNED).strip()):
+        return "banned", sentence
     if isinstance(error, NotImplementedError) and in_own_code and "aten::" not in message:
         return "not_implemented", message
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in message:
@@ -82,19 +97,19 @@ def _message(error: BaseException) -> str:
     try:
         return builtins.str(error)
     except BaseException:  # noqa: BLE001 - a student's __str__ may raise anything
-        return "(its message cannot be shown)"
+        return _UNREADABLE
 
 
 def _signature_sentence(target: Any, args: Any, kwargs: Any) -> str:
     """Return a sentence if the arguments do not fit the signature, else ""."""
     try:
         signature = inspect.signature(target)
-    except (TypeError, ValueError):
+    except Exception:  # noqa: BLE001 - a student's __signature__ may raise anything
         return ""
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
-        name = getattr(target, "__name__", type(target).__name__)
+        name = name_from(getattr(target, "__name__", type_name(target)))
         return f"`{name}{signature}` cannot be called like this: {error}.{_signature_advice(str(error))}"
     return ""
 
