@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from grader.classroom import gradebook as gradebook_module
-from grader.classroom import gradebook_erasure
+from grader.classroom import gradebook_erasure, similarity
 from grader.classroom.gradebook import DamagedRow, Gradebook, GradebookUnusable, HandIn
 from grader.classroom.statistics import pseudonyms
+from grader.cli.erase import erase_command
 from grader.core.errors import GraderError, UsageError
 from grader.core.model import (
     CheckResult,
@@ -560,3 +562,35 @@ def test_an_erasure_that_fails_changes_nothing(path, monkeypatch):
     with pytest.raises(sqlite3.IntegrityError, match="attempts are never"):
         db.execute("DELETE FROM attempts")
     db.close()
+
+
+NAMES = [
+    # the name, the reason, and whether the reason holds the name
+    ("a", "asked", False),
+    ("ada", "of an adaptive tutor, ticket 17", False),
+    ("ada", "canada", False),
+    ("ada", "ADA asked", True),
+    ("ada", "asked by (ada).", True),
+    ("ada", "file ada_b, ada@example.org", True),
+    ("7", "ticket 17", False),
+    ("7", "ticket 7", True),
+    ("jo.", "asked by jo.", True),
+    ("(x)", "asked by (x)", True),
+    ("José", "Jose\N{COMBINING ACUTE ACCENT} asked", True),
+    ("straße", "of STRASSE", True),
+    ("ada lovelace", "Ada Lovelace asked", True),
+    ("[a-z]+", "asked", False),
+]
+
+
+@pytest.mark.parametrize(("student", "reason", "is_named"), NAMES)
+def test_the_reason_of_an_erasure_is_refused_where_it_holds_the_name_as_a_word(
+    path, student, reason, is_named, monkeypatch
+):
+    monkeypatch.setattr(similarity, "delete_cache", lambda: None)
+    with Gradebook(path) as book:
+        add(book, student)
+    done = CliRunner().invoke(erase_command, [str(path), student, "--reason", reason])
+    with Gradebook(path) as book:
+        assert bool(book.students()) is is_named
+    assert ("holds the name" in str(done.exception)) is is_named
