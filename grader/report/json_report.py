@@ -91,7 +91,7 @@ def _number_problems(report: Report) -> Iterator[str]:
     for part in _counted(report):
         name = "the whole" if isinstance(part, Report) else repr(part.id)
         most = part.max_points
-        if not (0 <= most <= MAX_POINTS and 0 <= part.points <= most + _TOLERANCE):
+        if not are_points(part.points, most):
             yield f"{name} has {part.points:g} of {most:g} points"
         if isinstance(part, ExerciseResult | CheckResult) and not 0 <= part.duration_s <= MAX_POINTS:
             yield f"{name} took {part.duration_s:g} s"
@@ -100,6 +100,11 @@ def _number_problems(report: Report) -> Iterator[str]:
             yield f"{name} hides {hidden.checks} checks with {hidden.max_points:g} points"
         if isinstance(part, CheckResult) and part.picture is not None and not _is_drawable(part.picture):
             yield f"the picture of {name} has no planes of equal size"
+
+
+def are_points(points: float, max_points: float) -> bool:
+    """Tell whether these can be the points of a result."""
+    return 0 <= max_points <= MAX_POINTS and 0 <= points <= max_points + _TOLERANCE
 
 
 def _is_drawable(picture: Picture) -> bool:
