@@ -1,6 +1,7 @@
 """The gradebook: attempts are appended and never changed, several writers wait, old files are migrated."""
 
 import contextlib
+import itertools
 import shutil
 import sqlite3
 import subprocess
@@ -13,11 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from grader.classroom import gradebook as gradebook_module
-from grader.classroom import gradebook_erasure
+from grader.classroom import gradebook_erasure, similarity, statistics
+from grader.classroom import report as class_report
 from grader.classroom.gradebook import DamagedRow, Gradebook, GradebookUnusable, HandIn
+from grader.classroom.late_policy import Keep, Policy
 from grader.classroom.statistics import pseudonyms
+from grader.cli.erase import erase_command
 from grader.core.errors import GraderError, UsageError
 from grader.core.model import (
     CheckResult,
@@ -29,8 +34,10 @@ from grader.core.model import (
     Report,
     Versions,
 )
-from grader.course import fingerprint
+from grader.course import catalog, fingerprint
+from grader.report import Style
 
+COURSE = catalog.load(Path(__file__).parent / "course")
 OLD_GRADEBOOK = Path(__file__).parent / "old_files" / "class.db"
 CONTENT = b"what ada handed in"
 SUBMISSION = fingerprint.of(CONTENT.hex())
@@ -408,6 +415,135 @@ def test_points_that_are_no_number_do_not_count(path, points):
         ]
 
 
+def columns() -> list[tuple[str, str]]:
+    """Return every column of every table, by the schema itself."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        for script in gradebook_module._MIGRATIONS:
+            db.executescript(script)
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return [(table, row[1]) for table in tables for row in db.execute(f"PRAGMA table_info({table})")]
+
+
+# SQL: of every storage class, and what a number, a time, a name or a document is not.
+VALUES = (
+    "NULL", "0", "-1", "1", "9223372036854775807", "-9223372036854775808", "0.5", "1e308", "-1e308", "9e999", "-9e999",
+    "''", "'x'", "'1'", "'a' || char(10) || '::error::b'", "char(0)", "CAST(x'ff' AS TEXT)", "x''", "x'ff'", "x'31'",
+    "printf('%.*c', 100000, '9')", "'null'", "'{}'", "'9999-12-31T23:59:59Z'",
+)  # fmt: skip
+
+
+def replace_value(path: Path, table: str, column: str, value: str, row: int) -> bool:
+    """Replace the value in a column of one row, past every rule of the schema; tell whether SQLite takes it."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            db.execute(f"DROP TRIGGER {name}")
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute(
+            "UPDATE sqlite_master SET sql = replace(replace(sql, ' NOT NULL', ''), ' CHECK (kind IN (', ' CHECK (1 OR kind IN (')"
+        )
+        db.commit()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        (count,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()
+        assert count > 0, table
+        (key,) = db.execute(f"SELECT * FROM pragma_table_info('{table}') WHERE pk = 1").fetchall()[:1]
+        try:
+            db.execute(
+                f'UPDATE {table} SET "{column}" = {value} WHERE "{key[1]}" = '
+                f'(SELECT "{key[1]}" FROM {table} LIMIT 1 OFFSET {row % count})'
+            )
+        except sqlite3.IntegrityError:
+            return False
+        db.commit()
+    return True
+
+
+def read_everything(book: Gradebook) -> None:
+    """Read a gradebook as `stats`, `similar`, `export`, `class` and `regrade` do."""
+    for chosen in ((), ("scaling",)):
+        Policy().marks(book.scores(chosen))
+        Policy(keep=Keep.LAST, due=NOW, per_day_percent=10).marks(book.scores(chosen))
+        statistics.summarize(book, COURSE, Policy(), title="t", chosen=chosen)
+    summary = statistics.summarize(book, COURSE, Policy(), title="t")
+    for one in (summary, statistics.anonymous(summary, pseudonyms(book))):
+        assert class_report.to_text(one, Style(), show_all=True, quizzes=())
+        assert class_report.to_html(one)
+        assert class_report.to_json(one)
+    list(book.hand_ins())
+    for student in book.students():
+        for read in (book.last, lambda name: book.last_hand_in(name).open()):
+            with contextlib.suppress(DamagedRow):
+                read(student)
+        book.is_current(student, "c", 2)
+        book.fingerprints(student)
+        assert isinstance(book.last_number(student), int)
+    for one in list(book.attempts()):
+        with contextlib.suppress(DamagedRow):
+            book.content(one)
+    assert isinstance(book.cached("key"), bytes | None)
+    with contextlib.suppress(GradebookUnusable):
+        assert book.seed() >= 0
+    assert book.seed(5) == 5
+    add(book, "new")
+    for student in ("nobody", "ada"):
+        with contextlib.suppress(UsageError):
+            book.erase(student, reason="asked", by="me")
+    assert all(str(damaged).isprintable() and len(str(damaged)) < 500 for damaged in book.damaged)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """A gradebook with rows in every table."""
+    path = tmp_path_factory.mktemp("whole") / "class.db"
+    with Gradebook(path) as book:
+        for student in ("ada", "bob", "cyd", "gone"):
+            add(book, student, results={"key": b"result"})
+        add(book, "ada", conditions="d")
+        book.seed()
+        book.erase("gone", reason="asked", by="me")
+        book.keep({"key": b"result"})
+    return path
+
+
+@pytest.mark.cold  # takes a minute
+@pytest.mark.parametrize(("table", "column"), columns())
+def test_any_value_in_any_column_is_named_and_skipped_at_most(whole, path, monkeypatch, table, column):
+    monkeypatch.setattr(gradebook_erasure, "_SCRYPT", {"n": 2, "r": 1, "p": 1, "dklen": 32})
+    taken = 0
+    for value, row in zip(VALUES, itertools.cycle((0, 1))):
+        path.unlink(missing_ok=True)
+        shutil.copyfile(whole, path)
+        if replace_value(path, table, column, value, row):
+            taken += 1
+            with Gradebook(path) as book:
+                try:
+                    read_everything(book)
+                except Exception as error:
+                    raise AssertionError(f"{table}.{column} = {value} in row {row}") from error
+    assert taken > 1
+
+
+@pytest.mark.parametrize("table_column_value", [
+    ("attempts", "student", "x'ff'"), ("attempts", "number", "'x'"), ("attempts", "report", "'{}'"),
+    ("attempts", "points", "-1e308"), ("attempts", "max_points", "1e308"), ("attempts", "submitted_at", "7"),
+])  # fmt: skip
+def test_what_is_skipped_is_named_and_the_others_are_read(whole, path, table_column_value):
+    shutil.copyfile(whole, path)
+    assert replace_value(path, *table_column_value, row=2)
+    with Gradebook.reading(path) as book:
+        assert [score.student for score in book.scores()].count("ada") >= 1
+        assert len(book.damaged) == 1
+
+
+@pytest.mark.parametrize("seed", ["'x'", "-1", "0.5", "x'31'", "9e999"])
+def test_a_damaged_seed_is_never_replaced_by_another(whole, path, seed):
+    shutil.copyfile(whole, path)
+    assert replace_value(path, "settings", "value", seed, row=0)
+    with Gradebook(path) as book:
+        assert book.seed(5) == 5
+        with pytest.raises(GradebookUnusable, match="The seed that is stored in"):
+            book.seed()
+
+
 CONTENT_DAMAGES = {
     "missing": ("DELETE FROM contents WHERE submission = ?", ()),
     "of another": ("UPDATE contents SET content = ? WHERE submission = ?", (b"other",)),
@@ -560,3 +696,35 @@ def test_an_erasure_that_fails_changes_nothing(path, monkeypatch):
     with pytest.raises(sqlite3.IntegrityError, match="attempts are never"):
         db.execute("DELETE FROM attempts")
     db.close()
+
+
+NAMES = [
+    # the name, the reason, and whether the reason holds the name
+    ("a", "asked", False),
+    ("ada", "of an adaptive tutor, ticket 17", False),
+    ("ada", "canada", False),
+    ("ada", "ADA asked", True),
+    ("ada", "asked by (ada).", True),
+    ("ada", "file ada_b, ada@example.org", True),
+    ("7", "ticket 17", False),
+    ("7", "ticket 7", True),
+    ("jo.", "asked by jo.", True),
+    ("(x)", "asked by (x)", True),
+    ("José", "Jose\N{COMBINING ACUTE ACCENT} asked", True),
+    ("straße", "of STRASSE", True),
+    ("ada lovelace", "Ada Lovelace asked", True),
+    ("[a-z]+", "asked", False),
+]
+
+
+@pytest.mark.parametrize(("student", "reason", "is_named"), NAMES)
+def test_the_reason_of_an_erasure_is_refused_where_it_holds_the_name_as_a_word(
+    path, student, reason, is_named, monkeypatch
+):
+    monkeypatch.setattr(similarity, "delete_cache", lambda: None)
+    with Gradebook(path) as book:
+        add(book, student)
+    done = CliRunner().invoke(erase_command, [str(path), student, "--reason", reason])
+    with Gradebook(path) as book:
+        assert bool(book.students()) is is_named
+    assert ("holds the name" in str(done.exception)) is is_named

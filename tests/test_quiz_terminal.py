@@ -1,7 +1,9 @@
 """`grade quiz` in a terminal and in a pipe, and its session without either."""
 
+import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from test_quiz import BANK, load
 
 from grader import quiz
 from grader.cli import grade as command
-from grader.core.errors import DocumentError
+from grader.core.errors import UsageError
 from grader.quiz.answers import Responses, read_answers_file
 from grader.quiz.quiz_session import QuizSession
 from grader.quiz.responses import ResponseError
@@ -129,8 +131,54 @@ def test_a_sheet_that_cannot_be_read_is_not_changed(terminal, tmp_path):
     sheet.parent.mkdir()
     sheet.write_text("quiz: first\nanswers: [oops\n", encoding="utf-8")
     done = terminal("b\n")
-    assert isinstance(done.exception, DocumentError)
+    assert isinstance(done.exception, UsageError)
     assert sheet.read_text(encoding="utf-8") == "quiz: first\nanswers: [oops\n"
+
+
+def link_answers(folder: Path) -> None:
+    (folder / "elsewhere").mkdir()
+    (folder / "answers").symlink_to(folder / "elsewhere")
+
+
+def in_place(make: Callable[[Path], object]) -> Callable[[Path], None]:
+    """Return what makes something in the place of the answers file."""
+
+    def put(folder: Path) -> None:
+        (folder / "answers").mkdir()
+        make(folder / "answers" / "first.yaml")
+
+    return put
+
+
+HOSTILE = {
+    "the folder is a link": link_answers,
+    "the folder is a broken link": lambda folder: (folder / "answers").symlink_to("nowhere"),
+    "the folder is a file": lambda folder: (folder / "answers").write_text(""),
+    "the folder is a pipe": lambda folder: os.mkfifo(folder / "answers"),
+    "a pipe": in_place(os.mkfifo),
+    "a folder": in_place(Path.mkdir),
+    "a link to itself": in_place(lambda path: path.symlink_to(path)),
+    "a link to a device": in_place(lambda path: path.symlink_to("/dev/zero")),
+    "no YAML": in_place(lambda path: path.write_text("answers: [")),
+    "no UTF-8": in_place(lambda path: path.write_bytes(b"\xff")),
+    "empty": in_place(lambda path: path.write_text("")),
+    "another quiz": in_place(lambda path: path.write_text("quiz: second")),
+    "too large": in_place(lambda path: path.write_text("#" * 300_000)),
+    "nested": in_place(lambda path: path.write_text("[" * 200_000)),
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
+@pytest.mark.parametrize("options", [(), ("--html",)], ids=["terminal", "page"])
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_answers_that_cannot_be_used_are_an_error_of_the_workspace_that_names_them(
+    terminal, tmp_path, kind, options
+):
+    HOSTILE[kind](tmp_path)
+    done = terminal("b\n", *options)
+    assert isinstance(done.exception, UsageError), done.exception
+    assert "answers" in str(done.exception)
+    assert done.exception.exit_code == 2
 
 
 def test_no_line_of_a_quiz_is_wider_than_a_terminal(terminal):

@@ -1,12 +1,16 @@
 """A report as text, JSON and JUnit, and that the text of a student breaks none of them."""
 
 import json
+import math
+import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from enum import StrEnum
 from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import click
@@ -23,6 +27,7 @@ from grader.core.model import (
     ItemResult,
     Outcome,
     Picture,
+    Plane,
     QuizResult,
     Report,
     Versions,
@@ -36,8 +41,11 @@ from grader.report import (
     quizzes_text,
     summary_text,
     to_document,
+    to_gradescope,
+    to_html,
     to_json,
     to_junit,
+    to_markdown,
     to_text,
 )
 
@@ -666,6 +674,71 @@ def test_what_is_not_exactly_a_report_is_refused(old: str, new: str, words: str)
     assert old in text
     with pytest.raises(ValueError, match=words):
         from_json(text.replace(old, new, 1))
+
+
+NUMBERS = [
+    "1e999",
+    "-1e999",
+    "1e308",
+    "-1e308",
+    "-1",
+    "-0.5",
+    "1e10",
+    "9" * 400,
+    "1" + "0" * 30,
+    "1e-400",
+    "0",
+    "-0.0",
+]
+
+
+def places(value: object, here: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield where the numbers of a document are."""
+    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in steps:
+        yield from places(item, (*here, key))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        yield here
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_report_with_any_other_number_is_refused_or_can_be_rendered(number: str) -> None:
+    found = list(places(to_document(RICH)))
+    assert len(found) > 30
+    for place in found:
+        document = to_document(RICH)
+        within: Any = document
+        for step in place[:-1]:
+            within = within[step]
+        within[place[-1]] = "NUMBER"
+        try:
+            report = from_json(json.dumps(document).replace('"NUMBER"', number))
+        except ValueError as error:
+            assert len(str(error)) < 300, place
+            continue
+        assert all(math.isfinite(part.points) for part in (report, *report.exercises)), place
+        assert to_text(report, STYLES[0]), place
+        for render in (to_html, to_json, to_junit, to_markdown, to_gradescope):
+            assert render(report), place
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e308", "-1", "1e10"])
+@pytest.mark.parametrize("field", ["points", "max_points", "duration_s", "score"])
+def test_an_amount_that_none_can_be_is_refused_wherever_it_is(field: str, number: str) -> None:
+    text = to_json(RICH, indent=None)
+    found = list(re.finditer(rf'"{field}": [0-9.e+-]+', text))
+    assert found
+    for one in found:
+        with pytest.raises(ValueError, match=r"does not follow|holds the number"):
+            from_json(f'{text[: one.start()]}"{field}": {number}{text[one.end() :]}')
+
+
+@pytest.mark.parametrize("plane", [(), ((),), ((1.0,), (1.0, 2.0)), ((1.0, 2.0), (1.0,))])
+def test_a_picture_that_cannot_be_drawn_is_refused(plane: Plane) -> None:
+    picture = replace(next(check.picture for check in POOLING.checks if check.picture), got=plane)
+    broken = replace(POOLING, checks=(replace(POOLING.checks[0], picture=picture),))
+    with pytest.raises(ValueError, match="the picture of"):
+        from_json(to_json(replace(RICH, exercises=(broken,))))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"format": 1}', "{", "[" * 200_000])

@@ -35,7 +35,7 @@ command that reads one; without it that of `CONVGRADER_COURSE` is taken, or the 
 | 0 | all is well: full marks, or at least `--fail-under` |
 | 1 | below `--fail-under`; of other commands: not all could be done, and what is missing is named |
 | 2 | the command cannot be carried out as typed |
-| 3 | the grader itself failed, or the machine isolates less than `--require-isolation` |
+| 3 | the grader failed, its output cannot be written, or the machine isolates less than `--require-isolation` |
 | 4 | the course is malformed: file, line and column are named |
 | 130 | interrupted |
 

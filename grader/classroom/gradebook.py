@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeGuard, TypeVar
 
 from grader.classroom import gradebook_erasure, gradebook_rows
 from grader.classroom.gradebook_rows import Attempt, AttemptFingerprints, DamagedRow, HandIn
@@ -312,8 +312,8 @@ class Gradebook:
     def is_current(self, student: str, conditions: str, required_level: int) -> bool:
         """Return whether grading again would give the last attempt: same conditions, isolated enough, nothing void."""
         query = (
-            "SELECT conditions = ? AND isolation_level >= ? AND NOT void FROM attempts "
-            "WHERE student = ? ORDER BY number DESC LIMIT 1"
+            "SELECT conditions = ? AND isolation_level >= ? AND typeof(isolation_level) = 'integer' AND NOT void "
+            "FROM attempts WHERE student = ? ORDER BY number DESC LIMIT 1"
         )
         found = self._db.execute(query, (conditions, required_level, student)).fetchone()
         return bool(found and found[0])
@@ -325,7 +325,11 @@ class Gradebook:
         """
         points, source, values = "attempts.points, attempts.max_points, void", "attempts", tuple(exercises)
         if exercises:
-            points = "sum(p.points), sum(p.max_points), max(p.outcome = ?)"
+            are_numbers = (
+                "min(typeof(p.points) IN ('integer', 'real') AND typeof(p.max_points) IN ('integer', 'real'))"
+            )
+            sums = (f"CASE WHEN {are_numbers} THEN sum(p.{name}) END" for name in ("points", "max_points"))
+            points = f"{', '.join(sums)}, max(p.outcome = ?)"
             marks = ", ".join("?" * len(exercises))
             source += (
                 f" JOIN parts p ON p.attempt = id AND kind = 'exercise' AND part IN ({marks}) GROUP BY id"
@@ -359,7 +363,8 @@ class Gradebook:
             return kept
         query = f"SELECT coalesce(content, submission) {_WITH_CONTENTS} ORDER BY id LIMIT 1"
         (found,) = self._db.execute(query).fetchone() or (b"",)
-        return hashlib.sha256(found.encode() if isinstance(found, str) else found).digest()
+        first = found if isinstance(found, bytes) else str(found).encode("utf-8", "surrogateescape")
+        return hashlib.sha256(first).digest()
 
     def hand_ins(self) -> Iterator[HandIn]:
         """Yield every hand-in, by student and number; one that was graded several times comes once.
@@ -374,8 +379,9 @@ class Gradebook:
     def fingerprints(self, student: str) -> list[AttemptFingerprints]:
         """Return the fingerprints of a student's attempts, by number."""
         query = (
-            "SELECT number, submission, part, fingerprint FROM attempts "
-            "LEFT JOIN parts ON attempt = id AND kind = 'quiz' WHERE student = ? ORDER BY number"
+            "SELECT number, submission, part, fingerprint FROM attempts LEFT JOIN parts ON attempt = id "
+            "AND kind = 'quiz' AND typeof(part) = 'text' AND typeof(fingerprint) = 'text' "
+            "WHERE student = ? AND typeof(number) = 'integer' ORDER BY number"
         )
         submissions: dict[int, str] = {}
         quizzes: dict[int, dict[str, str]] = {}
@@ -388,15 +394,14 @@ class Gradebook:
         ]
 
     def students(self) -> list[str]:
-        """Return the students who have an attempt, by name."""
-        return [
-            name for (name,) in self._db.execute("SELECT DISTINCT student FROM attempts ORDER BY student")
-        ]
+        """Return the students who have an attempt, by name; a name that cannot be read is skipped."""
+        query = "SELECT student, min(number) FROM attempts GROUP BY student ORDER BY student"
+        return list(self._rows(gradebook_rows.student_name, query))
 
     def arrivals(self) -> list[str]:
         """Return the students in the order of their first attempts, which later additions do not change."""
-        query = "SELECT student FROM attempts GROUP BY student ORDER BY min(id)"
-        return [name for (name,) in self._db.execute(query)]
+        query = "SELECT student, min(number) FROM attempts GROUP BY student ORDER BY min(id)"
+        return list(self._rows(gradebook_rows.student_name, query))
 
     def attempt(self, student: str, number: int) -> Attempt:
         """Return one attempt. Raises DamagedRow, and LookupError where there is none."""
@@ -415,9 +420,12 @@ class Gradebook:
         return gradebook_rows.attempt(*found)
 
     def last_number(self, student: str) -> int:
-        """Return the number of a student's last attempt, damaged or not; 0 where there is none."""
-        query = "SELECT coalesce(max(number), 0) FROM attempts WHERE student = ?"
-        (found,) = self._db.execute(query, (student,)).fetchone()
+        """Return the number of a student's last attempt, also of one whose row is damaged; 0 where there is none."""
+        query = (
+            "SELECT coalesce(max(number), 0) FROM attempts "
+            "WHERE student = ? AND typeof(number) = 'integer' AND number BETWEEN 0 AND ?"
+        )
+        (found,) = self._db.execute(query, (student, gradebook_rows.MAX_NUMBER)).fetchone()
         return int(found)
 
     # --- the seed, and other settings
@@ -426,23 +434,31 @@ class Gradebook:
         """Return the seed of the inputs: `wanted`, else that of this gradebook.
 
         It is settled once: as that of the latest attempt where an older version graded some, so that a regrade changes
-        only what the course changed; else as `wanted`; else as a secret number, drawn here.
+        only what the course changed; else as `wanted`; else as a secret number, drawn here. Raises GradebookUnusable
+        where it is damaged: another one would change the results of the class.
         """
         with _Transaction(self._db):
             own = self._setting(_SEED)
             if own is None:
                 last = self._db.execute("SELECT seed FROM attempts ORDER BY id DESC LIMIT 1").fetchone()
                 drawn = secrets.randbits(_SEED_BITS) if wanted is None else wanted
-                own = int(last[0]) if last else drawn
-                self._set(_SEED, own)
-        return int(own) if wanted is None else wanted
+                own = last[0] if last else drawn
+                if _is_seed(own):
+                    self._set(_SEED, own)
+        if wanted is not None:
+            return wanted
+        if not _is_seed(own):
+            raise GradebookUnusable(
+                f"The seed that is stored in {self._path} is damaged. Restore a backup, or give the seed: --seed N."
+            )
+        return own
 
-    def _setting(self, name: str) -> int | bytes | None:
+    def _setting(self, name: str) -> object:
         found = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
         return found[0] if found else None
 
     def _set(self, name: str, value: int | bytes) -> None:
-        self._db.execute("INSERT INTO settings VALUES (?, ?)", (name, value))
+        self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
 
     # --- privacy
 
@@ -453,15 +469,19 @@ class Gradebook:
         Raises UsageError where there is nothing of this student, GradebookUnusable where another process has the file
         open: what is deleted may then still be in it, until this is called again.
         """
+        if not gradebook_rows.is_valid(student):
+            raise UsageError(f"{one_line(student)} has no attempt in {self._path}.")
         attempts = 0
         self._db.execute("PRAGMA secure_delete = ON")
         with _Transaction(self._db):
-            if self.last_number(student):
-                if self._setting(_SECRET) is None and self.arrivals()[0] == student:
+            if self._db.execute("SELECT 1 FROM attempts WHERE student = ?", (student,)).fetchone():
+                if self._setting(_SECRET) is None and self.arrivals()[:1] == [student]:
                     self._set(_SECRET, self.secret())  # pseudonyms depend on it
                 attempts = gradebook_erasure.delete(self._db, student, reason=reason, by=by)
             elif not gradebook_erasure.is_recorded(self._db, student):
-                raise UsageError(f"{one_line(student)} has no attempt in {self._path}.")
+                damaged = gradebook_erasure.damaged(self._db)
+                unknown = f" {damaged} records of erasures are damaged and may be of them." if damaged else ""
+                raise UsageError(f"{one_line(student)} has no attempt in {self._path}.{unknown}")
         if not gradebook_erasure.scrub(self._db):
             raise GradebookUnusable(
                 f"The data was deleted, but another process has {self._path} open, so that its bytes may still be in "
@@ -474,7 +494,7 @@ class Gradebook:
     def cached(self, key: str) -> bytes | None:
         """Return the cached result of a key, if any."""
         found = self._db.execute("SELECT result FROM results WHERE key = ?", (key,)).fetchone()
-        return found[0] if found else None
+        return found[0] if found and isinstance(found[0], bytes) else None
 
     def keep(self, results: Mapping[str, bytes]) -> None:
         """Cache results under their keys. An existing one stays, since equal keys mean equal results."""
@@ -488,6 +508,11 @@ class Gradebook:
 
     def _keep(self, results: Mapping[str, bytes]) -> None:
         self._db.executemany("INSERT OR IGNORE INTO results VALUES (?, ?)", results.items())
+
+
+def _is_seed(value: object) -> TypeGuard[int]:
+    """Tell whether a stored value can be a seed."""
+    return isinstance(value, int) and value >= 0
 
 
 class _Transaction:

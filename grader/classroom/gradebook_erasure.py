@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 _SALT_BYTES = 16
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}  # 16 MiB and 50 ms a guess, against lists of names
+_READABLE = "typeof(salt) = 'blob' AND typeof(name_hash) = 'blob'"  # SQLite stores any type in any column
 # Each table with attempts, and the rows of one student in it; attempts go last, since the others refer to them.
 _OF_STUDENT = {
     "checks": "attempt IN (SELECT id FROM attempts WHERE student = ?)",
@@ -44,9 +45,15 @@ def delete(db: sqlite3.Connection, student: str, *, reason: str, by: str) -> int
 
 
 def is_recorded(db: sqlite3.Connection, student: str) -> bool:
-    """Tell whether a student of this name was erased."""
-    found = db.execute("SELECT salt, name_hash FROM erasures").fetchall()
+    """Tell whether a student of this name was erased; records that are damaged do not say."""
+    found = db.execute(f"SELECT salt, name_hash FROM erasures WHERE {_READABLE}").fetchall()  # noqa: S608 - no outside text
     return any(_hash(student, salt) == name_hash for salt, name_hash in found)
+
+
+def damaged(db: sqlite3.Connection) -> int:
+    """Return the number of records that do not say who was erased."""
+    (found,) = db.execute(f"SELECT count(*) FROM erasures WHERE NOT ({_READABLE})").fetchone()  # noqa: S608 - no outside text
+    return int(found)
 
 
 def scrub(db: sqlite3.Connection) -> bool:

@@ -12,10 +12,12 @@ from grader.core.errors import GraderError
 from grader.core.model import Report, Score
 from grader.core.safetext import one_line
 from grader.course import fingerprint
-from grader.report import FORMAT, from_json
+from grader.report import FORMAT, are_points, from_json
 from grader.submission import Stored, Submission
 
 _MAX_PROBLEM_CHARS = 300
+_MAX_NUMBER_CHARS = 20
+MAX_NUMBER = 10**9  # of attempts of a student
 _MARGIN = timedelta(days=2)  # a time nearer to the years 1 and 9999 has no value in some time zones
 
 
@@ -25,7 +27,8 @@ class DamagedRow(GraderError):
     def __init__(self, student: object, number: object, problem: str) -> None:
         self.student = student if isinstance(student, str) else repr(student)
         self.number, self.problem = number, one_line(problem, limit=_MAX_PROBLEM_CHARS)
-        super().__init__(f"attempt {number} in the gradebook cannot be read: {self.problem}")
+        shown = one_line(str(number), limit=_MAX_NUMBER_CHARS)
+        super().__init__(f"attempt {shown} in the gradebook cannot be read: {self.problem}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +85,36 @@ class _ReportHead(msgspec.Struct):
 _head = msgspec.json.Decoder(_ReportHead)
 
 
+def student_name(student: object, number: object) -> str:
+    """Return the name of whose attempt it is. Raises DamagedRow where it is no valid text."""
+    if not isinstance(student, str) or not is_valid(student):
+        raise DamagedRow(student, number, "its student is not text")
+    return student
+
+
+def _check_identity(student: object, number: object) -> None:
+    """Raise DamagedRow where an attempt cannot be told from others. SQLite stores any type in any column."""
+    student_name(student, number)
+    if not isinstance(number, int) or not 1 <= number <= MAX_NUMBER:
+        raise DamagedRow(student, number, "its number is not that of an attempt")
+
+
+def is_valid(text: str) -> bool:
+    """Tell whether a text was stored as UTF-8: no other can be looked up again."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def attempt(
     student: str, number: int, submission: str, conditions: str, submitted: str, graded: str, report: str
 ) -> Attempt:
     """Return an attempt. Raises DamagedRow."""
+    _check_identity(student, number)
+    if not all(isinstance(text, str) for text in (submission, conditions, report)):
+        raise DamagedRow(student, number, "its fingerprints or its report are not text")
     try:
         return Attempt(
             student=student,
@@ -111,6 +140,7 @@ def score(
     report: str,
 ) -> Score:
     """Return the points of an attempt, if it has a report. Raises DamagedRow."""
+    _check_identity(student, number)
     try:
         at, form = _time(submitted), _head.decode(report).format
     except (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
@@ -119,6 +149,8 @@ def score(
         raise DamagedRow(student, number, f"its report has the format {form!r}; this version reads {FORMAT}")
     if not all(isinstance(n, int | float) and math.isfinite(n) for n in (points, max_points)):
         raise DamagedRow(student, number, "its points are not numbers")
+    if not are_points(points, max_points):
+        raise DamagedRow(student, number, f"it has {points:g} of {max_points:g} points")
     return Score(
         student=student,
         number=number,
@@ -132,6 +164,7 @@ def score(
 
 def hand_in(student: str, number: int, submission: str, submitted: str, content: bytes | None) -> HandIn:
     """Return a hand-in whose content is what was handed in. Raises DamagedRow."""
+    _check_identity(student, number)
     if content is None:
         raise DamagedRow(student, number, "its files are missing")
     if not isinstance(content, bytes) or fingerprint.of(content.hex()) != submission:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 
 from grader import __version__
-from grader.cli import options
+from grader.cli import options, standard_streams
 from grader.cli.commands import COMMANDS
 from grader.core.errors import GraderError
 
@@ -64,21 +64,39 @@ def grade() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 to 4 as in docs/reference/cli.md, 130 where it was interrupted."""
+    """Run the command line and exit: 0 to 4 as in docs/reference/cli.md, 130 where it was interrupted.
+
+    Where standard output cannot be written to, the command does its work and the exit code is 3. A pipe whose reader
+    has ended is no error of that kind: nothing is said, and the exit code is 1 at least.
+    """
+    with standard_streams.guarded():
+        code = _run(arguments)
+        lost = standard_streams.lost()
+        if isinstance(lost, BrokenPipeError):
+            code = code or 1
+        elif lost is not None:
+            click.echo(
+                f"Standard output cannot be written to: {lost.strerror}. What the command printed is lost, "
+                "and all else is done. Print to another place.",
+                err=True,
+            )
+            code = max(code, 3)
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
+    """Run a command and return its exit code; print the error that it ends with."""
     try:
         code = grade.main(arguments, prog_name="grade", standalone_mode=False)
     except click.exceptions.Exit as ending:
-        code = ending.exit_code
-    except click.Abort:
+        return ending.exit_code
+    except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
-        code = 130
-    except KeyboardInterrupt:
-        click.echo("Interrupted.", err=True)
-        code = 130
+        return 130
     except click.ClickException as error:
         error.show()
-        code = error.exit_code
+        return error.exit_code
     except GraderError as error:
         click.echo(f"{error}", err=True)
-        code = error.exit_code
-    sys.exit(code if isinstance(code, int) else 0)
+        return error.exit_code
+    return code if isinstance(code, int) else 0

@@ -126,7 +126,7 @@ def quiz_command(
     if not submission.is_dir():
         raise UsageError(f"{submission} is not a folder. Name the folder for your answers: --submission DIR.")
     files = [submission / "answers" / f"{section}{ending}" for ending in (".yaml", ".yml")]
-    answers = next((file for file in files if file.exists()), files[0])
+    answers = next((file for file in files if os.path.lexists(file)), files[0])
     if page:
         write_page(banks[section], answers, output or submission / f"{section}.html", seed)
     else:

@@ -1,6 +1,8 @@
 """`grade erase`: removes one person's data from a gradebook."""
 
 import getpass
+import re
+import unicodedata
 from pathlib import Path
 
 import click
@@ -29,7 +31,7 @@ def erase_command(gradebook: Path, student: str, reason: str) -> int:
     """
     if not reason.strip():
         raise UsageError("--reason is empty. Say why, without the name.")
-    if student.casefold() in reason.casefold():
+    if _names(reason, student):
         raise UsageError("--reason holds the name, which would stay in the gradebook. Say it without.")
     with Gradebook(gradebook) as book:
         attempts = book.erase(student, reason=reason, by=_user())
@@ -42,6 +44,12 @@ def erase_command(gradebook: Path, student: str, reason: str) -> int:
     again = "" if attempts else " They were erased before; the file was written anew."
     click.echo(f"{shown_name(student)}: {attempts} attempts erased from {gradebook}.{again}")
     return 0
+
+
+def _names(reason: str, student: str) -> bool:
+    """Tell whether a name stands in a text as words of its own: "ada" does not stand in "adaptive"."""
+    name, text = (unicodedata.normalize("NFKC", one).casefold() for one in (student, reason))
+    return re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", text) is not None
 
 
 def _user() -> str:

@@ -12,6 +12,7 @@ from grader.cli.class_options import name_damaged
 from grader.cli.run import choose, write_bytes
 from grader.core.errors import InternalError, UsageError
 from grader.core.model import Mark
+from grader.core.regular_file import read_regular
 from grader.core.safetext import one_line
 from grader.core.suggestions import question
 from grader.course import catalog
@@ -19,6 +20,7 @@ from grader.export import canvas, gradescope_autograder, marks, moodle, qti, que
 from grader.grading.messages import DEFAULT_SEED
 
 _MAX_NAME_CHARS = 60
+_MAX_TEMPLATE_BYTES = 64 * 2**20
 
 
 @click.group("export", short_help="Export marks and quizzes to other systems (for instructors).")
@@ -137,9 +139,10 @@ def canvas_command(
     """
     found, code = _marks(gradebook, policy)
     try:
-        text = template.read_bytes().decode("utf-8")
+        text = read_regular(template, _MAX_TEMPLATE_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{template} cannot be read as UTF-8 text: {error}.") from None
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{template} cannot be read as UTF-8 text: {reason}.") from None
     filled = canvas.fill(text, found, column or assignment or gradebook.stem)
     write_bytes(filled.text.encode(), output)
     for student, reason in filled.unmatched.items():

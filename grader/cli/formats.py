@@ -11,6 +11,7 @@ import click
 
 from grader.core.errors import UsageError
 from grader.core.model import Report, Seen
+from grader.core.regular_file import read_regular
 from grader.report import (
     MOST_BYTES,
     Help,
@@ -32,6 +33,7 @@ from grader.report import (
 from grader.submission import Snapshot, is_notebook, open_submission
 
 METADATA_VARIABLE = "CONVGRADER_GRADESCOPE_METADATA"
+_MAX_METADATA_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +116,8 @@ def _gradescope_metadata() -> SubmissionMetadata | None:
     if not path:
         return None
     try:
-        return read_metadata(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        return read_metadata(read_regular(Path(path), _MAX_METADATA_BYTES).decode("utf-8"))
+    except (OSError, ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
         raise UsageError(
             f"{METADATA_VARIABLE} names {path}, which cannot be read as submission_metadata.json: {error}."
         ) from None

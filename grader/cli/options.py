@@ -219,9 +219,17 @@ def output(text: str, metavar: str = "FILE", *, required: bool = False) -> Decor
     )
 
 
+def _regular(_ctx: click.Context, _param: click.Parameter, value: Path) -> Path:
+    """Refuse a pipe, which would hang, and a device, which may never end."""
+    if not value.is_file():
+        raise click.BadParameter(f"{value} is not a regular file.")
+    return value
+
+
 def existing_file(name: str, metavar: str) -> Decorator:
-    """Add an argument that names an existing file, such as a gradebook or a report."""
-    return click.argument(name, type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar=metavar)
+    """Add an argument that names an existing regular file, such as a gradebook or a report."""
+    path = click.Path(path_type=Path, exists=True, dir_okay=False)
+    return click.argument(name, type=path, callback=_regular, metavar=metavar)
 
 
 gradebook = existing_file("gradebook", "FILE.db")

@@ -1,5 +1,6 @@
 """`grade quiz`: asks the items of a quiz one by one, in plain lines that work in a pipe and with a screen reader."""
 
+import os
 import re
 import sys
 import textwrap
@@ -11,9 +12,9 @@ from grader import quiz
 from grader.cli import terminal
 from grader.cli.terminal import prose_width
 from grader.core.atomic_write import make_folder, write_whole
-from grader.core.errors import UsageError
+from grader.core.errors import DocumentError, UsageError
 from grader.core.safetext import one_line
-from grader.quiz.answers import Responses, read_answers_file
+from grader.quiz.answers import Responses, read_answers, read_answers_file
 from grader.quiz.bank import Bank
 from grader.quiz.quiz_session import QuizSession
 from grader.quiz.responses import ResponseError, shown
@@ -30,11 +31,12 @@ _GO_TO = re.compile(r"#\s*(\d{1,3})")
 def ask(bank: Bank, answers: Path, seed: int | None = None, *, feedback: bool = False) -> None:
     """Ask item after item; write the file `answers` after each response. With `feedback`, show the points at the end.
 
-    An answers file that exists keeps its seed. Raises DocumentError where it cannot be read, and does not change it.
+    An answers file that exists keeps its seed. Raises UsageError where it cannot be read, and does not change it; and
+    where it cannot be written.
     """
-    responses = Responses(seed=quiz.new_seed() if seed is None else seed)
-    if answers.exists():
-        responses = read_answers_file(bank, answers)
+    responses = _own_answers(bank, answers)
+    if responses is None:
+        responses = Responses(seed=quiz.new_seed() if seed is None else seed)
     prompt = _QuizPrompt(QuizSession.begin(bank, responses), answers)
     prompt.greet()
     for problem in responses.problems:
@@ -217,18 +219,17 @@ def _first_items(items: list[tuple[int, Item]]) -> str:
 def write_page(bank: Bank, answers: Path, page: Path, seed: int | None = None) -> None:
     """Write a quiz as an HTML page with the responses in `answers`; write that file first where there is none.
 
-    The answers file keeps the seed, so that page and file have the same numbers. Raises DocumentError where it cannot
-    be read, UsageError where a file cannot be written.
+    The answers file keeps the seed, so that page and file have the same numbers. Raises UsageError where it cannot be
+    read, or a file cannot be written.
     """
     from grader.quiz.page import to_html  # noqa: PLC0415 - not needed in the terminal
 
-    try:
-        if not answers.exists():
-            _save(answers, quiz.template(bank, quiz.new_seed() if seed is None else seed))
-        responses = read_answers_file(bank, answers)
-        _save(page, to_html(bank, responses))
-    except OSError as error:
-        raise UsageError(f"{error.filename or page} cannot be written: {error.strerror}.") from None
+    responses = _own_answers(bank, answers)
+    if responses is None:
+        template = quiz.template(bank, quiz.new_seed() if seed is None else seed)
+        _save(answers, template)
+        responses = read_answers(bank, template, shown=str(answers))
+    _save(page, to_html(bank, responses))
     for problem in responses.problems:
         click.echo(f"Not kept: {one_line(str(problem))}")
     given = "1 answer" if len(responses.given) == 1 else f"{len(responses.given)} answers"
@@ -249,7 +250,25 @@ def _filled(text: str, indent: str = "") -> str:
     )
 
 
+def _own_answers(bank: Bank, answers: Path) -> Responses | None:
+    """Read the student's answers file; None where there is none. Raises UsageError where it cannot be used.
+
+    It is no file of the course, whose errors are DocumentErrors.
+    """
+    if not os.path.lexists(answers):
+        return None
+    try:
+        return read_answers_file(bank, answers)
+    except DocumentError as error:
+        raise UsageError(
+            f"{error}\nThis is your answers file. Correct it, or move it away to start the quiz anew."
+        ) from None
+
+
 def _save(path: Path, text: str) -> None:
-    """Write a file, and create its folder."""
-    make_folder(path.parent)
-    write_whole(path, text.encode())
+    """Write a file, and create its folder. Raises UsageError where that cannot be done."""
+    try:
+        make_folder(path.parent)
+        write_whole(path, text.encode())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None

@@ -7,7 +7,14 @@ import click
 from grader.classroom.batch import StudentResult
 from grader.classroom.gradebook import Attempt, Gradebook
 from grader.cli import options
-from grader.cli.class_options import ClassGrading, class_grading, exit_code, refusal_line, shown_name
+from grader.cli.class_options import (
+    ClassGrading,
+    class_grading,
+    exit_code,
+    name_damaged,
+    refusal_line,
+    shown_name,
+)
 from grader.core.errors import UsageError
 from grader.core.model import Report
 from grader.core.safetext import one_line
@@ -44,6 +51,7 @@ def regrade_command(gradebook: Path, students: tuple[str, ...], dry_run: bool, g
             code = max(code, exit_code(result))
             for line in lines:
                 click.echo(line)
+        code = max(code, name_damaged(run.gradebook))
     would = "would change" if dry_run else "changed"
     click.echo(f"{changed} of {len(chosen)} students {would}.")
     return code

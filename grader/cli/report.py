@@ -8,7 +8,10 @@ from grader.cli import options, terminal
 from grader.cli.formats import FORMATS, PUBLISHED, RenderOptions, add_step_summary, report_format
 from grader.cli.run import write
 from grader.core.errors import UsageError
+from grader.core.regular_file import read_regular
 from grader.report import from_json
+
+_MAX_BYTES = 64 * 2**20  # a thousand times an ordinary report
 
 
 @click.command("report", short_help="Convert a JSON report to another format.")
@@ -29,9 +32,11 @@ def report_command(file: Path, form: str, output: Path | None, submission: Path)
     grade report report.json --format junit --output report.xml
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     try:
-        report = from_json(file.read_text(encoding="utf-8"))
+        report = from_json(read_regular(file, _MAX_BYTES).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{file} cannot be read as a report: {error}") from None
+        raise UsageError(
+            f"{file} cannot be read as a report: {getattr(error, 'strerror', None) or error}"
+        ) from None
     style = terminal.style(output)
     write(FORMATS[form](report, RenderOptions(style=style, submission=submission)), output)
     if form == "github":

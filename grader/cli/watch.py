@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from grader.cli import keys, options, reset, terminal
+from grader.cli import keys, options, reset, standard_streams, terminal
 from grader.cli.help import next_hint
 from grader.cli.run import (
     choose,
@@ -85,10 +85,7 @@ def watch_command(
         target = _WatchTarget(
             course=course, chosen=chosen, quizzes=quizzes, folder=submission, seed=seed, poll=poll, jobs=jobs
         )
-        try:
-            _WatchLoop(target, dispatcher).run()
-        except BrokenPipeError:  # the reader has exited: `grade watch | head`
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - so that Python can flush it
+        _WatchLoop(target, dispatcher).run()
     return 0
 
 
@@ -142,7 +139,7 @@ class _WatchLoop:
         self._reset_pending: Exercise | None = None  # asked to confirm the reset of this one
 
     def run(self) -> None:
-        """Watch until the student quits."""
+        """Watch until the student quits, or nobody can read the verdicts: `grade watch | head`."""
         stop = threading.Event()
         watcher = threading.Thread(target=self._watch_files, args=[stop], daemon=True)
         listening = keys.pressed(lambda key: self._events.put(_Key(key)))
@@ -150,7 +147,7 @@ class _WatchLoop:
             self._greet()
             watcher.start()
             try:
-                while self._handle(self._next()):
+                while self._handle(self._next()) and standard_streams.lost() is None:
                     pass
             finally:
                 stop.set()

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from grader.core.errors import DocumentError, Problem
+from grader.core.regular_file import read_regular
 from grader.core.safetext import one_line
 from grader.core.suggestions import nearest, suggestion
 
@@ -134,10 +135,7 @@ def _check_size(text: str, shown: str) -> None:
 def read_text(path: Path, shown: str) -> str:
     """Return the text of a file of at most MAX_DOCUMENT_BYTES. Raises DocumentError with the reason."""
     try:
-        if path.stat().st_size > MAX_DOCUMENT_BYTES:
-            message = f"is larger than {MAX_DOCUMENT_BYTES // 1024} KiB"
-            raise DocumentError([Problem(path=shown, message=message)])
-        return path.read_bytes().decode("utf-8-sig")
+        return read_regular(path, MAX_DOCUMENT_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         message = "is not UTF-8 text; save it as UTF-8 in your editor"

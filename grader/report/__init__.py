@@ -5,7 +5,7 @@ from grader.report.classroom50 import Release, to_classroom50
 from grader.report.github import MOST_BYTES, RepositoryPaths, to_github, to_markdown
 from grader.report.gradescope_results import SubmissionMetadata, read_metadata, to_gradescope
 from grader.report.html_report import exercise_page, to_html
-from grader.report.json_report import FORMAT, from_json, to_document, to_json
+from grader.report.json_report import FORMAT, are_points, from_json, to_document, to_json
 from grader.report.junit import to_junit
 from grader.report.phrases import NONE_OPENED, Help, first_to_fix, hidden_sentence, nothing_left, sum_hidden
 from grader.report.redaction import shown, shown_exercise
@@ -21,6 +21,7 @@ __all__ = [
     "RepositoryPaths",
     "Style",
     "SubmissionMetadata",
+    "are_points",
     "changes",
     "exercise_page",
     "exercise_text",

@@ -13,6 +13,7 @@ from typing import Any
 from grader.core.model import Report, Seen
 from grader.core.safetext import one_line, printable
 from grader.report.entries import Entry, entries
+from grader.report.json_report import MAX_POINTS, finite, of_64_bits, refuse_constant
 from grader.report.phrases import all_hidden, earned, hidden_sentence, void_sentence
 from grader.report.redaction import shown, unseen
 from grader.report.text_layout import amount
@@ -33,13 +34,15 @@ class SubmissionMetadata:
 def read_metadata(text: str) -> SubmissionMetadata:
     """Read the text of a submission_metadata.json. Raises ValueError where it is not one."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_float=finite, parse_int=of_64_bits, parse_constant=refuse_constant)
     except RecursionError:
         raise ValueError("submission_metadata.json is nested too deeply.") from None
     if not isinstance(document, dict):
         raise ValueError("submission_metadata.json is not a JSON object.")  # noqa: TRY004 - callers catch ValueError alone
     assignment = document.get("assignment") or {}
     total = assignment.get("total_points")
+    if total and not 0 < float(total) <= MAX_POINTS:
+        raise ValueError(f"total_points is {total}.")
     return SubmissionMetadata(
         total_points=float(total) if total else None,
         created_at=_time(document.get("created_at")),

@@ -1,16 +1,20 @@
 """The JSON document of a report, version convgrader/report/1: docs/report-format.md describes every field."""
 
 import json
+import math
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import msgspec
 
-from grader.core.model import Report
+from grader.core.model import CheckResult, ExerciseResult, ItemResult, Picture, QuizResult, Report
 
 FORMAT = "convgrader/report/1"
 # Fields that the format did not have at first: an older report lacks them.
 _ADDED = frozenset({"hidden", "picture"})
 _ABSENT = object()
+MAX_POINTS = 1e9  # of a report, and its longest time in seconds: a sum of such numbers is still one
+_TOLERANCE = 1e-6  # of sums of thirds
 
 
 def to_document(report: Report) -> dict[str, Any]:
@@ -31,9 +35,10 @@ def from_json(text: str) -> Report:
     """Read a report. Raises ValueError unless `text` is exactly what `to_json` writes or wrote.
 
     An older report lacks `final`, which its outcomes decide. It may also have left a void exercise out of its sums.
+    Whoever renders a report can rely on its numbers: points are from 0 to max_points, and no sum of them overflows.
     """
     try:
-        document = json.loads(text, parse_constant=_refuse_constant)
+        document = json.loads(text, parse_constant=refuse_constant, parse_float=finite, parse_int=of_64_bits)
     except RecursionError:
         raise ValueError("This is not a report: it is nested too deeply.") from None
     found = document.pop("format", None) if isinstance(document, dict) else None
@@ -46,6 +51,8 @@ def from_json(text: str) -> Report:
         raise ValueError(f"This report does not follow {FORMAT}: {error}.") from None
     if final is not _ABSENT and final is not report.final:
         raise ValueError(f"This report does not follow {FORMAT}: `final` contradicts the outcomes.")
+    for problem in _number_problems(report):
+        raise ValueError(f"This report does not follow {FORMAT}: {problem}.")
     written = {"format": FORMAT, "final": report.final, **document}
     if _without_empty_added(to_document(report)) != _without_empty_added(written):
         raise ValueError(f"This report does not follow {FORMAT}: fields are missing or unknown.")
@@ -63,7 +70,67 @@ def _without_empty_added(value: Any) -> Any:
     return [_without_empty_added(item) for item in value] if isinstance(value, list) else value
 
 
-def _refuse_constant(name: str) -> NoReturn:
+_Counted = Report | ExerciseResult | CheckResult | QuizResult | ItemResult
+
+
+def _counted(report: Report) -> Iterator[_Counted]:
+    """Yield everything that has points."""
+    yield report
+    for exercise in report.exercises:
+        yield exercise
+        yield from exercise.checks
+    for quiz in report.quizzes:
+        yield quiz
+        yield from quiz.items
+
+
+def _number_problems(report: Report) -> Iterator[str]:
+    """Yield what is wrong with the numbers of a report."""
+    if not 0 <= report.score <= 1 + _TOLERANCE:
+        yield f"`score` is {report.score:g}, and not from 0 to 1"
+    for part in _counted(report):
+        name = "the whole" if isinstance(part, Report) else repr(part.id)
+        most = part.max_points
+        if not are_points(part.points, most):
+            yield f"{name} has {part.points:g} of {most:g} points"
+        if isinstance(part, ExerciseResult | CheckResult) and not 0 <= part.duration_s <= MAX_POINTS:
+            yield f"{name} took {part.duration_s:g} s"
+        hidden = part.hidden if isinstance(part, ExerciseResult) else None
+        if hidden is not None and not (0 <= hidden.max_points <= MAX_POINTS and hidden.checks >= 0):
+            yield f"{name} hides {hidden.checks} checks with {hidden.max_points:g} points"
+        if isinstance(part, CheckResult) and part.picture is not None and not _is_drawable(part.picture):
+            yield f"the picture of {name} has no planes of equal size"
+
+
+def are_points(points: float, max_points: float) -> bool:
+    """Tell whether these can be the points of a result."""
+    return 0 <= max_points <= MAX_POINTS and 0 <= points <= max_points + _TOLERANCE
+
+
+def _is_drawable(picture: Picture) -> bool:
+    """Tell whether the planes of a picture are rectangles of one size, and not empty."""
+    planes = (picture.expected, picture.got, picture.difference)
+    widths = {len(row) for plane in planes for row in plane}
+    return len({len(plane) for plane in planes}) == 1 and len(widths) == 1 and 0 not in widths
+
+
+def finite(text: str) -> float:
+    """Return the number of a JSON text. Raises ValueError where it is too large for a float."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"It holds the number {text[:20]}.")
+    return number
+
+
+def of_64_bits(text: str) -> int:
+    """Return the integer of a JSON text. Raises ValueError where it has more than 64 bits."""
+    if len(text) > 20 or not -(2**63) <= int(text) < 2**64:
+        raise ValueError(f"It holds the number {text[:20]}.")
+    return int(text)
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """Raise ValueError for a number that JSON does not have, such as NaN."""
     raise ValueError(f"This is not JSON: it holds {name}.")
 
 
