@@ -93,7 +93,7 @@ def student_name(student: object, number: object) -> str:
 
 
 def _check_identity(student: object, number: object) -> None:
-    """Raise DamagedRow where an attempt cannot be told from others. SQLite stores any type in any column."""
+    """Raise DamagedRow where an attempt has no usable name or number. SQLite stores any type in any column."""
     student_name(student, number)
     if not isinstance(number, int) or not 1 <= number <= MAX_NUMBER:
         raise DamagedRow(student, number, "its number is not that of an attempt")

@@ -1,6 +1,6 @@
 """Standard streams that never end a command: a full disk or a closed stream costs the text, and not the work.
 
-A command grades, records and writes its files although nobody can read what it prints. `main` then says so.
+A command grades, records and writes its files although its output is lost. `main` then says so.
 """
 
 import contextlib

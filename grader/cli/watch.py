@@ -139,7 +139,7 @@ class _WatchLoop:
         self._reset_pending: Exercise | None = None  # asked to confirm the reset of this one
 
     def run(self) -> None:
-        """Watch until the student quits, or nobody can read the verdicts: `grade watch | head`."""
+        """Watch until the student quits, or the verdicts cannot be written: `grade watch | head`."""
         stop = threading.Event()
         watcher = threading.Thread(target=self._watch_files, args=[stop], daemon=True)
         listening = keys.pressed(lambda key: self._events.put(_Key(key)))

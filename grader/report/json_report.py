@@ -35,7 +35,7 @@ def from_json(text: str) -> Report:
     """Read a report. Raises ValueError unless `text` is exactly what `to_json` writes or wrote.
 
     An older report lacks `final`, which its outcomes decide. It may also have left a void exercise out of its sums.
-    Whoever renders a report can rely on its numbers: points are from 0 to max_points, and no sum of them overflows.
+    What renders a report can rely on its numbers: points are from 0 to max_points, and no sum of them overflows.
     """
     try:
         document = json.loads(text, parse_constant=refuse_constant, parse_float=finite, parse_int=of_64_bits)

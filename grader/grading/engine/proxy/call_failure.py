@@ -41,19 +41,19 @@ def failure(label: str, reply: Raised) -> CallFailed:
     message, kind = shown(reply.message), type_shown(reply.type_name)
     reason = f": {message}" if message else ""
     what_was_raised = f"`{label}` raised {kind}{reason or ', without a message'}"
-    told = message if _has_words(message) else sentence_of(what_was_raised)  # a sentence of the worker's own
+    from_worker = message if _has_words(message) else sentence_of(what_was_raised)  # a whole sentence
     sentences: dict[Cause, str] = {
         "raised": what_was_raised,
         "syntax": f"Python cannot read your file{reason}",
         "not_implemented": f"`{label}` is not written yet.",
-        "missing": told,
-        "device": told,
-        "signature": told,
+        "missing": from_worker,
+        "device": from_worker,
+        "signature": from_worker,
         "memory": f"`{label}` asked for more memory than it may use{reason}",
-        "banned": told,
+        "banned": from_worker,
         "refused": f"`{label}` was refused{reason}. Graded code may open no files, sockets or processes.",
         "exit": f"`{label}` called {message or 'exit'}: a function returns its result, and never ends the program.",
-        "detached": f"`{label}`: {told} Keep to torch operations, without .detach(), .item() or numpy.",
+        "detached": f"`{label}`: {from_worker} Keep to torch operations, without .detach(), .item() or numpy.",
     }
     sentence = sentence_of(sentences[reply.cause])
     return CallFailed(_OUTCOMES[reply.cause], sentence, frames(reply.traceback), reply.cause)
