@@ -96,7 +96,10 @@ def module(exercise: Exercise, folder: Path) -> Path:
 
 def is_stub(exercise: Exercise, path: Path) -> bool:
     """Tell whether a file is still the stub, byte for byte."""
-    stub = exercise.stub.read_bytes()
+    try:
+        stub = exercise.stub.read_bytes()
+    except OSError:
+        return False
     return Folder(path.parent).read(path.name, len(stub)) == stub
 
 
