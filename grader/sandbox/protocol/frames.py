@@ -93,7 +93,35 @@ def _left(deadline: float | None) -> float | None:
     return left
 
 
-class SocketChannel:
+class _Receiver:
+    """Receives whole frames from parts of any size, each by a deadline."""
+
+    def receive(self, deadline: float | None = None) -> tuple[bytes, bytearray]:
+        """Return the next frame's header and payload."""
+        header, payload = _lengths(self._exactly(_PREFIX.size, deadline))
+        return bytes(self._exactly(header, deadline)), self._exactly(payload, deadline)
+
+    def _exactly(self, count: int, deadline: float | None) -> bytearray:
+        received = bytearray(count)
+        view, done = memoryview(received), 0
+        while done < count:
+            try:
+                got = self._some(view[done:], deadline)
+            except TimeoutError as error:
+                raise Overdue from error
+            except OSError as error:
+                raise Closed from error
+            if not got:
+                raise Closed
+            done += got
+        return received
+
+    def _some(self, view: memoryview, deadline: float | None) -> int:
+        """Fill a part of `view`; return its size, 0 at the end. Raises TimeoutError at the deadline, and OSError."""
+        raise NotImplementedError
+
+
+class SocketChannel(_Receiver):
     """A channel over a connected stream socket; the socket's timeout enforces the deadline."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -113,33 +141,16 @@ class SocketChannel:
         except OSError as error:
             raise Closed from error
 
-    def receive(self, deadline: float | None = None) -> tuple[bytes, bytearray]:
-        """Return the next frame's header and payload."""
-        header, payload = _lengths(self._exactly(_PREFIX.size, deadline))
-        return bytes(self._exactly(header, deadline)), self._exactly(payload, deadline)
-
-    def _exactly(self, count: int, deadline: float | None) -> bytearray:
-        received = bytearray(count)
-        view, done = memoryview(received), 0
-        while done < count:
-            try:
-                self._connection.settimeout(_left(deadline))
-                got = self._connection.recv_into(view[done:])
-            except TimeoutError as error:
-                raise Overdue from error
-            except OSError as error:
-                raise Closed from error
-            if not got:
-                raise Closed
-            done += got
-        return received
+    def _some(self, view: memoryview, deadline: float | None) -> int:
+        self._connection.settimeout(_left(deadline))
+        return self._connection.recv_into(view)
 
     def close(self) -> None:
         """Close this end."""
         self._connection.close()
 
 
-class PolledChannel:
+class PolledChannel(_Receiver):
     """A channel over two descriptors that may be pipes; poll enforces the deadline. Not for Windows."""
 
     def __init__(self, reading: int, writing: int) -> None:
@@ -153,37 +164,19 @@ class PolledChannel:
         try:
             while data:
                 _await(self._writing, select.POLLOUT, deadline)
-                with contextlib.suppress(
-                    BlockingIOError
-                ):  # the pipe takes less than poll promises: ask again
+                # The pipe may take less than poll promises: ask again.
+                with contextlib.suppress(BlockingIOError):
                     data = data[os.write(self._writing, data) :]
         except TimeoutError as error:
             raise Overdue from error
         except OSError as error:
             raise Closed from error
 
-    def receive(self, deadline: float | None = None) -> tuple[bytes, bytearray]:
-        """Return the next frame's header and payload."""
-        header, payload = _lengths(self._exactly(_PREFIX.size, deadline))
-        return bytes(self._exactly(header, deadline)), self._exactly(payload, deadline)
-
-    def _exactly(self, count: int, deadline: float | None) -> bytearray:
-        received = bytearray(count)
-        view, done = memoryview(received), 0
-        while done < count:
-            try:
-                _await(self._reading, select.POLLIN, deadline)
-                got = os.readv(self._reading, [view[done:]])
-            except BlockingIOError:
-                continue
-            except TimeoutError as error:
-                raise Overdue from error
-            except OSError as error:
-                raise Closed from error
-            if not got:
-                raise Closed
-            done += got
-        return received
+    def _some(self, view: memoryview, deadline: float | None) -> int:
+        while True:
+            _await(self._reading, select.POLLIN, deadline)
+            with contextlib.suppress(BlockingIOError):
+                return os.readv(self._reading, [view])
 
     def close(self) -> None:
         """Close both descriptors; once closed, they stay so."""
