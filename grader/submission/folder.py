@@ -2,11 +2,11 @@
 
 import itertools
 import os
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from grader.core.regular_file import FileTooLarge, NotRegular, read_regular
 from grader.core.safetext import file_name
 from grader.submission.tree import (
     MAX_ENTRIES,
@@ -18,8 +18,6 @@ from grader.submission.tree import (
     python_files,
     too_large,
 )
-
-_NONBLOCKING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +168,9 @@ def _resolved(path: Path) -> Path:
 
 
 def _read(path: Path, name: str, limit: int) -> bytes | Unreadable:
-    descriptor = os.open(path, os.O_RDONLY | _NONBLOCKING)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
+    try:
+        return read_regular(path, limit)
+    except NotRegular:
         return Unreadable(name=name, reason="is not a file.")
-    with os.fdopen(descriptor, "rb") as file:
-        data = file.read(limit + 1)
-    return data if len(data) <= limit else too_large(name, limit)
+    except FileTooLarge:
+        return too_large(name, limit)
