@@ -18,7 +18,7 @@ from grader.authoring import cache_key, quiz_check, verified_cache
 from grader.authoring.source_lint import check_sources
 from grader.cli import check as command
 from grader.cli.check import check_command
-from grader.core import user_cache
+from grader.core import user_folders
 from grader.core.errors import UsageError
 from grader.course import catalog, cross_references, fingerprint
 from grader.grading.messages import Graded, Job, NotGraded
@@ -48,7 +48,7 @@ def add_exercise(root: Path, name: str) -> Path:
 @pytest.fixture
 def root(tmp_path, monkeypatch) -> Path:
     """A course with a quiz and no exercise yet, and an empty cache."""
-    monkeypatch.setenv(user_cache.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(user_folders.CACHE_VARIABLE, str(tmp_path / "cache"))
     course = tmp_path / "course"
     (course / "quizzes").mkdir(parents=True)
     (course / "quizzes" / "first.yaml").write_text(BANK, encoding="utf-8")
@@ -344,7 +344,7 @@ def known(tmp_path_factory) -> Path:
     (course / "quizzes").mkdir()
     (course / "quizzes" / "first.yaml").write_text(BANK, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(user_cache.CACHE_VARIABLE, str(folder / "cache"))
+        patch.setenv(user_folders.CACHE_VARIABLE, str(folder / "cache"))
         patch.setenv("CONVGRADER_COURSE", str(course))
         (folder / "first.txt").write_text(run("-v", code=0), encoding="utf-8")
     return folder
@@ -354,7 +354,7 @@ def known(tmp_path_factory) -> Path:
 def again(known, tmp_path, monkeypatch, nothing_is_graded) -> Path:
     """A copy of that course and its cache, in which grading raises GradingRequested."""
     folder = Path(shutil.copytree(known, tmp_path / "again"))
-    monkeypatch.setenv(user_cache.CACHE_VARIABLE, str(folder / "cache"))
+    monkeypatch.setenv(user_folders.CACHE_VARIABLE, str(folder / "cache"))
     monkeypatch.setenv("CONVGRADER_COURSE", str(folder / "course"))
     return folder
 
@@ -376,7 +376,7 @@ def test_unchanged_exercises_are_marked_and_not_graded_again(again):
 def test_nothing_is_started_and_torch_is_not_imported_if_nothing_changed(
     known, run_without_torch, monkeypatch
 ):
-    monkeypatch.setenv(user_cache.CACHE_VARIABLE, str(known / "cache"))
+    monkeypatch.setenv(user_folders.CACHE_VARIABLE, str(known / "cache"))
     run_without_torch("check", "--course", known / "course")
 
 
@@ -549,7 +549,7 @@ def test_a_cache_that_cannot_be_written_is_ignored(scaling, tmp_path, monkeypatc
         (cache / "convgrader").mkdir(parents=True)
         (cache / "convgrader" / "check").symlink_to(tmp_path / "elsewhere")
     else:
-        monkeypatch.delenv(user_cache.CACHE_VARIABLE)
+        monkeypatch.delenv(user_folders.CACHE_VARIABLE)
 
         def homeless() -> Path:
             raise RuntimeError("Could not determine home directory.")
@@ -562,11 +562,11 @@ def test_a_cache_that_cannot_be_written_is_ignored(scaling, tmp_path, monkeypatc
 
 
 def test_the_cache_folder_follows_the_xdg_specification(tmp_path, monkeypatch):
-    monkeypatch.setenv(user_cache.CACHE_VARIABLE, str(tmp_path / "x"))
-    assert user_cache.cache_folder("check") == tmp_path / "x" / "convgrader" / "check"
-    monkeypatch.setenv(user_cache.CACHE_VARIABLE, "relative")
+    monkeypatch.setenv(user_folders.CACHE_VARIABLE, str(tmp_path / "x"))
+    assert user_folders.cache_folder("check") == tmp_path / "x" / "convgrader" / "check"
+    monkeypatch.setenv(user_folders.CACHE_VARIABLE, "relative")
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
-    assert user_cache.cache_folder("check") == tmp_path / "home" / ".cache" / "convgrader" / "check"
+    assert user_folders.cache_folder("check") == tmp_path / "home" / ".cache" / "convgrader" / "check"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")

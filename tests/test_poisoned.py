@@ -20,7 +20,7 @@ from grader.cli import grade
 from grader.cli.erase import erase_command
 from grader.cli.regrade import regrade_command
 from grader.core.errors import UsageError
-from grader.core.user_cache import CACHE_VARIABLE
+from grader.core.user_folders import CACHE_VARIABLE
 from grader.course import fingerprint
 from grader.submission import Stored
 

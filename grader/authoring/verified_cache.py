@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from grader.core.atomic_write import write_whole
-from grader.core.user_cache import cache_folder, is_private, owned_by_user
+from grader.core.user_folders import cache_folder, is_private, owned_by_user
 from grader.course import fingerprint
 
 KEPT_DAYS = 60

@@ -27,7 +27,7 @@ from grader.sandbox.protocol.orders import (
     WorkerOrder,
     send_order,
 )
-from grader.sandbox.supervisor import ForkLauncher, Launcher, SpawnLauncher, clean_environment
+from grader.sandbox.supervisor import ForkLauncher, Launcher, SpawnLauncher, clean_environment, spawn
 
 MAX_LEVEL_VARIABLE = "CONVGRADER_MAX_ISOLATION"
 START_LIMIT_S = 120.0
@@ -247,16 +247,7 @@ class SpawnStarter:
     def open(self, job: Job, slot: int) -> Channel:
         """Start a grading process; the job follows through the channel."""
         del job, slot
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "grader.grading.engine"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            bufsize=0,
-            cwd=Path(sys.executable).anchor,
-            env=clean_environment(),
-            start_new_session=True,  # so that Ctrl-C, or a signal to its group, reaches no other
-        )
+        process = spawn("grader.grading.engine", stderr=self._errors)
         with self._lock:
             # poll() reaps what has ended, or a class would leave a zombie for each grading.
             self._running = [one for one in self._running if one.poll() is None] + [process]

@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 import msgspec
 
@@ -349,18 +349,9 @@ class SpawnLauncher:
     def start(self, cpu_limit_s: int) -> WorkerProcess:
         """Start one interpreter. Raises InternalError where this machine has no memory or process left."""
         order = msgspec.structs.replace(self.order, cpu_limit_s=cpu_limit_s)
-        arguments = [sys.executable, "-P", "-m", "grader.sandbox.worker", msgspec.json.encode(order).decode()]
+        arguments = ["grader.sandbox.worker", msgspec.json.encode(order).decode()]
         try:
-            process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                cwd=Path(sys.executable).anchor,
-                env=clean_environment(),
-                start_new_session=True,  # a group of its own, to be killed with all that it started
-            )
+            process = spawn(*arguments, stderr=subprocess.PIPE)
         except OSError as error:
             raise InternalError(f"A worker could not be started: {error}. {_AGAIN}") from error
         return _SpawnedWorker(process, self.order.output_limit_kib * 1024)
@@ -417,6 +408,24 @@ class _SpawnedWorker:
             # There is no process left in the group, or, as macOS says with EPERM, only ones that have ended.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def spawn(module: str, *arguments: str, stderr: int | IO[bytes]) -> "subprocess.Popen[bytes]":
+    """Start a fresh interpreter on a module of the grader, with pipes for its stdin and stdout. Raises OSError.
+
+    It has a session of its own: Ctrl-C and signals to its process group reach no other process, and the group can be
+    killed with all that it started.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", module, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        bufsize=0,
+        cwd=Path(sys.executable).anchor,
+        env=clean_environment(),
+        start_new_session=True,
+    )
 
 
 def clean_environment() -> dict[str, str]:

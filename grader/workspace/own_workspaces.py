@@ -9,14 +9,14 @@ import os
 from pathlib import Path
 
 from grader.core.atomic_write import write_whole
-from grader.core.user_cache import is_private, owned_by_user
+from grader.core.user_folders import is_private, owned_by_user, state_folder
 
-STATE_VARIABLE = "XDG_STATE_HOME"
+_FOLDER = "workspaces"
 
 
 def record(workspace: Path) -> None:
     """Record a workspace as one of this user. Raises OSError where that cannot be written."""
-    folder = _folder()
+    folder = state_folder(_FOLDER)
     if folder is None:
         raise FileNotFoundError(None, "there is no home folder")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -26,28 +26,17 @@ def record(workspace: Path) -> None:
 
 def is_own(workspace: Path) -> bool:
     """Tell whether this user started this workspace here; False in doubt. A folder inside of one is another folder."""
-    folder, path = _folder(), os.fsencode(workspace.resolve())
+    folder, path = state_folder(_FOLDER), os.fsencode(workspace.resolve())
     try:
         return (
             folder is not None
-            and owned_by_user(
-                workspace.stat()
-            )  # not made by somebody else under the path of one that is gone
+            # Not made by somebody else under the path of one that is gone.
+            and owned_by_user(workspace.stat())
             and is_private(folder)  # no other user wrote the record
             and (folder / _name(path)).read_bytes() == path
         )
     except OSError:
         return False
-
-
-def _folder() -> Path | None:
-    """Return the folder of the records; None where there is no home directory."""
-    named = Path(os.environ.get(STATE_VARIABLE, ""))
-    try:
-        base = named if named.is_absolute() else Path.home() / ".local" / "state"
-    except RuntimeError:
-        return None
-    return base / "convgrader" / "workspaces"
 
 
 def _name(path: bytes) -> str:

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from grader.core.user_cache import cache_folder, is_private
+from grader.core.user_folders import cache_folder, is_private
 from grader.course import fingerprint
 
 MAX_BYTES = 2**29

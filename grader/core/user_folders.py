@@ -1,18 +1,27 @@
-"""The user's cache folder: what can be computed again. It is used only where no other user could have written to it."""
+"""The user's own folders, by the XDG Base Directory Specification, and whether another user could write to one."""
 
 import os
 import stat
 import sys
 from pathlib import Path
 
-CACHE_VARIABLE = "XDG_CACHE_HOME"
+CACHE_VARIABLE, STATE_VARIABLE = "XDG_CACHE_HOME", "XDG_STATE_HOME"
 
 
 def cache_folder(name: str) -> Path | None:
-    """Return a folder by the XDG Base Directory Specification; None where there is no home directory."""
-    named = Path(os.environ.get(CACHE_VARIABLE, ""))
+    """Return a folder for what can be computed again; None where there is no home directory."""
+    return _folder(CACHE_VARIABLE, ".cache", name)
+
+
+def state_folder(name: str) -> Path | None:
+    """Return a folder for what is to be remembered; None where there is no home directory."""
+    return _folder(STATE_VARIABLE, ".local/state", name)
+
+
+def _folder(variable: str, default: str, name: str) -> Path | None:
+    named = Path(os.environ.get(variable, ""))
     try:
-        base = named if named.is_absolute() else Path.home() / ".cache"
+        base = named if named.is_absolute() else Path.home() / default
     except RuntimeError:
         return None
     return base / "convgrader" / name
