@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from grader.classroom.gradebook import Gradebook
 from grader.cli.classes import class_command
-from grader.core.safetext import file_name
+from grader.core.safetext import printable_name
 from grader.submission import Recording, git_checkout, open_submission
 from grader.submission.collection import HandedIn, Moment, find
 
@@ -150,7 +150,9 @@ def test_a_file_of_any_name_is_known_to_be_committed(ada, name):
     git(ada, "commit", "--quiet", "-m", "more")
     assert moment(ada).note == ""
     path.write_text("x = 2", encoding="utf-8")
-    assert moment(ada).note == f"not in its last commit, or changed since: exercises/{file_name(path.name)}"
+    assert (
+        moment(ada).note == f"not in its last commit, or changed since: exercises/{printable_name(path.name)}"
+    )
 
 
 def test_other_ends_of_lines_are_no_change_and_a_link_is_what_it_leads_to(ada):

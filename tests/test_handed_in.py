@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from grader.core import scoring
 from grader.core.errors import UsageError
 from grader.core.model import Isolation, Outcome, Versions
-from grader.core.safetext import file_name
+from grader.core.safetext import printable_name
 from grader.grading import attempt, messages
 from grader.report import from_json, to_json
 from grader.submission import Recording, Stored, Submission, collection, open_submission
@@ -322,7 +322,7 @@ def goes_through(course, submission: Submission) -> attempt.Plan:
 
 @given(st.sets(NAMES, min_size=1, max_size=6))
 def test_two_names_are_never_shown_as_one_unless_they_are_the_same_text(names):
-    shown = {name: file_name(os.fsdecode(name)) for name in names}
+    shown = {name: printable_name(os.fsdecode(name)) for name in names}
     assert all(map(is_printable, shown.values()))
     texts = {unicodedata.normalize("NFC", os.fsdecode(name)) for name in names}
     assert len(set(shown.values())) == len(texts)

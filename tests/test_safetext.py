@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.core.safetext import file_name, one_line, printable
+from grader.core.safetext import one_line, printable, printable_name
 
 
 @pytest.mark.parametrize(
@@ -80,4 +80,4 @@ def test_every_kind_of_unsafe_character_is_escaped(code):
     ],
 )  # fmt: skip
 def test_a_name_is_shown_as_text_that_no_other_name_has(name, shown):
-    assert file_name(os.fsdecode(name)) == shown
+    assert printable_name(os.fsdecode(name)) == shown

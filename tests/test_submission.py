@@ -699,7 +699,7 @@ FILES = st.dictionaries(
     FILES.map(lambda files: {n: f if isinstance(f, bytes) else replace(f, name=n) for n, f in files.items()})
 )
 def test_what_is_packed_can_be_unpacked(files):
-    with contextlib.suppress(UnicodeEncodeError):  # st.text() makes no surrogates; file_name leaves none
+    with contextlib.suppress(UnicodeEncodeError):  # st.text() makes no surrogates; printable_name leaves none
         assert Stored.unpack(Stored(files).pack()) == Stored(files)
 
 

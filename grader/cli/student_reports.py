@@ -9,7 +9,7 @@ from grader.core.atomic_write import make_folder
 from grader.core.errors import UsageError
 from grader.core.file_names import file_names
 from grader.core.model import Report, Seen
-from grader.core.safetext import file_name
+from grader.core.safetext import printable_name
 from grader.grading.messages import DEFAULT_SEED
 from grader.report import FORMAT, shown, to_json
 from grader.submission import collection
@@ -65,7 +65,7 @@ def refusing_reports(one: HandedIn) -> HandedIn:
     except OSError:
         return one  # it cannot be read, which is said when it is graded
     problem = (
-        f"{file_name(one.path.name)} holds reports of the grader, and no hand-in. "
+        f"{printable_name(one.path.name)} holds reports of the grader, and no hand-in. "
         "Move it out of the folder of hand-ins, and run this again."
     )
     return replace(one, problem=problem)

@@ -67,9 +67,7 @@ def output_of(
 def _kill(process: "subprocess.Popen[bytes]") -> None:
     """Kill a program that was not waited for, and on POSIX what it started, which may keep its output open."""
     if os.name == "posix":
-        with contextlib.suppress(
-            ProcessLookupError, PermissionError
-        ):  # macOS says this of one that has ended
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: one that has ended
             os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()

@@ -32,7 +32,7 @@ def one_line(text: str, *, limit: int = 200) -> str:
     return printable(" ".join(text.split()), limit=limit)
 
 
-def file_name(name: str) -> str:
+def printable_name(name: str) -> str:
     r"""Return a file's name or path, as the os module gives it, as printable text that UTF-8 can encode.
 
     A byte that is not UTF-8 becomes `\xfc`, a control or format character its escape, and a backslash two, so that no

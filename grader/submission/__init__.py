@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.core.errors import UsageError
-from grader.core.safetext import file_name
+from grader.core.safetext import printable_name
 from grader.submission.archive import Archive
 from grader.submission.folder import Folder, Single
 from grader.submission.notebook import ENDING, MAX_NOTEBOOK_BYTES, NamedCell, python_of, read_cells
@@ -197,6 +197,6 @@ def open_submission(path: Path) -> Submission:
         tree = Single(path) if path.suffix.lower() == ENDING else Archive.open(path)
         return Submission(Recording(tree))
     raise UsageError(
-        f"{file_name(str(path))} is not a folder, not a zip and no notebook. "
+        f"{printable_name(str(path))} is not a folder, not a zip and no notebook. "
         "Name the folder of the submission: --submission DIR."
     )

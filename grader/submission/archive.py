@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from grader.core.errors import UsageError
-from grader.core.safetext import file_name, one_line
+from grader.core.safetext import one_line, printable_name
 from grader.submission.tree import (
     MAX_ENTRIES,
     SubmissionTree,
@@ -60,7 +60,7 @@ class Archive(SubmissionTree):
             name = _name(member)
             if _DRIVE_OR_ROOT.match(name) or ".." in name.split("/"):
                 raise _refusal(path, f"holds {one_line(repr(name), limit=80)}, which leads out of it")
-            inside = file_name(str(PurePosixPath(name)))
+            inside = printable_name(str(PurePosixPath(name)))
             if inside == "." or name.endswith("/") or name.startswith("__MACOSX/"):
                 continue  # nothing can be read by an empty name, nor from a folder
             if members.setdefault(inside, member) is not member:
@@ -151,4 +151,6 @@ def _common_folder(members: dict[str, zipfile.ZipInfo]) -> str:
 
 
 def _refusal(path: Path, reason: str) -> UsageError:
-    return UsageError(f"{file_name(str(path))} {reason}. Make a zip of the folder that holds exercises/.")
+    return UsageError(
+        f"{printable_name(str(path))} {reason}. Make a zip of the folder that holds exercises/."
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from grader.core.errors import UsageError
-from grader.core.safetext import file_name, one_line
+from grader.core.safetext import one_line, printable_name
 from grader.submission import Folder, Submission, Unreadable, git_checkout, open_submission
 from grader.submission.folder import entries, walk
 from grader.submission.notebook import ENDING
@@ -118,7 +118,7 @@ def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
     are not followed. Where one cannot be read, or a student has two, its `problem` says so, and the others are found.
     Raises UsageError if there is no submission, or if the folder itself is one.
     """
-    shown = file_name(str(folder))
+    shown = printable_name(str(folder))
     try:
         paths = list(_entries(folder))
         is_one = _holds_parts(folder) and not any(map(_is_of_student, paths))
@@ -163,12 +163,12 @@ def _only(hand_ins: Sequence[HandedIn], folder: Path) -> HandedIn:
     first = hand_ins[0]
     if len(hand_ins) == 1:
         return first
-    names = [file_name(one.path.name) for one in hand_ins]
+    names = [printable_name(one.path.name) for one in hand_ins]
     if len(set(names)) < len(names):  # they look alike, such as the two ways to write an accent
         names = [ascii(one.path.name) for one in hand_ins]
     problem = (
         f"{first.student} handed in twice: {_listed(names, ' and ')}. "
-        f"Take one of them out of {file_name(str(folder))}, and run this again."
+        f"Take one of them out of {printable_name(str(folder))}, and run this again."
     )
     return HandedIn(student=first.student, path=first.path, problem=problem)
 
@@ -178,9 +178,7 @@ def _of_student(path: Path, assignment: str | None) -> HandedIn:
     try:
         inner = [] if path.is_file() or is_submission(path) else list(_entries(path, MAX_ENTRIES))
     except OSError as error:
-        problem = (
-            f"{file_name(path.name)} cannot be read: {error.strerror}. Make it readable, and run this again."
-        )
+        problem = f"{printable_name(path.name)} cannot be read: {error.strerror}. Make it readable, and run this again."
         return HandedIn(student=student, path=path, problem=problem)
     if not inner:
         return HandedIn(student=student, path=path, repository=_repository(path))
@@ -189,11 +187,11 @@ def _of_student(path: Path, assignment: str | None) -> HandedIn:
         chosen = wanted[0]
         within = _repository(chosen) or _repository(path) if chosen.is_dir() else None
         return HandedIn(student=student, path=chosen, repository=within)
-    listed = _listed([file_name(_name(one)) for one in inner], ", ")
+    listed = _listed([printable_name(_name(one)) for one in inner], ", ")
     problem = (
-        f"{file_name(path.name)} holds nothing named {assignment}; it holds {listed}."
+        f"{printable_name(path.name)} holds nothing named {assignment}; it holds {listed}."
         if assignment is not None and not wanted
-        else f"{file_name(path.name)} holds several hand-ins: {listed}. Name one: --assignment NAME."
+        else f"{printable_name(path.name)} holds several hand-ins: {listed}. Name one: --assignment NAME."
     )
     return HandedIn(student=student, path=path, problem=problem)
 
@@ -253,7 +251,7 @@ def _name(path: Path) -> str:
 
 def _student(path: Path) -> str:
     """Return the name of a student as every record has it: printable, and short enough for the name of a file."""
-    name = file_name(_name(path))
+    name = printable_name(_name(path))
     data = name.encode()
     if len(data) <= _MAX_STUDENT_BYTES:
         return name

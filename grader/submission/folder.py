@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.core.regular_file import FileTooLarge, NotRegular, read_regular
-from grader.core.safetext import file_name
+from grader.core.safetext import printable_name
 from grader.submission.tree import (
     MAX_ENTRIES,
     SubmissionTree,
@@ -46,7 +46,7 @@ class Folder(SubmissionTree):
         here = self.path
         for part in name.split("/"):
             found = next(
-                (entry for entry in _listed(here, MAX_ENTRIES) if file_name(entry.name) == part), None
+                (entry for entry in _listed(here, MAX_ENTRIES) if printable_name(entry.name) == part), None
             )
             if found is None:
                 return None
@@ -66,7 +66,7 @@ class Folder(SubmissionTree):
     def modules(self, folder: str) -> list[str]:
         """Return the paths of Python files below `folder`."""
         below = walk(self.path / folder, is_ignored)
-        names = (f"{folder}{file_name(_below(self.path / folder, entry))}" for entry in below)
+        names = (f"{folder}{printable_name(_below(self.path / folder, entry))}" for entry in below)
         return first(python_files(names, folder))
 
     def notebooks(self) -> list[str]:
@@ -79,7 +79,7 @@ class Folder(SubmissionTree):
 
     def _directly_in(self, folder: str) -> Iterator[str]:
         for entry in _listed(self.path / folder, MAX_ENTRIES):
-            yield f"{folder}{file_name(entry.name)}"
+            yield f"{folder}{printable_name(entry.name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Single(SubmissionTree):
 
     def read(self, name: str, limit: int) -> bytes | Unreadable | None:
         """Return the bytes of the file, or why it is not read."""
-        return Folder(self.path.parent).read(name, limit) if name == file_name(self.path.name) else None
+        return Folder(self.path.parent).read(name, limit) if name == printable_name(self.path.name) else None
 
     def modules(self, folder: str) -> list[str]:  # noqa: ARG002 - there are none anywhere
         """Return nothing."""
@@ -98,7 +98,7 @@ class Single(SubmissionTree):
 
     def notebooks(self) -> list[str]:
         """Return the file itself."""
-        return [file_name(self.path.name)]
+        return [printable_name(self.path.name)]
 
     def has_folder(self, name: str) -> bool:  # noqa: ARG002
         """Return False."""

@@ -32,7 +32,7 @@ class Unreadable:
 
 
 class SubmissionTree(Protocol):
-    """The files of a submission. Paths are relative, with slashes, and as `safetext.file_name` returns them."""
+    """The files of a submission. Paths are relative, with slashes, and as `safetext.printable_name` returns them."""
 
     def read(self, name: str, limit: int) -> bytes | Unreadable | None:
         """Return the content of a file of at most `limit` bytes; None if there is nothing of that name."""

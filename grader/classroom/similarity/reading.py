@@ -8,7 +8,7 @@ from grader.classroom.similarity.similarity_records import Published, SolutionSo
 from grader.core import error_location
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
-from grader.core.safetext import file_name
+from grader.core.safetext import printable_name
 from grader.submission import Snapshot, Submission, collection, open_submission
 
 _COURSE_SOLUTIONS = ("reference.py", "mistakes.py", "fixtures.py")
@@ -57,7 +57,7 @@ def of_folder(
     `skip` is called with the name of each person whose solution cannot be read, and the reason. Raises UsageError where
     there are no solutions.
     """
-    found = _solutions(file_name(folder.resolve().name), open_submission(folder), exercises)
+    found = _solutions(printable_name(folder.resolve().name), open_submission(folder), exercises)
     if not found and folder.is_dir():
         for one in collection.find(folder):
             try:
