@@ -73,6 +73,16 @@ def test_a_program_that_is_missing_is_named():
         output_of(["no-such-program"], limit_bytes=1, limit_s=1)
 
 
+@pytest.mark.cold
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the addresses of another program")
+def test_the_limit_of_memory_holds_from_the_start_of_a_program():
+    limits = output_of(["/bin/cat", "/proc/self/limits"], limit_bytes=4096, limit_s=60, memory_bytes=2**25)
+    (line,) = [line for line in limits.decode().splitlines() if line.startswith("Max address space")]
+    assert line.split()[3:5] == [str(2**25)] * 2
+    with pytest.raises(ProcessFailed):
+        output_of(["no-such-program"], limit_bytes=1, limit_s=1, memory_bytes=2**25)
+
+
 def test_every_other_program_is_started_within_these_limits():
     importing = set()
     for path in GRADER.rglob("*.py"):

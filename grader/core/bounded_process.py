@@ -4,8 +4,9 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _MAX_INPUT_BYTES = 512  # every system's pipe takes this at once
@@ -23,17 +24,17 @@ def output_of(
     given: bytes = b"",
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
-    started: Callable[[int], None] = lambda _: None,
+    memory_bytes: int | None = None,
 ) -> bytes:
     """Return what a program writes; `limit_bytes` + 1 of it if it writes more, and then the program is killed.
 
-    `given` is its input, at most 512 bytes, and what it writes to stderr is dropped. `started` is called with its
-    process id. Raises ProcessFailed.
+    `given` is its input, at most 512 bytes, and what it writes to stderr is dropped. `memory_bytes` limits its
+    addresses, on Linux only. Raises ProcessFailed.
     """
     assert len(given) <= _MAX_INPUT_BYTES, "a program that does not read it would block the grader"
     try:
         process = subprocess.Popen(
-            command,
+            command if memory_bytes is None else _limited(command, memory_bytes),
             cwd=folder,
             env=environment,
             stdin=subprocess.PIPE,
@@ -49,7 +50,6 @@ def output_of(
     with process:
         try:
             deadline.start()
-            started(process.pid)
             with process.stdin as pipe:
                 pipe.write(given)
             output = process.stdout.read(limit_bytes + 1)
@@ -62,6 +62,13 @@ def output_of(
             if process.returncode is None:
                 _kill(process)
     return output
+
+
+def _limited(command: Sequence[str], memory_bytes: int) -> Sequence[str]:
+    """Return the command behind a shell that sets the limit: one set from here would come after the program starts."""
+    if sys.platform != "linux":
+        return command
+    return ["/bin/sh", "-c", 'ulimit -v "$0" && exec "$@"', str(memory_bytes // 2**10), *command]
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

@@ -10,7 +10,6 @@ import hashlib
 import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -169,18 +168,11 @@ class _ObjectReader:
             given=given,
             folder=self.empty,
             environment=environment,
-            started=_limit_memory,
+            memory_bytes=_MEMORY_LIMIT_BYTES,
         )
         if len(output) > limit_bytes:
             raise _GitFailed
         return output
-
-
-def _limit_memory(process_id: int) -> None:
-    if sys.platform == "linux":
-        import resource  # noqa: PLC0415 - POSIX only
-
-        resource.prlimit(process_id, resource.RLIMIT_AS, (_MEMORY_LIMIT_BYTES, _MEMORY_LIMIT_BYTES))
 
 
 def _committed_at(git: _ObjectReader, commit: str) -> datetime:
