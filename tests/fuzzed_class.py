@@ -361,6 +361,9 @@ _DAMAGES = (
 )  # fmt: skip
 
 
+_MAX_NOTEBOOK_BYTES = 5 * 2**20
+
+
 def odd_notebook(one: _Entry) -> None:
     """A notebook with odd cells, or a right one with changed bytes."""
     one.name += b".ipynb"
@@ -378,10 +381,10 @@ def odd_notebook(one: _Entry) -> None:
         "source": source,
     }
     count = one.rng.choice([1, 1, 2, 5001])
-    text = json.dumps(
-        {"nbformat": one.rng.choice([4, 4, 4, 3, 10**30]), "metadata": {}, "cells": [cell] * count}
-    )[: 5 * 2**20]
-    data = bytearray(text.encode())
+    head = json.dumps({"nbformat": one.rng.choice([4, 4, 4, 3, 10**30]), "metadata": {}})[:-1]
+    encoded = json.dumps(cell)
+    cells = ", ".join([encoded] * min(count, _MAX_NOTEBOOK_BYTES // len(encoded) + 1))  # no more than is kept
+    data = bytearray(f'{head}, "cells": [{cells}]}}'.encode()[:_MAX_NOTEBOOK_BYTES])
     if one.rng.random() < 0.3:
         data = bytearray(b'{"nbformat": 4, "cells": ' + b"[" * 200_000)
     elif one.rng.random() < 0.3:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grade_command
 import pytest
 
 from grader.core.model import Reveal
@@ -15,14 +16,13 @@ from grader.course import catalog
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "authoring.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"(?:`([\w./]+)`:\n\n)?^```(console|python|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TOOL = f'#!/bin/sh\nexec "{sys.executable}" -P -m grader "$@"\n'
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the page is typed into a POSIX shell")
 def test_the_page_adds_an_exercise(tmp_path):
     course, tools = tmp_path / "checkout", tmp_path / "tools"
     tools.mkdir()
-    (tools / "grade").write_text(TOOL, encoding="utf-8")
+    (tools / "grade").write_text(grade_command.tool(), encoding="utf-8")
     (tools / "grade").chmod(0o755)
     for name in ("exercises", "solutions", "quizzes", "schemas"):
         shutil.copytree(ROOT / name, course / name, ignore=shutil.ignore_patterns("__pycache__"))

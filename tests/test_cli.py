@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import click
+import grade_command
 import pytest
 from click.shell_completion import BashComplete
 from click.testing import CliRunner
@@ -36,10 +37,7 @@ def grade(workspace, monkeypatch):
     def run(*arguments: str, course: Path = COURSE, **environment: str) -> subprocess.CompletedProcess[str]:
         for name, value in {"CONVGRADER_COURSE": str(course), **environment}.items():
             monkeypatch.setenv(name, value)
-        command = [sys.executable, "-m", "grader", *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, cwd=workspace, timeout=120, check=False
-        )
+        return grade_command.run(*arguments, folder=workspace)
 
     return run
 

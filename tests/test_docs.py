@@ -23,6 +23,7 @@ from functools import cache
 from pathlib import Path
 
 import click
+import grade_command
 import pytest
 import test_authoring
 import test_guide
@@ -45,7 +46,6 @@ pytestmark = [
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-TOOL = f'#!/bin/sh\nexec "{sys.executable}" -P -m grader "$@"\n'
 QUICK = ("pooling", "relu")
 FEW = 5  # known mistakes of a quick course
 
@@ -382,7 +382,7 @@ class Shell:
         self.page, self.place = page, folder / "place"
         tools, course = folder / "tools", self.place / "convgrader"
         tools.mkdir(parents=True)
-        (tools / "grade").write_text(TOOL, encoding="utf-8")
+        (tools / "grade").write_text(grade_command.tool(), encoding="utf-8")
         (tools / "python3").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
         for tool in tools.iterdir():
             tool.chmod(0o755)
@@ -593,8 +593,7 @@ def test_the_parts_of_the_reference_are_a_sound_exercise(tmp_path):
     composed(tmp_path)
     (tmp_path / "quizzes").mkdir()
     shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
-    command = [sys.executable, "-P", "-m", "grader", "check", "--course", str(tmp_path), "channel_scale"]
-    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = grade_command.run("check", "--course", tmp_path, "channel_scale", folder=ROOT)
     assert done.stdout == "channel_scale: 8 checks, 6 of 6 mistakes caught, sound\nAll sound.\n", (
         done.stdout + done.stderr
     )

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import grade_command
 import pytest
 import yaml
 
@@ -35,7 +36,6 @@ fi
 exec "{sys.executable}" "$@"
 """
 PIP = '#!/bin/sh\nfor word in "$@"; do printf "%s|" "$word" >> "$PIP_LOG"; done; echo >> "$PIP_LOG"\n'
-GRADE = f'#!/bin/sh\nexec "{sys.executable}" -P -m grader "$@"\n'
 
 
 @pytest.fixture
@@ -43,7 +43,12 @@ def environment(tmp_path, monkeypatch):
     """Where commands run: python, pip and grade are stand-ins, and pip says what it was asked for."""
     standins = tmp_path / "standins"
     standins.mkdir()
-    for name, text in {"python": PYTHON, "python3": PYTHON, "pip": PIP, "grade": GRADE}.items():
+    for name, text in {
+        "python": PYTHON,
+        "python3": PYTHON,
+        "pip": PIP,
+        "grade": grade_command.tool(),
+    }.items():
         (standins / name).write_text(text, encoding="utf-8")
         (standins / name).chmod(0o755)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
@@ -72,19 +77,9 @@ def checkout(tmp_path: Path, source: str) -> Path:
 
 
 def init(folder: Path, service: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "grader",
-        "init",
-        "--ci",
-        service,
-        "--from",
-        SPEC,
-        *arguments,
-        str(folder),
-    ]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return grade_command.run(
+        "init", "--ci", service, "--from", SPEC, *arguments, folder, folder=folder.parent
+    )
 
 
 def shell(script: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -341,8 +336,7 @@ def test_the_zip_is_the_same_each_time_and_holds_no_cache_and_both_scripts_at_it
 
 
 def test_an_unknown_exercise_is_refused(tmp_path):
-    command = [sys.executable, "-m", "grader", "export", "gradescope", str(tmp_path / "a.zip"), "poling"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = grade_command.run("export", "gradescope", "a.zip", "poling", folder=tmp_path)
     assert done.returncode == 2
     assert 'Did you mean "pooling"?' in done.stderr
     assert not (tmp_path / "a.zip").exists()

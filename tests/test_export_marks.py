@@ -3,10 +3,10 @@
 import csv
 import io
 import subprocess
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import grade_command
 import pytest
 from test_gradebook import EXERCISE, PARTS, REPORT
 
@@ -320,8 +320,7 @@ def book(tmp_path):
 @pytest.fixture
 def grade(tmp_path):
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "grader", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+        return grade_command.run(*arguments, folder=tmp_path)
 
     return run
 

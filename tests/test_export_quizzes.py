@@ -3,11 +3,11 @@
 import io
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import grade_command
 import pytest
 
 from grader.core.errors import DocumentError
@@ -434,8 +434,7 @@ def test_markdown_becomes_html(markdown, wanted):
 @pytest.fixture
 def grade(tmp_path):
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "grader", "export", "quizzes", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+        return grade_command.run("export", "quizzes", *arguments, folder=tmp_path)
 
     return run
 

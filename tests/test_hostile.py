@@ -16,7 +16,6 @@ import re
 import shutil
 import socket
 import stat
-import subprocess
 import sys
 import time
 import zipfile
@@ -26,6 +25,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
+import grade_command
 import pytest
 import yaml
 from warm_interpreter import WarmInterpreter
@@ -431,9 +431,8 @@ def test_honest_students_of_a_hostile_class_get_full_marks(levels, surroundings,
         handed_in(CASES[name], surroundings, folder)
         if number % BETWEEN_HONEST == BETWEEN_HONEST - 1:
             write_honest(folder / f"{name}_then_honest")
-    command = [sys.executable, "-P", "-m", "grader", "class", str(folder), "--reports", str(reports)]
-    environment = os.environ | {"CONVGRADER_COURSE": str(COURSE), "HOME": str(surroundings.home)}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=900)
+    changes = {"CONVGRADER_COURSE": str(COURSE), "HOME": str(surroundings.home)}
+    done = grade_command.run("class", folder, "--reports", reports, folder=tmp_path, limit_s=900, **changes)
     assert done.returncode == 1, done.stdout + done.stderr  # some cannot be read
     found = {path.stem: json.loads(path.read_text("utf-8")) for path in reports.iterdir()}
     assert sum(name.endswith("_then_honest") for name in found) == len(names) // BETWEEN_HONEST

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import grade_command
 import pytest
 
 from grader.sandbox import diagnostics
@@ -67,13 +68,15 @@ def run(workspace):
     """Run `grade` in the workspace, through a program that changes the surroundings first."""
 
     def started(*arguments: str, through: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-        command = ["-c", textwrap.dedent(through)] if through else ["-m", "grader"]
+        changes = {"CONVGRADER_COURSE": str(COURSE), **environment}
+        if not through:
+            return grade_command.run(*arguments, folder=workspace, **changes)
         return subprocess.run(
-            [sys.executable, *command, *arguments],
+            [sys.executable, "-c", textwrap.dedent(through), *arguments],
             capture_output=True,
             text=True,
             cwd=workspace,
-            env={**os.environ, "CONVGRADER_COURSE": str(COURSE), **environment},
+            env={**os.environ, **changes},
             timeout=120,
             check=False,
         )

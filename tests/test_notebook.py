@@ -10,6 +10,7 @@ import warnings
 import zipfile
 from pathlib import Path
 
+import grade_command
 import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, writes
@@ -402,11 +403,7 @@ def test_a_stored_notebook_is_read_like_the_original(tmp_path):
 
 
 def command(*words, folder):
-    environment = {**os.environ, "CONVGRADER_COURSE": str(COURSE)}
-    return subprocess.run(
-        [sys.executable, "-m", "grader", *map(str, words)], check=False, cwd=folder, env=environment,
-        capture_output=True, text=True,
-    )  # fmt: skip
+    return grade_command.run(*words, folder=folder, CONVGRADER_COURSE=str(COURSE))
 
 
 def test_a_class_hands_notebooks_in(tmp_path):

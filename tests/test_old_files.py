@@ -5,13 +5,13 @@ hints, progress and a replay file, and a report.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import grade_command
 import pytest
 
 from grader.course.catalog import COURSE_VARIABLE
@@ -35,15 +35,8 @@ def run(old: Path) -> Run:
     """Run `grade` with the old course, in the old workspace."""
 
     def run(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, COURSE_VARIABLE: str(old / "course"), "COLUMNS": "80"}
-        done = subprocess.run(
-            [sys.executable, "-m", "grader", *map(str, words)],
-            cwd=old / "workspace",
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        changes = {COURSE_VARIABLE: str(old / "course"), "COLUMNS": "80"}
+        done = grade_command.run(*words, folder=old / "workspace", **changes)
         assert done.returncode == code, done.stdout + done.stderr
         return done
 

@@ -2,10 +2,9 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+import grade_command
 import pytest
 import yaml
 
@@ -101,16 +100,8 @@ def grade(tmp_path):
     """Run `grade` in an empty folder, without a course in the environment."""
 
     def run(*arguments: str | Path, typed: str = "", code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "grader", *map(str, arguments)],
-            cwd=tmp_path,
-            env={name: value for name, value in os.environ.items() if name != COURSE_VARIABLE},
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        environment = {name: value for name, value in os.environ.items() if name != COURSE_VARIABLE}
+        done = grade_command.run(*arguments, folder=tmp_path, environment=environment, typed=typed)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -3,11 +3,10 @@
 import io
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
+import grade_command
 import pytest
 import yaml
 
@@ -101,9 +100,9 @@ def test_the_same_course_gives_the_same_bytes(real, released):
 
 
 def test_the_command_writes_a_zip_and_a_folder_with_a_workflow(tmp_path):
-    command = [sys.executable, "-m", "grader", "release", "--from", "convgrader==1.0"]
+    command = ["release", "--from", "convgrader==1.0"]
     for out, more in (("a.zip", []), ("b.zip", []), ("folder", ["--ci", "gitlab"])):
-        subprocess.run([*command, out, *more], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+        grade_command.run(*command, out, *more, folder=tmp_path).check_returncode()
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
     names = zipfile.ZipFile(tmp_path / "a.zip").namelist()
     assert ".github/workflows/grade.yml" in names
@@ -111,9 +110,7 @@ def test_the_command_writes_a_zip_and_a_folder_with_a_workflow(tmp_path):
         p.relative_to(tmp_path / "folder").as_posix() for p in (tmp_path / "folder").rglob("*") if p.is_file()
     }
     assert there == {*names, ".gitlab-ci.yml"} - {".github/workflows/grade.yml"}
-    again = subprocess.run(
-        [*command, "folder"], cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60
-    )
+    again = grade_command.run(*command, "folder", folder=tmp_path)
     assert again.returncode == 2
     assert "already exists" in again.stderr
 

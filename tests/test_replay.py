@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import grade_command
 import pytest
 import torch
 from terminals import Terminal
@@ -173,11 +174,9 @@ def workspace(stranger):
 
 
 def grade(folder, *arguments, env=None, **options):
-    environment = {**os.environ, "CONVGRADER_COURSE": str(COURSE), **(env or {})}
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "grader", *arguments], check=False, cwd=folder, env=environment,
-        capture_output=True, text=True, **options,
-    )  # fmt: skip
+    return grade_command.run(
+        *arguments, folder=folder, CONVGRADER_COURSE=str(COURSE), **(env or {}), **options
+    )
 
 
 def rewrite(workspace, text, rest=REFERENCE):

@@ -4,13 +4,13 @@ import html
 import json
 import re
 import subprocess
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import grade_command
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -502,8 +502,7 @@ def grade(tmp_path, monkeypatch):
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        command = [sys.executable, "-m", "grader", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+        return grade_command.run(*arguments, folder=tmp_path)
 
     return run
 

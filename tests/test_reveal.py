@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
+import grade_command
 import pytest
 import yaml
 from test_other_course import FILES as OTHER
@@ -519,15 +520,8 @@ def grade(tmp_path, root):
     environment |= {"CLASSROOM": "c", "ASSIGNMENT": "a", "SUBMISSION_TAG": "s"}
 
     def run(*words: str | Path, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "grader", *map(str, words)],
-            cwd=work,
-            env=environment | {"GITHUB_STEP_SUMMARY": str(work / "summary.md")},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        changes = {"GITHUB_STEP_SUMMARY": str(work / "summary.md")}
+        done = grade_command.run(*words, folder=work, environment=environment, **changes)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 

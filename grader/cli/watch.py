@@ -204,11 +204,11 @@ class _WatchLoop:
         current = self._session.take(ended)
         if not current.exercises and not current.quizzes:
             return  # something newer is being graded
-        record_progress(self._target.folder, ended.run.look.plan, self._target.chosen, current.exercises)
         self._focus = to_work_on(current.exercises, self._focus)
         self._reset_pending = None
         self._screen.verdict(verdict_text(current, self._focus, self._style, self._hints()), _reason(current))
         self._show_keys()
+        record_progress(self._target.folder, ended.run.look.plan, self._target.chosen, current.exercises)
 
     def _handle_key(self, key: str) -> bool:
         if self._reset_pending is not None:

@@ -1,0 +1,268 @@
+"""Runs commands of `grade` for the tests, each in a process forked from one that has imported torch and the engine.
+
+A command that is typed spends nearly all of its time importing: itself, and torch in its warm process. Here the server has
+imported both, and forks the command, which forks its warm process. All else is as in a command that is typed: its own
+process, folder, environment and streams, and a warm process with its sandbox that no other command shares.
+
+`python command_server.py serve SOCKET` serves until its stdin is closed. `python command_server.py run SOCKET ARGUMENTS...` has
+it run a command, and takes the place of `grade` in a shell.
+"""
+
+import atexit
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+_MAX_REQUEST_BYTES = 2**20
+
+
+def run(
+    server: str,
+    arguments: Sequence[str],
+    streams: Sequence[int],
+    *,
+    folder: str,
+    environment: Mapping[str, str],
+    limit_s: float | None = None,
+) -> int:
+    """Have the server run a command with these descriptors as stdin, stdout and stderr; return its exit code.
+
+    The command is killed when the time limit ends, and the exit code is -SIGKILL then.
+    """
+    request = json.dumps(
+        {"arguments": arguments, "folder": folder, "environment": dict(environment)}
+    ).encode()
+    assert len(request) < _MAX_REQUEST_BYTES
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(server)
+        socket.send_fds(connection, [len(request).to_bytes(4, "big")], streams)
+        connection.sendall(request)
+        connection.settimeout(limit_s)
+        with contextlib.suppress(TimeoutError):
+            return int(_exactly(connection, 4).decode())
+        return -signal.SIGKILL
+
+
+def _exactly(connection: socket.socket, count: int) -> bytes:
+    data = b""
+    while len(data) < count and (more := connection.recv(count - len(data))):
+        data += more
+    assert len(data) == count, "the server of commands has ended"
+    return data
+
+
+# --- the server
+
+
+def serve(path: str) -> "dict[str, Any] | None":
+    """Fork a command for each connection. Returns a request in the process that is to run it, None when stdin is closed."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the processes that wait for commands
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(path)
+    listening.listen()
+    poller = select.poll()
+    poller.register(listening, select.POLLIN)
+    poller.register(0, 0)  # POLLHUP is always reported
+    os.write(1, b"R")
+    while True:
+        if any(descriptor == 0 for descriptor, _ in poller.poll()):
+            return None
+        connection, _ = listening.accept()
+        if os.fork() == 0:
+            listening.close()
+            return _forked(connection)
+        connection.close()
+
+
+def _forked(connection: socket.socket) -> dict[str, Any]:
+    """Return the request in the command's process. Its parent sends the exit code, and kills it if the client ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    length, streams, _, _ = socket.recv_fds(connection, 4, 3)
+    request: dict[str, Any] = json.loads(_exactly(connection, int.from_bytes(length, "big")))
+    command = os.fork()
+    if command == 0:
+        connection.close()
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+        for stream in streams:
+            os.close(stream)
+        return request
+    for stream in (0, 1, 2, *streams):
+        os.close(stream)
+    watched = select.poll()
+    watched.register(os.pidfd_open(command), select.POLLIN)
+    watched.register(connection, select.POLLHUP)
+    if any(event & select.POLLHUP for _, event in watched.poll()):
+        os.kill(command, signal.SIGKILL)
+    _, status = os.waitpid(command, 0)
+    with contextlib.suppress(OSError):
+        connection.sendall(f"{os.waitstatus_to_exitcode(status):4d}".encode())
+    os._exit(0)
+
+
+def run_here(request: Mapping[str, Any]) -> None:
+    """Run the command of a request in this process, as `python -P -m grader` does."""
+    import tempfile
+
+    from grader.cli import main
+    from grader.grading import starters
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["folder"])
+    tempfile.tempdir = None  # it depends on the environment
+    _open_streams()
+    sys.argv = ["grade", *request["arguments"]]
+    starters.subprocess = _ForkingSubprocess()  # type: ignore[assignment]
+    main()
+
+
+def _open_streams() -> None:
+    """Make sys.stdin, stdout and stderr of the descriptors 0 to 2."""
+    for number, (name, mode, errors) in enumerate(
+        [("stdin", "r", "strict"), ("stdout", "w", "strict"), ("stderr", "w", "backslashreplace")]
+    ):
+        stream = open(number, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115 - open to the end
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def end(code: int) -> NoReturn:
+    """End this process as the interpreter does, but free no memory: that would copy what is shared with the server."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+# --- the warm process of a command
+
+
+class _ForkingSubprocess:
+    """The module subprocess, for the part of the grader that starts the warm process."""
+
+    def __getattr__(self, name: str) -> object:
+        import subprocess
+
+        return getattr(subprocess, name)
+
+    def Popen(self, command: Sequence[str], **options: Any) -> object:  # noqa: N802 - subprocess's name
+        import subprocess
+
+        if command[1:4] != ["-P", "-m", "grader.grading.zygote"]:
+            return subprocess.Popen(command, **options)
+        return _ForkedZygote(command[4:], **options)
+
+
+class _ForkedZygote:
+    """What the grader uses of Popen, for a process forked from this one."""
+
+    returncode: int | None = None
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        stdin: int,
+        stdout: IO[bytes],
+        stderr: IO[bytes],
+        cwd: str,
+        env: Mapping[str, str],
+        pass_fds: Sequence[int],
+        start_new_session: bool,
+    ) -> None:
+        import subprocess
+
+        assert (stdin, stderr, start_new_session) == (subprocess.DEVNULL, stdout, True)
+        self.pid = os.fork()
+        if self.pid:
+            return
+        try:
+            os.setsid()
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            for number in (1, 2):
+                os.dup2(stdout.fileno(), number)
+            low = 3
+            for descriptor in (*sorted(pass_fds), 2**20):
+                os.closerange(low, descriptor)
+                low = descriptor + 1
+            os.chdir(cwd)
+            os.environ.clear()
+            os.environ.update(env)
+            _open_streams()
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            from grader.grading.zygote.__main__ import main
+
+            control, owner, max_level, many = map(int, arguments)
+            main(control, owner, max_level, many=bool(many))
+            code = 0
+        except SystemExit as ending:
+            sys.stderr.write(f"{ending.code}\n")
+            code = 1
+        except BaseException:  # noqa: BLE001 - as the interpreter does
+            sys.excepthook(*sys.exc_info())
+            code = 1
+        sys.stderr.flush()
+        os._exit(code)
+
+    def poll(self) -> int | None:
+        return self._wait(os.WNOHANG)
+
+    def wait(self) -> int | None:
+        return self._wait(0)
+
+    def kill(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def _wait(self, options: int) -> int | None:
+        if self.returncode is None:
+            process, status = os.waitpid(self.pid, options)
+            if process:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+
+def _import_all() -> None:
+    """Import what commands and warm processes import."""
+    import pkgutil
+
+    import torch
+
+    import grader.cli
+    from grader.grading.zygote import warm_process  # noqa: F401
+
+    torch.set_num_threads(1)
+    for module in pkgutil.iter_modules(grader.cli.__path__, "grader.cli."):
+        __import__(module.name)
+
+
+def main(role: str, server: str, *arguments: str) -> None:
+    if role == "run":
+        code = run(server, arguments, (0, 1, 2), folder=str(Path.cwd()), environment=os.environ)
+        sys.exit(code if code >= 0 else 128 - code)  # as a shell reports a signal
+    _import_all()
+    gc.collect()
+    gc.freeze()  # or each command would copy what is shared when it looks for garbage
+    request = serve(server)
+    if request is not None:
+        try:
+            run_here(request)
+        except SystemExit as ending:
+            end(ending.code if isinstance(ending.code, int) else int(ending.code is not None))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
