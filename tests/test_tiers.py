@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grade_command
 import pytest
 from tiers import TIERS, collected_tiers, starts_programs
 
@@ -37,11 +38,15 @@ def make_running() -> Running:
     return Running()
 
 
+def run_command() -> None:
+    grade_command.run("relu", folder=ROOT)
+
+
 def name_interpreter() -> str:
     return sys.executable
 
 
-@pytest.mark.parametrize("function", [run_git, run_indirectly, make_dispatcher, make_running])
+@pytest.mark.parametrize("function", [run_git, run_indirectly, make_dispatcher, make_running, run_command])
 def test_a_function_that_uses_a_starter_starts_programs(function):
     assert starts_programs(function)
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
@@ -68,8 +68,12 @@ def starts_programs(function: object, seen: set[object] | None = None) -> bool:
     ):
         return False
     seen.add(function)
-    for name in _names(function.__code__):
-        value = function.__globals__.get(name)
+    names = list(_names(function.__code__))
+    used = [(name, function.__globals__.get(name)) for name in names]
+    # What it uses of modules of the tests: `grade_command.run`.
+    modules = [value for _, value in used if isinstance(value, ModuleType) and _is_of_tests(value)]
+    used += [(name, getattr(module, name, None)) for module in modules for name in names]
+    for name, value in used:
         if name in STARTER_NAMES or _is_starter(value) or starts_programs(value, seen):
             return True
         if isinstance(value, type) and value.__module__ in sys.modules:
@@ -77,6 +81,10 @@ def starts_programs(function: object, seen: set[object] | None = None) -> bool:
             if any(starts_programs(method, seen) for method in methods):
                 return True
     return False
+
+
+def _is_of_tests(module: ModuleType) -> bool:
+    return (getattr(module, "__file__", None) or "").startswith(TESTS)
 
 
 def _is_starter(value: object) -> bool:
