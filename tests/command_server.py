@@ -16,13 +16,13 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any, NoReturn
-
-_MAX_REQUEST_BYTES = 2**20
 
 
 def run(
@@ -38,26 +38,24 @@ def run(
 
     The command is killed when the time limit ends, and the exit code is -SIGKILL then.
     """
-    request = json.dumps(
-        {"arguments": arguments, "folder": folder, "environment": dict(environment)}
-    ).encode()
-    assert len(request) < _MAX_REQUEST_BYTES
+    request = {"arguments": arguments, "folder": folder, "environment": dict(environment)}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(server)
-        socket.send_fds(connection, [len(request).to_bytes(4, "big")], streams)
-        connection.sendall(request)
+        socket.send_fds(connection, [b"R"], streams)
+        connection.sendall(json.dumps(request).encode() + b"\n")
         connection.settimeout(limit_s)
-        with contextlib.suppress(TimeoutError):
-            return int(_exactly(connection, 4).decode())
-        return -signal.SIGKILL
+        try:
+            code = _line(connection)
+        except TimeoutError:
+            return -signal.SIGKILL
+    assert code, "the server of commands has ended"
+    return int(code)
 
 
-def _exactly(connection: socket.socket, count: int) -> bytes:
-    data = b""
-    while len(data) < count and (more := connection.recv(count - len(data))):
-        data += more
-    assert len(data) == count, "the server of commands has ended"
-    return data
+def _line(connection: socket.socket) -> bytes:
+    """Return the next line, all that a peer sends at once; empty where it has ended."""
+    with connection.makefile("rb") as file:
+        return file.readline()
 
 
 # --- the server
@@ -86,8 +84,8 @@ def serve(path: str) -> "dict[str, Any] | None":
 def _forked(connection: socket.socket) -> dict[str, Any]:
     """Return the request in the command's process. Its parent sends the exit code, and kills it if the client ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    length, streams, _, _ = socket.recv_fds(connection, 4, 3)
-    request: dict[str, Any] = json.loads(_exactly(connection, int.from_bytes(length, "big")))
+    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+    request: dict[str, Any] = json.loads(_line(connection))
     command = os.fork()
     if command == 0:
         connection.close()
@@ -105,7 +103,7 @@ def _forked(connection: socket.socket) -> dict[str, Any]:
         os.kill(command, signal.SIGKILL)
     _, status = os.waitpid(command, 0)
     with contextlib.suppress(OSError):
-        connection.sendall(f"{os.waitstatus_to_exitcode(status):4d}".encode())
+        connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
     os._exit(0)
 
 
@@ -123,7 +121,8 @@ def run_here(request: Mapping[str, Any]) -> None:
     tempfile.tempdir = None  # it depends on the environment
     _open_streams()
     sys.argv = ["grade", *request["arguments"]]
-    starters.subprocess = _ForkingSubprocess()  # type: ignore[assignment]
+    # Only this module's Popen: all others start real programs.
+    starters.subprocess = SimpleNamespace(DEVNULL=subprocess.DEVNULL, Popen=_start)  # type: ignore[assignment]
     main()
 
 
@@ -150,20 +149,10 @@ def end(code: int) -> NoReturn:
 # --- the warm process of a command
 
 
-class _ForkingSubprocess:
-    """The module subprocess, for the part of the grader that starts the warm process."""
-
-    def __getattr__(self, name: str) -> object:
-        import subprocess
-
-        return getattr(subprocess, name)
-
-    def Popen(self, command: Sequence[str], **options: Any) -> object:  # noqa: N802 - subprocess's name
-        import subprocess
-
-        if command[1:4] != ["-P", "-m", "grader.grading.zygote"]:
-            return subprocess.Popen(command, **options)
-        return _ForkedZygote(command[4:], **options)
+def _start(command: Sequence[str], **options: Any) -> "_ForkedZygote":
+    """Start the warm process, the only program that grader.grading.starters starts itself."""
+    assert command[1:4] == ["-P", "-m", "grader.grading.zygote"]
+    return _ForkedZygote(command[4:], **options)
 
 
 class _ForkedZygote:
@@ -183,8 +172,6 @@ class _ForkedZygote:
         pass_fds: Sequence[int],
         start_new_session: bool,
     ) -> None:
-        import subprocess
-
         assert (stdin, stderr, start_new_session) == (subprocess.DEVNULL, stdout, True)
         self.pid = os.fork()
         if self.pid:

@@ -4,12 +4,12 @@ import os
 import re
 import shutil
 import stat
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import grade_command
 import pytest
 from click.testing import CliRunner
 from test_quiz import BANK
@@ -636,8 +636,6 @@ def test_every_required_library_is_part_of_the_key():
 @pytest.mark.cold
 def test_a_course_in_another_folder_uses_the_same_cache(again):
     moved = (again / "course").rename(again / "moved")
-    output = subprocess.run(
-        [sys.executable, "-m", "grader", "check", "one", "--course", str(moved)],
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    assert "one: 8 checks, 6 of 6 mistakes caught, sound (unchanged)" in output
+    done = grade_command.run("check", "one", "--course", moved, folder=again)
+    done.check_returncode()
+    assert "one: 8 checks, 6 of 6 mistakes caught, sound (unchanged)" in done.stdout

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import grade_command
 import pytest
 from fuzzed_class import COURSE, FuzzedClass, has_git, write_class
 
@@ -82,7 +81,7 @@ def test_a_class_of_anything_ends_as_promised(fuzzed, tmp_path):
     ]
     assert not tree_state(tmp_path / "home")
     # What was written can be read by every command, and a second run grades nothing again.
-    again = later_command(tmp_path, "class", "class", "--gradebook", "course.db")
+    again = command(tmp_path, "class", "class", "--gradebook", "course.db")
     unchanged = again.stdout.count("(unchanged)")
     assert (again.returncode, unchanged) == (1, len(attempts)), again.stdout[-4000:]
     for arguments in (
@@ -91,7 +90,7 @@ def test_a_class_of_anything_ends_as_promised(fuzzed, tmp_path):
         ["regrade", "course.db"],
         ["export", "nbgrader", "course.db", "--output", "marks.csv"],
     ):
-        read = later_command(tmp_path, *arguments)
+        read = command(tmp_path, *arguments)
         assert read.returncode == 0, (arguments, read.stdout[-2000:], read.stderr[-2000:])
 
 
@@ -116,32 +115,23 @@ sys.exit(code)
 
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `grade` in a folder, with an interpreter of its own, and find what it leaves running."""
+    """Run `grade` in a folder, with a home and a place for temporary files of its own."""
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8",
+        "CONVGRADER_COURSE": str(folder / "course"),
+    }  # fmt: skip
     python = [sys.executable, "-P"]
     return subprocess.run(
         [*python, "-c", _ADOPTING, *python, "-m", "grader", *arguments],
         cwd=folder,
-        env=environment(folder),
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
         timeout=RUN_LIMIT_S,
     )
-
-
-def later_command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `grade` in a folder."""
-    return grade_command.run(*arguments, folder=folder, environment=environment(folder), limit_s=RUN_LIMIT_S)
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """Return an environment with a home and a place for temporary files in the folder."""
-    home = folder / "home"
-    home.mkdir(exist_ok=True)
-    return {
-        "PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8",
-        "CONVGRADER_COURSE": str(folder / "course"),
-    }  # fmt: skip
 
 
 def tree_state(folder: Path) -> list[tuple[bytes, int, int, int]]:

@@ -248,8 +248,9 @@ def test_a_file_that_is_there_stays_and_any_requirement_is_quoted(tmp_path, serv
 def autograder(tmp_path, environment):
     """Lay out Gradescope's folders below a root of our own, with the zip unpacked and set up in it."""
     root = tmp_path / "autograder"
-    command = [sys.executable, "-m", "grader", "export", "gradescope", str(tmp_path / "a.zip"), "--seed", "7"]
-    made = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    made = grade_command.run(
+        "export", "gradescope", "a.zip", "--seed", "7", folder=tmp_path, environment=environment
+    )
     assert made.returncode == 0, made.stderr
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         archive.extractall(root / "source")

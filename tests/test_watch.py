@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import click
+import grade_command
 import pytest
 from terminals import LIMIT_S, Output, Terminal
 
@@ -586,15 +587,10 @@ def test_stopping_restores_the_terminal_and_continuing_takes_it_again(tmp_path):
         os.close(slave)
 
 
-def grade(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "grader", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LIMIT_S, check=False)
-
-
 def test_what_cannot_be_watched_is_refused(workspace, tmp_path):
-    done = grade(workspace, "watch", "scalling")
+    done = grade_command.run("watch", "scalling", folder=workspace)
     assert (done.returncode, 'Did you mean "scaling"?' in done.stderr) == (2, True)
     (tmp_path / "empty").mkdir()
-    done = grade(tmp_path / "empty", "watch")
+    done = grade_command.run("watch", folder=tmp_path / "empty")
     assert (done.returncode, "nothing to grade" in done.stderr) == (2, True)
-    assert "grade watch pooling" in grade(workspace, "watch", "--help").stdout
+    assert "grade watch pooling" in grade_command.run("watch", "--help", folder=workspace).stdout

@@ -208,6 +208,7 @@ class _WatchLoop:
         self._reset_pending = None
         self._screen.verdict(verdict_text(current, self._focus, self._style, self._hints()), _reason(current))
         self._show_keys()
+        # Last, as it waits for the disk.
         record_progress(self._target.folder, ended.run.look.plan, self._target.chosen, current.exercises)
 
     def _handle_key(self, key: str) -> bool:
