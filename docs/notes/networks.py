@@ -144,17 +144,10 @@ def reads() -> Sheet:
     )
     for number, (name, kernel, padding, note) in enumerate(cases):
         left = 17 + 154 * number
-        counts = [
-            [
-                sum(
-                    start <= row < start + kernel and begin <= column < begin + kernel
-                    for start in range(-padding, 6, 2)
-                    for begin in range(-padding, 6, 2)
-                )
-                for column in range(6)
-            ]
-            for row in range(6)
-        ]
+        # A window may start wherever all of it lies inside the padded map.
+        starts = range(-padding, 6 + padding - kernel + 1, 2)
+        along = [sum(start <= at < start + kernel for start in starts) for at in range(6)]
+        counts = [[down * across for across in along] for down in along]
         unread = {
             (row, column): "still" for row in range(6) for column in range(6) if not counts[row][column]
         }
