@@ -1,23 +1,50 @@
-"""Words as answers: their normal form, near misses, and regular expressions that are never slow."""
+"""Words as answers: their normal forms, near misses, and regular expressions that are never slow."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 
+from grader.quiz.typography import plain
+
 MAX_LENGTH = 120
-_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
-_QUOTES = dict.fromkeys(map(ord, "\u2018\u2019\u201a\u2032`"), "'") | dict.fromkeys(
-    map(ord, "\u201c\u201d\u201e\u2033"), '"'
-)
-_TYPOGRAPHY = _DASHES | _QUOTES
 MIN_NEAR = 5
+
+_INFINITY = re.compile(r"\binfinity\b|\u221e")
+_SIGN = re.compile(r"\b(?:minus|negative) +(?=\w)")
+_ARTICLE = re.compile(r"^(?:the|an?) +(?=\w)")
+_KIND = re.compile(r"(?<=\w) +(?:function|method|layer|module|activation|attribute|flag|exception)$")
+# What stands before the last dot of a name: `torch.nn.` of torch.nn.ELU, `bn.` of bn.eval, the dot of .eval.
+_OWNER = re.compile(r"(?<![\w.)\]])(?:[^\W\d]\w*)?(?:\.[^\W\d]\w*)*\.(?=[^\W\d])")
+_CONVERSION = re.compile(r"\b(?:float|int|str|tensor) *\(([^()]*)\)")
+_EMPTY_CALL = re.compile(r"(?<=\w) *\( *\)")
+_ARGUMENTS = re.compile(r"(?<=\w)\([^()]*\)$")
+_LOOSE = re.compile(r" *([^\w\s]) *")
+_BETWEEN_WORDS = re.compile(r"(?<=\w)[ -]+(?=\w)")
 
 
 def normal(text: str, aliases: Mapping[str, str] | None = None) -> str:
-    """Return the normal form: NFKC, case folded, plain dashes and quotes, single spaces, no stop at the end."""
-    plain = unicodedata.normalize("NFKC", text).casefold().translate(_TYPOGRAPHY)
-    plain = " ".join(plain.split()).lstrip("'\" ").rstrip("'\".,;:!? ")
-    return (aliases or {}).get(plain, plain)
+    """Return the normal form: plain characters, case folded, single spaces, no stop at the end."""
+    found = " ".join(plain(text).casefold().split()).lstrip("'\" ").rstrip("'\".,;:!? ")
+    return (aliases or {}).get(found, found)
+
+
+def meanings(text: str, aliases: Mapping[str, str] | None = None) -> frozenset[str]:
+    """Return what a text is compared by: its normal form, and that form without what makes no difference.
+
+    Quotes, articles, white space and hyphens between words, the module or object before a name, and an empty pair of
+    brackets behind it make no difference; nor does `float(...)` around a value.
+    """
+    found = normal(text, aliases)
+    bare = re.sub("['\"]", "", found)
+    bare = _KIND.sub("", _ARTICLE.sub("", _SIGN.sub("-", _INFINITY.sub("inf", bare))))
+    bare = _CONVERSION.sub(r"\1", _OWNER.sub("", bare))
+    bare = _LOOSE.sub(r"\1", _EMPTY_CALL.sub("", _BETWEEN_WORDS.sub("", bare.strip())))
+    bare = (aliases or {}).get(bare, bare)
+    return frozenset((found, bare))
+
+
+def without_arguments(found: frozenset[str]) -> frozenset[str]:
+    """Return what a text is compared by where its arguments do not count: `elu(x)` names elu."""
+    return frozenset(_ARGUMENTS.sub("", form) for form in found)
 
 
 def matches(text: str, patterns: Iterable[str]) -> bool:

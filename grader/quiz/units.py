@@ -1,5 +1,7 @@
 """The units an answer may carry: what is measured, and how many of its base unit one is."""
 
+import re
+
 # Bits and kilo-operations are left out: no item asks for them, and "k" alone is ambiguous.
 _FAMILIES: dict[str, dict[str, float]] = {
     "memory": {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 1e3, "MB": 1e6, "GB": 1e9},
@@ -12,13 +14,32 @@ _FAMILIES: dict[str, dict[str, float]] = {
 }
 UNITS = {unit: (family, factor) for family, units in _FAMILIES.items() for unit, factor in units.items()}
 _FOLDED = {unit.casefold(): unit for unit in UNITS}
+# Units in words; a plural is the same with an s.
+_WORDS = {
+    "byte": "B", "kibibyte": "KiB", "mebibyte": "MiB", "gibibyte": "GiB", "kilobyte": "kB", "megabyte": "MB",
+    "gigabyte": "GB", "parameter": "parameters", "param": "params", "multiply-add": "MACs", "mac": "MACs",
+    "mmac": "MMACs", "gmac": "GMACs", "flop": "FLOPs", "mflop": "MFLOPs", "gflop": "GFLOPs", "pixel": "pixels",
+    "percent": "%", "per cent": "%", "second": "s", "sec": "s", "millisecond": "ms", "microsecond": "us",
+    "\u03bcs": "us",
+}  # fmt: skip
+_COUNTS = ("parameters", "multiply-adds", "operations", "pixels")
 
 
 def find_unit(text: str) -> str | None:
-    """Return the unit of that spelling, in capitals or not, and `param` for `params`."""
-    folded = text.casefold()
-    plural = f"{folded}s" if len(folded) > 2 else ""  # "m" is no "ms"
-    return text if text in UNITS else _FOLDED.get(folded) or _FOLDED.get(plural)
+    """Return the unit of that spelling: in capitals or not, in words, as a singular or a plural."""
+    if text in UNITS:
+        return text
+    folded = re.sub(r"\s*-\s*|\s+", " ", text.strip().rstrip(".").casefold()).replace(
+        "multiply add", "multiply-add"
+    )
+    singular = folded[:-1] if folded.endswith("s") else folded
+    return _FOLDED.get(folded) or _WORDS.get(folded) or _WORDS.get(singular) or _FOLDED.get(singular)
+
+
+def counts_one(text: str) -> bool:
+    """Tell whether a text is a unit of things that are counted one by one: `28 pixels` is the number 28."""
+    unit = find_unit(text)
+    return unit is not None and UNITS[unit][0] in _COUNTS and UNITS[unit][1] == 1
 
 
 def siblings(unit: str) -> list[str]:

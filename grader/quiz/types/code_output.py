@@ -5,7 +5,7 @@ Printed texts are compared as a person would: numbers by value, brackets by shap
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from grader.quiz.evaluation import Evaluator
@@ -21,6 +21,7 @@ from grader.quiz.types.base import (
 )
 from grader.quiz.types.html_controls import field
 from grader.quiz.types.text import WrongText
+from grader.quiz.typography import plain
 from grader.report.html_markup import Markup
 
 MAX_LENGTH = 2000
@@ -29,6 +30,12 @@ _DECIMALS_OF_TORCH = 0.5e-4
 _WRAPPER = re.compile(r"(?:torch\.)?(?:tensor|Size|array|Parameter)\(")
 _ARGUMENT = re.compile(r",\s*(?:dtype|device|grad_fn|requires_grad|size)=(?:<[^<>]*>|\([^()]*\)|[^,()\s]+)")
 _TOKEN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?(?![\w.])|\w+|[^\w\s]")
+_ENDS_OF_EXCEPTIONS = ("error", "exception", "warning", "stopiteration")
+_BEFORE_EXCEPTION = re.compile(
+    r"^(?:(?:it|this|the|code|torch|python|there|is|will|gets?|raises?|throws?|gives?|an?)\s+)+",
+    re.IGNORECASE,
+)
+_AFTER_EXCEPTION = re.compile(r"(?:\s+(?:is|was|gets))?\s+(?:raised|thrown)[.!]?$|[.!]$", re.IGNORECASE)
 _BRACKETS = {"(": "[", ")": "]"}
 
 
@@ -98,13 +105,21 @@ class CodeOutputItem(Item):
 
 def tokens(text: str) -> list[str | float]:
     """Return numbers, words and brackets of printed text. What torch writes around values is left out."""
-    text = text.replace("\N{MINUS SIGN}", "-")[:MAX_LENGTH]
+    text = plain(text[:MAX_LENGTH])[:MAX_LENGTH]
     found: list[str | float] = []
     for token in _TOKEN.findall(_unwrapped(_ARGUMENT.sub("", text))):
         if token in {",", "'", '"', ";"}:
             continue
-        found.append(_value(_BRACKETS.get(token, token)))
+        value = _value(_BRACKETS.get(token, token))
+        if _is_word(value) and found and _is_word(found[-1]):
+            found[-1] = f"{found[-1]}{value}"  # `runtime error` is RuntimeError
+        else:
+            found.append(value)
     return found
+
+
+def _is_word(token: str | float) -> bool:
+    return isinstance(token, str) and token[0].isalpha()
 
 
 def _value(token: str) -> str | float:
@@ -128,8 +143,19 @@ def _unwrapped(text: str) -> str:
 
 def same_output(given: str, key: str) -> bool:
     """Tell whether two printed texts say the same; numbers may be rounded to four decimals, as torch rounds them."""
-    one, other = tokens(given), tokens(key)
+    other = tokens(key)
+    one = tokens(_exception_in(given) if _is_exception(other) else given)
     return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _is_exception(found: Sequence[str | float]) -> bool:
+    return len(found) == 1 and isinstance(found[0], str) and found[0].endswith(_ENDS_OF_EXCEPTIONS)
+
+
+def _exception_in(text: str) -> str:
+    """Return the name of the exception that a text is about: without its message, its module and words around it."""
+    name = _AFTER_EXCEPTION.sub("", plain(text).strip().split(":")[0])
+    return _BEFORE_EXCEPTION.sub("", name).rpartition(".")[2].replace("-", " ")
 
 
 def _same(a: str | float, b: str | float) -> bool:

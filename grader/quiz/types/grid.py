@@ -13,6 +13,7 @@ from grader.quiz.numeric_answers import plain, read_number, same_number, toleran
 from grader.quiz.responses import ResponseError
 from grader.quiz.types.base import IS_RIGHT, Item, MarkedResponse, Problems, foreseen_mark, within
 from grader.quiz.types.html_controls import field
+from grader.quiz.typography import plain as plain_text
 from grader.report.html_markup import Markup
 
 MAX_LENGTH = 600
@@ -100,7 +101,7 @@ class GridItem(Item):
 
 def read_matrix(value: object) -> Matrix:
     """Read [[1, 2], [3, 4]] or "1 2; 3 4", as long as all rows have the same length. Raises ResponseError."""
-    rows = _listed_rows(value) if isinstance(value, list) else _written_rows(str(value))
+    rows = _listed_rows(value) if isinstance(value, list) else _written_rows(plain_text(str(value)))
     matrix = [[read_number(cell) for cell in row] for row in rows]
     if not matrix or not matrix[0] or len({len(row) for row in matrix}) > 1:
         raise ResponseError(f"{_EXPECTED}; all rows have the same length")
@@ -109,7 +110,9 @@ def read_matrix(value: object) -> Matrix:
 
 def _listed_rows(value: list[object]) -> Sequence[Sequence[object]]:
     rows = value if any(isinstance(row, (list, str)) for row in value) else [value]
-    return [row if isinstance(row, list) else re.split(r"[,\s]+", str(row).strip()) for row in rows]
+    return [
+        row if isinstance(row, list) else re.split(r"[,\s]+", plain_text(str(row)).strip()) for row in rows
+    ]
 
 
 def _written_rows(text: str) -> list[list[str]]:

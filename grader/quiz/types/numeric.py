@@ -1,13 +1,12 @@
 """`numeric`: a number, with or without a unit; as an item, and as a blank of a cloze."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Literal, SupportsFloat, cast
 
 from grader.quiz.fields import Number, Text, Tolerance, Unit, Wrong
 from grader.quiz.formulas import Formula, Value
 from grader.quiz.numeric_answers import (
-    number_text,
+    leading_number,
     plain,
     read_number,
     same_number,
@@ -23,9 +22,8 @@ from grader.quiz.types.base import (
     Problems,
     foreseen_mark,
 )
-from grader.quiz.units import converted, find_unit, siblings
-
-_WITH_UNIT = re.compile(r"(.*?[\d.])\s*([A-Za-z]+|%)?")
+from grader.quiz.typography import strange
+from grader.quiz.units import converted, counts_one, find_unit, siblings
 
 
 class WrongNumber(Wrong):
@@ -46,7 +44,8 @@ class NumberKey(Answerable):
     def read(self, value: object) -> float:
         """Read a number, and return it in the unit of the key."""
         if self.unit is None:
-            return read_number(value)
+            number, written = leading_number(value)
+            return number if counts_one(written) else read_number(value)
         return read_quantity(value, self.unit, required=self.unit_required)
 
     def mark(self, response: float, aliases: Mapping[str, str]) -> MarkedResponse:
@@ -113,16 +112,14 @@ class NumericBlank(NumberKey):
 
 def read_quantity(value: object, wanted: str, *, required: bool) -> float:
     """Read a number with a unit, and return it in the unit `wanted`. A bare number is in it, unless refused."""
-    match = _WITH_UNIT.fullmatch(number_text(value))
-    if match is None:
-        raise ResponseError(f"a number is expected, for example: 28 {wanted}")
-    number, written = read_number(match[1]), match[2]
-    if written is None:
+    number, written = leading_number(value)
+    if not written:
         if required:
             raise ResponseError(f"write the unit too, one of {', '.join(siblings(wanted))}")
         return number
     unit = find_unit(written)
     found = converted(number, unit, wanted) if unit else None
     if found is None:
-        raise ResponseError(f'"{written[:20]}" is not one of the units {", ".join(siblings(wanted))}')
+        words = f'"{written[:20]}" is not one of the units {", ".join(siblings(wanted))}'
+        raise ResponseError(words + strange(str(value)))
     return found

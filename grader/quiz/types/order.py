@@ -35,7 +35,7 @@ class OrderItem(Item):
 
     def read(self, value: object) -> list[str]:
         """Read every letter once: "c, a, b" or "cab"."""
-        letters = letters_in(value)
+        letters = letters_in(value, "/<-")
         if len(letters) == 1:
             letters = list(letters[0])
         if sorted(letters) != sorted(self.parts):

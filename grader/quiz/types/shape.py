@@ -18,10 +18,12 @@ from grader.quiz.types.base import (
     foreseen_mark,
     within,
 )
+from grader.quiz.typography import plain, strange, unread
 
 MAX_AXES = 8
-_ANY_BATCH = {"N", "B", "*", "-1", "None"}
-_SHAPE = re.compile(r"(?:torch\.)?(?:Size)?\s*[\[(]*([^\[\]()]*?),?\s*[\])]*")
+_ANY_BATCH = {"n", "b", "*", "-1", "none", "batch"}
+_SHAPE = re.compile(r"(?:torch\.)?(?:size|shape)?\s*=?\s*[\[(]*([^\[\]()]*?)[,;]?\s*[\])]*", re.IGNORECASE)
+_GROUPED = re.compile(r"\d{1,3}(?:[ _']\d{3})+|\d+(?:_\d+)+")
 _EXPECTED = "a shape is expected, for example: (1, 8, 32, 32)"
 
 
@@ -92,21 +94,32 @@ def read_shape(value: object) -> list[int | str]:
     if isinstance(value, list):
         parts: Sequence[object] = value
     else:
-        match = _SHAPE.fullmatch(str(value).strip()) if len(str(value)) <= MAX_LENGTH else None
-        text = match[1] if match else ""
-        written = re.split(r"\s*,\s*" if "," in text else r"\s*[x\u00d7*]\s*|\s+", text.strip())
-        parts = [int(part) if re.fullmatch(r"[0-9]{1,9}", part) else part for part in written]
+        match = _SHAPE.fullmatch(plain(str(value)).strip()) if len(str(value)) <= MAX_LENGTH else None
+        text = match[1].strip() if match else ""
+        parts = re.split(_between(text), text)
     if not 0 < len(parts) <= MAX_AXES:
-        raise ResponseError(_EXPECTED)
+        raise ResponseError(_EXPECTED + strange(str(value)))
     return [_read_size(part, batch=n == 0 and len(parts) > 1) for n, part in enumerate(parts)]
 
 
+def _between(text: str) -> str:
+    """Return the pattern of what stands between the sizes of a shape."""
+    if re.search("[,;]", text):
+        return r"\s*[,;]\s*"
+    if re.search("[xX\u00d7]", text):
+        return r"\s*[xX\u00d7]\s*"
+    return r"\s*\*\s*" if re.search(r"\w\s*\*\s*\w", text) else r"\s+"
+
+
 def _read_size(part: object, *, batch: bool) -> int | str:
-    if batch and str(part) in _ANY_BATCH:
+    written = plain(str(part)).strip()
+    if batch and written.lower() in _ANY_BATCH:
         return "N"
-    if isinstance(part, bool) or not isinstance(part, int) or not 0 <= part < 10**9:
-        raise ResponseError(_EXPECTED)
-    return part
+    digits = re.sub("[ _']", "", written) if _GROUPED.fullmatch(written) else written
+    if isinstance(part, bool | float) or not re.fullmatch(r"[0-9]{1,9}", digits):
+        odd = next((n for n, c in enumerate(written) if not c.isdigit()), len(written))
+        raise ResponseError(_EXPECTED + unread(str(part).strip(), odd))
+    return int(digits)
 
 
 def _size_problems(sizes: Sequence[object]) -> Problems:

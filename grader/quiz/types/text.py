@@ -1,13 +1,13 @@
 """`text`: a word or two; as an item, and as a blank of a cloze."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from grader.quiz.fields import Pattern, Text, Wrong
 from grader.quiz.responses import ResponseError
-from grader.quiz.text_answers import MAX_LENGTH, matches, near, normal
+from grader.quiz.text_answers import MAX_LENGTH, matches, meanings, near, normal, without_arguments
 from grader.quiz.types.base import (
     IS_RIGHT,
     RIGHT,
@@ -44,22 +44,35 @@ class WordsKey(Answerable):
         text = str(value).strip()
         if not 0 < len(text) <= MAX_LENGTH:
             raise ResponseError(f"a word or two are expected, at most {MAX_LENGTH} characters")
-        if self.choices is not None and normal(text) not in {normal(choice) for choice in self.choices}:
+        if self.choices is not None and not _one_of(meanings(text), self.choices, {}):
             raise ResponseError(f'"{text[:20]}" is not one of {", ".join(self.choices)}')
         return text
 
     def mark(self, response: str, aliases: Mapping[str, str]) -> MarkedResponse:
-        """Compare normal forms with what is accepted, then with the foreseen texts; point out a typing error."""
-        text = normal(response, aliases)
-        accepted = {normal(word, aliases) for word in self.accept}
-        if text in accepted or matches(text, self.patterns):
+        """Compare with what is accepted, then with the foreseen texts; point out a typing error.
+
+        Arguments count where what is compared with has some, so both are compared with them first.
+        """
+        text, exact = normal(response, aliases), meanings(response, aliases)
+        if self._is_right(text, exact, aliases):
             return RIGHT
-        foreseen = foreseen_mark(
-            wrong for wrong in self.expected_wrong if normal(wrong.value, aliases) == text
-        )
-        if not foreseen.feedback and near(text, accepted):
+        foreseen = self._foreseen(exact, aliases)
+        loose = without_arguments(exact)
+        if not foreseen.feedback and loose != exact:
+            if _one_of(loose, self.accept, aliases):
+                return RIGHT
+            foreseen = self._foreseen(loose, aliases)
+        if not foreseen.feedback and near(text, {normal(word, aliases) for word in self.accept}):
             return MarkedResponse(credit=0.0, feedback=("Almost: check the spelling.",))
         return foreseen
+
+    def _is_right(self, text: str, exact: frozenset[str], aliases: Mapping[str, str]) -> bool:
+        return _one_of(exact, self.accept, aliases) or matches(text, self.patterns)
+
+    def _foreseen(self, found: frozenset[str], aliases: Mapping[str, str]) -> MarkedResponse:
+        return foreseen_mark(
+            wrong for wrong in self.expected_wrong if not found.isdisjoint(meanings(wrong.value, aliases))
+        )
 
     def problems(self, aliases: Mapping[str, str]) -> Problems:
         """Yield words without a normal form, choices without a right one, and foreseen texts that are right."""
@@ -71,8 +84,7 @@ class WordsKey(Answerable):
         if self.choices is not None and not accepted & choices:
             yield ("choices",), "none of the choices is accepted"
         for n, wrong in enumerate(self.expected_wrong):
-            value = normal(wrong.value, aliases)
-            if value in accepted or matches(value, self.patterns):
+            if self._is_right(normal(wrong.value, aliases), meanings(wrong.value, aliases), aliases):
                 yield ("expected_wrong", n, "value"), IS_RIGHT
 
     def answer_form(self) -> str:
@@ -85,7 +97,7 @@ class WordsKey(Answerable):
 
     def equals_key(self, value: object) -> bool:
         """Tell whether a computed text is accepted."""
-        return normal(str(value)) in {normal(word) for word in self.accept}
+        return _one_of(meanings(str(value)), self.accept, {})
 
     def written(self, value: str) -> object:
         """Return the text."""
@@ -103,6 +115,11 @@ class WordsKey(Answerable):
         if self.choices:
             return select(name, label, part, {choice: choice for choice in self.choices})
         return field(name, label, part, max_length=MAX_LENGTH)
+
+
+def _one_of(found: frozenset[str], words: Iterable[str], aliases: Mapping[str, str]) -> bool:
+    """Tell whether what a text is compared by says one of these words."""
+    return any(not found.isdisjoint(meanings(word, aliases)) for word in words)
 
 
 class TextItem(Item, WordsKey):

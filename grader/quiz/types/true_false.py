@@ -41,7 +41,7 @@ class TrueFalseItem(Item):
 
     def read(self, value: object) -> tuple[bool, str]:
         """Read a verdict and the letter of a reason: "true, b"."""
-        verdict, *reason = letters_in(value) or [""]
+        verdict, *reason = letters_in(value, ":/-") or [""]
         if verdict not in _VERDICTS or len(reason) != 1:
             raise ResponseError(
                 f"write true or false and the letter of your reason: true, {min(self.reasons)}"
