@@ -38,6 +38,14 @@ def scale(x, factor):
     return x * factor
 
 
+def lies_in_one_piece(x):
+    return x.is_contiguous()
+
+
+def flattened(x):
+    return x.view(-1)
+
+
 def overwrite(x, y):
     y.zero_()
     return x
@@ -70,7 +78,7 @@ def noisy(x):
 def student():
     names = {
         "Net": Net, "pair": pair, "scale": scale, "overwrite": overwrite, "frozen": frozen, "optimizer": optimizer,
-        "detached": detached, "noisy": noisy,
+        "detached": detached, "noisy": noisy, "lies_in_one_piece": lies_in_one_piece, "flattened": flattened,
     }  # fmt: skip
     return Student(Conversation(LocalBackend(Service(names, {"step": step, "Net": Net}))))
 
@@ -79,6 +87,17 @@ def test_values_of_all_kinds_come_back(student):
     first, second = student.pair(torch.ones(2), y=[1, (2.5, "a", None), {"k": True}])
     assert torch.equal(first, torch.full((2,), 2.0))
     assert second == {"y": [1, (2.5, "a", None), {"k": True}]}
+
+
+def test_an_argument_that_is_a_view_arrives_as_one(student):
+    view = torch.arange(6.0).reshape(2, 3).mT
+    assert student.lies_in_one_piece(view.contiguous())
+    assert not student.lies_in_one_piece(view)
+    with pytest.raises(CallFailed, match="view"):
+        student.flattened(view)
+    x = torch.arange(6.0).reshape(2, 3).mT.requires_grad_()
+    (student.scale(x, 2) * view).sum().backward()
+    assert torch.equal(x.grad, 2 * view)
 
 
 def test_gradients_flow_through_a_remote_call_to_every_tensor(student):

@@ -130,6 +130,14 @@ def test_a_literal_gives_the_same_value_bit_for_bit(value):
     assert bits(again) == bits(value)
 
 
+def test_a_view_is_written_as_one_where_that_is_asked_for():
+    view = torch.arange(6.0).reshape(2, 3).mT.requires_grad_()
+    for turns in (True, False):
+        again = eval(literal(view, turns=turns), {"torch": torch})
+        assert torch.equal(again, view)
+        assert (again.is_contiguous(), again.is_leaf, again.requires_grad) == (not turns, True, True)
+
+
 def test_text_never_becomes_code():
     attack = '"); __import__("os").abort() #\n\x1b[31m'
     (node,) = ast.parse(literal([attack])).body

@@ -65,6 +65,16 @@ def test_plain_values_cross_unchanged(value):
     assert crossed(value) == value
 
 
+def test_a_view_arrives_with_its_axes_turned_in_memory_where_that_is_asked_for():
+    view = torch.arange(6.0).reshape(2, 3).mT
+    for turns in (True, False):
+        packer = Packer(foreign, turns=turns)
+        values = [packer.pack(view), packer.pack(view.contiguous())]
+        back, whole = unpack_all(values, bytearray(packer.payload), lambda other: other)
+        assert (back.is_contiguous(), whole.is_contiguous()) == (not turns, True)
+        assert all(torch.equal(tensor, view) for tensor in (back, whole))
+
+
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 1, 3), (2, 0, 4)], ids=str)
 def test_tensors_of_every_dtype_and_shape_cross_bit_for_bit(dtype, shape):

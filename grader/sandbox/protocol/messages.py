@@ -64,11 +64,15 @@ class _FrameStruct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class TensorValue(_FrameStruct, frozen=True, kw_only=True, tag="tensor"):
-    """A tensor: its bytes are in the frame's payload, in the order in which tensors occur in the header."""
+    """A tensor: its bytes are in the frame's payload, in the order in which tensors occur in the header.
+
+    With `turned` its axes lie in memory in reverse order, as those of a transposed tensor: `view` joins no two of them.
+    """
 
     dtype: _Name
     shape: Annotated[tuple[_Size, ...], msgspec.Meta(max_length=MAX_AXES)]
     requires_grad: bool = False
+    turned: bool = False
 
 
 class ItemsValue(_FrameStruct, frozen=True, kw_only=True, tag="items"):

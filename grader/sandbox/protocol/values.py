@@ -61,10 +61,11 @@ class Packer:
 
     So the header of any value fits: MAX_FRAME_ITEMS values with names of their own, and MAX_FRAME_TEXT_BYTES.
     `other` turns objects that do not cross into handles or foreign values. `tensors` are the packed tensors in the
-    order of their buffers.
+    order of their buffers. With `turns` a tensor that is not contiguous arrives as one that is not either.
     """
 
     other: Outgoing
+    turns: bool = False
     buffers: list[bytes] = field(default_factory=list)
     tensors: list[torch.Tensor] = field(default_factory=list)
     _items: int = 0
@@ -152,7 +153,9 @@ class Packer:
         self.tensors.append(tensor)
         self.buffers.append(data + b"\0" * (_padded(len(data)) - len(data)))
         dtype = str(tensor.dtype).removeprefix("torch.")
-        return TensorValue(dtype=dtype, shape=tuple(tensor.shape), requires_grad=tensor.requires_grad)
+        turned = self.turns and not tensor.is_contiguous()
+        shape = tuple(tensor.shape)
+        return TensorValue(dtype=dtype, shape=shape, requires_grad=tensor.requires_grad, turned=turned)
 
     @property
     def payload(self) -> bytes:
@@ -234,16 +237,18 @@ class Unpacker:
         if size > len(self.payload) - self._offset:
             raise ProtocolError("a tensor claims more bytes than its frame holds")
         try:
-            tensor = self._read(dtype, value.shape, count)
+            tensor = self._read(dtype, value.shape, count, turned=value.turned)
         except Exception:  # noqa: BLE001 - whatever torch refuses: a size beyond 64 bits, strides that overflow them
             raise ProtocolError("a tensor claims an impossible shape") from None
         self._offset += _padded(size)
         self.tensors.append(tensor)
         return tensor
 
-    def _read(self, dtype: torch.dtype, shape: tuple[int, ...], count: int) -> torch.Tensor:
+    def _read(self, dtype: torch.dtype, shape: tuple[int, ...], count: int, *, turned: bool) -> torch.Tensor:
         """Return the next `count` elements of the payload as a tensor. Each byte but 0 is true, as in torch's casts."""
-        tensor = torch.empty(shape, dtype=dtype, device="cpu")
+        tensor = torch.empty(shape[::-1] if turned else shape, dtype=dtype, device="cpu")
+        if turned:
+            tensor = tensor.permute(tuple(range(tensor.dim()))[::-1])
         if count:
             stored = torch.uint8 if dtype is torch.bool else dtype
             source = torch.frombuffer(self.payload, dtype=stored, count=count, offset=self._offset)

@@ -30,15 +30,19 @@ class Named:
     expression: str
 
 
-def literal(value: object) -> str:
-    """Return Python for a value. Raises Unwritable for what has no literal, or too large a one."""
-    return _Writer().write(value)
+def literal(value: object, *, turns: bool = False) -> str:
+    """Return Python for a value. Raises Unwritable for what has no literal, or too large a one.
+
+    With `turns` a tensor that is not contiguous is written as one that is not either.
+    """
+    return _Writer(turns).write(value)
 
 
 @dataclass(slots=True)
 class _Writer:
     """Writes one value, and raises Unwritable as soon as it is too long: a value may hold thousands of tensors."""
 
+    _turns: bool
     _left: int = MAX_CHARACTERS
 
     def _spend(self, text: str) -> str:
@@ -50,7 +54,9 @@ class _Writer:
     def write(self, value: object) -> str:
         """Return Python for a value or a part of it."""
         if isinstance(value, torch.Tensor):
-            return self._tensor(value.detach()) + (".requires_grad_()" if value.requires_grad else "")
+            turned = _turned(value) if self._turns and not value.is_contiguous() else ""
+            leaf = ".requires_grad_()" if value.requires_grad else ""
+            return self._tensor(value.detach()) + turned + leaf
         if isinstance(value, Mapping):
             pairs = [f"{self.write(key)}: {self.write(item)}" for key, item in value.items()]
             return self._bracketed("{", pairs, "}")
@@ -90,6 +96,12 @@ class _Writer:
         if tensor.dim() == 1:
             return self._spend(f"[{', '.join(_number(cell) for cell in tensor)}]")
         return self._bracketed("[", [self._numbers(part) for part in tensor], "]")
+
+
+def _turned(tensor: torch.Tensor) -> str:
+    """Return what puts the axes of a tensor into reverse order in memory, and leaves its values as they are."""
+    turn = f".permute({tuple(range(tensor.dim())[::-1])})"
+    return f"{turn}.contiguous(){turn}"
 
 
 def _plain(value: object) -> str:

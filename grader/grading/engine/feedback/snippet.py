@@ -220,7 +220,7 @@ class _Code:
         return name
 
     def _argument(self, name: str, value: object) -> str:
-        text = literal(value)
+        text = literal(value, turns=True)
         if len(text) <= 40 and not isinstance(value, torch.Tensor):
             return text
         variable = self.name(name if name.isidentifier() else "argument")

@@ -95,7 +95,7 @@ class Conversation:
         record = CallRecord(name=label, root=root, args=args, kwargs=kwargs)
         if owner != "fixtures":
             self.calls.append(record)
-        packer = Packer(_handle_of)
+        packer = Packer(_handle_of, turns=True)
         packed_args, packed_kwargs = packer.pack(args), packer.pack(kwargs)
         tracks = torch.is_grad_enabled() and (
             any(tensor.requires_grad for tensor in packer.tensors)
