@@ -214,7 +214,7 @@ ANSWERS = [
     ("quiz: first\nanswers:\n  one: [a, b]\n", "answers/first.yaml:3:8: one: choose one of a, b", 0),
     ("quiz: first\nanswers:\n  how-many: many\n  one: b\n", "answers/first.yaml:3:13: how-many: a number is expected", 1),
     ("quiz: first\nanswers:\n  what-shape: two\n", "answers/first.yaml:3:15: what-shape: a shape is expected", 0),
-    ("quiz: first\nanswres:\n  one: b\n", 'answers/first.yaml:2:1: the key "answres" is not known here; did you mean "answers"?', 0),
+    ("quiz: first\nanswres:\n  one: b\n", 'answers/first.yaml:2:1: the key "answres" is not known here; did you mean "answers"?', 1),
     ("quiz: first\nanswers:\n  one: b\n  one: a\n", 'answers/first.yaml:4:3: the key "one" stands here twice', 0),
     ("quiz: [first\n", "answers/first.yaml:2:1: is not YAML", 0),
     ("", "answers/first.yaml: is empty", 0),

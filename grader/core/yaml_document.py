@@ -7,7 +7,7 @@ keys, aliases and tags are refused: here they are always mistakes.
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
@@ -27,6 +27,7 @@ MAX_PROBLEMS = 20  # that are reported of one file; the others are counted
 MAX_NUMBER_DIGITS = 1000  # int() refuses more than 4300
 
 Schema = TypeVar("Schema", bound=BaseModel)
+Value = TypeVar("Value")
 Location = Sequence[int | str]
 
 
@@ -58,17 +59,30 @@ _TYPES: dict[str, Callable[[str], object]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Document(Generic[Schema]):
+class Document(Generic[Value]):
     """A validated document with the line and column of each of its values. `shown` is its path in messages."""
 
     shown: str
-    value: Schema
+    value: Value
     _root: yaml.Node
+    _line: int = 1  # of the file, where the text begins
 
     def problem(self, location: Location, message: str) -> Problem:
         """Return a problem with the value at `location`: ("items", 0, "key")."""
         line, column = _place(self._root, location)
-        return Problem(path=self.shown, message=message, line=line, column=column)
+        return Problem(path=self.shown, message=message, line=line + self._line - 1, column=column)
+
+
+def parse_part(text: str, *, shown: str, line: int) -> "Document[Any]":
+    """Read YAML text that begins at this line of a file, without a schema.
+
+    Raises DocumentError with every problem found, under the same limits as `parse`.
+    """
+    try:
+        return Document(shown, *_values(text, shown), line)
+    except DocumentError as error:
+        moved = [replace(one, line=one.line and one.line + line - 1) for one in error.problems]
+        raise DocumentError(moved) from None
 
 
 def read(path: Path, schema: type[Schema], *, shown: str | None = None) -> Document[Schema]:
@@ -82,6 +96,20 @@ def read(path: Path, schema: type[Schema], *, shown: str | None = None) -> Docum
 
 def parse(text: str, schema: type[Schema], *, shown: str) -> Document[Schema]:
     """Read YAML text into `schema`. Raises DocumentError with every problem found."""
+    plain, root = _values(text, shown)
+    try:
+        return Document(shown, schema.model_validate(plain), root)
+    except ValidationError as error:
+        errors = error.errors()
+        found = sorted(
+            _translated(errors[:MAX_PROBLEMS], schema, root, shown),
+            key=lambda problem: (problem.line, problem.column),
+        )
+        raise DocumentError(first_problems(found, len(found) + len(errors[MAX_PROBLEMS:]))) from None
+
+
+def _values(text: str, shown: str) -> tuple[Any, yaml.Node]:
+    """Return the plain values of YAML text, and its root. Raises DocumentError with every problem found."""
     try:
         _check_size(text, shown)
         root = yaml.compose(text, Loader=_Loader)
@@ -93,15 +121,7 @@ def parse(text: str, schema: type[Schema], *, shown: str) -> Document[Schema]:
     plain = _plain(root, shown, problems, set())
     if problems:
         raise DocumentError(first_problems(problems, len(problems)))
-    try:
-        return Document(shown, schema.model_validate(plain), root)
-    except ValidationError as error:
-        errors = error.errors()
-        found = sorted(
-            _translated(errors[:MAX_PROBLEMS], schema, root, shown),
-            key=lambda problem: (problem.line, problem.column),
-        )
-        raise DocumentError(first_problems(found, len(found) + len(errors[MAX_PROBLEMS:]))) from None
+    return plain, root
 
 
 def first_problems(problems: Iterable[Problem], count: int) -> Iterator[Problem]:

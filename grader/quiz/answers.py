@@ -1,6 +1,8 @@
 """Answers files: reading them, and what they earn."""
 
 import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,10 +14,15 @@ from grader.core.errors import DocumentError, Problem
 from grader.core.model import QuizResult
 from grader.core.safetext import one_line
 from grader.core.suggestions import suggestion
-from grader.core.yaml_document import Document, Location
+from grader.core.yaml_document import Document
+from grader.quiz import answer_lines
+from grader.quiz.answer_lines import Entry
 from grader.quiz.bank import Bank
 from grader.quiz.marking import grade_item
 from grader.quiz.responses import ResponseError, is_empty
+from grader.quiz.types import Item
+
+_MAX_TYPED = 2000  # characters of a response that is no YAML
 
 
 class AnswersDocument(BaseModel):
@@ -43,15 +50,12 @@ class Responses:
 
 
 def read_answers(bank: Bank, text: str, *, shown: str) -> Responses:
-    """Read the text of an answers file. Raises DocumentError where the file as a whole cannot be used."""
-    source = yaml_document.parse(text, AnswersDocument, shown=shown)
-    if source.value.quiz != bank.id:
-        message = (
-            f'this file says that it answers the quiz "{source.value.quiz}", but its name is that of "{bank.id}"; '
-            "change one or the other"
-        )
-        raise DocumentError([source.problem(("quiz",), message)])
-    return _checked(bank, source)
+    """Read the text of an answers file. Raises DocumentError where the file as a whole cannot be used.
+
+    That is so where it is empty, where its quiz or seed cannot be read, and where what stands behind `answers` names
+    no item. A slip anywhere else costs one item.
+    """
+    return _Reader(bank, shown).read(text)
 
 
 def read_answers_file(bank: Bank, path: Path) -> Responses:
@@ -59,34 +63,209 @@ def read_answers_file(bank: Bank, path: Path) -> Responses:
     return read_answers(bank, yaml_document.read_text(path, str(path)), shown=str(path))
 
 
-def _checked(bank: Bank, source: Document[AnswersDocument]) -> Responses:
-    seed = source.value.seed or 0
-    items = {item.id: item for item in bank.sheet(seed)}
-    given: dict[str, object] = {}
-    wrong: list[
-        tuple[Location, str]
-    ] = []  # the place and what is wrong there; "" for an item that there is not
-    for item_id, value in (source.value.answers or {}).items():
-        if item_id not in items:
-            wrong.append((("answers", item_id), ""))
+class _Reader:
+    """Reads one answers file, and collects its problems.
+
+    A problem is a place, and a message; or the id of an item that there is not, whose message is made only where it is
+    shown, as it looks for a similar name.
+    """
+
+    def __init__(self, bank: Bank, shown: str) -> None:
+        self._bank = bank
+        self._shown = shown
+        self._found: list[tuple[int, int, str, str]] = []  # line, column, message, unknown id
+        self._items: dict[str, Item] = {}
+        self._given: dict[str, object] = {}
+
+    def read(self, text: str) -> Responses:
+        """Return the responses of a text."""
+        parts = {item.id: item.inner_keys() for item in self._bank.items}
+        text = text.removeprefix("\ufeff")
+        entries = list(answer_lines.entries(text, parts))
+        if not any(entry.key in answer_lines.HEAD for entry in entries):
+            return self._read_whole(text)
+        head = self._head([entry for entry in entries if entry.key in answer_lines.HEAD])
+        self._begin(head)
+        for entry in entries:
+            if not entry.is_item and entry.key not in answer_lines.HEAD:
+                self._other(entry)
+        answers = [piece for entry in entries for piece in self._answers(entry, parts)]
+        count = Counter(entry.key for entry in answers)
+        for entry in answers:
+            if count[entry.key] == 1:
+                self._respond(entry)
+        self._repeated([entry for entry in answers if count[entry.key] > 1])
+        return self._responses(head)
+
+    def _read_whole(self, text: str) -> Responses:
+        """Read a text in which no line begins with a key: one in curly brackets, or none at all."""
+        source = yaml_document.parse(text, AnswersDocument, shown=self._shown)
+        self._begin(source)
+        for item_id, value in (source.value.answers or {}).items():
+            place = source.problem(("answers", item_id), "")
+            self._take(item_id, value, place.line, place.column)
+        return self._responses(source)
+
+    def _begin(self, head: Document[AnswersDocument]) -> None:
+        if head.value.quiz != self._bank.id:
+            given = one_line(head.value.quiz, limit=60)
+            message = (
+                f'this file says that it answers the quiz "{given}", but its name is that of "{self._bank.id}"; '
+                "change one or the other"
+            )
+            raise DocumentError([head.problem(("quiz",), message)])
+        self._items = {item.id: item for item in self._bank.sheet(head.value.seed or 0)}
+
+    def _responses(self, head: Document[AnswersDocument]) -> Responses:
+        for item_id in head.value.hints or ():
+            if item_id not in self._items:
+                self._found.append((0, 0, "", item_id))
+        if self._bank.seed is not None and head.value.seed not in (None, self._bank.seed):
+            message = f"the course sets the seed of this quiz, {self._bank.seed}; remove this line"
+            place = head.problem(("seed",), message)
+            self._found.append((place.line, place.column, message, ""))
+        problems = (self._problem(head, *one) for one in sorted(self._found, key=lambda one: one[:2]))
+        return Responses(
+            seed=head.value.seed or 0,
+            given=self._given,
+            hints=head.value.hints or {},
+            problems=tuple(yaml_document.first_problems(problems, len(self._found))),
+        )
+
+    def _problem(
+        self, head: Document[AnswersDocument], line: int, column: int, message: str, unknown: str
+    ) -> Problem:
+        if unknown and not line:
+            return head.problem(("hints", unknown), _unknown(self._bank, unknown))
+        if unknown:
+            message = _unknown(self._bank, unknown)
+        return Problem(path=self._shown, message=message, line=line, column=column)
+
+    def _slip(self, entry: Entry, message: str) -> None:
+        """Record a problem with the key of an entry."""
+        self._found.append((entry.line, len(entry.indent) + 1, message, ""))
+
+    # --- the head
+
+    def _head(self, entries: list[Entry]) -> Document[AnswersDocument]:
+        """Return the head of the file. Raises DocumentError where its quiz or its seed cannot be read."""
+        first: dict[str, Entry] = {}
+        for entry in entries:
+            if entry.key in first:
+                self._slip(entry, f'the key "{entry.key}" stands here twice; the first one counts')
+            first.setdefault(entry.key, entry)
+        try:
+            return self._parsed_head(first.values())
+        except DocumentError as error:
+            if "hints" not in first:
+                raise
+            head = self._parsed_head(entry for entry in first.values() if entry.key != "hints")
+            self._found += [(one.line, one.column, one.message, "") for one in error.problems]
+            return head
+
+    def _parsed_head(self, entries: Iterable[Entry]) -> Document[AnswersDocument]:
+        lines: list[str] = []
+        for entry in sorted(entries, key=lambda entry: entry.line):
+            lines += [""] * (entry.line - 1 - len(lines))  # so that each keeps its line
+            lines += entry.lines
+        return yaml_document.parse("\n".join(lines) + "\n", AnswersDocument, shown=self._shown)
+
+    def _other(self, entry: Entry) -> None:
+        """Record a key of the head that is not known; one that is meant to be `answers` is read as that."""
+        if entry.key != answer_lines.ANSWERS:
+            is_shown = len(self._found) < yaml_document.MAX_PROBLEMS
+            hint = suggestion(entry.key, [*answer_lines.HEAD, answer_lines.ANSWERS]) if is_shown else ""
+            self._slip(entry, f'the key "{one_line(entry.key)}" is not known here{hint}')
+
+    # --- the answers
+
+    def _answers(self, entry: Entry, parts: Mapping[str, Collection[str]]) -> Iterator[Entry]:
+        """Yield the answers in an entry: itself, or those in curly brackets behind `answers`."""
+        if entry.is_item:
+            yield entry
+        elif answer_lines.is_answers(entry.key) and entry.inline:
+            found = list(answer_lines.pieces(entry, parts))
+            try:
+                source = yaml_document.parse_part(entry.text, shown=self._shown, line=entry.line)
+            except DocumentError as error:
+                if not found:
+                    raise DocumentError(error.problems) from None
+                yield from found
+                return
+            value = source.value[entry.key]
+            if not isinstance(value, dict):
+                raise DocumentError(
+                    [source.problem((entry.key,), '"answers" must be a mapping (key: value)')]
+                )
+            if not value.keys() <= parts.keys() and found:
+                yield from found  # (1, 64) without quotes is cut at its comma
+                return
+            for item_id, given in value.items():
+                place = source.problem((entry.key, item_id), "")
+                self._take(item_id, given, place.line, place.column)
+
+    def _respond(self, entry: Entry) -> None:
+        """Take the response of one entry. What is not YAML is taken as it was typed, if it stands on one line."""
+        if not entry.key:
+            words = one_line(entry.lines[0].strip(), limit=40)
+            self._slip(
+                entry, f'"{words}" belongs to no item: write the id of an item, a colon and the answer'
+            )
+        elif entry.key not in self._items:
+            self._found.append((entry.line, entry.column, "", entry.key))
+        elif "\t" in entry.indent:
+            self._slip(entry, f"{entry.key}: indent with spaces, not tabs")
+        else:
+            try:
+                source = yaml_document.parse_part(entry.text, shown=self._shown, line=entry.line)
+            except DocumentError as error:
+                self._take_as_typed(entry, error)
+                return
+            value = source.value.get(entry.key) if isinstance(source.value, dict) else None
+            if not isinstance(source.value, dict) or entry.key not in source.value or len(source.value) > 1:
+                self._take_as_typed(entry, None)
+                return
+            place = source.problem((entry.key,), "")
+            self._take(entry.key, value, place.line, place.column)
+
+    def _take_as_typed(self, entry: Entry, error: DocumentError | None) -> None:
+        typed = entry.inline
+        if answer_lines.is_open(typed) and typed[0] in "'\"":
+            self._found.append(
+                (entry.line, entry.column, f"{entry.key}: the quote {typed[0]} is not closed", "")
+            )
+        elif not typed or not entry.is_one_line or len(typed) > _MAX_TYPED or "\t" in typed:
+            problems = error.problems if error is not None else ()
+            message = (
+                problems[0].message if problems else "cannot be read; write a colon, a space and the answer"
+            )
+            line, column = (problems[0].line, problems[0].column) if problems else (entry.line, entry.column)
+            self._found.append((line, column, f"{entry.key}: {message}", ""))
+        else:
+            self._take(entry.key, typed, entry.line, entry.column)
+
+    def _repeated(self, entries: list[Entry]) -> None:
+        """Take the response of items that stand twice, where all but one are empty; no response counts twice."""
+        filled: dict[str, list[Entry]] = {}
+        for entry in entries:
+            filled.setdefault(entry.key, [])
+            if entry.inline or not entry.is_one_line:
+                filled[entry.key].append(entry)
+        for found in filled.values():
+            for entry in found[:1] if len(found) == 1 or not (found and found[0].key in self._items) else ():
+                self._respond(entry)
+            for entry in found[1:]:
+                self._slip(entry, f'the key "{one_line(entry.key)}" stands here twice; leave one of them')
+
+    def _take(self, item_id: str, value: object, line: int, column: int) -> None:
+        if item_id not in self._items:
+            self._found.append((line, column, "", item_id))
         elif not is_empty(value):
             try:
-                items[item_id].read(value)
-                given[item_id] = value
+                self._items[item_id].read(value)
+                self._given[item_id] = value
             except ResponseError as error:
-                wrong.append((("answers", item_id), f"{item_id}: {error}"))
-    wrong += ((("hints", item_id), "") for item_id in source.value.hints or () if item_id not in items)
-    if bank.seed is not None and source.value.seed not in (None, bank.seed):
-        message = f"the course sets the seed of this quiz, {bank.seed}; remove this line"
-        wrong.append((("seed",), message))
-    # Made only for those that are shown: each looks for its place, and for a name that is similar.
-    problems = (source.problem(place, said or _unknown(bank, str(place[-1]))) for place, said in wrong)
-    return Responses(
-        seed=seed,
-        given=given,
-        hints=source.value.hints or {},
-        problems=tuple(yaml_document.first_problems(problems, len(wrong))),
-    )
+                self._found.append((line, column, f"{item_id}: {error}", ""))
 
 
 def _unknown(bank: Bank, item_id: str) -> str:

@@ -6,7 +6,7 @@ the questions of other systems.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -134,6 +134,10 @@ class Item(Answerable):
     def listed_choices(self) -> Iterator[str]:
         """Yield what there is to choose from, line by line."""
         yield from ()
+
+    def inner_keys(self) -> Collection[str]:
+        """Return the keys that a response may have, where it is a mapping with names of the item's own."""
+        return ()
 
     def shuffled_field(self) -> str | None:
         """Return the name of the field whose entries are put in an order drawn from the seed; None without one."""

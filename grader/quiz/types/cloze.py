@@ -45,6 +45,10 @@ class ClozeItem(Item):
         """The names of the gaps, in their order."""
         return _GAP.findall(self.prompt)
 
+    def inner_keys(self) -> list[str]:
+        """Return the names of the gaps."""
+        return self.gaps
+
     def read(self, value: object) -> dict[str, object]:
         """Read responses by gap: "20x28; 560" in the order of the gaps, a list, or a mapping. Gaps may be left out."""
         gaps = self.gaps
