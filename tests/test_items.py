@@ -417,6 +417,17 @@ def test_options_of_several_and_of_true_or_false(folder):
     assert [option.correct for option in truth.options] == [True, False, True, False]
 
 
+def test_letters_as_they_were_shown_are_those_of_the_bank(folder):
+    """Students saw the options in different orders; an answer recorded before there were any has none."""
+    shown = ["", "abcd", "badc", "dcba"]
+    rows = [
+        student(sheet(answer("pick", 1.0, "abcd"[letters.index("a") if letters else 0], letters=letters)))
+        for letters in shown
+    ]
+    (item,) = analyzed(folder, rows).items
+    assert [option.chosen.count for option in item.options] == [4, 0, 0, 0]
+
+
 def test_strong_students_on_a_wrong_or_weak_ones_on_a_right_option_of_several(folder):
     rows = [
         student(sheet(answer("several", 0.5, "a, c" if n < 20 else "a, b, d"), answer("x", float(n < 15)), answer("y", float(n < 25))))

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from grader import quiz
 from grader.core.errors import DocumentError
+from grader.quiz.answers import read_answers
 from grader.quiz.draw import Stream
 from grader.quiz.formulas import FormulaError, fill, read_formula
+from grader.quiz.page import to_html
+from grader.quiz.quiz_session import QuizSession
 from grader.quiz.sheet import filled
 
 BANK = """\
@@ -195,14 +198,80 @@ def test_changing_one_sheet_changes_no_other(tmp_path):
     assert bank.sheet() == expected
 
 
-def test_options_are_shuffled_and_keep_their_letters(tmp_path):
+def test_options_are_shuffled_and_lettered_as_they_are_shown(tmp_path):
     bank = load(tmp_path)
-    orders = {"".join(bank.sheet(seed)[2].options) for seed in range(50)}
+    orders = {tuple(option.text for option in bank.sheet(seed)[2].options.values()) for seed in range(50)}
+    assert len(orders) > 10
+    assert {frozenset(order) for order in orders} == {frozenset(("one", "two", "three", "four"))}
+    for seed in range(20):
+        item = bank.sheet(seed)[2]
+        assert list(item.options) == list("abcd")
+        assert [
+            letter for letter, option in item.options.items() if option.text == "two"
+        ] == item.key_response()
+        assert [bank.items[2].options[letter].text for letter in item.letters] == [
+            option.text for option in item.options.values()
+        ]
+        (right,) = item.key_response()
+        for letter in "abcd":
+            text = f"quiz: first\nseed: {seed}\ndraw: 2\nanswers: {{pick: {letter}}}\n"
+            assert quiz.grade(bank, text).points == (letter == right)
+    assert bank.sheet(0)[2].prompt == "Pick {literal}."  # without params a brace is a brace
+
+
+def test_in_a_sheet_of_the_first_draw_options_keep_their_letters(tmp_path):
+    bank = load(tmp_path)
+    orders = {"".join(bank.sheet(seed, 1)[2].options) for seed in range(50)}
     assert len(orders) > 10
     assert {frozenset(order) for order in orders} == {frozenset("abcd")}
     for seed in range(20):
-        assert quiz.grade(bank, f"quiz: first\nseed: {seed}\nanswers: {{pick: b}}\n").points == 1
-    assert bank.sheet(0)[2].prompt == "Pick {literal}."  # without params a brace is a brace
+        for draw in ("", "draw: 1\n"):
+            text = f"quiz: first\nseed: {seed}\n{draw}answers: {{pick: b}}\n"
+            assert quiz.grade(bank, text).points == 1
+
+
+def test_a_sheet_keeps_its_draw(tmp_path):
+    bank = load(tmp_path)
+    assert "\ndraw: 2\n" in quiz.template(bank, 5)
+    assert "draw:" not in filled(bank, {}, seed=5, draw=1)
+    for draw, first in ((1, "draw: 1\n"), (1, ""), (2, "draw: 2\n")):
+        found = read_answers(bank, f"quiz: first\nseed: 3\n{first}answers: {{pick: b}}\n", shown="x")
+        session = QuizSession.begin(bank, found)
+        assert read_answers(bank, session.sheet(), shown="x") == found
+        assert found.draw == draw
+        page = to_html(bank, found)
+        assert ("draw: 2" in page) is (draw == 2)
+        assert ("convgrader quiz first 3 draw 2" in page) is (draw == 2)
+
+
+def test_a_draw_of_a_later_version_is_a_problem(tmp_path):
+    result = quiz.grade(load(tmp_path), "quiz: first\ndraw: 3\nanswers: {pick: b}\n", shown="x.yaml")
+    assert result.points == 0
+    assert result.problems == ('x.yaml:2:7: "draw": this version of the grader knows the draws 1 to 2',)
+
+
+def test_an_item_is_asked_in_the_sheets_of_its_draws_only(tmp_path):
+    text = BANK.replace("    shuffle: true\n", "    shuffle: true\n    since: 2\n").replace(
+        "    objective: compute shapes\n", "    objective: compute shapes\n    until: 1\n"
+    )
+    bank = load(tmp_path, text)
+    assert [item.id for item in bank.sheet(0, 1)] == ["size", "shape"]
+    assert [item.id for item in bank.sheet(0, 2)] == [item.id for item in bank.asked()] == ["size", "pick"]
+    assert bank.max_points == 2
+    assert quiz.verify(bank, {"n": 0}) is not None  # every item is checked
+    result = quiz.grade(bank, "quiz: first\nanswers: {pick: b}\n", shown="x.yaml")
+    assert result.problems == ('x.yaml:2:17: the item "pick" is not asked in a sheet of this draw',)
+    assert [item.id for item in result.items] == ["size", "shape"]
+
+
+def test_expressions_go_with_their_options(tmp_path):
+    expressions = "    verify: {a: 1 > 2, b: 1 < 2, c: 1 > 2}\n    options:\n"
+    bank = load(tmp_path, BANK.replace("    options:\n", expressions))
+    for seed in range(20):
+        item = bank.sheet(seed)[2]
+        assert {letter: "<" in expression for letter, expression in item.verify.items()} == {
+            letter: option.correct for letter, option in item.options.items() if option.text != "four"
+        }
 
 
 def test_an_answers_file_carries_all_that_grading_again_needs(tmp_path):

@@ -69,7 +69,7 @@ def test_the_page_is_the_same_whatever_the_key_is(bank, monkeypatch):
                 for name, blank in item.blanks.items()
             }
         changed.append(item.model_copy(update=update))
-    monkeypatch.setattr(quiz.Bank, "sheet", lambda _self, _seed=0: changed)
+    monkeypatch.setattr(quiz.Bank, "sheet", lambda _self, _seed=0, _draw=2: changed)
     assert to_html(bank, Responses(seed=7)) == page
 
 

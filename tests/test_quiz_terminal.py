@@ -228,7 +228,7 @@ def test_every_type_is_asked_in_plain_lines(tmp_path, monkeypatch):
     monkeypatch.setenv("CONVGRADER_COURSE", str(root))
     monkeypatch.chdir(tmp_path)
     typed = [
-        "b", "a, c", "false, b", "32", "32 KiB", "97.6%", "N x 64 x 112 x 112", "relu", "[[0, .5, 2]]", "6 8; 3 4", "1c 2b 3a",
+        bank.sheet(3)[0].key_response()[0], "a, c", "false, b", "32", "32 KiB", "97.6%", "N x 64 x 112 x 112", "relu", "[[0, .5, 2]]", "6 8; 3 4", "1c 2b 3a",
         "b d a c", "20x28x28; 15680; shrinks", str(bank.sheet(3)[-1].key_response()),
     ]  # fmt: skip
     done = CliRunner().invoke(command, ["quiz", "first", "--seed", "3"], input="\n".join(typed) + "\n")

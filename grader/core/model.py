@@ -253,7 +253,11 @@ class ExerciseResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemResult:
-    """The result of one quiz item. `response` is what the student wrote, as text; empty when unanswered."""
+    """The result of one quiz item. `response` is what the student wrote, as text; empty when unanswered.
+
+    `letters` are the letters that its options have in the bank, in the order in which they were shown as a, b, c, ...;
+    empty where they were shown with their own.
+    """
 
     id: str
     type: str
@@ -262,6 +266,7 @@ class ItemResult:
     max_points: float
     answered: bool
     response: str = ""
+    letters: str = ""
     feedback: tuple[str, ...] = ()
     misconceptions: tuple[str, ...] = ()
 

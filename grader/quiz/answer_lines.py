@@ -25,7 +25,7 @@ _COMMENT = re.compile(r"(?:^|[ \t])#.*$")
 
 
 @dataclass(slots=True)
-class Entry:
+class AnswerEntry:
     """A key of an answers file and what belongs to it. `line` and `column` are those of its value, from 1.
 
     `is_item` tells an entry among the answers from one of the head. `key` is empty for lines that belong to no key.
@@ -73,9 +73,9 @@ def is_open(text: str) -> bool:
     return text[:1] in ("[", "{") and text.count("[") + text.count("{") > text.count("]") + text.count("}")
 
 
-def entries(text: str, parts: Mapping[str, Collection[str]]) -> Iterator[Entry]:
+def entries(text: str, parts: Mapping[str, Collection[str]]) -> Iterator[AnswerEntry]:
     """Yield the entries of a text. `parts` names the items, each with the keys that may stand below its own."""
-    current: Entry | None = None
+    current: AnswerEntry | None = None
     section, base = (
         "",
         -1,
@@ -101,14 +101,14 @@ def entries(text: str, parts: Mapping[str, Collection[str]]) -> Iterator[Entry]:
         ):
             if current is not None:
                 yield current
-            current = Entry("", number, width + 1, is_item=True, lines=[line])
+            current = AnswerEntry("", number, width + 1, is_item=True, lines=[line])
         else:
             current.lines.append(line)
     if current is not None:
         yield current
 
 
-def _key(line: str, number: int, parts: Collection[str]) -> Entry | None:
+def _key(line: str, number: int, parts: Collection[str]) -> AnswerEntry | None:
     match = _KEY.match(line)
     if match is None:
         return None
@@ -116,13 +116,13 @@ def _key(line: str, number: int, parts: Collection[str]) -> Entry | None:
     if behind and behind[0] not in " \t" and match["name"] not in parts:
         return None  # a text with a colon in it
     column = match.end() + len(behind) - len(behind.lstrip(" \t")) + 1
-    return Entry(match["name"], number, column, is_item=False, lines=[line])
+    return AnswerEntry(match["name"], number, column, is_item=False, lines=[line])
 
 
 def _begins(
-    found: Entry,
+    found: AnswerEntry,
     width: int,
-    current: Entry | None,
+    current: AnswerEntry | None,
     section: str,
     base: int,
     parts: Mapping[str, Collection[str]],
@@ -138,7 +138,7 @@ def _begins(
     return found.key in parts and found.key not in own
 
 
-def _section(entry: Entry) -> str:
+def _section(entry: AnswerEntry) -> str:
     """Return the section that a key of the head opens; "{" for answers in curly brackets."""
     if is_answers(entry.key):
         return "{" if entry.inline.startswith("{") else ANSWERS
@@ -152,7 +152,7 @@ def is_answers(key: str) -> bool:
     return key == ANSWERS or (is_similar and nearest(key.lower(), [*HEAD, ANSWERS]) == ANSWERS)
 
 
-def pieces(entry: Entry, parts: Collection[str]) -> Iterator[Entry]:
+def pieces(entry: AnswerEntry, parts: Collection[str]) -> Iterator[AnswerEntry]:
     """Yield the items of answers in curly brackets, cut where the id of an item stands before a colon."""
     found = []
     for offset, line in enumerate(entry.lines):
@@ -164,7 +164,7 @@ def pieces(entry: Entry, parts: Collection[str]) -> Iterator[Entry]:
     ends = [*((offset, start) for offset, _, _, start in found[1:]), (len(entry.lines), 0)]
     for (offset, begin, key, _), (last, end) in zip(found, ends, strict=True):
         rest = entry.lines[offset][begin : end if last == offset else None]
-        yield Entry(
+        yield AnswerEntry(
             key,
             entry.line + offset,
             begin + 1,

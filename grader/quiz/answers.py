@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from grader.core import yaml_document
 from grader.core.errors import DocumentError, Problem
@@ -16,13 +16,20 @@ from grader.core.safetext import one_line
 from grader.core.suggestions import suggestion
 from grader.core.yaml_document import Document
 from grader.quiz import answer_lines
-from grader.quiz.answer_lines import Entry
+from grader.quiz.answer_lines import AnswerEntry
 from grader.quiz.bank import Bank
+from grader.quiz.draw import DRAW, FIRST_DRAW
 from grader.quiz.marking import grade_item
 from grader.quiz.responses import ResponseError, is_empty
 from grader.quiz.types import Item
 
 _MAX_TYPED = 2000  # characters of a response that is no YAML
+
+
+def _known_draw(draw: int) -> int:
+    if not FIRST_DRAW <= draw <= DRAW:
+        raise ValueError(f"this version of the grader knows the draws {FIRST_DRAW} to {DRAW}")
+    return draw
 
 
 class AnswersDocument(BaseModel):
@@ -32,6 +39,7 @@ class AnswersDocument(BaseModel):
 
     quiz: str
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    draw: Annotated[int, AfterValidator(_known_draw)] = FIRST_DRAW
     hints: dict[str, Annotated[int, Field(ge=0)]] | None = None
     answers: dict[str, Any] | None = None
 
@@ -40,10 +48,11 @@ class AnswersDocument(BaseModel):
 class Responses:
     """The readable responses of an answers file, by item id, and the problems of the others.
 
-    `seed` is the seed the items were drawn with; `hints` counts the opened hints of each item.
+    `seed` and `draw` are what the items were drawn with; `hints` counts the opened hints of each item.
     """
 
     seed: int = 0
+    draw: int = DRAW
     given: dict[str, object] = field(default_factory=dict)
     hints: dict[str, int] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
@@ -114,7 +123,7 @@ class _Reader:
                 "change one or the other"
             )
             raise DocumentError([head.problem(("quiz",), message)])
-        self._items = {item.id: item for item in self._bank.sheet(head.value.seed or 0)}
+        self._items = {item.id: item for item in self._bank.sheet(head.value.seed or 0, head.value.draw)}
 
     def _responses(self, head: Document[AnswersDocument]) -> Responses:
         for item_id in head.value.hints or ():
@@ -127,6 +136,7 @@ class _Reader:
         problems = (self._problem(head, *one) for one in sorted(self._found, key=lambda one: one[:2]))
         return Responses(
             seed=head.value.seed or 0,
+            draw=head.value.draw,
             given=self._given,
             hints=head.value.hints or {},
             problems=tuple(yaml_document.first_problems(problems, len(self._found))),
@@ -136,20 +146,26 @@ class _Reader:
         self, head: Document[AnswersDocument], line: int, column: int, message: str, unknown: str
     ) -> Problem:
         if unknown and not line:
-            return head.problem(("hints", unknown), _unknown(self._bank, unknown))
+            return head.problem(("hints", unknown), self._unknown(unknown))
         if unknown:
-            message = _unknown(self._bank, unknown)
+            message = self._unknown(unknown)
         return Problem(path=self._shown, message=message, line=line, column=column)
 
-    def _slip(self, entry: Entry, message: str) -> None:
+    def _unknown(self, item_id: str) -> str:
+        if any(item.id == item_id for item in self._bank.items):
+            return f'the item "{item_id}" is not asked in a sheet of this draw'
+        hint = suggestion(item_id, self._items)
+        return f'the quiz "{self._bank.id}" has no item "{one_line(item_id, limit=60)}"{hint}'
+
+    def _slip(self, entry: AnswerEntry, message: str) -> None:
         """Record a problem with the key of an entry."""
         self._found.append((entry.line, len(entry.indent) + 1, message, ""))
 
     # --- the head
 
-    def _head(self, entries: list[Entry]) -> Document[AnswersDocument]:
+    def _head(self, entries: list[AnswerEntry]) -> Document[AnswersDocument]:
         """Return the head of the file. Raises DocumentError where its quiz or its seed cannot be read."""
-        first: dict[str, Entry] = {}
+        first: dict[str, AnswerEntry] = {}
         for entry in entries:
             if entry.key in first:
                 self._slip(entry, f'the key "{entry.key}" stands here twice; the first one counts')
@@ -163,14 +179,14 @@ class _Reader:
             self._found += [(one.line, one.column, one.message, "") for one in error.problems]
             return head
 
-    def _parsed_head(self, entries: Iterable[Entry]) -> Document[AnswersDocument]:
+    def _parsed_head(self, entries: Iterable[AnswerEntry]) -> Document[AnswersDocument]:
         lines: list[str] = []
         for entry in sorted(entries, key=lambda entry: entry.line):
             lines += [""] * (entry.line - 1 - len(lines))  # so that each keeps its line
             lines += entry.lines
         return yaml_document.parse("\n".join(lines) + "\n", AnswersDocument, shown=self._shown)
 
-    def _other(self, entry: Entry) -> None:
+    def _other(self, entry: AnswerEntry) -> None:
         """Record a key of the head that is not known; one that is meant to be `answers` is read as that."""
         if entry.key != answer_lines.ANSWERS:
             is_shown = len(self._found) < yaml_document.MAX_PROBLEMS
@@ -179,7 +195,7 @@ class _Reader:
 
     # --- the answers
 
-    def _answers(self, entry: Entry, parts: Mapping[str, Collection[str]]) -> Iterator[Entry]:
+    def _answers(self, entry: AnswerEntry, parts: Mapping[str, Collection[str]]) -> Iterator[AnswerEntry]:
         """Yield the answers in an entry: itself, or those in curly brackets behind `answers`."""
         if entry.is_item:
             yield entry
@@ -204,7 +220,7 @@ class _Reader:
                 place = source.problem((entry.key, item_id), "")
                 self._take(item_id, given, place.line, place.column)
 
-    def _respond(self, entry: Entry) -> None:
+    def _respond(self, entry: AnswerEntry) -> None:
         """Take the response of one entry. What is not YAML is taken as it was typed, if it stands on one line."""
         if not entry.key:
             words = one_line(entry.lines[0].strip(), limit=40)
@@ -228,7 +244,7 @@ class _Reader:
             place = source.problem((entry.key,), "")
             self._take(entry.key, value, place.line, place.column)
 
-    def _take_as_typed(self, entry: Entry, error: DocumentError | None) -> None:
+    def _take_as_typed(self, entry: AnswerEntry, error: DocumentError | None) -> None:
         typed = entry.inline
         if answer_lines.is_open(typed) and typed[0] in "'\"":
             self._found.append(
@@ -244,9 +260,9 @@ class _Reader:
         else:
             self._take(entry.key, typed, entry.line, entry.column)
 
-    def _repeated(self, entries: list[Entry]) -> None:
+    def _repeated(self, entries: list[AnswerEntry]) -> None:
         """Take the response of items that stand twice, where all but one are empty; no response counts twice."""
-        filled: dict[str, list[Entry]] = {}
+        filled: dict[str, list[AnswerEntry]] = {}
         for entry in entries:
             filled.setdefault(entry.key, [])
             if entry.inline or not entry.is_one_line:
@@ -268,11 +284,6 @@ class _Reader:
                 self._found.append((line, column, f"{item_id}: {error}", ""))
 
 
-def _unknown(bank: Bank, item_id: str) -> str:
-    hint = suggestion(item_id, [item.id for item in bank.items])
-    return f'the quiz "{bank.id}" has no item "{one_line(item_id, limit=60)}"{hint}'
-
-
 def grade(bank: Bank, answers: str | Problem | None, *, shown: str = "") -> QuizResult:
     """Grade the text of an answers file. Without one, or with one that cannot be read, nothing is answered.
 
@@ -284,7 +295,7 @@ def grade(bank: Bank, answers: str | Problem | None, *, shown: str = "") -> Quiz
             responses = read_answers(bank, answers, shown=shown)
         except DocumentError as error:
             responses = Responses(problems=error.problems)
-    asked, aliases = bank.sheet(responses.seed), bank.aliases
+    asked, aliases = bank.sheet(responses.seed, responses.draw), bank.aliases
     items = tuple(
         grade_item(item, responses.given.get(item.id), aliases, hints=responses.hints.get(item.id, 0))
         for item in asked

@@ -11,7 +11,7 @@ from grader.core import yaml_document
 from grader.core.errors import DocumentError, Problem
 from grader.core.model import section_order
 from grader.core.yaml_document import Document
-from grader.quiz.draw import drawn
+from grader.quiz.draw import DRAW, FIRST_DRAW, drawn
 from grader.quiz.fields import SLUG, BankPart, Text
 from grader.quiz.formulas import FormulaError
 from grader.quiz.text_answers import normal
@@ -87,25 +87,30 @@ class Bank:
     @property
     def max_points(self) -> float:
         """The points of full marks, without withdrawn items."""
-        return sum(item.points for item in self.items if item.void != "drop")
+        return sum(item.points for item in self.asked() if item.void != "drop")
 
     def item(self, item_id: str) -> Item | None:
         """Return the item of that id, as it was written."""
         return next((item for item in self.items if item.id == item_id), None)
 
-    def sheet(self, seed: int = 0) -> list[Item]:
+    def asked(self, draw: int = DRAW) -> list[Item]:
+        """Return the items that an answers file of this draw has, as they were written."""
+        return [item for item in self.items if item.since <= draw <= (item.until or draw)]
+
+    def sheet(self, seed: int = 0, draw: int = DRAW) -> list[Item]:
         """Return the items drawn with this seed, or with that of the bank where it sets one.
 
         Raises DocumentError where an item has no draw for the seed, which `grade check` makes unlikely.
         """
         return [
-            self._drawn(n, item, seed if self.seed is None else self.seed)
+            self._drawn(n, item, seed if self.seed is None else self.seed, draw)
             for n, item in enumerate(self.items)
+            if item.since <= draw <= (item.until or draw)
         ]
 
-    def _drawn(self, n: int, item: Item, seed: int) -> Item:
+    def _drawn(self, n: int, item: Item, seed: int, draw: int) -> Item:
         try:
-            return drawn(item, self.salt, seed)
+            return drawn(item, self.salt, seed, draw)
         except FormulaError as error:
             raise DocumentError(
                 [self.source.problem(("items", n), f"{item.id}, seed {seed}: {error}")]
@@ -152,10 +157,10 @@ def _problems(bank: Bank) -> Iterator[Problem]:
 
 
 def _drawn_problems(item: Item, bank: Bank) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield the problems of the first seed that has any."""
+    """Yield the problems of the first seed that has any; options have their own letters in them."""
     for seed in _LOADING_SEEDS if item.params else (0,):
         try:
-            found = list(drawn(item, bank.salt, seed).item_problems(bank.aliases))
+            found = list(drawn(item, bank.salt, seed, FIRST_DRAW).item_problems(bank.aliases))
         except FormulaError as error:
             found = [((), f"{item.id}: {error}")]
         if found:

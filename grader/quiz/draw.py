@@ -15,10 +15,25 @@ from grader.quiz.formulas import Formula, FormulaError, Value, fill
 from grader.quiz.types import Item
 
 MAX_TRIES = 1000
+# What an answers file means depends on how its questions were drawn; it names that in `draw: 2`, and one without is of
+# the first way. Since the second, shuffled options are lettered in the order that they are shown in.
+FIRST_DRAW, RELETTERED, DRAW = 1, 2, 2
 _KEY = b"convgrader/draw/1"
 # Fields that hold names or code of the course: braces in them are not formulas.
 _LITERAL = frozenset(
-    {"id", "type", "verify", "misconception", "patterns", "params", "where", "credit", "void", "unit"}
+    {
+        "id",
+        "type",
+        "verify",
+        "misconception",
+        "patterns",
+        "params",
+        "where",
+        "credit",
+        "void",
+        "unit",
+        "shows",
+    }
 )
 
 Part = TypeVar("Part")
@@ -46,23 +61,22 @@ class Stream:
         return parts
 
 
-def drawn(item: Item, salt: str, seed: int) -> Item:
+def drawn(item: Item, salt: str, seed: int, draw: int = DRAW) -> Item:
     """Return the item with its numbers drawn and its options in their order for this seed.
 
-    Options keep their letters, wherever they stand: a response means the same for every seed.
     Raises FormulaError where a formula has no value, or no draw satisfies `where`.
     """
-    return concrete(item, draw_values(item, salt, seed)[0], salt, seed)
+    return concrete(item, draw_values(item, salt, seed)[0], salt, seed, draw)
 
 
-def concrete(item: Item, values: Mapping[str, Value], salt: str, seed: int) -> Item:
+def concrete(item: Item, values: Mapping[str, Value], salt: str, seed: int, draw: int = DRAW) -> Item:
     """Return the item with these parameters, and its options in their order for this seed."""
     filled: Item = _filled(item, values, texts=bool(item.params))
     name = item.shuffled_field()
     if name is None:
         return filled
-    order = Stream(salt, seed, item.id, "options").shuffled(list(getattr(filled, name).items()))
-    return filled.model_copy(update={name: dict(order)})
+    order = Stream(salt, seed, item.id, "options").shuffled(list(getattr(filled, name)))
+    return filled.in_order(order, relettered=draw >= RELETTERED)
 
 
 def draw_values(item: Item, salt: str, seed: int) -> tuple[dict[str, Value], int]:

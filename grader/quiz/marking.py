@@ -35,6 +35,7 @@ def grade_item(item: Item, value: object, aliases: Aliases | None = None, *, hin
         max_points=0.0 if item.void == "drop" else item.points,
         answered=value is not None,
         response=shown(value) if value is not None else "",
+        letters=item.letters,
         feedback=feedback,
         misconceptions=tuple(dict.fromkeys(misconceptions)),
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from grader.core.errors import Problem
 from grader.quiz.bank import Bank
-from grader.quiz.draw import draw_values, drawn
+from grader.quiz.draw import FIRST_DRAW, draw_values, drawn
 from grader.quiz.evaluation import EvaluationError, Evaluator, raises
 from grader.quiz.types import Item
 from grader.quiz.types.base import Problems
@@ -22,7 +22,7 @@ def verify(bank: Bank, namespace: Mapping[str, object]) -> list[Problem]:
         for seed in range(SEEDS if item.params else 1):
             values = draw_values(item, bank.salt, seed)[0]
             evaluator = Evaluator({"raises": raises, **namespace, **values})
-            found = list(_differences(drawn(item, bank.salt, seed), evaluator))
+            found = list(_differences(drawn(item, bank.salt, seed, FIRST_DRAW), evaluator))
             drawn_values = ", ".join(f"{name} = {value}" for name, value in values.items())
             suffix = f" (with {drawn_values})" if values else ""
             for where, message in found:

@@ -20,6 +20,7 @@ class QuizSession:
 
     bank: Bank
     seed: int
+    draw: int
     items: tuple[Item, ...]
     given: dict[str, object]
     hints: dict[str, int]
@@ -31,7 +32,8 @@ class QuizSession:
         found = cls(
             bank=bank,
             seed=responses.seed,
-            items=tuple(item for item in bank.sheet(responses.seed) if item.void is None),
+            draw=responses.draw,
+            items=tuple(item for item in bank.sheet(responses.seed, responses.draw) if item.void is None),
             given=dict(responses.given),
             hints=dict(responses.hints),
         )
@@ -81,4 +83,4 @@ class QuizSession:
 
     def sheet(self) -> str:
         """Return the answers file."""
-        return filled(self.bank, self.given, seed=self.seed, hints=self.hints)
+        return filled(self.bank, self.given, seed=self.seed, draw=self.draw, hints=self.hints)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import yaml
 
 from grader.quiz.bank import Bank
+from grader.quiz.draw import DRAW, FIRST_DRAW
 from grader.quiz.types import Item
 
 MAX_SEED = 10**6
@@ -24,21 +25,26 @@ def template(bank: Bank, seed: int = 0) -> str:
 
 
 def filled(
-    bank: Bank, given: Mapping[str, object], *, seed: int = 0, hints: Mapping[str, int] | None = None
+    bank: Bank,
+    given: Mapping[str, object],
+    *,
+    seed: int = 0,
+    draw: int = DRAW,
+    hints: Mapping[str, int] | None = None,
 ) -> str:
     """Return an answers file with these responses filled in, and the hints that were opened."""
-    lines = head(bank, seed)
+    lines = head(bank, seed, draw)
     if opened := {item: count for item, count in (hints or {}).items() if count}:
         lines.append(f"hints: {as_yaml(opened)}")
     lines.append("answers:")
-    for item in bank.sheet(seed):
+    for item in bank.sheet(seed, draw):
         *asked, last = entry(item)
         lines += [*asked, f"{last} {as_yaml(given[item.id]) if item.id in given else ''}".rstrip()]
     return "\n".join(lines) + "\n"
 
 
-def head(bank: Bank, seed: int) -> list[str]:
-    """Return the first lines of an answers file: its quiz, and the seed where anything is drawn from it."""
+def head(bank: Bank, seed: int, draw: int) -> list[str]:
+    """Return the first lines of an answers file: its quiz, how it was drawn, and the seed where one is needed."""
     lines = [
         f"# {bank.title} (notes, section {bank.section}).",
         f"# Fill in by hand, or with `grade quiz {bank.id}`.",
@@ -49,6 +55,8 @@ def head(bank: Bank, seed: int) -> list[str]:
             "# Your numbers are drawn from this seed. Leave it as it is: it belongs to your answers.",
             f"seed: {seed}",
         ]
+    if draw != FIRST_DRAW:
+        lines += ["# What the letters mean. Leave it as it is too.", f"draw: {draw}"]
     return lines
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from grader.core.errors import Problem
 from grader.quiz.bank import Bank
-from grader.quiz.draw import concrete, draw_values
+from grader.quiz.draw import FIRST_DRAW, concrete, draw_values
 from grader.quiz.formulas import FormulaError, Value
 from grader.quiz.marking import grade_item
 from grader.quiz.types import Item
@@ -47,7 +47,7 @@ def _item(bank: Bank, item: Item, seeds: Sequence[int]) -> Problems:
     hidden: Counter[Location] = Counter()
     for seed, (values, _) in zip(seeds, draws, strict=True):
         try:
-            drawn = concrete(item, values, bank.salt, seed)
+            drawn = concrete(item, values, bank.salt, seed, FIRST_DRAW)
             found = list(_seed_problems(drawn, bank.aliases))
             hidden.update(_hidden(drawn, bank.aliases))
         except Exception as error:  # noqa: BLE001 - whatever a draw raises, the author must know
@@ -96,11 +96,12 @@ def _hidden(item: Item, aliases: Aliases) -> Iterator[Location]:
 
 
 def _bank_problems(bank: Bank) -> Problems:
-    right = [letter for item in bank.items for letter in item.right_places()]
+    in_place = [item for item in bank.asked() if item.shuffled_field() is None]
+    right = [letter for item in in_place for letter in item.right_places()]
     if len(right) >= MIN_POSITIONS:
         letter, count = Counter(right).most_common(1)[0]
         if count > MAX_POSITION_SHARE * len(right):
             yield ("items",), f"{count} of {len(right)} right options are {letter}; move some of them"
-    verdicts = [item.verdict for item in bank.items if item.verdict is not None]
+    verdicts = [item.verdict for item in bank.asked() if item.verdict is not None]
     if len(verdicts) >= MIN_POSITIONS and len(set(verdicts)) == 1:
         yield ("items",), f"all {len(verdicts)} statements are {str(verdicts[0]).lower()}"

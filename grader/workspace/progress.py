@@ -14,7 +14,7 @@ from grader.core.model import Exercise, ExerciseResult, Hidden, Outcome
 from grader.course import fingerprint, visibility
 from grader.grading import attempt
 from grader.quiz import Bank
-from grader.quiz.answers import read_answers
+from grader.quiz.answers import Responses, read_answers
 from grader.submission import Folder, Submission, Text
 from grader.workspace.state_file import StateFile
 from grader.workspace.watch.snapshots import relied_on
@@ -130,13 +130,13 @@ def _standing(exercise: Exercise, planned: attempt.Plan, known: Mapping[str, tup
 
 def _answered(bank: Bank, submission: Submission) -> Answered | None:
     found = submission.answers(bank.id)
-    asked = [item.id for item in bank.items if item.void is None]
-    if found is None:
-        return Answered(count=0, of=len(asked))
-    if not isinstance(found, Text):
+    responses = Responses()
+    if found is not None and not isinstance(found, Text):
         return None
     try:
-        given = read_answers(bank, found.text, shown=found.name).given
+        if found is not None:
+            responses = read_answers(bank, found.text, shown=found.name)
     except DocumentError:
         return None
-    return Answered(count=sum(name in given for name in asked), of=len(asked))
+    asked = [item.id for item in bank.asked(responses.draw) if item.void is None]
+    return Answered(count=sum(name in responses.given for name in asked), of=len(asked))

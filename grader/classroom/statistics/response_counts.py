@@ -60,8 +60,9 @@ def _chosen(item: Item, result: ItemResult) -> frozenset[str]:
     """Return the options that a response names; none where the item can no longer read it."""
     if not result.answered:
         return frozenset()
+    in_bank = dict(zip(sorted(result.letters), result.letters, strict=True))
     try:
-        return item.chosen_options(item.read(result.response))
+        return frozenset(in_bank.get(name, name) for name in item.chosen_options(item.read(result.response)))
     except ResponseError:
         return frozenset()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from grader.quiz.answers import Responses
 from grader.quiz.bank import Bank
+from grader.quiz.draw import FIRST_DRAW
 from grader.quiz.sheet import as_yaml, entry, head
 from grader.quiz.types import Item
 from grader.report.html_document import NOTHING, document, skip
@@ -16,7 +17,7 @@ from grader.report.text_layout import number
 def to_html(bank: Bank, responses: Responses) -> str:
     """Return the page of a quiz, filled with these responses, drawn from their seed."""
     here = Path(__file__)
-    asked = bank.sheet(responses.seed)
+    asked = bank.sheet(responses.seed, responses.draw)
     open_items = [item for item in asked if item.void is None]
     body = [_item(item, n, len(open_items)) for n, item in enumerate(open_items, start=1)]
     data = tag("script", _data(bank, responses, asked), type="application/json", id="quiz")
@@ -101,10 +102,13 @@ def _bar(bank: Bank) -> Markup:
 
 def _data(bank: Bank, responses: Responses, asked: list[Item]) -> Markup:
     """Return the data of quiz.js, the answers file cut where responses belong, escaped: no text ends the script."""
+    drawn = (
+        f" draw {responses.draw}" if responses.draw != FIRST_DRAW else ""
+    )  # other letters than were kept before
     data = {
         "file": f"{bank.id}.yaml",
-        "keep": f"convgrader quiz {bank.id} {responses.seed if bank.seed is None else bank.seed}",
-        "head": "\n".join(head(bank, responses.seed)),
+        "keep": f"convgrader quiz {bank.id} {responses.seed if bank.seed is None else bank.seed}{drawn}",
+        "head": "\n".join(head(bank, responses.seed, responses.draw)),
         "items": [
             {"id": item.id, "entry": "\n".join(entry(item)), **_given(item, responses.given)}
             for item in asked

@@ -5,12 +5,13 @@ the type is a method here: no other module asks which type an item has, but `gra
 the questions of other systems.
 """
 
+import re
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, field_validator
 
 from grader.quiz.credit import part_credit
 from grader.quiz.evaluation import Evaluator
@@ -22,6 +23,8 @@ from grader.report.html_markup import Markup
 Aliases = Mapping[str, str]
 Location = tuple[str | int, ...]
 Problems = Iterator[tuple[Location, str]]
+MIN_SHOWN_LINES = 2  # of a figure, or of code with a fault
+_INDENTED = re.compile(r"^ {4}.*\S", re.MULTILINE)
 IS_RIGHT = "this expected wrong answer is right"
 
 
@@ -119,6 +122,11 @@ class Item(Answerable):
     params: dict[Name, Param] = {}
     where: list[Condition] = []
     void: Void | None = None
+    shows: Literal["fault", "figure", "curve"] | None = None
+    since: Annotated[int, Field(ge=1)] = 1
+    until: Annotated[int, Field(ge=1)] | None = None
+
+    _letters: str = PrivateAttr(default="")
 
     @field_validator("hints", mode="before")
     @classmethod
@@ -143,6 +151,24 @@ class Item(Answerable):
         """Return the name of the field whose entries are put in an order drawn from the seed; None without one."""
         return None
 
+    def in_order(self, letters: Sequence[str], *, relettered: bool) -> Self:
+        """Return the item with the entries of `shuffled_field` in this order; `relettered`, as a, b, c, ..."""
+        name = self.shuffled_field()
+        if name is None:
+            return self
+        entries = getattr(self, name)
+        names = sorted(letters) if relettered else letters
+        found = self.model_copy(
+            update={name: {new: entries[old] for new, old in zip(names, letters, strict=True)}}
+        )
+        found._letters = "".join(letters) if relettered else ""  # noqa: SLF001 - of the same class
+        return found
+
+    @property
+    def letters(self) -> str:
+        """The letters in the bank of what is shown as a, b, c, ...; empty where they are the same."""
+        return self._letters
+
     @property
     def varies(self) -> bool:
         """Whether anything depends on the seed."""
@@ -161,9 +187,14 @@ class Item(Answerable):
     # --- checks of the item, and of its key
 
     def item_problems(self, aliases: Aliases) -> Problems:
-        """Yield what is wrong with the item: `problems`, and hints that cost too much."""
+        """Yield what is wrong with the item: `problems`, hints that cost too much, and a figure that is not there."""
         if sum(hint.cost for hint in self.hints) > self.points:
             yield ("hints",), "the hints cost more than the item is worth"
+        if self.shows is not None and len(_INDENTED.findall(self.prompt_text())) < MIN_SHOWN_LINES:
+            yield (
+                ("shows",),
+                f"the prompt has no {self.shows}: at least {MIN_SHOWN_LINES} lines indented by four spaces",
+            )
         yield from self.problems(aliases)
 
     def design_problems(self) -> Problems:

@@ -1,7 +1,7 @@
 """Options to choose from: what `single`, `multi` and `true_false` share."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Self
 
 from pydantic import Field
 
@@ -57,6 +57,18 @@ class ChoiceItem(Item):
     def shuffled_field(self) -> str | None:
         """Return "options" where they are shuffled."""
         return "options" if self.shuffle else None
+
+    def in_order(self, letters: Sequence[str], *, relettered: bool) -> Self:
+        """Return the item with its options in this order; their expressions go with them."""
+        found = super().in_order(letters, relettered=relettered)
+        if not relettered or self.verify is None:
+            return found
+        verify = {
+            new: self.verify[old]
+            for new, old in zip(found.options, letters, strict=True)
+            if old in self.verify
+        }
+        return found.model_copy(update={"verify": verify})
 
     def key_differences(self, evaluator: Evaluator) -> Problems:
         """Yield the options whose expression says otherwise."""
