@@ -1,0 +1,82 @@
+"""Programs and the verdict each deserves: wrong code loses points, right code loses none, a slip costs its own check only.
+
+`tests/verdicts/<exercise>.yaml` lists them. Each is a whole module (`source`), or the reference with texts replaced (`replace`).
+Known mistakes are proven by `grade check`; these programs need no sentence of their own.
+"""
+
+import textwrap
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from grader.authoring.reference_submissions import reference_modules, reference_source
+from grader.core.model import Outcome
+from grader.course import catalog
+from grader.grading.messages import Graded, Job
+
+COURSE = catalog.load(Path(__file__).parents[1])
+
+
+class Program(BaseModel):
+    """One program. `fails`: checks that must be among those it fails. `at_most`: the percent of the points a slip may cost."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    program: str
+    verdict: Literal["right", "wrong", "slip"]
+    replace: dict[str, str] = {}
+    source: str = ""
+    fails: Annotated[list[str], Field()] = []
+    at_most: float = 35.0
+
+    @model_validator(mode="after")
+    def _one_text(self) -> "Program":
+        if bool(self.replace) == bool(self.source):
+            raise ValueError("give either `replace` or `source`")
+        if self.verdict == "right" and self.fails:
+            raise ValueError("right code fails nothing")
+        return self
+
+    def text(self, reference: str) -> str:
+        """Return the module. Each text that is replaced stands in the reference exactly once, or the test is out of date."""
+        if self.source:
+            return textwrap.dedent(self.source)
+        for old, new in self.replace.items():
+            assert reference.count(old) == 1, f"{old!r} stands {reference.count(old)} times in the reference"
+            reference = reference.replace(old, new)
+        return reference
+
+
+def programs() -> list[tuple[str, Program]]:
+    """Return every listed program with the id of its exercise."""
+    listed = TypeAdapter(list[Program])
+    return [
+        (path.stem, program)
+        for path in sorted((Path(__file__).parent / "verdicts").glob("*.yaml"))
+        for program in listed.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+    ]
+
+
+@pytest.mark.cold
+@pytest.mark.parametrize(
+    ("exercise_id", "program"), programs(), ids=[f"{exercise}: {p.program}" for exercise, p in programs()]
+)
+def test_the_verdict(dispatcher, exercise_id, program):
+    exercise = COURSE.exercise(exercise_id)
+    sources = reference_modules(COURSE) | {f"{exercise_id}.py": program.text(reference_source(exercise))}
+    job = Job(exercise=exercise, module=exercise_id, sources=sources, seed=0, explain=False)
+    (graded,) = dispatcher.grade([job])
+    assert isinstance(graded, Graded), graded
+    checks = graded.result.checks
+    failed = {check.id: check.rationale for check in checks if check.outcome is not Outcome.PASSED}
+    lost = 100 * (1 - graded.result.points / graded.result.max_points)
+    if program.verdict == "right":
+        assert not failed
+    else:
+        assert failed, "it earns all points"
+        assert set(program.fails) <= set(failed), failed
+    if program.verdict == "slip":
+        assert lost <= program.at_most, (round(lost), failed)
