@@ -1,6 +1,7 @@
 """Programs and the verdict each deserves: wrong code loses points, right code loses none, a slip costs its own check only.
 
-`tests/verdicts/<exercise>.yaml` lists them. Each is a whole module (`source`), or the reference with texts replaced (`replace`).
+`tests/verdicts/<exercise>.yaml` lists them. Each is a whole module (`source`, which may import the rest from `reference`), or
+the reference with texts replaced (`replace`).
 Known mistakes are proven by `grade check`; these programs need no sentence of their own.
 """
 
@@ -66,13 +67,16 @@ def programs() -> list[tuple[str, Program]]:
 )
 def test_the_verdict(dispatcher, exercise_id, program):
     exercise = COURSE.exercise(exercise_id)
-    sources = reference_modules(COURSE) | {f"{exercise_id}.py": program.text(reference_source(exercise))}
+    reference = reference_source(exercise)
+    own = {"reference.py": reference, f"{exercise_id}.py": program.text(reference)}
+    sources = reference_modules(COURSE) | own
     job = Job(exercise=exercise, module=exercise_id, sources=sources, seed=0, explain=False)
     (graded,) = dispatcher.grade([job])
     assert isinstance(graded, Graded), graded
     checks = graded.result.checks
+    assert checks, graded.result.message
     failed = {check.id: check.rationale for check in checks if check.outcome is not Outcome.PASSED}
-    lost = 100 * (1 - graded.result.points / graded.result.max_points)
+    lost = round(100 * (1 - graded.result.points / graded.result.max_points), 3)
     if program.verdict == "right":
         assert not failed
     else:
