@@ -19,7 +19,8 @@ def conv_output_size(
 
     Pad the axis with `padding` zeros on BOTH sides. A kernel with dilation d leaves d - 1 gaps between its
     taps, so kernel_size taps reach over dilation * (kernel_size - 1) + 1 pixels. It starts at the left edge
-    and moves `stride` pixels at a time; a position counts only when the whole reach lies inside.
+    and moves `stride` pixels at a time; a position counts only when the whole reach lies inside. A kernel that
+    reaches over more than the padded axis has no position: the answer is 0, never a negative number.
 
     Example, by hand: size 7, kernel 3, stride 2. The kernel starts at 0, 2 and 4; at 6 it would stick out.
     So the answer is 3. With dilation 2 the kernel reaches over 5 pixels, starts at 0 and 2, and the answer is 2.

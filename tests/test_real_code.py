@@ -164,14 +164,14 @@ REAL = {
         "pooling",
         CS231N_POOL.format(result="torch.from_numpy(out)"),
         "numpy-inside",
-        3,
+        2,
     ),
-    "CS231n's pooling, as an array": ("pooling", CS231N_POOL.format(result="out"), "returns-numpy", 16),
+    "CS231n's pooling, as an array": ("pooling", CS231N_POOL.format(result="out"), "returns-numpy", 12),
     "CS231n's relu": (
         "relu",
         "from reference import *\n\ndef relu(x):\n    out = torch.maximum(x, torch.tensor(0.0))\n    cache = x\n    return out, cache\n",
         "with-cache",
-        5,
+        4,
     ),
     "CS231n's relu_backward": (
         "relu",
@@ -195,13 +195,13 @@ REAL = {
         "output_size",
         "import numpy as np\nfrom reference import *\n\ndef conv_output_size(size, kernel_size, stride=1, padding=0, dilation=1):\n    return np.floor((size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1\n",
         "floor-by-numpy",
-        11,
+        7,
     ),
     "a size by division": (
         "output_size",
         "from reference import *\n\ndef conv_output_size(size, kernel_size, stride=1, padding=0, dilation=1):\n    return (size - dilation * (kernel_size - 1) - 1 + 2 * padding) / stride + 1\n",
         "no-floor",
-        6,
+        4,
     ),
     "freezing by a flag of the module": (
         "freezing",

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from reference import conv_output_size, receptive_field
+from reference import conv_mult_adds, conv_output_size, conv_parameter_count, receptive_field
 
 from grader.mistakes import mistake
 
@@ -12,6 +12,24 @@ from grader.mistakes import mistake
 def no_floor(size, kernel_size, stride=1, padding=0, dilation=1):
     """The positions that fit are counted in whole steps: use integer division, (size + 2 * padding - reach) // stride + 1."""
     return (size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride + 1
+
+
+@mistake("conv_output_size")
+def below_zero(size, kernel_size, stride=1, padding=0, dilation=1):
+    """A kernel that does not fit has no position: the number is 0 then, and never below. Take max(..., 0)."""
+    return (size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1
+
+
+@mistake("conv_output_size")
+def cut_towards_zero(size, kernel_size, stride=1, padding=0, dilation=1):
+    """A kernel that does not fit has no position, and yours has one: int(-0.5) is 0, not -1. Divide with //, and take max(..., 0)."""
+    return int((size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1
+
+
+@mistake("conv_output_size")
+def at_least_one(size, kernel_size, stride=1, padding=0, dilation=1):
+    """A kernel that does not fit has no position: the answer is 0, and yours is 1."""
+    return max(conv_output_size(size, kernel_size, stride, padding, dilation), 1)
 
 
 @mistake("conv_output_size")
@@ -52,13 +70,13 @@ def dilation_times_kernel(size, kernel_size, stride=1, padding=0, dilation=1):
 
 @mistake("conv_output_size")
 def dilation_ignored(size, kernel_size, stride=1, padding=0, dilation=1):
-    """You never use `dilation`. A dilated kernel reaches over dilation * (kernel_size - 1) + 1 pixels."""
+    """Your result is the same for every `dilation`. A dilated kernel reaches over dilation * (kernel_size - 1) + 1 pixels."""
     return conv_output_size(size, kernel_size, stride, padding)
 
 
 @mistake("conv_output_size")
 def dilation_twice(size, kernel_size, stride=1, padding=0, dilation=1):
-    """You overwrite kernel_size with the dilated reach and dilate that again: give the reach a name of its own."""
+    """Dilation counts twice in your result, as if the reach were dilated again: give the reach a name of its own, not kernel_size."""
     kernel_size = dilation * (kernel_size - 1) + 1
     return conv_output_size(size, kernel_size, stride, padding, dilation)
 
@@ -71,19 +89,19 @@ def floor_to_float(size, kernel_size, stride=1, padding=0, dilation=1):
 
 @mistake("conv_output_size")
 def floor_by_numpy(size, kernel_size, stride=1, padding=0, dilation=1):
-    """np.floor gives a number of numpy's own kind, which no layer takes as a size: // between ints gives an int."""
+    """Your result is a float of numpy, which no layer takes as a size: // between ints rounds down and gives an int."""
     return np.floor((size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride + 1)
 
 
 @mistake("conv_output_size")
 def padding_taken_away(size, kernel_size, stride=1, padding=0, dilation=1):
-    """You take the padding away instead of adding it: the padded length is size + 2 * padding."""
+    """Your result shrinks with the padding, as if it were taken away: the padded length is size + 2 * padding."""
     return (size - 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1
 
 
 @mistake("conv_output_size")
 def true_divide_to_int(size, kernel_size, stride=1, padding=0, dilation=1):
-    """round() goes to the nearest number, and sometimes up: a position that does not fit must be dropped, so use //."""
+    """Your result is rounded to the nearest number, as round() does, and sometimes up: a position that does not fit is dropped, so use //."""
     return round((size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1
 
 
@@ -119,7 +137,7 @@ def no_bias(in_channels, out_channels, kernel_size, bias=True, groups=1):
 
 @mistake("conv_parameter_count")
 def bias_always(in_channels, out_channels, kernel_size, bias=True, groups=1):
-    """Look at the argument `bias`: with bias=False there is none to count."""
+    """Your count is the same with and without `bias`: with bias=False there is none to count."""
     return out_channels * (in_channels // groups) * kernel_size**2 + out_channels
 
 
@@ -131,7 +149,7 @@ def no_in_channels(in_channels, out_channels, kernel_size, bias=True, groups=1):
 
 @mistake("conv_parameter_count")
 def bias_per_weight_plane(in_channels, out_channels, kernel_size, bias=True, groups=1):
-    """There is one bias per filter, shared by all input channels; you count one per pair of channels."""
+    """There is one bias per filter, shared by all input channels: yours counts one per pair of channels."""
     planes = out_channels * (in_channels // groups)
     return planes * kernel_size**2 + (planes if bias else 0)
 
@@ -144,13 +162,13 @@ def groups_ignored(in_channels, out_channels, kernel_size, bias=True, groups=1):
 
 @mistake("conv_parameter_count")
 def bias_per_input_channel(in_channels, out_channels, kernel_size, bias=True, groups=1):
-    """You add a bias for each input channel: there is one for each filter, so out_channels of them."""
+    """Your count holds a bias for each input channel: there is one for each filter, so out_channels of them."""
     return out_channels * (in_channels // groups) * kernel_size**2 + (in_channels if bias else 0)
 
 
 @mistake("conv_parameter_count")
 def kernel_not_squared(in_channels, out_channels, kernel_size, bias=True, groups=1):
-    """A square kernel holds kernel_size * kernel_size weights for each input channel: you count one side of it."""
+    """A square kernel holds kernel_size * kernel_size weights for each input channel: yours counts one side of it."""
     return out_channels * (in_channels // groups) * kernel_size + (out_channels if bias else 0)
 
 
@@ -158,6 +176,19 @@ def kernel_not_squared(in_channels, out_channels, kernel_size, bias=True, groups
 def groups_by_true_division(in_channels, out_channels, kernel_size, bias=True, groups=1):
     """The value is right, but a float: a count is an int, so divide with in_channels // groups."""
     return out_channels * (in_channels / groups) * kernel_size**2 + (out_channels if bias else 0)
+
+
+@mistake("conv_parameter_count")
+def count_by_numpy(in_channels, out_channels, kernel_size, bias=True, groups=1):
+    """The value is right, but a number of numpy: np.prod and np.sum give those. Convert it with int(...), or multiply with *."""
+    return np.int64(conv_parameter_count(in_channels, out_channels, kernel_size, bias, groups))
+
+
+@mistake("conv_parameter_count")
+def no_bias_in_groups(in_channels, out_channels, kernel_size, bias=True, groups=1):
+    """With several groups your count lacks the biases: there is still one for each filter, so out_channels of them."""
+    with_bias = bias and groups == 1
+    return conv_parameter_count(in_channels, out_channels, kernel_size, with_bias, groups)
 
 
 @mistake("conv_parameter_count")
@@ -175,7 +206,7 @@ def counts_parameters(in_channels, out_channels, kernel_size, out_height, out_wi
 
 @mistake("conv_mult_adds")
 def square_output(in_channels, out_channels, kernel_size, out_height, out_width, groups=1):
-    """You use the height where the width belongs. Count the positions as out_height * out_width."""
+    """Your result is that of an output as wide as it is high: count the positions as out_height * out_width."""
     return out_channels * out_height**2 * (in_channels // groups) * kernel_size**2
 
 
@@ -187,13 +218,13 @@ def groups_not_counted(in_channels, out_channels, kernel_size, out_height, out_w
 
 @mistake("conv_mult_adds")
 def adds_the_bias(in_channels, out_channels, kernel_size, out_height, out_width, groups=1):
-    """You count one more addition per output value, for the bias: it is left out here, as the docstring says."""
+    """Yours is one more for each output value, as if the bias counted: it is left out here, as the docstring says."""
     return out_channels * out_height * out_width * ((in_channels // groups) * kernel_size**2 + 1)
 
 
 @mistake("conv_mult_adds")
 def multiplications_and_additions(in_channels, out_channels, kernel_size, out_height, out_width, groups=1):
-    """You count multiplications and additions apart: one multiply-add is both together, so take half."""
+    """Yours is twice as much, as if multiplications and additions counted apart: one multiply-add is both together."""
     return 2 * out_channels * out_height * out_width * (in_channels // groups) * kernel_size**2
 
 
@@ -207,6 +238,12 @@ def work_of_one_filter(in_channels, out_channels, kernel_size, out_height, out_w
 def work_as_float(in_channels, out_channels, kernel_size, out_height, out_width, groups=1):
     """The value is right, but a float: a count is an int, so divide with in_channels // groups."""
     return out_channels * out_height * out_width * (in_channels / groups) * kernel_size**2
+
+
+@mistake("conv_mult_adds")
+def work_by_numpy(in_channels, out_channels, kernel_size, out_height, out_width, groups=1):
+    """The value is right, but a number of numpy: np.prod gives those. Convert it with int(...), or multiply with *."""
+    return np.int64(conv_mult_adds(in_channels, out_channels, kernel_size, out_height, out_width, groups))
 
 
 @mistake("receptive_field")
@@ -251,7 +288,7 @@ def adds_strides(layers):
 
 @mistake("receptive_field")
 def pooling_ignored(layers):
-    """You pass over layers whose windows do not overlap: pooling widens the field, and lengthens the step, like any other."""
+    """Your field is as if layers whose windows do not overlap were left out: pooling widens the field, and lengthens the step, like any other."""
     return receptive_field([(k, s) for k, s in layers if k != s or k == 1])
 
 
@@ -267,13 +304,13 @@ def pooling_keeps_the_field(layers):
 
 @mistake("receptive_field")
 def from_the_last_layer(layers):
-    """You go through the layers from the last to the first: the step is the product of the strides BEFORE a layer."""
+    """Your field is that of the layers in reverse order: the step of a layer is the product of the strides BEFORE it."""
     return receptive_field(layers[::-1])
 
 
 @mistake("receptive_field")
 def backwards_without_minus(layers):
-    """Going from the last layer to the first, r pixels come from (r - 1) * stride + kernel: you lack the - 1."""
+    """Your field is that of r * stride + kernel, from the last layer to the first: r pixels come from (r - 1) * stride + kernel."""
     field = 1
     for kernel_size, stride in reversed(layers):
         field = field * stride + kernel_size
@@ -294,3 +331,15 @@ def from_zero(layers):
         field += (kernel_size - 1) * step
         step *= stride
     return field
+
+
+@mistake("receptive_field")
+def skips_one_by_one(layers):
+    """A 1 x 1 layer does not widen the field, but its stride lengthens the step of all layers after it: do not pass over it."""
+    return receptive_field([(k, s) for k, s in layers if k != 1])
+
+
+@mistake("receptive_field")
+def field_as_float(layers):
+    """The value is right, but a float: a number of pixels is an int, so add and multiply ints, without /."""
+    return float(receptive_field(layers))

@@ -4,6 +4,7 @@ Why it is written this way:
 
 - All five are one question: where can a window start, and what does it hold? The first start is 0, the last is
   size + 2 * padding - reach, and starts lie `stride` apart. So the answer counts starts, which is gaps + 1.
+- A kernel that does not fit has no position. The formula alone would say -1, or less, for some: a count is never negative.
 - `//` between ints rounds down and stays an int. A size of 13.0 is refused by every layer and by range().
 - `reach` has a name of its own: overwriting kernel_size with it is how a dilation gets counted twice.
 - Weights are shared over positions, so an image's size enters the work and never the number of parameters.
@@ -18,8 +19,8 @@ def conv_output_size(
 ) -> int:
     """Return the number of positions of a kernel along one axis (the formula in torch's docs of Conv2d)."""
     reach = dilation * (kernel_size - 1) + 1
-    # Count positions, not gaps: where the reach just fits there is one position, hence the + 1.
-    return (size + 2 * padding - reach) // stride + 1
+    # Count positions, not gaps: where the reach just fits there is one position, hence the + 1. There are never fewer than 0.
+    return max((size + 2 * padding - reach) // stride + 1, 0)
 
 
 def same_padding(kernel_size: int, dilation: int = 1) -> int:
