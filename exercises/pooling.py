@@ -1,7 +1,9 @@
 """Pooling by hand: downsample a feature map by the largest value, or the mean, of each window.
 
 Notes: section 4. Work on x of shape (N, C, H, W); every channel of every image is pooled on its own. torch's
-own pooling is switched off here; indexing, unfold, amax, mean and F.pad are yours to use.
+own pooling is switched off here; indexing, unfold, amax, mean and F.pad are yours to use. A batch holds at least
+one image, which need not be contiguous (reshape takes any tensor, view does not), and the kernel fits into the
+padded image. Gradients flow through all three, and none changes x.
 
 Where the notes stop short, and you must not:
 
@@ -23,7 +25,8 @@ def max_pool2d(
     x: (N, C, H, W), any float dtype. Result: (N, C, H', W') of the same dtype, with
     H' = (H + 2 * padding - kernel_size) // stride + 1, and W' likewise: a window that sticks out is dropped.
     `stride` is the step from window to window; None means kernel_size. Windows may overlap, or leave gaps.
-    Padding must never win: it counts as minus infinity, and is at most kernel_size // 2, as torch demands.
+    Padding must never win: it counts as minus infinity, below every finite number, and is at most kernel_size // 2,
+    as torch demands. A window that holds NaN gives NaN.
     Return the values alone. Gradients flow to where the maximum was.
 
     Example, by hand: rows [1, 5, 2] and [3, 4, 9], kernel 2, stride 1 give [5, 9]. With stride None, or 2, the

@@ -31,6 +31,7 @@ def stride_required(x, kernel_size, stride, padding=0):
     return max_pool2d(x, kernel_size, stride, padding)
 
 
+# The next one lacks two arguments of the stub: where either is given, nothing can be judged. It costs half of the points.
 @mistake("max_pool2d")
 def no_stride_argument(x, kernel_size):
     """Your function takes no stride and no padding: keep the stub's signature, and slide the window by `stride`."""
@@ -39,13 +40,13 @@ def no_stride_argument(x, kernel_size):
 
 @mistake("max_pool2d")
 def stride_ignored(x, kernel_size, stride=None, padding=0):
-    """You never use `stride`: window (i, j) starts at row i * stride and column j * stride."""
+    """Your result is the same for every `stride`: window (i, j) starts at row i * stride and column j * stride."""
     return max_pool2d(x, kernel_size, None, padding)
 
 
 @mistake("max_pool2d")
 def keeps_cut_off_windows(x, kernel_size, stride=None, padding=0):
-    """A window that sticks out is dropped: round the output size down. You keep the cut-off ones."""
+    """A window that sticks out is dropped: round the output size down. Your result holds the cut-off ones."""
     step = kernel_size if stride is None else stride
     missing = [-(size + 2 * padding - kernel_size) % step for size in (x.shape[3], x.shape[2])]
     longer = F.pad(x, (padding, padding + missing[0], padding, padding + missing[1]), value=float("-inf"))
@@ -69,6 +70,7 @@ def reshape_trick(x, kernel_size, stride=None, padding=0):
     return blocks.amax(dim=(3, 5))
 
 
+# It raises on every window with more than one row: nothing can be judged. So do two others below, each marked.
 @mistake("max_pool2d")
 def builtin_max(x, kernel_size, stride=None, padding=0):
     """If the error mentions an ambiguous Boolean value: Python's max() compares whole rows. Use .max() or torch.amax on the window."""
@@ -87,7 +89,7 @@ def integer_result(x, kernel_size, stride=None, padding=0):
 
 @mistake("max_pool2d")
 def integer_buffer(x, kernel_size, stride=None, padding=0):
-    """Make the result with the dtype of x: yours holds whole numbers, and cuts the fractions off."""
+    """Make the result with the dtype of x: yours holds whole numbers, the fractions are cut off."""
     return max_pool2d(x, kernel_size, stride, padding).trunc()
 
 
@@ -105,7 +107,7 @@ def across_channels(x, kernel_size, stride=None, padding=0):
 
 @mistake("max_pool2d")
 def channel_axis_vanishes(x, kernel_size, stride=None, padding=0):
-    """You take the maximum over the channels too, and their axis is gone: pool each channel on its own."""
+    """The axis of the channels is gone, as after a maximum over them: pool each channel on its own."""
     return max_pool2d(x, kernel_size, stride, padding).amax(dim=1)
 
 
@@ -118,17 +120,17 @@ def channels_share_a_maximum(x, kernel_size, stride=None, padding=0):
 
 @mistake("max_pool2d")
 def images_share_a_maximum(x, kernel_size, stride=None, padding=0):
-    """You take the maximum over the batch too: each image is pooled on its own."""
+    """Your result is a maximum over the batch too: each image is pooled on its own."""
     return max_pool2d(x, kernel_size, stride, padding).amax(dim=0, keepdim=True)
 
 
-@mistake("max_pool2d")
+@mistake("max_pool2d")  # an image of one channel is too low for its windows: it raises
 def channels_last(x, kernel_size, stride=None, padding=0):
-    """You pool axes 1 and 2, as for (N, H, W, C): PyTorch lays images out as (N, C, H, W), so pool axes 2 and 3."""
+    """Axes 1 and 2 are pooled, as for (N, H, W, C): PyTorch lays images out as (N, C, H, W), so pool axes 2 and 3."""
     return max_pool2d(x.permute(0, 3, 1, 2), kernel_size, stride, padding).permute(0, 2, 3, 1)
 
 
-@mistake("max_pool2d")
+@mistake("max_pool2d")  # it raises on every image
 def unpacks_fewer_axes(x, kernel_size, stride=None, padding=0):
     """The image x has four axes, (N, C, H, W). If you unpack fewer of them, write n, c, h, w = x.shape, or count axes from the end."""
     height, width = x.shape
@@ -137,7 +139,7 @@ def unpacks_fewer_axes(x, kernel_size, stride=None, padding=0):
 
 @mistake("max_pool2d")
 def square_assumed(x, kernel_size, stride=None, padding=0):
-    """You use the height where the width belongs (or the other way round). Try an image of 2 x 4."""
+    """Your result is as high as it is wide, whatever the image: keep height and width apart. Try an image of 2 x 4."""
     step = kernel_size if stride is None else stride
     size = (x.shape[2] + 2 * padding - kernel_size) // step + 1
     padded = F.pad(x, (padding,) * 4, value=float("-inf"))
@@ -151,7 +153,7 @@ def square_assumed(x, kernel_size, stride=None, padding=0):
 
 @mistake("max_pool2d")
 def stride_not_in_index(x, kernel_size, stride=None, padding=0):
-    """The size takes the stride into account, the windows do not: window (i, j) starts at (i * stride, j * stride)."""
+    """The size is right, but windows lie one pixel apart: window (i, j) starts at (i * stride, j * stride)."""
     step = kernel_size if stride is None else stride
     right = max_pool2d(x, kernel_size, step, padding)
     return max_pool2d(x, kernel_size, 1, padding)[:, :, : right.shape[2], : right.shape[3]]
@@ -159,7 +161,7 @@ def stride_not_in_index(x, kernel_size, stride=None, padding=0):
 
 @mistake("max_pool2d")
 def padding_ignored(x, kernel_size, stride=None, padding=0):
-    """You never use `padding`: add that many rows and columns of -inf on every side."""
+    """Your result is the same for every `padding`: add that many rows and columns of -inf on every side."""
     return max_pool2d(x, kernel_size, stride)
 
 
@@ -175,7 +177,7 @@ def with_cache(x, kernel_size, stride=None, padding=0):
     return max_pool2d(x, kernel_size, stride, padding), x
 
 
-@mistake("max_pool2d")
+@mistake("max_pool2d")  # an array is no tensor: nothing else is judged
 def returns_numpy(x, kernel_size, stride=None, padding=0):
     """You return a numpy array, through which no gradient flows: stay with torch functions from x to the result."""
     return max_pool2d(x.detach(), kernel_size, stride, padding).numpy()
@@ -183,7 +185,7 @@ def returns_numpy(x, kernel_size, stride=None, padding=0):
 
 @mistake("max_pool2d")
 def numpy_inside(x, kernel_size, stride=None, padding=0):
-    """The values went through numpy: the result is float64 and no gradient flows. Make it with x.new_empty(...), in torch."""
+    """Your result is float64 and no gradient flows, as after a way through numpy: make it with x.new_empty(...), in torch."""
     return max_pool2d(x.detach(), kernel_size, stride, padding).double()
 
 
@@ -191,6 +193,43 @@ def numpy_inside(x, kernel_size, stride=None, padding=0):
 def detached(x, kernel_size, stride=None, padding=0):
     """The values are right, but no gradient flows: stay with torch operations on x, without numpy, .data or .detach()."""
     return max_pool2d(x.detach(), kernel_size, stride, padding)
+
+
+@mistake("max_pool2d")
+def max_in_float32(x, kernel_size, stride=None, padding=0):
+    """The result has the dtype of x: yours is float32 whatever comes in. Make new tensors with x.new_empty or dtype=x.dtype."""
+    return max_pool2d(x, kernel_size, stride, padding).float()
+
+
+@mistake("max_pool2d")
+def finite_padding(x, kernel_size, stride=None, padding=0):
+    """Your padding is a finite number, which wins against lower ones: pad with float("-inf"), which never wins."""
+    return _windows(x, kernel_size, stride, padding, -1e4).amax(dim=(-2, -1))
+
+
+@mistake("max_pool2d")
+def finite_start(x, kernel_size, stride=None, padding=0):
+    """Of very low numbers your maximum is too high, as if it started from a number like -10000: start from float("-inf")."""
+    return max_pool2d(x, kernel_size, stride, padding).clamp(min=-1e4)
+
+
+@mistake("max_pool2d")
+def swallows_nan(x, kernel_size, stride=None, padding=0):
+    """NaN does not show in your result, as with `if value > best`, which is false for NaN: amax and torch.maximum keep it."""
+    return max_pool2d(
+        x.nan_to_num(nan=float("-inf"), posinf=float("inf"), neginf=float("-inf")),
+        kernel_size,
+        stride,
+        padding,
+    )
+
+
+@mistake(
+    "max_pool2d"
+)  # no window is at its place, and of one window none is left: it costs all checks of values
+def missing_plus_one(x, kernel_size, stride=None, padding=0):
+    """One row and one column of windows is missing: count places, not gaps, (H + 2 * padding - kernel_size) // stride + 1."""
+    return max_pool2d(x, kernel_size, stride, padding)[:, :, :-1, :-1]
 
 
 @mistake("avg_pool2d")
@@ -227,19 +266,19 @@ def takes_the_maximum(x, kernel_size, stride=None, padding=0):
 
 @mistake("avg_pool2d")
 def stride_as_window(x, kernel_size, stride=None, padding=0):
-    """Windows may overlap or leave gaps: each is kernel_size wide, every `stride` steps. You let one number do both."""
+    """Your result is the same for every `stride`: each window is kernel_size wide, and they start `stride` apart."""
     return avg_pool2d(x, kernel_size, None, padding)
 
 
 @mistake("avg_pool2d")
 def window_as_stride(x, kernel_size, stride=None, padding=0):
-    """You use the stride where the window's size belongs: a window is kernel_size wide, however far apart windows are."""
+    """Your windows are `stride` wide: a window is kernel_size wide, however far apart windows are."""
     return avg_pool2d(x, stride or kernel_size, stride, padding)
 
 
 @mistake("avg_pool2d")
 def averages_channels(x, kernel_size, stride=None, padding=0):
-    """You average over the channels too: each channel is pooled on its own."""
+    """Your result is a mean over the channels too: each channel is pooled on its own."""
     return avg_pool2d(x, kernel_size, stride, padding).mean(dim=1, keepdim=True)
 
 
@@ -251,19 +290,19 @@ def stride_of_one(x, kernel_size, stride=1, padding=0):
 
 @mistake("avg_pool2d")
 def no_padding(x, kernel_size, stride=None, padding=0):
-    """You never use `padding`: add that many rows and columns of zeros on every side."""
+    """Your result is the same for every `padding`: add that many rows and columns of zeros on every side."""
     return avg_pool2d(x, kernel_size, stride)
 
 
 @mistake("avg_pool2d")
 def pads_with_infinity(x, kernel_size, stride=None, padding=0):
-    """You pad with -inf, as for a maximum: a mean needs zeros, or the border becomes -inf."""
+    """The border of your result is -inf, as if padded for a maximum: a mean needs zeros there."""
     return _windows(x, kernel_size, stride, padding, float("-inf")).mean(dim=(-2, -1))
 
 
 @mistake("avg_pool2d")
 def rounds_up(x, kernel_size, stride=None, padding=0):
-    """A window that sticks out is dropped, here too. You keep the cut-off ones."""
+    """A window that sticks out is dropped, here too. Your result holds the cut-off ones."""
     step = kernel_size if stride is None else stride
     missing = [-(size + 2 * padding - kernel_size) % step for size in (x.shape[3], x.shape[2])]
     longer = F.pad(x, (padding, padding + missing[0], padding, padding + missing[1]))
@@ -272,13 +311,13 @@ def rounds_up(x, kernel_size, stride=None, padding=0):
 
 @mistake("avg_pool2d")
 def mean_through_numpy(x, kernel_size, stride=None, padding=0):
-    """The values went through numpy: the result is float64 and no gradient flows. Stay in torch, with the dtype of x."""
+    """Your result is float64 and no gradient flows, as after a way through numpy: stay in torch, with the dtype of x."""
     return avg_pool2d(x.detach(), kernel_size, stride, padding).double()
 
 
 @mistake("avg_pool2d")
 def divides_in_place(x, kernel_size, stride=None, padding=0):
-    """`x /= ...` changes the caller's image: divide your own sums instead."""
+    """The caller's image is changed, as by `x /= ...`: divide your own sums instead."""
     x /= kernel_size**2
     return _windows(x, kernel_size, stride, padding, 0.0).sum(dim=(-2, -1))
 
@@ -287,6 +326,42 @@ def divides_in_place(x, kernel_size, stride=None, padding=0):
 def always_float32(x, kernel_size, stride=None, padding=0):
     """The result has the dtype of x: yours is float32 whatever comes in. Make new tensors with x.new_zeros or dtype=x.dtype."""
     return avg_pool2d(x, kernel_size, stride, padding).float()
+
+
+@mistake("avg_pool2d")
+def avg_detached(x, kernel_size, stride=None, padding=0):
+    """The values are right, but no gradient flows: stay with torch operations on x, without numpy, .data or .detach()."""
+    return avg_pool2d(x.detach(), kernel_size, stride, padding)
+
+
+@mistake("avg_pool2d")
+def avg_transposed(x, kernel_size, stride=None, padding=0):
+    """Your result is the transpose of the right one: look at the order of the axes in permute or in your loops."""
+    return avg_pool2d(x, kernel_size, stride, padding).transpose(2, 3)
+
+
+@mistake("avg_pool2d")
+def avg_images_together(x, kernel_size, stride=None, padding=0):
+    """Your result is a mean over the batch too: each image is pooled on its own."""
+    return avg_pool2d(x, kernel_size, stride, padding).mean(dim=0, keepdim=True)
+
+
+@mistake("global_avg_pool2d")
+def global_detached(x):
+    """The values are right, but no gradient flows: stay with torch operations on x, without numpy, .data or .detach()."""
+    return x.detach().mean(dim=(2, 3), keepdim=True)
+
+
+@mistake("global_avg_pool2d")
+def global_in_float32(x):
+    """The result has the dtype of x: yours is float32 whatever comes in. Take the mean of x itself."""
+    return x.float().mean(dim=(2, 3), keepdim=True)
+
+
+@mistake("global_avg_pool2d")
+def view_of_any_image(x):
+    """`view` joins only axes that lie in one piece, and x may be a part of another tensor: use reshape or flatten, which take any."""
+    return x.view(*x.shape[:2], -1).mean(dim=2)[:, :, None, None]
 
 
 @mistake("global_avg_pool2d")
@@ -315,7 +390,7 @@ def global_maximum(x):
 
 @mistake("global_avg_pool2d")
 def over_the_rows_alone(x):
-    """You average over one of the two spatial axes: take both, dim=(2, 3)."""
+    """One of the two spatial axes is left: take the mean over both, dim=(2, 3)."""
     return x.mean(dim=3, keepdim=True)
 
 
@@ -327,5 +402,5 @@ def global_sum(x):
 
 @mistake("global_avg_pool2d")
 def over_axes_of_channels_last(x):
-    """You average over axes 1 and 2, as for (N, H, W, C): here they are channel and row. Take axes 2 and 3."""
+    """That is the mean over axes 1 and 2, as for (N, H, W, C): here they are channel and row. Take axes 2 and 3."""
     return x.mean(dim=(1, 2), keepdim=True)
