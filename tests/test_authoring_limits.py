@@ -55,7 +55,7 @@ def test_an_exercise_needs_three_hints(course, exercise, count, enough):
     [(MIN_CHECKS - 1, False), (MIN_CHECKS, True), (MAX_CHECKS, True), (MAX_CHECKS + 1, False)],
 )
 def test_a_suite_has_8_to_20_checks(course, exercise, count, valid):
-    assert (MIN_CHECKS, MAX_CHECKS) == (8, 20)
+    assert (MIN_CHECKS, MAX_CHECKS) == (8, 24)
     checks = tuple(
         CheckResult(id=f"test_{n}", title=f"{n}", outcome=Outcome.PASSED, points=1, max_points=1)
         for n in range(count)

@@ -29,7 +29,7 @@ from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Graded, Job, NotGraded
 
 _IMPORT_RAISED = re.compile(r"^`import \w+` raised (\w+): (.*?)\.?$")
-MIN_MISTAKES, MIN_HINTS, MIN_CHECKS, MAX_CHECKS = 5, 3, 8, 20
+MIN_MISTAKES, MIN_HINTS, MIN_CHECKS, MAX_CHECKS = 5, 3, 8, 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +142,9 @@ def _too_few(course: Course, exercise: Exercise, count: int) -> Iterator[Problem
     if len(exercise.hints) < MIN_HINTS:
         message = f"holds {len(exercise.hints)} hints; at least {MIN_HINTS} are required"
         yield yaml_problem(course, exercise, ("hints",), message)
+    if exercise.tolerated_operators and "@pytest.mark.by_hand" not in read_source(exercise.suite):
+        message = "costs nothing: no check of the suite is marked @pytest.mark.by_hand"
+        yield yaml_problem(course, exercise, ("tolerated_operators",), message)
 
 
 def _stub_problems(course: Course, exercise: Exercise, ending: Graded) -> Iterator[Problem]:

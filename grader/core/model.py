@@ -63,6 +63,7 @@ class Exercise:
 
     `order` is the place among exercises of the same section.
     `reveal` holds for the checks that say nothing themselves; it changes no result, only who reads what of it.
+    `tolerated_operators` are those banned ones whose use costs the checks marked `by_hand`, and no other.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Exercise:
     order: int = 1
     limits: Limits = field(default_factory=Limits)
     banned_operators: tuple[str, ...] = ()
+    tolerated_operators: tuple[str, ...] = ()
     warm: tuple[str, ...] = ()
     reveal: Reveal = Reveal.ALL
 

@@ -11,6 +11,7 @@ import grader
 from grader.core import yaml_document
 from grader.core.errors import DocumentError, GraderError, Problem, UsageError
 from grader.core.model import Exercise, Limits, Reveal, section_order
+from grader.core.suggestions import suggestion
 
 COURSE_VARIABLE = "CONVGRADER_COURSE"
 COURSE_FILE = "course.yaml"
@@ -87,6 +88,12 @@ class ExerciseDocument(_CourseModel):
     banned_operators: Annotated[
         list[Sentence],
         Field(description="Operators switched off in the student's module: groups, or operators of aten."),
+    ] = []
+    tolerated_operators: Annotated[
+        list[Sentence],
+        Field(
+            description="Those of `banned_operators` whose use costs only the checks marked `by_hand`; others go on."
+        ),
     ] = []
     warm: Annotated[
         list[Sentence],
@@ -200,7 +207,17 @@ def _whole(root: Path) -> CourseDocument:
 
 def _exercise(root: Path, folder: Path, reveal: Reveal) -> Exercise:
     path = folder / "exercise.yaml"
-    found = yaml_document.read(path, ExerciseDocument, shown=path.relative_to(root).as_posix()).value
+    document = yaml_document.read(path, ExerciseDocument, shown=path.relative_to(root).as_posix())
+    found = document.value
+    strangers = [
+        document.problem(
+            ("tolerated_operators", n), f"{name!r} is none of `banned_operators`{_meant(name, found)}"
+        )
+        for n, name in enumerate(found.tolerated_operators)
+        if name not in found.banned_operators
+    ]
+    if strangers:
+        raise DocumentError(strangers)
     given = {name: value for name, value in found.limits if value is not None}
     return Exercise(
         id=folder.name,
@@ -216,6 +233,11 @@ def _exercise(root: Path, folder: Path, reveal: Reveal) -> Exercise:
         folder=folder,
         limits=Limits(**given),
         banned_operators=tuple(found.banned_operators),
+        tolerated_operators=tuple(found.tolerated_operators),
         warm=tuple(found.warm),
         reveal=Reveal(found.reveal) if found.reveal is not None else reveal,
     )
+
+
+def _meant(name: str, found: ExerciseDocument) -> str:
+    return suggestion(name, found.banned_operators)

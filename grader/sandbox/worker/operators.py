@@ -7,11 +7,14 @@ themselves are replaced, for every kind of tensor. Code that computes the same b
 
 import ctypes
 import re
+import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn
 
 import torch
+import torch.autograd.graph
 
 from grader.sandbox.worker.service.exceptions import OPERATOR_BANNED
 
@@ -98,11 +101,60 @@ def ban(names: Iterable[str]) -> None:
             space, plain = _split(name)
             if space not in registrations:
                 registrations[space] = _kept_registration(space)
-            refusal = _refusal(name)
+            refusal = _padded_or_refused if name == _INNER_PADDING else _refusal(name)
             for overload in getattr(getattr(torch.ops, space), plain).overloads():
                 full = plain if overload == "default" else f"{plain}.{overload}"
                 for key in _KEYS:
                     registrations[space].impl(full, key, refusal, False)
+            if name == _INNER_PADDING:
+                _let_transforms_pad(registrations[space])
+
+
+# --- what runs inside an allowed operator
+
+_INNER_PADDING = "constant_pad_nd"
+_TRANSFORMS = [f"{kind}{axes}" for kind in ("fft_fft", "fft_ifft", "fft_rfft", "fft_irfft", "fft_hfft", "fft_ihfft")
+               for axes in ("", "2", "n")]  # fmt: skip
+_BACKWARD = torch.autograd.graph._engine_run_backward.__code__  # noqa: SLF001 - it alone runs the engine
+_inside = threading.local()  # `transforms`: how many of them run in this thread
+
+
+def _let_transforms_pad(registration: Any) -> None:
+    """Have Fourier transforms, which are allowed, pad their input inside, as n= and s= ask for."""
+    for name in _TRANSFORMS:
+        transform = getattr(torch.ops.aten, name).default
+        for key in ("CPU", "AutogradCPU"):
+            registration.impl(name, key, _padding_inside(transform), False)
+
+
+def _padding_inside(transform: Any) -> Callable[..., object]:
+    def run(*args: object, **kwargs: object) -> object:
+        _inside.transforms = getattr(_inside, "transforms", 0) + 1
+        try:
+            return transform.decompose(*args, **kwargs)
+        finally:
+            _inside.transforms -= 1
+
+    return run
+
+
+def _padded_or_refused(x: torch.Tensor, pad: list[int], value: float = 0) -> torch.Tensor:
+    """Pad inside a Fourier transform, or its backward pass; refuse every other call."""
+    if not getattr(_inside, "transforms", 0) and sys._getframe(1).f_code is not _BACKWARD:  # noqa: SLF001
+        _refusal(_INNER_PADDING)()
+    pairs = [(0, 0)] * (x.dim() - len(pad) // 2) + list(zip(pad[-2::-2], pad[::-2], strict=True))
+    shape = [size + before + after for size, (before, after) in zip(x.shape, pairs, strict=True)]
+    padded = x.new_full(shape, value)
+    inner = padded
+    source = x
+    for axis, (before, after) in enumerate(pairs):
+        source = source.narrow(axis, max(-before, 0), x.shape[axis] + min(before, 0) + min(after, 0))
+        inner = inner.narrow(axis, max(before, 0), source.shape[axis])
+    inner.copy_(source)
+    return padded
+
+
+# --- names
 
 
 def _kept_registration(space: str) -> Any:
@@ -151,9 +203,6 @@ def _split(name: str) -> tuple[str, str]:
 
 def _refusal(name: str) -> Callable[..., NoReturn]:
     def refuse(*_: object, **__: object) -> NoReturn:
-        raise RuntimeError(
-            f"{OPERATOR_BANNED}torch's own `{name}` is switched off in this exercise, "
-            "which is about writing it by hand. Build it from simpler operations."
-        )
+        raise RuntimeError(f"{OPERATOR_BANNED}{name}")
 
     return refuse

@@ -10,7 +10,7 @@ import torch
 
 from grader.grading.engine.feedback.literals import Unwritable, literal
 from grader.grading.engine.feedback.value_text import shown_in_full
-from grader.grading.engine.proxy import ForeignResult
+from grader.grading.engine.proxy import ForeignNumber, ForeignResult
 from grader.grading.engine.suite.comparison import Mismatch
 from grader.sandbox.protocol.messages import ForeignValue, HandleValue, Value
 from grader.sandbox.protocol.values import Unpacker
@@ -27,7 +27,7 @@ _TOLERANCES = ((1e-3, 1e-4), (1e-4, 1e-5), (1.3e-6, 1e-5), (1e-7, 1e-7))
 def origin(replies: Iterable[tuple[Value, bytes]], got: object) -> tuple[int, Written] | None:
     """Return the number of the reply that holds what was compared, the last first, and where; None if no reply does."""
     numbered = list(enumerate(replies))
-    if isinstance(got, ForeignResult):  # it has no value to compare: the last foreign result
+    if isinstance(got, (ForeignResult, ForeignNumber)):  # it has no value to compare: the last foreign result
         foreign = [number for number, (value, _) in numbered if isinstance(value, ForeignValue)]
         return (foreign[-1], _itself) if foreign else None
     for number, (value, data) in reversed(numbered):

@@ -45,11 +45,11 @@ def read(reply: Reply, data: bytes | bytearray) -> ComparableReply:
     return ComparableReply(("returned", "changed" if reply.changed else ""), value)
 
 
-def _stand_in(value: HandleValue | ForeignValue) -> str:
+def _stand_in(value: HandleValue | ForeignValue) -> object:
     """Compare objects that are not sent by kind alone: a mistake's class may have another name than the student's."""
     if isinstance(value, HandleValue):
         return "module" if value.is_module else value.type_name
-    return value.type_name
+    return value.type_name if value.number is None else (value.type_name, value.number)
 
 
 def same(

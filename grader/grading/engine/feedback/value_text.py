@@ -12,7 +12,7 @@ import torch
 
 from grader.core.model import Argument, Counterexample
 from grader.core.safetext import printable
-from grader.grading.engine.proxy import CallRecord, ForeignResult, RemoteObject
+from grader.grading.engine.proxy import CallRecord, ForeignNumber, ForeignResult, RemoteObject
 from grader.grading.engine.suite.comparison import Mismatch
 
 MAX_VALUE_CHARACTERS = 4000  # of one shown value, whatever it is
@@ -58,7 +58,7 @@ def _pieces(value: object) -> Iterator[str]:
                 return
             yield ("\n" if n else "") + printable(str(key), limit=_MAX_CHARACTERS) + ": "
             yield from [_shape(item)] if isinstance(item, torch.Tensor) and item.dim() else _pieces(item)
-    elif isinstance(value, float):
+    elif isinstance(value, float) and not isinstance(value, ForeignNumber):
         yield f"{value:.6g}"
     else:
         yield _cut(_written(value), _MAX_CHARACTERS)
@@ -81,7 +81,7 @@ def _written(value: object) -> Iterator[str]:
         yield _shape(value)
     elif isinstance(value, str):
         yield repr(value[: MAX_VALUE_CHARACTERS + 1])
-    elif isinstance(value, int) and value.bit_length() > _MAX_BITS:
+    elif isinstance(value, int) and not isinstance(value, ForeignNumber) and value.bit_length() > _MAX_BITS:
         yield f"a number of {value.bit_length()} bits"
     else:
         yield repr(value)

@@ -15,7 +15,7 @@ from grader.grading.engine.proxy.conversation import (
     RemoteModule,
     RemoteObject,
 )
-from grader.grading.engine.proxy.foreign import ForeignResult
+from grader.grading.engine.proxy.foreign import ForeignNumber, ForeignResult
 
 __all__ = [
     "Backend",
@@ -23,6 +23,7 @@ __all__ = [
     "CallRecord",
     "Conversation",
     "Exchange",
+    "ForeignNumber",
     "ForeignResult",
     "RemoteModule",
     "RemoteObject",

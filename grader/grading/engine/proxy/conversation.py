@@ -9,7 +9,7 @@ import torch
 from grader.core.errors import ProtocolError
 from grader.core.model import Outcome
 from grader.grading.engine.proxy.call_failure import CallFailed, failure, sentence_of
-from grader.grading.engine.proxy.foreign import ForeignResult
+from grader.grading.engine.proxy.foreign import ForeignResult, foreign_number, plain_numbers
 from grader.grading.engine.proxy.gradients import attach
 from grader.sandbox.protocol.messages import (
     Backward,
@@ -96,7 +96,7 @@ class Conversation:
         if owner != "fixtures":
             self.calls.append(record)
         packer = Packer(_handle_of, turns=True)
-        packed_args, packed_kwargs = packer.pack(args), packer.pack(kwargs)
+        packed_args, packed_kwargs = (packer.pack(plain_numbers(given)) for given in (args, kwargs))
         tracks = torch.is_grad_enabled() and (
             any(tensor.requires_grad for tensor in packer.tensors)
             or (handle is not None and handle.is_module and name in ("__call__", "forward"))
@@ -176,6 +176,8 @@ class Conversation:
 
     def _stand_in(self, origin: str, label: str, value: HandleValue | ForeignValue) -> object:
         if isinstance(value, ForeignValue):
+            if value.number is not None:
+                return foreign_number(value.number, value.type_name)
             return ForeignResult(label, value)
         return RemoteModule(self, value, origin) if value.is_module else RemoteObject(self, value, origin)
 

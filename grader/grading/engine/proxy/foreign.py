@@ -1,4 +1,7 @@
-"""A result whose type cannot be sent: any use of it in a check raises the sentence that explains it."""
+"""A result whose type cannot be sent: any use of it in a check raises the sentence that explains it.
+
+A number of a foreign type, such as numpy's, is a number all the same: only what looks at its type sees the difference.
+"""
 
 from typing import NoReturn
 
@@ -10,11 +13,52 @@ _ADVICE = {
     "ndarray": "Return a torch.Tensor: stay with torch functions, or wrap it with torch.from_numpy.",
     "Parameter": "Return a plain tensor.",
     "generator": "Return the values themselves, in a tensor or a list.",
-    "int64": "Convert it with int(...).",
-    "int32": "Convert it with int(...).",
-    "float64": "Convert it with float(...).",
-    "float32": "Convert it with float(...).",
+    "bool": "Convert it with bool(...).",
+    "bool_": "Convert it with bool(...).",
 }
+
+
+class ForeignNumber:
+    """A number whose type is not Python's: a base of the two classes that stand for one."""
+
+    type_name: str
+
+    @property
+    def plain(self) -> int | float:
+        """The number as Python's own."""
+        return int(self) if isinstance(self, int) else float(self)  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        return f"{self.type_name}({self.plain!r})"
+
+    __str__ = __repr__
+
+
+class _ForeignInt(ForeignNumber, int):
+    pass
+
+
+class _ForeignFloat(ForeignNumber, float):
+    pass
+
+
+def foreign_number(number: float, type_name: str) -> ForeignNumber:
+    """Return what stands for a number of a foreign type."""
+    made = _ForeignInt(number) if isinstance(number, int) else _ForeignFloat(number)
+    made.type_name = type_name.strip() or "number"
+    return made
+
+
+def plain_numbers(value: object) -> object:
+    """Return a value with Python's own numbers in place of foreign ones, inside lists, tuples and dicts too."""
+    if isinstance(value, ForeignNumber):
+        return value.plain
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        items = map(plain_numbers, value)
+        return list(items) if isinstance(value, list) else tuple(items)
+    if type(value) is dict:
+        return {key: plain_numbers(item) for key, item in value.items()}
+    return value
 
 
 class ForeignResult:

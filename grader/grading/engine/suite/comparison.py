@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import torch
 
-from grader.grading.engine.proxy import ForeignResult, RemoteObject
+from grader.grading.engine.proxy import ForeignNumber, ForeignResult, RemoteObject
 from grader.grading.engine.suite.location import locate
 from grader.grading.engine.suite.near_types import form_advice
 from grader.grading.engine.suite.shapes import AXES, shape_difference
@@ -101,7 +101,8 @@ def assert_matches(
     """Raise Mismatch unless `got` equals `expected`, looked at step by step.
 
     Numbers and tensors may differ by atol + rtol * |expected|; the defaults are those of torch.testing for the dtype
-    of `expected`.
+    of `expected`. Without `check_dtype` a right number of another type passes too: of numpy, a tensor without axes, 3.0
+    for 3.
     `axes` names the axes of a tensor; four axes are (N, C, H, W) by default.
     """
     _compare(got, expected, _Rules(rtol=rtol, atol=atol, check_dtype=check_dtype, what=what, axes=axes))
@@ -129,6 +130,8 @@ def type_name(value: object) -> str:
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, RemoteObject):
         return f"an object ({value!r})"
+    if isinstance(value, ForeignNumber):
+        return f"a number of the type {value.type_name}, as numpy makes them"
     article = "an" if type(value).__name__[0] in "aeiou" else "a"
     return f"{article} {type(value).__name__}"
 
@@ -181,6 +184,8 @@ def _same_shape(one: object, other: object) -> bool:
 
 
 def _scalars(got: object, expected: object, rules: _Rules) -> None:
+    if not rules.check_dtype and type(expected) in (int, float):
+        got = _as_number(got, whole=isinstance(expected, int))
     if isinstance(expected, float) and type(got) is int:
         got = _as_float(got)  # 1 for 1.0 costs no points
     if type(got) is not type(expected):
@@ -198,6 +203,18 @@ def _scalars(got: object, expected: object, rules: _Rules) -> None:
     elif got == expected:
         return
     raise Mismatch(f"{rules.start} is {_written(got)}, not {_written(expected)}.", got=got, expected=expected)
+
+
+def _as_number(value: object, *, whole: bool) -> object:
+    """Return the number that a value of another type stands for; the value itself where it stands for none."""
+    number = value
+    if isinstance(value, torch.Tensor) and value.dim() == 0 and value.dtype is not torch.bool:
+        number = value.item()
+    elif isinstance(value, ForeignNumber):
+        number = value.plain
+    if whole and isinstance(number, float) and number.is_integer():
+        return int(number)
+    return number
 
 
 def _written(value: object) -> str:

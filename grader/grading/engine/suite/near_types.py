@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import torch
 
+from grader.grading.engine.proxy import ForeignNumber
+
 _MAX_DEPTH = 8
 _MAX_ITEMS = 8
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
@@ -26,6 +28,10 @@ def form_advice(got: object, expected: object, right: Right) -> str:
         whole = isinstance(expected, int) and isinstance(number, float) and number.is_integer()
         if right(int(number) if whole else number, expected):
             return "its value is right, so turn it into a number, with .item() for a float or int(...) for an int"
+    if isinstance(got, ForeignNumber) and type(expected) in (int, float):
+        whole = isinstance(expected, int) and got.plain == expected
+        if whole or right(float(got.plain), expected):
+            return f"its value is right, so convert it with {'int' if whole else 'float'}(...)"
     if type(expected) is int and type(got) is float and got == expected:
         return "its value is right, and // in place of / keeps whole numbers whole"
     return ""
@@ -47,6 +53,8 @@ def _numbers(got: object, expected: torch.Tensor, right: Right) -> str:
         return ""
     if isinstance(got, (list, tuple)):
         return "the values are right, so return them in one tensor, with torch.stack or torch.tensor"
+    if isinstance(got, ForeignNumber):
+        return "its value is right, so return it as a tensor: stay with torch functions"
     return "its value is right, so return it as a tensor, without .item(), float() or int()"
 
 
@@ -63,4 +71,4 @@ def _as_tensor(value: object) -> torch.Tensor | None:
 def _plain(value: object, depth: int) -> bool:
     if isinstance(value, (list, tuple)):
         return depth > 0 and all(_plain(item, depth - 1) for item in value)
-    return type(value) in (int, float, bool)
+    return type(value) in (int, float, bool) or isinstance(value, ForeignNumber)

@@ -29,6 +29,7 @@ _OFF = (
 _MARKS = {
     "points(n)": "what the check is worth",
     "requires(*checks)": "earlier checks without which this one makes no sense",
+    "by_hand": "tolerated operators are switched off in this check, and in no other",
     "reveal(what)": "how much of the check students see: all, title (and the outcome), or nothing",
 }
 
@@ -38,6 +39,7 @@ class CheckSpec:
     """One check as the suite describes it. `title` is the first line of the test's docstring.
 
     `reveal` is the check's own mark; those of its exercise and course are not read here, and change no result.
+    With `by_hand` the operators that its exercise tolerates are switched off too.
     """
 
     id: str
@@ -45,6 +47,7 @@ class CheckSpec:
     points: float
     requires: tuple[str, ...] = ()
     reveal: Reveal | None = None
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +242,7 @@ def _spec(item: pytest.Function, written: Reveal | None) -> CheckSpec:
         points=float(points.args[0]),
         requires=tuple(requires.args) if requires else (),
         reveal=written,
+        by_hand=item.get_closest_marker("by_hand") is not None,
     )
 
 

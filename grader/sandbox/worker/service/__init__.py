@@ -151,6 +151,8 @@ class Service:
         # Compared by name, so that torch.optim is not imported for exercises that never use it.
         is_optimizer = any(base.__name__ == "Optimizer" for base in type(thing).__mro__)
         if not (is_module or is_optimizer):
+            if isinstance(thing, (np.integer, np.floating)):
+                return _foreign_number(thing)
             return foreign(thing, _foreign_detail(thing))
         known = [handle for handle, kept in enumerate(self._objects) if kept is thing]
         handle = known[0] if known else len(self._objects)
@@ -270,6 +272,13 @@ def _holds(value: object, identities: set[int]) -> bool:
     if isinstance(value, dict):
         return any(_holds(item, identities) for item in value.values())
     return id(value) in identities
+
+
+def _foreign_number(thing: "np.integer[Any] | np.floating[Any]") -> ForeignValue:
+    """Describe one of numpy's numbers, with its value where that fits into a frame."""
+    number = int(thing) if isinstance(thing, np.integer) else float(thing)
+    fits = isinstance(number, float) or -(2**63) <= number < 2**63
+    return ForeignValue(type_name=type_name(thing), number=number if fits else None)
 
 
 def _foreign_detail(thing: object) -> str:

@@ -1,9 +1,13 @@
 """Describes an exception of a namespace's code: its cause, its message, and its traceback in that code."""
 
+import ast
 import builtins
 import inspect
+import linecache
 import re
 import traceback
+from itertools import islice
+from types import TracebackType
 from typing import Any
 
 from grader.sandbox.protocol.messages import (
@@ -19,7 +23,10 @@ from grader.sandbox.protocol.messages import (
     type_name,
 )
 
-OPERATOR_BANNED = "Operator switched off: "
+OPERATOR_BANNED = "Operator switched off: "  # then comes the operator's name
+_SWITCHED_OFF = (
+    "switched off in this exercise, which is about writing it by hand. Build it from simpler operations."
+)
 _UNREADABLE = "(its message cannot be shown)"
 
 
@@ -54,7 +61,10 @@ def _described(
     if isinstance(error, SyntaxError) and isinstance(error.filename, str) and error.filename in own_files:
         return "syntax", error.msg, (_line(error.filename, error.lineno, "", error.text),)
     lines = _own_lines(error, own_files)
-    return *_classify(error, target, args, kwargs, bool(lines)), lines
+    cause, message = _classify(error, target, args, kwargs, bool(lines))
+    if cause == "banned":
+        message = _refused(message, _callee(error.__traceback__, own_files))
+    return cause, message, lines
 
 
 def _own_lines(error: BaseException, own_files: frozenset[str]) -> tuple[TracebackLine, ...]:
@@ -71,6 +81,41 @@ def _line(path: str, line: object, function: str, text: object) -> TracebackLine
         function=name_from(function),
         text=text_from(text, MAX_DETAIL_CHARS).rstrip(),
     )
+
+
+def _refused(operator: str, callee: str) -> str:
+    """Return the sentence on an operator that is switched off. It names what the student wrote, where that is known."""
+    if callee and callee.rpartition(".")[2].rstrip("_") != operator.rpartition("::")[2].rstrip("_"):
+        return f"`{callee}` runs torch's own `{operator}`, and that is {_SWITCHED_OFF}"
+    return f"torch's own `{callee or operator}` is {_SWITCHED_OFF}"
+
+
+def _callee(trace: TracebackType | None, own_files: frozenset[str]) -> str:
+    """Return what the innermost line of `own_files` calls, as it is written there: `F.pad`; "" if unknown."""
+    own = None
+    while trace is not None:
+        own = trace if trace.tb_frame.f_code.co_filename in own_files else own
+        trace = trace.tb_next
+    if own is None:
+        return ""
+    code = own.tb_frame.f_code
+    place = next(islice(code.co_positions(), own.tb_lasti // 2, None), (None,) * 4)
+    first, last, start, end = place
+    if first is None or last is None or start is None or end is None:
+        return ""
+    lines = [line.encode() for line in linecache.getlines(code.co_filename)[first - 1 : last]]
+    if not lines:
+        return ""
+    lines[-1] = lines[-1][:end]
+    lines[0] = lines[0][start:]
+    try:
+        written = ast.parse(b"(" + b"".join(lines) + b")", mode="eval").body
+    except (SyntaxError, ValueError):
+        return ""
+    called: ast.expr | None = written.func if isinstance(written, ast.Call) else None
+    if isinstance(called, ast.Call):  # nn.ZeroPad2d(1)(x)
+        called = called.func
+    return name_from(ast.unparse(called)) if isinstance(called, (ast.Name, ast.Attribute)) else ""
 
 
 def _classify(
