@@ -230,7 +230,7 @@ def test_field_with_strides(student):
     assert_matches(student.receptive_field([(3, 2)] * 3), 15)
     assert_matches(student.receptive_field([(5, 1), (2, 2), (5, 1), (2, 2)]), 16)
     assert_matches(student.receptive_field([(1, 2), (3, 1)]), 5)  # 1 + 0 * 1 + 2 * 2
-    assert_matches(student.receptive_field([(2, 2)] * 5), 32)
+    assert_matches(student.receptive_field([(2, 2)] * 12), 4096)
     assert_matches(student.receptive_field([(11, 4), (3, 2), (5, 1)]), 51)  # 11, 11 + 2 * 4, 19 + 4 * 8
     assert_matches(student.receptive_field([(3, 5), (3, 7), (2, 1)]), 48)  # 3, 3 + 2 * 5, 13 + 1 * 35
     vgg = [layers * [(3, 1)] + [(2, 2)] for layers in (2, 2, 3, 3, 3)]  # VGG-16: published as 212
