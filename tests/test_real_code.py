@@ -195,7 +195,7 @@ REAL = {
         "output_size",
         "import numpy as np\nfrom reference import *\n\ndef conv_output_size(size, kernel_size, stride=1, padding=0, dilation=1):\n    return np.floor((size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1\n",
         "floor-by-numpy",
-        7,
+        2,
     ),
     "a size by division": (
         "output_size",
