@@ -11,11 +11,12 @@ import ast
 import contextlib
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import CodeType
 
-from grader.authoring.mutation_operators import Operator, changes
+from grader.authoring import input_operators
+from grader.authoring.mutation_operators import Change, Operator, changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,16 +63,17 @@ class _NodeSlot:
             getattr(self.parent, self.field)[self.index] = node
 
 
-def mutants(source: str) -> list[Mutant]:
+def mutants(source: str, names: Collection[str] | None = None) -> list[Mutant]:
     """Return every mutant of a program, in the order of its lines. The same source gives the same mutants.
 
+    `names` are the functions and classes that get mutants which ignore a part of the input: all unless given.
     Raises SyntaxError.
     """
     tree = ast.parse(source)
     lines, original = source.splitlines(), ast.unparse(tree)
     seen = {_bytecode_key(original)}
     found: list[Mutant] = []
-    for operator, node, scope, text in _variants(tree):
+    for operator, node, scope, text in _variants(tree, names):
         key = _bytecode_key(text)
         if key is None or key in seen:
             continue
@@ -94,14 +96,26 @@ def mutants(source: str) -> list[Mutant]:
     return [replace(mutant, id=f"m{n}") for n, mutant in enumerate(found, start=1)]
 
 
-def _variants(tree: ast.Module) -> Iterator[tuple[Operator, ast.AST, str, str]]:
+def _variants(
+    tree: ast.Module, names: Collection[str] | None
+) -> Iterator[tuple[Operator, ast.AST, str, str]]:
     """Yield each possible change: its operator, the node it is reported at, its scope, and the whole changed text."""
     imported = {name for node in ast.walk(tree) for name in _imported(node)}
     for slot in _slots(tree, ""):
-        for operator, node, replacement in changes(slot.node, slot.parent, slot.field, imported):
+        found = [*changes(slot.node, slot.parent, slot.field, imported), *_input_changes(slot, names)]
+        for operator, node, replacement in found:
             with slot.holding(replacement):
                 text = ast.unparse(tree)
             yield operator, node, slot.scope, text
+
+
+def _input_changes(slot: _NodeSlot, names: Collection[str] | None) -> Iterator[Change]:
+    """Yield the changes that ignore a part of the input of a function or method that students write."""
+    yield from input_operators.expressions(slot.node)
+    is_outer = slot.scope.count(".") == isinstance(slot.parent, ast.ClassDef)
+    is_named = names is None or slot.scope.split(".")[0] in names
+    if isinstance(slot.node, (ast.FunctionDef, ast.AsyncFunctionDef)) and is_outer and is_named:
+        yield from input_operators.changes(slot.node, slot.parent)
 
 
 # --- nodes that may change

@@ -84,7 +84,7 @@ def check_mutants(
     gradable = [exercise for exercise in exercises if not unreadable[exercise.id]]
     known = {exercise.id: read_equivalents(course, exercise) for exercise in gradable}
     other_modules = reference_modules(course)
-    made = {exercise.id: mutants(reference_source(exercise)) for exercise in gradable}
+    made = {exercise.id: mutants(reference_source(exercise), exercise.names) for exercise in gradable}
     todo: list[Job] = []
     for exercise in gradable:
         todo.append(_job(exercise, other_modules, seed))

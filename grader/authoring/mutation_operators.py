@@ -28,6 +28,18 @@ class Operator(StrEnum):
     LOOP = "loop"
     RETURN = "return"
     DECORATOR = "decorator"
+    # those of input_operators
+    IGNORED = "ignored"
+    CAP = "cap"
+    FALSY = "falsy"
+    SIZE = "size"
+    MODE = "mode"
+    DTYPE = "dtype"
+    LAYOUT = "layout"
+    NAN = "nan"
+    INFINITY = "infinity"
+    CANCELLATION = "cancellation"
+    REBOUND = "rebound"
 
 
 # The operator, the node whose position is reported, and the replacement.

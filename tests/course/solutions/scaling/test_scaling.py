@@ -24,6 +24,8 @@ def test_values(student):
     """Every value is doubled"""
     x = torch.tensor([[1.0, -2.0], [0.5, 4.0]])
     assert_matches(student.double(x), torch.tensor([[2.0, -4.0], [1.0, 8.0]]))
+    for x in UNUSUAL + OTHER_DTYPES:
+        assert_matches(student.double(x), x + x)
 
 
 @pytest.mark.points(1)
@@ -74,3 +76,19 @@ def test_counts(student):
     model.eval()
     student.fixtures.run_twice(model, torch.ones(1))
     assert_matches(model.state_dict()["calls"], torch.tensor(2))
+    model.load_state_dict({"factor": torch.tensor(5.0), "calls": torch.tensor(0)})
+    for training in (True, False):
+        for x in UNUSUAL:
+            assert_matches(model.train(training)(x.clone().requires_grad_()), 5 * x)
+    assert student.fixtures.keeps_buffers(model.train(), torch.ones(1)), (
+        "`calls` is another tensor after a call."
+    )
+
+
+# NaN and axes of size 1; a tensor without axes, far from zero; a view that is not contiguous.
+UNUSUAL = [
+    torch.tensor([[[2.0], [float("nan")]]]),
+    torch.tensor(-300.0),
+    torch.tensor([[1.0, 2.0], [3.0, 4.0]]).mT,
+]
+OTHER_DTYPES = [torch.tensor([1e300], dtype=torch.float64), torch.tensor([1.5], dtype=torch.float16)]
