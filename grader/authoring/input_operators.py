@@ -403,7 +403,9 @@ def _buffers(owner: ast.ClassDef) -> set[str]:
     found = set()
     for node in ast.walk(owner):
         match node:
-            case ast.Call(func=ast.Attribute(attr="register_buffer"), args=[ast.Constant(value=name), *_]):
+            case ast.Call(
+                func=ast.Attribute(attr="register_buffer"), args=[ast.Constant(value=str(name)), *_]
+            ):
                 found.add(f"self.{name}")
     return found
 
