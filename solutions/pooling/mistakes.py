@@ -31,7 +31,7 @@ def stride_required(x, kernel_size, stride, padding=0):
     return max_pool2d(x, kernel_size, stride, padding)
 
 
-# The next one lacks two arguments of the stub: where either is given, nothing can be judged. It costs half of the points.
+# The next one lacks two arguments of the stub: where either is given, and most checks give them, nothing can be judged.
 @mistake("max_pool2d")
 def no_stride_argument(x, kernel_size):
     """Your function takes no stride and no padding: keep the stub's signature, and slide the window by `stride`."""

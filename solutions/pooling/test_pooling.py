@@ -104,10 +104,10 @@ def test_max_stride_left_out(student):
 @pytest.mark.points(1)
 def test_max_of_negative_values(student):
     """The maximum of negative values is negative, however low they are"""
-    assert_values(student.max_pool2d(window(-3.0, -1.0, -1.0, -2.0), 2), torch.tensor([[[[-1.0]]]]))
+    assert_values(student.max_pool2d(window(-3.0, -1.0, -1.0, -2.0), 2, 2), torch.tensor([[[[-1.0]]]]))
     x = torch.full((1, 1, 2, 2), -1e300, dtype=torch.float64)
-    assert_values(student.max_pool2d(x, 2), x[:, :, :1, :1])
-    assert_values(student.max_pool2d(window(-INF, -INF, -INF, -INF), 2), torch.tensor([[[[-INF]]]]))
+    assert_values(student.max_pool2d(x, 2, 2), x[:, :, :1, :1])
+    assert_values(student.max_pool2d(window(-INF, -INF, -INF, -INF), 2, 2), torch.tensor([[[[-INF]]]]))
 
 
 @pytest.mark.points(1)
@@ -122,7 +122,7 @@ def test_max_of_an_image_that_is_not_square(student, rng):
 def test_max_of_each_channel(student, rng):
     """Each channel of each image is pooled on its own"""
     x = whole(rng, 3, 2, 2, 2)
-    assert_values(student.max_pool2d(x, 2), x.amax(dim=(2, 3), keepdim=True))
+    assert_values(student.max_pool2d(x, 2, 2), x.amax(dim=(2, 3), keepdim=True))
 
 
 @pytest.mark.points(1)
@@ -152,17 +152,15 @@ def test_max_padding_never_wins(student, rng):
     for value, dtype in ((-INF, torch.float32), (torch.finfo(torch.float64).min, torch.float64)):
         x = torch.full((1, 1, 2, 2), value, dtype=dtype)
         assert_values(student.max_pool2d(x, 3, 1, 1), x)
-    # With the stride left out too: the one window holds all four pixels.
-    assert_values(
-        student.max_pool2d(window(-4.0, -2.0, -2.0, -3.0), 4, padding=1), torch.tensor([[[[-2.0]]]])
-    )
+    # With None for the stride too: the one window holds all four pixels.
+    assert_values(student.max_pool2d(window(-4.0, -2.0, -2.0, -3.0), 4, None, 1), torch.tensor([[[[-2.0]]]]))
 
 
 @pytest.mark.points(1)
 def test_max_keeps_nan(student):
     """A window that holds NaN gives NaN, so that errors stay visible"""
     for values in ((NAN, 1.0, 2.0, 3.0), (3.0, 2.0, 1.0, NAN)):
-        assert_values(student.max_pool2d(window(*values), 2), torch.tensor([[[[NAN]]]]))
+        assert_values(student.max_pool2d(window(*values), 2, 2), torch.tensor([[[[NAN]]]]))
 
 
 @pytest.mark.points(1)
@@ -170,7 +168,7 @@ def test_max_keeps_the_dtype(student):
     """The result has the dtype of the input"""
     for dtype in FLOATS:
         x = window(0.5, 1.0, 2.0, 3.25).to(dtype)
-        y = student.max_pool2d(x, 2)
+        y = student.max_pool2d(x, 2, 2)
         assert_dtype(y, dtype)
         assert_values(y, x[:, :, 1:, 1:])
     x = window(1.0, 2.0, 3.0, 4.0).double()
@@ -222,8 +220,8 @@ def test_avg_padding_counts_as_zeros(student, rng):
         x = square(rng, side)
         expected = F.avg_pool2d(x, kernel, stride, padding)
         assert_values(student.avg_pool2d(x, kernel, stride, padding), expected)
-    # With the stride left out too: the one window holds all four pixels, and twelve zeros.
-    assert_values(student.avg_pool2d(window(4.0, 6.0, 6.0, 16.0), 4, padding=1), torch.tensor([[[[2.0]]]]))
+    # With None for the stride too: the one window holds all four pixels, and twelve zeros.
+    assert_values(student.avg_pool2d(window(4.0, 6.0, 6.0, 16.0), 4, None, 1), torch.tensor([[[[2.0]]]]))
 
 
 @pytest.mark.points(1)
@@ -281,8 +279,8 @@ def test_inputs_are_left_alone(student, rng):
     """None of the three changes the image it was given"""
     x = torch.randn(1, 2, 4, 5, generator=rng)
     for name, call_it in (
-        ("max_pool2d", lambda: student.max_pool2d(x, 2)),
-        ("avg_pool2d", lambda: student.avg_pool2d(x, 2)),
+        ("max_pool2d", lambda: student.max_pool2d(x, 2, 2)),
+        ("avg_pool2d", lambda: student.avg_pool2d(x, 2, 2)),
         ("global_avg_pool2d", lambda: student.global_avg_pool2d(x)),
     ):
         call_it()
