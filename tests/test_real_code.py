@@ -207,7 +207,7 @@ REAL = {
         "freezing",
         "from reference import *\n\ndef freeze(layer):\n    layer.requires_grad = False\n",
         "module-attribute",
-        5,
+        4,
     ),
     "a frozen BatchNorm of any kind": (
         "freezing",

@@ -8,6 +8,18 @@ from torch import nn
 LR = 0.1
 
 
+class Gain(nn.Module):
+    """Scales its input by one number, a parameter without axes that is called neither weight nor bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(1.5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return x times the gain."""
+        return x * self.gain
+
+
 def small_cnn() -> nn.Module:
     """Build a network (N, 1, H, W) -> (N, 3): stem, layer1, layer2, layer10, pool, flat, fc."""
     torch.manual_seed(0)
@@ -15,7 +27,7 @@ def small_cnn() -> nn.Module:
         OrderedDict(
             stem=nn.Conv2d(1, 2, 3, padding=1),
             layer1=nn.Sequential(nn.Conv2d(2, 3, 3), nn.Tanh()),
-            layer2=nn.Sequential(nn.Conv2d(3, 3, 1), nn.Tanh()),
+            layer2=nn.Sequential(nn.Conv2d(3, 3, 1), nn.Tanh(), Gain()),
             layer10=nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh()),
             pool=nn.AdaptiveAvgPool2d(1),
             flat=nn.Flatten(),
@@ -43,12 +55,12 @@ def norm_cnn() -> nn.Module:
     """Build a network (N, 1, H, W) -> (N, 4) with BatchNorm at three depths and a head before a last dropout.
 
     Its children are stem (conv, norm), body (a block in a block), norm, act, pool, flat and classifier. No
-    bias stands before a norm, which would subtract it again: with a gradient of 0 it would seem frozen.
+    bias and no gain stands before a norm, which would undo it: with a gradient of 0 it would seem frozen.
     """
     torch.manual_seed(0)
     first, second = nn.Conv2d(1, 2, 3, bias=False), nn.Conv2d(2, 3, 3, bias=False)
     stem = nn.Sequential(OrderedDict(conv=first, norm=nn.BatchNorm2d(2), act=nn.Tanh()))
-    inner = nn.Sequential(OrderedDict(conv=second, norm=nn.BatchNorm2d(3), act=nn.Tanh()))
+    inner = nn.Sequential(OrderedDict(conv=second, norm=nn.BatchNorm2d(3), gain=Gain(), act=nn.Tanh()))
     head = nn.Linear(5, 4)
     return nn.Sequential(
         OrderedDict(
@@ -65,10 +77,34 @@ def norm_cnn() -> nn.Module:
 
 def tied_net() -> nn.Module:
     """Build Linear(4, 4), BatchNorm1d(4), and a second Linear(4, 4) that shares the weight of the first."""
-    torch.manual_seed(0)
+    torch.manual_seed(2)  # a Linear that is made first in a call would have the weights of seed 0
     first, second = nn.Linear(4, 4), nn.Linear(4, 4)
     second.weight = first.weight
     return nn.Sequential(OrderedDict(first=first, norm=nn.BatchNorm1d(4), second=second))
+
+
+def deep_net() -> nn.Module:
+    """Build a network (N, 4) -> (N, 5) with a head that has no bias, three blocks deep, and a layer after it."""
+    torch.manual_seed(0)
+    block = nn.Sequential(OrderedDict(act=nn.Tanh(), out=nn.Linear(6, 5, bias=False)))
+    return nn.Sequential(
+        OrderedDict(body=nn.Linear(4, 6), tasks=nn.Sequential(OrderedDict(block=block)), scale=Gain())
+    )
+
+
+def norms() -> nn.Module:
+    """Collect layers that normalize, of every kind; none of them runs."""
+    blocks = OrderedDict(
+        volume=nn.BatchNorm3d(2),
+        row=nn.BatchNorm1d(2),
+        plain=nn.BatchNorm2d(2, affine=False),
+        awake=nn.BatchNorm3d(2),
+        resting=nn.BatchNorm2d(2),
+        instance=nn.InstanceNorm2d(2, affine=True, track_running_stats=True),
+        group=nn.GroupNorm(1, 2),
+        layer=nn.LayerNorm(2),
+    )
+    return nn.Sequential(OrderedDict(block=nn.Sequential(blocks), drop=nn.Dropout(0.5)))
 
 
 def child(model: nn.Module, name: str) -> nn.Module:
@@ -115,6 +151,19 @@ def train(
             loss.backward()
         optimizer.step()
     return state(model)
+
+
+def step_along(
+    model: nn.Module, optimizer: torch.optim.Optimizer, gradients: list[float]
+) -> list[dict[str, torch.Tensor]]:
+    """Take one step for each number, with all gradients equal to it; return the parameters after each step."""
+    states = []
+    for number in gradients:
+        for parameter in model.parameters():
+            parameter.grad = torch.full_like(parameter, number)
+        optimizer.step()
+        states.append({name: value.detach().clone() for name, value in model.named_parameters()})
+    return states
 
 
 def linear_sizes(model: nn.Module) -> dict[str, list[int]]:
