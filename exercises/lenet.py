@@ -31,7 +31,8 @@ class LeNet(nn.Module):
     """The network of the table. Its four layers with parameters are called conv1, conv2, fc1 and fc2.
 
     The names matter: parameters are saved and loaded by them (`conv1.weight`, ...). Layers without
-    parameters (ReLU, pooling, flatten) may be modules or function calls, as you like.
+    parameters (ReLU, pooling, flatten) may be modules or function calls, as you like. All parameters exist as soon as
+    the network is made, which rules out lazy layers, and all of them train.
     """
 
     def __init__(self) -> None:
@@ -39,7 +40,7 @@ class LeNet(nn.Module):
         raise NotImplementedError
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits of a batch: x (N, 1, 28, 28) -> (N, 10), for any N.
+        """Return the logits of a batch: x (N, 1, 28, 28) -> (N, 10), for any N from 1 on.
 
         Logits are the plain outputs of fc2. No softmax and no log-softmax: nn.CrossEntropyLoss applies its own.
         Run it once on torch.zeros(2, 1, 28, 28) before you grade; a misspelt layer shows only then.
@@ -51,12 +52,12 @@ def layer_shapes(model: nn.Module, x: torch.Tensor) -> dict[str, tuple[int, ...]
     """Return the output shape of every direct child of `model` that runs when `x` goes through it.
 
     The keys are the names of the children (model.named_children()), in the order in which they ran; the
-    values are tuples, batch axis included. A child that runs twice keeps the shape of its last run; one that
-    never runs is left out. Each child returns one tensor.
+    values are tuples, batch axis included. A child that runs twice keeps the place of its first run and the shape of
+    its last; one that never runs is left out. Each child returns one tensor.
 
-    The model runs in evaluation mode, without gradients, and is as it was afterwards: the same parameters,
-    gradients and running statistics, no hooks, and every layer in the mode it was in, since a frozen layer may
-    be in evaluation mode while the rest trains.
+    The model, or a copy of it, runs in evaluation mode, without gradients. The model is as it was afterwards: the
+    same parameters, flags, gradients and running statistics, no hooks but those it had, and every layer in the mode
+    it was in, since a frozen layer may be in evaluation mode while the rest trains.
 
     Example: for nn.Sequential(nn.Flatten(), nn.Linear(4, 3)) and x of shape (2, 1, 2, 2) the result is
     {"0": (2, 4), "1": (2, 3)}.

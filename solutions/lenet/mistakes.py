@@ -115,7 +115,7 @@ class OnePoolingMissing(FourLayers):
 
 @mistake("LeNet")
 class NoActivationAtAll(Right):
-    """There is no ReLU in forward: the table has three, after conv1, conv2 and fc1."""
+    """The logits are those without any ReLU: the table has three, after conv1, conv2 and fc1."""
 
     def forward(self, x):
         x = F.max_pool2d(self.conv1(x), 2)
@@ -153,7 +153,7 @@ class ActivationOnLogits(Right):
 
 @mistake("LeNet")
 class SoftmaxInside(Right):
-    """Return logits: CrossEntropyLoss applies log-softmax itself, and a second softmax flattens the gradient."""
+    """The outputs are probabilities: return logits, since CrossEntropyLoss applies log-softmax itself, and a second softmax flattens the gradient."""
 
     def forward(self, x):
         return F.softmax(super().forward(x), dim=1)
@@ -161,7 +161,7 @@ class SoftmaxInside(Right):
 
 @mistake("LeNet")
 class LogSoftmaxInside(Right):
-    """Return logits: CrossEntropyLoss applies log-softmax itself. (With NLLLoss you would need yours, but not here.)"""
+    """The outputs are log-probabilities: return logits, since CrossEntropyLoss applies log-softmax itself. (With NLLLoss you would need yours, but not here.)"""
 
     def forward(self, x):
         return F.log_softmax(super().forward(x), dim=1)
@@ -202,7 +202,7 @@ class ViewMovesIntoBatch(FourLayers):
 
 @mistake("LeNet")
 class TransposedFlatten(Right):
-    """Flatten from axis 1 on as it lies, (C, H, W): you moved the axes first, and saved weights no longer fit."""
+    """fc1 sees the features in another order, the channels last: flatten from axis 1 on as it lies, (C, H, W), or saved weights do not fit."""
 
     def forward(self, x):
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
@@ -212,7 +212,7 @@ class TransposedFlatten(Right):
 
 @mistake("LeNet")
 class AveragePooling(Right):
-    """The LeNet of 1998 averages; the table of this exercise takes the maximum."""
+    """This averages over each window, as the LeNet of 1998; the table of this exercise takes the maximum."""
 
     def forward(self, x):
         x = F.avg_pool2d(F.relu(self.conv1(x)), 2)
@@ -253,7 +253,7 @@ class ReturnsFeaturesToo(Right):
 
 @mistake("LeNet")
 class ReturnsClasses(Right):
-    """You return the best class: return all ten logits, which the loss needs. argmax belongs where accuracy is measured."""
+    """This is the best class: return all ten logits, which the loss needs. argmax belongs where accuracy is measured."""
 
     def forward(self, x):
         return super().forward(x).argmax(dim=1)
@@ -275,7 +275,7 @@ class WithBatchNorm(Right):
 
 @mistake("LeNet")
 class NameTypo(Right):
-    """A name in forward does not exist: __init__ and forward spell a layer differently. Run torch.zeros(1, 1, 28, 28) through it early."""
+    """The module lacks an attribute that forward uses: are its layers spelled alike in __init__ and forward? Run torch.zeros(1, 1, 28, 28) through it early."""
 
     def forward(self, x):
         return super().forward(self.cov1(x))
@@ -293,6 +293,44 @@ class WithDropout(Right):
 
 
 @mistake("LeNet")
+class DropoutInBothModes(Right):
+    """Numbers are dropped in evaluation mode too, as F.dropout does without training=self.training. The table has no dropout at all."""
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        x = F.relu(self.fc1(x.flatten(1)))
+        return self.fc2(F.dropout(x, 0.5))
+
+
+@mistake("LeNet")
+class Squeezed(Right):
+    """A batch of one image loses its batch axis: squeeze() removes every axis of size 1, and nothing here has one too many."""
+
+    def forward(self, x):
+        return super().forward(x).squeeze()
+
+
+@mistake("LeNet")
+class StartsAtZero(Right):
+    """The weights begin at zero, and no gradient gets through them: leave them as torch makes them."""
+
+    def __init__(self):
+        super().__init__()
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
+
+
+@mistake("LeNet")
+class Frozen(Right):
+    """No parameter takes a gradient: all of them are to train."""
+
+    def __init__(self):
+        super().__init__()
+        self.requires_grad_(False)
+
+
+@mistake("LeNet")
 class NoBias(FourLayers):
     """All four layers have a bias; leave `bias` at its default."""
 
@@ -302,7 +340,7 @@ class NoBias(FourLayers):
 
 @mistake("LeNet")
 class LayersInPlainList(nn.Module):
-    """A plain Python list hides its layers from the module: assign each to self, or use nn.ModuleList."""
+    """The module has layers, and no parameters, as where they are kept in a plain Python list: assign each to self, or use nn.ModuleList."""
 
     def __init__(self):
         super().__init__()
@@ -330,14 +368,14 @@ class OtherNames(nn.Module):
 
 @mistake("layer_shapes")
 def registration_order(model, x):
-    """Children are registered in one order and may run in another: a hook on each tells when it really runs."""
+    """The children come in the order in which they are registered, and may run in another: a hook on each tells when it really runs."""
     shapes = right_shapes(model, x)
     return {name: shapes[name] for name, _ in model.named_children() if name in shapes}
 
 
 @mistake("layer_shapes")
 def shape_of_the_first_run(model, x):
-    """A child that runs twice keeps the shape of its LAST run: you keep the first."""
+    """A child that runs twice keeps the shape of its LAST run: yours is that of the first."""
     shapes = {}
 
     def remember(name):
@@ -369,7 +407,7 @@ def unused_too(model, x):
 
 @mistake("layer_shapes")
 def sequential_only(model, x):
-    """You run the children one after the other by yourself. That works for nn.Sequential only: let forward do it, with hooks."""
+    """This works where each child feeds the next, in the order of registration: let forward run them, and watch it with hooks."""
     shapes = {}
     with torch.no_grad():
         for name, child in model.named_children():
@@ -386,7 +424,7 @@ def without_batch(model, x):
 
 @mistake("layer_shapes")
 def all_modules(model, x):
-    """Direct children only: named_modules() goes down into nested ones, named_children() does not."""
+    """Layers inside the children are listed too: named_modules() goes down into nested ones, named_children() does not."""
     shapes = {}
 
     def remember(name):
@@ -409,7 +447,7 @@ def all_modules(model, x):
 
 @mistake("layer_shapes")
 def leaves_hooks(model, x):
-    """Your hooks stay on the model and run in every later forward pass: keep their handles and remove() them."""
+    """Hooks stay on the model, and run in every later forward pass: keep their handles and remove() them."""
     shapes = right_shapes(model, x)
     for child in model.children():
         child.register_forward_hook(lambda _module, _inputs, _output: None)
@@ -418,7 +456,7 @@ def leaves_hooks(model, x):
 
 @mistake("layer_shapes")
 def moves_the_statistics(model, x):
-    """A forward pass in training mode moves BatchNorm's running statistics: switch to eval first, and back afterwards."""
+    """The running statistics of BatchNorm move, as in training mode: switch to eval first, and back afterwards."""
     shapes = {}
 
     def remember(name):
@@ -438,7 +476,7 @@ def moves_the_statistics(model, x):
 
 @mistake("layer_shapes")
 def stays_in_eval(model, x):
-    """You switch the model to eval and leave it there: put it back into the mode it was in."""
+    """The model is left in evaluation mode: put it back into the mode it was in."""
     shapes = right_shapes(model, x)
     model.eval()
     return shapes
@@ -446,7 +484,7 @@ def stays_in_eval(model, x):
 
 @mistake("layer_shapes")
 def one_mode_for_all(model, x):
-    """model.train(mode) sets every layer, also one that was frozen in eval: note the mode of each module, and restore each."""
+    """All layers end in one mode, also one that was frozen in eval: note the mode of each module, and restore each."""
     training = model.training
     shapes = right_shapes(model, x)
     model.train(training)
@@ -455,14 +493,14 @@ def one_mode_for_all(model, x):
 
 @mistake("layer_shapes")
 def freezes_the_model(model, x):
-    """You switch requires_grad off and leave it off: torch.no_grad() around the call touches no parameter."""
+    """Afterwards nothing of the model trains: torch.no_grad() around the call touches no parameter."""
     model.requires_grad_(False)
     return right_shapes(model, x)
 
 
 @mistake("layer_shapes")
 def trains_a_step(model, x):
-    """No backward pass is needed for shapes, and yours leaves gradients on the parameters: run under torch.no_grad()."""
+    """The parameters have gradients afterwards, and shapes need no backward pass: run under torch.no_grad()."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     model(x).sum().backward()
@@ -473,5 +511,96 @@ def trains_a_step(model, x):
 
 @mistake("layer_shapes")
 def returns_lists(model, x):
-    """Return the names too: a dict from the name of a child to its output shape."""
+    """The names are missing: return a dict from the name of a child to its output shape."""
     return list(right_shapes(model, x).values())
+
+
+@mistake("layer_shapes")
+def place_of_the_last_run(model, x):
+    """A child that runs twice keeps the place of its FIRST run: yours stands where it ran last."""
+    shapes = {}
+
+    def remember(name):
+        def hook(_module, _inputs, output):
+            shapes.pop(name, None)
+            shapes[name] = tuple(output.shape)
+
+        return hook
+
+    handles = [child.register_forward_hook(remember(name)) for name, child in model.named_children()]
+    right_shapes(model, x)
+    for handle in handles:
+        handle.remove()
+    return shapes
+
+
+@mistake("layer_shapes")
+def all_under_the_last_name(model, x):
+    """All shapes go to the name of the last child: the hooks look `name` up when they run, and the loop has ended by then. Bind it, with a default argument name=name."""
+    shapes = list(right_shapes(model, x).values())
+    *_, (name, _child) = model.named_children()
+    return {name: shapes[-1]}
+
+
+@mistake("layer_shapes")
+def clears_the_hooks_of_others(model, x):
+    """Hooks that were on the children before are gone: remove only your own, by the handles that registering them returned."""
+    shapes = right_shapes(model, x)
+    for child in model.children():
+        child._forward_hooks.clear()
+    return shapes
+
+
+@mistake("layer_shapes")
+def clears_gradients(model, x):
+    """The gradients that were there before are gone: looking at a model leaves them as they are."""
+    model.zero_grad()
+    return right_shapes(model, x)
+
+
+@mistake("layer_shapes")
+def unfreezes_the_model(model, x):
+    """What was frozen trains afterwards: torch.no_grad() around the call needs no change of requires_grad."""
+    model.requires_grad_(False)
+    shapes = right_shapes(model, x)
+    model.requires_grad_(True)
+    return shapes
+
+
+@mistake("layer_shapes")
+def modes_of_the_children_only(model, x):
+    """Layers inside the children end in the mode of their child: note the mode of each of modules(), and restore each."""
+    modes = {child: child.training for child in (model, *model.children())}
+    shapes = right_shapes(model, x)
+    for child, mode in modes.items():
+        child.train(mode)
+    return shapes
+
+
+@mistake("layer_shapes")
+def shape_of_the_input(model, x):
+    """These are the shapes of what goes into each child: a hook gets (module, inputs, output), and the output is asked for."""
+    shapes = {}
+
+    def remember(name):
+        def hook(_module, inputs, _output):
+            shapes[name] = tuple(inputs[0].shape)
+
+        return hook
+
+    handles = [child.register_forward_hook(remember(name)) for name, child in model.named_children()]
+    right_shapes(model, x)
+    for handle in handles:
+        handle.remove()
+    return shapes
+
+
+@mistake("layer_shapes")
+def with_a_graph(model, x):
+    """The model ran with gradients, and built a graph that nobody needs: run it under torch.no_grad()."""
+    shapes, modes = right_shapes(model, x), {module: module.training for module in model.modules()}
+    model.eval()
+    model(x)
+    for module, mode in modes.items():
+        module.training = mode
+    return shapes
