@@ -151,7 +151,7 @@ REAL = {
         "lenet",
         MNIST_EXAMPLE.format(padding="", features="4 * 4 * 50", result="x"),
         "no-padding",
-        9,
+        4,
     ),
     "the MNIST example": (
         "lenet",
