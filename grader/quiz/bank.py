@@ -91,7 +91,8 @@ class Bank:
 
     def item(self, item_id: str) -> Item | None:
         """Return the item of that id, as it was written."""
-        return next((item for item in self.items if item.id == item_id), None)
+        found = (item for item in reversed(self.items) if item.id == item_id)
+        return max(found, key=lambda item: item.until or DRAW + 1, default=None)
 
     def asked(self, draw: int = DRAW) -> list[Item]:
         """Return the items that an answers file of this draw has, as they were written."""
@@ -142,18 +143,23 @@ def load_banks(folder: Path) -> list[Bank]:
 
 def _problems(bank: Bank) -> Iterator[Problem]:
     source = bank.source
-    seen: set[str] = set()
+    seen: dict[str, list[Item]] = {}
     for n, item in enumerate(bank.items):
         where = ("items", n)
         if not SLUG.fullmatch(item.id):
             yield source.problem(
                 (*where, "id"), f'"{item.id}" is not an id: write lower-case words joined by hyphens'
             )
-        if item.id in seen:
+        if any(_asked_together(item, other) for other in seen.get(item.id, ())):
             yield source.problem((*where, "id"), f'the id "{item.id}" is used twice')
-        seen.add(item.id)
+        seen.setdefault(item.id, []).append(item)
         for location, message in _drawn_problems(item, bank):
             yield source.problem((*where, *location), message)
+
+
+def _asked_together(one: Item, other: Item) -> bool:
+    """Tell whether the sheets of some draw have both items."""
+    return one.since <= (other.until or one.since) and other.since <= (one.until or other.since)
 
 
 def _drawn_problems(item: Item, bank: Bank) -> Iterator[tuple[tuple[str | int, ...], str]]:
