@@ -55,7 +55,16 @@ INSIDE = {
         "feedback": {"proxy", "suite"},
         "explanation": {"feedback", "proxy", "suite"},
         "preparation": {"feedback", "proxy", "suite"},
-        "grading_process": {"explanation", "feedback", "preparation", "proxy", "source_flags", "suite"},
+        "sent_values": {"proxy"},
+        "grading_process": {
+            "explanation",
+            "feedback",
+            "preparation",
+            "proxy",
+            "sent_values",
+            "source_flags",
+            "suite",
+        },
         "__main__": {"grading_process"},
     },
 }

@@ -52,6 +52,6 @@ def test_the_page_adds_an_exercise(tmp_path):
             if shown.strip():
                 assert done.stdout.rstrip("\n") == shown.rstrip("\n"), command
             ran.append(command)
-    assert len(written) == 7
+    assert len(written) == 8
     assert {exercise.reveal for exercise in catalog.load(course).exercises} == {Reveal.TITLE}
     assert sum(command.startswith("grade ") for command in ran) >= 6

@@ -191,9 +191,12 @@ def test_every_mode_reports_files_that_cannot_be_read(root, nothing_is_graded, m
     replace(one / "exercise.yaml", ("hints:", "hintz:"))
     (two / "reference.py").unlink()
     (two / "equivalents.yaml").write_text("equivalent: []\n", encoding="utf-8")
+    (two / "untested.yaml").write_text("untestet: []\n", encoding="utf-8")
     found = {path: message for path, _, _, message in problems(run(*mode, code=4))}
     assert "hints" in found["solutions/one/exercise.yaml"]
     assert found["solutions/two/reference.py"] == "is missing"
+    if not mode:
+        assert 'did you mean "untested"?' in found["solutions/two/untested.yaml"]
     if mode != ("--repeat", "1"):
         assert 'did you mean "equivalents"?' in found["solutions/two/equivalents.yaml"]
 

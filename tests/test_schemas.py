@@ -9,6 +9,7 @@ import pytest
 import yaml
 from test_quiz import BANK
 
+from grader.authoring.input_matrix import UntestedDocument
 from grader.authoring.schemas import SCHEMAS_FOLDER, schemas
 from grader.core import yaml_document
 from grader.core.errors import DocumentError
@@ -19,7 +20,8 @@ from grader.quiz.bank import BankDocument
 ROOT = Path(__file__).parents[1]
 BANKS = sorted((ROOT / "quizzes").glob("*.yaml"))
 EXERCISES = sorted((ROOT / "solutions").glob("*/exercise.yaml"))
-MODELS = {"quiz.json": BankDocument, "exercise.json": ExerciseDocument}
+UNTESTED = sorted((ROOT / "solutions").glob("*/untested.yaml"))
+MODELS = {"quiz.json": BankDocument, "exercise.json": ExerciseDocument, "untested.json": UntestedDocument}
 EXERCISE = """\
 title: Scaling
 section: "1"
@@ -28,6 +30,13 @@ names: [double]
 objectives: [say it]
 source: this test
 hints: [a, b, c]
+"""
+
+REASONS = """\
+untested:
+  - rows: [double.x]
+    values: [half]
+    reason: this test
 """
 
 
@@ -48,7 +57,9 @@ def test_the_schemas_are_current(name):
     )
 
 
-@pytest.mark.parametrize("path", [*BANKS, *EXERCISES], ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize(
+    "path", [*BANKS, *EXERCISES, *UNTESTED], ids=lambda path: f"{path.parent.name}/{path.name}"
+)
 def test_every_file_names_its_schema_and_is_valid(path):
     text = path.read_text(encoding="utf-8")
     first, _, named = text.split("\n", 1)[0].partition("$schema=")
@@ -71,6 +82,9 @@ def test_every_file_names_its_schema_and_is_valid(path):
         ("exercise.json", EXERCISE, "names: [double]", "names: double"),
         ("exercise.json", EXERCISE, "names: [double]", "name: [double]"),
         ("exercise.json", EXERCISE, "title: Scaling\n", ""),
+        ("untested.json", REASONS, "rows: [double.x]", "rows: []"),
+        ("untested.json", REASONS, "values: [half]", "value: [half]"),
+        ("untested.json", REASONS, "    reason: this test\n", ""),
     ],
 )
 def test_schema_and_loader_refuse_the_same(tmp_path, name, text, old, new):

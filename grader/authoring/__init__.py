@@ -3,6 +3,7 @@
 from grader.authoring import mutants, release, schemas, skeletons
 from grader.authoring.cache_key import bank_key, exercise_key
 from grader.authoring.exercise_check import ExerciseFindings, check_exercises
+from grader.authoring.input_matrix import rows_as_text
 from grader.authoring.mutants import Mutant
 from grader.authoring.mutation_check import MutationFindings, check_mutants
 from grader.authoring.quiz_check import QuizFindings, bank_paths, check_banks, check_quizzes
@@ -34,6 +35,7 @@ __all__ = [
     "exercise_key",
     "mutants",
     "release",
+    "rows_as_text",
     "schemas",
     "skeletons",
 ]

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from grader.authoring.input_matrix import InputFindings, check_inputs, check_untested
 from grader.authoring.mutation_check import check_equivalents
 from grader.authoring.reference_submissions import (
     locate_frame,
@@ -36,13 +37,14 @@ MIN_MISTAKES, MIN_HINTS, MIN_CHECKS, MAX_CHECKS = 5, 3, 8, 24
 class ExerciseFindings:
     """What `grade check` found in one exercise. `caught` maps each known mistake to the checks that fail with it.
 
-    `checks` is 0 where nothing was graded.
+    `checks` is 0 where nothing was graded. `inputs` is what the suite sends, where the reference passes.
     """
 
     exercise: str
     checks: int
     caught: dict[str, tuple[str, ...]]
     problems: tuple[Problem, ...]
+    inputs: InputFindings | None = None
 
     @property
     def passed(self) -> bool:
@@ -63,7 +65,8 @@ def check_exercises(
     todo = [job for exercise in graded for job in _jobs(course, exercise, mistakes[exercise.id], seed)]
     endings = dispatcher.grade(todo)
     for exercise in exercises:
-        unreadable = (*sources[exercise.id], *check_equivalents(course, exercise))
+        of_reasons = (*check_equivalents(course, exercise), *check_untested(course, exercise))
+        unreadable = (*sources[exercise.id], *of_reasons)
         if exercise in graded:
             stub, reference = next(endings), next(endings)
             variants = [(mistake, next(endings)) for mistake in mistakes[exercise.id]]
@@ -75,9 +78,15 @@ def check_exercises(
 
 def _jobs(course: Course, exercise: Exercise, mistakes: Sequence[Listed], seed: int) -> Iterator[Job]:
     beside = reference_modules(course)
-    for source in (read_source(exercise.stub), reference_source(exercise)):
-        sources = beside | {f"{exercise.id}.py": source}
-        yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed, explain=False)
+    for source, is_reference in ((read_source(exercise.stub), False), (reference_source(exercise), True)):
+        yield Job(
+            exercise=exercise,
+            module=exercise.id,
+            sources=beside | {f"{exercise.id}.py": source},
+            seed=seed,
+            explain=False,
+            count_sent=is_reference,
+        )
     for mistake in mistakes:
         sources = beside | mistake_modules(exercise, mistake)
         yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed)
@@ -114,8 +123,21 @@ def _findings(
             found.append(Problem(path=path, line=mistake.line, column=1, message=message))
     found += _too_few(course, exercise, len(variants))
     checks_run = len(reference.result.checks) if isinstance(reference, Graded) else 0
+    inputs, outdated = _inputs(course, exercise, reference)
+    found += outdated
     problems = tuple(dict.fromkeys(found))
-    return ExerciseFindings(exercise=exercise.id, checks=checks_run, caught=caught, problems=problems)
+    return ExerciseFindings(
+        exercise=exercise.id, checks=checks_run, caught=caught, problems=problems, inputs=inputs
+    )
+
+
+def _inputs(
+    course: Course, exercise: Exercise, reference: Graded | NotGraded
+) -> tuple[InputFindings | None, tuple[Problem, ...]]:
+    """Return what the suite sends, where it ran to its end, and reasons for what it does not that are outdated."""
+    if isinstance(reference, NotGraded) or reference.result.outcome is not Outcome.PASSED:
+        return None, ()
+    return check_inputs(course, exercise, reference_source(exercise), reference.sent)
 
 
 def _ungraded(course: Course, exercise: Exercise, ending: NotGraded) -> Iterator[Problem]:

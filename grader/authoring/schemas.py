@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from grader.authoring.input_matrix import UntestedDocument
 from grader.authoring.tree_check import course_path
 from grader.core.atomic_write import write_whole
 from grader.course.catalog import Course, CourseDocument, ExerciseDocument
@@ -69,6 +70,7 @@ def schemas() -> dict[str, str]:
         "course.json": CourseDocument,
         "exercise.json": ExerciseDocument,
         "quiz.json": BankDocument,
+        "untested.json": UntestedDocument,
     }
     return {
         name: _text(model.model_json_schema(schema_generator=_Generator)) for name, model in models.items()

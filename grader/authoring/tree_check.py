@@ -7,7 +7,10 @@ from grader.core.errors import Problem
 from grader.core.suggestions import suggestion
 from grader.course.catalog import Course
 
-_SOLUTION_FILES = {"exercise.yaml", "reference.py", "mistakes.py", "fixtures.py", "equivalents.yaml"}
+_SOLUTION_FILES = {"exercise.yaml", "reference.py", "mistakes.py", "fixtures.py"} | {
+    "equivalents.yaml",
+    "untested.yaml",
+}
 
 
 def check_tree(course: Course) -> list[Problem]:

@@ -38,7 +38,7 @@ Found = TypeVar("Found", authoring.ExerciseFindings, authoring.MutationFindings,
     "-v",
     "--verbose",
     is_flag=True,
-    help="Name the checks that catch each mistake; with --repeat, the tolerance that each check uses.",
+    help="Name the checks that catch each mistake, and what they send; with --repeat, the tolerance each check uses.",
 )
 @options.course
 def check_command(
@@ -50,14 +50,18 @@ def check_command(
     caught by a check, and its results must differ from those of the others. Quiz keys are computed with torch and the
     references.
 
+    The suite must send what means something to each parameter: large numbers, zero, None, NaN, other dtypes and shapes,
+    in training and in evaluation. What no check sends is shown, unless solutions/<id>/untested.yaml says why; -v shows
+    how many calls had each kind of value.
+
     All problems are reported at the end, as PATH:LINE:COLUMN: message. A file that cannot be read does not stop the
     others.
 
     What had no problem is recorded in ~/.cache/convgrader (or $XDG_CACHE_HOME/convgrader) and checked again only
     after a change of a file it depends on, of the grader or of a library. Its line ends with "(unchanged)".
 
-    With --mutants each reference is changed in one place at a time. A check must fail for every such mutant, unless
-    solutions/<id>/equivalents.yaml explains why none can.
+    With --mutants each reference is changed in one place at a time, or ignores a part of its input. A check must fail
+    for every such mutant, unless solutions/<id>/equivalents.yaml explains why none can.
 
     With --repeat each reference is graded with N seeds, with one thread of torch and with two, and must earn full
     marks each time. Known mistakes must be caught with each of the first five seeds. The check that uses most of its
@@ -116,6 +120,7 @@ class _CourseCheck:
             if self._verbose:
                 for mistake, checks in findings.caught.items():
                     click.echo(f"  {mistake}: {', '.join(checks) or 'missed'}")
+            _show_inputs(findings, self._verbose)
         if not named:
             self._check_quizzes()
 
@@ -212,6 +217,18 @@ class _CourseCheck:
         self._used_cache |= unchanged
         line = line if graded else f"not graded, {_problem_count(findings.problems)}"
         click.echo(f"{findings.exercise}: {line}{f' {_UNCHANGED}' if unchanged else ''}")
+
+
+def _show_inputs(findings: authoring.ExerciseFindings, verbose: bool) -> None:
+    """Print what the suite does not send without a reason, and when asked the whole matrix, in calls."""
+    for row, kinds in findings.inputs.missing.items() if findings.inputs else ():
+        click.echo(
+            textwrap.fill(f"  no check sends {row}: {', '.join(kinds)}", _WIDTH, subsequent_indent="    ")
+        )
+    if verbose and findings.inputs and findings.inputs.sent:
+        click.echo("  Calls by what the checks send; - for none, (-) for none with a reason:")
+        for line in authoring.rows_as_text(findings.inputs, _WIDTH - 4):
+            click.echo(f"    {line}")
 
 
 def _concerns(problem: Problem, exercises: Sequence[str]) -> bool:

@@ -28,8 +28,8 @@ class Job(_JobMessage, frozen=True, kw_only=True, tag="job"):
     as a check has ended.
 
     The rest is for `grade check`: `first_failure` ends the grading with the first check that fails, `threads` is how
-    many torch may use in the grading process and in the worker, and `measure` has it report how much of its tolerance a
-    check uses. `replay` has it write each failing case as code.
+    many torch may use in the grading process and in the worker, `measure` has it report how much of its tolerance a
+    check uses, and `count_sent` which kinds of values the suite sends. `replay` has it write each failing case as code.
     """
 
     exercise: Exercise
@@ -43,6 +43,7 @@ class Job(_JobMessage, frozen=True, kw_only=True, tag="job"):
     first_failure: bool = False
     threads: int = 1
     measure: bool = False
+    count_sent: bool = False
     replay: bool = False
 
     def with_replay(self) -> "Job":
@@ -60,13 +61,15 @@ class Graded(_JobMessage, frozen=True, kw_only=True, tag="graded"):
     """The exercise is graded. `explained_by` lists, for each name, the known mistakes that explain its results.
 
     `tolerance_used` is, for each check with a tolerance, the largest |got - expected| as a share of the tolerance.
-    `snippets` are failing cases as code, by check.
+    `snippets` are failing cases as code, by check. `sent` says of each parameter how many calls had
+    which kind of value.
     """
 
     result: ExerciseResult
     explained_by: dict[str, tuple[str, ...]] = {}
     tolerance_used: dict[str, float] = {}
     snippets: dict[str, Snippet] = {}
+    sent: dict[str, dict[str, int]] = {}
 
 
 class NotGraded(_JobMessage, frozen=True, kw_only=True, tag="not_graded"):

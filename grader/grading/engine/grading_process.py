@@ -20,6 +20,7 @@ from grader.grading.engine.feedback import picture, snippet, value_text
 from grader.grading.engine.feedback.literals import Unwritable
 from grader.grading.engine.preparation import LocalBackend, Prepared, describe_error, prepare_or_explain
 from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, failure
+from grader.grading.engine.sent_values import SentValues
 from grader.grading.engine.suite.comparison import Mismatch
 from grader.grading.engine.suite.plugin import CheckRun, CheckSpec, run_checks
 from grader.grading.engine.suite.tolerance_use import measuring
@@ -100,6 +101,7 @@ class ExerciseGrading:
     snippets: dict[str, Snippet] = field(default_factory=dict)
     prepared: Prepared = field(init=False)
     sandbox: Sandbox = field(init=False)
+    sent: SentValues | None = None
     lenient: Sandbox | None = None  # where tolerated operators work, once a check has used one
 
     def run(self) -> Graded | NotGraded:
@@ -116,6 +118,8 @@ class ExerciseGrading:
             self.sandbox.close()
             return prepared
         self.prepared = prepared
+        if self.job.count_sent:
+            self.sent = SentValues(prepared.reference, self.job.exercise.names)
         graded = self._grade(started)
         result = replace(graded.result, flags=flags)
         return Graded(
@@ -123,6 +127,7 @@ class ExerciseGrading:
             explained_by=graded.explained_by,
             tolerance_used=self.tolerance_used,
             snippets=self.snippets,
+            sent={row: dict(kinds) for row, kinds in self.sent.counts.items()} if self.sent else {},
         )
 
     def _start_worker(self) -> None:
@@ -287,6 +292,8 @@ class ExerciseGrading:
         self.evidence.add(run, result.outcome, self.job.exercise.names)
         if self.job.replay and run.error is not None:
             self.snippets[run.spec.id] = self._snippet(run, run.error, result.outcome)
+        if self.sent and conversation.complete:
+            self.sent.add(conversation.exchanges)
         sandbox = self.sandbox if self.lenient is None or run.spec.by_hand else self.lenient
         sandbox.reset(len(conversation.exchanges))
         if self.job.tell_checks:
