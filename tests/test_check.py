@@ -166,7 +166,7 @@ def test_problems_of_several_checks_are_each_at_their_line(root):
     found = problems(run("scaling", code=4))
     assert [(line, message.split(";")[0]) for _, line, _, message in found] == [
         (21, "test_values needs its points: @pytest.mark.points(2)"),
-        (45, "test_total needs a docstring: its first line is the title that students read"),
+        (47, "test_total needs a docstring: its first line is the title that students read"),
     ]
 
 
@@ -212,7 +212,7 @@ DID_YOU_MEAN = [
     ("test_scaling.py", ('requires("test_shape")', 'requires("test_shap")'), '"test_shap" is not a check of this suite; did you mean "test_shape"?'),
     ("test_scaling.py", ('requires("test_shape")', 'requires("test_total")'), '"test_total" comes later than test_values: a check can only require earlier ones'),
     ("test_scaling.py", ('@small_inputs("double")', '@small_inputs("duoble")'), '"duoble" is not a name of scaling; did you mean "double"?'),
-    ("test_scaling.py", ("def test_counts(", "def test_learns("), '"test_learns" is already defined in line 61, and replaces that check'),
+    ("test_scaling.py", ("def test_counts(", "def test_learns("), '"test_learns" is already defined in line 63, and replaces that check'),
     ("mistakes.py", ("def in_place(", "def squares("), '"squares" is already defined in line 10, and replaces that mistake'),
 ]  # fmt: skip
 

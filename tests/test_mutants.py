@@ -35,6 +35,7 @@ LINES = [
     ("True", ["False"]),
     ("'sum'", ["'sum_'"]),
     ("f(a, b)", ["a", "f(b, a)", "f(a)"]),
+    ("max(a, b)", ["min(a, b)", "a", "max(a)"]),
     ("f(a, k=b, l=c)", ["f(k=b, l=c)", "a", "f(a, l=c)", "f(a, k=b)"]),
     ("a.min(b)", ["a.max(b)", "a", "a.min()"]),
     ("os.f(a)", ["a", "os.f()"]),

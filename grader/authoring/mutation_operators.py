@@ -226,7 +226,8 @@ def _boolean_operators(node: ast.BoolOp) -> Iterator[Change]:
 
 def _calls(node: ast.Call, imported: set[str]) -> Iterator[Change]:
     if not any(isinstance(argument, ast.Starred) for argument in node.args):
-        for n, (one, other) in enumerate(pairwise(node.args)):
+        is_ordered = not (isinstance(node.func, ast.Name) and node.func.id in ("min", "max"))
+        for n, (one, other) in enumerate(pairwise(node.args) if is_ordered else ()):
             swapped = [*node.args[:n], other, one, *node.args[n + 2 :]]
             yield Operator.ARGUMENT, one, _copy_with(node, args=swapped)
         if node.args:
