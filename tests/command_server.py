@@ -4,6 +4,8 @@ A command that is typed spends nearly all of its time importing: itself, and tor
 imported both, and forks the command, which forks its warm process. All else is as in a command that is typed: its own
 process, folder, environment and streams, and a warm process with its sandbox that no other command shares.
 
+It also forks warm processes for commands and dispatchers that run in pytest itself (`ServedZygote`).
+
 `python command_server.py serve SOCKET` serves until its stdin is closed. `python command_server.py run SOCKET ARGUMENTS...` has
 it run a command, and takes the place of `grade` in a shell.
 """
@@ -41,21 +43,77 @@ def run(
     request = {"arguments": arguments, "folder": folder, "environment": dict(environment)}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(server)
-        socket.send_fds(connection, [b"R"], streams)
-        connection.sendall(json.dumps(request).encode() + b"\n")
+        answers = _order(connection, request, streams)
+        answers.readline()  # its process id
         connection.settimeout(limit_s)
         try:
-            code = _line(connection)
+            code = answers.readline()
         except TimeoutError:
             return -signal.SIGKILL
     assert code, "the server of commands has ended"
     return int(code)
 
 
-def _line(connection: socket.socket) -> bytes:
-    """Return the next line, all that a peer sends at once; empty where it has ended."""
-    with connection.makefile("rb") as file:
-        return file.readline()
+def _order(connection: socket.socket, request: Mapping[str, Any], descriptors: Sequence[int]) -> IO[bytes]:
+    """Send a request. Returns what the answers come from, a line each: the process id, and in the end the exit code."""
+    socket.send_fds(connection, [b"R"], descriptors)
+    connection.sendall(json.dumps(request).encode() + b"\n")
+    return connection.makefile("rb")
+
+
+class ServedZygote:
+    """A warm process forked from the server: what the grader uses of Popen. It is killed where this process ends."""
+
+    returncode: int | None = None
+
+    def __init__(
+        self,
+        server: str,
+        command: Sequence[str],
+        *,
+        stdin: int,
+        stdout: IO[bytes],
+        stderr: IO[bytes],
+        cwd: str,
+        env: Mapping[str, str],
+        pass_fds: Sequence[int],
+        start_new_session: bool,
+    ) -> None:
+        assert (stdin, stderr, start_new_session) == (subprocess.DEVNULL, stdout, True)
+        control, _, max_level, many = _zygote_arguments(command)
+        assert pass_fds == [control]
+        request = {"zygote": [max_level, many], "folder": cwd, "environment": dict(env)}
+        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._connection.connect(server)
+        with Path(os.devnull).open("rb") as empty:
+            streams = [empty.fileno(), stdout.fileno(), stdout.fileno(), control]
+            self._answers = _order(self._connection, request, streams)
+        self.pid = int(self._answers.readline())
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while the process runs."""
+        if self.returncode is None and select.select([self._connection], [], [], 0)[0]:
+            return self.wait()
+        return self.returncode
+
+    def wait(self) -> int:
+        """Wait until the process has ended; return its exit code."""
+        if self.returncode is None:
+            self.returncode = int(self._answers.readline() or -signal.SIGKILL)
+            self._answers.close()
+            self._connection.close()
+        return self.returncode
+
+    def kill(self) -> None:
+        """Kill the process, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def _zygote_arguments(command: Sequence[str]) -> list[int]:
+    """Return the arguments of the warm process, the only program that grader.grading.starters starts itself."""
+    assert command[1:4] == ["-P", "-m", "grader.grading.zygote"]
+    return [int(argument) for argument in command[4:]]
 
 
 # --- the server
@@ -84,8 +142,10 @@ def serve(path: str) -> "dict[str, Any] | None":
 def _forked(connection: socket.socket) -> dict[str, Any]:
     """Return the request in the command's process. Its parent sends the exit code, and kills it if the client ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
-    request: dict[str, Any] = json.loads(_line(connection))
+    _, descriptors, _, _ = socket.recv_fds(connection, 1, 4)
+    with connection.makefile("rb") as file:
+        request: dict[str, Any] = json.loads(file.readline())
+    streams, request["descriptors"] = descriptors[:3], descriptors[3:]
     command = os.fork()
     if command == 0:
         connection.close()
@@ -94,8 +154,9 @@ def _forked(connection: socket.socket) -> dict[str, Any]:
         for stream in streams:
             os.close(stream)
         return request
-    for stream in (0, 1, 2, *streams):
+    for stream in (0, 1, 2, *descriptors):
         os.close(stream)
+    connection.sendall(b"%d\n" % command)
     watched = select.poll()
     watched.register(os.pidfd_open(command), select.POLLIN)
     watched.register(connection, select.POLLHUP)
@@ -150,9 +211,7 @@ def end(code: int) -> NoReturn:
 
 
 def _start(command: Sequence[str], **options: Any) -> "_ForkedZygote":
-    """Start the warm process, the only program that grader.grading.starters starts itself."""
-    assert command[1:4] == ["-P", "-m", "grader.grading.zygote"]
-    return _ForkedZygote(command[4:], **options)
+    return _ForkedZygote(command, **options)
 
 
 class _ForkedZygote:
@@ -162,7 +221,7 @@ class _ForkedZygote:
 
     def __init__(
         self,
-        arguments: Sequence[str],
+        command: Sequence[str],
         *,
         stdin: int,
         stdout: IO[bytes],
@@ -176,33 +235,14 @@ class _ForkedZygote:
         self.pid = os.fork()
         if self.pid:
             return
-        try:
-            os.setsid()
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            for number in (1, 2):
-                os.dup2(stdout.fileno(), number)
-            low = 3
-            for descriptor in (*sorted(pass_fds), 2**20):
-                os.closerange(low, descriptor)
-                low = descriptor + 1
-            os.chdir(cwd)
-            os.environ.clear()
-            os.environ.update(env)
-            _open_streams()
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            from grader.grading.zygote.__main__ import main
-
-            control, owner, max_level, many = map(int, arguments)
-            main(control, owner, max_level, many=bool(many))
-            code = 0
-        except SystemExit as ending:
-            sys.stderr.write(f"{ending.code}\n")
-            code = 1
-        except BaseException:  # noqa: BLE001 - as the interpreter does
-            sys.excepthook(*sys.exc_info())
-            code = 1
-        sys.stderr.flush()
-        os._exit(code)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for number in (1, 2):
+            os.dup2(stdout.fileno(), number)
+        low = 3
+        for descriptor in (*sorted(pass_fds), 2**20):
+            os.closerange(low, descriptor)
+            low = descriptor + 1
+        _be_zygote(cwd, env, *_zygote_arguments(command))
 
     def poll(self) -> int | None:
         return self._wait(os.WNOHANG)
@@ -220,6 +260,30 @@ class _ForkedZygote:
             if process:
                 self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode
+
+
+def _be_zygote(
+    folder: str, environment: Mapping[str, str], control: int, owner: int, max_level: int, many: int
+) -> NoReturn:
+    """Be the warm process of `owner`, this process's parent. stdin, stdout and stderr are its own already."""
+    code = 1
+    try:
+        os.setsid()
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        _open_streams()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        from grader.grading.zygote.__main__ import main
+
+        main(control, owner, max_level, many=bool(many))
+        code = 0
+    except SystemExit as ending:
+        sys.stderr.write(f"{ending.code}\n")
+    except BaseException:  # noqa: BLE001 - as the interpreter does
+        sys.excepthook(*sys.exc_info())
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _import_all() -> None:
@@ -244,6 +308,9 @@ def main(role: str, server: str, *arguments: str) -> None:
     gc.collect()
     gc.freeze()  # or each command would copy what is shared when it looks for garbage
     request = serve(server)
+    if request is not None and "zygote" in request:
+        (control,) = request["descriptors"]
+        _be_zygote(request["folder"], request["environment"], control, os.getppid(), *request["zygote"])
     if request is not None:
         try:
             run_here(request)

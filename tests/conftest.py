@@ -8,8 +8,10 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import grade_command
 import pytest
 from browsing import reset_display
 from hypothesis import settings
@@ -18,6 +20,7 @@ from tiers import only_cold_tests_start_programs, pytest_collection_modifyitems,
 from grader.core.model import CheckResult, ExerciseResult
 from grader.course import catalog
 from grader.course.catalog import Course
+from grader.grading import starters
 from grader.grading.attempt import grade_exercises
 from grader.grading.dispatcher import Dispatcher
 from grader.submission import open_submission
@@ -77,6 +80,15 @@ def dispatcher() -> Iterator[Dispatcher]:
     """One warm process for the whole run, or for each worker of pytest-xdist."""
     with Dispatcher() as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def forked_warm_processes() -> Iterator[None]:
+    """Fork each warm process that these tests start from one interpreter that has imported torch: see command_server.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        popen = SimpleNamespace(DEVNULL=subprocess.DEVNULL, Popen=grade_command.start_zygote)
+        patch.setattr(starters, "subprocess", popen)
+        yield
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import command_server
 
@@ -67,6 +68,11 @@ def run(
         return subprocess.CompletedProcess(
             ["grade", *words], code, output.read().decode(), errors.read().decode()
         )
+
+
+def start_zygote(command: Sequence[str], **options: Any) -> command_server.ServedZygote:
+    """Start a warm process, in the place of `subprocess.Popen` in grader.grading.starters."""
+    return command_server.ServedZygote(_server(), command, **options)
 
 
 def tool() -> str:

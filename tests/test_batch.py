@@ -38,6 +38,8 @@ from grader.grading.messages import DEFAULT_SEED
 from grader.submission import open_submission
 from grader.submission.collection import HandedIn
 
+pytestmark = pytest.mark.usefixtures("forked_warm_processes")
+
 COURSE = Path(__file__).parent / "course"
 HOSTILE_COURSE = Path(__file__).parent / "hostile_course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")

@@ -23,6 +23,8 @@ from grader.core.errors import UsageError
 from grader.course import catalog, cross_references, fingerprint
 from grader.grading.messages import Graded, Job, NotGraded
 
+pytestmark = pytest.mark.usefixtures("forked_warm_processes")
+
 MINIATURE = Path(__file__).parent / "course"
 PLACE = re.compile(r"^(\S+?):(\d+):(\d+): (.+)$", re.MULTILINE)
 

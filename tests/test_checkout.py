@@ -20,6 +20,8 @@ from grader.core.safetext import printable_name
 from grader.submission import Recording, git_checkout, open_submission
 from grader.submission.collection import HandedIn, Moment, find
 
+pytestmark = pytest.mark.usefixtures("forked_warm_processes")
+
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
 COMMITTED = datetime(2026, 3, 1, 22, 59, 7, tzinfo=UTC)

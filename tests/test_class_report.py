@@ -52,6 +52,8 @@ from grader.core.errors import UsageError
 from grader.core.model import Argument, Counterexample, Outcome
 from grader.report import Style
 
+pytestmark = pytest.mark.usefixtures("forked_warm_processes")
+
 COURSE = Path(__file__).parent / "course"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SCORES = (0.0, 0.35, 0.38, 0.8, 1.0)

@@ -18,6 +18,8 @@ from click.testing import CliRunner
 from grader import cli
 from grader.course import catalog
 
+pytestmark = pytest.mark.usefixtures("forked_warm_processes")
+
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
 

@@ -37,6 +37,8 @@ from grader.core.model import (
 from grader.course import catalog, fingerprint
 from grader.report import Style
 
+pytestmark = pytest.mark.usefixtures("forked_warm_processes")
+
 COURSE = catalog.load(Path(__file__).parent / "course")
 OLD_GRADEBOOK = Path(__file__).parent / "old_files" / "class.db"
 CONTENT = b"what ada handed in"

@@ -18,6 +18,8 @@ from grader.course import catalog
 from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Graded, NotGraded
 
+pytestmark = pytest.mark.usefixtures("forked_warm_processes")
+
 COURSE = Path(__file__).parent / "course"
 REFERENCE = COURSE / "solutions" / "scaling" / "reference.py"
 

@@ -18,6 +18,8 @@ from grader.course import catalog
 from grader.course.known_mistakes import read_mistakes
 from grader.quiz.types import ITEM_TYPES
 
+pytestmark = pytest.mark.usefixtures("forked_warm_processes")
+
 MINIATURE = Path(__file__).parent / "course"
 TYPES = skeletons.item_types()
 

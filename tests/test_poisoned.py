@@ -24,6 +24,8 @@ from grader.core.user_folders import CACHE_VARIABLE
 from grader.course import fingerprint
 from grader.submission import Stored
 
+pytestmark = pytest.mark.usefixtures("forked_warm_processes")
+
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
 COPY = "\n\ndef double(x):\n    first = [v for v in x.flatten()]\n    return sum([v + v for v in first if v is not None])\n"

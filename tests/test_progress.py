@@ -15,6 +15,8 @@ from grader.grading import attempt
 from grader.submission import open_submission
 from grader.workspace.progress import State, WorkspaceProgress
 
+pytestmark = pytest.mark.usefixtures("forked_warm_processes")
+
 MINIATURE = Path(__file__).parent / "course"
 
 REFERENCE = (MINIATURE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")

@@ -25,6 +25,8 @@ from grader.core.errors import UsageError
 from grader.report import Style
 from grader.submission import Stored
 
+pytestmark = pytest.mark.usefixtures("forked_warm_processes")
+
 FOUND = Comparison(
     exercise="pooling",
     students=12,
