@@ -173,6 +173,7 @@ def test_parameters_of_many_channels(student):
     assert_matches(student.conv_parameter_count(3, 8, 3), 224)
     assert_matches(student.conv_parameter_count(3, 96, 11), 34944)
     assert_matches(student.conv_parameter_count(256, 64, 1), 16448)
+    assert_matches(student.conv_parameter_count(64, 1, 1), 65)
 
 
 @pytest.mark.points(2)
@@ -194,6 +195,7 @@ def test_work_of_a_convolution(student):
     assert_exactly(student.conv_mult_adds(1, 20, 5, 28, 28), 392_000)
     assert_matches(student.conv_mult_adds(3, 8, 3, 4, 5), 4320)
     assert_matches(student.conv_mult_adds(3, 8, 1, 5, 4), 480)
+    assert_matches(student.conv_mult_adds(64, 1, 1, 1, 1), 64)
     assert_matches(student.conv_mult_adds(512, 512, 3, 56, 56), 7_398_752_256)  # more than 32 bits hold
 
 

@@ -86,6 +86,7 @@ def assert_dtype(got, dtype):
 def test_max_returns_a_tensor_of_the_right_shape(student, rng):
     """Max pooling halves height and width, keeps the rest, and returns the values alone"""
     assert_shape(student.max_pool2d(torch.randn(2, 3, 4, 6, generator=rng), 2, 2), (2, 3, 2, 3))
+    assert_shape(student.max_pool2d(window(1.0, 2.0, 3.0, 4.0), 2, 2), (1, 1, 1, 1))
 
 
 @pytest.mark.points(1)
@@ -194,14 +195,17 @@ def test_max_gradient(student):
 def test_avg_by_hand(student):
     """The mean of each window, worked by hand, zeros included"""
     assert_values(student.avg_pool2d(ROWS, 2, 2), torch.tensor([[[[3.75, 4.0], [4.0, 1.5]]]]))
-    assert_values(student.avg_pool2d(window(4.0, 0.0, 0.0, 0.0), 2, 2), torch.tensor([[[[1.0]]]]))
+    y = student.avg_pool2d(window(4.0, 0.0, 0.0, 0.0), 2, 2)
+    assert_shape(y, (1, 1, 1, 1))
+    assert_values(y, torch.tensor([[[[1.0]]]]))
+    assert_values(student.avg_pool2d(window(NAN, 1.0, 2.0, 3.0), 2, 2), torch.tensor([[[[NAN]]]]))
 
 
 @pytest.mark.points(1)
 def test_avg_with_any_stride_and_odd_sizes(student, rng):
     """Average windows overlap, leave gaps, and drop the rest"""
     small, large = (
-        torch.randn(2, 3, 7, 5, generator=rng),
+        1000 + torch.randn(2, 3, 7, 5, generator=rng),
         torch.randn(1, 1, 13, 9, generator=rng)[:, :, :, 1:],
     )
     # The kernel, and the stride unless it is left out.
@@ -247,6 +251,8 @@ def test_avg_keeps_the_dtype(student):
         y = student.avg_pool2d(x, 2, 2)
         assert_dtype(y, dtype)
         assert_values(y, torch.full((1, 1, 1, 1), 1.5, dtype=dtype))
+    thirds = window(1.0, 1.0, 1.0, 1.0).double() / 3  # which float32 does not hold
+    assert_values(student.avg_pool2d(thirds, 2, 2), thirds[:, :, :1, :1], rtol=1e-10, atol=0)
     x = window(1.0, 2.0, 3.0, 4.0).double()
     assert_dtype(student.avg_pool2d(x, 2, 2, 1), torch.float64)
 
@@ -258,6 +264,8 @@ def test_global_shape(student, rng):
     for dtype in FLOATS:
         x = window(0.5, 1.0, 2.0, 2.5).to(dtype)
         assert_matches(student.global_avg_pool2d(x), torch.full((1, 1, 1, 1), 1.5, dtype=dtype))
+    thirds = window(1.0, 1.0, 1.0, 1.0).double() / 3  # which float32 does not hold
+    assert_matches(student.global_avg_pool2d(thirds), thirds[:, :, :1, :1], rtol=1e-10, atol=0)
 
 
 @pytest.mark.points(1)
@@ -272,6 +280,7 @@ def test_global_values(student, rng):
     assert_values(x.grad, expected, what="the gradient of global_avg_pool2d")
     x = 1000 + torch.randn(2, 3, 5, 4, generator=rng).mT
     assert_values(student.global_avg_pool2d(x).flatten(1), x.sum(dim=(2, 3)) / 20)
+    assert_values(student.global_avg_pool2d(window(NAN, 1.0, 2.0, 3.0)), torch.tensor([[[[NAN]]]]))
 
 
 @pytest.mark.points(1)
