@@ -2,7 +2,8 @@
 
 Notes: sections 2 and 3. Images are x of shape (N, C, H, W), filters are weight of shape (C_out, C, K_h, K_w).
 torch's own convolutions and F.pad are switched off here; indexing, unfold, einsum and matmul are yours to use.
-Loops over output positions are fine: the images of the checks are small.
+Loops over output positions are fine: the images of the checks are small. A batch holds at least one image, which need
+not be contiguous (reshape takes any tensor, view does not), and the filter fits into the padded image.
 
 Where the notes fall short: what deep learning calls convolution is cross-correlation, since the filter is laid on
 as it is; a mathematician would flip it first. The notes write images as (H x W x C), torch keeps them as
@@ -34,9 +35,10 @@ def conv2d(
 ) -> torch.Tensor:
     """Slide each filter over each image, and return the sum of products at every place it stops, plus its bias.
 
-    x: (N, C, H, W); weight: (C_out, C, K_h, K_w); bias: (C_out,) or None. Result: (N, C_out, H', W') of the dtype
-    of `x`, with H' = (H + 2 * padding - K_h) // stride + 1, and W' likewise: a window that sticks out is dropped.
-    The filter is not flipped. Gradients flow to x, weight and bias. No argument is changed.
+    x: (N, C, H, W); weight: (C_out, C, K_h, K_w); bias: (C_out,) or None; all of them float32, or all float64.
+    Result: (N, C_out, H', W') of the dtype of `x`, with H' = (H + 2 * padding - K_h) // stride + 1, and W' likewise:
+    a window that sticks out is dropped. The filter is not flipped. Gradients flow to x, weight and bias. No argument
+    is changed.
 
     Example, by hand: the image [[0, 1], [2, 3]] under the filter [[1, 2], [3, 4]] gives 0*1 + 1*2 + 2*3 + 3*4 = 20.
 
