@@ -174,6 +174,7 @@ def test_parameters_of_many_channels(student):
     assert_matches(student.conv_parameter_count(3, 96, 11), 34944)
     assert_matches(student.conv_parameter_count(256, 64, 1), 16448)
     assert_matches(student.conv_parameter_count(64, 1, 1), 65)
+    assert_matches(student.conv_parameter_count(5, 3, 1), 18)
 
 
 @pytest.mark.points(2)
@@ -196,6 +197,7 @@ def test_work_of_a_convolution(student):
     assert_matches(student.conv_mult_adds(3, 8, 3, 4, 5), 4320)
     assert_matches(student.conv_mult_adds(3, 8, 1, 5, 4), 480)
     assert_matches(student.conv_mult_adds(64, 1, 1, 1, 1), 64)
+    assert_matches(student.conv_mult_adds(5, 2, 3, 4, 4), 1440)
     assert_matches(student.conv_mult_adds(512, 512, 3, 56, 56), 7_398_752_256)  # more than 32 bits hold
 
 
