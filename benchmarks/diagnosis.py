@@ -192,7 +192,7 @@ class Bench:
     def _probe(self, evidence: Evidence, conversation: Conversation) -> None:
         """Ask small calls, as grading does."""
         for check, names in evidence.names.items():
-            if check in evidence.searchable and f"small calls of {names[0]}" not in evidence.segments:
+            if check in evidence.failures and f"small calls of {names[0]}" not in evidence.segments:
                 conversation = replace(conversation, exchanges=[])
                 probe(names[0], getattr(self.reference, names[0]), conversation)
                 evidence.segments[f"small calls of {names[0]}"] = conversation.exchanges

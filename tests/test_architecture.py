@@ -24,8 +24,9 @@ INSIDE = {
     "sandbox/worker": {
         "limits": set(),
         "linux": {"limits"},
-        "importer": set(),
-        "service": set(),
+        "allowed_imports": set(),
+        "importer": {"allowed_imports"},
+        "service": {"allowed_imports"},
         "seccomp": {"linux"},
         "landlock": {"linux"},
         "operators": {"service"},

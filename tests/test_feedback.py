@@ -27,6 +27,7 @@ from grader.grading.dispatcher import Dispatcher, ignore
 from grader.grading.engine.explanation import Evidence, Explanations
 from grader.grading.engine.feedback import counterexample, value_text
 from grader.grading.engine.feedback.assertion_code import assertion_lines
+from grader.grading.engine.feedback.likeness import Failure
 from grader.grading.engine.feedback.literals import MAX_CHARACTERS, Unwritable, literal
 from grader.grading.engine.feedback.value_text import show, show_call
 from grader.grading.engine.grading_process import ExerciseGrading, _compared
@@ -231,8 +232,14 @@ def test_a_row_has_at_most_68_characters():
     assert show(wide[:, :13]).splitlines()[1] == " ".join(["1111"] * 13)
 
 
-def search(function, reference=lambda x: x) -> counterexample._Search:
-    return counterexample._Search("f", reference, Conversation(LocalBackend(Service({"f": function}))))
+def failure(x: object) -> Failure:
+    """Return a check's own failure: a wrong value of `f(x)`."""
+    return Failure(way=("value",), record=CallRecord(name="f", root="f", args=(x,), kwargs={}))
+
+
+def search(function, reference=lambda x: x, own: object = 1.0) -> counterexample._Search:
+    conversation = Conversation(LocalBackend(Service({"f": function})))
+    return counterexample._Search("f", reference, conversation, failure(own))
 
 
 def test_a_search_makes_at_most_500_calls():
@@ -254,16 +261,16 @@ def test_a_search_ends_after_five_seconds(monkeypatch):
         looking.fails(((1.0,), {}))
 
 
-def test_a_search_draws_at_most_200_calls_and_the_record_gets_30(monkeypatch):
+def test_a_search_draws_at_most_500_calls_and_the_record_gets_30(monkeypatch):
     from hypothesis import strategies
 
     monkeypatch.setitem(
         SMALL_INPUTS,
         "f",
-        lambda: strategies.tuples(strategies.tuples(strategies.floats()), strategies.just({})),
+        lambda: strategies.tuples(strategies.tuples(strategies.floats(min_value=2)), strategies.just({})),
     )
     drawn = []
-    assert counterexample._find("f", drawn.append, 200) is None
+    assert counterexample._find("f", drawn.append, counterexample.MAX_TRIES) is None
     expected = len(drawn)
     asked = []
 
@@ -272,8 +279,8 @@ def test_a_search_draws_at_most_200_calls_and_the_record_gets_30(monkeypatch):
         return x
 
     conversation = Conversation(LocalBackend(Service({"f": lambda x: x})))
-    assert counterexample.smallest("f", reference, conversation) is None
-    assert len(asked) == expected <= 200
+    assert counterexample.smallest("f", reference, conversation, failure(2.0)) is None
+    assert len(asked) == expected <= counterexample.MAX_TRIES == 500
     counterexample.probe("f", reference, conversation)
     assert len(conversation.exchanges) == 30
 
@@ -281,8 +288,8 @@ def test_a_search_draws_at_most_200_calls_and_the_record_gets_30(monkeypatch):
 @pytest.mark.parametrize(("expected", "allowed"), [(0.0, 1e-5), (1000.0, 0.1 + 1e-5)])
 def test_a_call_fails_by_more_than_rounding(expected, allowed):
     x = torch.tensor([expected], dtype=torch.float64)
-    assert not search(lambda x: x + 0.99 * allowed).fails(((x,), {}))
-    assert search(lambda x: x + 1.01 * allowed).fails(((x,), {}))
+    assert not search(lambda x: x + 0.99 * allowed, own=x).fails(((x,), {}))
+    assert search(lambda x: x + 1.01 * allowed, own=x).fails(((x,), {}))
 
 
 def test_a_literal_has_at_most_half_a_million_characters():

@@ -260,7 +260,7 @@ def test_a_file_with_changes_is_named(workspace):
          "    @staticmethod\n    def forward(ctx, x):\n        return 2 * x\n\n"
          "    @staticmethod\n    def backward(ctx, g):\n        return 3 * g\n", "gradient", "Mismatched elements: 2 / 2"),
         ("\n\nclass Scale(Scale):\n    def forward(self, x):\n        return x\n", "module", "Mismatched elements"),
-        ("\n\nimport does_not_exist\n", None, "ModuleNotFoundError"),
+        ("\n\nimport does_not_exist\n\ndoes_not_exist.f()\n", None, "ModuleNotFoundError"),
         ("\n\ndef double(x)\n    return x\n", None, "SyntaxError"),
     ],
     ids=["type", "shape", "raises", "detached", "gradient", "module", "import", "syntax"],

@@ -1,11 +1,21 @@
 """The sentences of a report for people, the same in text and HTML: what to fix first, why, and what to do next."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from grader.core.model import CheckResult, Diagnosis, ExerciseResult, Hidden, Outcome, QuizResult, Report
+from grader.core.model import (
+    CheckResult,
+    Counterexample,
+    Diagnosis,
+    ExerciseResult,
+    Hidden,
+    Outcome,
+    QuizResult,
+    Report,
+)
 from grader.report.redaction import WITHHELD
 from grader.report.text_layout import amount, number
 
@@ -49,10 +59,30 @@ def advice_on(exercise: str, check: CheckResult, hints: Help, case: str) -> str:
     """Say what to do about a check. Where its input is not shown, there is none to work out by hand."""
     if check.rationale == WITHHELD and check.outcome in (Outcome.CRASHED, Outcome.RAISED, Outcome.FAILED):
         return f"Its title says what it asks for: try your code on such inputs. Stuck? {further(exercise, hints)}"
-    return advice(exercise, check.outcome, hints, case)
+    return advice(exercise, check.outcome, hints, case, example=check.counterexample)
 
 
-def advice(exercise: str, outcome: Outcome, hints: Help, case: str = "") -> str:
+_MOST_BY_HAND = 40  # numbers in all arguments of a call that a person works out on paper
+_NUMBER = re.compile(r"-?\d+(?:\.(\d+))?(?:e[-+]?\d+)?")
+
+
+def can_be_worked_by_hand(example: Counterexample | None) -> bool:
+    """Tell whether a call is one of a function, and all of its numbers are shown, few and short.
+
+    What an object computes depends on its state, which is not shown.
+    """
+    if example is None or not example.call.partition("(")[0].isidentifier() or ")." in example.call:
+        return False
+    shown = [example.call.partition("(")[2], *(argument.value for argument in example.arguments)]
+    if any(words in text for text in shown for words in ("first corner", "cut here", "...")):
+        return False
+    numbers = [number for text in shown for number in _NUMBER.finditer(text.partition("\n")[2] or text)]
+    return len(numbers) <= _MOST_BY_HAND and all("e" not in n[0] and len(n[1] or "") <= 2 for n in numbers)
+
+
+def advice(
+    exercise: str, outcome: Outcome, hints: Help, case: str = "", *, example: Counterexample | None = None
+) -> str:
     """Say what to do about a check with this outcome; `case` is the argument of `grade replay`, "" for no replay.
 
     A cell of a notebook is not a file: it can be neither opened nor replayed.
@@ -78,7 +108,14 @@ def advice(exercise: str, outcome: Outcome, hints: Help, case: str = "") -> str:
         case Outcome.CRASHED | Outcome.RAISED:
             return f"Make this call work first.{_replay(case)} {stuck}"
         case _:
-            return f"Work this input out by hand, then follow your code through it.{_replay(case)} {stuck}"
+            if can_be_worked_by_hand(example):
+                return (
+                    f"Work this input out by hand, then follow your code through it.{_replay(case)} {stuck}"
+                )
+            follow = (
+                "Follow your code through this call: which step is the first that is not as it should be?"
+            )
+            return f"{follow}{_replay(case)} {stuck}"
 
 
 def _replay(case: str) -> str:

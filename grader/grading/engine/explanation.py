@@ -10,6 +10,7 @@ from grader.core.model import CheckResult, Diagnosis, Outcome, Reveal
 from grader.course.known_mistakes import KNOWN
 from grader.grading.engine.feedback import counterexample
 from grader.grading.engine.feedback.diagnosis import Diagnoser, Explanation
+from grader.grading.engine.feedback.likeness import Failure, failure_of
 from grader.grading.engine.feedback.replay import Replayer, units_of
 from grader.grading.engine.feedback.value_text import place
 from grader.grading.engine.proxy import CallFailed, Conversation, Exchange
@@ -25,7 +26,7 @@ class Evidence:
 
     segments: dict[str, list[Exchange]] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
-    searchable: set[str] = field(default_factory=set)
+    failures: dict[str, Failure] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=dict)
     reveal: dict[str, Reveal | None] = field(default_factory=dict)
 
@@ -48,9 +49,11 @@ class Evidence:
             called = dict.fromkeys(call.root for call in reversed(conversation.calls))
             self.names[run.spec.id] = [name for name in called if name in names]
             self.reveal[run.spec.id] = run.spec.reveal
-        if isinstance(run.error, Mismatch) or outcome is Outcome.RAISED:
+        if run.error is not None and (isinstance(run.error, Mismatch) or outcome is Outcome.RAISED):
             # Not for a missing or refused function, which fails on every input.
-            self.searchable.add(run.spec.id)
+            failure = failure_of(conversation.calls, run.error)
+            if failure is not None:
+                self.failures[run.spec.id] = failure
         if isinstance(run.error, CallFailed) and run.error.where:
             self.where[run.spec.id] = place(run.error.where)
 
@@ -125,10 +128,14 @@ class Explanations:
         for name, check in wanted.items():
             if time.monotonic() > end:
                 break  # the checks' own calls are shown instead
-            found = self._search_for(name, small)
+            found = self._search_for(name, check, small)
             if found is not None:
-                shown = replace(self.results[check], rationale=found.rationale, counterexample=found.example)
-                self.results[check] = shown
+                self.results[check] = replace(
+                    self.results[check],
+                    rationale=found.rationale,
+                    counterexample=found.example,
+                    traceback=found.traceback,
+                )
                 self.found[check] = found
         return small
 
@@ -136,16 +143,23 @@ class Explanations:
         """Return the functions that small calls can be made to, each with the check that shows the smallest."""
         found: dict[str, str] = {}
         for check in self.evidence.most_shown_first():
-            name = next(iter(self.evidence.names[check]), "")
-            if check in self.evidence.searchable and name in SMALL_INPUTS and hasattr(self.reference, name):
+            failure = self.evidence.failures.get(check)
+            name = failure.record.name if failure is not None else ""
+            if name in SMALL_INPUTS and hasattr(self.reference, name):
                 found.setdefault(name, check)
         return found
 
-    def _search_for(self, name: str, small: dict[str, list[Exchange]]) -> counterexample.FailingCall | None:
-        """Return the smallest failing call of one function, and add the exchanges of other small calls to `small`."""
-        reference = getattr(self.reference, name)
+    def _search_for(
+        self, name: str, check: str, small: dict[str, list[Exchange]]
+    ) -> counterexample.FailingCall | None:
+        """Return the smallest call of one function that fails as a check did.
+
+        The exchanges of other small calls are added to `small`.
+        """
+        reference, failure = getattr(self.reference, name), self.evidence.failures[check]
+        conversation = Conversation(self.sandbox, lost=self.lost)
         try:
-            found = counterexample.smallest(name, reference, Conversation(self.sandbox, lost=self.lost))
+            found = counterexample.smallest(name, reference, conversation, failure)
             probed = Conversation(self.sandbox, lost=self.lost)
             counterexample.probe(name, reference, probed)
         except (WorkerLost, LoadFailed):

@@ -21,7 +21,7 @@ from grader.grading.engine.feedback.literals import Unwritable
 from grader.grading.engine.preparation import LocalBackend, Prepared, describe_error, prepare_or_explain
 from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, failure
 from grader.grading.engine.sent_values import SentValues
-from grader.grading.engine.suite.comparison import Mismatch
+from grader.grading.engine.suite.comparison import Mismatch, type_name
 from grader.grading.engine.suite.plugin import CheckRun, CheckSpec, run_checks
 from grader.grading.engine.suite.tolerance_use import measuring
 from grader.grading.messages import CheckEnded, Graded, Job, NotGraded
@@ -371,6 +371,10 @@ class ExerciseGrading:
             return f"The check could not go on: {error}."
         if last.result is None:
             return f"`{last.name}` returned None. Does its last line return the result?"
+        if "require grad" in str(error) or "require gradients" in str(error):
+            return _without_gradient(last)
+        if isinstance(error, AttributeError) and not isinstance(last.result, torch.Tensor):
+            return f"`{last.name}` returned {type_name(last.result)}, where a tensor is expected."
         return f"What `{last.name}` returned cannot be used here: {error}."
 
     def _example(self, conversation: Conversation, error: BaseException) -> Counterexample | None:
@@ -386,6 +390,18 @@ class ExerciseGrading:
         if record.name == record.root:
             return found
         return getattr(found, "forward", None) if record.name.endswith(".forward") else None
+
+
+def _without_gradient(last: CallRecord) -> str:
+    """Say why a result has no gradient."""
+    result = last.result
+    if isinstance(result, torch.Tensor) and not result.is_floating_point():
+        dtype = str(result.dtype).removeprefix("torch.")
+        return f"`{last.name}` returned {dtype}, and only floating-point numbers have a gradient."
+    return (
+        f"What `{last.name}` returned is cut off from the graph: keep to torch operations, "
+        "without .detach(), .item(), numpy or torch.no_grad()."
+    )
 
 
 def _compared(calls: list[CallRecord], error: BaseException) -> CallRecord | None:

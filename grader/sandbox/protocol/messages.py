@@ -188,6 +188,7 @@ class TracebackLine(_FrameStruct, frozen=True, kw_only=True, tag="line"):
 
 Cause = Literal[
     "raised",
+    "explained",
     "syntax",
     "not_implemented",
     "missing",

@@ -4,9 +4,15 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import linecache
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from types import ModuleType
+
+from grader.sandbox.worker.allowed_imports import AllowedImports
+
+# A line as Python's parser counts them: str.splitlines also ends one at a form feed, or at U+2028.
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 
 class MemoryFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -15,9 +21,16 @@ class MemoryFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def __init__(self, sources: Mapping[str, str], root: str = "") -> None:
         self._sources = {root + path: text for path, text in sources.items()}
         self._root = root
+        self._allowed = AllowedImports(self._sources, lambda name: self.find_spec(name) is not None)
+        self._builtins = self._allowed.builtins()
         for path, text in self._sources.items():
             # Tracebacks quote lines from here; without a modification time linecache does not look for the file.
-            linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
+            linecache.cache[path] = (len(text), None, _LINE.findall(text), path)
+
+    def install(self) -> None:
+        """Have the submission's modules found, and what they import decided."""
+        sys.meta_path.append(self)
+        self._allowed.install()
 
     def find_spec(
         self,
@@ -37,6 +50,7 @@ class MemoryFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         path = module.__spec__.origin if module.__spec__ else None
         assert path is not None
         module.__file__ = path
+        module.__dict__["__builtins__"] = self._builtins
         exec(compile(self._sources[path], path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - its purpose
 
     def load(self, name: str) -> ModuleType:

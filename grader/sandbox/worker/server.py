@@ -74,7 +74,7 @@ def _failed(request: Question, cause: Cause, type_name: str) -> bytes:
 def load(request: Load, state: GlobalState) -> tuple[Service, Reply]:
     """Import the student's module and the fixtures; return the service on them and the reply."""
     finder = MemoryFinder(request.sources, request.root)
-    sys.meta_path.append(finder)
+    finder.install()
     fixtures: dict[str, object] = {}
     _hide_host(f"{request.root}{request.module}.py")
     seed_everything()

@@ -1,4 +1,4 @@
-"""Looks for the smallest call on which the student's function and the reference differ."""
+"""Looks for the smallest call that fails as a check did: the student's function and the reference differ likewise."""
 
 import contextlib
 import random
@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from grader.core.model import Counterexample, Outcome
+from grader.core.model import Counterexample, Frame, Outcome
 from grader.core.safetext import one_line
 from grader.grading.engine.feedback import value_text
+from grader.grading.engine.feedback.likeness import Failure, same_kind, way_of
 from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, Student
 from grader.grading.engine.suite.comparison import Mismatch, assert_matches
 from grader.grading.engine.suite.small_inputs import SMALL_INPUTS, PackedCall
@@ -17,7 +18,7 @@ from grader.grading.engine.suite.small_inputs import SMALL_INPUTS, PackedCall
 MAX_CALLS = 500  # not seconds: the same submission gets the same example on every machine
 MAX_SEARCH_S = 5.0  # only for code so slow that MAX_CALLS would take minutes
 MAX_SEARCHES_S = 15.0  # the same, for all functions of an exercise together
-MAX_TRIES = 200  # calls that are drawn before the first failing one; shrinking takes more
+MAX_TRIES = 500  # calls that are drawn before the first failing one; only those of the right kind are made
 PROBES = 30
 MAX_RATIONALE_CHARACTERS = 600
 _DRAWN: dict[Callable[[], object], Sequence[PackedCall]] = {}  # the calls that are probed, by strategy
@@ -39,14 +40,21 @@ class FailingCall:
     kwargs: dict[str, object]
     mismatch: Mismatch
 
+    @property
+    def traceback(self) -> tuple[Frame, ...]:
+        """The student's own lines, where the call raised."""
+        return self.mismatch.got.traceback if isinstance(self.mismatch.got, CallFailed) else ()
 
-def smallest(name: str, reference: Callable[..., object], conversation: Conversation) -> FailingCall | None:
-    """Return the smallest failing call of the student's `name`, or None where none was found in the budget."""
+
+def smallest(
+    name: str, reference: Callable[..., object], conversation: Conversation, failure: Failure
+) -> FailingCall | None:
+    """Return the smallest call of the student's `name` that fails like `failure`; None where the budget finds none."""
     if name not in SMALL_INPUTS or name in conversation.lost:
         return None
     from hypothesis.errors import Flaky  # noqa: PLC0415 - 0.3 s, paid only on failure
 
-    search = _Search(name, reference, conversation)
+    search = _Search(name, reference, conversation, failure)
     try:
         found = _find(name, search.fails, MAX_TRIES)
         if found is not None:
@@ -135,25 +143,30 @@ def _draw_nothing_from_sources() -> None:
 class _Search:
     """Keeps the best failing call so far, so that running out of time loses nothing."""
 
-    def __init__(self, name: str, reference: Callable[..., object], conversation: Conversation) -> None:
+    def __init__(
+        self, name: str, reference: Callable[..., object], conversation: Conversation, failure: Failure
+    ) -> None:
         self._name, self._reference, self._conversation = name, reference, conversation
+        self._failure = failure
         self._end = time.monotonic() + MAX_SEARCH_S
         self._calls = 0
         self._kept: tuple[tuple[object, ...], dict[str, object], Mismatch] | None = None
 
     def fails(self, packed: PackedCall) -> bool:
-        """Return whether the student's result differs from the reference's on this call."""
+        """Return whether the student's result differs from the reference's on this call, as it did in the check."""
+        args, kwargs = packed
+        if not same_kind(self._failure.record, args, kwargs, self._reference):
+            return False
         self._calls += 1
         overdue = self._calls > MAX_CALLS or time.monotonic() > self._end
         if overdue or self._name in self._conversation.lost:
             raise _SearchEnded
-        args, kwargs = packed
         try:
             expected = self._reference(*args, **kwargs)
         except Exception:  # noqa: BLE001 - a call on which the reference raises is not an example
             return False
         mismatch = self._mismatch(args, kwargs, expected)
-        if mismatch is None:
+        if mismatch is None or way_of(mismatch) != self._failure.way:
             return False
         self._kept = (args, kwargs, mismatch)
         return True
@@ -163,7 +176,7 @@ class _Search:
     ) -> Mismatch | None:
         try:
             got = getattr(Student(self._conversation), self._name)(*args, **kwargs)
-            assert_matches(got, expected, check_dtype=False, rtol=1e-4, atol=1e-5)
+            assert_matches(got, expected, check_dtype=self._failure.compares_types, rtol=1e-4, atol=1e-5)
         except Mismatch as mismatch:
             return mismatch
         except CallFailed as failed:

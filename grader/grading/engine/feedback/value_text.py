@@ -32,6 +32,13 @@ def show(value: object) -> str:
     return _cut(_pieces(value), MAX_VALUE_CHARACTERS)
 
 
+def show_form(value: object) -> str:
+    """Return the shape and dtype of a tensor, where its values mean nothing; any other value as `show` does."""
+    if isinstance(value, torch.Tensor):
+        return f"{_shape(value)}, {str(value.dtype).removeprefix('torch.')}"
+    return "a float" if type(value) is float else show(value)
+
+
 def _cut(pieces: Iterable[str], limit: int) -> str:
     """Join pieces, no more of them than are shown."""
     taken: list[str] = []
@@ -59,7 +66,8 @@ def _pieces(value: object) -> Iterator[str]:
             yield ("\n" if n else "") + printable(str(key), limit=_MAX_CHARACTERS) + ": "
             yield from [_shape(item)] if isinstance(item, torch.Tensor) and item.dim() else _pieces(item)
     elif isinstance(value, float) and not isinstance(value, ForeignNumber):
-        yield f"{value:.6g}"
+        text = f"{value:.6g}"
+        yield text if set(text) & set(".en") else f"{text}.0"  # 1.0 is no 1
     else:
         yield _cut(_written(value), _MAX_CHARACTERS)
 
@@ -147,11 +155,12 @@ def counterexample(
     call, arguments = show_call(record, function)
     if wrong is None:
         return Counterexample(call=call, arguments=arguments, smallest=smallest)
+    shown = show_form if wrong.any_value else show
     return Counterexample(
         call=call,
         arguments=arguments,
-        expected=show(wrong.expected),
-        got=show(wrong.got) if got is None else got,
+        expected=shown(wrong.expected),
+        got=shown(wrong.got) if got is None else got,
         where=place(wrong.where),
         smallest=smallest,
     )
@@ -176,8 +185,17 @@ def show_call(record: CallRecord, function: Callable[..., object] | None) -> tup
             parts.append(keyword + shown)
             if len(arguments) < MAX_ARGUMENTS:
                 arguments.append(Argument(name=shown, value=show(value)))
-    pieces = chain([f"{record.name}("], (", " * bool(n) + part for n, part in enumerate(parts)), [")"])
+    pieces = chain([f"{_called(record)}("], (", " * bool(n) + part for n, part in enumerate(parts)), [")"])
     return _cut(pieces, MAX_CALL_CHARACTERS), tuple(arguments)
+
+
+def _called(record: CallRecord) -> str:
+    """Return what is called; of a method of a student's object also how it was made: BatchNorm2d(3).forward."""
+    if record.maker is None:
+        return record.name
+    given = [("", value) for value in record.maker.args] + list(record.maker.kwargs.items())
+    parts = [(f"{name}=" if name else "") + (_in_line(value) or "...") for name, value in given]
+    return f"{record.maker.name}({', '.join(parts)}).{record.method}"
 
 
 def _in_line(value: object) -> str:
@@ -200,5 +218,6 @@ def _parameter_names(function: Callable[..., object] | None, count: int) -> list
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         parameters = inspect.signature(function).parameters.values()
         names = [p.name for p in parameters if p.kind in kinds and p.name != "self"]
-    spare = (f"argument{n}" for n in range(1, count + 1))
-    return [names[n] if n < len(names) else next(spare) for n in range(count)]
+    unnamed = max(0, count - len(names))
+    spare = ["x"] if unnamed == 1 and "x" not in names else [f"x{n}" for n in range(1, unnamed + 1)]
+    return [*names[:count], *spare]

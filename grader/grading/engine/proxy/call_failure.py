@@ -5,6 +5,7 @@ from grader.sandbox.protocol.messages import Cause, Raised, TracebackLine
 
 _OUTCOMES: dict[Cause, Outcome] = {
     "raised": Outcome.RAISED,
+    "explained": Outcome.RAISED,
     "syntax": Outcome.RAISED,
     "refused": Outcome.RAISED,
     "exit": Outcome.RAISED,
@@ -19,7 +20,10 @@ _OUTCOMES: dict[Cause, Outcome] = {
 
 
 class CallFailed(Exception):
-    """A call did not end with a value. `sentence` is student-safe apart from the student's own text."""
+    """A call did not end with a value. `sentence` is student-safe apart from the student's own text.
+
+    `kind` is the type of the exception, where the student's code raised one.
+    """
 
     def __init__(
         self,
@@ -27,12 +31,14 @@ class CallFailed(Exception):
         sentence: str,
         traceback: tuple[Frame, ...] = (),
         cause: Cause | None = None,
+        kind: str = "",
     ) -> None:
         super().__init__(sentence)
         self.outcome = outcome
         self.sentence = sentence
         self.traceback = traceback
         self.cause = cause
+        self.kind = kind
         self.where = ""  # a suite may add the step of a model at which its shapes go wrong
 
 
@@ -40,10 +46,15 @@ def failure(label: str, reply: Raised) -> CallFailed:
     """Turn what the student's code raised into the sentence and the traceback the student reads."""
     message, kind = shown(reply.message), type_shown(reply.type_name)
     reason = f": {message}" if message else ""
-    what_was_raised = f"`{label}` raised {kind}{reason or ', without a message'}"
+    line = shown(reply.traceback[-1].text) if reply.traceback else ""
+    bare = (
+        f" at `{line}`" if kind == "AssertionError" and line.startswith("assert") else ", without a message"
+    )
+    what_was_raised = f"`{label}` raised {kind}{reason or bare}"
     from_worker = message if _has_words(message) else sentence_of(what_was_raised)  # a whole sentence
     sentences: dict[Cause, str] = {
         "raised": what_was_raised,
+        "explained": from_worker,
         "syntax": f"Python cannot read your file{reason}",
         "not_implemented": f"`{label}` is not written yet.",
         "missing": from_worker,
@@ -56,7 +67,7 @@ def failure(label: str, reply: Raised) -> CallFailed:
         "detached": f"`{label}`: {from_worker} Keep to torch operations, without .detach(), .item() or numpy.",
     }
     sentence = sentence_of(sentences[reply.cause])
-    return CallFailed(_OUTCOMES[reply.cause], sentence, frames(reply.traceback), reply.cause)
+    return CallFailed(_OUTCOMES[reply.cause], sentence, frames(reply.traceback), reply.cause, reply.type_name)
 
 
 def shown(text: str) -> str:

@@ -51,7 +51,8 @@ class Exchange:
 class CallRecord:
     """One call, with Python values. `result` is `...` when there was none.
 
-    `root` is the student's function or class that runs: `BatchNorm2d` for `BatchNorm2d.state_dict`.
+    `root` is the student's function or class that runs: `BatchNorm2d` for `BatchNorm2d.state_dict`. `maker` is the call
+    that made the object, and `method` what is called on it, where `name` begins with the object.
     """
 
     name: str
@@ -59,6 +60,8 @@ class CallRecord:
     args: tuple[object, ...]
     kwargs: dict[str, object]
     result: object = ...
+    maker: "CallRecord | None" = None
+    method: str = ""
 
 
 @dataclass(slots=True)
@@ -91,8 +94,11 @@ class Conversation:
         """Call on the other side and return the checked result; raise CallFailed for every other ending."""
         handle = on._value if on else None  # noqa: SLF001 - a class of this module
         root = name if on is None else on.origin
-        label = name if on is None else f"{root}(...).{'forward' if name == '__call__' else name}"
+        method = "forward" if name == "__call__" else name
+        label = _label(owner, name, args) if on is None else f"{on.label}.{method}"
         record = CallRecord(name=label, root=root, args=args, kwargs=kwargs)
+        if on is not None:
+            record.maker, record.method = on.maker, method
         if owner != "fixtures":
             self.calls.append(record)
         packer = Packer(_handle_of, turns=True)
@@ -110,9 +116,14 @@ class Conversation:
             kwargs=packed_kwargs,
             record=tracks,
         )
-        reply, data = self._exchange(label, request, packer.payload)
+        key = name if on is None else f"{root}(...).{method}"
+        reply, data = self._exchange(label, request, packer.payload, key=key)
         self.changed = reply.changed
-        (result,) = self._unpack(reply, data, lambda value: self._stand_in(root, label, value))
+        is_own = owner == "student"
+        maker, made = (record if is_own else None), (f"{root}(...)" if is_own else _label_of_fixture(root))
+        (result,) = self._unpack(
+            reply, data, lambda value: self._stand_in(value, label, origin=root, made=made, maker=maker)
+        )
         if tracks:
             result = attach(self, request.number, packer.tensors, result)
         record.result = result
@@ -125,7 +136,7 @@ class Conversation:
         label = self.exchanges[call].name
         request = Backward(number=len(self.exchanges), call=call, gradients=value)
         reply, data = self._exchange(label, request, packer.payload)
-        (result,) = self._unpack(reply, data, lambda other: self._stand_in("", label, other))
+        (result,) = self._unpack(reply, data, lambda other: self._stand_in(other, label))
         for item in result if isinstance(result, list) else []:
             if (
                 isinstance(item, ForeignResult) and item.type_name == "Tensor"
@@ -137,9 +148,13 @@ class Conversation:
             )
         return result
 
-    def _exchange(self, label: str, request: Call | Backward, payload: bytes) -> tuple[Returned, bytearray]:
-        if label in self.lost:
-            earlier = self.lost[label]
+    def _exchange(
+        self, label: str, request: Call | Backward, payload: bytes, *, key: str = ""
+    ) -> tuple[Returned, bytearray]:
+        """Send a request and return its reply. `key` is the name by which a lost worker is remembered, else `label`."""
+        key = key or label
+        if key in self.lost:
+            earlier = self.lost[key]
             raise CallFailed(earlier.outcome, f"Not called again: in an earlier check, {earlier.message}.")
         what = f"`{label}`"
         try:
@@ -147,7 +162,7 @@ class Conversation:
         except WorkerLost as lost:
             self.complete = False
             self.unanswered = (request, payload)
-            self.lost[label] = lost
+            self.lost[key] = lost
             raise CallFailed(lost.outcome, sentence_of(lost.message)) from None
         except LoadFailed as failed:
             self.complete = False
@@ -174,22 +189,41 @@ class Conversation:
             self.complete = False  # a reply that cannot be read cannot be explained
             raise CallFailed(Outcome.TAMPERING, sentence_of(f"the reply was malformed: {error}")) from None
 
-    def _stand_in(self, origin: str, label: str, value: HandleValue | ForeignValue) -> object:
+    def _stand_in(
+        self,
+        value: HandleValue | ForeignValue,
+        label: str,
+        *,
+        origin: str = "",
+        made: str = "",
+        maker: CallRecord | None = None,
+    ) -> object:
         if isinstance(value, ForeignValue):
             if value.number is not None:
                 return foreign_number(value.number, value.type_name)
             return ForeignResult(label, value)
-        return RemoteModule(self, value, origin) if value.is_module else RemoteObject(self, value, origin)
+        kind = RemoteModule if value.is_module else RemoteObject
+        return kind(self, value, origin, label=made, maker=maker)
 
 
 class RemoteObject:
     """Stands for an object that stays with the student's code: it can be passed back as an argument."""
 
-    def __init__(self, conversation: Conversation, value: HandleValue, origin: str) -> None:
-        """`origin` is the name whose call made it."""
+    def __init__(
+        self,
+        conversation: Conversation,
+        value: HandleValue,
+        origin: str,
+        *,
+        label: str = "",
+        maker: CallRecord | None = None,
+    ) -> None:
+        """`origin` is the name whose call made it, `maker` that call where it was the student's, `label` its name."""
         self._conversation = conversation
         self._value = value
         self.origin = origin
+        self.label = label or f"{origin}(...)"
+        self.maker = maker
 
     def _call(self, name: str, *args: object, **kwargs: object) -> object:
         return self._conversation.call("handle", name, args, kwargs, on=self)
@@ -273,6 +307,19 @@ class RemoteModule(RemoteObject):
             label = f"{self._value.type_name}.{method}"
             raise CallFailed(Outcome.FAILED, f"`{label}` returned something other than named tensors.")
         return result
+
+
+def _label(owner: str, name: str, args: tuple[object, ...]) -> str:
+    """Return what students read of a call that is made on no object. A fixture runs what it is given."""
+    if owner == "student":
+        return name
+    given = next((thing for thing in args if isinstance(thing, RemoteObject)), None)
+    return given.label if given is not None else _label_of_fixture(name)
+
+
+def _label_of_fixture(name: str) -> str:
+    """Return what students read of what a fixture makes: its name only where it is that of a model they know."""
+    return f"{name}(...)" if name[:1].isupper() else "model"
 
 
 def _handle_of(thing: object) -> HandleValue | ForeignValue:

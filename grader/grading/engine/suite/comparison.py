@@ -8,7 +8,7 @@ in `effects`.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import torch
 
@@ -31,15 +31,20 @@ _TOLERANCES = {
 }  # (rtol, atol) of torch.testing
 NUMBER_RTOL, NUMBER_ATOL = 1e-6, 1e-8  # of Python's floats, compared by math.isclose
 _MAX_LISTED_KEYS = 6
+_OPEN_ENDS = tuple(f" {word}" for word in ("of", "for", "in", "at", "after", "from", "with", "by", "the"))
 _WHOLE_ADVICE = "whole numbers have no fractions; make new tensors with dtype=x.dtype"
+
+
+Step = Literal["type", "length", "keys", "shape", "dtype", "device", "nan", "infinity", "value"]
 
 
 class Mismatch(AssertionError):
     """A value differs from the expected one. `rationale` is one student-safe sentence, `where` may be empty.
 
-    `axes` names the axes of `got` and `expected`, where both are tensors of one shape. With `of_dtype` their dtypes
-    were compared, and their values were not. The place is computed on first access: a search for the smallest example
-    makes many of these, and shows one.
+    `axes` names the axes of `got` and `expected`, where both are tensors of one shape. `step` is the one at which they
+    differ, "" where it is none of those of a comparison. With `any_value` only type, shape and dtype of `expected` mean
+    something, as its tolerance is infinite. The place is computed on first access: a search for the
+    smallest example makes many of these, and shows one.
     """
 
     def __init__(
@@ -50,10 +55,12 @@ class Mismatch(AssertionError):
         expected: object,
         where: str | Callable[[], str] = "",
         axes: tuple[str, ...] = (),
-        of_dtype: bool = False,
+        step: Step | Literal[""] = "",
+        any_value: bool = False,
     ) -> None:
         super().__init__(rationale)
-        self.of_dtype = of_dtype
+        self.step = step
+        self.any_value = any_value
         self.rationale = rationale
         self.got = got
         self.expected = expected
@@ -84,8 +91,15 @@ class _Rules:
 
     @property
     def start(self) -> str:
-        """Begin a sentence with what is compared; a name keeps its spelling."""
-        return self.what[:1].upper() + self.what[1:] if self.what.startswith(("the ", "item ")) else self.what
+        """Begin a sentence with what is compared; a name keeps its spelling.
+
+        Words that need another one behind them, as `the shape of` does, are for the entries of a dict: the dict itself
+        is the result.
+        """
+        what = self.what.strip().removesuffix(",")
+        if not what or what.endswith(_OPEN_ENDS):
+            return "The result"
+        return what[:1].upper() + what[1:] if what.startswith(("the ", "item ")) else what
 
 
 def assert_matches(
@@ -105,21 +119,26 @@ def assert_matches(
     for 3.
     `axes` names the axes of a tensor; four axes are (N, C, H, W) by default.
     """
-    _compare(got, expected, _Rules(rtol=rtol, atol=atol, check_dtype=check_dtype, what=what, axes=axes))
+    rules = _Rules(rtol=rtol, atol=atol, check_dtype=check_dtype, what=what, axes=axes)
+    try:
+        _compare(got, expected, rules)
+    except Mismatch as mismatch:
+        mismatch.any_value = math.inf in (rtol, atol)
+        raise
 
 
 def assert_shape(got: object, shape: tuple[int, ...], *, what: str = "the result") -> None:
     """Raise Mismatch unless `got` is a tensor of this shape; its values and dtype are left to other checks."""
     if isinstance(got, ForeignResult):
-        raise Mismatch(got.sentence, got=got, expected=shape)
+        raise Mismatch(got.sentence, got=got, expected=shape, step="type")
     wanted = torch.empty(shape, device="meta")
     rules = _Rules(rtol=None, atol=None, check_dtype=False, what=what)
     if type(got) is not torch.Tensor:
-        raise Mismatch(_type_rationale(got, wanted, rules, _same_shape), got=got, expected=shape)
+        raise Mismatch(_type_rationale(got, wanted, rules, _same_shape), got=got, expected=shape, step="type")
     if got.shape != wanted.shape:
         rationale = f"{rules.start} has the shape {tuple(got.shape)}, not {shape}."
         where = shape_difference(got, wanted, None)
-        raise Mismatch(rationale, got=tuple(got.shape), expected=shape, where=where)
+        raise Mismatch(rationale, got=tuple(got.shape), expected=shape, where=where, step="shape")
 
 
 def type_name(value: object) -> str:
@@ -138,7 +157,7 @@ def type_name(value: object) -> str:
 
 def _compare(got: object, expected: object, rules: _Rules) -> None:
     if isinstance(got, ForeignResult):
-        raise Mismatch(got.sentence, got=got, expected=expected)
+        raise Mismatch(got.sentence, got=got, expected=expected, step="type")
     if isinstance(expected, torch.Tensor):
         _tensors(got, expected, rules)
     elif isinstance(expected, (list, tuple)):
@@ -172,7 +191,7 @@ def _wrong_type(got: object, expected: object, rules: _Rules) -> NoReturn:
             return False
         return True
 
-    raise Mismatch(_type_rationale(got, expected, rules, right), got=got, expected=expected)
+    raise Mismatch(_type_rationale(got, expected, rules, right), got=got, expected=expected, step="type")
 
 
 def _same_shape(one: object, other: object) -> bool:
@@ -194,7 +213,7 @@ def _scalars(got: object, expected: object, rules: _Rules) -> None:
         if math.isnan(got) and math.isnan(expected):
             return
         if math.isnan(got):
-            raise Mismatch(f"{rules.start} is NaN.", got=got, expected=expected)
+            raise Mismatch(f"{rules.start} is NaN.", got=got, expected=expected, step="nan")
         rtol = NUMBER_RTOL if rules.rtol is None else rules.rtol
         atol = NUMBER_ATOL if rules.atol is None else rules.atol
         record_numbers(got, expected, rtol, atol)
@@ -202,7 +221,24 @@ def _scalars(got: object, expected: object, rules: _Rules) -> None:
             return
     elif got == expected:
         return
-    raise Mismatch(f"{rules.start} is {_written(got)}, not {_written(expected)}.", got=got, expected=expected)
+    one, other = _apart(got, expected)
+    rationale = f"{rules.start} is {one}, not {other}."
+    raise Mismatch(rationale, got=got, expected=expected, step="value")
+
+
+def _apart(got: object, expected: object) -> tuple[str, str]:
+    """Return two values as text, floats with so few digits as tell them apart, and at least four."""
+    if isinstance(got, float) and isinstance(expected, float):
+        for digits in range(4, 17):
+            one, other = (_float(value, digits) for value in (got, expected))
+            if one != other:
+                return one, other
+    return _written(got), _written(expected)
+
+
+def _float(value: float, digits: int) -> str:
+    text = f"{value:.{digits}g}"
+    return text if set(text) & set(".en") else f"{text}.0"
 
 
 def _as_number(value: object, *, whole: bool) -> object:
@@ -235,7 +271,7 @@ def _sequences(got: object, expected: list[object] | tuple[object, ...], rules: 
         _wrong_type(got, expected, rules)
     if len(got) != len(expected):
         rationale = f"{rules.start} has {len(got)} items, where {len(expected)} are expected."
-        raise Mismatch(rationale, got=got, expected=expected)
+        raise Mismatch(rationale, got=got, expected=expected, step="length")
     for n, (one, other) in enumerate(zip(got, expected, strict=True), start=1):
         inside = replace(rules, what=f"item {n} of {rules.what}", axes=None)
         try:
@@ -243,7 +279,7 @@ def _sequences(got: object, expected: list[object] | tuple[object, ...], rules: 
         except Mismatch as mismatch:
             if isinstance(other, torch.Tensor):
                 raise
-            raise Mismatch(mismatch.rationale, got=got, expected=expected) from None
+            raise Mismatch(mismatch.rationale, got=got, expected=expected, step=mismatch.step) from None
 
 
 def _mappings(got: object, expected: dict[object, object], rules: _Rules) -> None:
@@ -254,7 +290,8 @@ def _mappings(got: object, expected: dict[object, object], rules: _Rules) -> Non
     if absent or extra:
         parts = [f"lacks {_listed(absent)}"] if absent else []
         parts += [f"has {_listed(extra)}, which is not expected"] if extra else []
-        raise Mismatch(f"{rules.start} {' and '.join(parts)}.", got=list(got), expected=list(expected))
+        rationale = f"{rules.start} {' and '.join(parts)}."
+        raise Mismatch(rationale, got=list(got), expected=list(expected), step="keys")
     for key, other in expected.items():
         _compare(got[key], other, replace(rules, what=f"{rules.what} `{key}`", axes=None))
 
@@ -275,16 +312,20 @@ def _tensors(got: object, expected: torch.Tensor, rules: _Rules) -> None:
     if got.shape != expected.shape:
         rationale = f"{rules.start} has the shape {tuple(got.shape)}, not {tuple(expected.shape)}."
         raise Mismatch(
-            rationale, got=got, expected=expected, where=lambda: shape_difference(got, expected, rules.axes)
+            rationale,
+            got=got,
+            expected=expected,
+            where=lambda: shape_difference(got, expected, rules.axes),
+            step="shape",
         )
     if rules.check_dtype and got.dtype != expected.dtype:
         rationale = f"{rules.start} has the dtype {_dtype(got)}, not {_dtype(expected)}{_dtype_advice(got)}."
-        raise Mismatch(rationale, got=got, expected=expected, of_dtype=True)
+        raise Mismatch(rationale, got=got, expected=expected, step="dtype")
     if got.device != expected.device:
         rationale = (
             f"{rules.start} is on {got.device}, not on {expected.device}: make it with device=x.device."
         )
-        raise Mismatch(rationale, got=got, expected=expected)
+        raise Mismatch(rationale, got=got, expected=expected, step="device")
     _values(got, expected, rules)
 
 
@@ -303,12 +344,14 @@ def _values(got: torch.Tensor, expected: torch.Tensor, rules: _Rules) -> None:
         return
     got64, expected64 = got.double(), expected.double()
     axes = rules.axes or AXES.get(expected.dim(), ())
+    how, step = _how_wrong(got64, expected64, wrong)
     raise Mismatch(
-        f"{rules.start} {_how_wrong(got64, expected64, wrong)}.",
+        f"{rules.start} {how}.",
         got=got,
         expected=expected,
         where=lambda: locate(got64, expected64, wrong, axes),
         axes=axes,
+        step=step,
     )
 
 
@@ -326,17 +369,20 @@ def _close(got: torch.Tensor, expected: torch.Tensor, rules: _Rules) -> torch.Te
     return torch.isclose(got.double(), expected.double(), rtol=rtol, atol=atol, equal_nan=True)
 
 
-def _how_wrong(got: torch.Tensor, expected: torch.Tensor, wrong: torch.Tensor) -> str:
-    """Describe NaN first, then infinities, then how many values are wrong and the largest error."""
+def _how_wrong(got: torch.Tensor, expected: torch.Tensor, wrong: torch.Tensor) -> tuple[str, Step]:
+    """Describe NaN first, then infinities, then how many values are wrong and the largest error; and name the step."""
     total = got.numel()
     if count := int((got.isnan() & ~expected.isnan()).sum()):
-        return f"holds NaN in {count} of {total} places"
+        return f"holds NaN in {count} of {total} places", "nan"
     for infinity in (math.inf, -math.inf):
         if count := int(((got == infinity) & expected.isfinite()).sum()):
-            return f"holds {infinity} in {count} of {total} places, where finite numbers are expected"
+            return (
+                f"holds {infinity} in {count} of {total} places, where finite numbers are expected",
+                "infinity",
+            )
     largest = float((got - expected)[wrong].abs().max())
     by = f", by up to {largest:.4g}" if math.isfinite(largest) and total > 1 else ""
-    return f"is wrong in {int(wrong.sum())} of {total} places{by}"
+    return f"is wrong in {int(wrong.sum())} of {total} places{by}", "value"
 
 
 def _tolerances(expected: torch.Tensor) -> tuple[float, float]:

@@ -22,6 +22,7 @@ from grader.sandbox.protocol.messages import (
     text_from,
     type_name,
 )
+from grader.sandbox.worker.service.plain_sentences import plain_sentence, unreadable_line
 
 OPERATOR_BANNED = "Operator switched off: "  # then comes the operator's name
 _SWITCHED_OFF = (
@@ -59,8 +60,13 @@ def _described(
     error: BaseException, own_files: frozenset[str], target: object, args: object, kwargs: object
 ) -> tuple[Cause, str, tuple[TracebackLine, ...]]:
     if isinstance(error, SyntaxError) and isinstance(error.filename, str) and error.filename in own_files:
-        return "syntax", error.msg, (_line(error.filename, error.lineno, "", error.text),)
+        line = linecache.getline(error.filename, error.lineno or 0) or error.text or ""
+        found = unreadable_line(line, linecache.getlines(error.filename))
+        lines: tuple[TracebackLine, ...] = (_line(error.filename, error.lineno, "", line),)
+        return ("explained", found, lines) if found else ("syntax", error.msg, lines)
     lines = _own_lines(error, own_files)
+    if found := plain_sentence(error):
+        return "explained", found, lines
     cause, message = _classify(error, target, args, kwargs, bool(lines))
     if cause == "banned":
         message = _refused(message, _callee(error.__traceback__, own_files))

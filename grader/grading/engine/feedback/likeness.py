@@ -1,0 +1,114 @@
+"""Says whether another call fails as the one that a check compared: in the same way, with arguments of the same kind.
+
+A smaller call may stand for a check's own only then: else badge, title, text and input would speak of different faults.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from grader.grading.engine.proxy import CallFailed, CallRecord, ForeignResult
+from grader.grading.engine.suite.comparison import Mismatch
+
+Way = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """How a check failed, and the call at which it did."""
+
+    way: Way
+    record: CallRecord
+
+    @property
+    def compares_types(self) -> bool:
+        """Whether it is about a type or a dtype, which a value does not show."""
+        return self.way[0] in ("dtype", "type")
+
+
+def failure_of(calls: Sequence[CallRecord], error: BaseException) -> Failure | None:
+    """Return how a check failed; None where it is not the result of one call that failed, but a gradient or a state."""
+    way = way_of(error)
+    record = _failing(calls, error) if way else None
+    return Failure(way=way, record=record) if record is not None else None
+
+
+def way_of(error: BaseException) -> Way:
+    """Return what two failures of one kind share; () for one that no other call can have."""
+    if isinstance(error, Mismatch) and isinstance(error.got, CallFailed):
+        error = error.got
+    if isinstance(error, CallFailed):
+        frame = error.traceback[-1] if error.traceback else None
+        place = (frame.path, frame.line) if frame is not None else ()
+        return ("raised", error.outcome, error.kind, *place)
+    if not isinstance(error, Mismatch) or not error.step:
+        return ()
+    if error.step == "type":
+        got = error.got
+        return ("type", got.type_name if isinstance(got, ForeignResult) else type(got).__name__)
+    return (error.step,)
+
+
+def _failing(calls: Sequence[CallRecord], error: BaseException) -> CallRecord | None:
+    """Return the call that raised, or whose result was compared as it is."""
+    if not calls:
+        return None
+    if isinstance(error, CallFailed):
+        return calls[-1] if calls[-1].result is ... else None  # else its backward pass raised
+    return next((record for record in reversed(calls) if _is_result(record, error)), None)
+
+
+def _is_result(record: CallRecord, error: BaseException) -> bool:
+    got, result = getattr(error, "got", None), record.result
+    if isinstance(got, torch.Tensor) and isinstance(result, torch.Tensor):
+        return bool(got.numel()) and got.untyped_storage().data_ptr() == result.untyped_storage().data_ptr()
+    if isinstance(got, tuple) and isinstance(result, torch.Tensor):
+        return getattr(error, "step", "") == "shape" and got == tuple(result.shape)
+    if isinstance(got, (int, float)) and isinstance(result, (int, float)):
+        return got == result  # it may have been converted before it was compared
+    return got is result
+
+
+def same_kind(
+    one: CallRecord, args: Sequence[object], kwargs: dict[str, object], function: Callable[..., object]
+) -> bool:
+    """Return whether a call gives the same parameters as `one`, and to each a value of the same group."""
+    return _groups(one.args, one.kwargs, function) == _groups(args, kwargs, function)
+
+
+def _groups(
+    args: Sequence[object], kwargs: dict[str, object], function: Callable[..., object]
+) -> dict[object, object]:
+    try:
+        given = inspect.signature(function).bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        given = {**{str(n): value for n, value in enumerate(args)}, **kwargs}
+    return {name: _group(value) for name, value in given.items()}
+
+
+def _group(value: object) -> object:
+    """Return the group of a value: its sign, whether it is 0 or 1, and of a tensor what its values and sizes share."""
+    if isinstance(value, torch.Tensor):
+        return _tensor_group(value)
+    if isinstance(value, (list, tuple)):
+        differ = (
+            any(item != value[0] for item in value if not isinstance(item, torch.Tensor)) if value else False
+        )
+        return (type(value).__name__, differ, *map(_group, value))
+    if isinstance(value, (bool, str)) or value is None:
+        return value
+    if isinstance(value, (int, float)):
+        return (type(value).__name__, value if value in (0, 1) else value > 0, value > 1)
+    return type(value).__name__
+
+
+def _tensor_group(value: torch.Tensor) -> object:
+    numbers = value.detach()
+    negative = numbers < 0
+    square = value.dim() < 2 or value.shape[-1] == value.shape[-2]
+    signs = (bool(negative.any()), bool(negative.all()))
+    odd = (bool(numbers.isnan().any()), bool(numbers.isinf().any())) if value.is_floating_point() else ()
+    form = (value.dtype, value.dim(), value.numel() == 0, square, value.is_contiguous(), value.requires_grad)
+    return (*form, *signs, *odd)
