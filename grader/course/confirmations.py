@@ -64,11 +64,23 @@ def mentions(*names: str) -> Confirmation:
     return confirm
 
 
-def assigns_local(*names: str) -> Confirmation:
-    """Confirm that one of these is assigned as a plain name, which ends with the call."""
+def keeps_in_a_local(*names: str) -> Confirmation:
+    """Confirm that what is computed from one of these is assigned to a plain name, which ends with the call."""
+    is_mentioned = mentions(*names)
     return lambda found: any(
-        isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in names for node in found
+        isinstance(node, (ast.Assign, ast.AnnAssign))
+        and node.value is not None
+        and is_mentioned(nodes(node.value))
+        and any(isinstance(target, ast.Name) for target in _targets(node))
+        for node in found
     )
+
+
+def _targets(node: "ast.Assign | ast.AnnAssign") -> list[ast.AST]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return [
+        part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])
+    ]
 
 
 def assigns_attribute(*names: str) -> Confirmation:
@@ -103,7 +115,11 @@ def writes_in_place(found: Nodes) -> bool:
     return any(
         isinstance(node, ast.AugAssign)
         or (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store))
-        or (isinstance(node, ast.Call) and _named(node.func).endswith("_") and not _named(node.func).startswith("_"))
+        or (
+            isinstance(node, ast.Call)
+            and _named(node.func).endswith("_")
+            and not _named(node.func).startswith("_")
+        )
         or (isinstance(node, ast.keyword) and node.arg in ("inplace", "out"))
         for node in found
     )

@@ -9,33 +9,59 @@ from pathlib import Path
 from typing import TypeVar
 
 from grader.core.errors import DocumentError, Problem
+from grader.course.confirmations import Confirmation, Nodes
 
 Variant = TypeVar("Variant", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """One known mistake. `variant` replaces the reference's `name`; `attribute` is its own name in mistakes.py."""
+    """One known mistake. `variant` replaces the reference's `name`; `attribute` is its own name in mistakes.py.
+
+    Where `confirm` does not find in the student's code what `message` says of it, `otherwise` is said instead.
+    """
 
     id: str
     name: str
     attribute: str
     message: str
     variant: Callable[..., object]
+    confirm: Confirmation | None = None
+    otherwise: str = ""
+
+    def said_of(self, code: Nodes) -> str:
+        """Return the sentence for a student whose function consists of these nodes."""
+        return self.message if self.confirm is None or self.confirm(code) else self.otherwise
 
 
 # Filled while a mistakes.py is imported; a process imports the mistakes of one exercise only.
 KNOWN: list[Mistake] = []
 
 
-def mistake(name: str) -> Callable[[Variant], Variant]:
-    """Register a wrong variant of the reference's `name`; the first paragraph of its docstring is the diagnosis."""
+def mistake(
+    name: str, *, confirm: Confirmation | None = None, otherwise: str = ""
+) -> Callable[[Variant], Variant]:
+    """Register a wrong variant of the reference's `name`; the first paragraph of its docstring is the diagnosis.
+
+    A docstring that says how the student's code is written needs a `confirm` of `grader.mistakes`, which finds that in
+    it; `otherwise` is the sentence for code with the same results that is written in another way.
+    """
+    if (confirm is None) != (not otherwise):
+        raise ValueError(f"a mistake in {name} has one of `confirm` and `otherwise`, and needs both or none")
 
     def register(variant: Variant) -> Variant:
         message = _first_paragraph(inspect.getdoc(variant))
         attribute = variant.__name__
         KNOWN.append(
-            Mistake(id=_kebab(attribute), name=name, attribute=attribute, message=message, variant=variant)
+            Mistake(
+                id=_kebab(attribute),
+                name=name,
+                attribute=attribute,
+                message=message,
+                variant=variant,
+                confirm=confirm,
+                otherwise=otherwise,
+            )
         )
         return variant
 

@@ -5,7 +5,7 @@ import torch
 from reference import per_channel
 from torch import nn
 
-from grader.mistakes import mistake
+from grader.mistakes import keeps_in_a_local, mistake
 
 
 @mistake("BatchNorm2d")
@@ -287,12 +287,18 @@ class StartsAtRandom(reference.BatchNorm2d):
             self.bias = nn.Parameter(torch.randn(num_features))
 
 
-@mistake("BatchNorm2d")
+@mistake(
+    "BatchNorm2d",
+    confirm=keeps_in_a_local("running_mean", "running_var", "momentum"),
+    otherwise="running_mean and running_var never change: in training, move both a step towards the statistics of the batch.",
+)
 class RunningInLocals(reference.BatchNorm2d):
     """Your new running statistics are local names, gone after the call: store them in self.running_mean."""
 
     @torch.no_grad()
     def _track(self, mean, var, count):
+        running_mean = (1 - self.momentum) * self.running_mean + self.momentum * mean
+        assert running_mean.shape == mean.shape
         self.num_batches_tracked += 1
 
 

@@ -4,13 +4,18 @@ import torch
 import torch.nn.functional as F
 from reference import _windows, avg_pool2d, max_pool2d
 
-from grader.mistakes import mistake
+from grader.mistakes import calls, mistake, without
 
 
-@mistake("max_pool2d")
+@mistake(
+    "max_pool2d",
+    confirm=without(calls("relu", "relu_", "ReLU", "clamp", "clamp_", "clamp_min")),
+    otherwise="The maximum of negative numbers is negative, and yours is 0, as after a ReLU: pool x as it is.",
+)
 def zero_init(x, kernel_size, stride=None, padding=0):
     """The maximum of negative numbers is negative: start from -inf (or from the first element), not from 0."""
-    return max_pool2d(x, kernel_size, stride, padding).clamp(min=0)
+    best = max_pool2d(x, kernel_size, stride, padding)
+    return torch.maximum(best, torch.zeros_like(best))
 
 
 @mistake("max_pool2d")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import ModuleType
 
 from grader.core.model import CheckResult, Diagnosis, Outcome, Reveal
+from grader.course.confirmations import code_of
 from grader.course.known_mistakes import KNOWN
 from grader.grading.engine.feedback import counterexample
 from grader.grading.engine.feedback.diagnosis import Diagnoser, Explanation
@@ -67,6 +68,8 @@ class Explanations:
     reference: ModuleType
     fixtures: Mapping[str, object]
     sandbox: Sandbox
+    sources: Mapping[str, str]
+    module: str
     lost: dict[str, WorkerLost]
     found: dict[str, counterexample.FailingCall] = field(default_factory=dict)  # by check, where one was
 
@@ -105,8 +108,17 @@ class Explanations:
         for check, names in self.evidence.names.items():
             found = diagnoser.of_check(check, names)
             if found:
-                self.results[check] = replace(self.results[check], diagnosis=_diagnosis(found, names))
+                self.results[check] = replace(self.results[check], diagnosis=self._diagnosis(found, names))
         return {name: tuple(m.id for m in diagnoser.singles(name)) for name in self._failing()}
+
+    def _diagnosis(self, found: Explanation, names: list[str]) -> Diagnosis:
+        """Return an explanation as a record. A sentence about another function than the check's own names it."""
+        named = {mistake.name for mistake in found} | {names[0]}
+        said = {
+            m.id: m.said_of(code_of(m.name, self.sources, self.module) if m.confirm else ()) for m in found
+        }
+        parts = [f"In `{m.name}`: {said[m.id]}" if len(named) > 1 else said[m.id] for m in found]
+        return Diagnosis(mistake="+".join(m.id for m in found), message=" ".join(parts))
 
     def _failing(self) -> KeysView[str]:
         """Return the names that failed checks call."""
@@ -167,10 +179,3 @@ class Explanations:
         if probed.complete:  # else a reply was malformed or is missing, and cannot be compared
             small[f"small calls of {name}"] = probed.exchanges
         return found
-
-
-def _diagnosis(found: Explanation, names: list[str]) -> Diagnosis:
-    """Return an explanation as a record. A sentence about another function than the check's own names it."""
-    named = {mistake.name for mistake in found} | {names[0]}
-    parts = [f"In `{m.name}`: {m.message}" if len(named) > 1 else m.message for m in found]
-    return Diagnosis(mistake="+".join(m.id for m in found), message=" ".join(parts))

@@ -208,6 +208,8 @@ class ExerciseGrading:
             reference=self.prepared.reference,
             fixtures=self.prepared.fixtures,
             sandbox=self.lenient or self.sandbox,
+            sources=self.job.sources,
+            module=self.job.module,
             lost=self.lost,
         )
         explained = explanations.add()
