@@ -185,6 +185,9 @@ class Bench:
                 mistakes = [mistake for mistake in KNOWN if mistake.id != submission.hidden]
                 diagnoser = Diagnoser(replayer, mistakes, units_of(evidence.segments))
                 diagnoses = [diagnoser.of_check(check, evidence.names.get(check, [])) for check in failed]
+                for n, check in enumerate(failed):
+                    if not diagnoses[n] and (likely := diagnoser.of_check_alone(check)):
+                        diagnoses[n] = (likely,)
         except TimeoutError:
             return None
         return failed, [frozenset(mistake.id for mistake in found) for found in diagnoses]

@@ -503,3 +503,48 @@ def test_replies_are_alike_up_to_rounding(expected, allowed, make):
     other = ComparableReply(("returned",), make(expected))
     assert same(near, other)
     assert not same(far, other)
+
+
+# --- two faults at once that no pair explains: each check is matched by itself
+
+THREE_FAULTS = """
+def pad(x, width):
+    if width == 1:
+        return torch.cat([x, x.new_zeros(1)])
+    if width == 2:
+        return 2 * torch.cat([x.new_zeros(2), x, x.new_zeros(2)])
+    return x + 7
+"""
+
+
+def test_where_nothing_explains_everything_each_check_is_matched_by_itself(case):
+    checks = {
+        "one": lambda student: (student.pad(X, 1), student.pad(X[:3], 1)),
+        "two": lambda student: (student.pad(X, 2), student.pad(X[:3], 2)),
+        "other": lambda student: (student.pad(X, 0), student.pad(X, 3)),
+    }
+    ran = case(THREE_FAULTS, **checks)
+    assert [ran.diagnosed(check) for check in checks] == ["", "", ""]
+    alone = {check: ran.diagnoser.of_check_alone(check) for check in checks}
+    assert {check: found and found.id for check, found in alone.items()} == {
+        "one": "one-side",
+        "two": "doubled",
+        "other": None,
+    }
+
+
+def test_a_check_is_not_matched_by_itself_where_one_mistake_explains_everything(case):
+    checks = {"one": lambda student: student.pad(X, 1), "two": lambda student: student.pad(X, 2)}
+    ran = case(ONE_SIDE, **checks)
+    assert [ran.diagnosed(check) for check in checks] == ["one-side", "one-side"]
+    assert [ran.diagnoser.of_check_alone(check) for check in checks] == [None, None]
+
+
+def test_one_check_that_is_like_a_mistake_says_nothing_of_two_faults(case):
+    checks = {
+        "one": lambda student: student.pad(X, 1),
+        "other": lambda student: (student.pad(X, 0), student.pad(X, 3)),
+    }
+    ran = case(THREE_FAULTS, **checks)
+    assert [ran.diagnosed(check) for check in checks] == ["", ""]
+    assert [ran.diagnoser.of_check_alone(check) for check in checks] == [None, None]

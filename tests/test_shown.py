@@ -2,18 +2,20 @@
 
 import linecache
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
-from grader.core.model import Argument, Counterexample, Outcome
+from grader.core.model import Argument, CheckResult, Counterexample, Diagnosis, ExerciseResult, Outcome
 from grader.grading.engine.feedback.assertion_code import assertion_lines
 from grader.grading.engine.feedback.value_text import counterexample, show, show_call
 from grader.grading.engine.grading_process import ExerciseGrading
 from grader.grading.engine.preparation import LocalBackend
 from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, Student, failure
 from grader.grading.engine.suite.comparison import Mismatch, assert_matches, assert_shape
+from grader.report.content import exercise_content
 from grader.report.phrases import NONE_OPENED, advice
 from grader.sandbox.protocol.messages import Raised, TracebackLine
 from grader.sandbox.supervisor import WorkerLost
@@ -222,9 +224,7 @@ def test_the_compiler_of_torch_is_named():
     with pytest.raises(OSError, match="no g") as failed:
         space["build"]()
     reply = raised(0, failed.value, frozenset())
-    assert failure("f", reply).sentence.startswith(
-        "`torch.compile` does not work while your code is graded"
-    )
+    assert failure("f", reply).sentence.startswith("`torch.compile` does not work while your code is graded")
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="reads it")
@@ -258,6 +258,22 @@ def test_the_quoted_line_is_pythons(odd):
     (line,) = loaded(text).traceback
     assert (line.line, line.text) == (4, "raise ValueError('here')  # four")
     assert len(linecache.getlines("hand_in.py")) == 4
+
+
+def test_what_one_check_behaves_as_is_said_with_less_certainty():
+    check = CheckResult(
+        id="a", title="A", outcome=Outcome.FAILED, points=0.0, max_points=1.0, rationale="Wrong."
+    )
+    leads = []
+    for alone in (False, True):
+        diagnosis = Diagnosis(mistake="halves", message="Use all of it.", of_check_alone=alone)
+        shown = replace(check, diagnosis=diagnosis)
+        result = ExerciseResult(
+            id="x", title="X", outcome=Outcome.FAILED, points=0.0, max_points=1.0, checks=(shown,)
+        )
+        leads.append(exercise_content(result, NONE_OPENED).first.mistake.lead)
+    assert leads[0].startswith("Your results are exactly those of a known mistake, halves")
+    assert leads[1].startswith("This check behaves as if it were a known mistake, halves, and others show")
 
 
 # --- results a suite cannot use

@@ -158,10 +158,14 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """The known mistake that explains every result the student's code gave."""
+    """The known mistake that explains every result the student's code gave.
+
+    With `of_check_alone` it explains those of its check, and others show that it is not the only one.
+    """
 
     mistake: str
     message: str
+    of_check_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -342,6 +342,8 @@ def _mistake(diagnosis: Diagnosis | None) -> KnownMistake | None:
     if diagnosis is None:
         return None
     lead = f"Your results are exactly those of {known(diagnosis)}:"
+    if diagnosis.of_check_alone:
+        lead = f"This check behaves as if it were {known(diagnosis)}, and others show that there is more:"
     return KnownMistake(lead=lead, message=diagnosis.message)
 
 

@@ -147,7 +147,8 @@ def _details(check: CheckResult) -> Iterator[str]:
         for row in example_rows(check.counterexample):
             yield f"{row.name}:\n{row.value}" if "\n" in row.value else f"{row.name}: {row.value}"
     if check.diagnosis is not None:
-        yield f"{known(check.diagnosis)}: {check.diagnosis.message}"
+        as_if = "as if it were " if check.diagnosis.of_check_alone else ""
+        yield f"{as_if}{known(check.diagnosis)}: {check.diagnosis.message}"
     yield from _traceback(check.traceback)
 
 

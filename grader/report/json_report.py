@@ -11,7 +11,7 @@ from grader.core.model import CheckResult, ExerciseResult, ItemResult, Picture, 
 
 FORMAT = "convgrader/report/1"
 # Fields that the format did not have at first: an older report lacks them.
-_ADDED = frozenset({"hidden", "picture"})
+_ADDED = frozenset({"hidden", "picture", "of_check_alone"})
 _ABSENT = object()
 MAX_POINTS = 1e9  # of a report, and its longest time in seconds: a sum of such numbers is still one
 _TOLERANCE = 1e-6  # of sums of thirds
@@ -63,9 +63,7 @@ def _without_empty_added(value: Any) -> Any:
     """Return a document without the added fields that are empty."""
     if isinstance(value, dict):
         return {
-            key: _without_empty_added(item)
-            for key, item in value.items()
-            if not (key in _ADDED and item is None)
+            key: _without_empty_added(item) for key, item in value.items() if not (key in _ADDED and not item)
         }
     return [_without_empty_added(item) for item in value] if isinstance(value, list) else value
 

@@ -8,11 +8,12 @@ from types import ModuleType
 
 from grader.core.model import CheckResult, Diagnosis, Outcome, Reveal
 from grader.course.confirmations import code_of
-from grader.course.known_mistakes import KNOWN
+from grader.course.known_mistakes import KNOWN, Mistake
 from grader.grading.engine.feedback import counterexample
 from grader.grading.engine.feedback.diagnosis import Diagnoser, Explanation
 from grader.grading.engine.feedback.likeness import Failure, failure_of
 from grader.grading.engine.feedback.replay import Replayer, units_of
+from grader.grading.engine.feedback.slips import slip
 from grader.grading.engine.feedback.value_text import place
 from grader.grading.engine.proxy import CallFailed, Conversation, Exchange
 from grader.grading.engine.suite.comparison import Mismatch
@@ -72,6 +73,7 @@ class Explanations:
     module: str
     lost: dict[str, WorkerLost]
     found: dict[str, counterexample.FailingCall] = field(default_factory=dict)  # by check, where one was
+    _slips: dict[str, str] = field(default_factory=dict)
 
     def add(self) -> dict[str, tuple[str, ...]]:
         """Diagnose every failed check, and look for the smallest failing call of functions.
@@ -106,7 +108,10 @@ class Explanations:
     def _diagnose(self, diagnoser: Diagnoser) -> dict[str, tuple[str, ...]]:
         """Put the known mistakes into the failed checks that they explain."""
         for check, names in self.evidence.names.items():
+            self._add_slip(check, names)
             found = diagnoser.of_check(check, names)
+            if not found and (likely := diagnoser.of_check_alone(check)):
+                self.results[check] = replace(self.results[check], diagnosis=self._tentative(likely))
             if found:
                 self.results[check] = replace(self.results[check], diagnosis=self._diagnosis(found, names))
         return {name: tuple(m.id for m in diagnoser.singles(name)) for name in self._failing()}
@@ -119,6 +124,22 @@ class Explanations:
         }
         parts = [f"In `{m.name}`: {said[m.id]}" if len(named) > 1 else said[m.id] for m in found]
         return Diagnosis(mistake="+".join(m.id for m in found), message=" ".join(parts))
+
+    def _tentative(self, mistake: Mistake) -> Diagnosis:
+        said = mistake.said_of(code_of(mistake.name, self.sources, self.module) if mistake.confirm else ())
+        return Diagnosis(mistake=mistake.id, message=said, of_check_alone=True)
+
+    def _add_slip(self, check: str, names: list[str]) -> None:
+        """Add a sentence on a statement without effect, or the like, in what a check that failed calls."""
+        result = self.results[check]
+        if result.outcome not in (Outcome.FAILED, Outcome.RAISED):
+            return
+        for name in names:
+            if name not in self._slips:
+                self._slips[name] = slip(code_of(name, self.sources, self.module))
+            if said := self._slips[name]:
+                self.results[check] = replace(result, rationale=f"{result.rationale} {said}")
+                return
 
     def _failing(self) -> KeysView[str]:
         """Return the names that failed checks call."""

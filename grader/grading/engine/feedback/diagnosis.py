@@ -31,6 +31,7 @@ class Diagnoser:
     units: Sequence[Unit]
     _explained: dict[str, Explanation] = field(default_factory=dict)
     _singles: dict[str, Explanation] = field(default_factory=dict)
+    _alone_by_check: dict[str, dict[str, Mistake]] = field(default_factory=dict)
 
     def of_check(self, check: str, names: Sequence[str]) -> Explanation:
         """Return the mistakes that explain a failed check: those behind its last wrong unit.
@@ -45,6 +46,47 @@ class Diagnoser:
         return (
             tuple(m for m in explanations.pop() if self._may_show(m, last)) if len(explanations) == 1 else ()
         )
+
+    def of_check_alone(self, check: str) -> Mistake | None:
+        """Return the mistake that one check behaves as, where no explanation gives everything: two faults at once.
+
+        Each check is then matched by itself. That is less evidence, so it must point to several faults: two checks of a
+        name are each like one mistake, and not the same.
+        """
+        for name in dict.fromkeys(name for unit in self.units if unit.check == check for name in unit.names):
+            alone = self._each_alone(name)
+            if check in alone and len(set(alone.values())) > 1:
+                return alone[check]
+        return None
+
+    def _each_alone(self, name: str) -> dict[str, Mistake]:
+        """Return the one mistake in `name` that gives what a check recorded, by check; none where several do."""
+        if name not in self._alone_by_check:
+            self._alone_by_check[name] = dict(self._matches(name))
+        return self._alone_by_check[name]
+
+    def _matches(self, name: str) -> Iterator[tuple[str, Mistake]]:
+        if self.explain(name):
+            return
+        by_check: dict[str, list[Unit]] = {}
+        for unit in self._of(name):
+            by_check.setdefault(unit.check, []).append(unit)
+        limit = self.replayer.spent + MAX_SPENT_ON_PAIRS
+        for check, units in by_check.items():
+            wrong = [unit for unit in units if not self.replayer.right(unit)]
+            if (
+                not wrong
+                or any(map(ends_unlike_mistakes, units))
+                or any(unit.names != (name,) for unit in wrong)
+            ):
+                continue
+            alike = [
+                m
+                for m in self._in(name)
+                if self.replayer.spent <= limit and self._gives(units, {name: m.variant})
+            ]
+            if len(alike) == 1 and self.replayer.spent <= limit:
+                yield check, alike[0]
 
     def _may_show(self, mistake: Mistake, unit: Unit) -> bool:
         return any(name == mistake.name or self._calls(name, mistake.name) for name in unit.names)

@@ -1,0 +1,84 @@
+"""Slips that Python accepts in silence are found in the tree, and said at the check that fails."""
+
+import ast
+
+import pytest
+
+from grader.core.python_source import nodes
+from grader.grading.engine.feedback.slips import slip
+
+
+def found(body: str) -> str:
+    """Return what is said of a function with this body, which begins on line 2."""
+    lines = "\n".join(f"    {line}" for line in body.split("\n"))
+    return slip(nodes(ast.parse(f"def f(m, x, p, optimizer, names, hooks):\n{lines}\n")))
+
+
+SLIPS = [
+    (
+        "p.requires_grad == False",
+        "Line 2, `p.requires_grad == False`, compares and changes nothing: a single = assigns.",
+    ),
+    ("for p in m:\n    p.requires_grad == False", "Line 3, `p.requires_grad == False`, compares"),
+    ("x[0] == 1", "Line 2, `x[0] == 1`, compares and changes nothing: a single = assigns."),
+    ("x < 0", "Line 2, `x < 0`, compares and changes nothing."),
+    ("m.eval", "Line 2, `m.eval`, names the method and does not call it: write `m.eval()`."),
+    ("optimizer.zero_grad\nx.backward()", "Line 2, `optimizer.zero_grad`, names the method"),
+    ("with m:\n    optimizer.step", "Line 3, `optimizer.step`, names the method"),
+    ("x.loss.backward", "write `x.loss.backward()`."),
+    ("x.grad", "Line 2, `x.grad`, has no effect: its value is kept nowhere."),
+    ("x - 1", "Line 2, `x - 1`, has no effect"),
+    ("x[0]", "Line 2, `x[0]`, has no effect"),
+    (
+        "for n in names:\n    hooks.append(lambda x: print(n))",
+        "The function made on line 3 looks `n` up when it runs",
+    ),
+    ("for n, k in names:\n    k.register_forward_hook(lambda *a: x.append(n))", "with a default, `n=n`."),
+    (
+        "for n in names:\n    def hook(*a):\n        x.append(n)\n    m.register_forward_hook(hook)",
+        "looks `n` up",
+    ),
+    ("for n in names:\n    hooks[n] = lambda x: x + n", "looks `n` up"),
+    ("return [lambda x: x * n for n in names]", "looks `n` up"),
+]
+SOUND = [
+    '"""What it does."""',
+    "...",
+    "m.eval()",
+    "p.requires_grad = False",
+    "assert x == 1",
+    "return x == 1",
+    "y = x - 1",
+    "x",
+    "yield x",
+    "try:\n    m.attribute\nexcept AttributeError:\n    pass",
+    "for n in names:\n    hooks.append(lambda x, n=n: print(n))",
+    "for n in names:\n    hooks.append(sorted(x, key=lambda k: k[n]))",
+    "for n in names:\n    y = max(x, key=lambda k: k - n)",
+    "for n in names:\n    def hook(*a, n=n):\n        x.append(n)\n    m.register_forward_hook(hook)",
+    "for n in names:\n    hooks.append(lambda n: n)",
+    "return [sorted(x, key=lambda k: k * n) for n in names]",
+]
+
+
+@pytest.mark.parametrize(("body", "words"), SLIPS)
+def test_a_slip_has_a_sentence_with_its_line(body, words):
+    assert words in found(body)
+
+
+@pytest.mark.parametrize("body", SOUND)
+def test_what_has_an_effect_is_no_slip(body):
+    assert found(body) == ""
+
+
+def test_the_first_slip_of_a_function_is_named():
+    assert found("x = 1\nm.eval\np.requires_grad == True").startswith("Line 3, `m.eval`")
+
+
+def test_a_slip_is_said_where_a_check_fails_and_nowhere_else(grade, check):
+    text = "def double(x):\n    x.requires_grad == False\n    return x * x\ndef total(x, start=0.0):\n    x.mean\n    return float(x.sum()) + start\n"
+    result = grade(text)
+    failed = check(result, "test_values")
+    assert "`x.requires_grad == False`, compares and changes nothing: a single = assigns." in failed.rationale
+    assert failed.diagnosis.mistake == "squares"
+    assert check(result, "test_total").rationale == ""
