@@ -250,18 +250,65 @@ def test_a_draw_of_a_later_version_is_a_problem(tmp_path):
     assert result.problems == ('x.yaml:2:7: "draw": this version of the grader knows the draws 1 to 2',)
 
 
-def test_an_item_is_asked_in_the_sheets_of_its_draws_only(tmp_path):
-    text = BANK.replace("    shuffle: true\n", "    shuffle: true\n    since: 2\n").replace(
-        "    objective: compute shapes\n", "    objective: compute shapes\n    until: 1\n"
+EARLIER = """\
+earlier:
+  - {id: shape, until: 1, type: numeric, objective: o, prompt: Old?, explanation: e, key: 7, verify: "8"}
+"""
+
+
+def test_each_sheet_asks_the_items_of_its_draw(tmp_path):
+    text = (
+        BANK.replace("    objective: compute shapes\n", "    objective: compute shapes\n    since: 2\n")
+        + EARLIER
     )
     bank = load(tmp_path, text)
-    assert [item.id for item in bank.sheet(0, 1)] == ["size", "shape"]
-    assert [item.id for item in bank.sheet(0, 2)] == [item.id for item in bank.asked()] == ["size", "pick"]
-    assert bank.max_points == 2
-    assert quiz.verify(bank, {"n": 0}) is not None  # every item is checked
+    assert [item.id for item in bank.items] == ["size", "shape", "pick"]
+    assert [(item.id, item.type) for item in bank.sheet(0, 1)] == [
+        ("size", "numeric"),
+        ("pick", "single"),
+        ("shape", "numeric"),
+    ]
+    assert (
+        [item.type for item in bank.sheet(0, 2)]
+        == [item.type for item in bank.asked()]
+        == [
+            "numeric",
+            "shape",
+            "single",
+        ]
+    )
+    assert (bank.item("shape").type, bank.max_points) == ("shape", 3)
+    assert quiz.grade(bank, "quiz: first\nanswers: {shape: 7}\n").points == 1
+    key = bank.sheet(0)[1].key_response()
+    assert quiz.grade(bank, f"quiz: first\ndraw: 2\nanswers: {{shape: '{key}'}}\n").points == 1
+    problems = [str(problem) for problem in quiz.verify(bank, {"n": 0, "c": 0})]
+    assert any(
+        f"first.yaml:{len(text.splitlines())}:" in problem and "torch says 8" in problem
+        for problem in problems
+    ), problems
+
+
+def test_an_item_of_another_draw_is_named(tmp_path):
+    bank = load(tmp_path, BANK.replace("    shuffle: true\n", "    shuffle: true\n    since: 2\n"))
     result = quiz.grade(bank, "quiz: first\nanswers: {pick: b}\n", shown="x.yaml")
     assert result.problems == ('x.yaml:2:17: the item "pick" is not asked in a sheet of this draw',)
     assert [item.id for item in result.items] == ["size", "shape"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("until: 1, ", "", 'shape needs "until", the last draw that asks it'),
+        ("key: 7", "key: q", 'there is no parameter "q"'),
+        ("id: shape, until: 1", "id: size, until: 1", 'the id "size" is used twice'),
+    ],
+)
+def test_a_malformed_earlier_item_is_refused_with_its_place(tmp_path, old, new, words):
+    text = BANK.replace("    type: shape\n", "    type: shape\n    since: 2\n") + EARLIER.replace(old, new)
+    with pytest.raises(DocumentError) as caught:
+        load(tmp_path, text)
+    last = len(text.splitlines())
+    assert any(words in str(problem) and f":{last}:" in str(problem) for problem in caught.value.problems)
 
 
 def test_expressions_go_with_their_options(tmp_path):

@@ -83,7 +83,7 @@ def _check_bank(path: Path, bank: quiz.Bank, references: References) -> QuizFind
     if words_in(path) & references.undefined:
         return QuizFindings(bank=bank.id, computed=0, problems=(*problems, *references.problems))
     problems += quiz.verify(bank, references.names)
-    computed = sum(item.has_computed_key for item in bank.items)
+    computed = sum(item.has_computed_key for _, item in bank.placed)
     return QuizFindings(bank=bank.id, computed=computed, problems=tuple(problems))
 
 

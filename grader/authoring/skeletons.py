@@ -267,7 +267,7 @@ def new_item(
     if not path.exists():
         return _new_bank(course, path, kind, item_id or f"new-{kind.replace('_', '-')}", title, section)
     bank = quiz.load_bank(path, shown=course_path(course, path))
-    taken = [item.id for item in bank.items]
+    taken = [item.id for _, item in bank.placed]
     if item_id in taken:
         raise UsageError(f'{course_path(course, path)} already has an item "{item_id}". Choose another id.')
     item_id = item_id or _free_id(f"new-{kind.replace('_', '-')}", taken)

@@ -88,7 +88,7 @@ class _Reader:
 
     def read(self, text: str) -> Responses:
         """Return the responses of a text."""
-        parts = {item.id: item.inner_keys() for item in self._bank.items}
+        parts = {item.id: item.inner_keys() for _, item in self._bank.placed}
         text = text.removeprefix("\ufeff")
         entries = list(answer_lines.entries(text, parts))
         if not any(entry.key in answer_lines.HEAD for entry in entries):
@@ -152,7 +152,7 @@ class _Reader:
         return Problem(path=self._shown, message=message, line=line, column=column)
 
     def _unknown(self, item_id: str) -> str:
-        if any(item.id == item_id for item in self._bank.items):
+        if self._bank.item(item_id) is not None:
             return f'the item "{item_id}" is not asked in a sheet of this draw'
         hint = suggestion(item_id, self._items)
         return f'the quiz "{self._bank.id}" has no item "{one_line(item_id, limit=60)}"{hint}'

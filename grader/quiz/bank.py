@@ -10,7 +10,7 @@ from pydantic import Field
 from grader.core import yaml_document
 from grader.core.errors import DocumentError, Problem
 from grader.core.model import section_order
-from grader.core.yaml_document import Document
+from grader.core.yaml_document import Document, Location
 from grader.quiz.draw import DRAW, FIRST_DRAW, drawn
 from grader.quiz.fields import SLUG, BankPart, Text
 from grader.quiz.formulas import FormulaError
@@ -36,6 +36,7 @@ class BankDocument(BankPart):
     seed: Annotated[int, Field(ge=0)] | None = None
     aliases: dict[Text, list[Text]] = Field(default_factory=dict)
     items: Annotated[list[AnyItem], Field(min_length=1)]
+    earlier: list[AnyItem] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,15 @@ class Bank:
     def items(self) -> list[Item]:
         """The items in their order, as they were written: formulas are not drawn."""
         return self.source.value.items
+
+    @property
+    def placed(self) -> list[tuple[Location, Item]]:
+        """The items, and those that only answers files of earlier draws ask, each with its place in the document."""
+        document = self.source.value
+        return [
+            *((("items", n), item) for n, item in enumerate(document.items)),
+            *((("earlier", n), item) for n, item in enumerate(document.earlier)),
+        ]
 
     @property
     def seed(self) -> int | None:
@@ -91,12 +101,11 @@ class Bank:
 
     def item(self, item_id: str) -> Item | None:
         """Return the item of that id, as it was written."""
-        found = (item for item in reversed(self.items) if item.id == item_id)
-        return max(found, key=lambda item: item.until or DRAW + 1, default=None)
+        return next((item for _, item in self.placed if item.id == item_id), None)
 
     def asked(self, draw: int = DRAW) -> list[Item]:
         """Return the items that an answers file of this draw has, as they were written."""
-        return [item for item in self.items if item.since <= draw <= (item.until or draw)]
+        return [item for _, item in self.placed if item.since <= draw <= (item.until or draw)]
 
     def sheet(self, seed: int = 0, draw: int = DRAW) -> list[Item]:
         """Return the items drawn with this seed, or with that of the bank where it sets one.
@@ -104,18 +113,16 @@ class Bank:
         Raises DocumentError where an item has no draw for the seed, which `grade check` makes unlikely.
         """
         return [
-            self._drawn(n, item, seed if self.seed is None else self.seed, draw)
-            for n, item in enumerate(self.items)
+            self._drawn(where, item, seed if self.seed is None else self.seed, draw)
+            for where, item in self.placed
             if item.since <= draw <= (item.until or draw)
         ]
 
-    def _drawn(self, n: int, item: Item, seed: int, draw: int) -> Item:
+    def _drawn(self, where: Location, item: Item, seed: int, draw: int) -> Item:
         try:
             return drawn(item, self.salt, seed, draw)
         except FormulaError as error:
-            raise DocumentError(
-                [self.source.problem(("items", n), f"{item.id}, seed {seed}: {error}")]
-            ) from None
+            raise DocumentError([self.source.problem(where, f"{item.id}, seed {seed}: {error}")]) from None
 
 
 def load_bank(path: Path, *, shown: str | None = None) -> Bank:
@@ -144,8 +151,9 @@ def load_banks(folder: Path) -> list[Bank]:
 def _problems(bank: Bank) -> Iterator[Problem]:
     source = bank.source
     seen: dict[str, list[Item]] = {}
-    for n, item in enumerate(bank.items):
-        where = ("items", n)
+    for where, item in bank.placed:
+        if where[0] == "earlier" and item.until is None:
+            yield source.problem(where, f'{item.id} needs "until", the last draw that asks it')
         if not SLUG.fullmatch(item.id):
             yield source.problem(
                 (*where, "id"), f'"{item.id}" is not an id: write lower-case words joined by hyphens'

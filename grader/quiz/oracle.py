@@ -18,7 +18,7 @@ def verify(bank: Bank, namespace: Mapping[str, object]) -> list[Problem]:
     Items with parameters are computed for several seeds, with their parameters as names; the first that differs counts.
     """
     problems = []
-    for n, item in enumerate(bank.items):
+    for place, item in bank.placed:
         for seed in range(SEEDS if item.params else 1):
             values = draw_values(item, bank.salt, seed)[0]
             evaluator = Evaluator({"raises": raises, **namespace, **values})
@@ -26,7 +26,7 @@ def verify(bank: Bank, namespace: Mapping[str, object]) -> list[Problem]:
             drawn_values = ", ".join(f"{name} = {value}" for name, value in values.items())
             suffix = f" (with {drawn_values})" if values else ""
             for where, message in found:
-                problems.append(bank.source.problem(("items", n, *where), f"{item.id}: {message}{suffix}"))
+                problems.append(bank.source.problem((*place, *where), f"{item.id}: {message}{suffix}"))
             if found:
                 break
     return problems

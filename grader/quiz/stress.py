@@ -27,10 +27,8 @@ MAX_HIDDEN_SHARE = 0.25
 def stress(bank: Bank, seeds: Sequence[int] = range(SEEDS)) -> list[Problem]:
     """Return what is wrong with the items of a bank, drawn with each of these seeds, and with the bank as a whole."""
     found = list(_bank_problems(bank))
-    for n, item in enumerate(bank.items):
-        found += [
-            (("items", n, *where), f"{item.id}: {message}") for where, message in _item(bank, item, seeds)
-        ]
+    for place, item in bank.placed:
+        found += [((*place, *where), f"{item.id}: {message}") for where, message in _item(bank, item, seeds)]
     return [bank.source.problem(where, message) for where, message in found]
 
 
