@@ -138,6 +138,34 @@ def test_no_item_gives_another_away(bank):
     assert found == set()
 
 
+def stems(text: str) -> set[str]:
+    return {word[:5] for word in words(text)}
+
+
+def rights(item: Item) -> Iterator[str]:
+    """Yield the texts of the right options, and of the right reason."""
+    for options in (getattr(item, "options", {}), getattr(item, "reasons", {})):
+        yield from (option.text for option in options.values() if option.correct)
+
+
+@pytest.mark.parametrize("bank", BANKS, ids=lambda bank: bank.id)
+def test_no_item_says_what_another_asks(bank):
+    """No sentence of one item has the words of the right option of another, in other forms or another order."""
+    sheet = bank.sheet()
+    said = {
+        item.id: [line for text in shown(item).splitlines() for line in sentences(text)] for item in sheet
+    }
+    for item in sheet:
+        for right in rights(item):
+            wanted = stems(right)
+            for other in sheet:
+                if len(wanted) >= 3 and other.id != item.id:
+                    found = [
+                        line for line in said[other.id] if len(wanted & stems(line)) > 0.75 * len(wanted)
+                    ]
+                    assert not found, f"{other.id} says what {item.id} asks"
+
+
 @pytest.mark.parametrize("bank", BANKS, ids=lambda bank: bank.id)
 def test_no_feedback_holds_the_word_or_number_of_another_item(bank):
     found = set()
