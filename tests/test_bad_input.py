@@ -88,7 +88,11 @@ MODULES = [
     (b"def double(x):\n    return 2 *\n", Outcome.RAISED, "Python cannot read your file: invalid syntax"),
     (b"def double(x):\nreturn 2\n", Outcome.RAISED, "expected an indented block"),
     (b"x = 1\0\n", Outcome.RAISED, "null bytes"),
-    (b"import nothing_like_this\nnothing_like_this.f()\n", Outcome.RAISED, "`nothing_like_this` is not there while"),
+    (
+        b"import nothing_like_this\nnothing_like_this.f()\n",
+        Outcome.RAISED,
+        "`nothing_like_this` is not there while",
+    ),
     (b"1 / 0\n", Outcome.RAISED, "ZeroDivisionError"),
     (b"import sys\nsys.exit()\n", Outcome.RAISED, "sys.exit"),
     (b"import os\nos._exit(3)\n", Outcome.CRASHED, "exit status 3"),
