@@ -10,7 +10,7 @@ from grader.authoring.reference_submissions import mistake_modules, reference_mo
 from grader.core.model import CheckResult, Counterexample, Outcome
 from grader.course import catalog
 from grader.course.known_mistakes import read_mistakes
-from grader.grading.engine.feedback.likeness import failure_of, same_kind, way_of
+from grader.grading.engine.feedback.likeness import could_be, failure_of, kind_of, signature_of, way_of
 from grader.grading.engine.proxy import CallFailed, CallRecord
 from grader.grading.engine.suite.comparison import Mismatch, assert_matches, assert_shape
 from grader.grading.messages import Graded, Job
@@ -161,13 +161,19 @@ def f(x, size, stride=None, padding=0):
     ],
 )
 def test_a_call_of_the_same_kind_gives_the_same_arguments_of_the_same_groups(args, kwargs, alike):
-    own = CallRecord(name="f", root="f", args=(X, 2), kwargs={})
-    assert same_kind(own, args, kwargs, f) is alike
+    assert (kind_of(args, kwargs, signature_of(f)) == kind_of((X, 2), {}, signature_of(f))) is alike
 
 
 def test_an_argument_by_name_is_the_one_by_place():
-    own = CallRecord(name="f", root="f", args=(X, 2, 1), kwargs={})
-    assert same_kind(own, (X,), {"size": 5, "stride": 1}, f)
+    by_place = kind_of((X, 2, 1), {}, signature_of(f))
+    assert kind_of((X,), {"size": 5, "stride": 1}, signature_of(f)) == by_place
+
+
+def test_no_call_is_looked_for_that_cannot_be_drawn():
+    wanted = kind_of((X.double(), 2), {}, signature_of(f))
+    assert not could_be(kind_of((X, 2), {}, signature_of(f)), wanted)
+    assert not could_be(kind_of((X.double(), 2, 1), {}, signature_of(f)), wanted)
+    assert could_be(kind_of((-X.double(), 1), {}, signature_of(f)), wanted)
 
 
 def test_a_gradient_and_a_sentence_of_a_suite_have_no_smaller_call():

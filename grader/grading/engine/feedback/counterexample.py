@@ -10,7 +10,7 @@ from typing import Any
 from grader.core.model import Counterexample, Frame, Outcome
 from grader.core.safetext import one_line
 from grader.grading.engine.feedback import value_text
-from grader.grading.engine.feedback.likeness import Failure, same_kind, way_of
+from grader.grading.engine.feedback.likeness import Failure, could_be, kind_of, signature_of, way_of
 from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, Student
 from grader.grading.engine.suite.comparison import Mismatch, assert_matches
 from grader.grading.engine.suite.small_inputs import SMALL_INPUTS, PackedCall
@@ -55,6 +55,8 @@ def smallest(
     from hypothesis.errors import Flaky  # noqa: PLC0415 - 0.3 s, paid only on failure
 
     search = _Search(name, reference, conversation, failure)
+    if not any(search.could_draw(*packed) for packed in _probes(name, reference)):
+        return None  # no strategy draws float64, say
     try:
         found = _find(name, search.fails, MAX_TRIES)
         if found is not None:
@@ -148,14 +150,20 @@ class _Search:
     ) -> None:
         self._name, self._reference, self._conversation = name, reference, conversation
         self._failure = failure
+        self._signature = signature_of(reference)
+        self._kind = kind_of(failure.record.args, failure.record.kwargs, self._signature)
         self._end = time.monotonic() + MAX_SEARCH_S
         self._calls = 0
         self._kept: tuple[tuple[object, ...], dict[str, object], Mismatch] | None = None
 
+    def could_draw(self, args: tuple[object, ...], kwargs: dict[str, object]) -> bool:
+        """Return whether a strategy that draws this call may draw one of the wanted kind."""
+        return could_be(kind_of(args, kwargs, self._signature), self._kind)
+
     def fails(self, packed: PackedCall) -> bool:
         """Return whether the student's result differs from the reference's on this call, as it did in the check."""
         args, kwargs = packed
-        if not same_kind(self._failure.record, args, kwargs, self._reference):
+        if kind_of(args, kwargs, self._signature) != self._kind:
             return False
         self._calls += 1
         overdue = self._calls > MAX_CALLS or time.monotonic() > self._end

@@ -6,6 +6,7 @@ A smaller call may stand for a check's own only then: else badge, title, text an
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -13,6 +14,7 @@ from grader.grading.engine.proxy import CallFailed, CallRecord, ForeignResult
 from grader.grading.engine.suite.comparison import Mismatch
 
 Way = tuple[object, ...]
+Kind = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,21 +73,23 @@ def _is_result(record: CallRecord, error: BaseException) -> bool:
     return got is result
 
 
-def same_kind(
-    one: CallRecord, args: Sequence[object], kwargs: dict[str, object], function: Callable[..., object]
-) -> bool:
-    """Return whether a call gives the same parameters as `one`, and to each a value of the same group."""
-    return _groups(one.args, one.kwargs, function) == _groups(args, kwargs, function)
-
-
-def _groups(
-    args: Sequence[object], kwargs: dict[str, object], function: Callable[..., object]
-) -> dict[object, object]:
+def kind_of(args: Sequence[object], kwargs: dict[str, object], signature: inspect.Signature | None) -> Kind:
+    """Return what two calls of one kind share: which parameters they give, and of which group each value is."""
     try:
-        given = inspect.signature(function).bind(*args, **kwargs).arguments
-    except (TypeError, ValueError):
+        given = signature.bind(*args, **kwargs).arguments if signature is not None else None
+    except TypeError:
+        given = None
+    if given is None:
         given = {**{str(n): value for n, value in enumerate(args)}, **kwargs}
     return {name: _group(value) for name, value in given.items()}
+
+
+def signature_of(function: Callable[..., object]) -> inspect.Signature | None:
+    """Return the signature of a function; None where it has none that can be read."""
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
 
 
 def _group(value: object) -> object:
@@ -104,11 +108,24 @@ def _group(value: object) -> object:
     return type(value).__name__
 
 
-def _tensor_group(value: torch.Tensor) -> object:
+class _TensorGroup(NamedTuple):
+    """What two tensors of one group share: the form, which no drawing of values changes, and traits of the values."""
+
+    form: tuple[object, ...]
+    traits: tuple[bool, ...]
+
+
+def _tensor_group(value: torch.Tensor) -> _TensorGroup:
     numbers = value.detach()
     negative = numbers < 0
     square = value.dim() < 2 or value.shape[-1] == value.shape[-2]
-    signs = (bool(negative.any()), bool(negative.all()))
     odd = (bool(numbers.isnan().any()), bool(numbers.isinf().any())) if value.is_floating_point() else ()
-    form = (value.dtype, value.dim(), value.numel() == 0, square, value.is_contiguous(), value.requires_grad)
-    return (*form, *signs, *odd)
+    form = (value.dtype, value.dim(), value.numel() == 0, value.is_contiguous(), value.requires_grad, *odd)
+    return _TensorGroup(form, (square, bool(negative.any()), bool(negative.all())))
+
+
+def could_be(drawn: Kind, wanted: Kind) -> bool:
+    """Return whether calls that are drawn like this one may be of a kind: they give the same, in the same form."""
+    return drawn.keys() == wanted.keys() and all(
+        getattr(drawn[name], "form", None) == getattr(wanted[name], "form", None) for name in wanted
+    )
