@@ -1,7 +1,8 @@
 """Files written by the version before (0.1.0 at ab6c45f, before the packages were regrouped) still open.
 
 `old_files/` holds them as that version wrote them: a course, a gradebook of two class runs, a workspace with opened
-hints, progress and a replay file, and a report.
+hints, progress and a replay file, and a report. `old_files/quizzes/` holds a bank with shuffled options, and a gradebook of three
+students that 0.1.0 at fe7e707 wrote, before options were lettered in the order that they are shown in.
 """
 
 import json
@@ -78,3 +79,40 @@ def test_an_old_report_is_rendered(run, old):
     done = run("report", old / "report.json")
     assert "squares" in done.stdout
     assert "9/13" in done.stdout
+
+
+@pytest.fixture
+def quizzes(tmp_path: Path) -> Path:
+    """Return a copy of the old gradebook of quizzes, beside the course that it is of."""
+    for part in ("solutions", "exercises", "quizzes"):
+        (tmp_path / "course" / part).mkdir(parents=True)
+    shutil.copy(OLD / "quizzes" / "first.yaml", tmp_path / "course" / "quizzes")
+    shutil.copy(OLD / "quizzes" / "class.db", tmp_path)
+    return tmp_path
+
+
+def test_old_answers_to_shuffled_options_are_marked_as_they_were(quizzes):
+    def run(*words: object) -> str:
+        changes = {COURSE_VARIABLE: str(quizzes / "course"), "COLUMNS": "80"}
+        done = grade_command.run(*words, folder=quizzes, **changes)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    dry = run("regrade", quizzes / "class.db", "--dry-run", "--require-isolation", "0")
+    assert dry == "0 of 3 students would change.\n"
+    summary = json.loads(run("stats", quizzes / "class.db", "--format", "json"))
+    assert [(found["student"], found["points"]) for found in summary["students"]] == [
+        ("ada", 3.0),
+        ("ben", 1.5),
+        ("cleo", 2.0),
+    ]
+    (quiz,) = summary["quizzes"]
+    pick, truth, _ = quiz["items"]
+    assert {option["id"]: option["chosen"]["count"] for option in pick["options"]} == {
+        "a": 0,
+        "b": 2,
+        "c": 1,
+        "d": 0,
+    }
+    chosen = {option["id"]: option["chosen"]["count"] for option in truth["options"]}
+    assert chosen == {"true": 2, "false": 1, "a": 1, "b": 0, "c": 2}
