@@ -171,7 +171,7 @@ FALSE = [  # what the issue found: other code with the same results, and the wor
         "r = 1\n    for k, s in layers:\n        r = (r - 1) * s + k\n    return r",
         "You go through",
     ),
-    ("pooling", "max_pool2d", "return _pooled(torch.relu(x), kernel_size, stride, padding)", "start"),
+    ("pooling", "max_pool2d", "return _pooled(torch.relu(x), kernel_size, stride, padding)", "not from 0"),
 ]
 
 

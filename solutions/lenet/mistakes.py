@@ -603,7 +603,7 @@ def shape_of_the_input(model, x):
 
 @mistake("layer_shapes")
 def with_a_graph(model, x):
-    """The model ran with gradients, and built a graph that nobody needs: run it under torch.no_grad()."""
+    """The model ran with gradients, and built a graph that nothing uses: run it under torch.no_grad()."""
     shapes, modes = right_shapes(model, x), {module: module.training for module in model.modules()}
     model.eval()
     model(x)

@@ -152,4 +152,4 @@ def _catches(handler: ast.ExceptHandler) -> bool:
 def _display(*objects: object, **_: object) -> None:
     """Print what a notebook would show."""
     for thing in objects:
-        print(repr(thing))  # noqa: T201 - what the student's code prints
+        sys.stdout.write(f"{thing!r}\n")
