@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -18,6 +19,7 @@ from grader.grading.messages import Job
 from grader.sandbox.protocol.messages import Cause, ForeignValue, Raised, Returned
 from grader.sandbox.protocol.values import Packer
 from grader.sandbox.worker.service import Service
+from grader.suite import usable
 
 
 class Net(nn.Module):
@@ -87,6 +89,28 @@ def test_values_of_all_kinds_come_back(student):
     first, second = student.pair(torch.ones(2), y=[1, (2.5, "a", None), {"k": True}])
     assert torch.equal(first, torch.full((2,), 2.0))
     assert second == {"y": [1, (2.5, "a", None), {"k": True}]}
+
+
+def test_checks_of_values_go_on_with_an_array_or_the_first_of_a_tuple():
+    names = {
+        "array": lambda x: x.numpy(),
+        "pair": lambda x: (x.numpy(), x),
+        "text": lambda _: np.array(["a"]),
+    }
+    student = Student(Conversation(LocalBackend(Service(names))))
+    x = torch.arange(4.0).reshape(2, 2)
+    for name in ("array", "pair"):
+        assert torch.equal(usable(getattr(student, name)(x)), x)
+    assert usable(x) is x
+    for name in ("array", "text"):
+        with pytest.raises(CallFailed, match="returned an ndarray of shape"):
+            getattr(student, name)(x) + 1
+    assert isinstance(usable(student.text(x)), ForeignResult)
+    leaf = torch.ones(2, requires_grad=True)
+    names["both"] = lambda x: (x * 2, x.detach().numpy())
+    first, _ = student.both(leaf)
+    first.sum().backward()
+    assert torch.equal(leaf.grad, torch.full((2,), 2.0))
 
 
 def test_an_argument_that_is_a_view_arrives_as_one(student):

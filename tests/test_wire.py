@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -63,6 +64,18 @@ plain = st.recursive(
 @given(plain)
 def test_plain_values_cross_unchanged(value):
     assert crossed(value) == value
+
+
+def test_the_numbers_of_an_array_cross_with_its_description():
+    packer = Packer(foreign)
+    arrays = [np.arange(6.0).reshape(2, 3).T, np.array([True, False]), np.array(["a"]), np.zeros(2, ">f4")]
+    values = [packer.pack([torch.ones(2), array]) for array in arrays]
+    assert len(packer.tensors) == len(arrays), "an array is no part of the graph"
+    back = unpack_all(values, bytearray(packer.payload), lambda value, array=None: (value.type_name, array))
+    first, second, third, fourth = (crossed for _, crossed in back)
+    assert torch.equal(first[1], torch.arange(6.0, dtype=torch.float64).reshape(2, 3).T)
+    assert torch.equal(second[1], torch.tensor([True, False]))
+    assert third == fourth == ("ndarray", None)
 
 
 def test_a_view_arrives_with_its_axes_turned_in_memory_where_that_is_asked_for():

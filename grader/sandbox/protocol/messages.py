@@ -99,12 +99,14 @@ class HandleValue(_FrameStruct, frozen=True, kw_only=True, tag="handle"):
 class ForeignValue(_FrameStruct, frozen=True, kw_only=True, tag="foreign"):
     """A value that does not cross: its type, and in `detail` why or of what size: "of 30000 items, ...".
 
-    Of a number of another type than Python's, such as numpy's, `number` is its value.
+    Of a number of another type than Python's, such as numpy's, `number` is its value; of a numpy array, `array` holds
+    its numbers where torch has a dtype for them.
     """
 
     type_name: _Name
     detail: _Detail = ""
     number: int | float | None = None
+    array: TensorValue | None = None
 
 
 Value = None | bool | int | float | str | TensorValue | ItemsValue | EntriesValue | HandleValue | ForeignValue

@@ -4,8 +4,11 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import torch
+from msgspec.structs import replace
 
 from grader.core.errors import ProtocolError
 from grader.sandbox.protocol.frames import MAX_PAYLOAD_BYTES
@@ -52,7 +55,7 @@ def _padded(count: int) -> int:
 
 
 Outgoing = Callable[[object], HandleValue | ForeignValue]
-Incoming = Callable[[HandleValue | ForeignValue], object]
+Incoming = Callable[..., object]  # takes the handle or foreign value, and the numbers of an array, if any
 
 
 @dataclass(slots=True)
@@ -61,7 +64,8 @@ class Packer:
 
     So the header of any value fits: MAX_FRAME_ITEMS values with names of their own, and MAX_FRAME_TEXT_BYTES.
     `other` turns objects that do not cross into handles or foreign values. `tensors` are the packed tensors in the
-    order of their buffers. With `turns` a tensor that is not contiguous arrives as one that is not either.
+    order of their buffers; the numbers of numpy arrays, which no gradient reaches, are in the buffers alone.
+    With `turns` a tensor that is not contiguous arrives as one that is not either.
     """
 
     other: Outgoing
@@ -99,7 +103,18 @@ class Packer:
             return ItemsValue(form=form, items=tuple(self._pack(item, depth + 1) for item in items))  # type: ignore[arg-type]
         if isinstance(value, dict) and kind in (dict, OrderedDict):
             return self._entries(value, depth)
-        return self._described(self.other(value))
+        described = self._described(self.other(value))
+        if isinstance(described, ForeignValue) and type(value) is np.ndarray:
+            return self._with_numbers(described, value)
+        return described
+
+    def _with_numbers(self, described: ForeignValue, array: "np.ndarray[Any, Any]") -> ForeignValue:
+        """Add the numbers of an array, where torch has a dtype for them and they fit into the frame."""
+        try:
+            held = self._tensor(torch.from_numpy(array.copy()), in_graph=False)
+        except (TypeError, ValueError):
+            return described
+        return replace(described, array=held) if isinstance(held, TensorValue) else described
 
     def _described(self, value: HandleValue | ForeignValue) -> HandleValue | ForeignValue:
         """Return a description if it fits into the header, else one without details."""
@@ -139,18 +154,19 @@ class Packer:
             return self._described(foreign(value, f"of {len(value)} characters"))
         return text.decode()
 
-    def _tensor(self, tensor: torch.Tensor) -> Value:
+    def _tensor(self, tensor: torch.Tensor, *, in_graph: bool = True) -> Value:
         refusal = _refusal(tensor)
         self._tensor_bytes += _padded(_size_bytes(tensor)) if not refusal else 0
         if self._tensor_bytes > MAX_PAYLOAD_BYTES:
             refusal = f"and with the others before it larger than {MAX_PAYLOAD_BYTES // 2**20} MiB"
-        is_one_too_many = len(self.tensors) == MAX_FRAME_TENSORS
+        is_one_too_many = len(self.buffers) == MAX_FRAME_TENSORS
         if not refusal and (is_one_too_many or not self._spend(_AXIS_BYTES * tensor.dim())):
             refusal = "among more of them than can be looked at"
         if refusal:
             return self._described(foreign(tensor, refusal))
         data = tensor_bytes(tensor)
-        self.tensors.append(tensor)
+        if in_graph:
+            self.tensors.append(tensor)
         self.buffers.append(data + b"\0" * (_padded(len(data)) - len(data)))
         dtype = str(tensor.dtype).removeprefix("torch.")
         turned = self.turns and not tensor.is_contiguous()
@@ -220,6 +236,8 @@ class Unpacker:
             return items if value.form == "list" else tuple(items)
         if isinstance(value, EntriesValue):
             return {key: self.unpack(item, depth + 1) for key, item in value.entries}
+        if isinstance(value, ForeignValue) and value.array is not None:
+            return self.other(value, self._tensor(value.array))
         if isinstance(value, (HandleValue, ForeignValue)):
             return self.other(value)
         return value

@@ -51,7 +51,7 @@ class _Other:
     """Stands for what is not sent; it equals nothing."""
 
 
-def _stand_in(_value: HandleValue | ForeignValue) -> _Other:
+def _stand_in(_value: HandleValue | ForeignValue, _array: object = None) -> _Other:
     return _Other()
 
 

@@ -300,7 +300,7 @@ class _Code:
         self.lines.append(f"{name} = [{', '.join(f'{leaf}.grad' for leaf in leaves)}]")
         return name
 
-    def _object(self, value: HandleValue | ForeignValue) -> Named:
+    def _object(self, value: HandleValue | ForeignValue, _array: object = None) -> Named:
         if isinstance(value, ForeignValue) or value.handle not in self._objects:
             raise Unwritable("it needs an object that only the grader holds")
         return Named(self._objects[value.handle])

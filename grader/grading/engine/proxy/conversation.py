@@ -122,7 +122,9 @@ class Conversation:
         is_own = owner == "student"
         maker, made = (record if is_own else None), (f"{root}(...)" if is_own else _label_of_fixture(root))
         (result,) = self._unpack(
-            reply, data, lambda value: self._stand_in(value, label, origin=root, made=made, maker=maker)
+            reply,
+            data,
+            lambda *value: self._stand_in(*value, label=label, origin=root, made=made, maker=maker),
         )
         if tracks:
             result = attach(self, request.number, packer.tensors, result)
@@ -136,7 +138,7 @@ class Conversation:
         label = self.exchanges[call].name
         request = Backward(number=len(self.exchanges), call=call, gradients=value)
         reply, data = self._exchange(label, request, packer.payload)
-        (result,) = self._unpack(reply, data, lambda other: self._stand_in(other, label))
+        (result,) = self._unpack(reply, data, lambda *other: self._stand_in(*other, label=label))
         for item in result if isinstance(result, list) else []:
             if (
                 isinstance(item, ForeignResult) and item.type_name == "Tensor"
@@ -192,8 +194,9 @@ class Conversation:
     def _stand_in(
         self,
         value: HandleValue | ForeignValue,
-        label: str,
+        array: torch.Tensor | None = None,
         *,
+        label: str,
         origin: str = "",
         made: str = "",
         maker: CallRecord | None = None,
@@ -201,7 +204,7 @@ class Conversation:
         if isinstance(value, ForeignValue):
             if value.number is not None:
                 return foreign_number(value.number, value.type_name)
-            return ForeignResult(label, value)
+            return ForeignResult(label, value, array)
         kind = RemoteModule if value.is_module else RemoteObject
         return kind(self, value, origin, label=made, maker=maker)
 

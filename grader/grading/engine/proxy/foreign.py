@@ -5,6 +5,8 @@ A number of a foreign type, such as numpy's, is a number all the same: only what
 
 from typing import NoReturn
 
+import torch
+
 from grader.core.model import Outcome
 from grader.grading.engine.proxy.call_failure import CallFailed, type_shown
 from grader.sandbox.protocol.messages import ForeignValue
@@ -62,11 +64,15 @@ def plain_numbers(value: object) -> object:
 
 
 class ForeignResult:
-    """Stands for a result of a type that cannot be sent. Any use of it raises CallFailed."""
+    """Stands for a result of a type that cannot be sent. Any use of it raises CallFailed.
 
-    def __init__(self, label: str, value: ForeignValue) -> None:
+    `array` holds the numbers of a numpy array, which checks of values may go on with.
+    """
+
+    def __init__(self, label: str, value: ForeignValue, array: torch.Tensor | None = None) -> None:
         self._label = label
         self._value = value
+        self.array = array
 
     @property
     def sentence(self) -> str:

@@ -127,6 +127,18 @@ def assert_matches(
         raise
 
 
+def usable(got: object) -> object:
+    """Return what a check of values can go on with: the first item of a tuple, the numbers of an array as a tensor.
+
+    Anything else is returned as it is. What a result is made of is the business of one check.
+    """
+    if isinstance(got, tuple) and got:
+        got = got[0]
+    if isinstance(got, ForeignResult) and got.array is not None:
+        return got.array.clone()
+    return got
+
+
 def assert_shape(got: object, shape: tuple[int, ...], *, what: str = "the result") -> None:
     """Raise Mismatch unless `got` is a tensor of this shape; its values and dtype are left to other checks."""
     if isinstance(got, ForeignResult):

@@ -141,7 +141,7 @@ class Service:
             raise _Unanswerable("missing", f"There is no object {handle}.", "LookupError")
         return self._objects[handle]
 
-    def _resolve(self, value: HandleValue | ForeignValue) -> object:
+    def _resolve(self, value: HandleValue | ForeignValue, _array: object = None) -> object:
         if isinstance(value, ForeignValue):
             raise _Unanswerable("missing", f"A {value.type_name} cannot be sent.", "TypeError")
         return self._object(value.handle)
