@@ -381,7 +381,7 @@ def through_numpy(x, weight, bias=None, stride=1, padding=0):
     return torch.from_numpy(conv2d(x, weight, bias, stride, padding).double().numpy())
 
 
-@mistake("conv2d")  # an array is no tensor: nothing else is judged
+@mistake("conv2d")
 def numpy_array(x, weight, bias=None, stride=1, padding=0):
     """You return a numpy array: build the result as a torch.Tensor, so that gradients pass as well."""
     return conv2d(x, weight, bias, stride, padding).numpy()

@@ -7,7 +7,8 @@ Another convention costs the check that is about it, and no other:
 - Filters have one pixel in the checks of other things than sums, bias and padding are given where they are not asked about,
   and strides leave no row over but where that is asked.
 - Numbers are whole, so that a buffer of integers costs the check of the dtype; and a dtype is compared there alone.
-- A tuple, a missing axis or channels at the end cost the check of the shape: the others go on with what is there.
+- A tuple, an array of numpy, a missing axis or channels at the end cost the check of the shape: the others go on with what is
+  there.
 - No check calls both functions: one mistake made twice would hide its own diagnosis.
 - torch's own padding works in all checks but those marked `by_hand`: those of `zero_pad2d`, which it would solve, and one of
   `conv2d`, which looks at no value.
@@ -17,7 +18,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from grader.suite import assert_matches, assert_shape, call, small_inputs
+from grader.suite import assert_matches, assert_shape, call, small_inputs, usable
 
 NAN, INF = float("nan"), float("inf")
 
@@ -69,10 +70,9 @@ def assert_varied(result):
     assert result.min() < result.max(), "Every value of the result is the same, whatever the image holds."
 
 
-def usable(got, shape):
+def laid_out(got, shape):
     """Return the values of a result as (N, C_out, H', W') where the shape differs in form alone."""
-    if isinstance(got, tuple) and got:
-        got = got[0]
+    got = usable(got)
     if isinstance(got, torch.Tensor) and got.shape != shape:
         if got.dim() == 4 and got.permute(0, 3, 1, 2).shape == shape:
             return got.permute(0, 3, 1, 2)
@@ -83,7 +83,7 @@ def usable(got, shape):
 
 def assert_values(got, expected):
     """Compare values, which are whole numbers: results by Fourier transforms are off by their rounding."""
-    assert_matches(usable(got, expected.shape), expected, atol=1e-3, check_dtype=False)
+    assert_matches(laid_out(got, expected.shape), expected, atol=1e-3, check_dtype=False)
 
 
 @pytest.mark.points(1)
@@ -100,7 +100,7 @@ def test_pad_shape(student, rng):
 def test_pad_by_hand(student):
     """Zeros surround the image, worked by hand"""
     expected = torch.tensor([[[[0.0, 0, 0, 0], [0, 7, 8, 0], [0, 0, 0, 0]]]])
-    assert_matches(student.zero_pad2d(torch.tensor([[[[7.0, 8.0]]]]), 1), expected, check_dtype=False)
+    assert_matches(usable(student.zero_pad2d(torch.tensor([[[[7.0, 8.0]]]]), 1)), expected, check_dtype=False)
 
 
 @pytest.mark.points(1)
@@ -109,9 +109,9 @@ def test_pad_by_two(student, rng):
     """The border is as wide as asked, and a padding of 0 adds none"""
     for padding, shape in ((5, (2, 2, 1, 3)), (0, (1, 2, 3, 2))):
         x = 1000 * torch.randn(shape, generator=rng)
-        assert_matches(student.zero_pad2d(x, padding), F.pad(x, 4 * (padding,)), check_dtype=False)
+        assert_matches(usable(student.zero_pad2d(x, padding)), F.pad(x, 4 * (padding,)), check_dtype=False)
     x = torch.randn(2, 3, 4, 5, generator=rng)[:, :, 1:, 1:]  # a part of an image
-    assert_matches(student.zero_pad2d(x, padding=1), F.pad(x, (1, 1, 1, 1)), check_dtype=False)
+    assert_matches(usable(student.zero_pad2d(x, padding=1)), F.pad(x, (1, 1, 1, 1)), check_dtype=False)
 
 
 @pytest.mark.points(1)
@@ -204,7 +204,7 @@ def test_conv_bias(student):
     # One filter, as wide as the image, and a border that the bias reaches too.
     x, weight, bias = torch.ones(1, 1, 1, 1), torch.ones(1, 1, 1, 1), torch.tensor([0.5])
     expected = torch.tensor([[[[0.5, 0.5, 0.5], [0.5, 1.5, 0.5], [0.5, 0.5, 0.5]]]])
-    got = usable(student.conv2d(x, weight, bias, padding=1), expected.shape)
+    got = laid_out(student.conv2d(x, weight, bias, padding=1), expected.shape)
     if got.shape == expected.shape:  # how wide the border is, another check asks
         assert_values(got, expected)
 
@@ -265,9 +265,10 @@ def test_conv_gradients(student, rng):
         wanted = [value.double().requires_grad_() for value in (image, weight, bias)]
         slopes = symmetric(rng, 2, 2, 2, 2)
         right = F.conv2d(*wanted, **options)
-        got = usable(student.conv2d(*tested, **options), right.shape)
+        got = laid_out(student.conv2d(*tested, **options), right.shape)
         if "stride" in options and not (got.shape == right.shape and torch.allclose(got, right)):
             return  # what stride and padding do, other checks ask
+        assert got.requires_grad, "No gradient flows back from the result: build it with torch functions."
         (got * slopes).sum().backward()
         (right * slopes).sum().backward()
         for name, leaf, expected in zip(("x", "weight", "bias"), tested, wanted, strict=True):
@@ -292,7 +293,7 @@ def test_conv_keeps_the_dtype(student, rng):
         bias = torch.tensor([0.5, -0.25], dtype=dtype)
         y = student.conv2d(x, weight, bias, padding=padding) if padding else student.conv2d(x, weight, bias)
         right = F.conv2d(x, weight, bias, padding=padding)
-        got = usable(y, right.shape)
+        got = laid_out(y, right.shape)
         if got.shape == right.shape and got.dtype == dtype:
             exact = 1e-9 if dtype is torch.float64 else None
             assert_matches(got, right, rtol=exact, atol=exact)

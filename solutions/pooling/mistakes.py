@@ -182,7 +182,7 @@ def with_cache(x, kernel_size, stride=None, padding=0):
     return max_pool2d(x, kernel_size, stride, padding), x
 
 
-@mistake("max_pool2d")  # an array is no tensor: nothing else is judged
+@mistake("max_pool2d")
 def returns_numpy(x, kernel_size, stride=None, padding=0):
     """You return a numpy array, through which no gradient flows: stay with torch functions from x to the result."""
     return max_pool2d(x.detach(), kernel_size, stride, padding).numpy()
