@@ -53,6 +53,7 @@ ALLOWED = [
     "import os.path, math\nmath.floor(os.path.sep == '/')",
     "import importlib\nimportlib.import_module('torch.nn').Linear",
     "import helper\nassert helper.two == 2",
+    "from torch.utils.tensorboard import SummaryWriter",
     "from helper import two\nassert two == 2",
 ]
 USED = [
@@ -65,6 +66,11 @@ USED = [
     ("from lightning import Module\nclass Net(Module): pass", "lightning.Module"),
     ("from scipy.signal import convolve2d as c\nc(1, 2)", "scipy.signal.convolve2d"),
     ("import scipy\nif scipy: pass", "scipy"),
+    (
+        "from torch.utils.tensorboard import SummaryWriter\nSummaryWriter()",
+        "torch.utils.tensorboard.SummaryWriter",
+    ),
+    ("import torch.utils.tensorboard", "tensorboard"),
     ("from pylab import *", "pylab"),
     ("from importlib import import_module as load\nload('scipy.signal').convolve", "scipy.signal"),
     ("import helper\nhelper.f()", "seaborn"),
@@ -108,3 +114,25 @@ def test_the_list_is_the_same_in_a_worker(grade, check):
     )
     assert "`pytest` is not there while your code is graded" in check(result, "test_total").rationale
     assert check(result, "test_values").outcome is Outcome.PASSED
+
+
+COMPILED = """
+@torch.compile
+def double(x):
+    return 2 * x
+
+@torch.compile(fullgraph=True)
+def total(x, start=0.0):
+    return float(x.sum()) + start
+
+Right = Scale
+
+def Scale():
+    model = torch.compile(Right(), mode="max-autotune")
+    model.compile()
+    return model
+"""
+
+
+def test_what_is_compiled_runs_as_it_is(grade):
+    assert grade(COMPILED).outcome is Outcome.PASSED

@@ -15,7 +15,13 @@ from typing import Any, NoReturn
 LIBRARIES = frozenset({"torch", "numpy"})
 # The grader's own package is there on every machine, and what reaches for it is flagged for review.
 _THERE = LIBRARIES | sys.stdlib_module_names | {"grader"}
+_NEEDS_ANOTHER = "torch.utils.tensorboard"  # a part of torch that imports what is not on the list
 _CAUGHT = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+
+
+def is_listed(name: str) -> bool:
+    """Return whether a module is on the list: of torch, numpy or the standard library, or the grader's own."""
+    return name.partition(".")[0] in _THERE
 
 
 class NotAllowed(ModuleNotFoundError):
@@ -93,7 +99,7 @@ class AllowedImports:
 
     def _is_there(self, name: str) -> bool:
         top = name.partition(".")[0]
-        return not top or top in _THERE or self._is_own(top)
+        return not top or is_listed(top) or self._is_own(top)
 
     def _import_statement(
         self,
@@ -103,7 +109,8 @@ class AllowedImports:
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> Any:
-        if level or self._is_there(name):
+        needs_another = bool(fromlist) and name.partition(f"{_NEEDS_ANOTHER}.")[0] == _NEEDS_ANOTHER
+        if level or (self._is_there(name) and not needs_another):
             return self._import(name, globals, locals, fromlist or (), level)
         caller = sys._getframe(1)  # noqa: SLF001
         top, last = self._stand_in(name, fromlist or (), caller.f_code.co_filename, caller.f_lineno)
