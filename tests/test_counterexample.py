@@ -10,7 +10,14 @@ from grader.authoring.reference_submissions import mistake_modules, reference_mo
 from grader.core.model import CheckResult, Counterexample, Outcome
 from grader.course import catalog
 from grader.course.known_mistakes import read_mistakes
-from grader.grading.engine.feedback.likeness import could_be, failure_of, kind_of, signature_of, way_of
+from grader.grading.engine.feedback.likeness import (
+    could_be,
+    failure_of,
+    in_form_of,
+    kind_of,
+    signature_of,
+    way_of,
+)
 from grader.grading.engine.proxy import CallFailed, CallRecord
 from grader.grading.engine.suite.comparison import Mismatch, assert_matches, assert_shape
 from grader.grading.messages import Graded, Job
@@ -167,6 +174,24 @@ def test_a_call_of_the_same_kind_gives_the_same_arguments_of_the_same_groups(arg
 def test_an_argument_by_name_is_the_one_by_place():
     by_place = kind_of((X, 2, 1), {}, signature_of(f))
     assert kind_of((X,), {"size": 5, "stride": 1}, signature_of(f)) == by_place
+
+
+@pytest.mark.parametrize(
+    ("own", "drawn", "form"),
+    [
+        (((X, 2), {}), ((X, 3, None, 0), {}), ((X, 3), {})),
+        (((X, 2), {}), ((X, 3), {"padding": 0}), ((X, 3), {})),
+        (((X, 2), {}), ((X, 3, 1, 0), {}), None),
+        (((X, 2), {"padding": 1}), ((X, 3, None, 2), {}), ((X, 3), {"padding": 2})),
+        (((X, 2), {"padding": 0}), ((X, 3), {}), ((X, 3), {"padding": 0})),
+        (((X,), {"size": 2}), ((X, 3), {}), ((X,), {"size": 3})),
+        (((X, 2, None), {}), ((X, 3), {}), ((X, 3, None), {})),
+        (((X, 2), {}), ((X,), {}), None),
+    ],
+)
+def test_a_call_that_is_drawn_gives_what_the_checks_own_call_gives(own, drawn, form):
+    record = CallRecord(name="f", root="f", args=own[0], kwargs=own[1])
+    assert in_form_of(record, *drawn, signature_of(f)) == form
 
 
 def test_no_call_is_looked_for_that_cannot_be_drawn():

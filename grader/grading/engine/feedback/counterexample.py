@@ -10,7 +10,14 @@ from typing import Any
 from grader.core.model import Counterexample, Frame, Outcome
 from grader.core.safetext import one_line
 from grader.grading.engine.feedback import value_text
-from grader.grading.engine.feedback.likeness import Failure, could_be, kind_of, signature_of, way_of
+from grader.grading.engine.feedback.likeness import (
+    Failure,
+    could_be,
+    in_form_of,
+    kind_of,
+    signature_of,
+    way_of,
+)
 from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, Student
 from grader.grading.engine.suite.comparison import Mismatch, assert_matches
 from grader.grading.engine.suite.small_inputs import SMALL_INPUTS, PackedCall
@@ -158,13 +165,15 @@ class _Search:
 
     def could_draw(self, args: tuple[object, ...], kwargs: dict[str, object]) -> bool:
         """Return whether a strategy that draws this call may draw one of the wanted kind."""
-        return could_be(kind_of(args, kwargs, self._signature), self._kind)
+        form = in_form_of(self._failure.record, args, kwargs, self._signature)
+        return form is not None and could_be(kind_of(*form, self._signature), self._kind)
 
     def fails(self, packed: PackedCall) -> bool:
         """Return whether the student's result differs from the reference's on this call, as it did in the check."""
-        args, kwargs = packed
-        if kind_of(args, kwargs, self._signature) != self._kind:
+        call = in_form_of(self._failure.record, *packed, self._signature)
+        if call is None or kind_of(*call, self._signature) != self._kind:
             return False
+        args, kwargs = call
         self._calls += 1
         overdue = self._calls > MAX_CALLS or time.monotonic() > self._end
         if overdue or self._name in self._conversation.lost:

@@ -13,6 +13,8 @@ import torch
 from grader.grading.engine.proxy import CallFailed, CallRecord, ForeignResult
 from grader.grading.engine.suite.comparison import Mismatch
 
+_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
 Way = tuple[object, ...]
 Kind = dict[str, object]
 
@@ -71,6 +73,36 @@ def _is_result(record: CallRecord, error: BaseException) -> bool:
     if isinstance(got, (int, float)) and isinstance(result, (int, float)):
         return got == result  # it may have been converted before it was compared
     return got is result
+
+
+def in_form_of(
+    own: CallRecord, args: Sequence[object], kwargs: dict[str, object], signature: inspect.Signature | None
+) -> tuple[tuple[object, ...], dict[str, object]] | None:
+    """Return a call that gives the same parameters as `own`, by place or by name as there; None where it cannot.
+
+    What `own` leaves out is left out, where it is the default; what `own` gives is given, by its default if need be.
+    """
+    if signature is None or any(p.kind in _VARIABLE for p in signature.parameters.values()):
+        return tuple(args), kwargs
+    try:
+        given = signature.bind(*args, **kwargs).arguments
+        wanted = list(signature.bind(*own.args, **own.kwargs).arguments)
+    except TypeError:
+        return None
+    defaults = {name: p.default for name, p in signature.parameters.items()}
+    if any(not _is_default(given[name], defaults[name]) for name in given.keys() - wanted):
+        return None
+    values = {name: given.get(name, defaults[name]) for name in wanted}
+    if any(value is inspect.Parameter.empty for value in values.values()):
+        return None
+    places = [name for name in wanted if name not in own.kwargs]
+    return tuple(values[name] for name in places), {name: values[name] for name in own.kwargs}
+
+
+def _is_default(value: object, default: object) -> bool:
+    return value is default or (
+        type(value) is type(default) and not isinstance(value, torch.Tensor) and value == default
+    )
 
 
 def kind_of(args: Sequence[object], kwargs: dict[str, object], signature: inspect.Signature | None) -> Kind:
