@@ -27,6 +27,7 @@ COURSE = catalog.load(catalog.find_root())
 # What each kind of sentence says, the first that fits. Two that agree are of one kind.
 KINDS = {
     r"raised (\w+)": "raised",
+    r"` returned (an? \w+)": "type",
     r"has the shape": "shape",
     r"has the dtype": "dtype",
     r"where .* expected": "type",
@@ -169,6 +170,12 @@ def f(x, size, stride=None, padding=0):
 )
 def test_a_call_of_the_same_kind_gives_the_same_arguments_of_the_same_groups(args, kwargs, alike):
     assert (kind_of(args, kwargs, signature_of(f)) == kind_of((X, 2), {}, signature_of(f))) is alike
+
+
+def test_numbers_that_are_equal_stay_equal():
+    own = kind_of((X, 2, 2), {}, signature_of(f))
+    assert kind_of((X, 3, 3), {}, signature_of(f)) == own
+    assert kind_of((X, 3, 2), {}, signature_of(f)) != own
 
 
 def test_an_argument_by_name_is_the_one_by_place():

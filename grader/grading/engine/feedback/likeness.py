@@ -15,6 +15,10 @@ from grader.grading.engine.suite.comparison import Mismatch
 
 _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
+_EQUAL = (
+    "equal numbers"  # no name of a parameter: which of the numbers above 1 are the same, as stride and kernel
+)
+
 Way = tuple[object, ...]
 Kind = dict[str, object]
 
@@ -113,7 +117,9 @@ def kind_of(args: Sequence[object], kwargs: dict[str, object], signature: inspec
         given = None
     if given is None:
         given = {**{str(n): value for n, value in enumerate(args)}, **kwargs}
-    return {name: _group(value) for name, value in given.items()}
+    numbers = [(name, value) for name, value in given.items() if type(value) is int and value > 1]
+    same = frozenset((one, other) for one, a in numbers for other, b in numbers if one < other and a == b)
+    return {name: _group(value) for name, value in given.items()} | {_EQUAL: same}
 
 
 def signature_of(function: Callable[..., object]) -> inspect.Signature | None:
