@@ -635,7 +635,11 @@ def test_the_document_has_the_fields_of_the_contract() -> None:
         0,
         2,
     )
-    assert failed["diagnosis"] == {"mistake": "zero-init", "message": ZERO.message}
+    assert failed["diagnosis"] == {
+        "mistake": "zero-init",
+        "message": ZERO.message,
+        "of_check_alone": False,
+    }
 
 
 def names_in(value: object) -> set[str]:
