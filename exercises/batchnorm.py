@@ -54,7 +54,9 @@ class BatchNorm2d(nn.Module):
         raise NotImplementedError  # parameters and buffers go here
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the normalized batch; x and the result are (N, C, H, W). Do not change x.
+        """Return the normalized batch; x and the result are (N, C, H, W), of the layer's dtype. Do not change x.
+
+        x may be a view whose numbers lie in another order in memory, and its values may be far from zero.
 
         In training (`self.training` is true), for each channel with n = N * H * W values:
 
@@ -64,11 +66,14 @@ class BatchNorm2d(nn.Module):
 
                running = (1 - momentum) * running + momentum * batch
 
-           Write it into the buffers. Here the batch's variance divides by n - 1 (the unbiased one): torch has
+           Write it into the buffers in place: another tensor under the same name is not enough, since other
+           programs may hold the first. Here the batch's variance divides by n - 1 (the unbiased one): torch has
            two variances on purpose. And momentum weighs the new batch; in Keras and CS231n it weighs the old.
+           It may be any number from 0 to 1.
         4. num_batches_tracked grows by one.
 
-        In evaluation, mean and var are running_mean and running_var, and no buffer changes. `self.training` alone
+        In evaluation, mean and var are running_mean and running_var, and no buffer changes; eps, weight and bias do
+        what they do in training, and a single value per channel is welcome. `self.training` alone
         decides between the two: under `torch.no_grad()` a layer in training mode still trains its statistics,
         and a layer in evaluation may be asked for gradients. Return the batch alone, not the statistics.
 
@@ -80,6 +85,6 @@ class BatchNorm2d(nn.Module):
             unbiased variance 20 / 3 = 6.6667    -> running_var 0.9 * 1 + 0.1 * 6.6667 = 1.5667
 
         torch's layer refuses a single value per channel in training (n = 1), and no check of this exercise
-        gives you one.
+        gives you one, nor an empty batch.
         """
         raise NotImplementedError

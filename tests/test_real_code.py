@@ -145,8 +145,8 @@ CS231N_POOL = """
 """
 
 REAL = {
-    "CS231n's batch norm": ("batchnorm", CS231N_BATCHNORM, "momentum-reversed-and-biased", 3),
-    "d2l's batch norm": ("batchnorm", D2L_BATCHNORM, "of-the-book", 2),
+    "CS231n's batch norm": ("batchnorm", CS231N_BATCHNORM, "conventions-and-buffers-replaced", 6),
+    "d2l's batch norm": ("batchnorm", D2L_BATCHNORM, "all-of-the-book", 6),
     "Caffe's LeNet": (
         "lenet",
         MNIST_EXAMPLE.format(padding="", features="4 * 4 * 50", result="x"),

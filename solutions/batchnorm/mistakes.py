@@ -10,7 +10,7 @@ from grader.mistakes import keeps_in_a_local, mistake
 
 @mistake("BatchNorm2d")
 class UnbiasedForward(reference.BatchNorm2d):
-    """`x.var` divides by n - 1 by default: to normalize the batch, pass correction=0."""
+    """You normalize the batch with the variance that divides by n - 1, the default of `x.var`: pass correction=0."""
 
     def _normalize(self, x, mean, var):
         if self.training:
@@ -21,7 +21,7 @@ class UnbiasedForward(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class BiasedRunning(reference.BatchNorm2d):
-    """There are two variances: normalize with the biased one, keep the unbiased (n - 1) in running_var."""
+    """running_var keeps your biased variance: normalize with that one, and keep the unbiased one (n - 1)."""
 
     @torch.no_grad()
     def _track(self, mean, var, count):
@@ -43,7 +43,7 @@ class MomentumReversedAndBiased(MomentumReversed, BiasedRunning):
 
 @mistake("BatchNorm2d")
 class CorrectedTwice(reference.BatchNorm2d):
-    """x.var() divides by n - 1 already, and you multiply by n / (n - 1) once more: correct once."""
+    """running_var is corrected by n / (n - 1) twice, as if x.var(), which divides by n - 1 already, were corrected again."""
 
     @torch.no_grad()
     def _track(self, mean, var, count):
@@ -52,7 +52,7 @@ class CorrectedTwice(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class CorrectsByImages(reference.BatchNorm2d):
-    """n counts all values of a channel, N * H * W: you correct by the number of images, N / (N - 1)."""
+    """running_var is corrected as if n were the number of images, N / (N - 1): n counts all values of a channel, N * H * W."""
 
     def _of_batch(self, x):
         self._images = x.shape[0]
@@ -73,8 +73,16 @@ class MomentumHardCoded(reference.BatchNorm2d):
 
 
 @mistake("BatchNorm2d")
+class MomentumZeroIgnored(reference.BatchNorm2d):
+    """With momentum=0 your running statistics move by 0.1, as with `momentum or 0.1`: 0 is a momentum too, and only None is none."""
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
+        super().__init__(num_features, eps, momentum or 0.1, affine)
+
+
+@mistake("BatchNorm2d")
 class ReshapeNoPermute(reference.BatchNorm2d):
-    """reshape(-1, C) moves no axis, so it mixes channels: permute first, or use dim=(0, 2, 3)."""
+    """Your means mix channels, as reshape(-1, C) does, which moves no axis: permute first, or use dim=(0, 2, 3)."""
 
     def _of_batch(self, x):
         rows = x.reshape(-1, x.shape[1])
@@ -83,7 +91,7 @@ class ReshapeNoPermute(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class AxisZeroOnly(reference.BatchNorm2d):
-    """You average over the batch axis alone, pixel by pixel: average over dim=(0, 2, 3), for each channel."""
+    """Each pixel is normalized by itself, over the batch axis alone: average over dim=(0, 2, 3), for each channel."""
 
     def _normalize(self, x, mean, var):
         if not self.training:
@@ -93,7 +101,7 @@ class AxisZeroOnly(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class PerImage(reference.BatchNorm2d):
-    """You normalize each image by itself (instance norm): average over the batch axis as well."""
+    """Each image is normalized by itself (instance norm): average over the batch axis as well."""
 
     def _normalize(self, x, mean, var):
         if not self.training:
@@ -104,7 +112,7 @@ class PerImage(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class OneForAllChannels(reference.BatchNorm2d):
-    """You take one mean and one variance for all channels together: each channel has its own."""
+    """All channels share one mean and one variance: each channel has its own."""
 
     def _of_batch(self, x):
         channels = x.shape[1]
@@ -113,7 +121,7 @@ class OneForAllChannels(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class NoEps(reference.BatchNorm2d):
-    """The notes' formula lacks eps, so a constant channel gives 0 / 0: put var + eps under the root."""
+    """Your results are those without eps, as in the notes, and a constant channel is 0 / 0: put var + eps under the root."""
 
     def _normalize(self, x, mean, var):
         return (x - per_channel(mean)) / torch.sqrt(per_channel(var))
@@ -128,13 +136,57 @@ class EpsOutside(reference.BatchNorm2d):
 
 
 @mistake("BatchNorm2d")
+class EpsOutsideInEvaluation(EpsOutside):
+    """In evaluation your results are those of eps outside the root: it goes inside in both modes, sqrt(running_var + eps)."""
+
+    def _normalize(self, x, mean, var):
+        normalize = reference.BatchNorm2d._normalize if self.training else EpsOutside._normalize
+        return normalize(self, x, mean, var)
+
+
+@mistake("BatchNorm2d")
+class NoEpsInEvaluation(NoEps):
+    """In evaluation your results are those without eps: it belongs under the root in both modes, sqrt(running_var + eps)."""
+
+    def _normalize(self, x, mean, var):
+        normalize = reference.BatchNorm2d._normalize if self.training else NoEps._normalize
+        return normalize(self, x, mean, var)
+
+
+@mistake("BatchNorm2d")
+class EpsHardCodedInEvaluation(reference.BatchNorm2d):
+    """In evaluation your results are those of eps = 1e-5, whatever eps is: use the argument `eps` in both modes."""
+
+    def _normalize(self, x, mean, var):
+        eps = self.eps if self.training else 1e-5
+        return (x - per_channel(mean)) / torch.sqrt(per_channel(var) + eps)
+
+
+@mistake("BatchNorm2d")
+class EpsSquared(reference.BatchNorm2d):
+    """Your results are those of eps * eps under the root: add eps itself, sqrt(var + eps)."""
+
+    def _normalize(self, x, mean, var):
+        return (x - per_channel(mean)) / torch.sqrt(per_channel(var) + self.eps**2)
+
+
+@mistake("BatchNorm2d")
+class SquaresFirst(reference.BatchNorm2d):
+    """Far from zero your variance is wrong, as mean(x ** 2) - mean ** 2 is, which loses all digits: subtract the mean, then square."""
+
+    def _of_batch(self, x):
+        mean = x.mean(dim=(0, 2, 3))
+        return mean, (x * x).mean(dim=(0, 2, 3)) - mean * mean
+
+
+@mistake("BatchNorm2d")
 class StdPlusEps(UnbiasedForward, EpsOutside):
     """x.std() + eps is wrong twice: std divides by n - 1, and eps belongs under the root, sqrt(var + eps)."""
 
 
 @mistake("BatchNorm2d")
 class MeanNotSubtracted(reference.BatchNorm2d):
-    """You divide without subtracting the mean first: x - mean, channel by channel."""
+    """Your result is that of a division without the mean taken away first: x - mean, channel by channel."""
 
     def _normalize(self, x, mean, var):
         return x / torch.sqrt(per_channel(var) + self.eps)
@@ -142,7 +194,7 @@ class MeanNotSubtracted(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class EpsHardCoded(reference.BatchNorm2d):
-    """Your layer always uses eps = 1e-5: use the argument `eps`."""
+    """Your results are those of eps = 1e-5, whatever eps is: use the argument `eps`."""
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
         super().__init__(num_features, momentum=momentum, affine=affine)
@@ -150,7 +202,7 @@ class EpsHardCoded(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class VarianceNotRooted(reference.BatchNorm2d):
-    """You divide by the variance: divide by its square root, the standard deviation."""
+    """Your result is divided by the variance: divide by its square root, the standard deviation."""
 
     def _normalize(self, x, mean, var):
         return (x - per_channel(mean)) / (per_channel(var) + self.eps)
@@ -158,7 +210,7 @@ class VarianceNotRooted(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class EvalUsesBatch(reference.BatchNorm2d):
-    """In evaluation you still normalize with the batch: use running_mean and running_var there."""
+    """In evaluation your results still depend on the batch: use running_mean and running_var there."""
 
     def _statistics(self, x):
         return super()._statistics(x) if self.training else self._of_batch(x)
@@ -176,7 +228,7 @@ class EvalStillTracks(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class TrainsOnRunning(reference.BatchNorm2d):
-    """In training you normalize with the running statistics: use the batch's own until evaluation."""
+    """In training your results are those of the running statistics: use the batch's own until evaluation."""
 
     def _statistics(self, x):
         super()._statistics(x)
@@ -185,7 +237,7 @@ class TrainsOnRunning(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class GradModeDecides(reference.BatchNorm2d):
-    """You ask torch.is_grad_enabled(): ask self.training instead, which train() and eval() set."""
+    """Under torch.no_grad() your layer evaluates, and with gradients it trains: let self.training alone decide, which train() and eval() set."""
 
     def _statistics(self, x):
         if not torch.is_grad_enabled():
@@ -196,13 +248,54 @@ class GradModeDecides(reference.BatchNorm2d):
 
 
 @mistake("BatchNorm2d")
+class BuffersReplaced(reference.BatchNorm2d):
+    """After a batch your layer holds new tensors: write into its buffers, with copy_ or lerp_, because others may hold them too."""
+
+    @torch.no_grad()
+    def _track(self, mean, var, count):
+        unbiased = var * count / (count - 1)
+        self.running_mean = (1 - self.momentum) * self.running_mean + self.momentum * mean
+        self.running_var = (1 - self.momentum) * self.running_var + self.momentum * unbiased
+        self.num_batches_tracked += 1
+
+
+@mistake("BatchNorm2d")
+class ConventionsAndBuffersReplaced(MomentumReversed, BuffersReplaced):
+    """Three habits of CS231n: momentum weighs the NEW batch here, running_var is unbiased (n - 1), and copy_ writes into a buffer."""
+
+    @torch.no_grad()
+    def _track(self, mean, var, count):
+        super()._track(mean, var * (count - 1) / count, count)
+        self.num_batches_tracked = self.num_batches_tracked.clone()
+
+
+@mistake("BatchNorm2d")
 class OfTheBook(BiasedRunning, GradModeDecides):
-    """As in d2l: ask self.training instead of torch.is_grad_enabled(), and keep the unbiased variance (n - 1) in running_var."""
+    """As in d2l: let self.training decide instead of torch.is_grad_enabled(), and keep the unbiased variance (n - 1) in running_var."""
+
+
+@mistake("BatchNorm2d")
+class AllOfTheBook(OfTheBook):
+    """As in d2l: let self.training decide, keep the unbiased variance (n - 1), and write both into the buffers, with copy_."""
+
+    @torch.no_grad()
+    def _track(self, mean, var, count):
+        super()._track(mean, var, count)
+        self.running_mean, self.running_var = self.running_mean.clone(), self.running_var.clone()
+
+
+@mistake("BatchNorm2d")
+class TracksWithGradientsOnly(reference.BatchNorm2d):
+    """In training under torch.no_grad() your running statistics stand still: they move whenever self.training is true."""
+
+    def _track(self, mean, var, count):
+        if torch.is_grad_enabled():
+            super()._track(mean, var, count)
 
 
 @mistake("BatchNorm2d")
 class EvaluationForgetsAffine(reference.BatchNorm2d):
-    """In evaluation you leave out weight and bias: they apply in both modes."""
+    """In evaluation your results lack weight and bias: they apply in both modes."""
 
     def _scale_and_shift(self, x):
         return super()._scale_and_shift(x) if self.training else x
@@ -232,6 +325,7 @@ class ReturnsCache(reference.BatchNorm2d):
         return super().forward(x), x
 
 
+# forward raises for every batch, so that only what is made in __init__ can be judged: this costs more than one slip should.
 @mistake("BatchNorm2d")
 class UnpacksFewerAxes(reference.BatchNorm2d):
     """The batch x has four axes, (N, C, H, W). If you unpack only two, as for (N, D): write n, c, h, w = x.shape."""
@@ -258,6 +352,22 @@ class AlwaysFloat64(reference.BatchNorm2d):
 
 
 @mistake("BatchNorm2d")
+class ThroughNumpy(reference.BatchNorm2d):
+    """Your result is float64 and lets no gradient pass, as through numpy: mean, var and arithmetic work on tensors as well."""
+
+    def forward(self, x):
+        return torch.from_numpy(super().forward(x).detach().double().numpy())
+
+
+@mistake("BatchNorm2d")
+class CutFromTheGraph(reference.BatchNorm2d):
+    """The values are right, but no gradient flows back, as from .detach() or .data: keep the result in the graph."""
+
+    def forward(self, x):
+        return super().forward(x).detach()
+
+
+@mistake("BatchNorm2d")
 class NamesOfThePaper(reference.BatchNorm2d):
     """gamma, beta and the moving averages are called weight, bias, running_mean and running_var here: states are loaded by name."""
 
@@ -272,8 +382,47 @@ class NamesOfThePaper(reference.BatchNorm2d):
         self.register_buffer("moving_var", torch.ones(num_features))
 
     def forward(self, x):
-        mean, var = self._of_batch(x) if self.training else (self.moving_mean, self.moving_var)
+        mean, var = self.moving_mean, self.moving_var
+        if self.training:
+            mean, var = self._of_batch(x)
+            count = x.numel() // x.shape[1]
+            self.moving_mean.lerp_(mean.detach(), self.momentum)
+            self.moving_var.lerp_(var.detach() * count / (count - 1), self.momentum)
         return self._normalize(x, mean, var) * per_channel(self.gamma) + per_channel(self.beta)
+
+
+@mistake("BatchNorm2d")
+class CounterMissing(reference.BatchNorm2d):
+    """The buffer num_batches_tracked is missing: register torch.tensor(0) under that name, and add 1 for each batch in training."""
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
+        super().__init__(num_features, eps, momentum, affine)
+        del self.num_batches_tracked
+
+    @torch.no_grad()
+    def _track(self, mean, var, count):
+        self.num_batches_tracked = torch.tensor(0)
+        super()._track(mean, var, count)
+        del self.num_batches_tracked
+
+
+@mistake("BatchNorm2d")
+class ViewsX(reference.BatchNorm2d):
+    """x may itself be a view, with its numbers in another order in memory, and x.view(...) raises: use x.reshape(...)."""
+
+    def _of_batch(self, x):
+        rows = x.view(x.shape[0], x.shape[1], -1)
+        return rows.mean(dim=(0, 2)), rows.var(dim=(0, 2), correction=0)
+
+
+@mistake("BatchNorm2d")
+class EvaluationWantsABatch(reference.BatchNorm2d):
+    """In evaluation your layer refuses one value per channel: only a batch in training needs more, for its variance."""
+
+    def forward(self, x):
+        if x.numel() == x.shape[1]:
+            raise ValueError("one value per channel")
+        return super().forward(x)
 
 
 @mistake("BatchNorm2d")
@@ -293,7 +442,7 @@ class StartsAtRandom(reference.BatchNorm2d):
     otherwise="running_mean and running_var never change: in training, move both a step towards the statistics of the batch.",
 )
 class RunningInLocals(reference.BatchNorm2d):
-    """Your new running statistics are local names, gone after the call: store them in self.running_mean."""
+    """Your running statistics never move: in training write the new values into self.running_mean and self.running_var."""
 
     @torch.no_grad()
     def _track(self, mean, var, count):
@@ -304,7 +453,7 @@ class RunningInLocals(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class StdInRunningVar(reference.BatchNorm2d):
-    """You keep a standard deviation in running_var: keep the variance, without the square root."""
+    """running_var moves towards a standard deviation: keep the variance, without the square root."""
 
     @torch.no_grad()
     def _track(self, mean, var, count):
@@ -314,7 +463,7 @@ class StdInRunningVar(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class NoCounter(reference.BatchNorm2d):
-    """You never count the batches: add 1 to num_batches_tracked for each batch in training."""
+    """num_batches_tracked stays at 0: add 1 to it for each batch in training."""
 
     @torch.no_grad()
     def _track(self, mean, var, count):
@@ -324,7 +473,7 @@ class NoCounter(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class PlainAttributes(reference.BatchNorm2d):
-    """A plain attribute is not saved with the layer: declare running statistics with register_buffer."""
+    """The running statistics are missing in the state_dict, as plain attributes are: declare them with register_buffer."""
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
         super().__init__(num_features, eps, momentum, affine)
@@ -335,7 +484,7 @@ class PlainAttributes(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class StatisticsAsParameters(reference.BatchNorm2d):
-    """As parameters, running statistics would be trained by an optimizer: use register_buffer instead."""
+    """Your running statistics are parameters, which an optimizer would train: use register_buffer instead."""
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
         super().__init__(num_features, eps, momentum, affine)
@@ -347,7 +496,7 @@ class StatisticsAsParameters(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class StatisticsOfFourAxes(reference.BatchNorm2d):
-    """You keep everything as (1, C, 1, 1): store (C,) as torch does, and view it only to compute."""
+    """Your layer keeps everything as (1, C, 1, 1): store (C,) as torch does, and view it only to compute."""
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
         super().__init__(num_features, eps, momentum, affine)
@@ -361,7 +510,7 @@ class StatisticsOfFourAxes(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class NoAffine(reference.BatchNorm2d):
-    """You never use weight and bias: multiply the normalized values by weight, and add bias."""
+    """Weight and bias change nothing in your results: multiply the normalized values by weight, and add bias."""
 
     def _scale_and_shift(self, x):
         return x
@@ -377,7 +526,7 @@ class AlwaysAffine(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class StatisticsDetached(reference.BatchNorm2d):
-    """The batch's mean and variance depend on x: keep them in the graph, and detach the running ones only."""
+    """The gradient of x is the one for a fixed mean and variance, and both depend on x: detach the running ones only."""
 
     def _of_batch(self, x):
         mean, var = super()._of_batch(x)
@@ -386,7 +535,7 @@ class StatisticsDetached(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class StatisticsInGraph(reference.BatchNorm2d):
-    """Your running statistics keep the graph of every past batch: update them under torch.no_grad()."""
+    """Your running statistics keep the graph of every past batch: write them into the buffers under torch.no_grad()."""
 
     def _track(self, mean, var, count):
         unbiased = var * count / (count - 1)
@@ -397,7 +546,7 @@ class StatisticsInGraph(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class InPlace(reference.BatchNorm2d):
-    """`x -= mean` and `x.sub_(mean)` change the caller's tensor: write x - mean, which makes a new one."""
+    """The caller's tensor is changed, as `x -= mean` and `x.sub_(mean)` do: write x - mean, which makes a new one."""
 
     def _normalize(self, x, mean, var):
         return x.sub_(per_channel(mean)).div_(torch.sqrt(per_channel(var) + self.eps))
