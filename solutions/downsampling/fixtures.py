@@ -33,12 +33,15 @@ def plain() -> nn.Module:
 
 
 def overlapping() -> nn.Module:
-    """Return a model whose windows overlap, leave gaps, are padded, or are not square."""
+    """Return a model whose windows overlap, leave gaps, are padded, or are not square: (N, 2, H, W) of 80 x 60."""
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(2, 4, 1),
         nn.MaxPool2d(3, stride=2, padding=1),
         nn.AvgPool2d((1, 2), stride=(2, 1)),
+        nn.MaxPool2d((5, 3), padding=(2, 1), stride=1),
+        nn.AvgPool2d(5, stride=4, padding=2),
+        nn.MaxPool2d(1, stride=1),
         nn.MaxPool2d(2, stride=3),
     )
 
@@ -50,22 +53,75 @@ def nested() -> nn.Module:
         OrderedDict(
             stem=nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)),
             body=nn.Sequential(Skip(4), nn.Sequential(nn.Conv2d(4, 6, 1), nn.MaxPool2d(2))),
-            end=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 2)),
+            end=nn.Sequential(
+                nn.AdaptiveMaxPool2d(2),
+                nn.AdaptiveAvgPool2d(1),
+                nn.Flatten(),
+                nn.MaxPool1d(2),
+                nn.Linear(3, 2),
+            ),
         )
     )
 
 
+def partly_frozen() -> nn.Module:
+    """Return the nested model with a frozen stem, which is in evaluation, and with a hook on its first layer."""
+    model = nested()
+    model.stem.requires_grad_(False).eval()
+    model.stem[0].register_forward_hook(lambda *_: None)
+    return model
+
+
 def shared() -> nn.Module:
-    """Return a model in which one pooling layer stands in two places, after 3 and after 5 channels."""
+    """Return a model in which one pooling layer stands in three places, after 3 channels and twice after 5."""
     torch.manual_seed(0)
     pool = nn.MaxPool2d(2)
-    return nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), pool, nn.Conv2d(3, 5, 3, padding=1), pool)
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1), pool, nn.Conv2d(3, 5, 3, padding=1), pool, nn.Conv2d(5, 5, 1), pool
+    )
 
 
 def kinds(model: nn.Module) -> dict[str, str]:
     """Return the class of each module without children, by name, in each place where it stands."""
     named = model.named_modules(remove_duplicate=False)
-    return {name: type(module).__name__ for name, module in named if not list(module.children())}
+    return {name: _kind(module) for name, module in named if not list(module.children())}
+
+
+def _kind(module: nn.Module) -> str:
+    return "Conv2d" if isinstance(module, nn.Conv2d) else type(module).__name__
+
+
+def learned_twice(model: nn.Module) -> list[str]:
+    """Name the places whose layer has weights, and stands in an earlier place too."""
+    seen, again = set(), []
+    for name, module in model.named_modules(remove_duplicate=False):
+        if id(module) in seen and list(module.parameters()):
+            again.append(name)
+        seen.add(id(module))
+    return again
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    """Say whether both are one and the same module."""
+    return one is other
+
+
+def settings(model: nn.Module) -> dict[str, str]:
+    """Say of each module that has weights, by name, whether it is trained, and how many hooks it has."""
+    found = {}
+    for name, module in model.named_modules():
+        asked = sorted({parameter.requires_grad for parameter in module.parameters(recurse=False)})
+        if asked:
+            mode = "training" if module.training else "evaluation"
+            hooks = len(module._forward_hooks)
+            found[name] = f"in {mode}, requires_grad {asked[0]}, {hooks} hooks"
+    return found
+
+
+def leave_out_bias(model: nn.Module, names: list[str]) -> None:
+    """Take the bias from these convolutions."""
+    for name in names:
+        model.get_submodule(name).bias = None
 
 
 def state(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -79,12 +135,17 @@ def tensors(model: nn.Module) -> list[torch.Tensor]:
 
 
 def load(model: nn.Module, values: list[torch.Tensor]) -> None:
-    """Overwrite parameters and buffers, in order."""
-    model.load_state_dict(dict(zip(model.state_dict(), values, strict=True)))
+    """Overwrite parameters and buffers, in order; a bias of the convolution that is one too many becomes 0."""
+    names = list(model.state_dict())
+    if len(names) == len(values) + 1:
+        values = [values[0], torch.zeros_like(values[1]), *values[1:]]
+    model.load_state_dict(dict(zip(names, values, strict=True)))
 
 
 def trained(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
     """Take two steps of SGD that pull the output of x towards 1, where anything can be trained; return the state."""
+    if not list(model.parameters()):
+        return state(model)  # an optimizer refuses to be made for nothing
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for _ in range(2):
         optimizer.zero_grad()

@@ -30,7 +30,7 @@ def divides_by_side(channels, kernel_size):
 
 @mistake("avg_pool_as_conv")
 def sums(channels, kernel_size):
-    """With weights of 1 you get the sum of the window: each weight is 1 / kernel_size**2."""
+    """Your result is the sum of the window, as with weights of 1: each weight is 1 / kernel_size**2."""
     return averaging(channels, kernel_size, 1.0)
 
 
@@ -43,13 +43,13 @@ def random_weights(channels, kernel_size):
 
 @mistake("avg_pool_as_conv")
 def mixes_channels(channels, kernel_size):
-    """Without groups every output adds up all channels: groups=channels gives each its own kernel."""
+    """Every output adds up all channels, as without groups: groups=channels gives each its own kernel."""
     return averaging(channels, kernel_size, 1 / kernel_size**2, groups=1)
 
 
 @mistake("avg_pool_as_conv")
 def averages_channels_too(channels, kernel_size):
-    """You average over the channels as well: groups=channels keeps them apart."""
+    """Your result is the average over all channels as well: groups=channels keeps them apart."""
     return averaging(channels, kernel_size, 1 / (channels * kernel_size**2), groups=1)
 
 
@@ -92,7 +92,7 @@ def stride_two(channels, kernel_size):
 
 @mistake("avg_pool_as_conv")
 def padded(channels, kernel_size):
-    """You pad, and AvgPool2d(kernel_size) does not: the border would be averaged with zeros."""
+    """Your convolution pads, and AvgPool2d(kernel_size) does not: the border would be averaged with zeros."""
     return averaging(channels, kernel_size, 1 / kernel_size**2, padding=kernel_size // 2)
 
 
@@ -162,13 +162,13 @@ def kernel_five(in_channels, out_channels):
 
 @mistake("strided_conv_block")
 def halves_twice(in_channels, out_channels):
-    """The convolution halves, and a pooling layer halves again: the stride takes its place."""
+    """The image is halved twice, as by a pooling layer behind the convolution: the stride takes its place."""
     return block(in_channels, out_channels, nn.BatchNorm2d(out_channels), nn.ReLU(), nn.MaxPool2d(2))
 
 
 @mistake("strided_conv_block")
 def pools_instead(in_channels, out_channels):
-    """You still pool, and round odd sizes down: let the convolution halve, with stride=2."""
+    """The image keeps its size until a pooling layer, and odd sizes are rounded down: let the convolution halve, with stride=2."""
     return block(
         in_channels, out_channels, nn.BatchNorm2d(out_channels), nn.ReLU(), nn.MaxPool2d(2), stride=1
     )
@@ -218,14 +218,34 @@ def leaky(in_channels, out_channels):
 
 
 @mistake("strided_conv_block")
+def relu_six(in_channels, out_channels):
+    """Values above 6 are cut off, as by ReLU6: ReLU has no upper end."""
+    return block(in_channels, out_channels, nn.BatchNorm2d(out_channels), nn.ReLU6())
+
+
+@mistake("strided_conv_block")
+def batchnorm_of_keras(in_channels, out_channels):
+    """BatchNorm has other numbers than torch's defaults, as in Keras: leave out eps and momentum."""
+    return block(in_channels, out_channels, nn.BatchNorm2d(out_channels, eps=1e-3, momentum=0.01), nn.ReLU())
+
+
+@mistake("strided_conv_block")
+def batchnorm_without_statistics(in_channels, out_channels):
+    """BatchNorm keeps no running statistics, and needs them in evaluation: leave track_running_stats as it is."""
+    return block(
+        in_channels, out_channels, nn.BatchNorm2d(out_channels, track_running_stats=False), nn.ReLU()
+    )
+
+
+@mistake("strided_conv_block")
 def reflects_the_border(in_channels, out_channels):
-    """You pad with a mirror image: nn.Conv2d pads with zeros by default."""
+    """The border is that of a mirror image: nn.Conv2d pads with zeros by default."""
     return block(in_channels, out_channels, padding_mode="reflect")
 
 
 @mistake("strided_conv_block")
 def channels_swapped(in_channels, out_channels):
-    """in_channels and out_channels are swapped: nn.Conv2d takes the incoming ones first."""
+    """Incoming and outgoing channels are swapped: nn.Conv2d takes in_channels first."""
     return block(out_channels, in_channels, nn.BatchNorm2d(in_channels), nn.ReLU())
 
 
@@ -258,7 +278,7 @@ def strided(pool, channels, **options):
 
 @mistake("replace_pooling")
 def children_only(model):
-    """You look at the direct children alone: named_modules() reaches pooling layers inside blocks."""
+    """Pooling layers inside blocks stay, as if direct children alone were looked at: named_modules() reaches them all."""
     channels = None
     for name, module in list(model.named_children()):
         for conv in (part for part in module.modules() if isinstance(part, nn.Conv2d)):
@@ -270,7 +290,7 @@ def children_only(model):
 
 @mistake("replace_pooling")
 def dotted_setattr(model):
-    """setattr(model, "body.pool", ...) makes no such path: get the parent with get_submodule, and set the last name on it."""
+    """Inside blocks a name with a dot is no path for setattr: get the parent with get_submodule, and set the last name on it."""
     channels = None
     for path, module in list(model.named_modules(remove_duplicate=False)):
         if isinstance(module, nn.Conv2d):
@@ -282,13 +302,13 @@ def dotted_setattr(model):
 
 @mistake("replace_pooling")
 def max_only(model):
-    """You replace max pooling alone: average pooling goes too."""
+    """Average pooling stays: replace nn.AvgPool2d as well as nn.MaxPool2d."""
     return replacing(model, strided, kinds=nn.MaxPool2d)
 
 
 @mistake("replace_pooling")
 def average_only(model):
-    """You replace average pooling alone: max pooling goes too."""
+    """Max pooling stays: replace nn.MaxPool2d as well as nn.AvgPool2d."""
     return replacing(model, strided, kinds=nn.AvgPool2d)
 
 
@@ -309,13 +329,13 @@ def adaptive_too(model):
 
 @mistake("replace_pooling")
 def shared_once(model):
-    """named_modules() shows a layer that stands in two places once: ask for remove_duplicate=False."""
+    """A layer that stands in two places is replaced in one, as named_modules() shows it once: ask for remove_duplicate=False."""
     return replacing(model, strided, remove_duplicate=True)
 
 
 @mistake("replace_pooling")
 def shared_convolution(model):
-    """You put one convolution in both places of a shared pooling layer: their channels differ, so make one for each."""
+    """All places of a shared pooling layer hold one and the same convolution: their channels differ, so make one for each."""
     made = {}
 
     def build(pool, channels):
@@ -325,14 +345,68 @@ def shared_convolution(model):
 
 
 @mistake("replace_pooling")
+def shared_where_channels_agree(model):
+    """Two places of a shared pooling layer hold one convolution, where the channels agree: each place learns one of its own."""
+    made = {}
+
+    def build(pool, channels):
+        return made.setdefault((id(pool), channels), strided(pool, channels))
+
+    return replacing(model, build)
+
+
+@mistake("replace_pooling")
+def by_the_name_of_the_class(model):
+    """Adaptive and 1d pooling are replaced too, as by a search for "Pool" in names: look for nn.MaxPool2d and nn.AvgPool2d."""
+    channels = None
+    for path, module in list(model.named_modules(remove_duplicate=False)):
+        if isinstance(module, nn.Conv2d):
+            channels = module.out_channels
+        elif "Pool" in type(module).__name__:
+            parent, _, name = path.rpartition(".")
+            size, stride, padding = (getattr(module, key, 0) for key in ("kernel_size", "stride", "padding"))
+            new = nn.Conv2d(channels, channels, size or 1, stride=stride or 1, padding=padding)
+            setattr(model.get_submodule(parent), name, new)
+    return model
+
+
+@mistake("replace_pooling")
+def everything_trainable(model):
+    """Layers that were frozen are trainable afterward: change nothing but the pooling layers."""
+    return right_replace(model).requires_grad_(True)
+
+
+@mistake("replace_pooling")
+def everything_else_frozen(model):
+    """The other layers are frozen afterward: change nothing but the pooling layers."""
+    kept = list(model.parameters())
+    right_replace(model)
+    for parameter in kept:
+        parameter.requires_grad_(False)
+    return model
+
+
+@mistake("replace_pooling")
+def mode_changed(model):
+    """The whole model is in training mode afterward: a part that was in evaluation mode stays there."""
+    return right_replace(model).train()
+
+
+@mistake("replace_pooling")
+def changed_and_copied(model):
+    """The model is changed, but what comes back is a copy of it: return the model itself."""
+    return copy.deepcopy(right_replace(model))
+
+
+@mistake("replace_pooling")
 def channels_going_in(model):
-    """You take the in_channels of the convolution before: what comes out of it reaches the pooling layer."""
+    """Your channels are the in_channels of the convolution before: what comes out of it reaches the pooling layer."""
     return replacing(model, strided, channels_of=lambda conv: conv.in_channels)
 
 
 @mistake("replace_pooling")
 def channels_of_the_first(model):
-    """You use the channels of the first convolution everywhere: remember those of the last one before each pooling layer."""
+    """Your channels are those of the first convolution everywhere: remember those of the last one before each pooling layer."""
     first = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
     return replacing(model, strided, channels_of=lambda _: first.out_channels)
 
@@ -345,25 +419,25 @@ def one_channel(model):
 
 @mistake("replace_pooling")
 def kernel_three(model):
-    """You always use kernel 3 with padding 1: take kernel_size and padding of the pooling layer."""
+    """Every new layer has kernel 3 and padding 1: take kernel_size and padding of the pooling layer."""
     return replacing(model, lambda pool, channels: strided(pool, channels, kernel_size=3, padding=1))
 
 
 @mistake("replace_pooling")
 def always_halves(model):
-    """You always use kernel 2 and stride 2: take kernel_size, stride and padding of the pooling layer."""
+    """Every new layer has kernel 2 and stride 2: take kernel_size, stride and padding of the pooling layer."""
     return replacing(model, lambda _, channels: nn.Conv2d(channels, channels, 2, stride=2))
 
 
 @mistake("replace_pooling")
 def stride_of_the_kernel(model):
-    """You take the kernel for the stride, and windows may overlap or leave gaps: use pool.stride."""
+    """Your stride is the kernel size, but windows may overlap or leave gaps: use pool.stride."""
     return replacing(model, lambda pool, channels: strided(pool, channels, stride=pool.kernel_size))
 
 
 @mistake("replace_pooling")
 def stride_left_out(model):
-    """A convolution has stride 1 by default: give it pool.stride."""
+    """Every new layer has stride 1, the default of a convolution: give it pool.stride."""
     return replacing(model, lambda pool, channels: strided(pool, channels, stride=1))
 
 
@@ -375,14 +449,8 @@ def padding_left_out(model):
 
 @mistake("replace_pooling")
 def depthwise(model):
-    """With groups each channel is by itself: the new layer mixes channels, as convolutions do by default."""
+    """Each channel is by itself in your new layers, as with groups: they should mix channels, as convolutions do by default."""
     return replacing(model, lambda pool, channels: strided(pool, channels, groups=channels))
-
-
-@mistake("replace_pooling")
-def without_bias(model):
-    """You leave out the bias: no BatchNorm follows here, so nn.Conv2d keeps the one it has by default."""
-    return replacing(model, lambda pool, channels: strided(pool, channels, bias=False))
 
 
 @mistake("replace_pooling")
@@ -393,7 +461,7 @@ def frozen_too(model):
 
 @mistake("replace_pooling")
 def all_convolutions_anew(model):
-    """You reset the other layers as well, which forget what they have learned: make new layers in the place of pooling only."""
+    """The other layers have new weights too, and forget what they have learned: make new layers in the place of pooling only."""
     right_replace(model)
     for module in model.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
@@ -403,7 +471,7 @@ def all_convolutions_anew(model):
 
 @mistake("replace_pooling")
 def a_copy(model):
-    """You change a copy, and the model that was given keeps its pooling: change it in place."""
+    """The model that was given keeps its pooling, as if a copy were changed: change it in place."""
     return right_replace(copy.deepcopy(model))
 
 
