@@ -75,7 +75,7 @@ def secret_texts(value, under=""):
 @pytest.mark.parametrize("path", sorted((ROOT / "quizzes").glob("*.yaml")), ids=lambda path: path.stem)
 def test_no_key_and_no_feedback_of_a_quiz_is_inside(released, path):
     sheet = yaml.safe_load(released[f"answers/{path.stem}.yaml"])
-    assert set(sheet) <= {"quiz", "seed", "answers"}
+    assert set(sheet) <= {"quiz", "seed", "draw", "answers"}
     assert set(sheet["answers"].values()) == {None}
     secrets = {
         text for text in secret_texts(yaml.safe_load(path.read_text(encoding="utf-8"))) if len(text) > 15
