@@ -195,8 +195,9 @@ def test_no_item_stands_solved_on_its_page(bank):
     page = pages(bank)
     found = {
         f"{item.id}: {key}: {sentence}"
-        for item in bank.sheet()
-        if not item.params
+        for seed in range(30)
+        for item in bank.sheet(seed)
+        if item.params or not seed
         for kind, key in parts(item)
         if (sentence := solved(item, kind, key, page))
     }
