@@ -225,6 +225,8 @@ REFUSED = [
     ("word", "x" * 121, "at most 120 characters"), ("word", ["relu"], "put them in quotes"), ("word", {"relu": 1}, "put them in quotes"),
     ("rows", "1z", '"z" is not one of the choices'), ("rows", "9a", 'there is no row "9"'), ("rows", "b a", "write a letter for each row"),
     ("rows", "1a 1b", "write a letter for each row"), ("rows", "all of them", "write a letter for each row"), ("rows", "1b and 2a", "write a letter for each row"),
+    ("rows", "1\u0430 2a 3a 4c", "U+0430 CYRILLIC SMALL LETTER A is another one"), ("sequence", "b d \u0430 c", "U+0430 CYRILLIC SMALL LETTER A"),
+    ("verdict", "false, \u0432", "U+0432 CYRILLIC SMALL LETTER VE"), ("rows", {"1": "\u0441"}, "U+0441 CYRILLIC"), ("pooled", "6 8; 3 \u0417", "U+0417 CYRILLIC"),
     ("sequence", "b d a", "write each of a, b, c, d once"), ("sequence", "b d a a", "write each of"), ("sequence", "b d a c c", "write each of"),
     ("gaps", "1;2;3;4", "there are 3 gaps"), ("gaps", {"fourth": 1}, 'there is no gap "fourth"'), ("gaps", "x; 560", "first: a shape is expected"),
     ("gaps", "20x28; 560; sinks", 'third: "sinks" is not one of shrinks, grows'),

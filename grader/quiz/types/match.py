@@ -24,6 +24,7 @@ from grader.quiz.types.base import (
 )
 from grader.quiz.types.html_controls import lettered_list, lettered_text, select
 from grader.quiz.types.lettered import distinct, lettered, verify_names
+from grader.quiz.typography import plain, strange
 from grader.report.html_markup import Markup, joined, tag
 
 _PAIR = re.compile(r"(\d+)\s*[=:.)-]?\s*([a-z]+)")
@@ -64,13 +65,16 @@ class MatchItem(Item):
             if row not in self.rows:
                 raise ResponseError(f'there is no row "{row[:20]}"; the rows are {", ".join(self.rows)}')
             if letter not in self.choices:
-                raise ResponseError(f'"{letter[:20]}" is not one of the choices: {", ".join(self.choices)}')
+                words = f'"{letter[:20]}" is not one of the choices: {", ".join(self.choices)}'
+                raise ResponseError(words + strange(letter))
         return pairs
 
     def _pairs(self, value: object) -> dict[str, str]:
         if isinstance(value, dict):
             return {
-                str(row): str(letter).strip().lower() for row, letter in value.items() if letter is not None
+                str(row): plain(str(letter)).strip().lower()
+                for row, letter in value.items()
+                if letter is not None
             }
         parts = letters_in(value)
         if len(parts) == len(self.rows) and all(part.isalpha() for part in parts):
@@ -79,7 +83,7 @@ class MatchItem(Item):
         found = _PAIR.findall(text)
         rest = _PAIR.sub("", text).strip()
         if rest or not found or len(dict(found)) != len(found):
-            raise ResponseError("write a letter for each row, for example: 1a 2b")
+            raise ResponseError(f"write a letter for each row, for example: 1a 2b{strange(text)}")
         return dict(found)
 
     def mark(self, response: dict[str, str], aliases: Mapping[str, str]) -> MarkedResponse:

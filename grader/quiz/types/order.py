@@ -11,6 +11,7 @@ from grader.quiz.responses import ResponseError, letters_in
 from grader.quiz.types.base import IS_RIGHT, Item, Location, MarkedResponse, Problems, foreseen_mark, within
 from grader.quiz.types.html_controls import lettered_list, select
 from grader.quiz.types.lettered import distinct, lettered
+from grader.quiz.typography import strange
 from grader.report.html_markup import Markup, joined
 
 
@@ -39,7 +40,7 @@ class OrderItem(Item):
         if len(letters) == 1:
             letters = list(letters[0])
         if sorted(letters) != sorted(self.parts):
-            raise ResponseError(f"write each of {', '.join(self.parts)} once, in order")
+            raise ResponseError(f"write each of {', '.join(self.parts)} once, in order{strange(str(value))}")
         return letters
 
     def mark(self, response: list[str], aliases: Mapping[str, str]) -> MarkedResponse:

@@ -19,6 +19,7 @@ from grader.quiz.types.choice import (
     right_share,
 )
 from grader.quiz.types.html_controls import choice, lettered_text, radio_group
+from grader.quiz.typography import strange
 from grader.report.html_markup import Markup, inline, joined
 
 _VERDICTS = {"true": True, "t": True, "yes": True, "false": False, "f": False, "no": False}
@@ -44,7 +45,7 @@ class TrueFalseItem(Item):
         verdict, *reason = letters_in(value, ":/-") or [""]
         if verdict not in _VERDICTS or len(reason) != 1:
             raise ResponseError(
-                f"write true or false and the letter of your reason: true, {min(self.reasons)}"
+                f"write true or false and the letter of your reason: true, {min(self.reasons)}{strange(str(value))}"
             )
         return _VERDICTS[verdict], next(iter(read_letters(reason, self.reasons, several=False)))
 
