@@ -113,7 +113,7 @@ def test_what_is_filled_in_anew_earns_everything(answer, bank):
 
 
 def test_hostile_text_comes_through(answer):
-    bank = next(bank for bank in BANKS if bank.id == "activation")
+    bank = next(bank for bank in BANKS if bank.id == "pooling")
     item = next(item for item in bank.items if item.type == "text" and not item.choices)
     script = f"fieldsets.get('{item.id}').querySelector('[data-part]').value = {json.dumps(TYPED)};"
     text = answer(bank, Responses(seed=9), script)
