@@ -223,6 +223,17 @@ def test_there_is_a_skeleton_for_every_item_type():
     assert set(TYPES) == found
 
 
+def test_an_item_is_added_before_those_of_earlier_draws(course):
+    path = course / "quizzes" / "first.yaml"
+    earlier = "\n# Of the first draw.\nearlier:\n  - {id: old, until: 1, type: numeric, objective: o, prompt: p, explanation: e, key: 7}\n"
+    path.write_text(path.read_text(encoding="utf-8") + earlier, encoding="utf-8")
+    skeletons.new_item(catalog.load(course), "first", kind="numeric", item_id="last", title=None, section="1")
+    bank = quiz.load_bank(path)
+    assert bank.items[-1].id == "last"
+    assert [item.id for item in bank.asked(1)][-1] == "old"
+    assert path.read_text(encoding="utf-8").endswith(earlier)
+
+
 def test_the_command_adds_an_item_and_checks_the_quizzes(course):
     done = new(course, "item", "first", "--type", "shape")
     assert done.exit_code == 0, done.output

@@ -274,7 +274,12 @@ def new_item(
     text = path.read_bytes().decode("utf-8-sig")
     lines, at, indent = _end_of_items(text, course_path(course, path))
     item = [f"{indent}{line}".rstrip() for line in _item(kind, item_id)]
-    _replace_bank(path, "\n".join([*lines[:at], "", *item, *lines[at:]]) + "\n", text, [*taken, item_id])
+    _replace_bank(
+        path,
+        "\n".join([*lines[:at], "", *item, *lines[at:]]) + "\n",
+        text,
+        [*(one.id for one in bank.items), item_id],
+    )
     return Problem(path=course_path(course, path), line=at + 2, column=len(indent) + 1, message="")
 
 
