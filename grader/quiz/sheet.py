@@ -56,7 +56,7 @@ def head(bank: Bank, seed: int, draw: int) -> list[str]:
             f"seed: {seed}",
         ]
     if draw != FIRST_DRAW:
-        lines += ["# What the letters mean. Leave it as it is too.", f"draw: {draw}"]
+        lines += ["# How it was drawn: what the letters of your answers mean. Leave it as it is.", f"draw: {draw}"]
     return lines
 
 
