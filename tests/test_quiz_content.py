@@ -375,3 +375,11 @@ def test_a_wrong_size_of_an_even_kernel_has_its_own_feedback():
         w.value: w.misconception for b in BANKS for w in getattr(b.item("even-kernel"), "expected_wrong", ())
     }
     assert wrong == {"[1, 1, 7, 7]": "missing-plus-one", "[1, 1, 6, 6]": "pad-once"}
+
+
+def test_code_and_figures_fit_into_a_terminal():
+    for bank in BANKS:
+        for item in bank.asked():
+            if item.since > 1:
+                lines = [line for line in item.prompt_text().splitlines() if line.startswith("    ")]
+                assert all(len(line) <= 80 for line in lines), f"{bank.id}: {item.id}"
