@@ -24,9 +24,12 @@ Where the notes (section 7.2) stop short, and you must not:
 - Their formula has no eps, which stands under the root: where all numbers are the same, the variance is 0, and
   the result must be 0 (before weight and bias), not 0 / 0 = NaN.
 - The variance is the biased one, which divides by n. `torch.var` divides by n - 1 unless you tell it otherwise.
+- Numbers may be far from 0. Subtract the mean before you square: in float32, mean(x ** 2) - mean ** 2 has no digits
+  left where the mean is 10 000. And a number that is missing (NaN) stays missing: its whole stretch becomes NaN.
 
 torch's own normalizations are switched off here; mean, var, reshape and arithmetic are yours to use. In the
-checks every mean is over two numbers or more.
+checks every mean is over two numbers or more, all arguments of a call have one float dtype, whichever, and eps may be
+any number from 0 up.
 """
 
 from collections.abc import Sequence
@@ -44,8 +47,9 @@ def layer_norm(
     """Normalize each sample over the last axes of x, which `normalized_shape` names by their sizes.
 
     x: (N, C, H, W) with normalized_shape (C, H, W) for images; or (N, L, D) with (D,) for tokens; always the
-    last len(normalized_shape) axes. weight and bias: of shape normalized_shape, one number for each place; None
-    means 1 and 0. Result: shape and dtype of x. Gradients flow through mean and variance. No argument is changed.
+    last len(normalized_shape) axes, however many. weight and bias: of shape normalized_shape, one number for each
+    place; None means 1 and 0. Result: shape and dtype of x. Gradients flow through mean and variance. No argument
+    is changed.
 
     Example, by hand: a sample of two channels, [[1, 3]] and [[5, 7]], has the mean 4 and the variance
     (9 + 1 + 1 + 9) / 4 = 5, so its 1 becomes (1 - 4) / sqrt(5) = -1.3416.

@@ -59,6 +59,11 @@ def _mean_absolute(x, axes, eps):
     return moved / torch.sqrt(moved.abs().mean(dim=axes, keepdim=True) ** 2 + eps)
 
 
+def _squares_first(x, axes, eps):
+    mean = x.mean(dim=axes, keepdim=True)
+    return (x - mean) / torch.sqrt((x * x).mean(dim=axes, keepdim=True) - mean * mean + eps)
+
+
 def _detached_moments(x, axes, eps):
     mean, var = _moments(x.detach(), axes)
     return (x - mean) / torch.sqrt(var + eps)
@@ -75,34 +80,34 @@ def _in_place(x, axes, eps):
 
 @mistake("layer_norm")
 def last_axis_only(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You normalize each row of pixels by itself. For images the mean runs over C, H and W: all axes of normalized_shape."""
+    """Each row along the last axis is normalized by itself. The mean runs over all axes of normalized_shape, for images C, H and W."""
     mean, var = _moments(x, (-1,))
     return scale_and_shift((x - mean) / torch.sqrt(var + eps), weight, bias)
 
 
 @mistake("layer_norm")
 def annotated_transformer(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You do as the Annotated Transformer does: here the mean runs over C, H and W, and sqrt(var + eps) divides, correction=0."""
+    """Your results are those of the Annotated Transformer: here the mean runs over C, H and W, and sqrt(var + eps) divides, correction=0."""
     return scale_and_shift(_std_and_eps(x, (-1,), eps), weight, bias)
 
 
 @mistake("layer_norm")
 def channels_only(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You normalize each pixel over its channels. Here the mean runs over height and width as well: C, H and W."""
+    """Each pixel is normalized over its channels. Here the mean runs over height and width as well: C, H and W."""
     mean, var = _moments(x, (1,))
     return scale_and_shift((x - mean) / torch.sqrt(var + eps), weight, bias)
 
 
 @mistake("layer_norm")
 def each_channel_alone(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You normalize each channel by itself, which is instance norm: layer norm takes one mean over C, H and W."""
+    """Each channel is normalized by itself, which is instance norm: layer norm takes one mean over C, H and W."""
     mean, var = _moments(x, (-2, -1))
     return scale_and_shift((x - mean) / torch.sqrt(var + eps), weight, bias)
 
 
 @mistake("layer_norm")
 def whole_batch(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You take one mean for the whole batch: each sample has its own, and does not depend on the others."""
+    """The whole batch shares one mean: each sample has its own, and does not depend on the others."""
     mean, var = _moments(x, tuple(range(x.dim())))
     return scale_and_shift((x - mean) / torch.sqrt(var + eps), weight, bias)
 
@@ -116,7 +121,7 @@ def over_the_batch(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 @mistake("layer_norm")
 def axes_always_three(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """Your axes are fixed at C, H and W: take the last len(normalized_shape) ones, so that tokens (N, L, D) work too."""
+    """Your mean runs over all axes but the first, whatever normalized_shape is: take the last len(normalized_shape) ones, for tokens too."""
     return layer_norm(x, x.shape[1:], weight, bias, eps)
 
 
@@ -129,7 +134,7 @@ def image_axes_by_number(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 @mistake("layer_norm")
 def rows_of_a_table(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """Your code takes a table of two axes, (N, D). x has more: normalize over the last len(normalized_shape) of them."""
+    """Two names for x.shape are too few where x has more axes, as images do: normalize over the last len(normalized_shape) of them."""
     _n, d = x.shape
     return layer_norm(x, (d,), weight, bias, eps)
 
@@ -142,19 +147,19 @@ def layer_unbiased(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 @mistake("layer_norm")
 def layer_std_and_eps(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You divide by x.std() + eps, as the Annotated Transformer does: take sqrt(var + eps), with var's correction=0."""
+    """Your results are those of x.std() + eps, as in the Annotated Transformer: divide by sqrt(var + eps), with var's correction=0."""
     return scale_and_shift(_std_and_eps(x, _last_axes(normalized_shape), eps), weight, bias)
 
 
 @mistake("layer_norm")
 def layer_eps_outside(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """Put eps inside the square root, sqrt(var + eps): outside of it, it changes far too little."""
+    """Your results are those of eps outside the square root, where it changes far too little: put it inside, sqrt(var + eps)."""
     return scale_and_shift(_eps_outside(x, _last_axes(normalized_shape), eps), weight, bias)
 
 
 @mistake("layer_norm")
 def layer_times_eps(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You multiply by eps, so that your result is 100 000 times too large: it is added, sqrt(var + eps)."""
+    """Your result is 1 / eps times too large, as if eps were multiplied: it is added, sqrt(var + eps)."""
     return scale_and_shift(_times_eps(x, _last_axes(normalized_shape), eps), weight, bias)
 
 
@@ -166,31 +171,63 @@ def layer_no_eps(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 @mistake("layer_norm")
 def layer_eps_hard_coded(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You always use eps = 1e-5: use the argument `eps`."""
+    """Your results are those of eps = 1e-5, whatever eps is: use the argument `eps`."""
     return layer_norm(x, normalized_shape, weight, bias)
 
 
 @mistake("layer_norm")
 def layer_not_rooted(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You divide by the variance: divide by its square root, the standard deviation."""
+    """Your result is divided by the variance: divide by its square root, the standard deviation."""
     return scale_and_shift(_not_rooted(x, _last_axes(normalized_shape), eps), weight, bias)
 
 
 @mistake("layer_norm")
 def layer_no_mean(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You divide by the root mean square, and subtract nothing (RMSNorm): subtract the mean first."""
+    """Your result is x divided by its root mean square, nothing subtracted (RMSNorm): subtract the mean first."""
     return scale_and_shift(_no_mean(x, _last_axes(normalized_shape), eps), weight, bias)
 
 
 @mistake("layer_norm")
 def layer_no_division(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You subtract the mean, and divide by nothing: divide by sqrt(var + eps) as well."""
+    """Your result is x less its mean, divided by nothing: divide by sqrt(var + eps) as well."""
     return scale_and_shift(_no_division(x, _last_axes(normalized_shape)), weight, bias)
 
 
 @mistake("layer_norm")
+def layer_squares_first(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """Far from zero your variance is wrong, as mean(x ** 2) - mean ** 2 is, which loses all digits: subtract the mean, then square."""
+    return scale_and_shift(_squares_first(x, _last_axes(normalized_shape), eps), weight, bias)
+
+
+@mistake("layer_norm")
+def layer_mean_absolute(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """Your result is divided by the mean distance from the mean. The variance is the mean of the squared distances."""
+    return scale_and_shift(_mean_absolute(x, _last_axes(normalized_shape), eps), weight, bias)
+
+
+@mistake("layer_norm")
+def layer_eps_squared(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """Your results are those of eps * eps under the root: add eps itself, sqrt(var + eps)."""
+    return layer_norm(x, normalized_shape, weight, bias, eps * eps)
+
+
+@mistake("layer_norm")
+def layer_eps_zero_ignored(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """For eps=0 your results are those of 1e-5, as with `eps or 1e-5`: 0 is a number like any other, and only None is none."""
+    return layer_norm(x, normalized_shape, weight, bias, eps or 1e-5)
+
+
+@mistake("layer_norm")
+def images_or_tokens(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """For one axis and for three your results are right, and for another number of axes those of one: count len(normalized_shape) axes."""
+    axes = (1, 2, 3) if len(normalized_shape) == 3 else (-1,)
+    mean, var = _moments(x, axes)
+    return scale_and_shift((x - mean) / torch.sqrt(var + eps), weight, bias)
+
+
+@mistake("layer_norm")
 def layer_no_affine(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You never use weight and bias: multiply the normalized values by weight, and add bias."""
+    """Weight and bias change nothing in your results: multiply the normalized values by weight, and add bias."""
     return layer_norm(x, normalized_shape, eps=eps)
 
 
@@ -209,14 +246,14 @@ def layer_affine_per_channel(x, normalized_shape, weight=None, bias=None, eps=1e
 
 @mistake("layer_norm")
 def layer_bias_before_weight(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You add the bias before you multiply: the weight comes first, weight * normalized + bias."""
+    """Your bias is multiplied by the weight as well: the weight comes first, weight * normalized + bias."""
     result = scale_and_shift(layer_norm(x, normalized_shape, eps=eps), None, bias)
     return scale_and_shift(result, weight, None)
 
 
 @mistake("layer_norm")
 def layer_statistics_detached(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """Mean and variance depend on x, and gradients flow through them: no .detach(), .item() or no_grad."""
+    """The gradient of x is the one for a fixed mean and variance, and both depend on x: no .detach(), .item() or no_grad."""
     return scale_and_shift(_detached_moments(x, _last_axes(normalized_shape), eps), weight, bias)
 
 
@@ -228,7 +265,7 @@ def layer_detached(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 @mistake("layer_norm")
 def layer_in_place(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """`x -= mean` and `x.sub_(mean)` change the caller's tensor: write x - mean, which makes a new one."""
+    """The caller's tensor is changed, as by `x -= mean` or `x.sub_(mean)`: write x - mean, which makes a new one."""
     return scale_and_shift(_in_place(x, _last_axes(normalized_shape), eps), weight, bias)
 
 
@@ -246,19 +283,19 @@ def layer_always_float64(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 @mistake("layer_norm")
 def layer_through_numpy(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You go through numpy, which lets no gradient pass: mean, var and arithmetic work on tensors as well."""
+    """Your result is float64 and lets no gradient pass, as through numpy: mean, var and arithmetic work on tensors as well."""
     return torch.from_numpy(layer_norm(x, normalized_shape, weight, bias, eps).double().numpy())
 
 
 @mistake("layer_norm")
 def layer_numpy_array(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You return a numpy array: x.mean, x.var and arithmetic work on tensors as well, and let gradients pass."""
+    """Your result is a numpy array: x.mean, x.var and arithmetic work on tensors as well, and let gradients pass."""
     return layer_norm(x, normalized_shape, weight, bias, eps).numpy()
 
 
 @mistake("layer_norm")
 def layer_with_cache(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """You return (out, cache): return the result alone. torch remembers by itself what the backward pass needs."""
+    """Your result is a tuple, as (out, cache) is: return the result alone. torch remembers by itself what the backward pass needs."""
     return layer_norm(x, normalized_shape, weight, bias, eps), _moments(x, _last_axes(normalized_shape))
 
 
@@ -273,7 +310,7 @@ def layer_returns_none(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 @mistake("instance_norm")
 def channels_together(x, weight=None, bias=None, eps=1e-5):
-    """You take one mean for all channels of an image, which is layer norm: each channel has its own, over H and W."""
+    """All channels of an image share one mean, which is layer norm: each channel has its own, over H and W."""
     return scale_and_shift(layer_norm(x, x.shape[1:], eps=eps), per_channel(weight), per_channel(bias))
 
 
@@ -286,21 +323,21 @@ def images_together(x, weight=None, bias=None, eps=1e-5):
 
 @mistake("instance_norm")
 def everything_together(x, weight=None, bias=None, eps=1e-5):
-    """You take one mean over everything, x.mean(): each channel of each image has its own. Use dim=(2, 3), keepdim=True."""
+    """Everything shares one mean, as with x.mean(): each channel of each image has its own. Use dim=(2, 3), keepdim=True."""
     mean, var = _moments(x, (0, 1, 2, 3))
     return scale_and_shift((x - mean) / torch.sqrt(var + eps), per_channel(weight), per_channel(bias))
 
 
 @mistake("instance_norm")
 def each_row_alone(x, weight=None, bias=None, eps=1e-5):
-    """You normalize each row by itself: the mean of a channel runs over height and width, dim=(2, 3)."""
+    """Each row is normalized by itself: the mean of a channel runs over height and width, dim=(2, 3)."""
     mean, var = _moments(x, (3,))
     return scale_and_shift((x - mean) / torch.sqrt(var + eps), per_channel(weight), per_channel(bias))
 
 
 @mistake("instance_norm")
 def channels_last(x, weight=None, bias=None, eps=1e-5):
-    """You average over axes 1 and 2, as for images of (N, H, W, C). Here they are (N, C, H, W): dim=(2, 3)."""
+    """Your means run over axes 1 and 2, as for images of (N, H, W, C). Here they are (N, C, H, W): dim=(2, 3)."""
     mean, var = _moments(x, (1, 2))
     return scale_and_shift((x - mean) / torch.sqrt(var + eps), weight, bias)
 
@@ -314,7 +351,7 @@ def no_keepdim(x, weight=None, bias=None, eps=1e-5):
 
 @mistake("instance_norm")
 def image_without_batch(x, weight=None, bias=None, eps=1e-5):
-    """Your code takes one image of three axes. x is a batch of images, (N, C, H, W): leave the first axis as it is."""
+    """Three names for x.shape are too few: x is a batch of images, (N, C, H, W), so leave the first axis as it is."""
     c, h, w = x.shape
     return instance_norm(x.reshape(1, c, h, w), weight, bias, eps)[0]
 
@@ -327,13 +364,13 @@ def instance_unbiased(x, weight=None, bias=None, eps=1e-5):
 
 @mistake("instance_norm")
 def instance_std_and_eps(x, weight=None, bias=None, eps=1e-5):
-    """You divide by x.std() + eps: take sqrt(var + eps), with var's correction=0."""
+    """Your results are those of x.std() + eps: divide by sqrt(var + eps), with var's correction=0."""
     return scale_and_shift(_std_and_eps(x, (2, 3), eps), per_channel(weight), per_channel(bias))
 
 
 @mistake("instance_norm")
 def instance_eps_outside(x, weight=None, bias=None, eps=1e-5):
-    """Put eps inside the square root, sqrt(var + eps): outside of it, it changes far too little."""
+    """Your results are those of eps outside the square root, where it changes far too little: put it inside, sqrt(var + eps)."""
     return scale_and_shift(_eps_outside(x, (2, 3), eps), per_channel(weight), per_channel(bias))
 
 
@@ -345,31 +382,62 @@ def instance_no_eps(x, weight=None, bias=None, eps=1e-5):
 
 @mistake("instance_norm")
 def instance_eps_hard_coded(x, weight=None, bias=None, eps=1e-5):
-    """You always use eps = 1e-5: use the argument `eps`."""
+    """Your results are those of eps = 1e-5, whatever eps is: use the argument `eps`."""
     return instance_norm(x, weight, bias)
 
 
 @mistake("instance_norm")
 def instance_not_rooted(x, weight=None, bias=None, eps=1e-5):
-    """You divide by the variance: divide by its square root, the standard deviation."""
+    """Your result is divided by the variance: divide by its square root, the standard deviation."""
     return scale_and_shift(_not_rooted(x, (2, 3), eps), per_channel(weight), per_channel(bias))
 
 
 @mistake("instance_norm")
 def instance_no_mean(x, weight=None, bias=None, eps=1e-5):
-    """You divide by the root mean square, and subtract nothing: subtract the mean of each channel first."""
+    """Your result is x divided by its root mean square, nothing subtracted: subtract the mean of each channel first."""
     return scale_and_shift(_no_mean(x, (2, 3), eps), per_channel(weight), per_channel(bias))
 
 
 @mistake("instance_norm")
 def instance_mean_absolute(x, weight=None, bias=None, eps=1e-5):
-    """You divide by the mean distance from the mean. The variance is the mean of the squared distances."""
+    """Your result is divided by the mean distance from the mean. The variance is the mean of the squared distances."""
     return scale_and_shift(_mean_absolute(x, (2, 3), eps), per_channel(weight), per_channel(bias))
 
 
 @mistake("instance_norm")
+def instance_no_division(x, weight=None, bias=None, eps=1e-5):
+    """Your result is x less its mean, divided by nothing: divide by sqrt(var + eps) as well."""
+    return scale_and_shift(_no_division(x, (2, 3)), per_channel(weight), per_channel(bias))
+
+
+@mistake("instance_norm")
+def instance_squares_first(x, weight=None, bias=None, eps=1e-5):
+    """Far from zero your variance is wrong, as mean(x ** 2) - mean ** 2 is, which loses all digits: subtract the mean, then square."""
+    return scale_and_shift(_squares_first(x, (2, 3), eps), per_channel(weight), per_channel(bias))
+
+
+@mistake("instance_norm")
+def instance_eps_squared(x, weight=None, bias=None, eps=1e-5):
+    """Your results are those of eps * eps under the root: add eps itself, sqrt(var + eps)."""
+    return instance_norm(x, weight, bias, eps * eps)
+
+
+@mistake("instance_norm")
+def instance_eps_zero_ignored(x, weight=None, bias=None, eps=1e-5):
+    """For eps=0 your results are those of 1e-5, as with `eps or 1e-5`: 0 is a number like any other, and only None is none."""
+    return instance_norm(x, weight, bias, eps or 1e-5)
+
+
+@mistake("instance_norm")
+def instance_bias_before_weight(x, weight=None, bias=None, eps=1e-5):
+    """Your bias is multiplied by the weight as well: the weight comes first, weight * normalized + bias."""
+    result = scale_and_shift(instance_norm(x, eps=eps), None, per_channel(bias))
+    return scale_and_shift(result, per_channel(weight), None)
+
+
+@mistake("instance_norm")
 def instance_no_affine(x, weight=None, bias=None, eps=1e-5):
-    """You never use weight and bias: multiply the normalized values by weight, and add bias."""
+    """Weight and bias change nothing in your results: multiply the normalized values by weight, and add bias."""
     return instance_norm(x, eps=eps)
 
 
@@ -382,13 +450,13 @@ def instance_affine_together(x, weight=None, bias=None, eps=1e-5):
 
 @mistake("instance_norm")
 def instance_affine_along_the_width(x, weight=None, bias=None, eps=1e-5):
-    """Multiplying by `weight` as it is lines it up with the last axis, the width: view weight and bias as (C, 1, 1) first."""
+    """Weight and bias line up with the last axis, the width, as in a plain `* weight`: view both as (C, 1, 1) first."""
     return scale_and_shift(instance_norm(x, eps=eps), weight, bias)
 
 
 @mistake("instance_norm")
 def instance_statistics_detached(x, weight=None, bias=None, eps=1e-5):
-    """Mean and variance depend on x, and gradients flow through them: no .detach(), .item() or no_grad."""
+    """The gradient of x is the one for a fixed mean and variance, and both depend on x: no .detach(), .item() or no_grad."""
     return scale_and_shift(_detached_moments(x, (2, 3), eps), per_channel(weight), per_channel(bias))
 
 
@@ -400,7 +468,7 @@ def instance_detached(x, weight=None, bias=None, eps=1e-5):
 
 @mistake("instance_norm")
 def instance_in_place(x, weight=None, bias=None, eps=1e-5):
-    """`x -= mean` and `x.sub_(mean)` change the caller's tensor: write x - mean, which makes a new one."""
+    """The caller's tensor is changed, as by `x -= mean` or `x.sub_(mean)`: write x - mean, which makes a new one."""
     return scale_and_shift(_in_place(x, (2, 3), eps), per_channel(weight), per_channel(bias))
 
 
@@ -418,19 +486,19 @@ def instance_always_float64(x, weight=None, bias=None, eps=1e-5):
 
 @mistake("instance_norm")
 def instance_through_numpy(x, weight=None, bias=None, eps=1e-5):
-    """You go through numpy, which lets no gradient pass: mean, var and arithmetic work on tensors as well."""
+    """Your result is float64 and lets no gradient pass, as through numpy: mean, var and arithmetic work on tensors as well."""
     return torch.from_numpy(instance_norm(x, weight, bias, eps).double().numpy())
 
 
 @mistake("instance_norm")
 def instance_numpy_array(x, weight=None, bias=None, eps=1e-5):
-    """You return a numpy array: x.mean, x.var and arithmetic work on tensors as well, and let gradients pass."""
+    """Your result is a numpy array: x.mean, x.var and arithmetic work on tensors as well, and let gradients pass."""
     return instance_norm(x, weight, bias, eps).numpy()
 
 
 @mistake("instance_norm")
 def instance_with_statistics(x, weight=None, bias=None, eps=1e-5):
-    """You return a tuple of result, mean and variance: return the result alone."""
+    """Your result is a tuple, with mean and variance in it: return the result alone."""
     return instance_norm(x, weight, bias, eps), *_moments(x, (2, 3))
 
 
@@ -453,25 +521,25 @@ def interleaved(x, num_groups, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def channels_in_a_group(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """You take num_groups as the number of channels in a group: it is the number of groups, each of C // num_groups."""
+    """Your groups have num_groups channels each: it is the number of groups, and each has C // num_groups."""
     return group_norm(x, x.shape[1] // num_groups, weight, bias, eps)
 
 
 @mistake("group_norm")
 def groups_ignored(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """You take one mean over all channels, which is layer norm: each group of channels has its own."""
+    """All channels share one mean, which is layer norm: each group of channels has its own."""
     return group_norm(x, 1, weight, bias, eps)
 
 
 @mistake("group_norm")
 def each_channel_by_itself(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """You normalize each channel by itself, which is instance norm: average over the channels of a group as well."""
+    """Each channel is normalized by itself, which is instance norm: average over the channels of a group as well."""
     return group_norm(x, x.shape[1], weight, bias, eps)
 
 
 @mistake("group_norm")
 def each_pixel_by_itself(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """You average over the channels of a group at each pixel: average over height and width as well."""
+    """Each pixel has a mean of its own, over the channels of a group: average over height and width as well."""
     grouped = _grouped(x, num_groups)
     mean, var = _moments(grouped, (2,))
     result = ((grouped - mean) / torch.sqrt(var + eps)).reshape(x.shape)
@@ -489,7 +557,7 @@ def batch_together(x, num_groups, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def groups_of_the_batch(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """reshape(num_groups, -1) cuts the whole batch into groups: keep the batch axis, reshape(N, num_groups, -1)."""
+    """The whole batch is cut into groups, as by reshape(num_groups, -1): keep the batch axis, reshape(N, num_groups, -1)."""
     flat = x.reshape(num_groups, -1)
     mean, var = _moments(flat, (1,))
     result = ((flat - mean) / torch.sqrt(var + eps)).reshape(x.shape)
@@ -511,14 +579,14 @@ def group_unbiased(x, num_groups, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def group_std_and_eps(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """You divide by x.std() + eps: take sqrt(var + eps), with var's correction=0."""
+    """Your results are those of x.std() + eps: divide by sqrt(var + eps), with var's correction=0."""
     result = _std_and_eps(_grouped(x, num_groups), (2, 3, 4), eps).reshape(x.shape)
     return scale_and_shift(result, per_channel(weight), per_channel(bias))
 
 
 @mistake("group_norm")
 def group_eps_outside(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """Put eps inside the square root, sqrt(var + eps): outside of it, it changes far too little."""
+    """Your results are those of eps outside the square root, where it changes far too little: put it inside, sqrt(var + eps)."""
     result = _eps_outside(_grouped(x, num_groups), (2, 3, 4), eps).reshape(x.shape)
     return scale_and_shift(result, per_channel(weight), per_channel(bias))
 
@@ -531,20 +599,67 @@ def group_no_eps(x, num_groups, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def group_eps_hard_coded(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """You always use eps = 1e-5: use the argument `eps`."""
+    """Your results are those of eps = 1e-5, whatever eps is: use the argument `eps`."""
     return group_norm(x, num_groups, weight, bias)
 
 
 @mistake("group_norm")
 def group_not_rooted(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """You divide by the variance: divide by its square root, the standard deviation."""
+    """Your result is divided by the variance: divide by its square root, the standard deviation."""
     result = _not_rooted(_grouped(x, num_groups), (2, 3, 4), eps).reshape(x.shape)
     return scale_and_shift(result, per_channel(weight), per_channel(bias))
 
 
 @mistake("group_norm")
+def group_no_mean(x, num_groups, weight=None, bias=None, eps=1e-5):
+    """Your result is x divided by its root mean square, nothing subtracted: subtract the mean of each group first."""
+    result = _no_mean(_grouped(x, num_groups), (2, 3, 4), eps).reshape(x.shape)
+    return scale_and_shift(result, per_channel(weight), per_channel(bias))
+
+
+@mistake("group_norm")
+def group_no_division(x, num_groups, weight=None, bias=None, eps=1e-5):
+    """Your result is x less its mean, divided by nothing: divide by sqrt(var + eps) as well."""
+    result = _no_division(_grouped(x, num_groups), (2, 3, 4)).reshape(x.shape)
+    return scale_and_shift(result, per_channel(weight), per_channel(bias))
+
+
+@mistake("group_norm")
+def group_mean_absolute(x, num_groups, weight=None, bias=None, eps=1e-5):
+    """Your result is divided by the mean distance from the mean. The variance is the mean of the squared distances."""
+    result = _mean_absolute(_grouped(x, num_groups), (2, 3, 4), eps).reshape(x.shape)
+    return scale_and_shift(result, per_channel(weight), per_channel(bias))
+
+
+@mistake("group_norm")
+def group_squares_first(x, num_groups, weight=None, bias=None, eps=1e-5):
+    """Far from zero your variance is wrong, as mean(x ** 2) - mean ** 2 is, which loses all digits: subtract the mean, then square."""
+    result = _squares_first(_grouped(x, num_groups), (2, 3, 4), eps).reshape(x.shape)
+    return scale_and_shift(result, per_channel(weight), per_channel(bias))
+
+
+@mistake("group_norm")
+def group_eps_squared(x, num_groups, weight=None, bias=None, eps=1e-5):
+    """Your results are those of eps * eps under the root: add eps itself, sqrt(var + eps)."""
+    return group_norm(x, num_groups, weight, bias, eps * eps)
+
+
+@mistake("group_norm")
+def group_eps_zero_ignored(x, num_groups, weight=None, bias=None, eps=1e-5):
+    """For eps=0 your results are those of 1e-5, as with `eps or 1e-5`: 0 is a number like any other, and only None is none."""
+    return group_norm(x, num_groups, weight, bias, eps or 1e-5)
+
+
+@mistake("group_norm")
+def group_bias_before_weight(x, num_groups, weight=None, bias=None, eps=1e-5):
+    """Your bias is multiplied by the weight as well: the weight comes first, weight * normalized + bias."""
+    result = scale_and_shift(group_norm(x, num_groups, eps=eps), None, per_channel(bias))
+    return scale_and_shift(result, per_channel(weight), None)
+
+
+@mistake("group_norm")
 def group_no_affine(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """You never use weight and bias: multiply the normalized values by weight, and add bias."""
+    """Weight and bias change nothing in your results: multiply the normalized values by weight, and add bias."""
     return group_norm(x, num_groups, eps=eps)
 
 
@@ -565,13 +680,13 @@ def affine_per_group(x, num_groups, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def group_affine_along_the_width(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """Multiplying by `weight` as it is lines it up with the last axis, the width: view weight and bias as (C, 1, 1) first."""
+    """Weight and bias line up with the last axis, the width, as in a plain `* weight`: view both as (C, 1, 1) first."""
     return scale_and_shift(group_norm(x, num_groups, eps=eps), weight, bias)
 
 
 @mistake("group_norm")
 def group_statistics_detached(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """Mean and variance depend on x, and gradients flow through them: no .detach(), .item() or no_grad."""
+    """The gradient of x is the one for a fixed mean and variance, and both depend on x: no .detach(), .item() or no_grad."""
     result = _detached_moments(_grouped(x, num_groups), (2, 3, 4), eps).reshape(x.shape)
     return scale_and_shift(result, per_channel(weight), per_channel(bias))
 
@@ -584,7 +699,7 @@ def group_detached(x, num_groups, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def group_in_place(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """`x -= mean` writes through a view or reshape into the caller's tensor: write x - mean, which makes a new one."""
+    """The caller's tensor is changed, as by `x -= mean`, through a view or reshape too: write x - mean, which makes a new one."""
     result = _in_place(_grouped(x, num_groups), (2, 3, 4), eps).reshape(x.shape)
     return scale_and_shift(result, per_channel(weight), per_channel(bias))
 
@@ -603,19 +718,19 @@ def group_always_float64(x, num_groups, weight=None, bias=None, eps=1e-5):
 
 @mistake("group_norm")
 def group_through_numpy(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """You go through numpy, which lets no gradient pass: mean, var and arithmetic work on tensors as well."""
+    """Your result is float64 and lets no gradient pass, as through numpy: mean, var and arithmetic work on tensors as well."""
     return torch.from_numpy(group_norm(x, num_groups, weight, bias, eps).double().numpy())
 
 
 @mistake("group_norm")
 def group_numpy_array(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """You return a numpy array: x.mean, x.var and arithmetic work on tensors as well, and let gradients pass."""
+    """Your result is a numpy array: x.mean, x.var and arithmetic work on tensors as well, and let gradients pass."""
     return group_norm(x, num_groups, weight, bias, eps).numpy()
 
 
 @mistake("group_norm")
 def group_with_cache(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """You return (out, cache): return the result alone. torch remembers by itself what the backward pass needs."""
+    """Your result is a tuple, as (out, cache) is: return the result alone. torch remembers by itself what the backward pass needs."""
     return group_norm(x, num_groups, weight, bias, eps), _moments(_grouped(x, num_groups), (2, 3, 4))
 
 
