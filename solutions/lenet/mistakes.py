@@ -542,7 +542,7 @@ def place_of_the_last_run(model, x):
 
 @mistake("layer_shapes")
 def all_under_the_last_name(model, x):
-    """All shapes go to the name of the last child: the hooks look `name` up when they run, and the loop has ended by then. Bind it, with a default argument name=name."""
+    """All shapes go to the name of the last child, as where hooks look `name` up when they run and the loop has ended: bind it, with a default argument name=name."""
     shapes = list(right_shapes(model, x).values())
     *_, (name, _child) = model.named_children()
     return {name: shapes[-1]}
