@@ -548,3 +548,29 @@ def test_one_check_that_is_like_a_mistake_says_nothing_of_two_faults(case):
     ran = case(THREE_FAULTS, **checks)
     assert [ran.diagnosed(check) for check in checks] == ["", ""]
     assert [ran.diagnoser.of_check_alone(check) for check in checks] == [None, None]
+
+
+def test_a_check_is_not_matched_by_itself_where_what_it_calls_is_wrong(case):
+    """`smooth` calls `pad`: what its checks show may be a fault of `pad`."""
+    student = """
+def pad(x, width):
+    return torch.cat([x, x.new_zeros(width)]) if width == 1 else x + 7
+
+def smooth(x, width=1):
+    y = x if width == 2 else torch.cat([x.new_zeros(1), x, x.new_zeros(1)])
+    y = torch.cat([x.new_zeros(2), x, x.new_zeros(2)]) if width == 2 else y
+    windows = y.unfold(0, 2 * width + 1, 1)
+    return windows.median(-1).values if width == 2 else windows.sum(-1)
+"""
+    checks = {
+        "sum": lambda student: (student.smooth(X), student.smooth(X[:3])),
+        "median": lambda student: (student.smooth(X, 2), student.smooth(X[1:], 2)),
+    }
+    right_pad = student.replace(
+        "torch.cat([x, x.new_zeros(width)]) if width == 1 else x + 7",
+        "torch.cat([x.new_zeros(width), x, x.new_zeros(width)])",
+    )
+    alone = [case(right_pad, **checks).diagnoser.of_check_alone(check) for check in checks]
+    assert [found and found.id for found in alone] == ["sums", "median"]
+    wrong_pad = case(student, **checks, pad=lambda student: (student.pad(X, 1), student.pad(X, 3)))
+    assert [wrong_pad.diagnoser.of_check_alone(check) for check in checks] == [None, None]

@@ -56,7 +56,10 @@ def head(bank: Bank, seed: int, draw: int) -> list[str]:
             f"seed: {seed}",
         ]
     if draw != FIRST_DRAW:
-        lines += ["# How it was drawn: what the letters of your answers mean. Leave it as it is.", f"draw: {draw}"]
+        lines += [
+            "# How it was drawn: what the letters of your answers mean. Leave it as it is.",
+            f"draw: {draw}",
+        ]
     return lines
 
 

@@ -66,8 +66,9 @@ class Diagnoser:
         return self._alone_by_check[name]
 
     def _matches(self, name: str) -> Iterator[tuple[str, Mistake]]:
-        if self.explain(name):
-            return
+        beneath = [unit for called in self._called_by(name) for unit in self._of(called)]
+        if self.explain(name) or not all(map(self.replayer.right, beneath)):
+            return  # what it calls is wrong too, and may be what its checks show
         by_check: dict[str, list[Unit]] = {}
         for unit in self._of(name):
             by_check.setdefault(unit.check, []).append(unit)
