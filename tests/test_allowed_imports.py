@@ -66,6 +66,8 @@ USED = [
     ("from lightning import Module\nclass Net(Module): pass", "lightning.Module"),
     ("from scipy.signal import convolve2d as c\nc(1, 2)", "scipy.signal.convolve2d"),
     ("import scipy\nif scipy: pass", "scipy"),
+    ("import scipy\nprint(scipy.__doc__)", "scipy"),
+    ("import scipy\nprint(scipy.__version__, scipy.__name__)", "scipy"),
     (
         "from torch.utils.tensorboard import SummaryWriter\nSummaryWriter()",
         "torch.utils.tensorboard.SummaryWriter",

@@ -16,6 +16,8 @@ LIBRARIES = frozenset({"torch", "numpy"})
 # The grader's own package is there on every machine, and what reaches for it is flagged for review.
 _THERE = LIBRARIES | sys.stdlib_module_names | {"grader"}
 _NEEDS_ANOTHER = "torch.utils.tensorboard"  # a part of torch that imports what is not on the list
+# By the machinery of imports and by Python's own checks, not by the student's line.
+_ASKED_BY_PYTHON = ("__path__", "__spec__", "__all__", "__wrapped__", "__file__")
 _CAUGHT = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 
 
@@ -42,13 +44,17 @@ class StandIn:
         object.__setattr__(self, "_name", name)
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise NotAllowed(object.__getattribute__(self, "_name"))
+        raise NotAllowed(_inside(self)["_name"])
 
-    def __getattr__(self, name: str) -> NoReturn:
-        # Asked by the machinery of imports and by Python's own checks, not by the student's line.
-        if name in ("__path__", "__spec__", "__all__", "__wrapped__", "__file__"):
+    def __getattribute__(self, name: str) -> object:
+        inside = _inside(self)
+        if name in inside and name != "_name":
+            return inside[name]  # which an import has bound
+        if name == "__class__":
+            return StandIn
+        if name in _ASKED_BY_PYTHON:
             raise AttributeError(name)
-        self._refuse()
+        raise NotAllowed(inside["_name"])
 
     __setattr__ = __delattr__ = __call__ = __getitem__ = __setitem__ = __iter__ = __len__ = __contains__ = (
         _refuse
@@ -64,11 +70,13 @@ class StandIn:
 
 def _with(stand_in: StandIn, name: str, full: str) -> StandIn:
     """Return the stand-in for a name in another, which keeps it: an import binds it, and uses nothing."""
-    inner = vars(stand_in).get(name)
-    if inner is None:
-        inner = StandIn(full)
-        vars(stand_in)[name] = inner
-    return inner
+    found: StandIn = _inside(stand_in).setdefault(name, StandIn(full))
+    return found
+
+
+def _inside(stand_in: StandIn) -> dict[str, Any]:
+    inside: dict[str, Any] = object.__getattribute__(stand_in, "__dict__")
+    return inside
 
 
 class AllowedImports:
