@@ -15,7 +15,7 @@ from grader.quiz.sheet import as_yaml, filled
 ROOT = Path(__file__).parent.parent
 # Three banks that have items of every type.
 BANKS = {
-    name: quiz.load_bank(ROOT / "quizzes" / f"{name}.yaml") for name in ("introduction", "lenet", "pooling")
+    name: quiz.load_bank(ROOT / "quizzes" / f"{name}.yaml") for name in ("convolution", "lenet", "pooling")
 }
 SEED = 7
 
