@@ -92,8 +92,9 @@ def test_the_smallest_failing_call_is_shown(grade, check):
         grade("def double(x): return x + x if (x < 3).all() else x"), "test_values"
     ).counterexample
     assert example.smallest
-    assert (example.call, example.arguments[0].value) == ("double(x)", "tensor of shape (1,)\n3")
-    assert (example.expected, example.got) == ("tensor of shape (1,)\n6", "tensor of shape (1,)\n3")
+    # With numbers of both signs, as the check's own call has.
+    assert (example.call, example.arguments[0].value) == ("double(x)", "tensor of shape (2,)\n-1  3")
+    assert (example.expected, example.got) == ("tensor of shape (2,)\n-2  6", "tensor of shape (2,)\n-1  3")
 
 
 def test_the_same_submission_always_gets_the_same_counterexample(grade, check):

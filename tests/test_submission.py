@@ -747,7 +747,7 @@ def test_the_limits_are_those_of_the_instructor_guide():
     guide = (Path(__file__).parents[1] / "docs" / "instructor-guide.md").read_text(encoding="utf-8")
     rows = {
         "a Python file, or a named cell": f"{MAX_MODULE_BYTES // 2**20} MiB",
-        "an answers file": f"{MAX_ANSWERS_BYTES // 2**10} KiB, {MAX_DEPTH_LEVELS} levels, {MAX_NODES:,} values",
+        "an answers file": f"{MAX_ANSWERS_BYTES // 2**10} KiB; {MAX_DEPTH_LEVELS} levels and {MAX_NODES:,} values an answer",
         "a notebook": f"{MAX_NOTEBOOK_BYTES // 2**20} MiB, {MAX_CELLS:,} cells, {MAX_MODULES} named ones",
         "Python files below a folder": f"{MAX_MODULES}, of paths of up to {MAX_PATH_BYTES} bytes",
         "a module and the files beside it": f"{MAX_SOURCES_BYTES // 2**20} MiB together",

@@ -261,7 +261,7 @@ def test_the_header_of_every_value_fits_into_a_frame(name):
     header = messages.encode(Returned(number=2**40, value=packed, changed=("\U0001f600" * 100,) * 1000))
     assert frames.fits(len(header), len(packer.payload))
     reply = messages.decode_reply(header)
-    unpack_all([reply.value], bytearray(packer.payload), lambda other: other)
+    unpack_all([reply.value], bytearray(packer.payload), lambda other, *_: other)
 
 
 @pytest.mark.parametrize("way", ["socket", "descriptors", "pipes"])

@@ -442,7 +442,7 @@ class StartsAtRandom(reference.BatchNorm2d):
     otherwise="running_mean and running_var never change: in training, move both a step towards the statistics of the batch.",
 )
 class RunningInLocals(reference.BatchNorm2d):
-    """Your running statistics never move: in training write the new values into self.running_mean and self.running_var."""
+    """running_mean and running_var are local names, which end with the call: write into self.running_mean and self.running_var."""
 
     @torch.no_grad()
     def _track(self, mean, var, count):

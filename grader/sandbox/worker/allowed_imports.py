@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 LIBRARIES = frozenset({"torch", "numpy"})
 # The grader's own package is there on every machine, and what reaches for it is flagged for review.
-_THERE = LIBRARIES | sys.stdlib_module_names | {"grader"}
+_THERE = LIBRARIES | sys.stdlib_module_names | {"grader", "__main__"}
 _NEEDS_ANOTHER = "torch.utils.tensorboard"  # a part of torch that imports what is not on the list
 # By the machinery of imports and by Python's own checks, not by the student's line.
 _ASKED_BY_PYTHON = ("__path__", "__spec__", "__all__", "__wrapped__", "__file__")

@@ -158,7 +158,14 @@ def _tensor_group(value: torch.Tensor) -> _TensorGroup:
     negative = numbers < 0
     square = value.dim() < 2 or value.shape[-1] == value.shape[-2]
     odd = (bool(numbers.isnan().any()), bool(numbers.isinf().any())) if value.is_floating_point() else ()
-    form = (value.dtype, value.dim(), value.numel() == 0, value.is_contiguous(), value.requires_grad, *odd)
+    form = (
+        value.dtype,
+        value.dim() == 0,
+        value.numel() == 0,
+        value.is_contiguous(),
+        value.requires_grad,
+        *odd,
+    )
     return _TensorGroup(form, (square, bool(negative.any()), bool(negative.all())))
 
 
