@@ -25,7 +25,7 @@ from grader.grading.engine.suite.small_inputs import SMALL_INPUTS, PackedCall
 MAX_CALLS = 500  # not seconds: the same submission gets the same example on every machine
 MAX_SEARCH_S = 5.0  # only for code so slow that MAX_CALLS would take minutes
 MAX_SEARCHES_S = 15.0  # the same, for all functions of an exercise together
-MAX_TRIES = 500  # calls that are drawn before the first failing one; only those of the right kind are made
+MAX_TRIES = 200  # calls that are drawn before the first failing one; only those of the right kind are made
 PROBES = 30
 MAX_RATIONALE_CHARACTERS = 600
 _DRAWN: dict[Callable[[], object], Sequence[PackedCall]] = {}  # the calls that are probed, by strategy
