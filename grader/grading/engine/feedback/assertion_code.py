@@ -128,6 +128,13 @@ def assertion_lines(result: str, wrong: Mismatch, *, in_full: bool = False) -> l
                 if wrong.step == "dtype"
                 else _of_tensor(result, wrong.got, expected, in_full)
             )
+        if wrong.any_value and isinstance(wrong.expected, tuple):
+            return [
+                f"got = {result}",
+                'print("got", got, sep="\\n")',
+                _IS_TENSOR,
+                _same_shape(wrong.expected),
+            ]
         return _of_number(result, wrong.got, wrong.expected)
     except Unwritable:
         return None
@@ -136,16 +143,16 @@ def assertion_lines(result: str, wrong: Mismatch, *, in_full: bool = False) -> l
 def _of_form(result: str, expected: torch.Tensor) -> list[str]:
     """Compare type, shape and dtype alone: the expected values mean nothing."""
     same = f"assert got.dtype == {expected.dtype}, got.dtype"
-    return [f"got = {result}", 'print("got", got, sep="\\n")', _IS_TENSOR, _same_shape(expected), same]
+    return [f"got = {result}", 'print("got", got, sep="\\n")', _IS_TENSOR, _same_shape(expected.shape), same]
 
 
 def _of_dtype(result: str, expected: torch.Tensor) -> list[str]:
     same = f"assert got.dtype == {expected.dtype}, got.dtype"
-    return [f"got = {result}", 'print("got", got, sep="\\n")', _IS_TENSOR, _same_shape(expected), same]
+    return [f"got = {result}", 'print("got", got, sep="\\n")', _IS_TENSOR, _same_shape(expected.shape), same]
 
 
-def _same_shape(expected: torch.Tensor) -> str:
-    return f"assert tuple(got.shape) == {tuple(expected.shape)}, tuple(got.shape)"
+def _same_shape(shape: tuple[int, ...]) -> str:
+    return f"assert tuple(got.shape) == {tuple(shape)}, tuple(got.shape)"
 
 
 def _shown(result: str, expected: str) -> list[str]:
@@ -162,7 +169,7 @@ _IS_TENSOR = 'assert type(got) is torch.Tensor, f"got a {type(got).__name__} whe
 
 def _of_tensor(result: str, got: object, expected: torch.Tensor, in_full: bool) -> list[str] | None:
     """Compare step by step: type, shape, value."""
-    same_shape = _same_shape(expected)
+    same_shape = _same_shape(expected.shape)
     small = shown_in_full(expected)
     if not isinstance(got, torch.Tensor) or got.shape != expected.shape:
         shown = _shown(result, literal(expected)) if small else [f"got = {result}"]

@@ -43,8 +43,8 @@ class Mismatch(AssertionError):
 
     `axes` names the axes of `got` and `expected`, where both are tensors of one shape. `step` is the one at which they
     differ, "" where it is none of those of a comparison. With `any_value` only type, shape and dtype of `expected` mean
-    something, as its tolerance is infinite. The place is computed on first access: a search for the
-    smallest example makes many of these, and shows one.
+    something, as its tolerance is infinite; or `expected` is the shape of the tensor that is expected. The place is
+    computed on first access: a search for the smallest example makes many of these, and shows one.
     """
 
     def __init__(
@@ -146,7 +146,8 @@ def assert_shape(got: object, shape: tuple[int, ...], *, what: str = "the result
     wanted = torch.empty(shape, device="meta")
     rules = _Rules(rtol=None, atol=None, check_dtype=False, what=what)
     if type(got) is not torch.Tensor:
-        raise Mismatch(_type_rationale(got, wanted, rules, _same_shape), got=got, expected=shape, step="type")
+        rationale = _type_rationale(got, wanted, rules, _same_shape)
+        raise Mismatch(rationale, got=got, expected=shape, step="type", any_value=True)
     if got.shape != wanted.shape:
         rationale = f"{rules.start} has the shape {tuple(got.shape)}, not {shape}."
         where = shape_difference(got, wanted, None)
