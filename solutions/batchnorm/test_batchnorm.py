@@ -265,7 +265,13 @@ def test_running_var_is_unbiased(student):
 def test_momentum(student, rng):
     """Momentum is the weight of the new batch, batch after batch"""
     dims = (0, 2, 3)
-    for options in ({}, {"momentum": 0.25}, {"momentum": 0.0}, {"momentum": 1.0}, {"momentum": 0.75}):
+    for options in (
+        {},
+        {"momentum": 0.25, "eps": 0.5},
+        {"momentum": 0.0},
+        {"momentum": 1.0},
+        {"momentum": 0.75},
+    ):
         state, momentum = drawn_state(rng, 1), options.get("momentum", 0.1)
         layer = loaded(student, state, **options)
         mean, biased, unbiased = state["running_mean"], state["running_var"], state["running_var"]

@@ -100,6 +100,7 @@ def blocks(student, rng, channels, lift=0.0, stretch=1.0):
 def test_block_halves(student, rng):
     """The block halves height and width"""
     assert_shape(student.strided_conv_block(3, 8)(torch.randn(2, 3, 8, 12, generator=rng)), (2, 8, 4, 6))
+    assert_shape(student.strided_conv_block(2, 1)(torch.randn(2, 2, 8, 12, generator=rng)), (2, 1, 4, 6))
 
 
 @pytest.mark.points(1)

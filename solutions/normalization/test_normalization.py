@@ -76,10 +76,12 @@ def uneven(rng, *shape):
     return 5 + 3 * x
 
 
-def with_other_variance(x, rows, weight=None, bias=None, eps=1e-5):
-    """Normalize x in `rows` equal stretches of its memory, with the variance that divides by n - 1."""
+def with_other_variance(x, rows, weight=None, bias=None, eps=1e-5, correction=1):
+    """Normalize x in `rows` equal stretches of its memory, with the variance that divides by n - `correction`."""
     flat = x.reshape(rows, -1)
-    result = (flat - flat.mean(1, keepdim=True)) / torch.sqrt(flat.var(1, keepdim=True) + eps)
+    result = (flat - flat.mean(1, keepdim=True)) / torch.sqrt(
+        flat.var(1, keepdim=True, correction=correction) + eps
+    )
     if x.dim() == 4:  # weight and bias are (C, H, W) in layer norm of images, and (C,) in the others
         weight, bias = (v[:, None, None] if v is not None and v.dim() == 1 else v for v in (weight, bias))
     result = result.reshape(x.shape)
@@ -139,8 +141,8 @@ def assert_variance(norm, shape):
     )
 
 
-def assert_eps(norm, shape):
-    """Run norm on two stretches of four nearly equal numbers, with several values of eps."""
+def assert_eps(norm, shape, affine_shape):
+    """Run norm on two stretches of four nearly equal numbers, with several values of eps, then with weight and bias."""
     # Variances 1e-6 and 0: with eps 1e-5 the first root is 0.0033166, with eps 0.25 it is 0.5.
     nearly = torch.tensor([0.0, 2e-3, 0.0, 2e-3, 5.0, 5.0, 5.0, 5.0]).reshape(shape)
     # With eps 0 no variance may be 0: here they are 1e-6 and 5.
@@ -155,6 +157,10 @@ def assert_eps(norm, shape):
         expected = torch.tensor([[-size, size, -size, size], second]).reshape(shape)
         other = with_other_variance(x, 2, **options)
         assert_either(norm(x, **options), expected, other)
+    weight, bias = torch.full(affine_shape, 2.0), torch.full(affine_shape, 3.0)
+    for given in ((weight, bias), (weight, None), (None, bias)):
+        expected, other = (with_other_variance(spread, 2, *given, eps=0.25, correction=n) for n in (0, 1))
+        assert_either(norm(spread, *given, eps=0.25), expected, other)
     # A number that is missing makes its own stretch NaN, and no other.
     x = torch.tensor([1.0, 3.0, float("nan"), 7.0, 5.0, 5.0, 5.0, 5.0]).reshape(shape)
     expected = torch.tensor([[float("nan")] * 4, flat]).reshape(shape)
@@ -179,6 +185,10 @@ def assert_new_tensor(student, norm, shape, affine_shape):
             changed = student.changed_inputs()
             assert not changed, f"Your function changed its argument {changed[0]}. Return a new tensor."
             assert_matches(result, x.to(dtype), atol=float("inf"))
+    fine = x.double()
+    fine.view(-1)[0] += 1e-10
+    same = torch.equal(first_of(norm(x.double())), first_of(norm(fine)))
+    assert not same, "Digits of float64 are lost on the way: compute in the dtype of the input."
 
 
 @pytest.mark.points(1)
@@ -230,7 +240,9 @@ def test_layer_norm_variance(student):
 @pytest.mark.points(1)
 def test_layer_norm_eps(student):
     """Nearly constant samples neither explode nor turn NaN"""
-    assert_eps(lambda x, **eps: student.layer_norm(x, [2, 1, 2], **eps), (2, 2, 1, 2))
+    assert_eps(
+        lambda x, *affine, **eps: student.layer_norm(x, [2, 1, 2], *affine, **eps), (2, 2, 1, 2), (2, 1, 2)
+    )
 
 
 @pytest.mark.points(1)
@@ -296,7 +308,7 @@ def test_instance_norm_variance(student):
 @pytest.mark.points(1)
 def test_instance_norm_eps(student):
     """Nearly constant channels neither explode nor turn NaN"""
-    assert_eps(student.instance_norm, (1, 2, 2, 2))
+    assert_eps(student.instance_norm, (1, 2, 2, 2), (2,))
 
 
 @pytest.mark.points(1)
@@ -358,7 +370,7 @@ def test_group_norm_variance(student):
 @pytest.mark.points(1)
 def test_group_norm_eps(student):
     """Nearly constant groups neither explode nor turn NaN"""
-    assert_eps(lambda x, **eps: student.group_norm(x, 2, **eps), (1, 4, 1, 2))
+    assert_eps(lambda x, *affine, **eps: student.group_norm(x, 2, *affine, **eps), (1, 4, 1, 2), (4,))
 
 
 @pytest.mark.points(1)
