@@ -288,6 +288,10 @@ def test_head_is_trained(student, rng):
     moved = {name: after[name] for name in head}
     _, _, start, _ = fine_tuned(student, x, y, epochs=0)
     assert not torch.equal(after["head.weight"], start["head.weight"]), "The head has not moved in training."
+    _, _, still, _ = fine_tuned(student, x, y, epochs=1, lr=0.0)
+    assert torch.equal(still["head.weight"], start["head.weight"]), (
+        "The head has moved with a learning rate of 0."
+    )
     assert_losses(losses, expected, "epoch")
     assert_state(moved, head)
 
@@ -299,6 +303,10 @@ def test_small_last_batch(student, rng):
     x, y = images(rng, 9)
     losses, _, after, _ = fine_tuned(student, x, y, epochs=2)
     expected, head = expected_head(student, x, y, epochs=2)
+    assert_state({name: after[name] for name in head}, head)
+    assert_losses(losses, expected, "epoch")
+    losses, _, after, _ = fine_tuned(student, x[:3], y[:3], epochs=1, batch_size=1)
+    expected, head = expected_head(student, x[:3], y[:3], epochs=1, batch_size=1)
     assert_state({name: after[name] for name in head}, head)
     assert_losses(losses, expected, "epoch")
     x, y = images(rng, 33)  # one more than the default of batch_size
