@@ -206,8 +206,8 @@ def test_the_smallest_case_is_written_and_fails_until_it_is_fixed(workspace):
         if isinstance(node, (ast.Import, ast.ImportFrom))
     )
     assert "pickle" not in text
-    assert "expected = torch.tensor([2.0])" in text
-    assert "expected\ntensor([2.])" in done.stdout
+    assert "expected = torch.tensor([2.0, -2.0])" in text
+    assert "expected\ntensor([ 2., -2.])" in done.stdout
     assert "AssertionError" in done.stderr
     rewrite(workspace, "")
     alone = subprocess.run([sys.executable, path], check=True, capture_output=True, text=True, cwd=workspace)

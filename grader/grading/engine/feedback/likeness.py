@@ -160,7 +160,9 @@ def _tensor_group(value: torch.Tensor) -> _TensorGroup:
     odd = (bool(numbers.isnan().any()), bool(numbers.isinf().any())) if value.is_floating_point() else ()
     form = (
         value.dtype,
-        value.dim() == 0,
+        2
+        if value.dim() == 1
+        else value.dim(),  # a row may stand for a table, but an image for no batch of images
         value.numel() == 0,
         value.is_contiguous(),
         value.requires_grad,
