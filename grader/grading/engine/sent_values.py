@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from grader.grading.engine.proxy import Exchange
-from grader.sandbox.protocol.messages import Call, EntriesValue, HandleValue, ItemsValue, Returned
-from grader.sandbox.protocol.values import Unpacker
+from grader.sandbox.protocol.messages import Call, HandleValue, Returned
+from grader.sandbox.protocol.values import Unpacker, gradient_flags
 
 FAR = 100  # a tensor with a number beyond it is far from zero
 FEW = 3  # a whole number beyond it is large
@@ -83,22 +83,9 @@ def _arguments(exchange: Exchange, request: Call) -> tuple[list[Any], dict[str, 
     unpacker = Unpacker(bytearray(exchange.payload), lambda value: value)
     args: Any = unpacker.unpack(request.args)
     kwargs: Any = unpacker.unpack(request.kwargs)
-    for tensor, learns in zip(unpacker.tensors, _learns((request.args, request.kwargs)), strict=True):
+    for tensor, learns in zip(unpacker.tensors, gradient_flags((request.args, request.kwargs)), strict=True):
         tensor.requires_grad_(learns)
     return list(args), kwargs
-
-
-def _learns(described: object) -> Iterator[bool]:
-    """Yield `requires_grad` of every tensor in packed values, in order."""
-    if hasattr(described, "requires_grad"):
-        yield described.requires_grad
-    elif isinstance(described, ItemsValue):
-        yield from _learns(described.items)
-    elif isinstance(described, EntriesValue):
-        yield from _learns(tuple(item for _, item in described.entries))
-    elif isinstance(described, tuple):
-        for item in described:
-            yield from _learns(item)
 
 
 def _kinds(function: Callable[..., object], args: list[Any], kwargs: dict[str, Any]) -> Kinds:

@@ -2,7 +2,7 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -277,6 +277,19 @@ class Unpacker:
         """Raise ProtocolError if the payload has bytes that belong to no tensor of the header."""
         if self._offset != len(self.payload):
             raise ProtocolError("a frame carries bytes that belong to no tensor")
+
+
+def gradient_flags(described: object) -> Iterator[bool]:
+    """Yield `requires_grad` of every tensor in packed values, in the order of their buffers."""
+    if isinstance(described, TensorValue):
+        yield described.requires_grad
+    elif isinstance(described, ItemsValue):
+        yield from gradient_flags(described.items)
+    elif isinstance(described, EntriesValue):
+        yield from gradient_flags(tuple(item for _, item in described.entries))
+    elif isinstance(described, tuple):
+        for item in described:
+            yield from gradient_flags(item)
 
 
 def unpack_all(values: Sequence[Value], payload: bytearray, other: Incoming) -> list[object]:

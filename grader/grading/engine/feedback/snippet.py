@@ -6,7 +6,7 @@ wrong place. Where no faithful case can be written, the reason is given instead.
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,7 @@ from grader.sandbox.protocol.messages import (
     Returned,
     Value,
 )
-from grader.sandbox.protocol.values import Unpacker
+from grader.sandbox.protocol.values import Unpacker, gradient_flags
 
 SEED = "torch.manual_seed(0)  # as before every call while grading"
 _BREAK = "# Put `breakpoint()` here, or into your function, to look around."
@@ -240,7 +240,7 @@ class _Code:
         args: Any = unpacker.unpack(request.args)
         kwargs: Any = unpacker.unpack(request.kwargs)
         for tensor, requires_grad in zip(
-            unpacker.tensors, _flags((request.args, request.kwargs)), strict=True
+            unpacker.tensors, gradient_flags((request.args, request.kwargs)), strict=True
         ):
             tensor.requires_grad_(requires_grad and request.record)
         first = len(self.lines)
@@ -324,16 +324,3 @@ def _makes_object(step: _Step) -> bool:
 
 def _variable(name: str) -> str:
     return "model" if name[:1].isupper() else re.sub(r"\W", "_", name)
-
-
-def _flags(described: object) -> Iterator[bool]:
-    """Yield `requires_grad` of every tensor in packed values, in order."""
-    if hasattr(described, "requires_grad"):
-        yield described.requires_grad
-    elif isinstance(described, ItemsValue):
-        yield from _flags(described.items)
-    elif isinstance(described, EntriesValue):
-        yield from _flags(tuple(item for _, item in described.entries))
-    elif isinstance(described, tuple):
-        for item in described:
-            yield from _flags(item)

@@ -31,7 +31,7 @@ from grader.sandbox.protocol.messages import (
     text_from,
     type_name,
 )
-from grader.sandbox.protocol.values import Packer, Unpacker, foreign, tensor_bytes
+from grader.sandbox.protocol.values import Packer, Unpacker, foreign, gradient_flags, tensor_bytes
 from grader.sandbox.worker.service.exceptions import raised
 from grader.sandbox.worker.service.tracing import shape_trace
 
@@ -230,26 +230,13 @@ def _method(owner: object, name: str, found: object) -> Callable[..., object]:
 def _mark_leaves(values: Sequence[object], described: Sequence[Value]) -> list[torch.Tensor]:
     """Let the tensors that require grad in the suite require it here; return these leaves in the frame's order."""
     tensors = Packer(foreign)
-    wanted = _flags(described)
     for value in values:
         tensors.pack(value)
+    wanted = gradient_flags(tuple(described))
     leaves = [tensor for tensor, wants in zip(tensors.tensors, wanted, strict=True) if wants]
     for leaf in leaves:
         leaf.requires_grad_()
     return leaves
-
-
-def _flags(described: object) -> list[bool]:
-    """Return `requires_grad` of every tensor in a packed value, in order."""
-    if hasattr(described, "requires_grad"):
-        return [described.requires_grad]
-    if hasattr(described, "items") and not isinstance(described, dict):
-        return [flag for item in described.items for flag in _flags(item)]
-    if hasattr(described, "entries"):
-        return [flag for _, item in described.entries for flag in _flags(item)]
-    if isinstance(described, tuple):
-        return [flag for item in described for flag in _flags(item)]
-    return []
 
 
 def _changed_names(
