@@ -1,5 +1,6 @@
 """After the last check: finds the known mistakes that explain the results, and the smallest call that fails."""
 
+import ast
 import importlib
 import time
 from collections.abc import KeysView, Mapping
@@ -74,6 +75,7 @@ class Explanations:
     lost: dict[str, WorkerLost]
     found: dict[str, counterexample.FailingCall] = field(default_factory=dict)  # by check, where one was
     _slips: dict[str, str] = field(default_factory=dict)
+    _code: dict[str, list[ast.AST]] = field(default_factory=dict)
 
     def add(self) -> dict[str, tuple[str, ...]]:
         """Diagnose every failed check, and look for the smallest failing call of functions.
@@ -119,15 +121,21 @@ class Explanations:
     def _diagnosis(self, found: Explanation, names: list[str]) -> Diagnosis:
         """Return an explanation as a record. A sentence about another function than the check's own names it."""
         named = {mistake.name for mistake in found} | {names[0]}
-        said = {
-            m.id: m.said_of(code_of(m.name, self.sources, self.module) if m.confirm else ()) for m in found
-        }
-        parts = [f"In `{m.name}`: {said[m.id]}" if len(named) > 1 else said[m.id] for m in found]
+        prefixes = [f"In `{m.name}`: " if len(named) > 1 else "" for m in found]
+        parts = [prefix + self._said(m) for prefix, m in zip(prefixes, found, strict=True)]
         return Diagnosis(mistake="+".join(m.id for m in found), message=" ".join(parts))
 
     def _tentative(self, mistake: Mistake) -> Diagnosis:
-        said = mistake.said_of(code_of(mistake.name, self.sources, self.module) if mistake.confirm else ())
-        return Diagnosis(mistake=mistake.id, message=said, of_check_alone=True)
+        return Diagnosis(mistake=mistake.id, message=self._said(mistake), of_check_alone=True)
+
+    def _said(self, mistake: Mistake) -> str:
+        return mistake.said_of(self._code_of(mistake.name) if mistake.confirm else ())
+
+    def _code_of(self, name: str) -> list[ast.AST]:
+        """Return the nodes of what the submission defines as `name`, read once."""
+        if name not in self._code:
+            self._code[name] = code_of(name, self.sources, self.module)
+        return self._code[name]
 
     def _add_slip(self, check: str, names: list[str]) -> None:
         """Add a sentence on a statement without effect, or the like, in what a check that failed calls."""
@@ -136,7 +144,7 @@ class Explanations:
             return
         for name in names:
             if name not in self._slips:
-                self._slips[name] = slip(code_of(name, self.sources, self.module))
+                self._slips[name] = slip(self._code_of(name))
             if said := self._slips[name]:
                 self.results[check] = replace(result, rationale=f"{result.rationale} {said}")
                 return

@@ -254,8 +254,12 @@ class ExerciseGrading:
                 first_failure=job.first_failure,
             )
 
+    def _sandbox_of(self, spec: CheckSpec) -> Sandbox:
+        """Return the worker that answers a check: one marked `by_hand` tolerates no banned operator."""
+        return self.sandbox if self.lenient is None or spec.by_hand else self.lenient
+
     def _start(self, spec: CheckSpec) -> Conversation:
-        sandbox = self.sandbox if self.lenient is None or spec.by_hand else self.lenient
+        sandbox = self._sandbox_of(spec)
         return Conversation(sandbox, time.monotonic() + self.job.exercise.limits.check_limit_s, self.lost)
 
     def _uses_tolerated(self, run: CheckRun) -> bool:
@@ -296,8 +300,7 @@ class ExerciseGrading:
             self.snippets[run.spec.id] = self._snippet(run, run.error, result.outcome)
         if self.sent and conversation.complete:
             self.sent.add(conversation.exchanges)
-        sandbox = self.sandbox if self.lenient is None or run.spec.by_hand else self.lenient
-        sandbox.reset(len(conversation.exchanges))
+        self._sandbox_of(run.spec).reset(len(conversation.exchanges))
         if self.job.tell_checks:
             self.send(CheckEnded(result=result))
         return result.outcome is Outcome.PASSED
