@@ -24,7 +24,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn
 
 
 def run(
@@ -61,14 +61,23 @@ def _order(connection: socket.socket, request: Mapping[str, Any], descriptors: S
     return connection.makefile("rb")
 
 
-class ServedZygote:
-    """A warm process forked from the server: what the grader uses of Popen. It is killed where this process ends."""
+class _Beginning(NamedTuple):
+    """With what a warm process begins."""
 
+    folder: str
+    environment: dict[str, str]
+    max_level: int
+    many: int
+
+
+class _Zygote:
+    """What the grader uses of Popen, for a warm process that is forked from an interpreter that has imported torch."""
+
+    pid: int
     returncode: int | None = None
 
     def __init__(
         self,
-        server: str,
         command: Sequence[str],
         *,
         stdin: int,
@@ -80,29 +89,23 @@ class ServedZygote:
         start_new_session: bool,
     ) -> None:
         assert (stdin, stderr, start_new_session) == (subprocess.DEVNULL, stdout, True)
-        control, _, max_level, many = _zygote_arguments(command)
+        # The only program that grader.grading.starters starts itself.
+        assert command[1:4] == ["-P", "-m", "grader.grading.zygote"]
+        control, _, max_level, many = map(int, command[4:])
         assert pass_fds == [control]
-        request = {"zygote": [max_level, many], "folder": cwd, "environment": dict(env)}
-        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._connection.connect(server)
-        with Path(os.devnull).open("rb") as empty:
-            streams = [empty.fileno(), stdout.fileno(), stdout.fileno(), control]
-            self._answers = _order(self._connection, request, streams)
-        self.pid = int(self._answers.readline())
+        self._begin(control, stdout, _Beginning(cwd, dict(env), max_level, many))
+
+    def _begin(self, control: int, output: IO[bytes], beginning: _Beginning) -> None:
+        """Start the process and set its `pid`; it is given the descriptor `control`, and writes to `output`."""
+        raise NotImplementedError
 
     def poll(self) -> int | None:
         """Return the exit code, or None while the process runs."""
-        if self.returncode is None and select.select([self._connection], [], [], 0)[0]:
-            return self.wait()
-        return self.returncode
+        raise NotImplementedError
 
-    def wait(self) -> int:
+    def wait(self) -> int | None:
         """Wait until the process has ended; return its exit code."""
-        if self.returncode is None:
-            self.returncode = int(self._answers.readline() or -signal.SIGKILL)
-            self._answers.close()
-            self._connection.close()
-        return self.returncode
+        raise NotImplementedError
 
     def kill(self) -> None:
         """Kill the process, unless it has ended."""
@@ -110,10 +113,31 @@ class ServedZygote:
             os.kill(self.pid, signal.SIGKILL)
 
 
-def _zygote_arguments(command: Sequence[str]) -> list[int]:
-    """Return the arguments of the warm process, the only program that grader.grading.starters starts itself."""
-    assert command[1:4] == ["-P", "-m", "grader.grading.zygote"]
-    return [int(argument) for argument in command[4:]]
+class ServedZygote(_Zygote):
+    """A warm process forked from the server. It is killed where this process ends."""
+
+    def __init__(self, server: str, command: Sequence[str], **options: Any) -> None:
+        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._connection.connect(server)
+        super().__init__(command, **options)
+
+    def _begin(self, control: int, output: IO[bytes], beginning: _Beginning) -> None:
+        with Path(os.devnull).open("rb") as empty:
+            descriptors = [empty.fileno(), output.fileno(), output.fileno(), control]
+            self._answers = _order(self._connection, {"zygote": beginning}, descriptors)
+        self.pid = int(self._answers.readline())
+
+    def poll(self) -> int | None:
+        if self.returncode is None and select.select([self._connection], [], [], 0)[0]:
+            return self.wait()
+        return self.returncode
+
+    def wait(self) -> int:
+        if self.returncode is None:
+            self.returncode = int(self._answers.readline() or -signal.SIGKILL)
+            self._answers.close()
+            self._connection.close()
+        return self.returncode
 
 
 # --- the server
@@ -183,7 +207,7 @@ def run_here(request: Mapping[str, Any]) -> None:
     _open_streams()
     sys.argv = ["grade", *request["arguments"]]
     # Only this module's Popen: all others start real programs.
-    starters.subprocess = SimpleNamespace(DEVNULL=subprocess.DEVNULL, Popen=_start)  # type: ignore[assignment]
+    starters.subprocess = SimpleNamespace(DEVNULL=subprocess.DEVNULL, Popen=_ForkedZygote)  # type: ignore[assignment]
     main()
 
 
@@ -210,49 +234,25 @@ def end(code: int) -> NoReturn:
 # --- the warm process of a command
 
 
-def _start(command: Sequence[str], **options: Any) -> "_ForkedZygote":
-    return _ForkedZygote(command, **options)
+class _ForkedZygote(_Zygote):
+    """A warm process forked from this one."""
 
-
-class _ForkedZygote:
-    """What the grader uses of Popen, for a process forked from this one."""
-
-    returncode: int | None = None
-
-    def __init__(
-        self,
-        command: Sequence[str],
-        *,
-        stdin: int,
-        stdout: IO[bytes],
-        stderr: IO[bytes],
-        cwd: str,
-        env: Mapping[str, str],
-        pass_fds: Sequence[int],
-        start_new_session: bool,
-    ) -> None:
-        assert (stdin, stderr, start_new_session) == (subprocess.DEVNULL, stdout, True)
+    def _begin(self, control: int, output: IO[bytes], beginning: _Beginning) -> None:
         self.pid = os.fork()
         if self.pid:
             return
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for number in (1, 2):
-            os.dup2(stdout.fileno(), number)
-        low = 3
-        for descriptor in (*sorted(pass_fds), 2**20):
-            os.closerange(low, descriptor)
-            low = descriptor + 1
-        _be_zygote(cwd, env, *_zygote_arguments(command))
+            os.dup2(output.fileno(), number)
+        os.closerange(3, control)
+        os.closerange(control + 1, 2**20)
+        _be_zygote(control, beginning)
 
     def poll(self) -> int | None:
         return self._wait(os.WNOHANG)
 
     def wait(self) -> int | None:
         return self._wait(0)
-
-    def kill(self) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, signal.SIGKILL)
 
     def _wait(self, options: int) -> int | None:
         if self.returncode is None:
@@ -262,21 +262,19 @@ class _ForkedZygote:
         return self.returncode
 
 
-def _be_zygote(
-    folder: str, environment: Mapping[str, str], control: int, owner: int, max_level: int, many: int
-) -> NoReturn:
-    """Be the warm process of `owner`, this process's parent. stdin, stdout and stderr are its own already."""
+def _be_zygote(control: int, beginning: _Beginning) -> NoReturn:
+    """Be the warm process of this process's parent. stdin, stdout and stderr are its own already."""
     code = 1
     try:
         os.setsid()
-        os.chdir(folder)
+        os.chdir(beginning.folder)
         os.environ.clear()
-        os.environ.update(environment)
+        os.environ.update(beginning.environment)
         _open_streams()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         from grader.grading.zygote.__main__ import main
 
-        main(control, owner, max_level, many=bool(many))
+        main(control, os.getppid(), beginning.max_level, many=bool(beginning.many))
         code = 0
     except SystemExit as ending:
         sys.stderr.write(f"{ending.code}\n")
@@ -310,7 +308,7 @@ def main(role: str, server: str, *arguments: str) -> None:
     request = serve(server)
     if request is not None and "zygote" in request:
         (control,) = request["descriptors"]
-        _be_zygote(request["folder"], request["environment"], control, os.getppid(), *request["zygote"])
+        _be_zygote(control, _Beginning(*request["zygote"]))
     if request is not None:
         try:
             run_here(request)

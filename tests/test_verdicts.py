@@ -7,11 +7,11 @@ Known mistakes are proven by `grade check`; these programs need no sentence of t
 
 import textwrap
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import pytest
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
 
 from grader.authoring.reference_submissions import reference_modules, reference_source
 from grader.core.model import Outcome
@@ -30,7 +30,7 @@ class Program(BaseModel):
     verdict: Literal["right", "wrong", "slip"]
     replace: dict[str, str] = {}
     source: str = ""
-    fails: Annotated[list[str], Field()] = []
+    fails: list[str] = []
     at_most: float = 35.0
 
     @model_validator(mode="after")
@@ -61,9 +61,12 @@ def programs() -> list[tuple[str, Program]]:
     ]
 
 
+PROGRAMS = programs()
+
+
 @pytest.mark.cold
 @pytest.mark.parametrize(
-    ("exercise_id", "program"), programs(), ids=[f"{exercise}: {p.program}" for exercise, p in programs()]
+    ("exercise_id", "program"), PROGRAMS, ids=[f"{exercise}: {p.program}" for exercise, p in PROGRAMS]
 )
 def test_the_verdict(dispatcher, exercise_id, program):
     exercise = COURSE.exercise(exercise_id)
