@@ -20,8 +20,7 @@ from grader.authoring.input_operators import (
     parameters_of,
     returns_tensor,
 )
-from grader.authoring.tree_check import course_path
-from grader.core import yaml_document
+from grader.authoring.reasons import read_reasons, reason_problems
 from grader.core.errors import DocumentError, Problem
 from grader.core.model import Exercise
 from grader.core.suggestions import suggestion
@@ -74,19 +73,12 @@ class InputFindings:
 
 def read_untested(course: Course, exercise: Exercise) -> Document[UntestedDocument] | None:
     """Read the untested.yaml of an exercise; None where there is none. Raises DocumentError."""
-    path = exercise.folder / UNTESTED
-    if not path.is_file():
-        return None
-    return yaml_document.read(path, UntestedDocument, shown=course_path(course, path))
+    return read_reasons(course, exercise, UNTESTED, UntestedDocument)
 
 
 def check_untested(course: Course, exercise: Exercise) -> tuple[Problem, ...]:
     """Return the problems of an untested.yaml; none where it can be read or does not exist."""
-    try:
-        read_untested(course, exercise)
-    except DocumentError as error:
-        return error.problems
-    return ()
+    return reason_problems(course, exercise, UNTESTED, UntestedDocument)
 
 
 def check_inputs(

@@ -10,11 +10,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from grader.authoring.mutants import Mutant, mutants
+from grader.authoring.reasons import read_reasons, reason_problems
 from grader.authoring.reference_submissions import not_graded_problems, reference_modules, reference_source
 from grader.authoring.source_lint import check_sources
 from grader.authoring.tree_check import course_path
-from grader.core import yaml_document
-from grader.core.errors import DocumentError, Problem
+from grader.core.errors import Problem
 from grader.core.model import Exercise, Limits, Outcome
 from grader.core.yaml_document import Document
 from grader.course.catalog import Course
@@ -106,11 +106,7 @@ def check_mutants(
 
 def check_equivalents(course: Course, exercise: Exercise) -> tuple[Problem, ...]:
     """Return the problems of an equivalents.yaml; none where it can be read or does not exist."""
-    try:
-        read_equivalents(course, exercise)
-    except DocumentError as error:
-        return error.problems
-    return ()
+    return reason_problems(course, exercise, EQUIVALENTS, EquivalentsDocument)
 
 
 def _not_graded(course: Course, exercise: Exercise, problems: tuple[Problem, ...]) -> MutationFindings:
@@ -145,10 +141,7 @@ def _regrade_timeouts(
 
 def read_equivalents(course: Course, exercise: Exercise) -> Document[EquivalentsDocument] | None:
     """Read the equivalents.yaml of an exercise; None where there is none. Raises DocumentError."""
-    path = exercise.folder / EQUIVALENTS
-    if not path.is_file():
-        return None
-    return yaml_document.read(path, EquivalentsDocument, shown=course_path(course, path))
+    return read_reasons(course, exercise, EQUIVALENTS, EquivalentsDocument)
 
 
 def _mutant_limits(given: Limits) -> Limits:
