@@ -110,7 +110,8 @@ class _Zygote:
     def kill(self) -> None:
         """Kill the process, unless it has ended."""
         if self.poll() is None:
-            os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it may have ended, and another process waited for it
+                os.kill(self.pid, signal.SIGKILL)
 
 
 class ServedZygote(_Zygote):

@@ -229,11 +229,17 @@ def copied(course, tmp_path):
 
 
 def named(dispatcher: Dispatcher) -> dict[str, list[int]]:
-    """Return what was forked from a dispatcher's warm process, by name: other tests have dispatchers too."""
+    """Return what was forked from a dispatcher's warm process, by name: other tests have dispatchers too.
+
+    A process that was just forked has its parent's name until it sets its own, and is left out.
+    """
     found: dict[str, list[int]] = {}
     for pid in descendants(dispatcher._starter._process.pid):
         with contextlib.suppress(OSError):
-            found.setdefault(Path(f"/proc/{pid}/comm").read_text().strip(), []).append(pid)
+            name, _, after = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+            parent = after.split()[1]
+            if name != Path(f"/proc/{parent}/comm").read_text().strip():
+                found.setdefault(name, []).append(pid)
     return found
 
 
