@@ -30,8 +30,9 @@ def train_step(model: nn.Module, x: torch.Tensor, y: torch.Tensor, optimizer: to
     do not count. Return the loss before the step, as a Python float: a loss that is kept as a tensor keeps the
     whole graph of its batch alive.
 
-    Leave every layer in the mode it is in. The caller has called model.train() before, and may have put a frozen
-    BatchNorm layer back into evaluation mode, where it must stay.
+    The step is the optimizer's alone: gradients are neither clipped nor scaled, and nothing is added to the loss.
+    Leave every layer in the mode it is in, and frozen parameters frozen. The caller has called model.train() before,
+    and may have put a frozen BatchNorm layer back into evaluation mode, where it must stay.
     """
     raise NotImplementedError
 
@@ -39,8 +40,8 @@ def train_step(model: nn.Module, x: torch.Tensor, y: torch.Tensor, optimizer: to
 def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
     """Return the fraction of x that the model gives its right class in y (N,): a Python float from 0 to 1.
 
-    The model runs in evaluation mode, and no graph is recorded. Afterwards every layer is in the mode it was in;
-    one may be in evaluation mode while the others train.
+    There is at least one image. The model runs in evaluation mode, and no graph is recorded. Afterwards every layer
+    is in the mode it was in, one may be in evaluation mode while the others train, and the same parameters are frozen.
 
     Example: a model that is right about 5 of 8 images has an accuracy of 0.625.
     """
@@ -58,11 +59,12 @@ def fine_tune(
 ) -> list[float]:
     """Teach a trained model a new task, in place: freeze its body, give it a new head, and train the head alone.
 
-    - The head is the last nn.Linear of the model; the new one has `num_classes` outputs. All the rest is the body.
+    - The head is the last nn.Linear of the model; the new one has `num_classes` outputs, and a bias even where the
+      old one had none. It is new even where the number of classes stays the same. All the rest is the body.
     - The body stays exactly as it is: its parameters, and the running statistics of its BatchNorm layers too. In
-      every epoch the model is in training mode, except for those layers.
-    - The head takes steps of plain SGD with learning rate `lr`. Each epoch takes the images in the order in which
-      they lie in x, `batch_size` at a time; the last batch may be smaller.
+      every epoch the model is in training mode, except for those layers. Afterwards the body is still frozen.
+    - The head takes steps of plain SGD with learning rate `lr`: no momentum, no weight decay, no clipping. Each
+      epoch takes the images in the order in which they lie in x, `batch_size` at a time; the last batch may be smaller.
 
     Return the loss of each epoch: the mean over its images (not over its batches) of the losses before each step.
     With epochs=0 there is a new head, and the list is empty.

@@ -89,7 +89,7 @@ def _jobs(course: Course, exercise: Exercise, mistakes: Sequence[Listed], seed: 
         )
     for mistake in mistakes:
         sources = beside | mistake_modules(exercise, mistake)
-        yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed)
+        yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed, skip_long=True)
 
 
 def _findings(

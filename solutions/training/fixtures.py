@@ -29,12 +29,20 @@ class Journalled(nn.Module):
 
 
 class Nested(nn.Module):
-    """A network (N, 1, H, W) -> (N, 4) of blocks: its head stands in one, and is not its last module."""
+    """A network (N, 1, H, W) -> (N, 4) of blocks: its head stands in one, and is not its last module.
+
+    The head has no bias, and what reaches it grows with the images. There is a BatchNorm for images, for volumes and
+    for vectors.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(1, 3, 3, bias=False), nn.BatchNorm2d(3), nn.Dropout(0.0))
-        self.classifier = nn.Sequential(nn.Linear(12, 6), nn.Tanh(), nn.Linear(6, 4), nn.Identity())
+        volume = nn.Sequential(nn.Unflatten(1, (3, 1)), nn.BatchNorm3d(3), nn.Flatten(1, 2))
+        self.stem = nn.Sequential(nn.Conv2d(1, 3, 3, bias=False), nn.BatchNorm2d(3), nn.Dropout(0.0), volume)
+        head = nn.Linear(6, 4, bias=False)
+        self.classifier = nn.Sequential(
+            nn.Linear(12, 6), nn.BatchNorm1d(6), nn.LeakyReLU(0.1), head, nn.Identity()
+        )
         self.modes: dict[str, bool] = {}
         for name in ("stem.1", "stem.2"):
             self.get_submodule(name).register_forward_hook(self._noted(name))
@@ -63,15 +71,72 @@ class JournalledSGD(torch.optim.SGD):
         super().zero_grad(set_to_none)
 
     def step(self, closure=None):
-        """Note it, and take the step."""
+        """Run the closure, if there is one, which computes the gradients; note the step, and take it."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         self.journal.append("step")
-        return super().step(closure)
+        super().step()
+        return loss
 
 
 def network() -> nn.Module:
     """Return the small network, always with the same weights, in training mode."""
     torch.manual_seed(0)
     return Journalled()
+
+
+def steep() -> nn.Module:
+    """Return the small network with a head so large that gradients are, too."""
+    model = network()
+    with torch.no_grad():
+        model.head.weight.mul_(100)
+    return model
+
+
+def partly_frozen() -> nn.Module:
+    """Return the small network with a frozen convolution, which holds a gradient of earlier steps."""
+    model = network()
+    model.conv.requires_grad_(False)
+    model.conv.weight.grad = torch.ones_like(model.conv.weight)
+    return model
+
+
+def partly_awake() -> nn.Module:
+    """Return the small network in evaluation mode, but for one layer and one inside a block."""
+    model = network().eval()
+    model.norm.train()
+    model.block[0].train()
+    return model
+
+
+def with_head(build: str, state: dict[str, torch.Tensor], lr: float) -> list:
+    """Return a network with a head for 5 classes and this state, and an optimizer for this head, which alone trains."""
+    model = {"network": network, "nested": nested}[build]()
+    has_bias = "head.bias" in state or "classifier.3.bias" in state
+    head = nn.Linear(12 if build == "network" else 6, 5, bias=has_bias)
+    if build == "network":
+        model.head = head
+    else:
+        model.classifier[3] = head
+    model.load_state_dict(state)
+    model.requires_grad_(False)
+    head.requires_grad_(True)
+    return [model, torch.optim.SGD(head.parameters(), lr=lr)]
+
+
+def moving(model: nn.Module, x: torch.Tensor) -> list[str]:
+    """Return which parameters move in a step of an optimizer that holds all of them."""
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.grad = None
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    loss = model(x).square().sum()
+    if loss.requires_grad:
+        loss.backward()
+    optimizer.step()
+    return [name for name, value in model.named_parameters() if not torch.equal(value, before[name])]
 
 
 def nested() -> nn.Module:
@@ -159,4 +224,4 @@ def LeNet() -> nn.Module:  # noqa: N802 - its label in sentences
 
 def adam(model: nn.Module, lr: float) -> torch.optim.Adam:
     """Return Adam over all parameters."""
-    return torch.optim.Adam(model.parameters(), lr=lr)
+    return torch.optim.Adam(model.parameters(), lr=lr, fused=True)

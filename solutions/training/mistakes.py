@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from reference import BATCH_NORMS
@@ -19,16 +20,17 @@ from grader.mistakes import mistake
 
 @mistake("train_step")
 def no_zero_grad(model, x, y, optimizer):
-    """Gradients add up from step to step: call optimizer.zero_grad() before backward()."""
+    """The gradients of earlier steps count too: they add up, so call optimizer.zero_grad() before backward()."""
     loss = F.cross_entropy(model(x), y)
     loss.backward()
     optimizer.step()
     return loss.item()
 
 
+# This and others below with which nothing trains cost up to half of the exercise: no step can be judged, and no capstone.
 @mistake("train_step")
 def zero_grad_after_backward(model, x, y, optimizer):
-    """zero_grad() stands between backward() and step(), and wipes out what backward() has just computed."""
+    """backward() runs, and the step moves nothing: zero_grad() after it wipes out what it has just computed. Clear the gradients before."""
     loss = F.cross_entropy(model(x), y)
     loss.backward()
     optimizer.zero_grad()
@@ -38,7 +40,7 @@ def zero_grad_after_backward(model, x, y, optimizer):
 
 @mistake("train_step")
 def zero_grad_last(model, x, y, optimizer):
-    """You clear the gradients at the end, so those that lay there before the first step still count: clear them first."""
+    """Gradients that lay there before the first step still count, and those of this step do not stay: clear them first, before backward()."""
     loss = F.cross_entropy(model(x), y)
     loss.backward()
     optimizer.step()
@@ -58,7 +60,7 @@ def step_before_backward(model, x, y, optimizer):
 
 @mistake("train_step")
 def no_step(model, x, y, optimizer):
-    """backward() only computes gradients: optimizer.step() moves the weights, and is missing."""
+    """backward() only computes gradients: optimizer.step(), with its parentheses, moves the weights, and it did not run."""
     optimizer.zero_grad()
     loss = F.cross_entropy(model(x), y)
     loss.backward()
@@ -67,7 +69,7 @@ def no_step(model, x, y, optimizer):
 
 @mistake("train_step")
 def no_backward(model, x, y, optimizer):
-    """loss.backward() is missing, so there is no gradient to step along."""
+    """The backward pass did not run, so there is no gradient to step along: call loss.backward(), with its parentheses."""
     optimizer.zero_grad()
     loss = F.cross_entropy(model(x), y)
     optimizer.step()
@@ -76,7 +78,7 @@ def no_backward(model, x, y, optimizer):
 
 @mistake("train_step")
 def softmax_before_loss(model, x, y, optimizer):
-    """Cross-entropy applies log-softmax itself: give it the logits, without a softmax of your own."""
+    """The loss is the cross-entropy of probabilities: it applies log-softmax itself, so give it the logits, without a softmax of your own."""
     optimizer.zero_grad()
     loss = F.cross_entropy(F.softmax(model(x), dim=1), y)
     loss.backward()
@@ -86,7 +88,7 @@ def softmax_before_loss(model, x, y, optimizer):
 
 @mistake("train_step")
 def nll_of_logits(model, x, y, optimizer):
-    """nll_loss expects log-probabilities, and you give it logits: cross_entropy does both."""
+    """The loss is that of nll_loss on logits, where it expects log-probabilities: cross_entropy does both."""
     optimizer.zero_grad()
     loss = F.nll_loss(model(x), y)
     loss.backward()
@@ -96,7 +98,7 @@ def nll_of_logits(model, x, y, optimizer):
 
 @mistake("train_step")
 def summed_loss(model, x, y, optimizer):
-    """You add the losses of the batch up: take their mean, or the step grows with the batch."""
+    """The loss is the sum over the batch: take the mean, or the step grows with the batch."""
     optimizer.zero_grad()
     loss = F.cross_entropy(model(x), y, reduction="sum")
     loss.backward()
@@ -133,7 +135,7 @@ def returns_nothing(model, x, y, optimizer):
 
 @mistake("train_step")
 def loss_after_the_step(model, x, y, optimizer):
-    """You run the model again after the step: return the loss you have already computed."""
+    """The loss is that after the step, of a second forward pass: return the one that you have already computed."""
     right_step(model, x, y, optimizer)
     with torch.no_grad():
         return F.cross_entropy(model(x), y).item()
@@ -145,12 +147,14 @@ def summed_over_the_batch_afterwards(model, x, y, optimizer):
     return right_step(model, x, y, optimizer) * len(x)
 
 
+# Costs 40 %: neither the rate, nor the momentum, nor the call of the given optimizer is right, and LeNet learns too slowly.
 @mistake("train_step")
 def own_optimizer(model, x, y, optimizer):
-    """You make an optimizer of your own in every step, which forgets lr and momentum: use the one that is given."""
+    """The step does not depend on the learning rate and the momentum of the optimizer that was given: use it, and make none."""
     return right_step(model, x, y, torch.optim.SGD(model.parameters(), lr=0.01))
 
 
+# Costs 40 %: each check of a step sees it, and the capstone waits for these.
 @mistake("train_step")
 def steps_twice(model, x, y, optimizer):
     """optimizer.step() runs twice for one backward(): once is a step."""
@@ -161,7 +165,7 @@ def steps_twice(model, x, y, optimizer):
 
 @mistake("train_step")
 def clips_gradients(model, x, y, optimizer):
-    """You clip the gradients, which the exercise does not ask for: step along them as they are."""
+    """The gradients are clipped to a norm of 0.1, which the exercise does not ask for: step along them as they are."""
     optimizer.zero_grad()
     loss = F.cross_entropy(model(x), y)
     loss.backward()
@@ -172,7 +176,7 @@ def clips_gradients(model, x, y, optimizer):
 
 @mistake("train_step")
 def switches_to_training(model, x, y, optimizer):
-    """model.train() inside the step puts frozen BatchNorm layers back into training mode: leave the modes to the caller."""
+    """Layers in evaluation mode are put back into training mode: leave the modes to the caller."""
     model.train()
     return right_step(model, x, y, optimizer)
 
@@ -184,15 +188,35 @@ def switches_to_evaluation(model, x, y, optimizer):
     return right_step(model, x, y, optimizer)
 
 
+# Raises in every step, so nothing of a step or of the capstone can be judged.
 @mistake("train_step")
 def without_a_graph(model, x, y, optimizer):
-    """Under torch.no_grad() there is no graph to go back through: that is for measuring, not for training."""
+    """The loss has no graph to go back through, as under torch.no_grad(): that is for measuring, not for training."""
     optimizer.zero_grad()
     with torch.no_grad():
         loss = F.cross_entropy(model(x), y)
     loss.backward()
     optimizer.step()
     return loss.item()
+
+
+@mistake("train_step")
+def clips_to_one(model, x, y, optimizer):
+    """The gradients are clipped to a norm of 1, which the exercise does not ask for: step along them as they are."""
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(x), y)
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
+
+
+@mistake("train_step")
+def thaws_the_model(model, x, y, optimizer):
+    """What was frozen trains again: the step leaves requires_grad as it is."""
+    loss = right_step(model, x, y, optimizer)
+    model.requires_grad_(True)
+    return loss
 
 
 # --- accuracy
@@ -235,19 +259,19 @@ def rounded_down(model, x, y):
 
 @mistake("accuracy")
 def divided_by_classes(model, x, y):
-    """You divide by the number of classes: divide by the number of images, len(y)."""
+    """That is the number of right ones divided by 4, which is the number of classes: divide by the number of images, len(y)."""
     return hits(model, x, y).sum().item() / 4
 
 
 @mistake("accuracy")
 def argmax_over_the_batch(model, x, y):
-    """You take argmax over dim 0, the images, and get one per class: over dim 1 it says which class is best for each image."""
+    """The best image is looked for in each class: argmax over dim 1 says which class is best for each image."""
     return hits(model, x, y, dim=0).float().mean().item()
 
 
 @mistake("accuracy")
 def highest_logit(model, x, y):
-    """You compare the highest logit with the class: its place is the class, which argmax gives."""
+    """The highest logit is compared with the class: its place is the class, which argmax gives."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     with torch.no_grad():
@@ -259,20 +283,20 @@ def highest_logit(model, x, y):
 
 @mistake("accuracy")
 def as_a_tensor(model, x, y):
-    """You return a tensor: .item() makes a Python float of it."""
+    """The number is right, and a tensor: .item() makes a Python float of it."""
     return hits(model, x, y).float().mean()
 
 
 @mistake("accuracy")
 def in_training_mode(model, x, y):
-    """You measure in training mode: BatchNorm uses the batch, and even learns from it. Call model.eval() first."""
+    """The model runs in training mode: BatchNorm uses the batch, and even learns from it. Call model.eval() first, with its parentheses."""
     with torch.no_grad():
         return (model(x).argmax(dim=1) == y).float().mean().item()
 
 
 @mistake("accuracy")
 def stays_in_evaluation(model, x, y):
-    """You leave the model in evaluation mode, and training goes on without BatchNorm learning: give the mode back."""
+    """The model is left in evaluation mode, and training goes on without BatchNorm learning: give the mode back."""
     result = right_accuracy(model, x, y)
     model.eval()
     return result
@@ -280,7 +304,7 @@ def stays_in_evaluation(model, x, y):
 
 @mistake("accuracy")
 def always_back_to_training(model, x, y):
-    """You end with model.train(), whatever the mode was before: note the mode of each module, and restore each."""
+    """The model ends in training mode, whatever its mode was before: note the mode of each module, and restore each."""
     result = right_accuracy(model, x, y)
     model.train()
     return result
@@ -288,7 +312,7 @@ def always_back_to_training(model, x, y):
 
 @mistake("accuracy")
 def one_mode_for_all(model, x, y):
-    """model.train(mode) sets every layer, also one that was frozen in eval: note the mode of each, and restore each."""
+    """All layers end in the mode of the model, also one that was frozen in eval: note the mode of each, and restore each."""
     training = model.training
     result = right_accuracy(model, x, y)
     model.train(training)
@@ -304,6 +328,20 @@ def with_gradients(model, x, y):
     for module, mode in modes.items():
         module.training = mode
     return (logits.argmax(dim=1) == y).float().mean().item()
+
+
+@mistake("accuracy")
+def number_of_numpy(model, x, y):
+    """The number is right, and one of numpy, as np.mean makes it: float(...) makes a Python float of it."""
+    return np.float64(right_accuracy(model, x, y))
+
+
+@mistake("accuracy")
+def thaws_after_measuring(model, x, y):
+    """What was frozen trains afterwards: torch.no_grad() around the call needs no change of requires_grad."""
+    result = right_accuracy(model, x, y)
+    model.requires_grad_(True)
+    return result
 
 
 # --- fine_tune
@@ -342,7 +380,7 @@ def body_not_frozen(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
 
 @mistake("fine_tune")
 def head_frozen_too(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """You freeze after replacing the head, so the new head is frozen too: freeze first, replace second."""
+    """The new head does not move, as where all is frozen after it is in: freeze first, replace second."""
     replace_head(model, num_classes)
     model.requires_grad_(False)
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
@@ -351,7 +389,7 @@ def head_frozen_too(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
 
 @mistake("fine_tune")
 def nothing_to_train(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """All is frozen when you make the optimizer, the new head too, and it finds nothing: freeze first, replace second."""
+    """The optimizer finds nothing to train, as where the new head is frozen too: freeze first, replace second."""
     replace_head(model, num_classes)
     model.requires_grad_(False)
     return epochs_of(model, x, y, sgd(model, lr), epochs, batch_size, begin)
@@ -359,7 +397,7 @@ def nothing_to_train(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
 
 @mistake("fine_tune")
 def optimizer_before_head(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """You make the optimizer before the new head exists, so it steps along the old one: make it last."""
+    """The new head does not move, as where the optimizer was made before it and holds the old one: make the optimizer last."""
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
     model.requires_grad_(False)
     replace_head(model, num_classes)
@@ -368,7 +406,7 @@ def optimizer_before_head(model, x, y, num_classes, epochs=5, lr=0.1, batch_size
 
 @mistake("fine_tune")
 def old_head(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """You train the old head, with the old number of classes: put a new nn.Linear in its place."""
+    """The old head is trained, with the old number of classes: put a new nn.Linear in its place."""
     model.requires_grad_(False)
     [part for part in model.modules() if isinstance(part, nn.Linear)][-1].requires_grad_(True)
     return epochs_of(model, x, y, sgd(model, lr), epochs, batch_size, begin)
@@ -376,7 +414,7 @@ def old_head(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
 
 @mistake("fine_tune")
 def classes_from_the_labels(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """You count the classes in y, and one may be missing there: use num_classes."""
+    """The head has as many outputs as there are classes in y, and one may be missing there: use num_classes."""
     return right_fine_tune(model, x, y, int(y.max()) + 1, epochs, lr, batch_size)
 
 
@@ -390,7 +428,7 @@ def statistics_move(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
 
 @mistake("fine_tune")
 def train_undoes_eval(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """model.train() of the second epoch puts BatchNorm back into training mode: call eval() on it after each model.train(), not once."""
+    """Running statistics stand still in the first epoch, and move in later ones: model.train() puts BatchNorm back into training mode, so call eval() on it after each."""
     model.requires_grad_(False)
     replace_head(model, num_classes)
 
@@ -426,7 +464,7 @@ def mode_left_as_it_came(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=
 
 @mistake("fine_tune")
 def a_copy(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """You fine-tune a copy, and the model that was given stays as it was: change it in place."""
+    """The model that was given stays as it was, as where a copy is trained: change it in place."""
     return right_fine_tune(copy.deepcopy(model), x, y, num_classes, epochs, lr, batch_size)
 
 
@@ -442,7 +480,7 @@ def new_head_each_epoch(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=3
 
 @mistake("fine_tune")
 def drops_the_last_batch(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """The last batch is left out when it is not full: a slice that reaches beyond the end is simply shorter."""
+    """The last batch is left out where it is not full: a slice that reaches beyond the end is simply shorter."""
     full = max(len(x) // batch_size, 1) * batch_size
     return right_fine_tune(model, x[:full], y[:full], num_classes, epochs, lr, batch_size)
 
@@ -464,7 +502,7 @@ def with_losses(model, x, y, num_classes, epochs, lr, batch_size, summary):
 
 @mistake("fine_tune")
 def mean_over_batches(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """You average over batches, and a small one counts as much as a full one: weigh each loss with its number of images."""
+    """The mean is taken over batches, and a small one counts as much as a full one: weigh each loss with its number of images."""
     return with_losses(
         model,
         x,
@@ -479,13 +517,13 @@ def mean_over_batches(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32)
 
 @mistake("fine_tune")
 def last_loss_of_the_epoch(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """You return the loss of the last batch of each epoch: return the mean over all images."""
+    """This is the loss of the last batch of each epoch: return the mean over all images."""
     return with_losses(model, x, y, num_classes, epochs, lr, batch_size, lambda each: each[-1][0])
 
 
 @mistake("fine_tune")
 def sum_of_the_epoch(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """You add up the losses of an epoch: divide by the number of images."""
+    """This is the sum of the losses of an epoch: divide by the number of images."""
     return with_losses(
         model, x, y, num_classes, epochs, lr, batch_size, lambda each: sum(loss * n for loss, n in each)
     )
@@ -493,7 +531,7 @@ def sum_of_the_epoch(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
 
 @mistake("fine_tune")
 def every_batch(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """You return the loss of every batch: one number for each epoch is asked for."""
+    """This is the loss of every batch: one number for each epoch is asked for."""
     each = with_losses(
         model, x, y, num_classes, epochs, lr, batch_size, lambda each: [loss for loss, _ in each]
     )
@@ -502,25 +540,25 @@ def every_batch(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
 
 @mistake("fine_tune")
 def all_in_one_batch(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """You never use batch_size: an epoch goes through x batch by batch, with a step after each."""
+    """There is one step in each epoch, whatever batch_size is: go through x batch by batch, with a step after each."""
     return right_fine_tune(model, x, y, num_classes, epochs, lr, len(x))
 
 
 @mistake("fine_tune")
 def one_epoch(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """You go through x once: repeat it `epochs` times."""
+    """There is one epoch, however many are asked for: go through x `epochs` times."""
     return right_fine_tune(model, x, y, num_classes, min(epochs, 1), lr, batch_size)
 
 
 @mistake("fine_tune")
 def fixed_rate(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """You always use the same learning rate: use the argument `lr`."""
+    """The steps do not depend on `lr`: hand it over as the learning rate."""
     return right_fine_tune(model, x, y, num_classes, epochs, 0.01, batch_size)
 
 
 @mistake("fine_tune")
 def with_momentum(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """You add momentum: plain SGD has none."""
+    """The steps are those with momentum: plain SGD has none."""
     model.requires_grad_(False)
     replace_head(model, num_classes)
     return epochs_of(model, x, y, sgd(model, lr, momentum=0.9), epochs, batch_size, begin)
@@ -528,6 +566,46 @@ def with_momentum(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
 
 @mistake("fine_tune")
 def returns_the_model(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
-    """You return the model, which is changed in place anyway: return the list of losses."""
+    """The model comes back, which is changed in place anyway: return the list of losses."""
     right_fine_tune(model, x, y, num_classes, epochs, lr, batch_size)
     return model
+
+
+@mistake("fine_tune")
+def with_weight_decay(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
+    """The steps are those with a weight decay of 1e-4: plain SGD has none."""
+    model.requires_grad_(False)
+    replace_head(model, num_classes)
+    return epochs_of(model, x, y, sgd(model, lr, weight_decay=1e-4), epochs, batch_size, begin)
+
+
+@mistake("fine_tune")
+def thawed_at_the_end(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
+    """Training is right, and afterwards the body is no longer frozen: leave it frozen."""
+    losses = right_fine_tune(model, x, y, num_classes, epochs, lr, batch_size)
+    model.requires_grad_(True)
+    return losses
+
+
+@mistake("fine_tune")
+def losses_as_tensors(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
+    """The losses are right, and tensors: .item() makes a Python float of each."""
+    return [
+        torch.tensor(loss, dtype=torch.float64)
+        for loss in right_fine_tune(model, x, y, num_classes, epochs, lr, batch_size)
+    ]
+
+
+@mistake("fine_tune")
+def only_two_dimensional_norms(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
+    """Only BatchNorm2d is put into evaluation mode: BatchNorm1d and BatchNorm3d keep running statistics too."""
+    model.requires_grad_(False)
+    replace_head(model, num_classes)
+
+    def start(model, _epoch):
+        model.train()
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+    return epochs_of(model, x, y, sgd(model, lr), epochs, batch_size, start)

@@ -60,19 +60,33 @@ def trained(batches, lr=0.5, momentum=0.9, rest=()):
     return [reference.train_step(model, x, y, optimizer) for x, y in batches], fixtures.state(model)
 
 
-def assert_state(got, expected):
-    assert_matches(got, expected, rtol=1e-4, atol=1e-5, what="the state after training,")
+def assert_state(got, expected, rtol=1e-4, atol=1e-5):
+    assert_matches(got, expected, rtol=rtol, atol=atol, what="the state after training,")
 
 
-def assert_losses(got, expected, each):
+def assert_losses(got, expected, each, check_dtype=True):
     """Raise unless these are the losses, one for each step or epoch."""
     if not isinstance(got, (list, tuple)) or len(got) != len(expected):
         assert_matches(got, expected, what="the list of losses")
-    for number, (one, other) in enumerate(zip(got, expected, strict=True), start=1):
-        assert_matches(one, other, rtol=1e-4, what=f"the loss of {each} {number}")
+    for count, (one, other) in enumerate(zip(got, expected, strict=True), start=1):
+        assert_matches(one, other, rtol=1e-4, check_dtype=check_dtype, what=f"the loss of {each} {count}")
+
+
+def assert_moved(after, before):
+    """Raise unless training has moved the head."""
+    assert not torch.equal(after["head.weight"], before["head.weight"]), (
+        "No weight of the model has moved. When the optimizer steps, are the gradients there?"
+    )
+
+
+def statistics(state):
+    """Return the running statistics in a state."""
+    return {name: value for name, value in state.items() if name.startswith("norm.") and "_" in name}
 
 
 # --- train_step
+
+RIGHT = set()  # what of train_step has been found right: its loss, one step, three steps
 
 
 @pytest.mark.points(1)
@@ -85,6 +99,7 @@ def test_step_returns_the_loss(student, rng):
         "The loss is a tensor, and one that is kept keeps its whole graph in memory. Return loss.item()."
     )
     assert_matches(loss, trained([(x, y)])[0][0], rtol=1e-4, what="the loss")
+    RIGHT.add("loss")
 
 
 @pytest.mark.points(2)
@@ -95,60 +110,110 @@ def test_step_order(student, rng):
     student.train_step(model, x, y, student.fixtures.sgd(model, 0.5, 0.0))
     happened = student.fixtures.journal(model)
     assert [event for event in happened if event != "zero_grad"] == ["forward", "backward", "step"], (
-        f"What happened, in order: {', '.join(happened)}."
+        f"What happened, in order: {', '.join(happened) or 'nothing'}."
     )
 
 
 @pytest.mark.points(2)
 def test_one_step(student, rng):
     """One step moves the weights where they should go"""
-    x, y = images(rng, 6)
-    model = student.fixtures.network()
-    before = student.fixtures.state(model)
-    student.train_step(model, x, y, student.fixtures.sgd(model, 0.5, 0.0))
-    got = student.fixtures.state(model)
-    assert not torch.equal(got["head.weight"], before["head.weight"]), (
-        "No weight of the model has moved. When the optimizer steps, are the gradients there?"
-    )
-    assert_state(got, trained([(x, y)], momentum=0.0)[1])
+    # A rate of 20 shows a weight decay of 1e-5; a steep network shows that gradients of 10 and more are clipped.
+    for build, count, lr, atol in (
+        ("network", 6, 0.5, 1e-5),
+        ("network", 1, 20.0, 5e-5),
+        ("steep", 6, 0.5, 1e-3),
+    ):
+        x, y = images(rng, count)
+        model, other = getattr(student.fixtures, build)(), getattr(fixtures, build)()
+        before = student.fixtures.state(model)
+        student.train_step(model, x, y, student.fixtures.sgd(model, lr, 0.0))
+        got = student.fixtures.state(model)
+        assert_moved(got, before)
+        reference.train_step(other, x, y, fixtures.sgd(other, lr, 0.0))
+        assert_state(got, fixtures.state(other), rtol=1e-5, atol=atol)
+    RIGHT.add("one step")
 
 
 @pytest.mark.points(2)
-@pytest.mark.requires("test_one_step")
 def test_three_steps(student, rng):
     """Three steps in a row use three fresh gradients"""
-    batches = [images(rng, count) for count in (6, 6, 2)]
+    # Each is compared with a single step of the student's, taken from where the last one ended.
     model = student.fixtures.network()
     optimizer = student.fixtures.sgd(model, 0.5, 0.9)
-    losses = [student.train_step(model, x, y, optimizer) for x, y in batches]
-    expected, state = trained(batches)
-    assert_losses(losses, expected, "step")
-    assert_state(student.fixtures.state(model), state)
+    states = [student.fixtures.state(model)]
+    for step, count in enumerate((6, 6, 2), start=1):
+        x, y = images(rng, count)
+        loss = student.train_step(model, x, y, optimizer)
+        single = student.fixtures.network()
+        single.load_state_dict(states[-1])
+        same = student.train_step(single, x, y, student.fixtures.sgd(single, 0.5, 0.0))
+        assert_matches(loss, same, rtol=1e-4, what=f"the loss of step {step}")
+        expected = student.fixtures.state(single)
+        if step > 1:  # and the optimizer's momentum moves it on
+            before, last = states[-2:]
+            for name, _ in single.named_parameters():
+                expected[name] = expected[name] + 0.9 * (last[name] - before[name])
+        states.append(student.fixtures.state(model))
+        assert_moved(states[-1], states[-2])
+        assert_state(states[-1], expected)
+    RIGHT.add("three steps")
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_one_step")
 def test_gradients_left_over(student, rng):
     """Gradients that were there before the step do not count"""
     x, y = images(rng, 6)
-    model = student.fixtures.network()
-    student.fixtures.leave_gradients(model)
+    states = []
+    for left in (False, True):
+        model = student.fixtures.network()
+        before = student.fixtures.state(model)
+        if left:
+            student.fixtures.leave_gradients(model)
+        student.train_step(model, x, y, student.fixtures.sgd(model, 0.5, 0.0))
+        states.append(student.fixtures.state(model))
+        assert_moved(states[-1], before)
+    assert_state(states[1], states[0])
+    model = student.fixtures.partly_frozen()
+    before = student.fixtures.state(model)
     student.train_step(model, x, y, student.fixtures.sgd(model, 0.5, 0.0))
-    assert_state(student.fixtures.state(model), trained([(x, y)], momentum=0.0)[1])
+    assert torch.equal(student.fixtures.state(model)["conv.weight"], before["conv.weight"]), (
+        "conv.weight, which is frozen and holds a gradient of earlier steps, moved along it."
+    )
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_one_step")
 def test_step_leaves_modes_alone(student, rng):
-    """A step leaves every layer in the mode it is in"""
+    """A step leaves every layer in the mode it is in, and what is frozen frozen"""
     x, y = images(rng, 6)
-    for resting in ("norm", ""):  # a frozen BatchNorm layer, then the whole model
-        model, other = student.fixtures.network(), fixtures.network()
-        for fixture, network in ((student.fixtures, model), (fixtures, other)):
-            fixture.rest(network, resting)
+    # The whole model in evaluation mode, a frozen BatchNorm layer, a layer inside a block, and all but two layers.
+    for build, resting in MODES[1:]:
+        model, other = brought_to_rest(student, build, resting)
+        before, flags = student.fixtures.state(model), model.requires_grad()
         student.train_step(model, x, y, student.fixtures.sgd(model, 0.5, 0.0))
         assert_matches(student.fixtures.modes(model), fixtures.modes(other), what="training mode of")
-        assert_state(student.fixtures.state(model), trained([(x, y)], momentum=0.0, rest=[resting])[1])
+        assert_matches(model.requires_grad(), flags, what="requires_grad of")
+        after = student.fixtures.state(model)
+        assert_moved(after, before)
+        other(x)  # running statistics move in a forward pass
+        assert_state(statistics(after), statistics(fixtures.state(other)))
+
+
+MODES = (
+    ("network", None),
+    ("network", ""),  # before those in which layers differ: it shows whether the model's own mode came back
+    ("partly_frozen", "norm"),
+    ("network", "block.0"),
+    ("partly_awake", None),
+)  # how a network is built, and which module of it is put into evaluation mode
+
+
+def brought_to_rest(student, build, resting):
+    """Return a network for the student, and the same here."""
+    model, other = getattr(student.fixtures, build)(), getattr(fixtures, build)()
+    if resting is not None:
+        student.fixtures.rest(model, resting)
+        fixtures.rest(other, resting)
+    return model, other
 
 
 # --- accuracy
@@ -161,72 +226,82 @@ def scored(x):
     return torch.where(torch.arange(len(x)) % 8 < 5, best, second)
 
 
+def assert_ran(student, model):
+    """Raise unless x has gone through the model."""
+    assert student.fixtures.ran_in(model), "The model did not run: let x go through it, by model(x)."
+
+
 @pytest.mark.points(2)
 def test_accuracy_by_hand(student, rng):
     """Five right out of eight are 0.625, and eight are 1"""
-    x, _ = images(rng, 8)
-    best = fixtures.network().eval()(x).argmax(dim=1)
-    got = [student.accuracy(student.fixtures.network().eval(), x, y) for y in (scored(x), best)]
-    for value, expected in zip(got, (0.625, 1.0), strict=True):
-        assert_matches(value, expected, rtol=1e-5, what="the accuracy")
+    x, _ = images(rng, 15)
+    best, some = fixtures.network().eval()(x).argmax(dim=1), scored(x)
+    cases = [(x[:8], some[:8], 0.625), (x[:8], best[:8], 1.0), (x, some, 10 / 15)]
+    # A single image and odd numbers of images, all right or all wrong.
+    cases += [
+        (x[:n], (best[:n] + shift) % 4, 1.0 - shift) for n, shift in ((1, 0), (3, 0), (7, 0), (3, 1), (1, 1))
+    ]
+    for few, labels, expected in cases:
+        got = student.accuracy(student.fixtures.network().eval(), few, labels)
+        assert_matches(got, expected, rtol=1e-5, check_dtype=False, what="the accuracy")
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_accuracy_by_hand")
-def test_accuracy_of_odd_batches(student, rng):
-    """A single image and an odd number of images work, all right or all wrong"""
-    for count, shift in ((1, 0), (3, 0), (7, 0), (3, 1), (1, 1)):
-        x, _ = images(rng, count)
-        best = fixtures.network().eval()(x).argmax(dim=1)
-        got = student.accuracy(student.fixtures.network().eval(), x, (best + shift) % 4)
-        assert_matches(got, 1.0 - shift, rtol=1e-5, what="the accuracy")
+def test_accuracy_is_a_float(student, rng):
+    """It is a Python float"""
+    x, _ = images(rng, 4)
+    got = student.accuracy(student.fixtures.network().eval(), x, fixtures.network().eval()(x).argmax(dim=1))
+    # Whatever number it is: its value is for other checks.
+    assert_matches(got, float(got) if isinstance(got, (int, float)) else 1.0, what="the accuracy")
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_accuracy_by_hand")
 def test_accuracy_is_measured_in_evaluation_mode(student, rng):
     """It is measured in evaluation mode"""
     x, _ = images(rng, 16)
     model = student.fixtures.network()
     before = student.fixtures.state(model)
-    got = student.accuracy(model, x, scored(x))
+    student.accuracy(model, x, scored(x))
+    assert_ran(student, model)
     assert_matches(student.fixtures.ran_in(model), ["evaluation"], what="the modes in which the model ran")
     assert_state(student.fixtures.state(model), before)
-    assert_matches(got, 0.625, rtol=1e-5, what="the accuracy")
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_accuracy_by_hand")
 def test_accuracy_records_no_graph(student, rng):
     """No graph is recorded"""
     x, y = images(rng, 4)
     model = student.fixtures.network()
     student.accuracy(model, x, y)
+    assert_ran(student, model)
     assert not student.fixtures.tracked(model), (
         "Autograd recorded the forward pass, which costs memory for nothing: run the model under torch.no_grad()."
     )
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_accuracy_by_hand")
 def test_accuracy_gives_modes_back(student, rng):
-    """Afterwards every layer is in the mode it was in"""
+    """Afterwards every layer is in the mode it was in, and what was frozen is"""
     x, y = images(rng, 4)
-    for resting in (None, "", "norm"):
-        model, other = student.fixtures.network(), fixtures.network()
-        if resting is not None:
-            student.fixtures.rest(model, resting)
-            fixtures.rest(other, resting)
+    for build, resting in MODES:
+        model, other = brought_to_rest(student, build, resting)
+        flags = model.requires_grad()
         student.accuracy(model, x, y)
+        assert_ran(student, model)
         assert_matches(student.fixtures.modes(model), fixtures.modes(other), what="training mode of")
+        assert_matches(model.requires_grad(), flags, what="requires_grad of")
 
 
 # --- fine_tune
 
 
-def fine_tuned(student, x, y, epochs, lr=0.5, batch_size=4):
+HEADS = {"network": "head.", "nested": "classifier.3."}
+NORMS = {"network": ["norm"], "nested": ["stem.1", "stem.3.1", "classifier.1"]}
+
+
+def fine_tuned(student, x, y, epochs, lr=0.5, batch_size=4, build="network"):
     """Return what fine_tune gave, its model's state before and after, and the model."""
-    model = student.fixtures.network()
+    model = getattr(student.fixtures, build)()
     before = student.fixtures.state(model)
     losses = student.fine_tune(model, x, y, 5, epochs, lr, batch_size)
     return losses, before, student.fixtures.state(model), model
@@ -236,21 +311,56 @@ def body(state):
     return {name: value for name, value in state.items() if not name.startswith("head.")}
 
 
-def expected_head(student, x, y, epochs, lr=0.5, batch_size=4):
-    """Return the losses and the head that follow from the head with which the student's code begins."""
-    _, _, start, _ = fine_tuned(student, x, y, epochs=0)
-    model = fixtures.network()
-    model.head = torch.nn.Linear(12, 5)
-    model.load_state_dict(start)
-    model.requires_grad_(False).eval()
-    model.head.requires_grad_(True)
-    optimizer = torch.optim.SGD(model.head.parameters(), lr=lr)
+def head(state, build="network"):
+    return {name: value for name, value in state.items() if name.startswith(HEADS[build])}
+
+
+def by_batches(step, x, y, epochs, batch_size):
+    """Return the mean loss of each epoch of such steps."""
     losses = []
     for _ in range(epochs):
         batches = list(zip(x.split(batch_size), y.split(batch_size), strict=True))
-        each = [reference.train_step(model, *batch, optimizer) * len(batch[0]) for batch in batches]
-        losses.append(sum(each) / len(x))
-    return losses, {name: value for name, value in fixtures.state(model).items() if name.startswith("head.")}
+        losses.append(sum(step(*batch) * len(batch[0]) for batch in batches) / len(x))
+    return losses
+
+
+def assert_fine_tuned(student, compare, x, y, epochs, lr=0.5, batch_size=4, build="network", default=False):
+    """Compare losses and head with what should come out: by right steps, else by the student's own train_step.
+
+    `compare` gets the losses and the head, and those that are expected; it raises a mismatch. A fault in train_step
+    has cost its own checks already.
+    """
+    _, _, start, _ = fine_tuned(student, x, y, epochs=0, build=build)
+    if default:
+        model = student.fixtures.network()
+        losses, after = student.fine_tune(model, x, y, 5), student.fixtures.state(model)
+    else:
+        losses, _, after, _ = fine_tuned(student, x, y, epochs, lr, batch_size, build)
+
+    def assert_as_by(step, each):
+        model, optimizer = each.with_head(build, start, lr)
+        for norm in NORMS[build]:
+            each.rest(model, norm)
+
+        def one(*batch):
+            loss = step(model, *batch, optimizer)
+            return loss.item() if isinstance(loss, torch.Tensor) else loss
+
+        expected = by_batches(one, x, y, epochs, batch_size)
+        compare(losses, head(after, build), expected, head(each.state(model), build))
+
+    try:
+        assert_as_by(reference.train_step, fixtures)
+    except AssertionError:
+        if len(RIGHT) == 3:  # their own step would give the same
+            raise
+        try:
+            assert_as_by(student.train_step, student.fixtures)
+        except Exception:  # noqa: BLE001, S110 - whatever their step does: what is shown is the first comparison
+            pass
+        else:
+            return
+        raise
 
 
 @pytest.mark.points(1)
@@ -260,66 +370,81 @@ def test_new_head(student, rng):
     _, _, after, model = fine_tuned(student, x, y, epochs=1)
     assert_shape(after["head.weight"], (5, 12), what="the weight of the head")
     assert_shape(model.eval()(x), (4, 5))
+    model = student.fixtures.nested()  # for 4 classes, as before; its head has no bias
+    before = student.fixtures.state(model)
+    student.fine_tune(model, x, y, 4, epochs=0)
+    after = student.fixtures.state(model)
+    if "classifier.3.weight" in after:  # else it stands elsewhere, which is for the check on blocks
+        assert not torch.equal(after["classifier.3.weight"], before["classifier.3.weight"]), (
+            "For as many classes as before, the head is the old one."
+        )
+        assert "classifier.3.bias" in after, "Where the old head had no bias, the new one has none."
 
 
 @pytest.mark.points(2)
-@pytest.mark.requires("test_new_head")
 def test_body_is_frozen(student, rng):
-    """The body stays as it was, running statistics too"""
+    """The body stays as it was, running statistics too, and stays frozen"""
     x, y = images(rng, 8)
     for epochs in (1, 3):
-        _, before, after, _ = fine_tuned(student, x, y, epochs=epochs)
+        _, before, after, model = fine_tuned(student, x, y, epochs=epochs)
         for name, was in body(before).items():
-            kind = (
-                "a running statistic of BatchNorm" if name.startswith("norm.") and "_" in name else "a weight"
-            )
+            kind = "a running statistic of BatchNorm" if name in statistics(before) else "a weight"
             assert torch.equal(after[name], was), (
                 f"{name}, {kind} of the body, moved in {epochs} epoch{'s' * (epochs > 1)}."
             )
+    thawed = list(body(dict.fromkeys(student.fixtures.moving(model, x))))
+    assert not thawed, f"After fine-tuning, {thawed[0]} is no longer frozen."
 
 
-@pytest.mark.points(2)
-@pytest.mark.requires("test_new_head")
+@pytest.mark.points(1)
 def test_head_is_trained(student, rng):
     """The head takes plain SGD steps, batch by batch, in order"""
     x, y = images(rng, 8)
-    losses, _, after, _ = fine_tuned(student, x, y, epochs=2)
-    expected, head = expected_head(student, x, y, epochs=2)
-    moved = {name: after[name] for name in head}
     _, _, start, _ = fine_tuned(student, x, y, epochs=0)
+    _, _, after, _ = fine_tuned(student, x, y, epochs=2)
     assert not torch.equal(after["head.weight"], start["head.weight"]), "The head has not moved in training."
-    _, _, still, _ = fine_tuned(student, x, y, epochs=1, lr=0.0)
-    assert torch.equal(still["head.weight"], start["head.weight"]), (
-        "The head has moved with a learning rate of 0."
-    )
-    assert_losses(losses, expected, "epoch")
-    assert_state(moved, head)
+
+    def compare(_losses, got, _expected, wanted):
+        assert_state(got, wanted)
+
+    assert_fine_tuned(student, compare, x, y, epochs=2)
+    assert_fine_tuned(student, compare, x[:7], y[:7], epochs=1, lr=20.0, batch_size=100)  # shows weight decay
+    assert_fine_tuned(
+        student, compare, 100 * x, y, epochs=1, lr=0.01, build="nested"
+    )  # shows clipped gradients
+    assert_fine_tuned(student, compare, x, y, epochs=1, lr=0.0)
+    assert_fine_tuned(student, compare, x[:3], y[:3], epochs=1, batch_size=1)
+    assert_fine_tuned(student, compare, *images(rng, 33), epochs=5, lr=0.1, batch_size=32, default=True)
+
+
+@pytest.mark.points(2)
+def test_losses_of_the_epochs(student, rng):
+    """One loss for each epoch comes back: a list of numbers"""
+    x, y = images(rng, 8)
+
+    def compare(losses, _head, expected, _wanted):
+        assert_losses(losses, expected, "epoch")
+
+    for epochs in (2, 0):
+        assert_fine_tuned(student, compare, x, y, epochs=epochs)
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_head_is_trained")
 def test_small_last_batch(student, rng):
     """A smaller last batch trains, and counts for less"""
     x, y = images(rng, 9)
-    losses, _, after, _ = fine_tuned(student, x, y, epochs=2)
-    expected, head = expected_head(student, x, y, epochs=2)
-    assert_state({name: after[name] for name in head}, head)
-    assert_losses(losses, expected, "epoch")
-    losses, _, after, _ = fine_tuned(student, x[:3], y[:3], epochs=1, batch_size=1)
-    expected, head = expected_head(student, x[:3], y[:3], epochs=1, batch_size=1)
-    assert_state({name: after[name] for name in head}, head)
-    assert_losses(losses, expected, "epoch")
-    x, y = images(rng, 33)  # one more than the default of batch_size
-    model = student.fixtures.network()
-    losses = student.fine_tune(model, x, y, 5)
-    expected, head = expected_head(student, x, y, epochs=5, lr=0.1, batch_size=32)
-    after = student.fixtures.state(model)
-    assert_state({name: after[name] for name in head}, head)
-    assert_losses(losses, expected, "epoch")
+
+    def compare(losses, _head, expected, _wanted):
+        assert_losses(losses, expected, "epoch", check_dtype=False)
+
+    # At so small a rate it makes no difference which steps are taken.
+    for batch_size in (4, 1):
+        assert_fine_tuned(student, compare, x, y, epochs=1, lr=1e-6, batch_size=batch_size)
+    # A rate at which the second epoch shows that the last image was trained on.
+    assert_fine_tuned(student, compare, x, y, epochs=2, lr=0.01, batch_size=8)
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_head_is_trained")
 def test_fine_tuning_runs_in_training_mode(student, rng):
     """Each epoch runs in training mode"""
     x, y = images(rng, 4)
@@ -329,11 +454,12 @@ def test_fine_tuning_runs_in_training_mode(student, rng):
         student.fine_tune(model, x, y, 5, epochs=2, lr=0.5, batch_size=4)
         ran_in[mode] = student.fixtures.ran_in(model)
     for mode, modes in ran_in.items():
-        assert modes == ["training"], f"The model came in {mode} mode, and ran in {' and '.join(modes)} mode."
+        assert modes == ["training"], (
+            f"The model came in {mode} mode, and ran in {' and '.join(modes) or 'no'} mode."
+        )
 
 
 @pytest.mark.points(1)
-@pytest.mark.requires("test_body_is_frozen", "test_fine_tuning_runs_in_training_mode")
 def test_network_of_blocks(student, rng):
     """The head is the last Linear, at any depth; in the body only BatchNorm evaluates"""
     x, y = images(rng, 8)
@@ -341,10 +467,10 @@ def test_network_of_blocks(student, rng):
     before = student.fixtures.state(model)
     student.fine_tune(model, x, y, 5, epochs=2, lr=0.5, batch_size=4)
     after = student.fixtures.state(model)
-    assert_shape(after.get("classifier.2.weight"), (5, 6), what="the weight of the head, classifier.2,")
+    assert_shape(after.get("classifier.3.weight"), (5, 6), what="the weight of the head, classifier.3,")
     assert_shape(model(x), (8, 5))
     for name, was in before.items():
-        if not name.startswith("classifier.2."):
+        if not name.startswith("classifier.3."):
             assert torch.equal(after.get(name, torch.empty(0)), was), (
                 f"{name} belongs to the body, and has changed."
             )
@@ -397,12 +523,7 @@ def own_lenet(student):
 
 
 @pytest.mark.points(3)
-@pytest.mark.requires(
-    "test_three_steps",
-    "test_gradients_left_over",
-    "test_step_returns_the_loss",
-    "test_accuracy_gives_modes_back",
-)
+@pytest.mark.long
 def test_lenet_learns_to_read(student, rng):
     """Your LeNet learns to read digits"""
     model = own_lenet(student)
@@ -421,14 +542,12 @@ def test_lenet_learns_to_read(student, rng):
     assert right >= PRETRAINED, (
         f"After {STEPS} steps your LeNet reads {right:.0%} of the digits that it has not seen, not {PRETRAINED:.0%}."
     )
-    few = unseen[:200], labels[:200]
-    expected = (logits[:200].argmax(dim=1) == few[1]).float().mean().item()
-    assert_matches(student.accuracy(model, *few), expected, rtol=0.02, what="the accuracy on 200 digits")
     LEARNED.update(state)
 
 
-@pytest.mark.points(4)
-@pytest.mark.requires("test_lenet_learns_to_read", "test_body_is_frozen", "test_small_last_batch")
+@pytest.mark.points(3)
+@pytest.mark.long
+@pytest.mark.requires("test_lenet_learns_to_read")  # it begins with the weights that were learned there
 def test_digits_odd_or_even(student, rng):
     """Fine-tuned, your LeNet tells odd from even"""
     model = student.fixtures.LeNet()

@@ -46,7 +46,7 @@ class Evidence:
         conversation = run.conversation
         if run.spec.by_hand and isinstance(run.error, CallFailed) and run.error.cause == "banned":
             return  # what was refused here worked in all other checks, which are the evidence
-        if conversation.complete and conversation.exchanges:
+        if conversation.complete and conversation.exchanges and not run.spec.long:
             self.segments[run.spec.id] = conversation.exchanges
         if outcome is not Outcome.PASSED:
             called = dict.fromkeys(call.root for call in reversed(conversation.calls))

@@ -30,6 +30,7 @@ _MARKS = {
     "points(n)": "what the check is worth",
     "requires(*checks)": "earlier checks without which this one makes no sense",
     "by_hand": "tolerated operators are switched off in this check, and in no other",
+    "long": "a long training, which is not replayed on known mistakes",
     "reveal(what)": "how much of the check students see: all, title (and the outcome), or nothing",
 }
 
@@ -39,7 +40,8 @@ class CheckSpec:
     """One check as the suite describes it. `title` is the first line of the test's docstring.
 
     `reveal` is the check's own mark; those of its exercise and course are not read here, and change no result.
-    With `by_hand` the operators that its exercise tolerates are switched off too.
+    With `by_hand` the operators that its exercise tolerates are switched off too. A `long` one is not replayed on the
+    known mistakes: it gets the diagnosis of what it calls.
     """
 
     id: str
@@ -48,6 +50,7 @@ class CheckSpec:
     requires: tuple[str, ...] = ()
     reveal: Reveal | None = None
     by_hand: bool = False
+    long: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,19 +175,23 @@ def run_checks(
     start: Callable[[CheckSpec], Conversation],
     report: Callable[[CheckRun], bool],
     first_failure: bool = False,
+    skip_long: bool = False,
 ) -> None:
     """Run checks, and report each as it ends.
 
     `start` opens the conversation of a check; `report` takes its run and returns whether it passed. With
-    `first_failure` no check runs after one that did not pass.
+    `first_failure` no check runs after one that did not pass, with `skip_long` no long one.
     """
     passed: set[str] = set()
+    failed = False
     with _kept_output():
         for check in checks:
+            if failed and (first_failure or (skip_long and check.spec.long)):
+                continue
             if report(_run(check, seed, start(check.spec), passed)):
                 passed.add(check.spec.id)
-            elif first_failure:
-                return
+            else:
+                failed = True
 
 
 def _run(check: Check, seed: int, conversation: Conversation, passed: Set[str]) -> CheckRun:
@@ -243,6 +250,7 @@ def _spec(item: pytest.Function, written: Reveal | None) -> CheckSpec:
         requires=tuple(requires.args) if requires else (),
         reveal=written,
         by_hand=item.get_closest_marker("by_hand") is not None,
+        long=item.get_closest_marker("long") is not None,
     )
 
 
