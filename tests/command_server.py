@@ -110,7 +110,8 @@ class _Zygote:
     def kill(self) -> None:
         """Kill the process, unless it has ended."""
         if self.poll() is None:
-            with contextlib.suppress(ProcessLookupError):  # it may have ended, and another process waited for it
+            # It may have ended, and another process waited for it.
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
 
