@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from grader import authoring
-from grader.cli.check import check_command
+from grader.cli.check import _show_mistakes, check_command
 from grader.course import catalog
 from grader.grading.dispatcher import Dispatcher
 
@@ -82,6 +82,33 @@ def test_the_command_exits_with_four_and_names_what_is_wrong(spoiled, monkeypatc
     done = CliRunner().invoke(check_command, [], standalone_mode=False)
     assert done.return_value == 4
     assert "squares is missed" in done.output
+
+
+def test_the_command_shows_what_each_mistake_costs(monkeypatch):
+    from click.testing import CliRunner
+
+    monkeypatch.setenv("CONVGRADER_COURSE", str(COURSE))
+    done = CliRunner().invoke(check_command, ["-v"], standalone_mode=False)
+    assert "\n   31% squares: test_values\n   15% in-place: test_input_kept, test_gradient\n" in done.output
+    assert "cost more than" not in done.output
+
+
+def test_the_command_names_the_mistakes_that_cost_much(capsys):
+    found = authoring.ExerciseFindings(
+        exercise="scaling",
+        checks=8,
+        caught={"one": ("test_values",), "two": ("test_values",), "three": (), "four": ("test_total",)},
+        costs={"one": 0.36, "two": 0.35, "four": 1.0},
+        problems=(),
+    )
+    _show_mistakes(found)
+    assert capsys.readouterr().out.splitlines() == [
+        "   36% one: test_values",
+        "   35% two: test_values",
+        "     - three: missed",
+        "  100% four: test_total",
+        "  2 of 3 cost more than 35% of the points: one, four",
+    ]
 
 
 def test_mistakes_are_listed_without_running_them(tmp_path):

@@ -12,14 +12,17 @@ from torch import nn
 
 from grader import authoring
 from grader.authoring.input_matrix import InputFindings, cells, check_inputs, check_untested, rows_as_text
+from grader.authoring.reference_submissions import reference_modules, reference_source
 from grader.cli.check import check_command
 from grader.course import catalog
 from grader.grading.engine.preparation import LocalBackend
 from grader.grading.engine.proxy import Conversation, Student
 from grader.grading.engine.sent_values import SentValues, kinds_of
+from grader.grading.messages import Job
 from grader.sandbox.worker.service import Service
 
 COURSE = Path(__file__).parent / "course"
+OWN = catalog.load(Path(__file__).parents[1])  # the bundled course
 NAN, INF = float("nan"), float("inf")
 
 KINDS = [
@@ -276,6 +279,20 @@ def test_the_suite_of_the_miniature_course_sends_every_kind(dispatcher):
     assert found.inputs.missing == {}
     assert "Scale.forward.x in evaluation mode" in found.inputs.sent
     assert all(all(kinds.values()) for kinds in found.inputs.sent.values())
+
+
+@pytest.mark.parametrize("exercise", OWN.exercises, ids=lambda exercise: exercise.id)
+def test_no_cell_of_the_course_is_empty_without_a_reason(dispatcher, exercise):
+    job = Job(
+        exercise=exercise,
+        module=exercise.id,
+        sources=reference_modules(OWN) | {f"{exercise.id}.py": reference_source(exercise)},
+        seed=0,
+        count_sent=True,
+    )
+    (graded,) = dispatcher.grade([job])
+    found, problems = check_inputs(OWN, exercise, reference_source(exercise), graded.sent)
+    assert (found.missing, problems) == ({}, ())
 
 
 def test_the_command_shows_the_matrix_and_what_is_missing(tmp_path, monkeypatch):

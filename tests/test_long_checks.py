@@ -29,7 +29,6 @@ def test_other(student):
     assert_matches(student.total(torch.ones(2)), 2.0)
 '''
 TOTAL = "\ndef total(x, start=0.0):\n    return float(x.sum()) + start\n"
-SQUARED = f"def double(x):\n    return x * x\n{TOTAL}"
 MISTAKES = '''
 from grader.mistakes import mistake
 
@@ -56,8 +55,8 @@ def exercise(course, tmp_path) -> Exercise:
     return replace(course.exercise("scaling"), folder=folder, points=3)
 
 
-def graded(dispatcher, exercise: Exercise, source: str, **options) -> Graded:
-    job = Job(exercise=exercise, module="scaling", sources={"scaling.py": source}, seed=0, **options)
+def graded(dispatcher, exercise: Exercise, source: str) -> Graded:
+    job = Job(exercise=exercise, module="scaling", sources={"scaling.py": source}, seed=0)
     (found,) = dispatcher.grade([job])
     assert isinstance(found, Graded), found
     return found
@@ -75,16 +74,3 @@ def test_a_long_check_has_the_diagnosis_of_the_shorter_ones(dispatcher, exercise
     found = graded(dispatcher, exercise, f"def double(x):\n    return x\n{TOTAL}")
     said = [check.diagnosis and check.diagnosis.mistake for check in found.result.checks]
     assert said == ["kept", "kept", None]
-
-
-@pytest.mark.parametrize(
-    ("source", "ran"),
-    [
-        (SQUARED, ["test_values", "test_other"]),
-        (f"def double(x):\n    return x + x\n{TOTAL}", ["test_values", "test_training", "test_other"]),
-    ],
-    ids=["after a failed check", "after none"],
-)
-def test_skip_long_leaves_it_out_after_a_check_that_failed(dispatcher, exercise, source, ran):
-    found = graded(dispatcher, exercise, source, skip_long=True)
-    assert [check.id for check in found.result.checks] == ran

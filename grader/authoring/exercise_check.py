@@ -6,7 +6,7 @@ the trust boundary.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grader.authoring.input_matrix import InputFindings, check_inputs, check_untested
@@ -37,12 +37,14 @@ MIN_MISTAKES, MIN_HINTS, MIN_CHECKS, MAX_CHECKS = 5, 3, 8, 24
 class ExerciseFindings:
     """What `grade check` found in one exercise. `caught` maps each known mistake to the checks that fail with it.
 
+    `costs` has the share of the points that each of these mistakes costs, from 0 to 1.
     `checks` is 0 where nothing was graded. `inputs` is what the suite sends, where the reference passes.
     """
 
     exercise: str
     checks: int
     caught: dict[str, tuple[str, ...]]
+    costs: dict[str, float] = field(default_factory=dict)
     problems: tuple[Problem, ...]
     inputs: InputFindings | None = None
 
@@ -89,7 +91,7 @@ def _jobs(course: Course, exercise: Exercise, mistakes: Sequence[Listed], seed: 
         )
     for mistake in mistakes:
         sources = beside | mistake_modules(exercise, mistake)
-        yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed, skip_long=True)
+        yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed)
 
 
 def _findings(
@@ -110,6 +112,7 @@ def _findings(
     reported = {ending.reason for ending in (stub, reference) if isinstance(ending, NotGraded)}
     path = course_path(course, exercise.folder / "mistakes.py")
     caught: dict[str, tuple[str, ...]] = {}
+    costs = {m.id: 1 - e.result.points / exercise.points for m, e in variants if isinstance(e, Graded)}
     for mistake, ending in variants:
         caught[mistake.id], message = _check_mistake(mistake, ending)
         if isinstance(ending, Graded) and not ending.result.checks:
@@ -127,7 +130,7 @@ def _findings(
     found += outdated
     problems = tuple(dict.fromkeys(found))
     return ExerciseFindings(
-        exercise=exercise.id, checks=checks_run, caught=caught, problems=problems, inputs=inputs
+        exercise=exercise.id, checks=checks_run, caught=caught, costs=costs, problems=problems, inputs=inputs
     )
 
 

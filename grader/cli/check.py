@@ -17,6 +17,7 @@ from grader.course.catalog import Course
 from grader.grading.dispatcher import Dispatcher
 
 _WIDTH = 80
+_MAX_COST = 0.35  # of the points; a comment in mistakes.py says why a mistake costs more
 _MAX_MESSAGE_CHARS = 1000
 _UNCHANGED = "(unchanged)"
 
@@ -69,7 +70,7 @@ def check_command(
 
     \b
     grade check                     everything
-    grade check pooling -v          which check catches which mistake
+    grade check pooling -v          which checks catch a mistake, and what it costs
     grade check pooling --mutants
     grade check --repeat 50
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
@@ -118,8 +119,7 @@ class _CourseCheck:
             line = f"{caught_text(findings)}, {_problem_count(findings.problems)}"
             self._show(findings, line, unchanged, graded=findings.checks > 0)
             if self._verbose:
-                for mistake, checks in findings.caught.items():
-                    click.echo(f"  {mistake}: {', '.join(checks) or 'missed'}")
+                _show_mistakes(findings)
             _show_inputs(findings, self._verbose)
         if not named:
             self._check_quizzes()
@@ -217,6 +217,18 @@ class _CourseCheck:
         self._used_cache |= unchanged
         line = line if graded else f"not graded, {_problem_count(findings.problems)}"
         click.echo(f"{findings.exercise}: {line}{f' {_UNCHANGED}' if unchanged else ''}")
+
+
+def _show_mistakes(findings: authoring.ExerciseFindings) -> None:
+    """Print what share of the points each known mistake costs, and which checks catch it; then those that cost much."""
+    for mistake, checks in findings.caught.items():
+        cost = f"{findings.costs[mistake]:4.0%}" if mistake in findings.costs else "   -"
+        click.echo(f"  {cost} {mistake}: {', '.join(checks) or 'missed'}")
+    costly = [mistake for mistake, cost in findings.costs.items() if cost > _MAX_COST]
+    if costly:
+        count = f"{len(costly)} of {len(findings.costs)}"
+        text = f"  {count} cost more than {_MAX_COST:.0%} of the points: {', '.join(costly)}"
+        click.echo(textwrap.fill(text, _WIDTH, subsequent_indent="    ", break_on_hyphens=False))
 
 
 def _show_inputs(findings: authoring.ExerciseFindings, verbose: bool) -> None:

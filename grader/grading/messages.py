@@ -27,10 +27,9 @@ class Job(_JobMessage, frozen=True, kw_only=True, tag="job"):
     `notes` are sentences about this choice, which come back as flags. With `tell_checks`, a CheckEnded comes as soon
     as a check has ended.
 
-    The rest is for `grade check`: `first_failure` ends the grading with the first check that fails, `skip_long` leaves
-    out the checks marked `long` after one that did not pass, `threads` is how many torch may use in the grading process
-    and in the worker, `measure` has it report how much of its tolerance a check uses, and `count_sent` which kinds of
-    values the suite sends. `replay` has it write each failing case as code.
+    The rest is for `grade check`: `first_failure` ends the grading with the first check that fails, `threads` is how
+    many torch may use in the grading process and in the worker, `measure` has it report how much of its tolerance a
+    check uses, and `count_sent` which kinds of values the suite sends. `replay` has it write each failing case as code.
     """
 
     exercise: Exercise
@@ -42,7 +41,6 @@ class Job(_JobMessage, frozen=True, kw_only=True, tag="job"):
     tell_checks: bool = True
     explain: bool = True
     first_failure: bool = False
-    skip_long: bool = False
     threads: int = 1
     measure: bool = False
     count_sent: bool = False

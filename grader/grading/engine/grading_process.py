@@ -252,7 +252,6 @@ class ExerciseGrading:
                 start=self._start,
                 report=self._report,
                 first_failure=job.first_failure,
-                skip_long=job.skip_long,
             )
 
     def _sandbox_of(self, spec: CheckSpec) -> Sandbox:

@@ -175,23 +175,19 @@ def run_checks(
     start: Callable[[CheckSpec], Conversation],
     report: Callable[[CheckRun], bool],
     first_failure: bool = False,
-    skip_long: bool = False,
 ) -> None:
     """Run checks, and report each as it ends.
 
     `start` opens the conversation of a check; `report` takes its run and returns whether it passed. With
-    `first_failure` no check runs after one that did not pass, with `skip_long` no long one.
+    `first_failure` no check runs after one that did not pass.
     """
     passed: set[str] = set()
-    failed = False
     with _kept_output():
         for check in checks:
-            if failed and (first_failure or (skip_long and check.spec.long)):
-                continue
             if report(_run(check, seed, start(check.spec), passed)):
                 passed.add(check.spec.id)
-            else:
-                failed = True
+            elif first_failure:
+                return
 
 
 def _run(check: Check, seed: int, conversation: Conversation, passed: Set[str]) -> CheckRun:
