@@ -5,13 +5,14 @@ import ast
 import pytest
 
 from grader.core.python_source import nodes
+from grader.course.confirmations import code_by_file
 from grader.grading.engine.feedback.slips import slip
 
 
 def found(body: str) -> str:
     """Return what is said of a function with this body, which begins on line 2."""
     lines = "\n".join(f"    {line}" for line in body.split("\n"))
-    return slip(nodes(ast.parse(f"def f(m, x, p, optimizer, names, hooks):\n{lines}\n")))
+    return slip({"f.py": nodes(ast.parse(f"def f(m, x, p, optimizer, names, hooks):\n{lines}\n"))}, "f.py")
 
 
 SLIPS = [
@@ -73,6 +74,33 @@ def test_what_has_an_effect_is_no_slip(body):
 
 def test_the_first_slip_of_a_function_is_named():
     assert found("x = 1\nm.eval\np.requires_grad == True").startswith("Line 3, `m.eval`")
+
+
+@pytest.mark.parametrize(
+    ("helper", "words"),
+    [
+        ("def helped(x):\n    x.mean\n", "Line 2 of helper.py, `x.mean`, has no effect"),
+        (
+            "\ndef helped(x):\n    return [lambda y: y * n for n in x]\n",
+            "made on line 3 of helper.py looks `n` up",
+        ),
+    ],
+)
+def test_the_file_of_a_helper_is_named(helper, words):
+    sources = {"f.py": "from helper import helped\ndef f(x):\n    return helped(x)\n", "helper.py": helper}
+    assert words in slip(code_by_file("f", sources, "f"), "f.py")
+
+
+def test_a_slip_in_the_own_file_comes_before_one_in_a_helper():
+    sources = {
+        "f.py": "from helper import helped\ndef f(x):\n    x.grad\n    return helped(x)\n",
+        "helper.py": "def helped(x):\n    x.grad\n",
+    }
+    assert slip(code_by_file("f", sources, "f"), "f.py").startswith("Line 3, `x.grad`")
+
+
+def test_braces_in_the_code_are_shown_as_they_are():
+    assert "`x[{line}]`" in found("x[{line}]")
 
 
 def test_a_slip_is_said_where_a_check_fails_and_nowhere_else(grade, check):

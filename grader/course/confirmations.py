@@ -15,31 +15,40 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def code_of(name: str, sources: Mapping[str, str], module: str) -> list[ast.AST]:
+    """Return the nodes of `code_by_file`, those of all files together."""
+    return [node for part in code_by_file(name, sources, module).values() for node in part]
+
+
+def code_by_file(name: str, sources: Mapping[str, str], module: str) -> dict[str, list[ast.AST]]:
     """Return the nodes of what a submission defines as `name`, and of all of its own that this names, directly or not.
 
-    Where no definition of that name is found, the nodes of the whole module: `name = lambda x: ...`.
+    They are sorted by file, a path as in `sources`; that of `name` is first. Where no definition of that name is found,
+    it is the whole module: `name = lambda x: ...`.
     """
+    own = f"{module}.py"
     trees = {path: tree for path, text in sources.items() if (tree := parse(text)) is not None}
-    first = trees.get(f"{module}.py")
-    if first is None:
-        return []
-    defined: dict[str, ast.AST] = {}
-    for tree in (first, *trees.values()):
-        for node in tree.body:
+    if own not in trees:
+        return {}
+    defined: dict[str, tuple[str, ast.AST]] = {}
+    for path in (own, *trees):
+        for node in trees[path].body:
             if isinstance(node, _DEFINITIONS):
-                defined.setdefault(node.name, node)
+                defined.setdefault(node.name, (path, node))
     # The last definition of a name in a module is the one that counts.
-    defined |= {node.name: node for node in first.body if isinstance(node, _DEFINITIONS)}
+    defined |= {node.name: (own, node) for node in trees[own].body if isinstance(node, _DEFINITIONS)}
     if name not in defined:
-        return nodes(first)
+        return {own: nodes(trees[own])}
     found: dict[str, list[ast.AST]] = {}
-    waiting = [name]
+    seen, waiting = set[str](), [name]
     while waiting:
         current = waiting.pop()
-        if current not in found:
-            found[current] = nodes(defined[current])
-            waiting += [named for node in found[current] if (named := _named(node)) in defined]
-    return [node for part in found.values() for node in part]
+        if current not in seen:
+            seen.add(current)
+            path, definition = defined[current]
+            part = nodes(definition)
+            found.setdefault(path, []).extend(part)
+            waiting += [named for node in part if (named := _named(node)) in defined]
+    return found
 
 
 def _named(node: ast.AST) -> str:

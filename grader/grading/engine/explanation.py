@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import ModuleType
 
 from grader.core.model import CheckResult, Diagnosis, Outcome, Reveal
-from grader.course.confirmations import code_of
+from grader.course.confirmations import code_by_file
 from grader.course.known_mistakes import KNOWN, Mistake
 from grader.grading.engine.feedback import counterexample
 from grader.grading.engine.feedback.diagnosis import Diagnoser, Explanation
@@ -75,7 +75,7 @@ class Explanations:
     lost: dict[str, WorkerLost]
     found: dict[str, counterexample.FailingCall] = field(default_factory=dict)  # by check, where one was
     _slips: dict[str, str] = field(default_factory=dict)
-    _code: dict[str, list[ast.AST]] = field(default_factory=dict)
+    _code: dict[str, dict[str, list[ast.AST]]] = field(default_factory=dict)
 
     def add(self) -> dict[str, tuple[str, ...]]:
         """Diagnose every failed check, and look for the smallest failing call of functions.
@@ -129,12 +129,13 @@ class Explanations:
         return Diagnosis(mistake=mistake.id, message=self._said(mistake), of_check_alone=True)
 
     def _said(self, mistake: Mistake) -> str:
-        return mistake.said_of(self._code_of(mistake.name) if mistake.confirm else ())
+        code = self._code_of(mistake.name) if mistake.confirm else {}
+        return mistake.said_of([node for part in code.values() for node in part])
 
-    def _code_of(self, name: str) -> list[ast.AST]:
-        """Return the nodes of what the submission defines as `name`, read once."""
+    def _code_of(self, name: str) -> dict[str, list[ast.AST]]:
+        """Return the nodes of what the submission defines as `name`, by file, read once."""
         if name not in self._code:
-            self._code[name] = code_of(name, self.sources, self.module)
+            self._code[name] = code_by_file(name, self.sources, self.module)
         return self._code[name]
 
     def _add_slip(self, check: str, names: list[str]) -> None:
@@ -144,7 +145,7 @@ class Explanations:
             return
         for name in names:
             if name not in self._slips:
-                self._slips[name] = slip(self._code_of(name))
+                self._slips[name] = slip(self._code_of(name), f"{self.module}.py")
             if said := self._slips[name]:
                 self.results[check] = replace(result, rationale=f"{result.rationale} {said}")
                 return

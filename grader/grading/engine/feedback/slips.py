@@ -4,7 +4,7 @@ Nothing is run. A slip is shown at a check that fails, and decides no points.
 """
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from grader.core.python_source import nodes
 from grader.core.safetext import one_line
@@ -18,34 +18,41 @@ _METHODS = {
 _KEEPERS = {"append", "insert", "extend", "setdefault", "apply_"}
 
 
-def slip(code: Sequence[ast.AST]) -> str:
-    """Return one sentence on the first slip in the nodes of a function, with its line; "" where there is none."""
-    found = [*_without_effect(code), *_late_closures(code)]
-    return min(found)[1] if found else ""
+def slip(code: Mapping[str, Sequence[ast.AST]], own: str) -> str:
+    """Return one sentence on the first slip in the nodes of a function, with its line; "" where there is none.
+
+    The nodes are sorted by file; the sentence names the file, unless it is `own`.
+    """
+    for path, part in code.items():
+        file = "" if path == own else f" of {one_line(path, limit=_MAX_SHOWN_CHARS)}"
+        found = [*_without_effect(part, file), *_late_closures(part, file)]
+        if found:
+            return min(found)[1]
+    return ""
 
 
-def _without_effect(code: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
+def _without_effect(code: Iterable[ast.AST], file: str) -> Iterator[tuple[int, str]]:
     tried = {id(inner) for node in code if isinstance(node, ast.Try) for inner in node.body}
     for node in code:
         if not isinstance(node, ast.Expr) or id(node) in tried:
             continue
-        value, shown = node.value, _shown(node.value)
+        value, shown, line = node.value, _shown(node.value), f"Line {node.lineno}{file}"
         if isinstance(value, ast.Compare):
             equals = isinstance(value.ops[0], ast.Eq) and isinstance(
                 value.left, (ast.Name, ast.Attribute, ast.Subscript)
             )
             advice = ": a single = assigns" if equals else ""
-            yield node.lineno, f"Line {node.lineno}, `{shown}`, compares and changes nothing{advice}."
+            yield node.lineno, f"{line}, `{shown}`, compares and changes nothing{advice}."
         elif isinstance(value, ast.Attribute) and value.attr in _METHODS:
             yield (
                 node.lineno,
-                f"Line {node.lineno}, `{shown}`, names the method and does not call it: write `{shown}()`.",
+                f"{line}, `{shown}`, names the method and does not call it: write `{shown}()`.",
             )
         elif isinstance(value, (ast.Attribute, ast.Subscript, ast.BinOp)):
-            yield node.lineno, f"Line {node.lineno}, `{shown}`, has no effect: its value is kept nowhere."
+            yield node.lineno, f"{line}, `{shown}`, has no effect: its value is kept nowhere."
 
 
-def _late_closures(code: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
+def _late_closures(code: Iterable[ast.AST], file: str) -> Iterator[tuple[int, str]]:
     """Find functions that are kept in a loop, and look its variable up only when they run: then it is the last one."""
     for loop in code:
         if isinstance(loop, ast.For):
@@ -62,8 +69,8 @@ def _late_closures(code: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
                 yield (
                     line,
                     (
-                        f"The function made on line {line} looks `{name}` up when it runs, and then it is that of the "
-                        f"last turn of the loop: bind it with a default, `{name}={name}`."
+                        f"The function made on line {line}{file} looks `{name}` up when it runs, and then it is that "
+                        f"of the last turn of the loop: bind it with a default, `{name}={name}`."
                     ),
                 )
 
