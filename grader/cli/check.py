@@ -70,7 +70,7 @@ def check_command(
 
     \b
     grade check                     everything
-    grade check pooling -v          which checks catch a mistake, and what it costs
+    grade check pooling -v          which checks catch a mistake, and its cost
     grade check pooling --mutants
     grade check --repeat 50
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
