@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from browsing import reset_display
 from hypothesis import settings
 from tiers import only_cold_tests_start_programs, pytest_collection_modifyitems, pytest_fixture_setup
 
-from grader.core.model import CheckResult, ExerciseResult
+from grader.core.model import CheckResult, Exercise, ExerciseResult
 from grader.course import catalog
 from grader.course.catalog import Course
 from grader.grading import starters
@@ -109,6 +110,16 @@ def grade(dispatcher: Dispatcher, course: Course, tmp_path: Path) -> Callable[..
         return result
 
     return run
+
+
+@pytest.fixture
+def copied_exercise(course: Course, tmp_path: Path) -> Exercise:
+    """A copy of the miniature exercise, at its place below `tmp_path`, whose files a test may change."""
+    exercise = course.exercise("scaling")
+    assert exercise is not None
+    folder = tmp_path / "solutions" / "scaling"
+    shutil.copytree(exercise.folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return replace(exercise, folder=folder)
 
 
 @pytest.fixture

@@ -140,22 +140,28 @@ def test_a_confirmation_sees_how_code_is_written(confirm, yes, no):
     assert not confirm(nodes(ast.parse(no)))
 
 
+def joined(code):
+    """Return the nodes of all files together, as a confirmation gets them."""
+    return [node for part in code.values() for node in part]
+
+
 def test_the_code_of_a_function_is_what_it_names_of_the_submissions_own():
     module = "import helper\ndef f(x):\n    return _g(x)\ndef _g(x):\n    return helper.h(x)\ndef other(x):\n    return x.view(1)\n"
     sources = {
         "a.py": module,
         "helper.py": "def h(x):\n    return x.flip(0)\ndef i(x):\n    return x.permute(0)\n",
     }
-    code = code_of("f", sources, "a")
+    code = joined(code_of("f", sources, "a"))
     assert offered.calls("flip")(code)
     assert not offered.calls("view", "permute")(code)
-    assert offered.calls("view")(code_of("elsewhere", sources, "a"))  # nothing of that name: the whole module
-    assert code_of("f", {"a.py": "def f(:"}, "a") == []
+    whole = joined(code_of("elsewhere", sources, "a"))  # nothing of that name
+    assert offered.calls("view")(whole)
+    assert joined(code_of("f", {"a.py": "def f(:"}, "a")) == []
 
 
 def test_a_class_is_one_piece_with_what_it_inherits_of_the_submission():
     text = "class Base:\n    def g(self):\n        self.n += 1\nclass Net(Base):\n    def forward(self, x):\n        return x\n"
-    assert offered.writes_in_place(code_of("Net", {"a.py": text}, "a"))
+    assert offered.writes_in_place(joined(code_of("Net", {"a.py": text}, "a")))
 
 
 @pytest.mark.parametrize("given", [{"confirm": offered.calls("f")}, {"otherwise": "Else."}])

@@ -45,14 +45,10 @@ def kept(x):
 
 
 @pytest.fixture
-def exercise(course, tmp_path) -> Exercise:
-    folder = tmp_path / "solutions" / "scaling"
-    folder.mkdir(parents=True)
-    for path in course.exercise("scaling").folder.glob("*.py"):
-        (folder / path.name).write_bytes(path.read_bytes())
-    (folder / "test_scaling.py").write_text(SUITE, encoding="utf-8")
-    (folder / "mistakes.py").write_text(MISTAKES, encoding="utf-8")
-    return replace(course.exercise("scaling"), folder=folder, points=3)
+def exercise(copied_exercise) -> Exercise:
+    (copied_exercise.folder / "test_scaling.py").write_text(SUITE, encoding="utf-8")
+    (copied_exercise.folder / "mistakes.py").write_text(MISTAKES, encoding="utf-8")
+    return replace(copied_exercise, points=3)
 
 
 def graded(dispatcher, exercise: Exercise, source: str) -> Graded:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -219,13 +218,11 @@ def test_a_grading_process_that_dies_is_an_internal_error_and_the_others_go_on(
 
 
 @pytest.fixture
-def copied(course, tmp_path):
+def copied(copied_exercise):
     """A copy of the miniature exercise, to be edited, and a job that grades its reference."""
-    folder = tmp_path / "scaling"
-    shutil.copytree(course.exercises[0].folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    exercise = replace(course.exercises[0], folder=folder)
+    folder = copied_exercise.folder
     sources = {"scaling.py": (folder / "reference.py").read_text(encoding="utf-8")}
-    return folder, Job(exercise=exercise, module="scaling", sources=sources, seed=0)
+    return folder, Job(exercise=copied_exercise, module="scaling", sources=sources, seed=0)
 
 
 def named(dispatcher: Dispatcher) -> dict[str, list[int]]:

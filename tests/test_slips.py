@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from grader.core.python_source import nodes
-from grader.course.confirmations import code_by_file
+from grader.course.confirmations import code_of
 from grader.grading.engine.feedback.slips import slip
 
 
@@ -88,7 +88,7 @@ def test_the_first_slip_of_a_function_is_named():
 )
 def test_the_file_of_a_helper_is_named(helper, words):
     sources = {"f.py": "from helper import helped\ndef f(x):\n    return helped(x)\n", "helper.py": helper}
-    assert words in slip(code_by_file("f", sources, "f"), "f.py")
+    assert words in slip(code_of("f", sources, "f"), "f.py")
 
 
 def test_a_slip_in_the_own_file_comes_before_one_in_a_helper():
@@ -96,7 +96,7 @@ def test_a_slip_in_the_own_file_comes_before_one_in_a_helper():
         "f.py": "from helper import helped\ndef f(x):\n    x.grad\n    return helped(x)\n",
         "helper.py": "def helped(x):\n    x.grad\n",
     }
-    assert slip(code_by_file("f", sources, "f"), "f.py").startswith("Line 3, `x.grad`")
+    assert slip(code_of("f", sources, "f"), "f.py").startswith("Line 3, `x.grad`")
 
 
 def test_braces_in_the_code_are_shown_as_they_are():

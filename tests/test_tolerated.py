@@ -49,15 +49,11 @@ TOTAL = "\ndef total(x, start=0.0):\n    return float(x.sum()) + start\n"
 
 
 @pytest.fixture
-def exercise(course, tmp_path) -> Exercise:
+def exercise(copied_exercise) -> Exercise:
     """An exercise that bans convolutions and paddings, and tolerates paddings."""
-    folder = tmp_path / "solutions" / "scaling"
-    folder.mkdir(parents=True)
-    for path in course.exercise("scaling").folder.glob("*.py"):
-        (folder / path.name).write_bytes(path.read_bytes())
-    (folder / "test_scaling.py").write_text(SUITE, encoding="utf-8")
+    (copied_exercise.folder / "test_scaling.py").write_text(SUITE, encoding="utf-8")
     bans = {"banned_operators": ("convolutions", "paddings"), "tolerated_operators": ("paddings",)}
-    return replace(course.exercise("scaling"), folder=folder, points=4, **bans)
+    return replace(copied_exercise, points=4, **bans)
 
 
 def graded(dispatcher, exercise: Exercise, body: str, head: str = "") -> ExerciseResult:

@@ -14,12 +14,7 @@ Confirmation = Callable[[Nodes], bool]
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-def code_of(name: str, sources: Mapping[str, str], module: str) -> list[ast.AST]:
-    """Return the nodes of `code_by_file`, those of all files together."""
-    return [node for part in code_by_file(name, sources, module).values() for node in part]
-
-
-def code_by_file(name: str, sources: Mapping[str, str], module: str) -> dict[str, list[ast.AST]]:
+def code_of(name: str, sources: Mapping[str, str], module: str) -> dict[str, list[ast.AST]]:
     """Return the nodes of what a submission defines as `name`, and of all of its own that this names, directly or not.
 
     They are sorted by file, a path as in `sources`; that of `name` is first. Where no definition of that name is found,

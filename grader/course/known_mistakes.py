@@ -3,7 +3,7 @@
 import ast
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -29,9 +29,11 @@ class Mistake:
     confirm: Confirmation | None = None
     otherwise: str = ""
 
-    def said_of(self, code: Nodes) -> str:
-        """Return the sentence for a student whose function consists of these nodes."""
-        return self.message if self.confirm is None or self.confirm(code) else self.otherwise
+    def said_of(self, code: Mapping[str, Nodes]) -> str:
+        """Return the sentence for a student whose function consists of these nodes, sorted by file."""
+        if self.confirm is None or self.confirm([node for part in code.values() for node in part]):
+            return self.message
+        return self.otherwise
 
 
 # Filled while a mistakes.py is imported; a process imports the mistakes of one exercise only.

@@ -154,7 +154,6 @@ def own_optimizer(model, x, y, optimizer):
     return right_step(model, x, y, torch.optim.SGD(model.parameters(), lr=0.01))
 
 
-# Costs 40 %: each check of a step sees it, and the capstone waits for these.
 @mistake("train_step")
 def steps_twice(model, x, y, optimizer):
     """optimizer.step() runs twice for one backward(): once is a step."""

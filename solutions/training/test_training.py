@@ -16,6 +16,7 @@ those that were sent. And the two tasks are not 0-4 and then 5-9, as one might e
 a head on 500 random features learns 5-9 better than one on features that know only 0-4.
 """
 
+import contextlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -352,14 +353,10 @@ def assert_fine_tuned(student, compare, x, y, epochs, lr=0.5, batch_size=4, buil
     try:
         assert_as_by(reference.train_step, fixtures)
     except AssertionError:
-        if len(RIGHT) == 3:  # their own step would give the same
-            raise
-        try:
-            assert_as_by(student.train_step, student.fixtures)
-        except Exception:  # noqa: BLE001, S110 - whatever their step does: what is shown is the first comparison
-            pass
-        else:
-            return
+        if len(RIGHT) < 3:  # else their own step would give the same
+            with contextlib.suppress(Exception):  # whatever their step does, the first comparison is shown
+                assert_as_by(student.train_step, student.fixtures)
+                return
         raise
 
 

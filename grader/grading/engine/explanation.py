@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import ModuleType
 
 from grader.core.model import CheckResult, Diagnosis, Outcome, Reveal
-from grader.course.confirmations import code_by_file
+from grader.course.confirmations import code_of
 from grader.course.known_mistakes import KNOWN, Mistake
 from grader.grading.engine.feedback import counterexample
 from grader.grading.engine.feedback.diagnosis import Diagnoser, Explanation
@@ -129,13 +129,12 @@ class Explanations:
         return Diagnosis(mistake=mistake.id, message=self._said(mistake), of_check_alone=True)
 
     def _said(self, mistake: Mistake) -> str:
-        code = self._code_of(mistake.name) if mistake.confirm else {}
-        return mistake.said_of([node for part in code.values() for node in part])
+        return mistake.said_of(self._code_of(mistake.name) if mistake.confirm else {})
 
     def _code_of(self, name: str) -> dict[str, list[ast.AST]]:
         """Return the nodes of what the submission defines as `name`, by file, read once."""
         if name not in self._code:
-            self._code[name] = code_by_file(name, self.sources, self.module)
+            self._code[name] = code_of(name, self.sources, self.module)
         return self._code[name]
 
     def _add_slip(self, check: str, names: list[str]) -> None:

@@ -145,10 +145,10 @@ class Diagnoser:
         """Yield the mistakes of `partner` that explain both names: `name` calls it, or works on its objects."""
         units, wired = self._union(name, partner), self._calls(name, partner)
         wrong = [unit for unit in units if not self.replayer.right(unit)]
-        # Most explain no wrong unit of `name`. Then what they do elsewhere, maybe in a long training, is not replayed.
-        likely = [m for m in self._in(partner) if self._gives(wrong, {partner: m.variant}, wired=wired)]
-        for mistake in self.singles(partner) if likely else ():
-            if mistake in likely and self._gives(units, {partner: mistake.variant}, wired=wired):
+        if not any(self._gives(wrong, {partner: m.variant}, wired=wired) for m in self._in(partner)):
+            return  # what they do elsewhere, maybe in a long training, need not be replayed
+        for mistake in self.singles(partner):
+            if self._gives(units, {partner: mistake.variant}, wired=wired):
                 yield (mistake,)
 
     def _shows_alone(self, name: str, other: str) -> bool:
