@@ -55,6 +55,15 @@ def default_sigint_handler():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def no_options_of_pytest():
+    """Take away options that pytest reads from the environment: a suite that a test collects in this process has none."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
     """Give `grade check` a cache folder for this run, so that no test depends on the developer's cache."""
     with pytest.MonkeyPatch.context() as patch:
