@@ -62,8 +62,15 @@ class Diagnoser:
     def _each_alone(self, name: str) -> dict[str, Mistake]:
         """Return the one mistake in `name` that gives what a check recorded, by check; none where several do."""
         if name not in self._alone_by_check:
-            self._alone_by_check[name] = dict(self._matches(name))
+            found = dict(self._matches(name))
+            possible = {m for m in set(found.values()) if not self._shows_where_right(m)}
+            self._alone_by_check[name] = {check: m for check, m in found.items() if m in possible}
         return self._alone_by_check[name]
+
+    def _shows_where_right(self, mistake: Mistake) -> bool:
+        """Return whether a mistake would show in a result of its function that is right: then it was not made."""
+        right = [unit for unit in self._of(mistake.name) if self.replayer.right(unit)]
+        return not self._gives(right, {mistake.name: mistake.variant})
 
     def _matches(self, name: str) -> Iterator[tuple[str, Mistake]]:
         beneath = [unit for called in self._called_by(name) for unit in self._of(called)]
