@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST := pytest --numprocesses auto --dist loadfile
+PYTEST := pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 # `--fresh` has `make test` check exercises again that have not changed since they were last checked.
 FRESH ?=
 FLOORS := .venv-floors

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 RECORDS = "CONVGRADER_TEST_TIMES"  # names the file to which the plugin appends
 TIERS = ("unit", "warm", "cold")
 COLD = 'cold `python -c "import torch, pytest"`'
-DEFAULT = ["-m", "not cold", "--numprocesses", "auto", "--dist", "loadfile"]
+DEFAULT = ["-m", "not cold", "--numprocesses", "auto", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

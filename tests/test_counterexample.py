@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from grader.authoring.reference_submissions import mistake_modules, reference_mo
 from grader.core.model import CheckResult, Counterexample, Outcome
 from grader.course import catalog
 from grader.course.known_mistakes import read_mistakes
+from grader.grading.dispatcher import Dispatcher
 from grader.grading.engine.feedback.likeness import (
     could_be,
     failure_of,
@@ -71,9 +73,16 @@ def is_fraction_of(own: CheckResult, shown: CheckResult) -> bool:
     )
 
 
+@pytest.fixture(scope="module")
+def many_dispatcher() -> Iterator[Dispatcher]:
+    """A warm process for hundreds of gradings: it imports Hypothesis once, where others do in each failed grading."""
+    with Dispatcher(many=True) as started:
+        yield started
+
+
 @pytest.mark.cold
 @pytest.mark.parametrize("exercise", COURSE.exercises, ids=lambda exercise: exercise.id)
-def test_every_known_mistake_is_shown_an_input_that_fails_as_the_check_did(dispatcher, exercise):
+def test_every_known_mistake_is_shown_an_input_that_fails_as_the_check_did(many_dispatcher, exercise):
     suite = exercise.suite.read_text(encoding="utf-8")
     searched_names = set(re.findall(r'^@small_inputs\("(\w+)"\)', suite, re.MULTILINE))
     jobs = [
@@ -89,7 +98,7 @@ def test_every_known_mistake_is_shown_an_input_that_fails_as_the_check_did(dispa
     wrong, searched = [], 0
     for job in jobs:
         own: dict[str, CheckResult] = {}
-        (graded,) = dispatcher.grade([job], lambda _, check, own=own: own.setdefault(check.id, check))
+        (graded,) = many_dispatcher.grade([job], lambda _, check, own=own: own.setdefault(check.id, check))
         assert isinstance(graded, Graded), graded
         for check in graded.result.checks:
             if not (check.counterexample and check.counterexample.smallest):

@@ -553,7 +553,9 @@ def test_one_check_that_is_like_a_mistake_says_nothing_of_two_faults(case):
 def test_a_check_is_not_like_a_mistake_that_would_show_where_the_result_is_right(case):
     """With width 3 both mistakes would show: what is wrong here is neither."""
     checks = {"one": lambda student: student.pad(X, 1), "two": lambda student: student.pad(X, 2)}
-    code = THREE_FAULTS.replace("return x + 7", "return torch.cat([x.new_zeros(width), x, x.new_zeros(width)])")
+    code = THREE_FAULTS.replace(
+        "return x + 7", "return torch.cat([x.new_zeros(width), x, x.new_zeros(width)])"
+    )
     alone = [case(code, **checks).diagnoser.of_check_alone(check) for check in checks]
     assert [found and found.id for found in alone] == ["one-side", "doubled"]
     ran = case(code, **checks, right=lambda student: student.pad(X, 3))

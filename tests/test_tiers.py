@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grade_command
 import pytest
-from tiers import TIERS, collected_tiers, starts_programs
+from tiers import SLOWEST, TIERS, collected_tiers, starts_programs
 
 import grader
 from grader.grading.dispatcher import Dispatcher
@@ -54,6 +54,10 @@ def test_a_function_that_uses_a_starter_starts_programs(function):
 @pytest.mark.parametrize("function", [name_interpreter, len])
 def test_other_functions_start_none(function):
     assert not starts_programs(function)
+
+
+def test_the_files_that_are_started_first_exist():
+    assert [name for name in SLOWEST if not (ROOT / "tests" / name).is_file()] == []
 
 
 def test_every_test_has_one_tier(request):
