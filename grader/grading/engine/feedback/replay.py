@@ -123,7 +123,8 @@ class Replayer:
     spent: int = 0
     _weights: dict[Unit, int] = field(default_factory=dict)
     _spots: dict[str, list[tuple[dict[str, Any], str]]] = field(init=False)
-    _right: dict[Unit, tuple[list[ComparableReply], list[Chance]]] = field(default_factory=dict)
+    _right: dict[Unit, list[ComparableReply]] = field(default_factory=dict)
+    _chances: dict[Unit, list[Chance]] = field(default_factory=dict)
     _recorded: dict[Unit, list[ComparableReply]] = field(default_factory=dict)
     _verdicts: dict[tuple[object, ...], Verdict] = field(default_factory=dict)
 
@@ -146,7 +147,7 @@ class Replayer:
         return self._verdicts[key]
 
     def _judge(self, unit: Unit, code: Code, wired: bool) -> Verdict:
-        right, chance = self._reference_on(unit)
+        right = self._reference_on(unit)
         replies = self._run(unit, code, wired, seed=0) if code else right
         recorded = self._recorded_in(unit)
 
@@ -155,6 +156,9 @@ class Replayer:
 
         likeness = alike([NO_CHANCE] * len(replies))
         exact = likeness[0] and all(map(same, replies, recorded))
+        if all(likeness):
+            return Verdict(*likeness, exact)  # whatever depends on random numbers
+        chance = self._chance_on(unit)
         if any(chance) and likeness != (by_chance := alike(chance)):
             likeness = by_chance
             if code:  # only where this code depends on random numbers too
@@ -169,14 +173,20 @@ class Replayer:
 
     def left_to_chance(self, unit: Unit) -> bool:
         """Return whether part of what the reference gives in a unit depends on random numbers."""
-        return any(self._reference_on(unit)[1])
+        return any(self._chance_on(unit))
 
-    def _reference_on(self, unit: Unit) -> tuple[list[ComparableReply], list[Chance]]:
-        """Return what the reference gives, and which parts of it differ with another seed."""
+    def _reference_on(self, unit: Unit) -> list[ComparableReply]:
+        """Return what the reference gives."""
         if unit not in self._right:
-            one, other = (self._run(unit, {}, wired=False, seed=seed) for seed in (0, 1))
-            self._right[unit] = one, list(map(chance_in, one, other))
+            self._right[unit] = self._run(unit, {}, wired=False, seed=0)
         return self._right[unit]
+
+    def _chance_on(self, unit: Unit) -> list[Chance]:
+        """Return which parts of what the reference gives differ with another seed."""
+        if unit not in self._chances:
+            other = self._run(unit, {}, wired=False, seed=1)
+            self._chances[unit] = list(map(chance_in, self._reference_on(unit), other))
+        return self._chances[unit]
 
     def cost(self, unit: Unit) -> int:
         """Return the cost of replaying a unit: its exchanges; large ones and large modules count several times."""
