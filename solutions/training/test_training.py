@@ -482,7 +482,7 @@ def test_network_of_blocks(student, rng):
 # --- the capstone
 
 PRETRAINED, FINE_TUNED = 0.7, 0.82
-STEPS, BATCH, LABELED = 56, 16, 300
+STEPS, BATCH, LABELED, UNSEEN = 56, 16, 300, 300
 LEARNED = {}  # the weights of the student's LeNet after pretraining
 
 
@@ -501,7 +501,7 @@ def read_here(state, x, outputs):
     model.fc2 = torch.nn.Linear(500, outputs)
     model.load_state_dict(state)
     with torch.no_grad():
-        return model(x)
+        return torch.cat([model(few) for few in x.split(32)])  # in half the time of one large batch
 
 
 def own_lenet(student):
@@ -529,7 +529,7 @@ def test_lenet_learns_to_read(student, rng):
     for start in range(0, STEPS * BATCH, BATCH):
         student.train_step(model, x[start : start + BATCH], y[start : start + BATCH], optimizer)
     state = model.state_dict()
-    unseen, labels = x[STEPS * BATCH :][:400], y[STEPS * BATCH :][:400]
+    unseen, labels = x[STEPS * BATCH :][:UNSEEN], y[STEPS * BATCH :][:UNSEEN]
     logits = read_here(state, unseen, outputs=10)
     assert_matches(
         model.eval()(unseen[:8]).detach(), logits[:8], rtol=1e-3, atol=1e-3, axes=("N", "class"),
@@ -560,7 +560,8 @@ def test_digits_odd_or_even(student, rng):
     ]
     assert not moved, f"{moved[0]} has moved, but belongs to the frozen body."
     assert_shape(state["fc2.weight"], (2, 500), what="the weight of the new head")
-    right = (read_here(state, x[few[1] :], outputs=2).argmax(dim=1) == y[few[1] :] % 2).float().mean().item()
+    unseen, labels = x[few[1] :][:UNSEEN], y[few[1] :][:UNSEEN] % 2
+    right = (read_here(state, unseen, outputs=2).argmax(dim=1) == labels).float().mean().item()
     assert right >= FINE_TUNED, (
-        f"Fine-tuned, your LeNet tells odd from even for {right:.0%} of the other digits, not {FINE_TUNED:.0%}."
+        f"Fine-tuned, your LeNet tells odd from even for {right:.0%} of other digits, not {FINE_TUNED:.0%}."
     )
