@@ -20,7 +20,7 @@ from fuzzed_class import COURSE, FuzzedClass, has_git, write_class
 from grader.classroom.gradebook import Gradebook
 from grader.core.model import Outcome
 
-CLASS_SIZE = 200
+CLASS_SIZE = 500
 HAND_INS = int(os.environ.get("CONVGRADER_FUZZED_HAND_INS", "2000"))
 FIRST_SEED = int(os.environ.get("CONVGRADER_FUZZ_SEED", "0"))
 SEEDS = range(FIRST_SEED, FIRST_SEED + max(1, HAND_INS // CLASS_SIZE))
