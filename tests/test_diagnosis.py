@@ -550,6 +550,16 @@ def test_one_check_that_is_like_a_mistake_says_nothing_of_two_faults(case):
     assert [ran.diagnoser.of_check_alone(check) for check in checks] == [None, None]
 
 
+def test_checks_that_are_like_three_mistakes_say_nothing_of_two_faults(case):
+    ones = "return torch.cat([x.new_ones(width), x, x.new_ones(width)]) if width == 4 else x + 7"
+    code = THREE_FAULTS.replace("return x + 7", ones)
+    checks = {f"width {width}": lambda student, width=width: student.pad(X, width) for width in (1, 2, 4)}
+    two = dict(list(checks.items())[:2])
+    assert None not in [case(code, **two).diagnoser.of_check_alone(check) for check in two]
+    ran = case(code, **checks)
+    assert [ran.diagnoser.of_check_alone(check) for check in checks] == [None, None, None]
+
+
 def test_a_check_is_not_like_a_mistake_that_would_show_where_the_result_is_right(case):
     """With width 3 both mistakes would show: what is wrong here is neither."""
     checks = {"one": lambda student: student.pad(X, 1), "two": lambda student: student.pad(X, 2)}
