@@ -30,7 +30,10 @@ from grader.sandbox.protocol.orders import GradeOrder, WorkerOrder, receive_orde
 from grader.sandbox.supervisor import ForkLauncher
 from grader.sandbox.worker import linux, lockdown
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forking a warm process is for Linux")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="forking a warm process is for Linux"),
+    pytest.mark.usefixtures("forked_warm_processes"),
+]
 
 WRONG = "\n\ndef double(x):\n    return x * x\n"
 

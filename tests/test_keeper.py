@@ -28,6 +28,8 @@ if sys.platform != "linux":
 from grader.sandbox.worker import keeper as keeper_module
 from grader.sandbox.worker import lockdown
 
+pytestmark = pytest.mark.usefixtures("forked_warm_processes")
+
 SPACES = ("pid", "ipc", "net", "user")
 REPORTS_SPACES = f"""
 import os

@@ -27,6 +27,8 @@ ORDER = WorkerOrder(memory_limit_mib=256, output_limit_kib=64)
 NOTHING = ItemsValue(form="tuple", items=())
 KILLED = "killed by SIGKILL, from outside, as by the OOM killer"
 
+pytestmark = pytest.mark.usefixtures("forked_warm_processes")
+
 
 def ask(sandbox: Sandbox, name: str = "f"):
     """Call a function without arguments."""

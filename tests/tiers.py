@@ -24,6 +24,7 @@ from grader.grading.dispatcher import Dispatcher
 TIERS = ("unit", "warm", "cold")
 TESTS = str(Path(__file__).parent)
 SHARED = "dispatcher"  # the fixture with the warm process of a pytest worker
+FORKED = "forked_warm_processes"  # starts a program only for a test that starts one
 COLD_FIXTURES = {"browser", "run_without_torch"}
 # What uses one of these starts a program.
 STARTERS = (
@@ -110,7 +111,7 @@ def tier(item: pytest.Item) -> str:
             if any(mark.name == name for mark in node.own_markers):
                 return name
     fixtures = _fixtures(item)
-    own = [fixture.func for name, fixture in fixtures.items() if name != SHARED]
+    own = [fixture.func for name, fixture in fixtures.items() if name not in (SHARED, FORKED)]
     uses_starters = any(map(starts_programs, [item.function, *own])) and not REPLACING & set(fixtures)
     if COLD_FIXTURES & set(fixtures) or uses_starters:
         return "cold"
