@@ -50,8 +50,8 @@ class Diagnoser:
     def of_check_alone(self, check: str) -> Mistake | None:
         """Return the mistake that one check behaves as, where no explanation gives everything: two faults at once.
 
-        Each check is then matched by itself. That is less evidence, so it must point to two faults: the checks of a name
-        that are like one mistake are like two between them. Three are like none that was made.
+        Each check is then matched by itself. That is less evidence, so it must point to two faults: the checks of a
+        name that are like one mistake are like two between them. Three are like none that was made.
         """
         for name in dict.fromkeys(name for unit in self.units if unit.check == check for name in unit.names):
             alone = self._each_alone(name)
