@@ -2,7 +2,7 @@
 
 import reference
 import torch
-from reference import per_channel
+from reference import BatchNorm2d, per_channel
 from torch import nn
 
 from grader.mistakes import keeps_in_a_local, mistake
@@ -140,7 +140,7 @@ class EpsOutsideInEvaluation(EpsOutside):
     """In evaluation your results are those of eps outside the root: it goes inside in both modes, sqrt(running_var + eps)."""
 
     def _normalize(self, x, mean, var):
-        normalize = reference.BatchNorm2d._normalize if self.training else EpsOutside._normalize
+        normalize = BatchNorm2d._normalize if self.training else EpsOutside._normalize
         return normalize(self, x, mean, var)
 
 
@@ -149,7 +149,7 @@ class NoEpsInEvaluation(NoEps):
     """In evaluation your results are those without eps: it belongs under the root in both modes, sqrt(running_var + eps)."""
 
     def _normalize(self, x, mean, var):
-        normalize = reference.BatchNorm2d._normalize if self.training else NoEps._normalize
+        normalize = BatchNorm2d._normalize if self.training else NoEps._normalize
         return normalize(self, x, mean, var)
 
 
