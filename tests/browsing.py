@@ -39,7 +39,8 @@ def download(browser: "WebDriver", path: Path, ask: Callable[[], object]) -> str
     folder = {"behavior": "allow", "downloadPath": str(path.parent)}
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", folder)
     ask()
-    wait_for(path.exists)  # the browser renames it when it is complete
+    # Before the browser gives the complete file its name, an empty one may stand there, which reserves it.
+    wait_for(lambda: path.is_file() and path.stat().st_size > 0)
     text = path.read_text(encoding="utf-8")
     path.unlink()
     return text
