@@ -22,7 +22,7 @@ from grader.submission import open_submission
 pytestmark = pytest.mark.timeout(900)  # one fixture runs all commands
 
 ROOT = Path(__file__).parent.parent
-RUNS = int(os.environ.get("CONVGRADER_SAME_RUNS", "4"))
+RUNS = int(os.environ.get("CONVGRADER_SAME_RUNS", "8"))
 EXAMPLE = ROOT / "examples" / "submission"
 
 

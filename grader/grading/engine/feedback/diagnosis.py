@@ -60,7 +60,10 @@ class Diagnoser:
         return None
 
     def _each_alone(self, name: str) -> dict[str, Mistake]:
-        """Return the one mistake in `name` that gives what a check recorded, by check; none where several do."""
+        """Return the one mistake in `name` that gives what a check recorded, by check.
+
+        None where several do, nor one that would show in a right result.
+        """
         if name not in self._alone_by_check:
             found = dict(self._matches(name))
             possible = {m for m in set(found.values()) if not self._shows_where_right(m)}
