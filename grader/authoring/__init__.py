@@ -2,7 +2,7 @@
 
 from grader.authoring import mutants, release, schemas, skeletons
 from grader.authoring.cache_key import bank_key, exercise_key
-from grader.authoring.exercise_check import ExerciseFindings, check_exercises
+from grader.authoring.exercise_check import COST_RANGE, ExerciseFindings, check_exercises
 from grader.authoring.input_matrix import rows_as_text
 from grader.authoring.mutants import Mutant
 from grader.authoring.mutation_check import MutationFindings, check_mutants
@@ -14,6 +14,7 @@ from grader.authoring.verified_cache import VerifiedCache, check_with_cache
 from grader.authoring.visibility_check import check_visibility
 
 __all__ = [
+    "COST_RANGE",
     "THREADS",
     "ExerciseFindings",
     "Mutant",

@@ -5,7 +5,7 @@ the trust boundary.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -31,13 +31,16 @@ from grader.grading.messages import Graded, Job, NotGraded
 
 _IMPORT_RAISED = re.compile(r"^`import \w+` raised (\w+): (.*?)\.?$")
 MIN_MISTAKES, MIN_HINTS, MIN_CHECKS, MAX_CHECKS = 5, 3, 8, 24
+MIN_COST, MAX_COST = 0.05, 0.35  # of the points, for one mistake
+COST_RANGE = f"{MIN_COST:.0%} to {MAX_COST:.0%}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExerciseFindings:
     """What `grade check` found in one exercise. `caught` maps each known mistake to the checks that fail with it.
 
-    `costs` has the share of the points that each of these mistakes costs, from 0 to 1.
+    `costs` has the share of the points that each of these mistakes costs, from 0 to 1. `outliers` has those outside of
+    MIN_COST to MAX_COST, with the reason that mistakes.py gives, or "".
     `checks` is 0 where nothing was graded. `inputs` is what the suite sends, where the reference passes.
     """
 
@@ -45,6 +48,7 @@ class ExerciseFindings:
     checks: int
     caught: dict[str, tuple[str, ...]]
     costs: dict[str, float] = field(default_factory=dict)
+    outliers: dict[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...]
     inputs: InputFindings | None = None
 
@@ -112,7 +116,13 @@ def _findings(
     reported = {ending.reason for ending in (stub, reference) if isinstance(ending, NotGraded)}
     path = course_path(course, exercise.folder / "mistakes.py")
     caught: dict[str, tuple[str, ...]] = {}
-    costs = {m.id: 1 - e.result.points / exercise.points for m, e in variants if isinstance(e, Graded)}
+    costs = {
+        m.id: (exercise.points - e.result.points) / exercise.points
+        for m, e in variants
+        if isinstance(e, Graded)
+    }
+    outliers, outdated = _outliers(path, [mistake for mistake, _ in variants], costs)
+    found += outdated
     for mistake, ending in variants:
         caught[mistake.id], message = _check_mistake(mistake, ending)
         if isinstance(ending, Graded) and not ending.result.checks:
@@ -126,12 +136,37 @@ def _findings(
             found.append(Problem(path=path, line=mistake.line, column=1, message=message))
     found += _too_few(course, exercise, len(variants))
     checks_run = len(reference.result.checks) if isinstance(reference, Graded) else 0
-    inputs, outdated = _inputs(course, exercise, reference)
-    found += outdated
+    inputs, outdated_reasons = _inputs(course, exercise, reference)
+    found += outdated_reasons
     problems = tuple(dict.fromkeys(found))
     return ExerciseFindings(
-        exercise=exercise.id, checks=checks_run, caught=caught, costs=costs, problems=problems, inputs=inputs
+        exercise=exercise.id,
+        checks=checks_run,
+        caught=caught,
+        costs=costs,
+        outliers=outliers,
+        problems=problems,
+        inputs=inputs,
     )
+
+
+def _outliers(
+    path: str, mistakes: Sequence[Listed], costs: Mapping[str, float]
+) -> tuple[dict[str, str], list[Problem]]:
+    """Return the reasons of mistakes that cost unusually little or much, and a problem for each reason of another."""
+    usual = {mistake for mistake, cost in costs.items() if MIN_COST <= cost <= MAX_COST}
+    outliers = {mistake.id: mistake.outlier for mistake in mistakes if mistake.id in costs.keys() - usual}
+    outdated = [
+        Problem(
+            path=path,
+            line=mistake.line,
+            column=1,
+            message=f"{mistake.id} costs {costs[mistake.id]:.0%} of the points: its `outlier` explains nothing",
+        )
+        for mistake in mistakes
+        if mistake.id in usual and mistake.outlier
+    ]
+    return outliers, outdated
 
 
 def _inputs(

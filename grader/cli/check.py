@@ -17,7 +17,6 @@ from grader.course.catalog import Course
 from grader.grading.dispatcher import Dispatcher
 
 _WIDTH = 80
-_MAX_COST = 0.35  # of the points; a comment in mistakes.py says why a mistake costs more
 _MAX_MESSAGE_CHARS = 1000
 _UNCHANGED = "(unchanged)"
 
@@ -120,6 +119,7 @@ class _CourseCheck:
             self._show(findings, line, unchanged, graded=findings.checks > 0)
             if self._verbose:
                 _show_mistakes(findings)
+            _show_outliers(findings, self._verbose)
             _show_inputs(findings, self._verbose)
         if not named:
             self._check_quizzes()
@@ -220,23 +220,40 @@ class _CourseCheck:
 
 
 def _show_mistakes(findings: authoring.ExerciseFindings) -> None:
-    """Print what share of the points each known mistake costs, and which checks catch it; then those that cost much."""
+    """Print what share of the points each known mistake costs, and which checks catch it."""
     for mistake, checks in findings.caught.items():
         cost = f"{findings.costs[mistake]:4.0%}" if mistake in findings.costs else "   -"
         click.echo(f"  {cost} {mistake}: {', '.join(checks) or 'missed'}")
-    costly = [mistake for mistake, cost in findings.costs.items() if cost > _MAX_COST]
-    if costly:
-        count = f"{len(costly)} of {len(findings.costs)}"
-        text = f"  {count} cost more than {_MAX_COST:.0%} of the points: {', '.join(costly)}"
-        click.echo(textwrap.fill(text, _WIDTH, subsequent_indent="    ", break_on_hyphens=False))
+
+
+def _show_outliers(findings: authoring.ExerciseFindings, verbose: bool) -> None:
+    """Print which known mistakes cost little or much without a reason; when asked, the reasons of the others."""
+    groups: dict[str, list[str]] = {}
+    for mistake, reason in findings.outliers.items():
+        groups.setdefault(reason, []).append(mistake)
+    unexplained = groups.pop("", [])
+    if unexplained:
+        _echo_wrapped(
+            f"outside {authoring.COST_RANGE} of the points without a reason: {', '.join(unexplained)}", 2
+        )
+    if verbose and groups:
+        click.echo(f"  Outside {authoring.COST_RANGE} of the points, with a reason:")
+        for reason, mistakes in groups.items():
+            _echo_wrapped(f"{', '.join(mistakes)}: {reason}", 4)
+
+
+def _echo_wrapped(text: str, indent: int) -> None:
+    spaces = " " * indent
+    later = spaces + "    "
+    click.echo(
+        textwrap.fill(text, _WIDTH, initial_indent=spaces, subsequent_indent=later, break_on_hyphens=False)
+    )
 
 
 def _show_inputs(findings: authoring.ExerciseFindings, verbose: bool) -> None:
     """Print what the suite does not send without a reason, and when asked the whole matrix, in calls."""
     for row, kinds in findings.inputs.missing.items() if findings.inputs else ():
-        click.echo(
-            textwrap.fill(f"  no check sends {row}: {', '.join(kinds)}", _WIDTH, subsequent_indent="    ")
-        )
+        _echo_wrapped(f"no check sends {row}: {', '.join(kinds)}", 2)
     if verbose and findings.inputs and findings.inputs.sent:
         click.echo("  Calls by what the checks send; - for none, (-) for none with a reason:")
         for line in authoring.rows_as_text(findings.inputs, _WIDTH - 4):

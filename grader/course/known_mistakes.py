@@ -3,7 +3,7 @@
 import ast
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -41,13 +41,17 @@ KNOWN: list[Mistake] = []
 
 
 def mistake(
-    name: str, *, confirm: Confirmation | None = None, otherwise: str = ""
+    name: str, *, confirm: Confirmation | None = None, otherwise: str = "", outlier: str = ""
 ) -> Callable[[Variant], Variant]:
     """Register a wrong variant of the reference's `name`; the first paragraph of its docstring is the diagnosis.
 
     A docstring that says how the student's code is written needs a `confirm` of `grader.mistakes`, which finds that in
     it; `otherwise` is the sentence for code with the same results that is written in another way.
+
+    `outlier` says, to authors, why this mistake costs an unusual share of the points. `grade check` reads it from the
+    source: a text, or the name of one that is assigned at the top of the file.
     """
+    del outlier
     if (confirm is None) != (not otherwise):
         raise ValueError(f"a mistake in {name} has one of `confirm` and `otherwise`, and needs both or none")
 
@@ -72,12 +76,13 @@ def mistake(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A known mistake as it is written in its source, which is not run."""
+    """A known mistake as it is written in its source, which is not run. `outlier` is empty where none is given."""
 
     id: str
     name: str
     attribute: str
     message: str
+    outlier: str
     line: int
 
 
@@ -86,24 +91,40 @@ def read_mistakes(path: Path) -> list[Listed]:
 
     Raises DocumentError if it cannot be read, or is not Python.
     """
-    listed = []
+    listed: list[Listed] = []
+    texts: dict[str, str] = {}
     for node in _parsed(path).body:
-        if not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            continue
-        for decorator in node.decorator_list:
-            match decorator:
-                case ast.Call(func=ast.Name(id="mistake"), args=[ast.Constant(value=str(name))]):
-                    message = _first_paragraph(ast.get_docstring(node))
-                    listed.append(
-                        Listed(
-                            id=_kebab(node.name),
-                            name=name,
-                            attribute=node.name,
-                            message=message,
-                            line=node.lineno,
-                        )
-                    )
+        match node:
+            case ast.Assign(targets=[ast.Name(id=constant)], value=ast.Constant(value=str(text))):
+                texts[constant] = text
+            case ast.FunctionDef() | ast.ClassDef():
+                listed += _listed(node, texts)
     return listed
+
+
+def _listed(node: ast.FunctionDef | ast.ClassDef, texts: Mapping[str, str]) -> Iterator[Listed]:
+    """Yield the mistakes that this function or class is registered as; `texts` has those assigned above it."""
+    for decorator in node.decorator_list:
+        match decorator:
+            case ast.Call(func=ast.Name(id="mistake"), args=[ast.Constant(value=str(name))]):
+                yield Listed(
+                    id=_kebab(node.name),
+                    name=name,
+                    attribute=node.name,
+                    message=_first_paragraph(ast.get_docstring(node)),
+                    outlier=_text_of(decorator, "outlier", texts),
+                    line=node.lineno,
+                )
+
+
+def _text_of(call: ast.Call, keyword: str, texts: Mapping[str, str]) -> str:
+    for given in call.keywords:
+        match given:
+            case ast.keyword(arg=arg, value=ast.Constant(value=str(text))) if arg == keyword:
+                return text
+            case ast.keyword(arg=arg, value=ast.Name(id=constant)) if arg == keyword:
+                return texts.get(constant, "")
+    return ""
 
 
 def _parsed(path: Path) -> ast.Module:

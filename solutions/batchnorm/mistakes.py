@@ -325,8 +325,7 @@ class ReturnsCache(reference.BatchNorm2d):
         return super().forward(x), x
 
 
-# forward raises for every batch, so that only what is made in __init__ can be judged: this costs more than one slip should.
-@mistake("BatchNorm2d")
+@mistake("BatchNorm2d", outlier="It raises on every batch, so that only what __init__ makes can be judged.")
 class UnpacksFewerAxes(reference.BatchNorm2d):
     """The batch x has four axes, (N, C, H, W). If you unpack only two, as for (N, D): write n, c, h, w = x.shape."""
 

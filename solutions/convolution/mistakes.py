@@ -270,7 +270,7 @@ def first_image_only(x, weight, bias=None, stride=1, padding=0):
     return conv2d(x[:1], weight, bias, stride, padding)
 
 
-@mistake("conv2d")  # it raises on every image: nothing can be judged
+@mistake("conv2d", outlier="It raises on every batch, so that no value can be judged.")
 def image_without_batch(x, weight, bias=None, stride=1, padding=0):
     """Your code fails on x of four axes, as code for one image of three does. x is a batch of images, (N, C, H, W)."""
     c, h, w = x.shape
@@ -283,7 +283,7 @@ def channels_last(x, weight, bias=None, stride=1, padding=0):
     return conv2d(x, weight, bias, stride, padding).permute(0, 2, 3, 1)
 
 
-@mistake("conv2d")  # no window is at its place, so it costs all checks of values
+@mistake("conv2d", outlier="No window is at its place, so that no value is right.")
 def reads_channels_last(x, weight, bias=None, stride=1, padding=0):
     """Your result is as if x were (N, H, W, C), and then the filters do not fit. Here x is (N, C, H, W)."""
     return conv2d(x.permute(0, 3, 1, 2), weight, bias, stride, padding)
@@ -351,7 +351,7 @@ def keeps_cut_off_windows(x, weight, bias=None, stride=1, padding=0):
     return conv2d(padded, weight, bias, stride)
 
 
-@mistake("conv2d")  # of one window none is left, so it costs all checks of values
+@mistake("conv2d", outlier="Where there is one window none is left, so that hardly a value can be judged.")
 def missing_plus_one(x, weight, bias=None, stride=1, padding=0):
     """One row and one column of windows is missing: count places, not gaps, (H + 2 * padding - K_h) // stride + 1."""
     return conv2d(x, weight, bias, stride, padding)[:, :, :-1, :-1]
@@ -424,7 +424,7 @@ def with_cache(x, weight, bias=None, stride=1, padding=0):
     return conv2d(x, weight, bias, stride, padding), (x, weight, bias, stride, padding)
 
 
-@mistake("conv2d")  # there is nothing to judge
+@mistake("conv2d", outlier="There is no result to judge.")
 def returns_none(x, weight, bias=None, stride=1, padding=0):
     """Your function returns None: end it with `return` and the result."""
     conv2d(x, weight, bias, stride, padding)

@@ -7,6 +7,8 @@ from torch import nn
 
 from grader.mistakes import mistake
 
+TYPE_ONLY = "The value is right: its type costs the one check of types, and no other."
+
 # --- freeze
 
 
@@ -301,13 +303,13 @@ def counts_shared_twice(model):
     return sum(parameter.numel() for parameter in own if parameter.requires_grad)
 
 
-@mistake("trainable_parameters")
+@mistake("trainable_parameters", outlier=TYPE_ONLY)
 def number_of_numpy(model):
     """The count is right, and a number of numpy, as np.prod makes it: add up p.numel(), which is an int."""
     return np.int64(trainable_parameters(model))
 
 
-@mistake("trainable_parameters")
+@mistake("trainable_parameters", outlier=TYPE_ONLY)
 def count_as_tensor(model):
     """The count is right, and a tensor: add up p.numel(), which is an int."""
     return torch.tensor(trainable_parameters(model))

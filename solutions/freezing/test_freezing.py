@@ -66,7 +66,7 @@ def test_frozen_at_any_depth(student):
     assert_moved_like(*(parameters(state, fixtures.norm_cnn) for state in (got, before, expected)))
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_frozen_after_a_step(student):
     """A layer frozen after some training stops at once"""
     model = student.fixtures.small_cnn()
@@ -77,7 +77,7 @@ def test_frozen_after_a_step(student):
     assert_stopped(got, before, ["layer1.0.weight", "layer1.0.bias"])
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_freezing_keeps_the_modes(student):
     """Freezing changes no mode"""
     for resting in ([], ["body.inner.norm"]):
@@ -115,7 +115,7 @@ def test_freeze_until_a_layer(student):
         assert_trained_like(got, before, trained(fixtures.small_cnn, frozen))
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_names_that_look_alike(student):
     """Layers with similar names are not confused"""
     for build, name, frozen in (
@@ -131,7 +131,7 @@ def test_names_that_look_alike(student):
         assert_moved_like(*(parameters(state, network) for state in (got, before, expected)))
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_children_frozen_after_a_step(student):
     """Children frozen after some training stop at once"""
     model = student.fixtures.small_cnn()
@@ -142,7 +142,7 @@ def test_children_frozen_after_a_step(student):
     assert_stopped(got, before, [name for name in before if name.startswith(("stem", "layer1."))])
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_first_layer(student):
     """Freezing the first child leaves the later ones as they are"""
     model = student.fixtures.countdown_cnn()
@@ -180,7 +180,7 @@ def test_count_after_freezing(student):
     )
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_count_shared(student):
     """Shared weights count once, and running statistics do not"""
     # One weight of 16, two biases of 4, and the weight and bias of the norm, 4 each.
@@ -190,7 +190,7 @@ def test_count_shared(student):
 # --- replace_head
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_head_scores(student, rng):
     """The returned model scores the new classes"""
     for classes in (7, 1):
@@ -212,7 +212,7 @@ def test_head_in_place(student, rng):
         )
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_rest_of_the_model(student):
     """Everything but the head stays as it was, and the new head has a bias"""
     for build, head, classes in (
@@ -333,7 +333,7 @@ def test_frozen_statistics_stay(student):
         assert torch.equal(after[name], was), f"{name} moved, although the layer's parameters are frozen."
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 @pytest.mark.requires("test_frozen_statistics_stay")
 def test_frozen_layer_normalises(student):
     """A frozen BatchNorm normalizes with its running statistics"""
@@ -374,7 +374,7 @@ def test_trainable_statistics_move(student):
         )
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_other_layers_train(student):
     """All other layers stay in the mode they are in"""
     model = student.fixtures.norm_cnn()

@@ -8,6 +8,8 @@ from torch import nn
 
 from grader.mistakes import mistake
 
+NO_LOGITS = "Without right logits only the parameters and layer_shapes can be judged."
+
 
 class FourLayers(Right):
     """Takes its layers from outside. They are made in the order of the table, so that their first values are a student's."""
@@ -32,8 +34,7 @@ class NoPadding(FourLayers):
         )
 
 
-# Costs half of the exercise: every forward pass raises, so nothing but the parameters and layer_shapes can be judged.
-@mistake("LeNet")
+@mistake("LeNet", outlier=NO_LOGITS)
 class ShapesDoNotFit(FourLayers):
     """The layers are right, but what reaches fc1 is not 2450 long: padding=2 on both convolutions, two poolings, flatten(1)."""
 
@@ -74,8 +75,7 @@ class NetworkOfLecun(nn.Module):
         return self.fc3(torch.sigmoid(self.fc2(torch.sigmoid(self.fc1(x)))))
 
 
-# Costs 60 %: another network, for other images, that raises for these; only layer_shapes can be judged.
-@mistake("LeNet")
+@mistake("LeNet", outlier="It is another network, for other images: only layer_shapes can be judged.")
 class NetworkOfTheTutorial(nn.Module):
     """This is the network of PyTorch's tutorial, for 32 x 32 images, with 6 and 16 filters: build the table of this exercise."""
 
@@ -169,8 +169,7 @@ class LogSoftmaxInside(Right):
         return F.log_softmax(super().forward(x), dim=1)
 
 
-# Costs half of the exercise: every forward pass raises, so nothing but the parameters and layer_shapes can be judged.
-@mistake("LeNet")
+@mistake("LeNet", outlier=NO_LOGITS)
 class FlattenAll(Right):
     """flatten() without start_dim swallows the batch axis too: use torch.flatten(x, 1)."""
 
@@ -190,8 +189,10 @@ class BatchInView(Right):
         return self.fc2(F.relu(self.fc1(x.view(64, 2450))))
 
 
-# Costs 55 %: no image has logits of its own, so nothing but the names and layer_shapes can be judged.
-@mistake("LeNet")
+@mistake(
+    "LeNet",
+    outlier="No image has logits of its own: only the names of the layers and layer_shapes can be judged.",
+)
 class ViewMovesIntoBatch(FourLayers):
     """view(-1, wrong size) moves the rest into the batch, and each image becomes many rows: keep axis 0, with flatten(1)."""
 
@@ -255,8 +256,7 @@ class ReturnsFeaturesToo(Right):
         return self.fc2(features), features
 
 
-# Costs half of the exercise: there are no logits, so nothing but the parameters and layer_shapes can be judged.
-@mistake("LeNet")
+@mistake("LeNet", outlier=NO_LOGITS)
 class ReturnsClasses(Right):
     """This is the best class: return all ten logits, which the loss needs. argmax belongs where accuracy is measured."""
 
@@ -278,8 +278,7 @@ class WithBatchNorm(Right):
         return self.fc2(F.relu(self.fc1(x.flatten(1))))
 
 
-# Costs half of the exercise: every forward pass raises, so nothing but the parameters and layer_shapes can be judged.
-@mistake("LeNet")
+@mistake("LeNet", outlier=NO_LOGITS)
 class NameTypo(Right):
     """The module lacks an attribute that forward uses: are its layers spelled alike in __init__ and forward? Run torch.zeros(1, 1, 28, 28) through it early."""
 

@@ -36,8 +36,10 @@ def stride_required(x, kernel_size, stride, padding=0):
     return max_pool2d(x, kernel_size, stride, padding)
 
 
-# The next one lacks two arguments of the stub: where either is given, and most checks give them, nothing can be judged.
-@mistake("max_pool2d")
+@mistake(
+    "max_pool2d",
+    outlier="It lacks two arguments of the stub: it raises wherever either is given, as in most checks.",
+)
 def no_stride_argument(x, kernel_size):
     """Your function takes no stride and no padding: keep the stub's signature, and slide the window by `stride`."""
     return max_pool2d(x, kernel_size)
@@ -75,8 +77,9 @@ def reshape_trick(x, kernel_size, stride=None, padding=0):
     return blocks.amax(dim=(3, 5))
 
 
-# It raises on every window with more than one row: nothing can be judged. So do two others below, each marked.
-@mistake("max_pool2d")
+@mistake(
+    "max_pool2d", outlier="It raises for every window of more than one row, so that no value can be judged."
+)
 def builtin_max(x, kernel_size, stride=None, padding=0):
     """If the error mentions an ambiguous Boolean value: Python's max() compares whole rows. Use .max() or torch.amax on the window."""
     windows = _windows(x, kernel_size, stride, padding, float("-inf"))
@@ -129,13 +132,16 @@ def images_share_a_maximum(x, kernel_size, stride=None, padding=0):
     return max_pool2d(x, kernel_size, stride, padding).amax(dim=0, keepdim=True)
 
 
-@mistake("max_pool2d")  # an image of one channel is too low for its windows: it raises
+@mistake(
+    "max_pool2d",
+    outlier="An image of one channel is too low for its windows: it raises, and no value can be judged.",
+)
 def channels_last(x, kernel_size, stride=None, padding=0):
     """Axes 1 and 2 are pooled, as for (N, H, W, C): PyTorch lays images out as (N, C, H, W), so pool axes 2 and 3."""
     return max_pool2d(x.permute(0, 3, 1, 2), kernel_size, stride, padding).permute(0, 2, 3, 1)
 
 
-@mistake("max_pool2d")  # it raises on every image
+@mistake("max_pool2d", outlier="It raises on every image, so that no value can be judged.")
 def unpacks_fewer_axes(x, kernel_size, stride=None, padding=0):
     """The image x has four axes, (N, C, H, W). If you unpack fewer of them, write n, c, h, w = x.shape, or count axes from the end."""
     height, width = x.shape
@@ -230,8 +236,8 @@ def swallows_nan(x, kernel_size, stride=None, padding=0):
 
 
 @mistake(
-    "max_pool2d"
-)  # no window is at its place, and of one window none is left: it costs all checks of values
+    "max_pool2d", outlier="Where there is one window none is left, so that hardly a value can be judged."
+)
 def missing_plus_one(x, kernel_size, stride=None, padding=0):
     """One row and one column of windows is missing: count places, not gaps, (H + 2 * padding - kernel_size) // stride + 1."""
     return max_pool2d(x, kernel_size, stride, padding)[:, :, :-1, :-1]

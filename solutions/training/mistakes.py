@@ -15,6 +15,12 @@ from torch import nn
 
 from grader.mistakes import mistake
 
+NOTHING_TRAINS = "Nothing trains, so that neither a step nor the first capstone can be judged."
+HEAD_NEVER_TRAINS = (
+    "The head never trains, so that neither the losses, nor the modes, nor the second capstone can be judged."
+)
+TYPE_ONLY = "The value is right: its type costs the one check of types, and no other."
+
 # --- train_step
 
 
@@ -27,7 +33,6 @@ def no_zero_grad(model, x, y, optimizer):
     return loss.item()
 
 
-# This and others below with which nothing trains cost up to half of the exercise: no step can be judged, and no capstone.
 @mistake("train_step")
 def zero_grad_after_backward(model, x, y, optimizer):
     """backward() runs, and the step moves nothing: zero_grad() after it wipes out what it has just computed. Clear the gradients before."""
@@ -48,7 +53,7 @@ def zero_grad_last(model, x, y, optimizer):
     return loss.item()
 
 
-@mistake("train_step")
+@mistake("train_step", outlier=NOTHING_TRAINS)
 def step_before_backward(model, x, y, optimizer):
     """step() comes before backward(), when there are no gradients yet: backward() first."""
     optimizer.zero_grad()
@@ -58,7 +63,7 @@ def step_before_backward(model, x, y, optimizer):
     return loss.item()
 
 
-@mistake("train_step")
+@mistake("train_step", outlier=NOTHING_TRAINS)
 def no_step(model, x, y, optimizer):
     """backward() only computes gradients: optimizer.step(), with its parentheses, moves the weights, and it did not run."""
     optimizer.zero_grad()
@@ -67,7 +72,7 @@ def no_step(model, x, y, optimizer):
     return loss.item()
 
 
-@mistake("train_step")
+@mistake("train_step", outlier=NOTHING_TRAINS)
 def no_backward(model, x, y, optimizer):
     """The backward pass did not run, so there is no gradient to step along: call loss.backward(), with its parentheses."""
     optimizer.zero_grad()
@@ -188,7 +193,7 @@ def switches_to_evaluation(model, x, y, optimizer):
 
 
 # Raises in every step, so nothing of a step or of the capstone can be judged.
-@mistake("train_step")
+@mistake("train_step", outlier=NOTHING_TRAINS)
 def without_a_graph(model, x, y, optimizer):
     """The loss has no graph to go back through, as under torch.no_grad(): that is for measuring, not for training."""
     optimizer.zero_grad()
@@ -280,7 +285,7 @@ def highest_logit(model, x, y):
     return (best == y).float().mean().item()
 
 
-@mistake("accuracy")
+@mistake("accuracy", outlier=TYPE_ONLY)
 def as_a_tensor(model, x, y):
     """The number is right, and a tensor: .item() makes a Python float of it."""
     return hits(model, x, y).float().mean()
@@ -329,7 +334,7 @@ def with_gradients(model, x, y):
     return (logits.argmax(dim=1) == y).float().mean().item()
 
 
-@mistake("accuracy")
+@mistake("accuracy", outlier=TYPE_ONLY)
 def number_of_numpy(model, x, y):
     """The number is right, and one of numpy, as np.mean makes it: float(...) makes a Python float of it."""
     return np.float64(right_accuracy(model, x, y))
@@ -377,8 +382,7 @@ def body_not_frozen(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
     return epochs_of(model, x, y, sgd(model, lr), epochs, batch_size, begin)
 
 
-# This, the next and `a_copy` cost 40 %: the head never trains, so neither losses, nor modes, nor the capstone can be judged.
-@mistake("fine_tune")
+@mistake("fine_tune", outlier=HEAD_NEVER_TRAINS)
 def head_frozen_too(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
     """The new head does not move, as where all is frozen after it is in: freeze first, replace second."""
     replace_head(model, num_classes)
@@ -387,7 +391,7 @@ def head_frozen_too(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
     return epochs_of(model, x, y, optimizer, epochs, batch_size, begin)
 
 
-@mistake("fine_tune")
+@mistake("fine_tune", outlier=HEAD_NEVER_TRAINS)
 def nothing_to_train(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
     """The optimizer finds nothing to train, as where the new head is frozen too: freeze first, replace second."""
     replace_head(model, num_classes)
@@ -462,7 +466,7 @@ def mode_left_as_it_came(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=
     return epochs_of(model, x, y, sgd(model, lr), epochs, batch_size, start)
 
 
-@mistake("fine_tune")
+@mistake("fine_tune", outlier=HEAD_NEVER_TRAINS)
 def a_copy(model, x, y, num_classes, epochs=5, lr=0.1, batch_size=32):
     """The model that was given stays as it was, as where a copy is trained: change it in place."""
     return right_fine_tune(copy.deepcopy(model), x, y, num_classes, epochs, lr, batch_size)

@@ -90,7 +90,7 @@ def statistics(state):
 RIGHT = set()  # what of train_step has been found right: its loss, one step, three steps
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_step_returns_the_loss(student, rng):
     """A step returns the loss as a plain number"""
     x, y = images(rng, 5)
@@ -160,7 +160,7 @@ def test_three_steps(student, rng):
     RIGHT.add("three steps")
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_gradients_left_over(student, rng):
     """Gradients that were there before the step do not count"""
     x, y = images(rng, 6)
@@ -182,7 +182,7 @@ def test_gradients_left_over(student, rng):
     )
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_step_leaves_modes_alone(student, rng):
     """A step leaves every layer in the mode it is in, and what is frozen frozen"""
     x, y = images(rng, 6)
@@ -256,7 +256,7 @@ def test_accuracy_is_a_float(student, rng):
     assert_matches(got, float(got) if isinstance(got, (int, float)) else 1.0, what="the accuracy")
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_accuracy_is_measured_in_evaluation_mode(student, rng):
     """It is measured in evaluation mode"""
     x, _ = images(rng, 16)
@@ -268,7 +268,7 @@ def test_accuracy_is_measured_in_evaluation_mode(student, rng):
     assert_state(student.fixtures.state(model), before)
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_accuracy_records_no_graph(student, rng):
     """No graph is recorded"""
     x, y = images(rng, 4)
@@ -280,7 +280,7 @@ def test_accuracy_records_no_graph(student, rng):
     )
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_accuracy_gives_modes_back(student, rng):
     """Afterwards every layer is in the mode it was in, and what was frozen is"""
     x, y = images(rng, 4)
@@ -393,7 +393,7 @@ def test_body_is_frozen(student, rng):
     assert not thawed, f"After fine-tuning, {thawed[0]} is no longer frozen."
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_head_is_trained(student, rng):
     """The head takes plain SGD steps, batch by batch, in order"""
     x, y = images(rng, 8)
@@ -426,7 +426,7 @@ def test_losses_of_the_epochs(student, rng):
         assert_fine_tuned(student, compare, x, y, epochs=epochs)
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_small_last_batch(student, rng):
     """A smaller last batch trains, and counts for less"""
     x, y = images(rng, 9)
@@ -441,7 +441,7 @@ def test_small_last_batch(student, rng):
     assert_fine_tuned(student, compare, x, y, epochs=2, lr=0.01, batch_size=8)
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_fine_tuning_runs_in_training_mode(student, rng):
     """Each epoch runs in training mode"""
     x, y = images(rng, 4)
@@ -456,7 +456,7 @@ def test_fine_tuning_runs_in_training_mode(student, rng):
         )
 
 
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_network_of_blocks(student, rng):
     """The head is the last Linear, at any depth; in the body only BatchNorm evaluates"""
     x, y = images(rng, 8)
