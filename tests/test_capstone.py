@@ -43,7 +43,7 @@ def test_without_a_lenet_the_two_checks_that_need_it_say_so_and_all_others_count
     assert [check.id for check in failed] == ["test_lenet_learns_to_read", "test_digits_odd_or_even"]
     assert sentence in failed[0].rationale
     assert (failed[0].outcome, failed[1].outcome) == (Outcome.FAILED, Outcome.SKIPPED)
-    assert result.points == 24
+    assert result.points == 34
 
 
 def test_a_student_may_use_their_own_freezing(grade_training):
@@ -60,7 +60,7 @@ def test_a_student_may_use_their_own_freezing(grade_training):
     )
     sources = {"training.py": own, "lenet.py": SOLVED["lenet"], "freezing.py": SOLVED["freezing"]}
     result = grade_training(sources)
-    assert (result.outcome, result.points) == (Outcome.PASSED, 30), result.message
+    assert (result.outcome, result.points) == (Outcome.PASSED, 40), result.message
 
 
 # The weights of the body change so little that the accuracy stays the same: only the weights show it.

@@ -207,13 +207,13 @@ REAL = {
         "freezing",
         "from reference import *\n\ndef freeze(layer):\n    layer.requires_grad = False\n",
         "module-attribute",
-        4,
+        5,
     ),
     "a frozen BatchNorm of any kind": (
         "freezing",
         "from reference import *\n\ndef freeze_batchnorm(model):\n    for m in model.modules():\n        if 'BatchNorm' in type(m).__name__:\n            m.eval()\n",
         "freezes-all-norms",
-        2,
+        3,
     ),
 }
 
