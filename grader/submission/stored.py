@@ -77,12 +77,14 @@ class Stored(SubmissionTree):
         return cls({name: _file(name, *parts) for name, parts in files})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Recording(SubmissionTree):
-    """Reads another tree, each file once, and keeps what was read: at most MAX_TOTAL_BYTES, names included."""
+    """Reads another tree, each file and list once, and keeps what was read: at most MAX_TOTAL_BYTES, names included."""
 
     tree: SubmissionTree
     kept: Stored = field(default_factory=Stored)
+    _modules: dict[str, list[str]] = field(default_factory=dict)
+    _notebooks: list[str] | None = None
 
     def read(self, name: str, limit: int) -> bytes | Unreadable | None:
         """Return the bytes of a file, or why it is not read; each file is read once."""
@@ -96,11 +98,15 @@ class Recording(SubmissionTree):
 
     def modules(self, folder: str) -> list[str]:
         """Return the paths of Python files below `folder`."""
-        return self.tree.modules(folder)
+        if folder not in self._modules:
+            self._modules[folder] = self.tree.modules(folder)
+        return self._modules[folder]
 
     def notebooks(self) -> list[str]:
         """Return the paths of notebooks at the top or in exercises/."""
-        return self.tree.notebooks()
+        if self._notebooks is None:
+            self._notebooks = self.tree.notebooks()
+        return self._notebooks
 
     def has_folder(self, name: str) -> bool:
         """Return whether there is a folder of that name at the top."""

@@ -9,7 +9,7 @@ from functools import partial
 from grader.grading.zygote.exercise_host import run_exercise_host
 from grader.grading.zygote.forking import fork_child, freeze_heap, how_it_ended, note
 from grader.sandbox.protocol.orders import ForkOrder, GradeOrder, Order, close_all, send_order
-from grader.sandbox.worker import lockdown, operators
+from grader.sandbox.worker import lockdown, operators, server
 from grader.sandbox.worker.keeper import keep_workers
 
 MAX_HOSTS = 64  # hosts at once, at most two for each exercise; each costs a few MB
@@ -105,7 +105,8 @@ def bans_host(order: ForkOrder, confinement: lockdown.Confinement, warmed: set[s
 def _run_bans_host(
     control: socket.socket, *, banned: tuple[str, ...], confinement: lockdown.Confinement
 ) -> None:
-    """Ban operators once, for all workers to come."""
+    """Ban operators and prepare once, for all workers to come."""
+    server.prepare()
     try:
         operators.ban(banned)
     except ValueError:

@@ -10,7 +10,7 @@ from grader.sandbox.protocol.frames import DescriptorChannel
 from grader.sandbox.protocol.orders import WorkerOrder
 from grader.sandbox.worker import operators
 from grader.sandbox.worker.limits import limit_here
-from grader.sandbox.worker.server import serve
+from grader.sandbox.worker.server import prepare, serve
 
 
 def main(order: WorkerOrder) -> None:
@@ -24,6 +24,7 @@ def main(order: WorkerOrder) -> None:
 
         linux.die_with_parent()
     torch.set_num_threads(1)
+    prepare()
     operators.ban(order.banned_operators)
     limit_here(order.memory_limit_mib, order.cpu_limit_s)
     serve(DescriptorChannel(reading, writing))

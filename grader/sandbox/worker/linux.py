@@ -184,7 +184,12 @@ def count_threads(folder: int) -> int:
 def be_first_out_of_memory() -> None:
     """Have the kernel kill this process before others when memory runs out, where /proc can be written."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+        # Not through Path, whose code and buffers are so many pages that a forked process would copy.
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        try:
+            os.write(descriptor, b"1000")
+        finally:
+            os.close(descriptor)
 
 
 def own_memory_bytes() -> int:

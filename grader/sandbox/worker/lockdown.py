@@ -43,6 +43,8 @@ def prepare(*, max_level: int = 3, limited_by: str = "") -> Confinement:
     `limited_by` is the reason for a `max_level` below 3.
     """
     _prime_import_caches()
+    if machine := seccomp.machine():
+        seccomp.program(machine, 1)  # cached for the forks: at level 3 a worker is process 1 of its namespace
     refusals: dict[str, Missing] = {}
     version = 0
     try:

@@ -8,6 +8,7 @@ without fail with ENOSYS, as do those that are newer than the tables.
 
 import ctypes
 import errno
+import functools
 import os
 import platform
 import signal
@@ -183,6 +184,7 @@ def _low(argument: int) -> int:
     return 16 + 8 * argument
 
 
+@functools.cache
 def program(machine: _Machine, process: int) -> bytes:
     """Assemble the filter for an architecture and a process id."""
     code = [

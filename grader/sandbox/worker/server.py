@@ -30,13 +30,21 @@ from grader.sandbox.worker.service.exceptions import raised
 _FIXTURES = "fixtures.py"
 
 
+def prepare() -> None:
+    """Replace functions that no worker may have; before workers are forked.
+
+    Setting an attribute of nn.Module changes the pages of all its subclasses, which a fork would have to copy.
+    """
+    builtins.input = _no_input
+    _leave_uncompiled()
+
+
 def serve(channel: Channel) -> None:
     """Send a first frame, then answer requests until the channel is closed.
 
     The first frame is sent before any student code is loaded: a failure before it is an error in the grader.
     """
     channel.send(encode(Loaded(names=())))
-    builtins.input = _no_input
     service = Service({})
     with contextlib.suppress(Closed):
         while True:
@@ -75,7 +83,6 @@ def load(request: Load, state: GlobalState) -> tuple[Service, Reply]:
     """Import the student's module and the fixtures; return the service on them and the reply."""
     finder = MemoryFinder(request.sources, request.root)
     finder.install()
-    _leave_uncompiled()
     fixtures: dict[str, object] = {}
     _hide_host(f"{request.root}{request.module}.py")
     seed_everything()
