@@ -20,6 +20,7 @@ MAGIC = b"CG1\n"
 MAX_HEADER_BYTES = 4 * 2**20
 MAX_PAYLOAD_BYTES = 256 * 2**20
 _PREFIX = struct.Struct("!4sII")
+_LARGE_BYTES = 2**14
 
 Used = TypeVar("Used")
 
@@ -151,7 +152,10 @@ class SocketChannel(_Receiver):
 
 
 class PolledChannel(_Receiver):
-    """A channel over two descriptors that may be pipes; poll enforces the deadline. Not for Windows."""
+    """A channel over two descriptors that may be pipes; poll enforces the deadline. Not for Windows.
+
+    It polls only where there is nothing to read, or no space to write: most parts of a frame are there at once.
+    """
 
     def __init__(self, reading: int, writing: int) -> None:
         self._reading, self._writing = reading, writing
@@ -163,10 +167,11 @@ class PolledChannel(_Receiver):
         data = memoryview(_frame(header, payload))
         try:
             while data:
-                _await(self._writing, select.POLLOUT, deadline)
-                # The pipe may take less than poll promises: ask again.
-                with contextlib.suppress(BlockingIOError):
+                _left(deadline)  # which ends a peer that reads little by little too
+                try:
                     data = data[os.write(self._writing, data) :]
+                except BlockingIOError:
+                    _await(self._writing, select.POLLOUT, deadline)
         except TimeoutError as error:
             raise Overdue from error
         except OSError as error:
@@ -174,9 +179,11 @@ class PolledChannel(_Receiver):
 
     def _some(self, view: memoryview, deadline: float | None) -> int:
         while True:
-            _await(self._reading, select.POLLIN, deadline)
-            with contextlib.suppress(BlockingIOError):
+            _left(deadline)
+            try:
                 return os.readv(self._reading, [view])
+            except BlockingIOError:
+                _await(self._reading, select.POLLIN, deadline)
 
     def close(self) -> None:
         """Close both descriptors; once closed, they stay so."""
@@ -211,10 +218,9 @@ class DescriptorChannel:
             raise ValueError("a descriptor channel keeps no deadline")
         prefix = _prefix(header, payload)
         try:
-            for part in (
-                prefix + header,
-                payload,
-            ):  # two writes: joining them would copy a large payload again
+            # One write wakes the other end once. Joined with a large payload, it would copy that again.
+            small = len(payload) <= _LARGE_BYTES
+            for part in (prefix + header + payload,) if small else (prefix + header, payload):
                 data = memoryview(part)
                 while data:
                     data = data[_blocking(self._writing, partial(os.write, self._writing, data)) :]
