@@ -5,7 +5,8 @@ rule: the attacked function is lost, the other one and the other exercise keep t
 `honest`, which solves the exercise, and `targets`, which holds the addresses of everything worth attacking.
 
 All cases of a level are graded by one dispatcher, with an honest submission after every tenth. `make test` runs
-`REPRESENTATIVE` at level 3, `make test-all` every case at the levels 3, 2 and 0, and all of them as one class.
+`REPRESENTATIVE` at level 3, `make test-all` every case at the levels 3, 2 and 0, and all of them as one class. At level 0
+`REPRESENTATIVE` has a fresh interpreter for each worker, as users have; the workers of the others are forked from one.
 """
 
 import contextlib
@@ -203,25 +204,28 @@ class Levels:
     Before its first case it grades an honest submission: then the hosts of the exercises run, and no case may add a process.
     """
 
-    started: dict[int, Dispatcher]
+    started: dict[tuple[int, bool], Dispatcher]
     stack: contextlib.ExitStack
+    warm_workers: bool = True  # at level 0, where each worker of a user is a fresh interpreter
     honest_seconds: dict[int, float] = field(default_factory=dict)
 
     def at(self, level: int) -> Dispatcher:
         """Return the dispatcher of a level; skip the test where this machine offers less."""
-        if level not in self.started:
-            self.started[level] = self._start(level)
-        ready = self.started[level].ready()
+        key = level, self.warm_workers or level > 0
+        if key not in self.started:
+            self.started[key] = self._start(level)
+        ready = self.started[key].ready()
         if ready.level < level:
             pytest.skip(f"level {level} is unavailable on this machine: {ready.missing}")
-        return self.started[level]
+        return self.started[key]
 
     def _start(self, level: int) -> Dispatcher:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(MAX_LEVEL_VARIABLE, str(level))
             made = self.stack.enter_context(Dispatcher())
         if level == 0:
-            made._starter.open = self.stack.enter_context(WarmInterpreter()).open
+            warm = WarmInterpreter(warm_workers=self.warm_workers)
+            made._starter.open = self.stack.enter_context(warm).open
         return made
 
     def limit(self, level: int) -> float:
@@ -232,7 +236,7 @@ class Levels:
 @pytest.fixture(scope="module")
 def levels(dispatcher) -> Iterator[Levels]:
     with contextlib.ExitStack() as stack:
-        yield Levels({3: dispatcher}, stack)
+        yield Levels({(3, True): dispatcher}, stack)
 
 
 @pytest.fixture
@@ -340,6 +344,7 @@ def test_a_hostile_submission_changes_nothing_but_its_own_result(
     grade, levels, surroundings, tmp_path, monkeypatch, name, level, honest_next
 ):
     case = CASES[name]
+    levels.warm_workers = name not in REPRESENTATIVE
     levels.at(level)
     monkeypatch.chdir(tmp_path)
     if level not in levels.honest_seconds:
@@ -347,7 +352,7 @@ def test_a_hostile_submission_changes_nothing_but_its_own_result(
     submission = handed_in(case, surroundings, tmp_path)
     files, running = files_of(surroundings.root, tmp_path, COURSE), processes()
     attacked = case.expected.get("exercise", "halving")
-    named = [attacked] if level == 0 else []  # each exercise costs a fresh interpreter there
+    named = [attacked] if level == 0 else []  # each exercise may cost a fresh interpreter there
     seed = str(case.expected.get("seed", 0))
     started = time.monotonic()
     ended = grade(level, *named, "--submission", str(submission), "--format", "json", "--seed", seed)
