@@ -19,7 +19,7 @@ from grader.grading.engine.explanation import Evidence, Explanations
 from grader.grading.engine.feedback import picture, snippet, value_text
 from grader.grading.engine.feedback.literals import Unwritable
 from grader.grading.engine.preparation import LocalBackend, Prepared, describe_error, prepare_or_explain
-from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, failure
+from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, RemoteObject, failure
 from grader.grading.engine.sent_values import SentValues
 from grader.grading.engine.suite.comparison import Mismatch, type_name
 from grader.grading.engine.suite.plugin import CheckRun, CheckSpec, run_checks
@@ -35,6 +35,9 @@ MAX_OUTPUT_CHARACTERS = 4000
 UNEXPLAINED = "No diagnosis could be made, through an error in the grader"
 MAX_RATIONALE_CHARACTERS = 600
 NOT_WRITTEN = "it cannot be written down, through an error in the grader"
+# Methods of modules of which the student knows nothing, and those that only prepare what is compared.
+_OWN_METHODS = {"gradients", "requires_grad", "parameters_by_name", "is_training"}
+_PREPARING = {"train", "eval", "zero_grad", "load_state_dict"}
 MAX_SNIPPETS_CHARACTERS = 2**20  # characters of all snippets together; one more still fits into a message
 
 
@@ -410,13 +413,17 @@ def _without_gradient(last: CallRecord) -> str:
 
 
 def _compared(calls: list[CallRecord], error: BaseException) -> CallRecord | None:
-    """Return the call whose result was compared, or the last call where that is unknown."""
+    """Return the call whose result was compared, or the last one that computes something where that is unknown."""
     if isinstance(error, Mismatch) and isinstance(error.got, torch.Tensor) and error.got.numel():
         for record in reversed(calls):
             # A view of the result counts: suites compare `result.flatten(1)` too.
             if isinstance(record.result, torch.Tensor) and _shares(record.result, error.got):
                 return record
-    return calls[-1] if calls else None
+    if calls and calls[-1].result is ...:
+        return calls[-1]  # it failed
+    known = [record for record in reversed(calls) if record.method not in _OWN_METHODS]
+    computing = (r for r in known if r.method not in _PREPARING and not isinstance(r.result, RemoteObject))
+    return next(computing, known[0] if known else None)
 
 
 def _shares(one: torch.Tensor, other: torch.Tensor) -> bool:
