@@ -11,7 +11,7 @@ import pytest
 from grader.cli.run import write_bytes
 from grader.core import atomic_write
 from grader.core.atomic_write import make_folder, write_below, write_whole
-from grader.core.errors import UsageError
+from grader.core.errors import GraderError, UsageError
 from grader.core.model import Outcome, Snippet
 from grader.workspace import replay_files, scaffold
 from grader.workspace.opened_hints import OpenedHints
@@ -211,3 +211,12 @@ def test_a_file_behind_a_device_is_written_and_not_replaced(tmp_path):
         write_bytes(b"report", Path(f"/dev/fd/{file.fileno()}"))
         assert os.fstat(file.fileno()).st_ino == (tmp_path / "redirected").stat().st_ino
     assert (tmp_path / "redirected").read_bytes() == b"report"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has /dev/full")
+def test_a_full_disk_is_no_usage_error():
+    with pytest.raises(
+        GraderError, match=r"^/dev/full cannot be written: No space left on device\.$"
+    ) as full:
+        write_bytes(b"report", Path("/dev/full"))
+    assert full.value.exit_code == 3

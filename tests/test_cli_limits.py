@@ -31,6 +31,8 @@ VALUES = [
     ("grade run", "--fail-under", "0", True),
     ("grade run", "--fail-under", "100", True),
     ("grade run", "--fail-under", "100.1", False),
+    ("grade run", "--jobs", "256", True),
+    ("grade run", "--jobs", "257", False),
     ("grade check", "--repeat", "0", False),
     ("grade check", "--repeat", "1", True),
     ("grade hint", "number", "0", False),
@@ -66,6 +68,18 @@ def test_an_option_accepts_values_up_to_its_limits(command, name, value, accepte
     else:
         with pytest.raises(click.BadParameter):
             parameter.process_value(context, value)
+
+
+NUMBERS = [
+    (name, p) for name, command in COMMANDS.items() for p in command.params if p.type.name.startswith("float")
+]
+
+
+@pytest.mark.parametrize(("name", "parameter"), NUMBERS, ids=[f"{name} {p.opts[0]}" for name, p in NUMBERS])
+@pytest.mark.parametrize("text", ["nan", "-NaN", "inf", "-inf", "1e400"])
+def test_what_is_no_number_is_in_no_range(name, parameter, text):
+    with pytest.raises(click.BadParameter):
+        parameter.process_value(click.Context(COMMANDS[name]), text)
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,20 @@ def test_a_file_that_canvas_did_not_export_is_refused(text: str) -> None:
         canvas.fill(text, [mark("101")], "12")
 
 
+@pytest.mark.parametrize(
+    ("possible", "accepted"),
+    [("0", True), ("1000000", True), ("-1", False), ("1000001", False), ("1e400", False), ("nan", False)],
+)
+def test_an_assignment_has_a_possible_number_of_points(possible: str, accepted: bool) -> None:
+    template = TEMPLATE.replace(",10,", f",{possible},", 1)
+    assert template.count(f",{possible},") == 1
+    if accepted:
+        assert canvas.fill(template, [mark("101", 4.0)], "Week 3").possible == float(possible)
+    else:
+        with pytest.raises(UsageError, match="Points Possible"):
+            canvas.fill(template, [mark("101", 4.0)], "Week 3")
+
+
 def test_marks_are_scaled_to_the_points_of_the_column() -> None:
     filled = canvas.fill(TEMPLATE, [mark("101", 4.0)], "Week 3")
     assert filled.possible == 10

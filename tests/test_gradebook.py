@@ -483,7 +483,7 @@ def read_everything(book: Gradebook) -> None:
             book.content(one)
     assert isinstance(book.cached("key"), bytes | None)
     with contextlib.suppress(GradebookUnusable):
-        assert book.seed() >= 0
+        assert isinstance(book.seed(), int)
     assert book.seed(5) == 5
     add(book, "new")
     for student in ("absent", "ada"):
@@ -536,7 +536,7 @@ def test_what_is_skipped_is_named_and_the_others_are_read(whole, path, table_col
         assert len(book.damaged) == 1
 
 
-@pytest.mark.parametrize("seed", ["'x'", "-1", "0.5", "x'31'", "9e999"])
+@pytest.mark.parametrize("seed", ["'x'", "0.5", "x'31'", "9e999"])
 def test_a_damaged_seed_is_never_replaced_by_another(whole, path, seed):
     shutil.copyfile(whole, path)
     assert replace_value(path, "settings", "value", seed, row=0)

@@ -48,7 +48,6 @@ def test_folders_zips_and_notebooks_are_submissions_and_nothing_else_is(tmp_path
     (tmp_path / "readme.txt").write_text("", encoding="utf-8")
     (tmp_path / ".git").mkdir()
     (tmp_path / "__MACOSX").mkdir()
-    (tmp_path / "eve").symlink_to(tmp_path / "ada")
     assert paths(tmp_path) == {"Cyd": "Cyd.ZIP", "ada": "ada", "bob": "bob.zip", "dan": "dan.ipynb"}
 
 
@@ -128,13 +127,33 @@ def test_a_folder_that_cannot_be_listed_is_named_and_the_others_are_found(tmp_pa
         find(tmp_path)
 
 
-def test_pipes_devices_and_links_are_no_hand_ins(tmp_path):
+def test_pipes_devices_and_links_are_named_and_not_read(tmp_path):
     submission(tmp_path / "ann")
     os.mkfifo(tmp_path / "pipe.zip")
     (tmp_path / "device.zip").symlink_to("/dev/zero")
-    (tmp_path / "loop.ipynb").symlink_to("loop.ipynb")
+    (tmp_path / "around.ipynb").symlink_to("around.ipynb")
     (tmp_path / "loop").symlink_to(".")
-    assert paths(tmp_path) == {"ann": "ann"}
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "notes.txt").symlink_to("/dev/zero")
+    assert {one.student: one.problem for one in find(tmp_path)} == {
+        "ann": "",
+        "around": "around.ipynb is a link, and links are not followed. Put a copy of the hand-in in its place.",
+        "device": "device.zip is a link, and links are not followed. Put a copy of the hand-in in its place.",
+        "loop": "loop is a link, and links are not followed. Put a copy of the hand-in in its place.",
+        "pipe": "pipe.zip is neither a folder nor a file. Put a copy of the hand-in in its place.",
+    }
+
+
+def test_links_in_a_students_folder_are_no_hand_ins(tmp_path):
+    submission(tmp_path / "ann" / "week4")
+    (tmp_path / "ann" / "week5").symlink_to("week4")
+    assert paths(tmp_path) == {"ann": "ann/week4"}
+
+
+def test_a_name_with_underscores_is_a_students(tmp_path):
+    submission(tmp_path / "__name")
+    (tmp_path / "__pycache__").mkdir()
+    assert paths(tmp_path) == {"__name": "__name"}
 
 
 def test_an_empty_folder_is_a_students_too(tmp_path):

@@ -42,6 +42,12 @@ def test_a_day_is_late_from_its_first_second_on(after, grace, days):
     assert Policy(due=DUE, grace=grace).days_late(DUE + after) == days
 
 
+def test_a_deadline_at_the_end_of_time_has_a_grace_period_too():
+    last = datetime.max.replace(tzinfo=UTC)
+    assert Policy(due=last, grace=timedelta.max).days_late(last) == 0
+    assert Policy(due=DUE, grace=timedelta.max).days_late(last) == 0
+
+
 def test_time_zones_do_not_change_the_late_days():
     east = timezone(timedelta(hours=9))
     assert Policy(due=DUE).days_late((DUE + SECOND).astimezone(east)) == 1

@@ -246,7 +246,16 @@ def test_any_text_has_a_meaning_at_once_and_twice_the_same(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["a." * 60, "(" * 120, "a-" * 60, "float(" * 20, " " * 119 + "a", "f(" * 40 + ")" * 40]
+    "text",
+    [
+        "a." * 60,
+        "e" + "\u0301\u0316" * 31_000,
+        "(" * 120,
+        "a-" * 60,
+        "float(" * 20,
+        " " * 119 + "a",
+        "f(" * 40 + ")" * 40,
+    ],
 )
 def test_no_text_is_slow(text):
     began = time.process_time()

@@ -4,6 +4,7 @@ import textwrap
 
 import pytest
 
+from grader.core.safetext import MAX_MARKS
 from grader.course import catalog
 from grader.grading.engine import source_flags
 
@@ -161,6 +162,11 @@ def test_the_review_of_a_submission_is_bounded_and_says_what_it_left_out():
         ("three.py", "ctypes"),
     ]
     assert "has 65550 characters, and no more than" in flags[0].reason
+
+
+@pytest.mark.parametrize(("marks", "names"), [(MAX_MARKS, ["gc"]), (MAX_MARKS + 1, ["not reviewed"])])
+def test_a_file_is_reviewed_up_to_a_run_of_combining_characters(marks, names):
+    assert [name for _, _, name in found(f"import gc\na{chr(0x301) * marks} = 1")] == names
 
 
 @pytest.mark.parametrize(("more", "names"), [(0, ["gc"]), (1, ["not reviewed"])])

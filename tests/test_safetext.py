@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.core.safetext import one_line, printable, printable_name
+from grader.core.safetext import (
+    MAX_MARKS,
+    has_long_run,
+    one_line,
+    printable,
+    printable_name,
+    without_long_runs,
+)
 
 
 @pytest.mark.parametrize(
@@ -81,3 +88,19 @@ def test_every_kind_of_unsafe_character_is_escaped(code):
 )  # fmt: skip
 def test_a_name_is_shown_as_text_that_no_other_name_has(name, shown):
     assert printable_name(os.fsdecode(name)) == shown
+
+
+MARKS = "\u0301\u0316"
+
+
+@pytest.mark.parametrize(("length", "is_long"), [(0, False), (MAX_MARKS, False), (MAX_MARKS + 1, True)])
+def test_a_run_of_combining_characters_has_a_limit(length, is_long):
+    text = f"\u00e9t{(MARKS * length)[:length]}e{MARKS}"
+    assert has_long_run(text) == is_long
+    assert without_long_runs(text) == f"\u00e9t{(MARKS * length)[: min(length, MAX_MARKS)]}e{MARKS}"
+
+
+def test_a_name_with_a_long_run_is_not_normalized_and_stays_another():
+    long, longer = ("e" + "\u0301" * count for count in (MAX_MARKS + 1, MAX_MARKS + 2))
+    assert printable_name("e\u0301") == "\u00e9"
+    assert (printable_name(long), printable_name(longer)) == (long, longer)

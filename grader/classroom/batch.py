@@ -102,7 +102,7 @@ class ClassRun:
         numbers = {student: self.gradebook.last_number(student) for student in students}
         for result in self.grade(RecordedHandIn(student=one, gradebook=self.gradebook) for one in students):
             before = None
-            with contextlib.suppress(DamagedRow):
+            with contextlib.suppress(DamagedRow, LookupError):  # a damaged number is that of no attempt
                 before = self.gradebook.attempt(result.student, numbers[result.student])
             yield before, result
 

@@ -511,8 +511,8 @@ class Gradebook:
 
 
 def _is_seed(value: object) -> TypeGuard[int]:
-    """Tell whether a stored value can be a seed."""
-    return isinstance(value, int) and value >= 0
+    """Tell whether a stored value can be a seed: any whole number that --seed takes."""
+    return isinstance(value, int)
 
 
 class _Transaction:

@@ -12,6 +12,9 @@ from grader.classroom.gradebook import Gradebook
 from grader.cli import options
 from grader.cli.class_options import shown_name
 from grader.core.errors import UsageError
+from grader.core.safetext import printable
+
+_MAX_REASON_CHARS = 1000
 
 
 @click.command("erase", short_help="Remove one person's data from a gradebook (for instructors).")
@@ -31,6 +34,8 @@ def erase_command(gradebook: Path, student: str, reason: str) -> int:
     """
     if not reason.strip():
         raise UsageError("--reason is empty. Say why, without the name.")
+    if reason != printable(reason, limit=_MAX_REASON_CHARS):
+        raise UsageError(f"--reason is kept as text: give at most {_MAX_REASON_CHARS} printable characters.")
     if _names(reason, student):
         raise UsageError("--reason holds the name, which would stay in the gradebook. Say it without.")
     with Gradebook(gradebook) as book:

@@ -23,6 +23,11 @@ _MAX_NAME_CHARS = 60
 _MAX_TEMPLATE_BYTES = 64 * 2**20
 
 
+def _title(assignment: str | None, gradebook: Path) -> str:
+    """Return the name of the assignment; a byte in it that is not UTF-8 as an escape."""
+    return (assignment or gradebook.stem).encode("utf-8", "backslashreplace").decode()
+
+
 @click.group("export", short_help="Export marks and quizzes to other systems (for instructors).")
 def export_command() -> None:
     """Export marks, quizzes and the grader itself to other systems."""
@@ -85,7 +90,7 @@ def nbgrader_command(gradebook: Path, output: Path, assignment: str | None, poli
     Example: grade export nbgrader course.db --output grades.csv --due 2026-03-01T23:59 --late-per-day 10
     """
     found, code = _marks(gradebook, policy)
-    text = marks.to_nbgrader(found, assignment or gradebook.stem, policy.due)
+    text = marks.to_nbgrader(found, _title(assignment, gradebook), policy.due)
     write_bytes(text.encode(), output)
     _report_written(len(found), output, max(mark.max_points for mark in found))
     return code
@@ -102,7 +107,7 @@ def moodle_command(gradebook: Path, output: Path, assignment: str | None, policy
     Example: grade export moodle course.db --output moodle.csv --assignment "Week 4"
     """
     found, code = _marks(gradebook, policy)
-    write_bytes(marks.to_moodle(found, assignment or gradebook.stem).encode(), output)
+    write_bytes(marks.to_moodle(found, _title(assignment, gradebook)).encode(), output)
     if marks.mixed(found):
         click.echo(
             "Some students are named by email address and some are not; Moodle matches by one of the two.",
@@ -143,7 +148,7 @@ def canvas_command(
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{template} cannot be read as UTF-8 text: {reason}.") from None
-    filled = canvas.fill(text, found, column or assignment or gradebook.stem)
+    filled = canvas.fill(text, found, column or _title(assignment, gradebook))
     write_bytes(filled.text.encode(), output)
     for student, reason in filled.unmatched.items():
         click.echo(f"not written, {reason}: {one_line(student, limit=_MAX_NAME_CHARS)}", err=True)

@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import functools
+import math
 import os
 import re
 from collections.abc import Callable, Collection
@@ -23,6 +24,20 @@ Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+_MOST_JOBS = 256  # each takes memory for a process or two
+
+
+class NumberRange(click.FloatRange):
+    """A range of numbers. NaN is in none of them: it is neither below nor above anything."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number; fail as click does where it is none, or out of range."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
 
 # --- the course
 
@@ -148,7 +163,7 @@ def draw_seed(text: str, default: int | None = None) -> Decorator:
 
 jobs = click.option(
     "--jobs",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, _MOST_JOBS),
     metavar="N",
     help="How many exercises are graded side by side; one per core unless given.",
 )
@@ -179,7 +194,7 @@ def fail_under(text: str) -> Decorator:
     """Add --fail-under PERCENT."""
     return click.option(
         "--fail-under",
-        type=click.FloatRange(0, 100),
+        type=NumberRange(0, 100),
         default=100.0,
         metavar="PERCENT",
         show_default=True,
@@ -273,7 +288,7 @@ _POLICY = (
     ),
     click.option(
         "--late-per-day",
-        type=click.FloatRange(0, 100),
+        type=NumberRange(0, 100),
         default=0.0,
         metavar="PERCENT",
         show_default=True,
@@ -281,7 +296,7 @@ _POLICY = (
     ),
     click.option(
         "--late-cap",
-        type=click.FloatRange(0, 100),
+        type=NumberRange(0, 100),
         default=100.0,
         metavar="PERCENT",
         show_default=True,

@@ -1,6 +1,7 @@
 """`grade [EXERCISE]...`: grades a submission and renders the report."""
 
 import contextlib
+import errno
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from grader.cli.commands import COMMANDS
 from grader.cli.formats import FORMATS, RenderOptions, add_step_summary, report_format
 from grader.core import scoring
 from grader.core.atomic_write import write_whole
-from grader.core.errors import IsolationRefused, UsageError
+from grader.core.errors import GraderError, IsolationRefused, UsageError
 from grader.core.model import CheckResult, Exercise, ExerciseResult, Report, Reveal
 from grader.course import catalog
 from grader.course.catalog import Course
@@ -33,6 +34,8 @@ from grader.report import (
 from grader.submission import is_notebook, open_submission
 from grader.workspace.opened_hints import OpenedHints
 from grader.workspace.progress import WorkspaceProgress
+
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
 @click.command("run", short_help="Grade exercises and quizzes (the default).")
@@ -231,7 +234,10 @@ def write(text: str, output: Path | None) -> None:
 
 
 def write_bytes(data: bytes, output: Path) -> None:
-    """Write a file completely or not at all. Raises UsageError where it cannot be written, or is a link to a file."""
+    """Write a file completely or not at all.
+
+    Raises UsageError where it cannot be written, or is a link to a file; GraderError where the disk is full or fails.
+    """
     try:
         if _is_stream(output):
             output.write_bytes(data)
@@ -240,7 +246,8 @@ def write_bytes(data: bytes, output: Path) -> None:
             raise UsageError(f"{output} is a link, and links are not followed. Name another file.")
         write_whole(output, data)
     except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}.") from None
+        kind = GraderError if error.errno in _OF_THE_DISK else UsageError  # else another path may do
+        raise kind(f"{output} cannot be written: {error.strerror}.") from None
 
 
 def _is_stream(output: Path) -> bool:

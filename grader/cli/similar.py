@@ -26,7 +26,7 @@ _STATUS_WIDTH = 40
 @options.exercises
 @click.option(
     "--minimum",
-    type=click.FloatRange(0.1, 1),
+    type=options.NumberRange(0.1, 1),
     default=similarity.MINIMUM,
     show_default=True,
     metavar="SCORE",

@@ -6,6 +6,8 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+from grader.core.safetext import MAX_MARKS, has_long_run
+
 _QUALIFIERS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
 _IMPORTS_WHILE_RUNNING = {"__import__", "eval", "exec", "importlib", "imp", "pkgutil", "runpy"}
 MAX_PARSED_CHARS = 2**17  # of one file: parsing it takes a second and 120 MB at most
@@ -30,10 +32,13 @@ def parse(text: str) -> ast.Module | None:
 def parse_strictly(text: str, limit: int = MAX_PARSED_CHARS) -> ast.Module | None:
     """Return the tree of a file, or None if it is not Python.
 
-    Raises TooComplex for what is nested deeply, has names of very many parts, or is longer than `limit` characters.
+    Raises TooComplex for what is nested deeply, has names of very many parts or marks, or is longer than `limit`
+    characters.
     """
     if len(text) > limit:
         raise TooComplex(f"has {len(text)} characters, and no more than {limit} are read")
+    if has_long_run(text):
+        raise TooComplex(f"has more than {MAX_MARKS} combining characters in a row")
     if any(run.count(".") > _MAX_DOTS for run in _NAMES.findall(re.sub(r"\\\r?\n", "", text))):
         raise TooComplex(f"has a name of more than {_MAX_DOTS} parts")
     try:

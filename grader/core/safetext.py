@@ -1,8 +1,10 @@
 """Makes the text of students safe to show: no control character reaches a terminal, a log or a file."""
 
+import itertools
 import re
 import unicodedata
 
+MAX_MARKS = 30  # combining characters in a row, as in the Stream-Safe Text Format of UAX #15
 _KEPT = {"\n", "\t"}
 # The address in Python's default repr: <function f at 0x7f3c5a1b2c40>.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{6,16}")
@@ -32,13 +34,30 @@ def one_line(text: str, *, limit: int = 200) -> str:
     return printable(" ".join(text.split()), limit=limit)
 
 
+def has_long_run(text: str) -> bool:
+    """Return whether more than MAX_MARKS combining characters stand in a row.
+
+    No language needs that, and normalization takes time that is quadratic in such a run: it is done without them.
+    """
+    return not text.isascii() and without_long_runs(text) != text
+
+
+def without_long_runs(text: str) -> str:
+    """Return a text with at most MAX_MARKS combining characters in a row: the rest of a run is left out."""
+    runs = itertools.groupby(text, lambda character: unicodedata.combining(character) > 0)
+    return "".join(
+        "".join(itertools.islice(run, MAX_MARKS if are_marks else None)) for are_marks, run in runs
+    )
+
+
 def printable_name(name: str) -> str:
     r"""Return a file's name or path, as the os module gives it, as printable text that UTF-8 can encode.
 
     A byte that is not UTF-8 becomes `\xfc`, a control or format character its escape, and a backslash two, so that no
     two names become one. Accents are composed (NFC), as Python does in names of modules: macOS takes them apart.
     """
-    return "".join(map(_spell_in_name, unicodedata.normalize("NFC", name)))
+    composed = name if has_long_run(name) else unicodedata.normalize("NFC", name)
+    return "".join(map(_spell_in_name, composed))
 
 
 def _spell_in_name(character: str) -> str:

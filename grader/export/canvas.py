@@ -14,6 +14,7 @@ from grader.core.model import Mark
 from grader.core.safetext import one_line
 from grader.export.marks import points_text
 
+_MAX_POINTS = 1_000_000
 _KEYS = ("ID", "SIS User ID", "SIS Login ID", "Student")  # in the order in which Canvas tries them
 _TITLED = re.compile(r"(?P<title>.*\S)\s*\((?P<id>\d+)\)\s*")
 _HEAD_ROWS = 4  # the row of points is one of the first
@@ -123,10 +124,16 @@ def _points_row(rows: list[list[CsvCell]], place: int) -> tuple[int, float | Non
 
 
 def _number(text: str) -> float | None:
+    """Return the points of an assignment, None where the cell is no number. Raises UsageError for an odd number."""
     try:
-        return float(text.replace(",", "."))
+        number = float(text.replace(",", "."))
     except ValueError:
         return None
+    if not 0 <= number <= _MAX_POINTS:
+        raise UsageError(
+            f"The template says {one_line(text, limit=40)} in the row Points Possible, which is not 0 to {_MAX_POINTS}."
+        )
+    return number
 
 
 def _match(

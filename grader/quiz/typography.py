@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from grader.core.safetext import without_long_runs
+
 _SUPERSCRIPTS = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207a\u207b]+")
 # Narrow spaces between groups of digits, as they are printed.
 _GROUPED = re.compile(r"(?<=\d)[\u2006\u2008\u2009\u200a\u202f](?=\d{3}(?!\d))")
@@ -25,6 +27,7 @@ def plain(text: str) -> str:
     """
     if text.isascii():
         return text.replace("`", "'")
+    text = without_long_runs(text)
     text = _SUPERSCRIPTS.sub(lambda found: "^" + unicodedata.normalize("NFKC", found[0]), text)
     text = _MIXED_FRACTION.sub(lambda found: f" {found[0]}", _GROUPED.sub("", text))
     return "".join(map(_plain, unicodedata.normalize("NFKC", text.translate(_PLAIN)).translate(_PLAIN)))

@@ -26,6 +26,7 @@ _FILE_ENDINGS = (".zip", ENDING)  # of files that are hand-ins
 _MAX_NAMED_FILES = 3
 _MAX_NAMED_HAND_INS = 6
 _MAX_STUDENT_BYTES = 200  # a report file's name has a suffix too, and 255 bytes at most
+_NO_STUDENTS = {"__MACOSX", "__pycache__"}  # folders that programs make
 _DIGITS = 12  # of a hash, in the place of what is cut
 
 
@@ -114,13 +115,13 @@ def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
     """Return what was handed in below a folder, by student.
 
     Every folder, zip and notebook in it is a student's. A folder that is not a submission but holds some, one for each
-    assignment, gives the one named `assignment`, or the only one. Hidden entries and other files are ignored, and links
-    are not followed. Where one cannot be read, or a student has two, its `problem` says so, and the others are found.
+    assignment, gives the one named `assignment`, or the only one. Hidden entries and other files are ignored. Where one
+    cannot be read, is a link, or a student has two, its `problem` says so, and the others are found.
     Raises UsageError if there is no submission, or if the folder itself is one.
     """
     shown = printable_name(str(folder))
     try:
-        paths = list(_entries(folder))
+        paths = list(_entries(folder, strange=True))
         is_one = _holds_parts(folder) and not any(map(_is_of_student, paths))
     except OSError as error:
         raise UsageError(
@@ -175,6 +176,12 @@ def _only(hand_ins: Sequence[HandedIn], folder: Path) -> HandedIn:
 
 def _of_student(path: Path, assignment: str | None) -> HandedIn:
     student = _student(path)
+    if path.is_symlink() or not (path.is_dir() or path.is_file()):
+        kind = (
+            "is a link, and links are not followed" if path.is_symlink() else "is neither a folder nor a file"
+        )
+        problem = f"{printable_name(path.name)} {kind}. Put a copy of the hand-in in its place."
+        return HandedIn(student=student, path=path, problem=problem)
     try:
         inner = [] if path.is_file() or is_submission(path) else list(_entries(path, MAX_ENTRIES))
     except OSError as error:
@@ -224,29 +231,29 @@ def _holds_parts(folder: Path) -> bool:
     return any((folder / name).is_dir() for name in ("exercises", "answers"))
 
 
-def _entries(folder: Path, most: int | None = None) -> Iterator[Path]:
+def _entries(folder: Path, most: int | None = None, *, strange: bool = False) -> Iterator[Path]:
     """Yield the folders, zips and notebooks in a folder, sorted by name; of the first `most` entries, or of all.
 
-    Raises OSError where the folder cannot be listed.
+    With `strange` also links to folders, and what has the name of a zip or a notebook and is none: somebody may have
+    handed it in. Raises OSError where the folder cannot be listed.
     """
     with os.scandir(folder) as listed:
         names = sorted(entry.name for entry in itertools.islice(listed, most))
     for name in names:
         path = folder / name
-        if (
-            not name.startswith((".", "__"))
-            and not path.is_symlink()
-            and (path.is_dir() or _is_file_of_one(path))
-        ):
+        if name.startswith(".") or name in _NO_STUDENTS:
+            continue
+        plain = not path.is_symlink() and (path.is_dir() or path.is_file())
+        if (plain or strange) and (path.is_dir() or _has_ending_of_one(path)):
             yield path
 
 
-def _is_file_of_one(path: Path) -> bool:
-    return path.suffix.lower() in _FILE_ENDINGS and path.is_file()
+def _has_ending_of_one(path: Path) -> bool:
+    return path.suffix.lower() in _FILE_ENDINGS
 
 
 def _name(path: Path) -> str:
-    return path.stem if _is_file_of_one(path) else path.name
+    return path.stem if _has_ending_of_one(path) and not path.is_dir() else path.name
 
 
 def _student(path: Path) -> str:

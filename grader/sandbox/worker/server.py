@@ -93,10 +93,11 @@ def load(request: Load, state: GlobalState) -> tuple[Service, Reply]:
         if default_device() != "cpu":
             return Service({}), _without_device()
         state.put_back()
+        namespace = vars(module)  # which the module may have replaced, with code that raises
+        names = tuple(name_from(n) for n in list(namespace) if type(n) is str and not n.startswith("_"))
     except BaseException as error:  # noqa: BLE001 - the student's module may raise anything at all
         return Service({}), _without_device() if default_device() != "cpu" else raised(0, error, finder.files)
-    names = tuple(name_from(n) for n in list(vars(module)) if type(n) is str and not n.startswith("_"))
-    service = Service(vars(module), fixtures, own_files=finder.files, settle=state.put_back)
+    service = Service(namespace, fixtures, own_files=finder.files, settle=state.put_back)
     return service, Loaded(names=names[:MAX_NAMES])
 
 
