@@ -199,10 +199,11 @@ SAME = [
     ("requires_grad", ["`requires_grad`", "p.requires_grad", ".requires_grad", "REQUIRES_GRAD"]),
     ("requires_grad", ["the requires_grad attribute", "\u201crequires_grad\u201d", "model.layer1.weight.requires_grad", "'.requires_grad'."]),
     ("requires_grad = False", ["requires_grad=False", "p.requires_grad = False", "`param.requires_grad=false`", "requires_grad  =  False."]),
-    ("eval", ["eval()", ".eval", ".eval()", "bn.eval()", "layer.eval", "model.bn1.eval( )", "Eval", "the eval method", "`bn.eval()`", "eval ()"]),
+    ("eval", ["eval()", ".eval", ".eval()", "bn.eval()", "layer.eval", "model.bn1.eval( )", "Eval", "the eval method", "`bn.eval()`", "eval ()", "call model.eval()", "Use .eval"]),
     ("ELU", ["torch.nn.ELU", "nn.ELU()", "F.elu", "torch.nn.functional.elu", "F.elu(x)", "nn.ELU(alpha=1.0)", "an ELU", "the ELU function", "elu activation"]),
-    ("-inf", ['-float("inf")', 'float("-inf")', "\u2212\u221e", "-math.inf", "-torch.inf", "-np.inf", "minus infinity", "negative infinity", "- infinity", "minus inf", "\u2013inf", "float('-infinity')"]),
+    ("-inf", ['-float("inf")', 'float("-inf")', "\u2212\u221e", "-math.inf", "-torch.inf", "-np.inf", "minus infinity", "negative infinity", "neg inf", "neg. infinity", "- infinity", "minus inf", "\u2013inf", "float('-infinity')"]),
     ("RuntimeError", ["runtime error", "Runtime-Error", "runtimeerror", "a RuntimeError", "builtins.RuntimeError"]),
+    ("TypeError", ["type error"]),
     ("max pooling", ["maxpooling", "max-pooling", "Max\u2011Pooling", "MAX POOLING", "the max pooling layer"]),
     ("train(False)", ["train(False)", "bn.train( False )", ".train(false)"]),
 ]  # fmt: skip

@@ -9,8 +9,8 @@ MAX_LENGTH = 120
 MIN_NEAR = 5
 
 _INFINITY = re.compile(r"\binfinity\b|\u221e")
-_SIGN = re.compile(r"\b(?:minus|negative) +(?=\w)")
-_ARTICLE = re.compile(r"^(?:the|an?) +(?=\w)")
+_SIGN = re.compile(r"\b(?:minus|negative|neg\.?) +(?=\w)")
+_ARTICLE = re.compile(r"^(?:(?:call|use|write) +)?(?:(?:the|an?) +)?(?=[\w.])")
 _KIND = re.compile(r"(?<=\w) +(?:function|method|layer|module|activation|attribute|flag|exception)$")
 # What stands before the last dot of a name: `torch.nn.` of torch.nn.ELU, `bn.` of bn.eval, the dot of .eval.
 _OWNER = re.compile(r"(?<![\w.)\]])(?:[^\W\d]\w*)?(?:\.[^\W\d]\w*)*\.(?=[^\W\d])")
@@ -30,8 +30,8 @@ def normal(text: str, aliases: Mapping[str, str] | None = None) -> str:
 def meanings(text: str, aliases: Mapping[str, str] | None = None) -> frozenset[str]:
     """Return what a text is compared by: its normal form, and that form without what makes no difference.
 
-    Quotes, articles, white space and hyphens between words, the module or object before a name, and an empty pair of
-    brackets behind it make no difference; nor does `float(...)` around a value.
+    Quotes, articles, a verb such as "call" in front, white space and hyphens between words, the module or object before
+    a name, and an empty pair of brackets behind it make no difference; nor does `float(...)` around a value.
     """
     found = normal(text, aliases)
     bare = re.sub("['\"]", "", found)
