@@ -147,9 +147,9 @@ def test_what_hung_in_one_fixture_is_still_called_in_another():
 # --- what to do
 
 
-def example(call: str, *values: str) -> Counterexample:
+def example(call: str, *values: str, expected: str = "3.0") -> Counterexample:
     arguments = tuple(Argument(name=f"x{n}", value=value) for n, value in enumerate(values))
-    return Counterexample(call=call, arguments=arguments)
+    return Counterexample(call=call, arguments=arguments, expected=expected)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +161,8 @@ def example(call: str, *values: str) -> Counterexample:
         (example("f(x)", show(torch.zeros(30, 30))), False),
         (example("f(x)", show(torch.zeros(7, 7))), False),
         (example("f(1e-05)"), False),
+        (example("f(7, 3)", expected=""), False),
+        (example("freeze(module)"), False),
         (example("Layer(3).forward(x)", show(X)), False),
         (None, False),
     ],

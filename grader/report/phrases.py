@@ -67,17 +67,21 @@ _NUMBER = re.compile(r"-?\d+(?:\.(\d+))?(?:e[-+]?\d+)?")
 
 
 def can_be_worked_by_hand(example: Counterexample | None) -> bool:
-    """Tell whether a call is one of a function, and all of its numbers are shown, few and short.
+    """Tell whether a call is one of a function with a known result, and all its numbers are shown, few and short.
 
     What an object computes depends on its state, which is not shown.
     """
-    if example is None or not example.call.partition("(")[0].isidentifier() or ")." in example.call:
+    if example is None or not example.expected:
+        return False
+    if not example.call.partition("(")[0].isidentifier() or ")." in example.call:
         return False
     shown = [example.call.partition("(")[2], *(argument.value for argument in example.arguments)]
     if any(words in text for text in shown for words in ("first corner", "cut here", "...")):
         return False
     numbers = [number for text in shown for number in _NUMBER.finditer(text.partition("\n")[2] or text)]
-    return len(numbers) <= _MOST_BY_HAND and all("e" not in n[0] and len(n[1] or "") <= 2 for n in numbers)
+    return 0 < len(numbers) <= _MOST_BY_HAND and all(
+        "e" not in n[0] and len(n[1] or "") <= 2 for n in numbers
+    )
 
 
 def advice(
