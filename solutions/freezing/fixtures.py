@@ -194,9 +194,9 @@ def surroundings(model: nn.Module) -> dict[str, object]:
             if hasattr(module, name):
                 found[f"`{name}` of {path or 'the model'}"] = getattr(module, name)
     for path, parameter in model.named_parameters():
-        found[f"the gradient of {path}"] = None if parameter.grad is None else parameter.grad.tolist()
+        found[f"The gradient of {path}"] = None if parameter.grad is None else parameter.grad.tolist()
     for path, buffer in model.named_buffers():
-        found[f"the buffer {path}"] = buffer.tolist()
+        found[f"The buffer {path}"] = buffer.tolist()
     return found
 
 

@@ -105,7 +105,7 @@ def test_freezing_keeps_the_modes(student):
         model = getattr(student.fixtures, build)()
         before = student.fixtures.surroundings(model)
         student.freeze(student.fixtures.child(model, name) if name else model)
-        assert_left_alone(student, model, before, but=[f"the gradient of {frozen}"])
+        assert_left_alone(student, model, before, but=[f"gradient of {frozen}"])
 
 
 def assert_stopped(got, before, names):
