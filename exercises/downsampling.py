@@ -57,6 +57,7 @@ def replace_pooling(model: nn.Module) -> nn.Module:
     Pooling layers may lie at any depth. As they hold no parameters, one and the same layer may stand in two places:
     each place gets a convolution of its own, as the weights and the channels differ. (`named_modules()` shows a
     layer once, unless you ask for remove_duplicate=False.) Everything else stays: other kinds of pooling (adaptive,
-    1d), weights, what is frozen, modes, hooks. No pooling layer here uses ceil_mode, dilation or return_indices.
+    1d), weights, gradients, what is frozen, modes, hooks. No pooling layer here uses ceil_mode, dilation or
+    return_indices.
     """
     raise NotImplementedError

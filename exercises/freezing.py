@@ -33,7 +33,7 @@ def freeze(module: nn.Module) -> None:
 
     A parameter that has a gradient from an earlier step forgets it (`.grad` becomes None): an optimizer that
     was built before would go on stepping along it. Every layer stays in the mode it is in, training or evaluation:
-    modes are the business of `freeze_batchnorm`.
+    modes are the business of `freeze_batchnorm`. Running statistics, and how BatchNorm keeps them, stay as well.
 
     Example: after `freeze(model.layer1)`, training moves every parameter except those in `model.layer1`.
     """
@@ -95,9 +95,9 @@ def freeze_batchnorm(model: nn.Module) -> None:
     """Put each BatchNorm layer whose own parameters are all frozen into evaluation mode, in place.
 
     That keeps its running statistics, and makes it normalize with them. It concerns BatchNorm1d, 2d and 3d,
-    at any depth; one without parameters (affine=False) has nothing to train, and counts as frozen. Every other layer
-    stays in the mode it is in, and so does a BatchNorm layer of which any parameter is trainable. Only modes change:
-    after a later `model.train()` every layer learns its statistics as before.
+    at any depth, also where the model itself is one; one without parameters (affine=False) has nothing to train, and
+    counts as frozen. Every other layer stays in the mode it is in, and so does a BatchNorm layer of which any parameter
+    is trainable. Only modes change: after a later `model.train()` every layer learns its statistics as before.
 
     `model.train()` puts all layers back into training mode, so this is called after it, in each epoch. Do not
     call it in here.

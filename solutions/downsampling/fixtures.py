@@ -65,10 +65,14 @@ def nested() -> nn.Module:
 
 
 def partly_frozen() -> nn.Module:
-    """Return the nested model with a frozen stem, which is in evaluation, and with a hook on its first layer."""
+    """Return the nested model with gradients, hooks, and a frozen stem, which is in evaluation."""
     model = nested()
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
     model.stem.requires_grad_(False).eval()
     model.stem[0].register_forward_hook(lambda *_: None)
+    model.stem[2].register_forward_pre_hook(lambda *_: None)
+    model.body[0].register_full_backward_hook(lambda *_: None)
     return model
 
 
@@ -107,15 +111,23 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 
 def settings(model: nn.Module) -> dict[str, str]:
-    """Say of each module that has weights, by name, whether it is trained, and how many hooks it has."""
+    """Say of each module but pooling, by name, its mode, what it trains, and how many gradients and hooks it has."""
     found = {}
     for name, module in model.named_modules():
-        asked = sorted({parameter.requires_grad for parameter in module.parameters(recurse=False)})
-        if asked:
-            mode = "training" if module.training else "evaluation"
-            hooks = len(module._forward_hooks)
-            found[name] = f"in {mode}, requires_grad {asked[0]}, {hooks} hooks"
+        if isinstance(module, (nn.MaxPool2d, nn.AvgPool2d)):
+            continue
+        own = list(module.parameters(recurse=False))
+        mode = "training" if module.training else "evaluation"
+        asked = sorted({parameter.requires_grad for parameter in own})
+        held = sum(parameter.grad is not None for parameter in own)
+        hooks = sum(len(value) for key, value in vars(module).items() if key.endswith("_hooks"))
+        found[name or "the model"] = f"in {mode}, requires_grad {asked}, {held} gradients, {hooks} hooks"
     return found
+
+
+def modes(model: nn.Module) -> list[bool]:
+    """Say of each module, in order, whether it is in training mode."""
+    return [module.training for module in model.modules()]
 
 
 def leave_out_bias(model: nn.Module, names: list[str]) -> None:

@@ -155,7 +155,9 @@ def test_block_computes(student, rng):
 
 @pytest.mark.points(1)
 def test_block_learns(student, rng):
-    """All of its parameters are trained"""
+    """All of its parameters are trained, from the start"""
+    modes = student.fixtures.modes(student.strided_conv_block(2, 3))
+    assert all(modes), "The block comes in evaluation mode: leave it in training mode, as torch makes it."
     x = torch.randn(4, 2, 6, 6, generator=rng)
     tested, wanted = blocks(student, rng, (2, 3), lift=1.0)
     before = student.fixtures.tensors(tested)
@@ -245,7 +247,7 @@ def test_replaces_a_shared_layer(student, rng):
 
 @pytest.mark.points(1)
 def test_the_rest_stays(student):
-    """All other layers stay as they were: weights, what is frozen, modes and hooks"""
+    """All other layers stay as they were: weights, gradients, what is frozen, modes and hooks"""
     model = student.fixtures.partly_frozen()
     before, settings = student.fixtures.state(model), student.fixtures.settings(model)
     student.replace_pooling(model)

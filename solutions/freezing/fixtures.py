@@ -75,6 +75,15 @@ def norm_cnn() -> nn.Module:
     )
 
 
+def used_cnn() -> nn.Module:
+    """Return norm_cnn after some training, with gradients on all parameters, and two layers in evaluation mode."""
+    model = norm_cnn()
+    train(model, sgd(model))
+    for layer in (model.stem.act, model.body.inner.norm):
+        layer.eval()
+    return model
+
+
 def tied_net() -> nn.Module:
     """Build Linear(4, 4), BatchNorm1d(4), and a second Linear(4, 4) that shares the weight of the first."""
     torch.manual_seed(2)  # a Linear that is made first in a call would have the weights of seed 0
@@ -175,6 +184,20 @@ def linear_sizes(model: nn.Module) -> dict[str, list[int]]:
 def modes(model: nn.Module) -> dict[str, bool]:
     """Return which modules are in training mode, by name."""
     return {name: module.training for name, module in model.named_modules() if name}
+
+
+def surroundings(model: nn.Module) -> dict[str, object]:
+    """Return modes, numbers that layers compute with, gradients and buffers, each by a name for sentences."""
+    found: dict[str, object] = {}
+    for path, module in model.named_modules():
+        for name in ("training", "momentum", "eps", "track_running_stats", "p"):
+            if hasattr(module, name):
+                found[f"`{name}` of {path or 'the model'}"] = getattr(module, name)
+    for path, parameter in model.named_parameters():
+        found[f"The gradient of {path}"] = None if parameter.grad is None else parameter.grad.tolist()
+    for path, buffer in model.named_buffers():
+        found[f"The buffer {path}"] = buffer.tolist()
+    return found
 
 
 def stray_attributes(module: nn.Module) -> list[str]:

@@ -4,6 +4,8 @@ Right parameters are worth the points of their check whatever happens to modes: 
 only one check looks at the type of a count, and the others at its value.
 """
 
+import contextlib
+
 import fixtures
 import pytest
 import torch
@@ -35,6 +37,21 @@ def assert_trained_like(got, before, expected):
     """Raise unless the parameters moved in training exactly where, and as far as, they should."""
     assert_moved_like(got, before, expected)
     assert_matches(got, expected, rtol=1e-4, atol=1e-5, what="the state after training")
+
+
+def changes(before, after, but=()):
+    """Name what of a model's surroundings has changed, apart from names with one of these texts."""
+    return [
+        name
+        for name, was in before.items()
+        if after.get(name) != was and not any(text in name for text in but)
+    ]
+
+
+def assert_left_alone(student, model, before, but=()):
+    """Raise unless the surroundings of the model are as before, apart from names with one of these texts."""
+    changed = changes(before, student.fixtures.surroundings(model), but)
+    assert not changed, f"{changed[0]} has changed, and should be left as it was."
 
 
 # --- freeze
@@ -79,14 +96,16 @@ def test_frozen_after_a_step(student):
 
 @pytest.mark.points(2)
 def test_freezing_keeps_the_modes(student):
-    """Freezing changes no mode"""
-    for resting in ([], ["body.inner.norm"]):
-        model, other = student.fixtures.norm_cnn(), fixtures.norm_cnn()
-        for name in resting:
-            student.fixtures.child(model, name).eval()
-            fixtures.child(other, name).eval()
-        student.freeze(model)
-        assert_matches(student.fixtures.modes(model), fixtures.modes(other), what="training mode of")
+    """Freezing changes no mode, no statistics, and no gradient of others"""
+    for build, name, frozen in (
+        ("norm_cnn", "", ""),  # the whole model
+        ("used_cnn", "", ""),
+        ("used_cnn", "body", "body."),
+    ):
+        model = getattr(student.fixtures, build)()
+        before = student.fixtures.surroundings(model)
+        student.freeze(student.fixtures.child(model, name) if name else model)
+        assert_left_alone(student, model, before, but=[f"gradient of {frozen}"])
 
 
 def assert_stopped(got, before, names):
@@ -133,13 +152,22 @@ def test_names_that_look_alike(student):
 
 @pytest.mark.points(2)
 def test_children_frozen_after_a_step(student):
-    """Children frozen after some training stop at once"""
+    """Children frozen after some training stop at once, and nothing else changes"""
     model = student.fixtures.small_cnn()
     optimizer = student.fixtures.restless_sgd(model)
     before = student.fixtures.train(model, optimizer)
     student.freeze_until(model, "layer1")
     got = student.fixtures.train(model, optimizer, clear=False)
     assert_stopped(got, before, [name for name in before if name.startswith(("stem", "layer1."))])
+    model, twin = student.fixtures.used_cnn(), student.fixtures.used_cnn()
+    before = student.fixtures.surroundings(model)
+    student.freeze_until(model, "body")
+    # What their own freeze changes has cost its own check.
+    with contextlib.suppress(Exception):
+        for name in ("stem", "body"):
+            student.freeze(student.fixtures.child(twin, name))
+    known = changes(before, student.fixtures.surroundings(twin))
+    assert_left_alone(student, model, before, but=["gradient of stem.", "gradient of body.", *known])
 
 
 @pytest.mark.points(2)
@@ -178,6 +206,10 @@ def test_count_after_freezing(student):
     assert_matches(
         student.trainable_parameters(model), 0, check_dtype=False, what="the count where all is frozen"
     )
+    model = student.fixtures.used_cnn()
+    before = student.fixtures.surroundings(model)
+    student.trainable_parameters(model)
+    assert_left_alone(student, model, before)
 
 
 @pytest.mark.points(2)
@@ -216,22 +248,20 @@ def test_head_in_place(student, rng):
 def test_rest_of_the_model(student):
     """Everything but the head stays as it was, and the new head has a bias"""
     for build, head, classes in (
-        ("norm_cnn", "classifier.2", 2),
+        ("used_cnn", "classifier.2", 2),
         ("tied_net", "second", 4),
         ("deep_net", "tasks.block.out", 2),
     ):
         model, network = getattr(student.fixtures, build)(), getattr(fixtures, build)
         resting = next(iter(fixtures.modes(network())))
         student.fixtures.child(model, resting).eval()
-        before, modes = student.fixtures.state(model), student.fixtures.modes(model)
+        before, surroundings = student.fixtures.state(model), student.fixtures.surroundings(model)
         student.replace_head(model, classes)
         after = student.fixtures.state(model)
         assert f"{head}.weight" not in after or f"{head}.bias" in after, "The new head has no bias."
         new = {name: after[name] for name in (f"{head}.weight", f"{head}.bias") if name in after}
         assert_matches(after, before | new, what="the state, without the head's values,")
-        got = {name: mode for name, mode in student.fixtures.modes(model).items() if name != head}
-        del modes[head]
-        assert_matches(got, modes, what="training mode of")
+        assert_left_alone(student, model, surroundings, but=[f" of {head}"])
 
 
 @pytest.mark.points(2)
@@ -293,7 +323,7 @@ def test_optimizer_steps(student):
 
 @pytest.mark.points(2)
 def test_optimizer_holds_nothing_frozen(student):
-    """What was frozen stays out of the optimizer, and stays frozen"""
+    """What was frozen stays out of the optimizer, and the model stays as it is"""
     frozen = ["stem", "layer1", "layer10.0.bias"]
     expected = trained(fixtures.small_cnn, frozen)
     for thawed in (True, False):
@@ -306,6 +336,10 @@ def test_optimizer_holds_nothing_frozen(student):
         got = student.fixtures.train(model, optimizer if thawed else student.fixtures.sgd(model))
         # How far they moved is for the check on plain steps: momentum or Adam costs nothing here.
         assert_moved_like(got, before, expected)
+    model = student.fixtures.used_cnn()
+    before = student.fixtures.surroundings(model)
+    student.make_optimizer(model, 0.1)
+    assert_left_alone(student, model, before)
 
 
 # --- freeze_batchnorm
@@ -376,12 +410,17 @@ def test_trainable_statistics_move(student):
 
 @pytest.mark.points(2)
 def test_other_layers_train(student):
-    """All other layers stay in the mode they are in"""
-    model = student.fixtures.norm_cnn()
+    """All other layers stay in the mode they are in, and nothing but modes changes"""
+    model = student.fixtures.used_cnn()  # stem.act and body.inner.norm rest
     student.fixtures.set_trainable(model, ["stem", "norm", "classifier"], trainable=False)
-    student.fixtures.child(model, "stem.act").eval()
+    before = student.fixtures.surroundings(model)
     student.freeze_batchnorm(model)
-    assert_resting(student, model, ["classifier.1", "norm", "stem.act", "stem.norm"])
+    assert_resting(student, model, ["body.inner.norm", "classifier.1", "norm", "stem.act", "stem.norm"])
+    assert_left_alone(student, model, before, but=["`training` of"])
+    model = student.fixtures.norm_cnn()
+    student.fixtures.set_trainable(model, ["norm"], trainable=False)
+    student.freeze_batchnorm(student.fixtures.child(model, "norm"))  # the model itself is a BatchNorm layer
+    assert_resting(student, model, ["norm"])
     model = student.fixtures.norms()
     frozen = [f"block.{name}" for name in ("volume", "row", "instance", "group", "layer")]
     student.fixtures.set_trainable(model, frozen, trainable=False)

@@ -4,6 +4,19 @@ import torch
 from torch import nn
 
 
+class Notes:
+    """What a network notes. Its copies write into the same notes, so one may be measured in the network's place."""
+
+    def __init__(self) -> None:
+        self.journal: list[str] = []
+        self.ran_in: set[str] = set()
+        self.tracked = False
+
+    def __deepcopy__(self, memo: dict) -> "Notes":
+        """Return the notes themselves."""
+        return self
+
+
 class Journalled(nn.Module):
     """A small network (N, 1, H, W) -> (N, 4) that notes each forward and backward pass."""
 
@@ -13,18 +26,16 @@ class Journalled(nn.Module):
         self.norm = nn.BatchNorm2d(3)
         self.block = nn.Sequential(nn.Tanh(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
         self.head = nn.Linear(12, 4)
-        self.journal: list[str] = []
-        self.ran_in: set[str] = set()
-        self.tracked = False
+        self.notes = Notes()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits; a hook notes the backward pass."""
-        self.journal.append("forward")
-        self.ran_in.add("training" if self.training else "evaluation")
-        self.tracked = torch.is_grad_enabled()
+        self.notes.journal.append("forward")
+        self.notes.ran_in.add("training" if self.training else "evaluation")
+        self.notes.tracked = torch.is_grad_enabled()
         logits = self.head(self.block(self.norm(self.conv(x))))
         if logits.requires_grad:
-            logits.register_hook(lambda _: self.journal.append("backward"))
+            logits.register_hook(lambda _: self.notes.journal.append("backward"))
         return logits
 
 
@@ -32,13 +43,14 @@ class Nested(nn.Module):
     """A network (N, 1, H, W) -> (N, 4) of blocks: its head stands in one, and is not its last module.
 
     The head has no bias, and what reaches it grows with the images. There is a BatchNorm for images, for volumes and
-    for vectors.
+    for vectors, and one without parameters.
     """
 
     def __init__(self) -> None:
         super().__init__()
         volume = nn.Sequential(nn.Unflatten(1, (3, 1)), nn.BatchNorm3d(3), nn.Flatten(1, 2))
-        self.stem = nn.Sequential(nn.Conv2d(1, 3, 3, bias=False), nn.BatchNorm2d(3), nn.Dropout(0.0), volume)
+        conv, plain = nn.Conv2d(1, 3, 3, bias=False), nn.BatchNorm2d(3, affine=False)
+        self.stem = nn.Sequential(conv, nn.BatchNorm2d(3), nn.Dropout(0.0), volume, plain)
         head = nn.Linear(6, 4, bias=False)
         self.classifier = nn.Sequential(
             nn.Linear(12, 6), nn.BatchNorm1d(6), nn.LeakyReLU(0.1), head, nn.Identity()
@@ -62,7 +74,7 @@ class JournalledSGD(torch.optim.SGD):
     """SGD that notes its own calls in the journal of its network."""
 
     def __init__(self, model: Journalled, lr: float, momentum: float) -> None:
-        self.journal = model.journal
+        self.journal = model.notes.journal
         super().__init__(model.parameters(), lr=lr, momentum=momentum)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -157,17 +169,17 @@ def sgd(model: nn.Module, lr: float, momentum: float) -> torch.optim.SGD:
 
 def journal(model: nn.Module) -> list[str]:
     """Return what happened, in order."""
-    return list(model.journal)
+    return list(model.notes.journal)
 
 
 def ran_in(model: nn.Module) -> list[str]:
     """Return the modes in which the model has run forward, each once."""
-    return sorted(model.ran_in)
+    return sorted(model.notes.ran_in)
 
 
 def tracked(model: nn.Module) -> bool:
     """Tell whether the last forward pass recorded a graph."""
-    return model.tracked
+    return model.notes.tracked
 
 
 def state(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -242,6 +242,10 @@ def test_accuracy_by_hand(student, rng):
     cases += [
         (x[:n], (best[:n] + shift) % 4, 1.0 - shift) for n, shift in ((1, 0), (3, 0), (7, 0), (3, 1), (1, 1))
     ]
+    # So many that they may go through the model in parts; 257 is prime, so one part is smaller than the others.
+    many, _ = images(rng, 257)
+    right = fixtures.network().eval()(many).argmax(dim=1)
+    cases.append((many, torch.cat([right[:100], (right[100:] + 1) % 4]), 100 / 257))
     for few, labels, expected in cases:
         got = student.accuracy(student.fixtures.network().eval(), few, labels)
         assert_matches(got, expected, rtol=1e-5, check_dtype=False, what="the accuracy")
@@ -297,7 +301,7 @@ def test_accuracy_gives_modes_back(student, rng):
 
 
 HEADS = {"network": "head.", "nested": "classifier.3."}
-NORMS = {"network": ["norm"], "nested": ["stem.1", "stem.3.1", "classifier.1"]}
+NORMS = {"network": ["norm"], "nested": ["stem.1", "stem.3.1", "stem.4", "classifier.1"]}
 
 
 def fine_tuned(student, x, y, epochs, lr=0.5, batch_size=4, build="network"):
