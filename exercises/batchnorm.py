@@ -66,10 +66,10 @@ class BatchNorm2d(nn.Module):
 
                running = (1 - momentum) * running + momentum * batch
 
-           Write it into the buffers in place: another tensor under the same name is not enough, since other
-           programs may hold the first. Here the batch's variance divides by n - 1 (the unbiased one): torch has
-           two variances on purpose. And momentum weighs the new batch; in Keras and CS231n it weighs the old.
-           It may be any number from 0 to 1.
+           Write it into the buffers in place: another tensor under the same name, or as `.data`, is not enough,
+           since other programs may hold the first. Here the batch's variance divides by n - 1 (the unbiased one):
+           torch has two variances on purpose. And momentum weighs the new batch; in Keras and CS231n it weighs the
+           old. It may be any number from 0 to 1.
         4. num_batches_tracked grows by one.
 
         In evaluation, mean and var are running_mean and running_var, and no buffer changes; eps, weight and bias do

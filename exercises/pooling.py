@@ -43,6 +43,7 @@ def avg_pool2d(
     """Return the mean of each window; shapes, stride and dtype as in max_pool2d.
 
     Padding counts as zeros, and the divisor is always kernel_size * kernel_size, as in torch by default.
+    A window that holds NaN gives NaN, and no other does.
 
     Example, by hand: the window [[4, 0], [0, 0]] has the mean 1. A pixel 4 alone, with kernel 2, stride 1 and
     padding 1, gives [[1, 1], [1, 1]].

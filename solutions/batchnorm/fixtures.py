@@ -86,5 +86,11 @@ def replaced_after(layer: nn.Module, x: torch.Tensor) -> list[str]:
     """Train a layer on a batch; name the statistics that are other tensors than before, and not new values in the old."""
     names = (*STATISTICS, "num_batches_tracked")
     before = {name: getattr(layer, name, None) for name in names}
+    saved = layer.state_dict()  # which an assignment to .data leaves behind
     layer(x)
-    return [name for name, kept in before.items() if kept is not None and getattr(layer, name) is not kept]
+    stale = [name for name, value in saved.items() if name in names and not torch.equal(value, before[name])]
+    return [
+        name
+        for name, kept in before.items()
+        if name in stale or (kept is not None and getattr(layer, name) is not kept)
+    ]

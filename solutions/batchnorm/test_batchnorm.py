@@ -236,10 +236,10 @@ def test_running_statistics(student):
     """A training batch draws the running statistics of its layer towards its own"""
     another = loaded(student, fresh_state(2))
     start = {"running_mean": torch.tensor([0.0, 10.0]), "running_var": torch.tensor([1.0, 2.0])}
-    got = after_a_batch(student, start, [1.0, 3.0, 5.0, 7.0] * 2, [2.0, 2.0, 2.0, 10.0] * 2)
-    # Both batch means are 4: 0.9 * 0 + 0.1 * 4 and 0.9 * 10 + 0.1 * 4; the other way round 3.6 and 1 + 3.6.
+    got = after_a_batch(student, start, [1.0, 3.0, 5.0, 7.0] * 2, [3.0, 3.0, 3.0, 11.0] * 2)
+    # Batch means 4 and 5: 0.9 * 0 + 0.1 * 4 and 0.9 * 10 + 0.1 * 5; the other way round 3.6 and 1 + 4.5.
     assert_one_of(
-        got["running_mean"], torch.tensor([0.4, 9.4]), torch.tensor([3.6, 4.6]), what="running_mean"
+        got["running_mean"], torch.tensor([0.4, 9.5]), torch.tensor([3.6, 5.5]), what="running_mean"
     )
     # Unbiased variances 40 / 7 and 96 / 7: 0.9 * 1 + 0.1 * 5.71429 and 0.9 * 2 + 0.1 * 13.7143. Biased ones 5 and 12.
     others = ([1.4, 3.0], [5.242857, 12.542857], [4.6, 11.0])  # biased; the other momentum; both
@@ -289,17 +289,18 @@ def test_momentum(student, rng):
 @pytest.mark.points(2)
 def test_batches_are_counted(student, rng):
     """Training batches are counted, and no others"""
-    layer = student.BatchNorm2d(3)
-    assert "num_batches_tracked" in layer.state_dict(), "The state lacks the buffer num_batches_tracked."
-    x, counted = uneven(rng, 2, 3, 4, 3), 0
-    for training in (True, True, True, False, True):
+    x = uneven(rng, 2, 3, 4, 3)
+    for affine in (True, False):
+        layer, counted = student.BatchNorm2d(3, affine=affine), 0
+        assert "num_batches_tracked" in layer.state_dict(), "The state lacks the buffer num_batches_tracked."
+        for training in (True, True, True, False, True):
+            assert_matches(student.fixtures.counter(layer), torch.tensor(counted), what="num_batches_tracked")
+            if training:
+                layer.train()(x)
+            else:
+                student.fixtures.call_without_gradients(layer.eval(), x)  # as everybody evaluates
+            counted += training
         assert_matches(student.fixtures.counter(layer), torch.tensor(counted), what="num_batches_tracked")
-        if training:
-            layer.train()(x)
-        else:
-            student.fixtures.call_without_gradients(layer.eval(), x)  # as everybody evaluates
-        counted += training
-    assert_matches(student.fixtures.counter(layer), torch.tensor(counted), what="num_batches_tracked")
 
 
 @pytest.mark.points(2)
@@ -340,10 +341,19 @@ def test_mode_decides(student, rng):
         assert not torch.equal(moved[name], state[name]), (
             f"{name} does not move in training under torch.no_grad()."
         )
+    usual = loaded(student, state)
+    usual(x)
+    counts = [student.fixtures.counter(layer) for layer in (training, usual, evaluating)]
+    assert counts[0] == counts[1], (
+        "Under torch.no_grad() batches are counted in another way than with gradients."
+    )
     x.requires_grad_()
     got, expected = batch_of(evaluating(x)), twin(state).eval()
     (wanted,) = torch.autograd.grad(expected(x).sum(), x)
     assert_values(got, expected(x).detach())
+    assert student.fixtures.counter(evaluating) == counts[2], (
+        "A batch is counted in evaluation, with gradients."
+    )
     got.sum().backward()
     assert_values(x.grad, wanted, what="the gradient of x in evaluation")
     expected(x.detach()).sum().backward()
@@ -376,8 +386,8 @@ def test_statistics_leave_the_graph(student, rng):
     assert not joined, f"{' and '.join(joined)} would keep the graph of every past batch in memory."
     replaced = student.fixtures.replaced_after(layer, x)
     assert not replaced, (
-        f"{' and '.join(replaced)} is another tensor after a batch: write the new values into the buffer, for example "
-        "with copy_, because other programs hold on to it."
+        f"After a batch there is another tensor behind {' and '.join(replaced)}: write the new values into the buffer, "
+        "for example with copy_, because other programs, and an earlier state_dict(), hold on to it."
     )
 
 

@@ -216,19 +216,13 @@ def test_layer_norm_of_tokens(student, rng):
 @pytest.mark.points(1)
 def test_layer_norm_weight_and_bias(student, rng):
     """In layer norm each place has a weight and a bias of its own"""
-    shape = [3, 2, 4]
-    weight, bias = torch.randn(shape, generator=rng), torch.randn(shape, generator=rng)
-    assert_affine(
-        lambda x, w, b: student.layer_norm(x, shape, w, b),
-        lambda x, w, b: F.layer_norm(x, shape, w, b),
-        uneven(rng, 2, *shape), 2, weight, bias,
-    )  # fmt: skip
-    weight, bias = torch.randn(6, generator=rng), torch.randn(6, generator=rng)
-    assert_affine(
-        lambda x, w, b: student.layer_norm(x, [6], w, b),
-        lambda x, w, b: F.layer_norm(x, [6], w, b),
-        uneven(rng, 2, 3, 6), 6, weight, bias,
-    )  # fmt: skip
+    for samples, shape in (((2,), [3, 2, 4]), ((2, 3), [6]), ((2,), [3, 4]), ((2, 3), [4, 5])):
+        weight, bias = torch.randn(shape, generator=rng), torch.randn(shape, generator=rng)
+        assert_affine(
+            lambda x, w, b, shape=shape: student.layer_norm(x, shape, w, b),
+            lambda x, w, b, shape=shape: F.layer_norm(x, shape, w, b),
+            uneven(rng, *samples, *shape), torch.Size(samples).numel(), weight, bias,
+        )  # fmt: skip
 
 
 @pytest.mark.points(1)
@@ -240,9 +234,12 @@ def test_layer_norm_variance(student):
 @pytest.mark.points(1)
 def test_layer_norm_eps(student):
     """Nearly constant samples neither explode nor turn NaN"""
-    assert_eps(
-        lambda x, *affine, **eps: student.layer_norm(x, [2, 1, 2], *affine, **eps), (2, 2, 1, 2), (2, 1, 2)
-    )
+    for samples, shape in (((2,), (2, 1, 2)), ((2, 1), (4,)), ((2,), (4,)), ((2,), (2, 2))):
+        assert_eps(
+            lambda x, *affine, shape=shape, **eps: student.layer_norm(x, shape, *affine, **eps),
+            samples + shape,
+            shape,
+        )
 
 
 @pytest.mark.points(1)
@@ -354,11 +351,12 @@ def test_group_norm_of_one_and_of_all(student, rng):
 def test_group_norm_weight_and_bias(student, rng):
     """In group norm each channel has a weight and a bias"""
     weight, bias = torch.randn(4, generator=rng), torch.randn(4, generator=rng)
-    assert_affine(
-        lambda x, w, b: student.group_norm(x, 2, w, b),
-        lambda x, w, b: F.group_norm(x, 2, w, b),
-        uneven(rng, 2, 4, 2, 4), 4, weight, bias,
-    )  # fmt: skip
+    for groups in (2, 1, 4):
+        assert_affine(
+            lambda x, w, b, groups=groups: student.group_norm(x, groups, w, b),
+            lambda x, w, b, groups=groups: F.group_norm(x, groups, w, b),
+            uneven(rng, 2, 4, 2, 4), 2 * groups, weight, bias,
+        )  # fmt: skip
 
 
 @pytest.mark.points(1)
@@ -370,7 +368,12 @@ def test_group_norm_variance(student):
 @pytest.mark.points(1)
 def test_group_norm_eps(student):
     """Nearly constant groups neither explode nor turn NaN"""
-    assert_eps(lambda x, *affine, **eps: student.group_norm(x, 2, *affine, **eps), (1, 4, 1, 2), (4,))
+    for shape, groups in (((1, 4, 1, 2), 2), ((2, 4, 1, 1), 1), ((1, 2, 2, 2), 2)):
+        assert_eps(
+            lambda x, *affine, groups=groups, **eps: student.group_norm(x, groups, *affine, **eps),
+            shape,
+            shape[1:2],
+        )
 
 
 @pytest.mark.points(1)

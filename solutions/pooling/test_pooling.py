@@ -2,7 +2,7 @@
 
 One slip costs the checks that are about it, and few others:
 
-- Images are the same when transposed, but where that is asked; most have one channel.
+- Images are the same when transposed, but where that is asked; most have one channel. With padding they have several.
 - Where strides are not asked about, one window is all there is, or the stride is 1.
 - Numbers are whole and positive, but where dtypes and signs are asked about.
 - A tuple, an array of numpy, or an axis that is missing costs the check of the shape: the others go on with what is there.
@@ -112,9 +112,9 @@ def test_max_of_negative_values(student):
 @pytest.mark.points(1)
 def test_max_of_an_image_that_is_not_square(student, rng):
     """Height and width are kept apart, of a part of a larger image too"""
-    for height, width in ((4, 10), (6, 4)):
+    for height, width, kernel, stride in ((4, 10, 2, 2), (6, 4, 2, 2), (8, 5, 2, 3), (4, 6, 2, 1)):
         x = whole(rng, 1, 1, height + 1, width + 1)[:, :, 1:, 1:]
-        assert_values(student.max_pool2d(x, 2, 2), F.max_pool2d(x, 2))
+        assert_values(student.max_pool2d(x, kernel, stride), F.max_pool2d(x, kernel, stride))
 
 
 @pytest.mark.points(1)
@@ -145,8 +145,13 @@ def test_max_with_any_stride(student, rng):
 @pytest.mark.points(1)
 def test_max_padding_never_wins(student, rng):
     """Padding never wins, not even against the lowest numbers"""
-    for side, kernel, padding in ((3, 3, 1), (2, 7, 3), (2, 12, 6)):
-        x = -1 - square(rng, side).abs()
+    for shape, kernel, padding in (
+        ((1, 1, 3, 3), 3, 1),
+        ((2, 3, 3, 5), 2, 1),
+        ((3, 2, 4, 2), 7, 3),
+        ((1, 2, 1, 2), 12, 6),
+    ):
+        x = -whole(rng, *shape)
         assert_values(student.max_pool2d(x, kernel, 1, padding), F.max_pool2d(x, kernel, 1, padding))
     for value, dtype in ((-INF, torch.float32), (torch.finfo(torch.float64).min, torch.float64)):
         x = torch.full((1, 1, 2, 2), value, dtype=dtype)
@@ -159,7 +164,9 @@ def test_max_padding_never_wins(student, rng):
 def test_max_keeps_nan(student):
     """A window that holds NaN gives NaN, so that errors stay visible"""
     for values in ((NAN, 1.0, 2.0, 3.0), (3.0, 2.0, 1.0, NAN)):
-        assert_values(student.max_pool2d(window(*values), 2, 2), torch.tensor([[[[NAN]]]]))
+        for kernel, padding in ((2, 0), (4, 1)):
+            y = student.max_pool2d(window(*values), kernel, kernel, padding)
+            assert_values(y, torch.tensor([[[[NAN]]]]))
 
 
 @pytest.mark.points(1)
@@ -170,8 +177,7 @@ def test_max_keeps_the_dtype(student):
         y = student.max_pool2d(x, 2, 2)
         assert_dtype(y, dtype)
         assert_values(y, x[:, :, 1:, 1:])
-    x = window(1.0, 2.0, 3.0, 4.0).double()
-    assert_dtype(student.max_pool2d(x, 2, 2, 1), torch.float64)
+        assert_dtype(student.max_pool2d(x, 2, 2, 1), dtype)
 
 
 @pytest.mark.points(1)
@@ -196,7 +202,9 @@ def test_avg_by_hand(student):
     y = student.avg_pool2d(window(4.0, 0.0, 0.0, 0.0), 2, 2)
     assert_shape(y, (1, 1, 1, 1))
     assert_values(y, torch.tensor([[[[1.0]]]]))
-    assert_values(student.avg_pool2d(window(NAN, 1.0, 2.0, 3.0), 2, 2), torch.tensor([[[[NAN]]]]))
+    # NaN spoils the windows that hold it, and no others.
+    x = torch.where(ROWS == 4.0, NAN, ROWS)
+    assert_values(student.avg_pool2d(x, 2, 2), torch.tensor([[[[NAN, 4.0], [4.0, 1.5]]]]))
 
 
 @pytest.mark.points(1)
@@ -218,12 +226,18 @@ def test_avg_padding_counts_as_zeros(student, rng):
     """Padded zeros count in the divisor"""
     expected = torch.tensor([[[[0.25, 1.75, 0.0], [1.75, 4.25, 2.25], [0.0, 2.25, 0.75]]]])
     assert_values(student.avg_pool2d(ROWS, 2, 2, 1), expected)
-    for side, kernel, stride, padding in ((2, 7, 2, 3), (5, 12, 3, 6)):
-        x = square(rng, side)
+    for shape, kernel, stride, padding in (
+        ((2, 3, 3, 5), 3, 1, 1),
+        ((3, 2, 4, 2), 7, 2, 3),
+        ((1, 2, 5, 6), 12, 3, 6),
+    ):
+        x = whole(rng, *shape)
         expected = F.avg_pool2d(x, kernel, stride, padding)
         assert_values(student.avg_pool2d(x, kernel, stride, padding), expected)
     # With None for the stride too: the one window holds all four pixels, and twelve zeros.
-    assert_values(student.avg_pool2d(window(4.0, 6.0, 6.0, 16.0), 4, None, 1), torch.tensor([[[[2.0]]]]))
+    for first, mean in ((4.0, 2.0), (NAN, NAN)):
+        y = student.avg_pool2d(window(first, 6.0, 6.0, 16.0), 4, None, 1)
+        assert_values(y, torch.tensor([[[[mean]]]]))
 
 
 @pytest.mark.points(1)
@@ -249,10 +263,9 @@ def test_avg_keeps_the_dtype(student):
         y = student.avg_pool2d(x, 2, 2)
         assert_dtype(y, dtype)
         assert_values(y, torch.full((1, 1, 1, 1), 1.5, dtype=dtype))
+        assert_dtype(student.avg_pool2d(x, 2, 2, 1), dtype)
     thirds = window(1.0, 1.0, 1.0, 1.0).double() / 3  # which float32 does not hold
     assert_values(student.avg_pool2d(thirds, 2, 2), thirds[:, :, :1, :1], rtol=1e-10, atol=0)
-    x = window(1.0, 2.0, 3.0, 4.0).double()
-    assert_dtype(student.avg_pool2d(x, 2, 2, 1), torch.float64)
 
 
 @pytest.mark.points(1)
@@ -271,14 +284,17 @@ def test_global_values(student, rng):
     """Each channel of each image has its own mean, and every pixel its share of the gradient"""
     x = torch.tensor([[[[1.0, 2.0, 3.0]], [[-1.0, 0.0, 4.0]]], [[[0.0, 0.0, 6.0]], [[5.0, 5.0, 5.0]]]])
     x.requires_grad_()
-    y = student.global_avg_pool2d(x).flatten(1)
-    assert_values(y, torch.tensor([[2.0, 1.0], [2.0, 5.0]]))
-    (y * torch.tensor([[3.0, 6.0], [-3.0, 0.0]])).sum().backward()
+    y = student.global_avg_pool2d(x)
+    assert_values(y, torch.tensor([[2.0, 1.0], [2.0, 5.0]])[:, :, None, None])
+    (y.flatten(1) * torch.tensor([[3.0, 6.0], [-3.0, 0.0]])).sum().backward()
     expected = torch.tensor([[1.0, 2.0], [-1.0, 0.0]])[:, :, None, None].expand(x.shape)
     assert_values(x.grad, expected, what="the gradient of global_avg_pool2d")
     x = 1000 + torch.randn(2, 3, 5, 4, generator=rng).mT
-    assert_values(student.global_avg_pool2d(x).flatten(1), x.sum(dim=(2, 3)) / 20)
-    assert_values(student.global_avg_pool2d(window(NAN, 1.0, 2.0, 3.0)), torch.tensor([[[[NAN]]]]))
+    assert_values(student.global_avg_pool2d(x), x.sum(dim=(2, 3), keepdim=True) / 20)
+    x = torch.tensor(
+        [[[[NAN, 1.0]], [[2.0, 4.0]], [[5.0, 7.0]]]]
+    )  # one image, whose other channels are whole
+    assert_values(student.global_avg_pool2d(x), torch.tensor([[[[NAN]], [[3.0]], [[6.0]]]]))
 
 
 @pytest.mark.points(1)
