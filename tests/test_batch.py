@@ -56,7 +56,6 @@ def handed_in(tmp_path):
     (folder / "cyd.zip").write_text("no zip", encoding="utf-8")
     (folder / "readme.txt").write_text("not a submission", encoding="utf-8")
     (folder / ".git").mkdir()
-    (folder / "eve").symlink_to(folder / "ada")
     return folder
 
 

@@ -243,10 +243,9 @@ def _show_outliers(findings: authoring.ExerciseFindings, verbose: bool) -> None:
 
 
 def _echo_wrapped(text: str, indent: int) -> None:
-    spaces = " " * indent
-    later = spaces + "    "
+    first, later = " " * indent, " " * (indent + 2)
     click.echo(
-        textwrap.fill(text, _WIDTH, initial_indent=spaces, subsequent_indent=later, break_on_hyphens=False)
+        textwrap.fill(text, _WIDTH, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)
     )
 
 
