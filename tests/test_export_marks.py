@@ -5,12 +5,14 @@ import io
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import grade_command
 import pytest
 from test_gradebook import EXERCISE, PARTS, REPORT
 
 from grader.classroom.gradebook import Gradebook
+from grader.cli.export import _title
 from grader.core.errors import UsageError
 from grader.core.model import Mark, Outcome
 from grader.export import canvas, marks
@@ -408,3 +410,16 @@ def test_wrong_arguments_are_usage_errors(grade, book, arguments, words):
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("assignment", "gradebook", "title"),
+    [
+        ("Week 4", "g.db", "Week 4"),
+        (None, "week4.db", "week4"),
+        ("a\udcff", "g.db", "a\\udcff"),
+        (None, "g\udcff.db", "g\\udcff"),
+    ],
+)
+def test_a_title_is_text_whatever_the_name_of_the_file(assignment, gradebook, title):
+    assert _title(assignment, Path(gradebook)) == title

@@ -546,6 +546,13 @@ def test_a_damaged_seed_is_never_replaced_by_another(whole, path, seed):
             book.seed()
 
 
+@pytest.mark.parametrize("seed", [-(2**63), -1, 0, 2**63 - 1])
+def test_a_seed_that_was_given_is_that_of_the_gradebook_from_then_on(path, seed):
+    with Gradebook(path) as book:
+        assert book.seed(seed) == seed
+        assert book.seed() == seed
+
+
 CONTENT_DAMAGES = {
     "missing": ("DELETE FROM contents WHERE submission = ?", ()),
     "of another": ("UPDATE contents SET content = ? WHERE submission = ?", (b"other",)),

@@ -220,3 +220,12 @@ def test_a_reason_is_needed_and_holds_no_name(book, reason):
     assert isinstance(done.exception, UsageError)
     assert "--reason" in str(done.exception)
     assert everything(book.parent) == before
+
+
+@pytest.mark.parametrize("reason", ["r\udcff", "a\nb\x1b", "x" * 1001])
+def test_a_reason_that_cannot_be_kept_is_refused_and_nothing_is_erased(book, reason):
+    before = everything(book.parent)
+    done = CliRunner().invoke(erase_command, [str(book), "ada", "--reason", reason], standalone_mode=False)
+    assert isinstance(done.exception, UsageError)
+    assert "--reason" in str(done.exception)
+    assert everything(book.parent) == before

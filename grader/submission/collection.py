@@ -176,7 +176,7 @@ def _only(hand_ins: Sequence[HandedIn], folder: Path) -> HandedIn:
 
 def _of_student(path: Path, assignment: str | None) -> HandedIn:
     student = _student(path)
-    if path.is_symlink() or not (path.is_dir() or path.is_file()):
+    if not _is_plain(path):
         kind = (
             "is a link, and links are not followed" if path.is_symlink() else "is neither a folder nor a file"
         )
@@ -243,9 +243,13 @@ def _entries(folder: Path, most: int | None = None, *, strange: bool = False) ->
         path = folder / name
         if name.startswith(".") or name in _NO_STUDENTS:
             continue
-        plain = not path.is_symlink() and (path.is_dir() or path.is_file())
-        if (plain or strange) and (path.is_dir() or _has_ending_of_one(path)):
+        if (strange or _is_plain(path)) and (path.is_dir() or _has_ending_of_one(path)):
             yield path
+
+
+def _is_plain(path: Path) -> bool:
+    """Tell whether a path is a folder or a regular file, and no link to one."""
+    return not path.is_symlink() and (path.is_dir() or path.is_file())
 
 
 def _has_ending_of_one(path: Path) -> bool:

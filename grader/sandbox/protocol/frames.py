@@ -167,7 +167,7 @@ class PolledChannel(_Receiver):
         data = memoryview(_frame(header, payload))
         try:
             while data:
-                _left(deadline)  # which ends a peer that reads little by little too
+                _left(deadline)  # raises at the deadline, also where there is always some space
                 try:
                     data = data[os.write(self._writing, data) :]
                 except BlockingIOError:
@@ -179,7 +179,7 @@ class PolledChannel(_Receiver):
 
     def _some(self, view: memoryview, deadline: float | None) -> int:
         while True:
-            _left(deadline)
+            _left(deadline)  # raises at the deadline, also where there is always something to read
             try:
                 return os.readv(self._reading, [view])
             except BlockingIOError:
