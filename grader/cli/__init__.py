@@ -1,5 +1,6 @@
 """The command `grade`: parses arguments, calls the other packages, renders. Only this package prints or exits."""
 
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from grader.cli.commands import COMMANDS
 from grader.core.errors import GraderError
 
 _DEFAULT = "run"
+_NEW_OBJECTS = 50_000  # between two collections of garbage, which with Python's 700 are a fifth of most commands
 
 
 def _course_arguments(args: Sequence[str]) -> int:
@@ -69,6 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     Where standard output cannot be written to, the command does its work and the exit code is 3. A pipe whose reader
     has ended is no error of that kind: nothing is said, and the exit code is 1 at least.
     """
+    gc.set_threshold(_NEW_OBJECTS)
     with standard_streams.guarded():
         code = _run(arguments)
         lost = standard_streams.lost()

@@ -7,6 +7,7 @@ PR_SET_PDEATHSIG would not do here, for it fires when the THREAD that started a 
 made in any thread. The processes forked from here have one thread each, so for them it is right.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ def main(control_fd: int, owner: int, max_level: int, *, many: bool) -> None:
     signal.setitimer(signal.ITIMER_REAL, _LOOK_S, _LOOK_S)
     owner_fd = pidfd_open(owner)
     _end_without(owner)  # else the pidfd may be another process's
+    gc.disable()  # until the heap is frozen: while torch is imported, the collector would be a fifth of the time
     from grader.grading.zygote import warm_process  # noqa: PLC0415 - takes seconds, and the owner may end meanwhile
 
     warm_process.run(control_fd, owner_fd, max_level, many=many)

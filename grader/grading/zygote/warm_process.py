@@ -59,6 +59,7 @@ def run(control_fd: int, owner_fd: int, max_level: int, *, many: bool) -> None:
     if (count := thread_count()) != 1:
         raise SystemExit(f"The zygote has {count} threads; forking it would deadlock its children.")
     freeze_heap()
+    gc.enable()
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     if many:

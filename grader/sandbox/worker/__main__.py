@@ -1,20 +1,24 @@
 """Entry of a spawned worker: isolation level 0, on platforms where no worker is forked."""
 
+import gc
 import os
 import sys
 
-import msgspec
-import torch
+gc.disable()  # until torch is imported: the collector would be a fifth of that time
 
-from grader.sandbox.protocol.frames import DescriptorChannel
-from grader.sandbox.protocol.orders import WorkerOrder
-from grader.sandbox.worker import operators
-from grader.sandbox.worker.limits import limit_here
-from grader.sandbox.worker.server import prepare, serve
+import msgspec  # noqa: E402
+import torch  # noqa: E402
+
+from grader.sandbox.protocol.frames import DescriptorChannel  # noqa: E402
+from grader.sandbox.protocol.orders import WorkerOrder  # noqa: E402
+from grader.sandbox.worker import operators  # noqa: E402
+from grader.sandbox.worker.limits import limit_here  # noqa: E402
+from grader.sandbox.worker.server import prepare, serve  # noqa: E402
 
 
 def main(order: WorkerOrder) -> None:
     """Move the two pipes of the calls to new descriptors, redirect stdout to stderr, and serve."""
+    gc.enable()
     reading, writing = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
