@@ -52,7 +52,7 @@ def test_full_marks_exit_with_zero_and_say_so(grade):
     done = grade()
     assert done.returncode == 0, done.stderr
     assert "13/13" in done.stdout
-    assert "Everything passes" in done.stdout
+    assert "All 8 checks pass." in done.stdout
 
 
 def test_a_failure_exits_with_one_and_shows_call_expected_got_and_diagnosis(grade, workspace):
@@ -160,7 +160,7 @@ def test_another_folder_can_be_graded(grade, tmp_path_factory):
 
 USAGE = [
     (["scalling"], 'There is no exercise "scalling". Did you mean "scaling"?'),
-    (["lst"], 'Did you mean "list"?'),
+    (["lst"], 'There is no command "lst". Did you mean `grade list`?'),
     (["--submission", "nowhere"], "nowhere is not a folder, not a zip and no notebook"),
     (["--format", "pdf"], "'pdf' is not one of"),
     (["--fail-under", "120"], "120"),

@@ -485,7 +485,7 @@ def pattern_of(shown: str) -> str:
 def test_the_commands_of_a_page_give_what_it_shows(ran, n):
     for one in ran[n]:
         wanted, _ = CODES.get((SESSIONS[n][0].page, one.step.command), (0, ""))
-        full_marks = "Well done." in one.step.shown
+        full_marks = "✓ All " in one.step.shown
         report = f"{one.line}: $ {one.step.command}\nexit code {one.code}\n{one.printed}"
         assert one.code == (0 if full_marks else wanted), report
         if one.step.shown:

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from grader.cli import grade
 from grader.cli import help as helping
-from grader.cli.run import opened_hints
+from grader.cli.run import helps_of
 from grader.core.errors import GraderError, InternalError, UsageError
 from grader.core.model import ExerciseResult, Outcome
 from grader.course import catalog
@@ -170,6 +170,6 @@ def test_a_report_is_written_also_if_the_hints_cannot_be_read(workspace):
     (workspace / ".grade").mkdir()
     kept = workspace / ".grade" / "hints.json"
     kept.write_text('{"scaling": 2}', encoding="utf-8")
-    assert opened_hints(workspace, exercises) == {"scaling": Help(opened=("A nudge", "More"), count=3)}
+    assert helps_of(workspace, exercises) == {"scaling": Help(opened=("A nudge", "More"), count=3)}
     kept.write_text("[]", encoding="utf-8")
-    assert opened_hints(workspace, exercises) == {}
+    assert helps_of(workspace, exercises) == {}

@@ -412,7 +412,7 @@ def test_in_a_pipe_blocks_of_plain_text_follow_each_other(piped, workspace, opti
     write(workspace, exercises__scaling__py=REFERENCE)
     second = output.wait_for("13/13")
     assert "exercises/scaling.py\n" in second
-    output.wait_for("checks pass.")
+    output.wait_for("checks pass")
     write(workspace, answers__first__yaml="quiz: first\nanswers: {how-many: 41}\n")
     third = output.wait_for("Your answer: 41")
     assert "answers/first.yaml\n" in third

@@ -2,6 +2,7 @@
 
 COMMANDS = {
     "list": "grader.cli.listing:list_command",
+    "next": "grader.cli.next:next_command",
     "watch": "grader.cli.watch:watch_command",
     "replay": "grader.cli.replay:replay_command",
     "hint": "grader.cli.help:hint_command",

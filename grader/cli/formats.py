@@ -40,13 +40,15 @@ _MAX_METADATA_BYTES = 16 * 2**20
 class RenderOptions:
     """What the renderer of a format may use besides the report.
 
-    `submission` is the graded path, `hints` the open hints and `seen` what students may see, both by exercise.
+    `submission` is the graded path, `hints` the open hints and `seen` what students may see, both by exercise. With
+    `verbose`, text shows every check in full.
     """
 
     style: Style = field(default_factory=Style)
     submission: Path = Path()
     hints: Mapping[str, Help] = field(default_factory=dict)
     seen: Mapping[str, Seen] = field(default_factory=dict)
+    verbose: bool = False
 
 
 Renderer = Callable[[Report, RenderOptions], str]
@@ -72,7 +74,9 @@ def _as_student_sees_it(form: Renderer) -> Renderer:
 
 # Each gets the whole report. Only Gradescope can hide a test from students and show it to instructors.
 FORMATS: dict[str, Renderer] = {
-    "text": _as_student_sees_it(lambda report, rendering: to_text(report, rendering.style, rendering.hints)),
+    "text": _as_student_sees_it(
+        lambda report, rendering: to_text(report, rendering.style, rendering.hints, verbose=rendering.verbose)
+    ),
     "json": _as_student_sees_it(lambda report, _: to_json(report)),
     "junit": _as_student_sees_it(lambda report, _: to_junit(report)),
     "html": _as_student_sees_it(lambda report, rendering: to_html(report, rendering.hints)),

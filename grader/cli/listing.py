@@ -50,7 +50,7 @@ def list_command(submission: Path) -> int:
     hidden = sum_hidden(standing.hidden for standing in exercises.values())
     if hidden is not None:
         click.echo("\n" + click.wrap_text(hidden_sentence(hidden), width=style.width))
-    following = _next(course.exercises, exercises, quizzes)
+    following = next_step(course.exercises, exercises, quizzes)
     click.echo("\n" + click.wrap_text(following, width=style.width))
     return 0
 
@@ -102,7 +102,7 @@ def _rows(rows: Sequence[tuple[str, str, str]], style: Style) -> Iterator[str]:
         yield f"  {name}{' ' * (name_width - columns(name))}  {shown}{gap}{state.rjust(state_width)}"
 
 
-def _next(
+def next_step(
     exercises: Sequence[Exercise], standings: Mapping[str, Standing], quizzes: Mapping[str, Answered | None]
 ) -> str:
     """Return the next step: an exercise that is begun, else the first that is not, else a quiz."""

@@ -96,11 +96,11 @@ def _exercise_names(ctx: click.Context, _param: click.Parameter, incomplete: str
     return found
 
 
-def _check_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+def check_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the checks of the exercise that was given, from the text of its suite."""
     from grader.course.catalog import find_root  # noqa: PLC0415 - `grade --help` reads no course
 
-    name = ctx.params.get("exercise")
+    name = ctx.params.get("exercise") or next(iter(ctx.params.get("exercises") or ()), None)
     try:
         suite = find_root() / "solutions" / f"{name}" / f"test_{name}.py"
         found = re.findall(r"^def test_(\w+)\(", suite.read_text(encoding="utf-8"), re.MULTILINE)
@@ -116,7 +116,7 @@ def _quiz_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -
 exercises = click.argument("exercises", nargs=-1, metavar="[EXERCISE]...", shell_complete=_exercise_names)
 exercise = click.argument("exercise", shell_complete=_exercise_names)
 one_exercise = click.argument("exercise", required=False, shell_complete=_exercise_names)
-check = click.argument("check", required=False, shell_complete=_check_names)
+check = click.argument("check", required=False, shell_complete=check_names)
 section = click.argument("section", shell_complete=_quiz_names)
 
 # --- grading

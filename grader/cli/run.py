@@ -15,7 +15,8 @@ from grader.cli.formats import FORMATS, RenderOptions, add_step_summary, report_
 from grader.core import scoring
 from grader.core.atomic_write import write_whole
 from grader.core.errors import GraderError, IsolationRefused, UsageError
-from grader.core.model import CheckResult, Exercise, ExerciseResult, Report, Reveal
+from grader.core.model import CheckResult, Exercise, ExerciseResult, Outcome, Report, Reveal
+from grader.core.suggestions import question
 from grader.course import catalog
 from grader.course.catalog import Course
 from grader.course.visibility import seen as seen_of
@@ -25,13 +26,17 @@ from grader.grading.selection import refuse_empty
 from grader.report import (
     NONE_OPENED,
     Help,
+    begun,
+    check_text,
     exercise_text,
     quizzes_text,
     shown,
     shown_exercise,
     summary_text,
+    untouched_text,
 )
 from grader.submission import is_notebook, open_submission
+from grader.workspace import scaffold
 from grader.workspace.opened_hints import OpenedHints
 from grader.workspace.progress import WorkspaceProgress
 
@@ -48,6 +53,15 @@ _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 @options.jobs
 @options.seed("Seed of the inputs; the course's own unless given.")
 @options.reveal
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Show every check in full, not only the first that fails."
+)
+@click.option(
+    "--check",
+    metavar="NAME",
+    shell_complete=options.check_names,
+    help="Show one check of one exercise in full.",
+)
 @options.course
 def run_command(
     exercises: tuple[str, ...],
@@ -59,8 +73,12 @@ def run_command(
     jobs: int | None,
     seed: int,
     reveal: Reveal | None,
+    verbose: bool,
+    check: str | None,
 ) -> int:
-    """Grade all exercises and quizzes of a submission, or only the exercises you name.
+    """Grade all exercises and quizzes of a submission, or only the exercises you name, by id or by file.
+
+    The first check that fails is shown in full, every other in a line; with --verbose, all of them.
 
     A course can hide details of checks, or whole checks, from its students. Points, percent and exit code then count
     only what is shown. With --reveal all, instructors see everything.
@@ -68,28 +86,38 @@ def run_command(
     \b
     grade                                  everything in this folder
     grade relu pooling                     these two exercises
+    grade exercises/relu.py -v             one exercise, every check in full
+    grade relu --check relu_of_zero        one check of it
     grade --submission ada --format json   another folder, as JSON
     grade --submission ada --reveal all    with what ada does not see
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     if output is not None and not output.absolute().parent.is_dir():
         raise UsageError(f"The report cannot be written to {output}: there is no folder {output.parent}.")
-    with Dispatcher(jobs) as dispatcher:  # first, so that torch is imported while the course is read
+    if check is not None and (len(exercises) != 1 or form != "text" or output is not None):
+        raise UsageError("--check shows one check of one exercise as text: `grade relu --check NAME`.")
+    is_own_work = submission == Path()
+    # Where there may be something to grade, torch is imported while the course is read.
+    with Dispatcher(jobs, lazy=scaffold.looks_untouched(catalog.find_root(), submission)) as dispatcher:
         course = catalog.load(catalog.find_root())
-        chosen = choose(course, exercises)
+        chosen = choose(course, exercises, submission)
         handed_in = open_submission(submission)
         if not exercises:
             refuse_empty(course, handed_in, submission)
         seen = {exercise.id: seen_of(exercise, reveal) for exercise in chosen}
-        rendering = RenderOptions(style=terminal.style(output), submission=submission, seen=seen)
-        destination = _Destination(form=form, output=output, rendering=rendering)
+        style = replace(terminal.style(output), height=terminal.height() if len(chosen) == 1 else None)
+        rendering = RenderOptions(style=style, submission=submission, seen=seen, verbose=verbose)
+        destination = _Destination(form=form, output=output, rendering=rendering, check=check)
         destination.write_not_graded(chosen, seed)
-        refuse_below(require_isolation, dispatcher)
+        if require_isolation:
+            refuse_below(require_isolation, dispatcher)
         planned = attempt.plan(handed_in, chosen, seed)
-        is_own_work = submission == Path()
-        hints = hint_states(planned, opened_hints(submission, chosen) if is_own_work else {})
-        destination = replace(destination, rendering=replace(rendering, hints=hints))
-        results = _grade_exercises(dispatcher, planned, chosen, destination)
         quizzes = [] if exercises else list(attempt.Quizzes(course).grade(handed_in))
+        if destination.is_live and planned.is_untouched and not any(map(begun, quizzes)):
+            click.echo(untouched_text(chosen, quizzes, style))
+            return 0 if fail_under == 0 else 1
+        helps = hint_states(planned, helps_of(submission, chosen) if is_own_work else {})
+        destination = replace(destination, rendering=replace(rendering, hints=helps))
+        results = _grade_exercises(dispatcher, planned, chosen, destination)
         report = attempt.report(dispatcher, results, quizzes, seed)
     if is_own_work:
         record_progress(submission, planned, chosen, results)
@@ -104,6 +132,7 @@ class _Destination:
     form: str
     output: Path | None
     rendering: RenderOptions
+    check: str | None = None
 
     @property
     def is_live(self) -> bool:
@@ -116,18 +145,22 @@ class _Destination:
             write(FORMATS[self.form](attempt.not_graded(exercises, seed), self.rendering), self.output)
 
     def show_exercise(self, result: ExerciseResult) -> None:
-        """Print an exercise as the student may see it."""
+        """Print an exercise as the student may see it; of several, none that is not attempted: the table names it."""
         visible = shown_exercise(result, self.rendering.seen[result.id])
-        hints = self.rendering.hints.get(result.id, NONE_OPENED)
-        click.echo(exercise_text(visible, self.rendering.style, hints))
+        style, hints = self.rendering.style, self.rendering.hints.get(result.id, NONE_OPENED)
+        if self.check is not None:
+            click.echo(check_text(visible, _check_id(visible, self.check), style, hints))
+        elif len(self.rendering.seen) == 1 or visible.outcome is not Outcome.NOT_ATTEMPTED:
+            click.echo(exercise_text(visible, style, hints, verbose=self.rendering.verbose))
 
     def write_report(self, report: Report) -> None:
         """Write the whole report; where the exercises are on the terminal already, only what follows them."""
         visible = shown(report, self.rendering.seen)
         if self.is_live:
-            style, hints = self.rendering.style, self.rendering.hints
-            blocks = [quizzes_text(visible.quizzes, style), summary_text(visible, style, hints)]
-            click.echo("\n".join(filter(None, blocks)))
+            style, hints, verbose = self.rendering.style, self.rendering.hints, self.rendering.verbose
+            summary = "" if self.check else summary_text(visible, style, hints, verbose=verbose)
+            if text := "\n".join(filter(None, [quizzes_text(visible.quizzes, style), summary])):
+                click.echo(text)
             return
         write(FORMATS[self.form](report, self.rendering), self.output)
         if self.form == "github":
@@ -160,12 +193,21 @@ def hint_states(planned: attempt.Plan, opened: Mapping[str, Help]) -> dict[str, 
     return {**opened, **cells}
 
 
-def opened_hints(workspace: Path, exercises: Sequence[Exercise]) -> dict[str, Help]:
-    """Return the hints that were opened in a workspace; none where its record cannot be read."""
-    opened = OpenedHints(workspace)
+def helps_of(workspace: Path, exercises: Sequence[Exercise]) -> dict[str, Help]:
+    """Return what a workspace knows of each exercise: its open hints, and how many checks passed last time.
+
+    A record that cannot be read is left out.
+    """
+    opened, passed = OpenedHints(workspace), {}
+    with contextlib.suppress(UsageError):
+        passed = WorkspaceProgress(workspace).passed()
     with contextlib.suppress(UsageError):
         return {
-            exercise.id: Help(opened=exercise.hints[: opened.count(exercise)], count=len(exercise.hints))
+            exercise.id: Help(
+                opened=exercise.hints[: opened.count(exercise)],
+                count=len(exercise.hints),
+                passed_before=passed.get(exercise.id),
+            )
             for exercise in exercises
         }
     return {}
@@ -204,12 +246,24 @@ class _ProgressLine:
             click.echo("\r" + " " * 40 + "\r", err=True, nl=False)
 
 
-def choose(course: Course, ids: Sequence[str]) -> list[Exercise]:
-    """Return the exercises of these ids, or all; raise UsageError for an unknown id.
+def choose(course: Course, words: Sequence[str], submission: Path = Path()) -> list[Exercise]:
+    """Return the exercises of these ids or paths of a submission, or all; raise UsageError for an unknown one.
 
     An id of an exercise that cannot be read is known, and left out.
     """
-    return selection.choose(course, ids, COMMANDS)
+    return selection.choose(course, selection.as_ids(course, words, submission), COMMANDS)
+
+
+def _check_id(result: ExerciseResult, wanted: str) -> str:
+    """Return the id of a check that a student may see, by that id or without its `test_`."""
+    names = [check.id.removeprefix("test_") for check in result.checks]
+    name = wanted.removeprefix("test_")
+    if not names:
+        raise UsageError(f"No check of {result.id} has run: `grade {result.id}` says why.")
+    if name not in names:
+        hint = question(name, names) or f" There are: {', '.join(names)}."
+        raise UsageError(f'{result.id} has no check "{wanted}".{hint}')
+    return f"test_{name}"
 
 
 def refuse_below(required: int, dispatcher: Dispatcher) -> None:

@@ -77,11 +77,20 @@ class Screen:
         return self._style.clean_line(text)[: self._style.width - 1]
 
 
-def verdict_text(ended: FinishedRun, focus: str | None, style: Style, hints: Mapping[str, Help]) -> str:
-    """Return the text of a verdict: a single exercise in full, several as a list above the one to work on."""
+def verdict_text(
+    ended: FinishedRun,
+    following: ExerciseResult | None,
+    focus: str | None,
+    style: Style,
+    hints: Mapping[str, Help],
+) -> str:
+    """Return the text of a verdict: a single exercise in full, several as a list above the one to work on.
+
+    `following` is the exercise to go on with, where the one that was graded has full marks.
+    """
     if len(ended.exercises) == 1 and not ended.quizzes:
-        (result,) = ended.exercises
-        return exercise_text(result, style, hints.get(result.id, NONE_OPENED))
+        both = [*ended.exercises, *([following] if following is not None else [])]
+        return "\n".join(exercise_text(result, style, hints.get(result.id, NONE_OPENED)) for result in both)
     if not ended.exercises:
         return quizzes_text(ended.quizzes, style)
     shown = next((result for result in ended.exercises if result.id == focus), None)

@@ -27,6 +27,11 @@ def width(min_columns: int = 40) -> int:
     return max(min_columns, min(shutil.get_terminal_size((80, 24)).columns, MAX_COLUMNS))
 
 
+def height() -> int | None:
+    """Return the number of lines on the screen; None where the output goes elsewhere, such as into a pipe."""
+    return shutil.get_terminal_size((80, 24)).lines if sys.stdout.isatty() else None
+
+
 def prose_width() -> int:
     """Return the width of prose in columns."""
     return min(MAX_PROSE_COLUMNS, width() - 2)

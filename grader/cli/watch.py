@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from grader.cli import keys, options, reset, standard_streams, terminal
 from grader.cli.help import next_hint
 from grader.cli.run import (
     choose,
+    helps_of,
     hint_states,
-    opened_hints,
     record_progress,
     refuse_below,
 )
@@ -44,6 +44,9 @@ from grader.workspace import scaffold
 from grader.workspace.watch import FinishedRun, GradingRun, WatchSession, has_events, notices
 
 _STATUS_AFTER_S = 0.4  # a grading that takes longer shows a status line
+_LINES_AROUND = (
+    3  # of the screen: the time and a blank line above a verdict, a blank line and the keys below it
+)
 _WAIT_S = 0.2  # after this time the clock is checked, and on Windows Ctrl-C
 
 
@@ -78,7 +81,7 @@ def watch_command(
     # The dispatcher comes first, so that torch is imported while the course is read.
     with Dispatcher(jobs, many=True) as dispatcher:
         course = catalog.load(catalog.find_root())
-        chosen = choose(course, exercises)
+        chosen = choose(course, exercises, submission)
         refuse_empty(course, open_submission(submission), submission)
         quizzes = None if exercises else attempt.Quizzes(course)
         refuse_below(require_isolation, dispatcher)
@@ -119,6 +122,8 @@ class _WatchLoop:
         self._target = target
         self._has_keys = is_terminal and sys.stdin.isatty()
         self._style = terminal.style()
+        if (height := terminal.height()) is not None:
+            self._style = replace(self._style, height=height - _LINES_AROUND)
         self._screen = Screen(self._style, is_terminal=is_terminal, has_keys=self._has_keys)
         self._events: queue.SimpleQueue[_Key | _FilesChanged | FinishedRun | Exception] = queue.SimpleQueue()
         seen = {exercise.id: seen_of(exercise) for exercise in target.chosen}
@@ -204,12 +209,21 @@ class _WatchLoop:
         current = self._session.take(ended)
         if not current.exercises and not current.quizzes:
             return  # something newer is being graded
-        self._focus = to_work_on(current.exercises, self._focus)
+        graded = to_work_on(current.exercises, self._focus)
+        self._focus = self._go_on(graded) if len(current.exercises) == 1 else graded
         self._reset_pending = None
-        self._screen.verdict(verdict_text(current, self._focus, self._style, self._hints()), _reason(current))
+        following = self._session.results.get(self._focus or "") if self._focus != graded else None
+        text = verdict_text(current, following, self._focus, self._style, self._hints())
+        self._screen.verdict(text, _reason(current))
         self._show_keys()
         # Last, as it waits for the disk.
         record_progress(self._target.folder, ended.run.look.plan, self._target.chosen, current.exercises)
+
+    def _go_on(self, exercise: str | None) -> str | None:
+        """Return the exercise to work on: this one until it has full marks, then the next that has not."""
+        if exercise is None or not self._session.is_done(exercise):
+            return exercise
+        return self._session.next_after(exercise) or exercise
 
     def _handle_key(self, key: str) -> bool:
         if self._reset_pending is not None:
@@ -246,7 +260,7 @@ class _WatchLoop:
         self._show_keys()
 
     def _hints(self) -> dict[str, Help]:
-        return hint_states(self._session.plan, opened_hints(self._target.folder, self._target.chosen))
+        return hint_states(self._session.plan, helps_of(self._target.folder, self._target.chosen))
 
     def _list(self) -> str:
         results = self._session.results

@@ -109,13 +109,17 @@ class Argument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counterexample:
-    """One call whose result is wrong. `smallest` means that shrinking found no smaller one."""
+    """One call whose result is wrong. `smallest` means that shrinking found no smaller one.
+
+    `wrong` lists the wrong cells that `got` shows, each as the number of its line and its place in that line, from 0.
+    """
 
     call: str
     arguments: tuple[Argument, ...] = ()
     expected: str = ""
     got: str = ""
     where: str = ""
+    wrong: tuple[tuple[int, int], ...] = ()
     smallest: bool = False
 
 

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 
@@ -20,10 +20,19 @@ NOT_GRADED = "This exercise was not graded: the run did not end."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be graded of a submission: a job for each exercise that can be read, a result for each other."""
+    """What is to be graded of a submission: a job for each exercise that can be read, a result for each other.
+
+    `untouched` are the ids of those whose module is absent, or still the stub.
+    """
 
     jobs: dict[str, Job]
     refused: dict[str, ExerciseResult]
+    untouched: set[str] = field(default_factory=set)
+
+    @property
+    def is_untouched(self) -> bool:
+        """Tell whether no exercise is begun."""
+        return self.untouched == {*self.jobs, *self.refused}
 
 
 def plan(submission: Submission, exercises: Sequence[Exercise], seed: int) -> Plan:
@@ -32,6 +41,13 @@ def plan(submission: Submission, exercises: Sequence[Exercise], seed: int) -> Pl
     for exercise in exercises:
         stub = exercise.stub.read_text(encoding="utf-8") if exercise.stub.is_file() else None
         snapshot = submission.snapshot(exercise.id, stub)
+        is_begun = (
+            snapshot.attempted
+            if isinstance(snapshot, Unreadable)
+            else snapshot.sources[f"{exercise.id}.py"] != stub
+        )
+        if not is_begun:
+            found.untouched.add(exercise.id)
         if isinstance(snapshot, Unreadable):
             outcome = Outcome.RAISED if snapshot.attempted else Outcome.NOT_ATTEMPTED
             result = scoring.exercise_result(exercise, (), outcome=outcome, message=snapshot.sentence)

@@ -1,20 +1,20 @@
 """Which exercises of a course a caller means, and whether a submission holds any of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence, Set
 from pathlib import Path
 
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
-from grader.core.suggestions import question
+from grader.core.suggestions import nearest
 from grader.course.catalog import Course
 from grader.submission import Submission, Unreadable
 
 
-def choose(course: Course, ids: Sequence[str], also_known: Iterable[str] = ()) -> list[Exercise]:
+def choose(course: Course, ids: Sequence[str], commands: Collection[str] = ()) -> list[Exercise]:
     """Return the exercises of these ids, or all where `ids` is empty; raise UsageError for an unknown id.
 
-    An id of an exercise that cannot be read is known, and left out. `also_known` are further words that a misspelled
-    id may stand for, such as the names of commands.
+    An id of an exercise that cannot be read is known, and left out. `commands` are further words that the first id may
+    be a misspelling of.
     """
     known = [exercise.id for exercise in course.exercises]
     known += [folder.name for folder in course.folders if folder.name not in known]
@@ -25,9 +25,39 @@ def choose(course: Course, ids: Sequence[str], also_known: Iterable[str] = ()) -
             raise UsageError(
                 f'"{wanted}" is a quiz. Answer it with `grade quiz {wanted}`; `grade` without names grades it.'
             )
-        hint = question(wanted, [*known, *also_known]) or f" There are: {', '.join(known)}."
-        raise UsageError(f'There is no exercise "{wanted}".{hint}')
+        near = nearest(wanted, [*known, *(commands if wanted == ids[0] else ())])
+        if near in commands:
+            raise UsageError(f'There is no command "{wanted}". Did you mean `grade {near}`?')
+        hint = f'Did you mean "{near}"?' if near is not None else f"There are: {', '.join(known)}."
+        raise UsageError(f'There is no exercise "{wanted}". {hint}')
     return [exercise for exercise in course.exercises if not ids or exercise.id in ids]
+
+
+def as_ids(course: Course, words: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """Return ids for what a user named: an id itself, or the path of a module of the submission in `folder`.
+
+    Raises UsageError for a path that leads elsewhere, as what is graded is the submission.
+    """
+    known = {exercise.id for exercise in course.exercises}
+    return tuple(word if word in known else _as_id(word, folder, known) for word in words)
+
+
+def _as_id(word: str, folder: Path, known: Set[str]) -> str:
+    path = Path(word.replace("\\", "/"))
+    if path.is_dir():
+        raise UsageError(
+            f"{word} is a folder. `grade` grades all of this one; --submission DIR names another."
+        )
+    if path.suffix != ".py" and len(path.parts) < 2:
+        return word
+    path = path.with_suffix(".py") if not path.suffix else path
+    own = [(folder / place / path.name).resolve() for place in ("exercises", "")]
+    if path.stem not in known or path.resolve() not in own:
+        raise UsageError(
+            f"{word} is no exercise of {folder.resolve()}, which is graded.\n"
+            "Name an exercise, as in `grade relu`; --submission PATH grades another folder, zip or notebook."
+        )
+    return path.stem
 
 
 def refuse_empty(course: Course, submission: Submission, path: Path) -> None:

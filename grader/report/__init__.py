@@ -7,10 +7,26 @@ from grader.report.gradescope_results import SubmissionMetadata, read_metadata, 
 from grader.report.html_report import exercise_page, to_html
 from grader.report.json_report import FORMAT, are_points, from_json, to_document, to_json
 from grader.report.junit import to_junit
-from grader.report.phrases import NONE_OPENED, Help, first_to_fix, hidden_sentence, nothing_left, sum_hidden
+from grader.report.phrases import (
+    NONE_OPENED,
+    Help,
+    begun,
+    first_to_fix,
+    hidden_sentence,
+    nothing_left,
+    sum_hidden,
+)
 from grader.report.redaction import shown, shown_exercise
 from grader.report.text_layout import Style
-from grader.report.text_report import exercise_text, list_text, quizzes_text, summary_text, to_text
+from grader.report.text_report import (
+    check_text,
+    exercise_text,
+    list_text,
+    quizzes_text,
+    summary_text,
+    to_text,
+    untouched_text,
+)
 
 __all__ = [
     "FORMAT",
@@ -22,7 +38,9 @@ __all__ = [
     "Style",
     "SubmissionMetadata",
     "are_points",
+    "begun",
     "changes",
+    "check_text",
     "exercise_page",
     "exercise_text",
     "first_to_fix",
@@ -45,4 +63,5 @@ __all__ = [
     "to_junit",
     "to_markdown",
     "to_text",
+    "untouched_text",
 ]

@@ -44,6 +44,8 @@ from grader.report.phrases import (
     passing,
     reason,
     share,
+    unwritten,
+    waits,
 )
 from grader.report.text_layout import amount
 
@@ -90,11 +92,15 @@ class Heading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleRow:
-    """One row of a counterexample. `kind` is call, argument, expected, got or where; `name` is what is written."""
+    """One row of a counterexample. `kind` is call, argument, expected, got or where; `name` is what is written.
+
+    `wrong` lists the wrong cells of `value`, each as the number of its line and its place in that line.
+    """
 
     kind: str
     name: str
     value: str
+    wrong: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +126,7 @@ class CheckContent:
     `advice` is what to do next, "" for a check that waits for another.
     """
 
+    id: str
     title: str
     outcome: Outcome
     status: Status
@@ -156,8 +163,8 @@ class HintsContent:
 class ExerciseContent:
     """One exercise. `first` is the check to work on first, `others` failed too, `waiting` were skipped.
 
-    `not_attempted`, `passing`, `solution` and `hidden` are sentences, "" where they do not apply. An exercise that was
-    not attempted says nothing else of its checks.
+    `not_attempted`, `unwritten`, `waits`, `passing`, `solution` and `hidden` are sentences, "" where they do not apply.
+    An exercise that was not attempted says nothing else of its checks.
     """
 
     heading: Heading
@@ -166,6 +173,8 @@ class ExerciseContent:
     first: CheckContent | None
     others: tuple[CheckContent, ...]
     waiting: tuple[CheckContent, ...]
+    unwritten: str
+    waits: str
     passed: tuple[CheckContent, ...]
     passing: str
     solution: str
@@ -271,13 +280,20 @@ def exercise_content(result: ExerciseResult, hints: Help = NONE_OPENED) -> Exerc
         others=tuple(check for check in following if check.outcome is not Outcome.SKIPPED),
         waiting=tuple(check for check in following if check.outcome is Outcome.SKIPPED),
         passed=tuple(_check(result.id, check, hints, first) for check in passed),
-        passing=passing(result) if passed else "",
-        solution=f"`grade solution {result.id}` shows our solution." if is_done else "",
+        unwritten=unwritten(check for check in others if check is not first),
+        waits=waits(checks),
+        passing=passing(result, hints.passed_before) if checks else "",
+        solution=_solution(result.id, hints) if is_done else "",
         hidden=hidden_of(result),
         hints=_hints(result, hints),
         flags=result.flags,
         output=result.output if result.output.strip() else "",
     )
+
+
+def _solution(exercise: str, hints: Help) -> str:
+    then = ", `grade next` goes on" if hints.is_file else ""
+    return f"`grade solution {exercise}` shows our solution{then}."
 
 
 def _whole(result: ExerciseResult, hints: Help) -> WholeContent:
@@ -292,6 +308,7 @@ def _whole(result: ExerciseResult, hints: Help) -> WholeContent:
 
 def _check(exercise: str, check: CheckResult, hints: Help, first: CheckResult | None) -> CheckContent:
     return CheckContent(
+        id=check.id,
         title=check.title,
         outcome=check.outcome,
         status=status_of(check.outcome),
@@ -329,13 +346,13 @@ def example_rows(example: Counterexample) -> Iterator[ExampleRow]:
     for argument in example.arguments:
         yield from _row("argument", argument.name, argument.value)
     yield from _row("expected", "expected", example.expected)
-    yield from _row("got", "got", example.got)
+    yield from _row("got", "got", example.got, example.wrong)
     yield from _row("where", "where", example.where)
 
 
-def _row(kind: str, name: str, value: str) -> Iterator[ExampleRow]:
+def _row(kind: str, name: str, value: str, wrong: tuple[tuple[int, int], ...] = ()) -> Iterator[ExampleRow]:
     if value:
-        yield ExampleRow(kind=kind, name=name, value=value)
+        yield ExampleRow(kind=kind, name=name, value=value, wrong=wrong)
 
 
 def _mistake(diagnosis: Diagnosis | None) -> KnownMistake | None:

@@ -3,7 +3,8 @@
 The first failure of an exercise is shown in full. Every further one is a line that can be opened.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence, Set
 
 from grader.core.model import ExerciseResult, Flag, Frame, Outcome, QuizResult, Report
 from grader.report.content import (
@@ -162,6 +163,8 @@ def _checks(exercise: ExerciseContent) -> Markup:
         )
     if exercise.passed:
         parts.append(_listed(exercise.passing, exercise.passed, class_=" passed"))
+    elif exercise.passing:
+        parts.append(_sentence(exercise.passing))
     return joined([*parts, _sentence(exercise.solution)])
 
 
@@ -230,7 +233,23 @@ def _example(example: Example) -> Markup:
 def _value(row: ExampleRow) -> Markup:
     if row.kind == "where":
         return tag("p", inline(row.value))
-    return preformatted(row.value) if "\n" in row.value else tag("p", row.value, class_="mono")
+    if "\n" not in row.value:
+        return tag("p", row.value, class_="mono")
+    return _cells(row.value, set(row.wrong)) if row.wrong else preformatted(row.value)
+
+
+def _cells(value: str, wrong: Set[tuple[int, int]]) -> Markup:
+    """Return a value of several lines, with each wrong cell marked."""
+    lines = []
+    for number, line in enumerate(value.split("\n")):
+        parts = re.split(r"(\S+)", line)  # every second one is a cell
+        lines.append(
+            joined(
+                tag("mark", part) if n % 2 and (number, n // 2) in wrong else part
+                for n, part in enumerate(parts)
+            )
+        )
+    return tag("pre", Markup("\n".join(lines)))
 
 
 def _hints(hints: HintsContent | None) -> Markup:

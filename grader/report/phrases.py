@@ -10,6 +10,7 @@ from grader.core.model import (
     CheckResult,
     Counterexample,
     Diagnosis,
+    Exercise,
     ExerciseResult,
     Hidden,
     Outcome,
@@ -26,12 +27,14 @@ _LATER = {Outcome.NOT_ATTEMPTED: 1, Outcome.INTERNAL_ERROR: 2, Outcome.SKIPPED: 
 class Help:
     """What helps a student go on with an exercise: the hints opened so far, and how many there are.
 
-    `is_file` tells that the code is a file, to be opened and replayed, and not a cell of a notebook.
+    `is_file` tells that the code is a file, to be opened and replayed, and not a cell of a notebook. `passed_before` is
+    how many checks passed when it was last graded; None where that is not known.
     """
 
     opened: tuple[str, ...] = ()
     count: int = 0
     is_file: bool = True
+    passed_before: int | None = None
 
 
 NOT_GRADED = "not graded"
@@ -116,10 +119,7 @@ def advice(
                 return (
                     f"Work this input out by hand, then follow your code through it.{_replay(case)} {stuck}"
                 )
-            follow = (
-                "Follow your code through this call: which step is the first that is not as it should be?"
-            )
-            return f"{follow}{_replay(case)} {stuck}"
+            return f"Follow your code through this call, step by step.{_replay(case)} {stuck}"
 
 
 def _replay(case: str) -> str:
@@ -153,6 +153,14 @@ def dedented(text: str) -> list[str]:
 def begun(quiz: QuizResult) -> bool:
     """Tell whether anything of a quiz has been answered."""
     return bool(quiz.problems) or any(item.answered for item in quiz.items)
+
+
+def first_step(exercises: Sequence[Exercise], quizzes: Sequence[QuizResult]) -> str:
+    """Say how to begin: with the first exercise, else the first quiz."""
+    for exercise in exercises:
+        write = f", write {exercise.names[0]}" if exercise.names else ""
+        return f"open exercises/{exercise.id}.py{write}, and run `grade {exercise.id}`."
+    return f"`grade quiz {quizzes[0].id}`." if quizzes else "`grade list`."
 
 
 def all_hidden(results: Iterable[ExerciseResult]) -> Hidden | None:
@@ -199,12 +207,39 @@ def hidden_of(result: ExerciseResult) -> str:
     )
 
 
-def passing(result: ExerciseResult) -> str:
-    """Say how many of the checks that are shown pass: `All 12 checks pass`, `9 of 12 checks pass`."""
+def passing(result: ExerciseResult, before: int | None = None) -> str:
+    """Say how many of the checks that are shown pass, and how many more than `before`."""
     passed = sum(check.outcome is Outcome.PASSED for check in result.checks)
     which = "checks you can see" if result.hidden is not None else "checks"
     count = f"All {passed}" if passed == len(result.checks) else f"{passed} of {len(result.checks)}"
-    return f"{count} {which} pass"
+    return f"{count} {which} pass{_change(passed, before)}."
+
+
+def _change(passed: int, before: int | None) -> str:
+    if before is None or passed == before:
+        return ""
+    return f", {abs(passed - before)} {'more' if passed > before else 'fewer'} than last time"
+
+
+def unwritten(checks: Iterable[CheckResult]) -> str:
+    """Say how many checks ask for code that is not written yet; "" where none does."""
+    count = sum(check.outcome is Outcome.NOT_ATTEMPTED for check in checks)
+    if not count:
+        return ""
+    return f"{count} more {'checks ask' if count > 1 else 'check asks'} for what is not written yet"
+
+
+def waits(checks: Sequence[CheckResult]) -> str:
+    """Say how many checks wait for which others: `8 checks wait for: Two windows.`; "" where none waits."""
+    waiting = {check.title: check.rationale for check in checks if check.outcome is Outcome.SKIPPED}
+    if not waiting:
+        return ""
+    verb = "1 check waits" if len(waiting) == 1 else f"{len(waiting)} checks wait"
+    titles = {f"Waits for: {title}." for title in waiting}
+    first = sorted(set(waiting.values()) - titles)  # which themselves wait for nothing
+    if len(first) == 1:
+        return f"{verb} for: {first[0].removeprefix('Waits for: ').rstrip('.')}"
+    return f"{verb} for {len(first)} others to pass"
 
 
 def earned(report: Report) -> str:

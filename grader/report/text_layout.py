@@ -50,9 +50,13 @@ class Sign(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """How text is laid out: its width in columns, and whether it may use color and characters beyond ASCII."""
+    """How text is laid out: its width in columns, and whether it may use color and characters beyond ASCII.
+
+    `height` is the number of lines on the screen; None where nothing scrolls away, such as in a file.
+    """
 
     width: int = 80
+    height: int | None = None
     color: bool = False
     unicode: bool = True
 

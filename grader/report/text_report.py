@@ -1,16 +1,16 @@
 """A report as text for a terminal. Pure functions; nothing here prints.
 
-The first failure of an exercise is shown in full, every further one in a line: one thing to fix at a time.
+The first failure of an exercise is shown in full, every further one in a line: one thing to fix at a time. It comes
+last, so that it is on the screen when the command ends, with as much of its values as the height allows.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 
-from grader.core.model import ExerciseResult, Flag, Frame, QuizResult, Report
+from grader.core.model import Exercise, ExerciseResult, Flag, Frame, Outcome, QuizResult, Report
 from grader.report.content import (
     CheckContent,
-    Example,
-    ExampleRow,
     ExerciseContent,
     Heading,
     ItemContent,
@@ -22,6 +22,7 @@ from grader.report.content import (
     quiz_content,
     summary_content,
 )
+from grader.report.example_text import ALL_OF_IT, ExampleDetail, example_lines
 from grader.report.heatmap import heatmap
 from grader.report.phrases import (
     NONE_OPENED,
@@ -29,6 +30,7 @@ from grader.report.phrases import (
     Help,
     all_hidden,
     dedented,
+    first_step,
     hidden_sentence,
 )
 from grader.report.text_layout import (
@@ -40,19 +42,16 @@ from grader.report.text_layout import (
     finished,
     header,
     marked,
+    number,
     paragraph,
     quoted,
     row,
     shortened,
-    wrap,
 )
 
-_MAX_VALUE_LINES = 14
 _MAX_OUTPUT_LINES = 10
 _MAX_CODE_LINES = 12
-_MAX_FRAMES = 5
 _MAX_FLAGS = 6
-_MAX_LABEL = 14
 _SIGNS = {
     Status.PASSED: Sign.PASSED,
     Status.FAILED: Sign.FAILED,
@@ -61,29 +60,52 @@ _SIGNS = {
 }
 
 
-def to_text(report: Report, style: Style, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
+def to_text(
+    report: Report, style: Style, hints: Mapping[str, Help] = NOTHING_KNOWN, *, verbose: bool = False
+) -> str:
     """Return the whole report; `hints` holds the open hints of exercises, by id."""
     blocks = [
-        exercise_text(exercise, style, hints.get(exercise.id, NONE_OPENED)) for exercise in report.exercises
+        exercise_text(exercise, style, hints.get(exercise.id, NONE_OPENED), verbose=verbose)
+        for exercise in report.exercises
     ]
-    blocks += [quizzes_text(report.quizzes, style), summary_text(report, style, hints)]
+    blocks += [quizzes_text(report.quizzes, style), summary_text(report, style, hints, verbose=verbose)]
     return "\n".join(block for block in blocks if block)
 
 
 # --- exercises
 
 
-def exercise_text(result: ExerciseResult, style: Style, hints: Help = NONE_OPENED) -> str:
-    """Return the block of one exercise, ending with a blank line."""
+def exercise_text(
+    result: ExerciseResult, style: Style, hints: Help = NONE_OPENED, *, verbose: bool = False
+) -> str:
+    """Return the block of one exercise, ending with a blank line; if `verbose`, with every check in full."""
     exercise = exercise_content(result, hints)
     lines = [_header(exercise.heading.name, exercise.heading, style)]
     lines += marked(Sign.WAITING, exercise.not_attempted, style)
-    lines += _whole(exercise.whole, style)
-    lines += _checks(exercise, style)
+    lines += _verbose(exercise, style) if verbose else _others(exercise, style)
     lines += marked(Sign.WAITING, exercise.hidden, style)
     lines += _flags(exercise.flags, style)
     lines += _output(exercise.output, style)
+    lines += _whole(exercise.whole, style)
+    more = ""
+    if exercise.first is not None:
+        first, is_whole = _fitted(exercise.first, style, None if verbose else style.height)
+        lines += ["", *first]
+        more = "" if is_whole else f"`grade {result.id} -v` shows all."
+    if exercise.passing:
+        sign = Sign.WAITING if exercise.first is not None else Sign.PASSED
+        said = " ".join(filter(None, (exercise.passing, exercise.solution, more)))
+        lines += [*[""] * (len(lines) > 1), *marked(sign, said, style)]
     return finished([*lines, ""], style)
+
+
+def check_text(result: ExerciseResult, check: str, style: Style, hints: Help = NONE_OPENED) -> str:
+    """Return one check of an exercise in full, whatever its outcome, ending with a blank line."""
+    exercise = exercise_content(result, hints)
+    everything = [*exercise.others, *exercise.waiting, *exercise.passed]
+    everything += [exercise.first] if exercise.first is not None else []
+    found = next(one for one in everything if one.id == check)
+    return finished([*_full(found, style), ""], style)
 
 
 def _whole(whole: WholeContent | None, style: Style) -> Iterator[str]:
@@ -96,23 +118,69 @@ def _whole(whole: WholeContent | None, style: Style) -> Iterator[str]:
     yield from marked(Sign.NEXT, whole.advice, style)
 
 
-def _checks(exercise: ExerciseContent, style: Style) -> Iterator[str]:
-    if exercise.first is not None:
-        yield from ("", *_full(exercise.first, style), "")
-    for check in (*exercise.others, *exercise.waiting):
+def _others(exercise: ExerciseContent, style: Style) -> Iterator[str]:
+    """Show each further failure as a line; all checks that wait as one, and those of what is not written as another."""
+    failed = [check for check in exercise.others if check.outcome is not Outcome.NOT_ATTEMPTED]
+    if exercise.others or exercise.waits:
+        yield ""
+    for check in failed:
         yield _brief(check, style)
-    if exercise.passed:
-        yield from marked(Sign.PASSED, f"{exercise.passing}. {exercise.solution}", style)
+    for sentence in filter(None, (exercise.unwritten, exercise.waits)):
+        yield row(Sign.WAITING, sentence, "", style)
 
 
-def _full(check: CheckContent, style: Style) -> Iterator[str]:
-    """Show one check with all its details."""
+def _verbose(exercise: ExerciseContent, style: Style) -> Iterator[str]:
+    """Show everything but the first failure: what passes and waits as lines, other failures in full."""
+    checks = (*exercise.passed, *exercise.waiting)
+    yield from ([""] if checks else [])
+    for check in checks:
+        yield _brief(check, style)
+    for check in exercise.others:
+        yield from ("", *_full(check, style))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Detail:
+    """How much of a check is shown: of its values, lines of its traceback, and whether its picture is."""
+
+    example: ExampleDetail = ALL_OF_IT
+    frames: int = 5
+    picture: bool = True
+
+
+# From the most to the least, until what is shown fits on the screen.
+_DETAILS = (
+    _Detail(),
+    _Detail(picture=False),
+    _Detail(picture=False, example=ExampleDetail(value_lines=8, argument_lines=8)),
+    _Detail(picture=False, example=ExampleDetail(value_lines=6, place_lines=2, argument_lines=4), frames=3),
+    _Detail(picture=False, example=ExampleDetail(value_lines=4, place_lines=1, argument_lines=1), frames=2),
+    _Detail(picture=False, example=ExampleDetail(value_lines=3, place_lines=1, argument_lines=0), frames=1),
+    _Detail(picture=False, example=ExampleDetail(value_lines=2, place_lines=1, argument_lines=0), frames=1),
+)
+_BELOW = 3  # lines: a blank one, how many checks pass, the prompt of the shell
+
+
+def _fitted(check: CheckContent, style: Style, height: int | None) -> tuple[list[str], bool]:
+    """Show a check in as much detail as the screen has lines for; tell whether that is all of it."""
+    lines = list(_full(check, style))
+    if height is None or len(lines) + _BELOW <= height:
+        return lines, True
+    for detail in _DETAILS[1:]:
+        lines = list(_full(check, style, detail))
+        if len(lines) + _BELOW <= height:
+            break
+    return lines, False
+
+
+def _full(check: CheckContent, style: Style, detail: _Detail = _DETAILS[0]) -> Iterator[str]:
+    """Show one check."""
     yield row(_SIGNS[check.status], check.title, check.earned, style, bold=True)
     yield from paragraph(check.rationale, style)
-    yield from _frames(check.traceback, style)
+    yield from _frames(check.traceback, style, detail.frames)
     if check.example is not None:
-        yield from _example(check.example, style)
-    if check.picture is not None:
+        yield from ("", *example_lines(check.example, style, detail.example))
+    if check.picture is not None and detail.picture:
         yield from ("", *heatmap(check.picture, style))
     if check.mistake is not None:
         yield from ("", *paragraph(check.mistake.lead, style))
@@ -127,46 +195,16 @@ def _brief(check: CheckContent, style: Style) -> str:
     return row(_SIGNS[check.status], text, check.earned, style)
 
 
-def _frames(frames: Sequence[Frame], style: Style) -> Iterator[str]:
-    """Show the student's own lines of a traceback, outermost first."""
+def _frames(frames: Sequence[Frame], style: Style, most: int = _DETAILS[0].frames) -> Iterator[str]:
+    """Show the student's own lines of a traceback, outermost first, and at most so many."""
     if frames:
         yield ""
-    if len(frames) > _MAX_FRAMES:
-        yield from paragraph(f"({len(frames) - _MAX_FRAMES} outer lines left out)", style, indent=BODY + 2)
-    for frame in frames[-_MAX_FRAMES:]:
+    if len(frames) > most:
+        yield from paragraph(f"({len(frames) - most} outer lines left out)", style, indent=BODY + 2)
+    for frame in frames[-most:]:
         place = f"{frame.path}:{frame.line}" + (f" in {frame.function}" if frame.function else "")
         yield from paragraph(place, style, indent=BODY + 2)
         yield from quoted(dedented(style.clean(frame.text)), style, indent=BODY + 4)
-
-
-def _example(example: Example, style: Style) -> Iterator[str]:
-    """Show one call in rows: the call, its arguments, what was expected, what came, where they differ."""
-    yield ""
-    if example.smallest:
-        yield from paragraph("The smallest input found that fails:", style)
-    names = [style.clean_line(value.name) for value in example.rows]
-    label_columns = min(max(map(columns, names)), _MAX_LABEL)
-    for value, name in zip(example.rows, names, strict=True):
-        label = cut(name, label_columns, style)
-        label += " " * (label_columns - columns(label) + 2)
-        yield from _value(label, value, style)
-
-
-def _value(label: str, row: ExampleRow, style: Style) -> Iterator[str]:
-    """Set a value beside its label: one line is wrapped, several lines keep their columns and are cut."""
-    indent = BODY + 2
-    width = style.width - indent - columns(label)
-    value = style.clean(row.value)
-    lines = (
-        [cut(line, width, style) for line in value.split("\n")]
-        if "\n" in value
-        else wrap(value, width, style)
-    )
-    lines = shortened(lines, _MAX_VALUE_LINES)
-    color = {"expected": "green", "got": "red"}.get(row.kind)
-    for n, line in enumerate(lines):
-        first = style.paint(label, color, dim=color is None) if n == 0 else " " * columns(label)
-        yield " " * indent + first + line
 
 
 def _flags(flags: Sequence[Flag], style: Style) -> Iterator[str]:
@@ -235,18 +273,42 @@ def _question(prompt: str, style: Style) -> Iterator[str]:
 # --- the end
 
 
-def summary_text(report: Report, style: Style, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
-    """Return a table of all parts, the total, the isolation level, and what to do next."""
-    lines = [style.paint(style.pick("─", "-") * style.width, dim=True)]
-    if len(report.exercises) + len(report.quizzes) > 1:
-        lines += [*_table(report.exercises, report.quizzes, style), ""]
+def summary_text(
+    report: Report, style: Style, hints: Mapping[str, Help] = NOTHING_KNOWN, *, verbose: bool = False
+) -> str:
+    """Return what follows the parts: a table of them, the total, the isolation level, and what to do next.
+
+    Of a single exercise its own block says all of this that matters, unless it is void.
+    """
     summary = summary_content(report, hints)
+    parts = [*report.exercises, *report.quizzes]
+    if len(parts) == 1 and report.final and not verbose:
+        return ""
+    lines = [style.paint(style.pick("─", "-") * style.width, dim=True)]
+    if len(parts) > 1:
+        lines += [*_table(report.exercises, report.quizzes, style), ""]
     lines += [_header(summary.total.name, summary.total, style), ""]
     if summary.hidden:
         lines += [*paragraph(summary.hidden, style, indent=0), ""]
     lines += paragraph(summary.isolation, style, indent=0, dim=True)
     lines += paragraph(summary.next_step, style, indent=0)
     return finished(lines, style)
+
+
+def untouched_text(exercises: Sequence[Exercise], quizzes: Sequence[QuizResult], style: Style) -> str:
+    """Return what is said of work of which nothing is begun: how much there is, and the first step."""
+    parts = [f"{len(exercises)} exercise{'s' * (len(exercises) > 1)}"] if exercises else []
+    parts += [f"{len(quizzes)} quiz{'zes' * (len(quizzes) > 1)}"] if quizzes else []
+    points = number(sum(part.points for part in exercises) + sum(quiz.max_points for quiz in quizzes))
+    if len(exercises) == 1 and not quizzes:
+        sentences = [f"{exercises[0].id}, {exercises[0].title}, is not begun yet: {points} points."]
+    else:
+        sentences = [
+            f"Nothing is begun yet: {' and '.join(parts)}, {points} points.",
+            "`grade list` shows them, and `grade watch` grades on every save.",
+        ]
+    lines = [*sentences, f"Next: {first_step(exercises, quizzes)}"]
+    return finished((line for text in lines for line in paragraph(text, style, indent=0)), style)
 
 
 def list_text(exercises: Sequence[ExerciseResult], quizzes: Sequence[QuizResult], style: Style) -> str:

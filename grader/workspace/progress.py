@@ -52,6 +52,15 @@ class Answered:
     of: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _StoredPoints:
+    """What is stored of an exercise: its points, the fingerprint of their files, and how many checks passed."""
+
+    points: float
+    files: str
+    passed: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class WorkspaceProgress:
     """The stored and the current progress of a workspace."""
@@ -68,12 +77,16 @@ class WorkspaceProgress:
         A result without visible points is stored only where nothing went wrong: 0 of 0 would look like full marks.
         """
         known = {
-            result.id: [result.points, _fingerprint(planned, result.id, result.hidden)]
+            result.id: [result.points, _fingerprint(planned, result.id, result.hidden), _passed(result)]
             for result in results
             if result.id in planned.jobs and not result.is_void and (result.max_points or result.is_full)
         }
         if known and self.is_stored():
             self._file.write(self._file.read() | known)
+
+    def passed(self) -> dict[str, int]:
+        """Return how many checks of each exercise passed when it was last graded, by id. Raises UsageError."""
+        return {name: entry.passed for name, entry in self._read().items() if entry.passed is not None}
 
     def exercises(self, exercises: Sequence[Exercise]) -> dict[str, Standing]:
         """Return the state of each exercise, by id."""
@@ -90,16 +103,22 @@ class WorkspaceProgress:
     def _file(self) -> StateFile:
         return StateFile(self.workspace, "progress.json", "`grade` makes it again")
 
-    def _read(self) -> Mapping[str, tuple[float, str]]:
+    def _read(self) -> Mapping[str, _StoredPoints]:
         return dict(self._entries())
 
-    def _entries(self) -> Iterator[tuple[str, tuple[float, str]]]:
+    def _entries(self) -> Iterator[tuple[str, _StoredPoints]]:
         for name, entry in self._file.read().items():
             match entry:
-                case [int() | float() as points, str(files)]:
-                    yield name, (float(points), files)
+                case [int() | float() as points, str(files)]:  # of version 0.9 and earlier
+                    yield name, _StoredPoints(points=float(points), files=files)
+                case [int() | float() as points, str(files), int(passed)]:
+                    yield name, _StoredPoints(points=float(points), files=files, passed=passed)
                 case _:
                     raise self._file.unreadable()
+
+
+def _passed(result: ExerciseResult) -> int:
+    return sum(check.outcome is Outcome.PASSED for check in result.checks)
 
 
 def _fingerprint(planned: attempt.Plan, exercise: str, hidden: Hidden | None) -> str:
@@ -109,23 +128,18 @@ def _fingerprint(planned: attempt.Plan, exercise: str, hidden: Hidden | None) ->
     return fingerprint.of(*(text for path in sorted(files) for text in (path, files[path])), *left_out)
 
 
-def _standing(exercise: Exercise, planned: attempt.Plan, known: Mapping[str, tuple[float, str]]) -> Standing:
+def _standing(exercise: Exercise, planned: attempt.Plan, known: Mapping[str, _StoredPoints]) -> Standing:
     hidden = visibility.seen(exercise).hidden
     most = exercise.points - hidden.max_points if hidden is not None else exercise.points
     standing = partial(Standing, max_points=most, hidden=hidden)
-    refused = planned.refused.get(exercise.id)
-    if refused is not None:
-        begun = refused.outcome is not Outcome.NOT_ATTEMPTED
-        return standing(state=State.NOT_GRADED if begun else State.NOT_BEGUN)
-    module = planned.jobs[exercise.id].sources[f"{exercise.id}.py"]
-    if module == exercise.stub.read_text(encoding="utf-8"):
+    if exercise.id in planned.untouched:
         return standing(state=State.NOT_BEGUN)
-    if exercise.id not in known:
+    if exercise.id in planned.refused or exercise.id not in known:
         return standing(state=State.NOT_GRADED)
-    points, files = known[exercise.id]
-    is_same = files == _fingerprint(planned, exercise.id, hidden)
+    entry = known[exercise.id]
+    is_same = entry.files == _fingerprint(planned, exercise.id, hidden)
     # Where the course hides more than before, the stored points may be more than can be earned now.
-    return standing(state=State.GRADED if is_same else State.CHANGED, points=min(points, most))
+    return standing(state=State.GRADED if is_same else State.CHANGED, points=min(entry.points, most))
 
 
 def _answered(bank: Bank, submission: Submission) -> Answered | None:

@@ -96,11 +96,23 @@ def module(exercise: Exercise, folder: Path) -> Path:
 
 def is_stub(exercise: Exercise, path: Path) -> bool:
     """Tell whether a file is still the stub, byte for byte."""
+    return _is_same(exercise.stub, path)
+
+
+def looks_untouched(course_root: Path, folder: Path) -> bool:
+    """Tell whether every module of a workspace is a stub, byte for byte, without reading the course."""
+    modules = [path.name for path in (folder / "exercises").glob("*.py")]
+    return bool(modules) and all(
+        _is_same(course_root / "exercises" / name, folder / "exercises" / name) for name in modules
+    )
+
+
+def _is_same(stub: Path, path: Path) -> bool:
     try:
-        stub = exercise.stub.read_bytes()
+        expected = stub.read_bytes()
     except OSError:
         return False
-    return Folder(path.parent).read(path.name, len(stub)) == stub
+    return Folder(path.parent).read(path.name, len(expected)) == expected
 
 
 def reset(exercise: Exercise, folder: Path, now: datetime) -> Path | None:

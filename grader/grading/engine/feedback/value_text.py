@@ -107,12 +107,16 @@ def _tensor(tensor: torch.Tensor) -> str:
         return header
     if tensor.dim() == 0:
         return f"{tensor.item():.6g}" if tensor.is_floating_point() else str(tensor.item())
-    corner, cut = tensor, False
-    if not shown_in_full(tensor):
-        limits = [1] * (tensor.dim() - 2) + [4, 6][-min(tensor.dim(), 2) :]
-        corner, cut = tensor[tuple(slice(0, limit) for limit in limits)], True
-    rows = _rows(corner)
-    return "\n".join([header + (", its first corner:" if cut else ""), *rows])
+    rows = _rows(_corner(tensor))
+    return "\n".join([header + ("" if shown_in_full(tensor) else ", its first corner:"), *rows])
+
+
+def _corner(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the part of a tensor whose numbers are shown: all of it, or the first corner of a large one."""
+    if shown_in_full(tensor):
+        return tensor
+    limits = [1] * (tensor.dim() - 2) + [4, 6][-min(tensor.dim(), 2) :]
+    return tensor[tuple(slice(0, limit) for limit in limits)]
 
 
 def shown_in_full(tensor: torch.Tensor) -> bool:
@@ -162,8 +166,19 @@ def counterexample(
         expected=shown(wrong.expected),
         got=shown(wrong.got) if got is None else got,
         where=place(wrong.where),
+        wrong=tuple(_wrong_cells(wrong.cells)) if got is None and wrong.cells is not None else (),
         smallest=smallest,
     )
+
+
+def _wrong_cells(cells: torch.Tensor) -> Iterator[tuple[int, int]]:
+    """Yield where the text of a tensor has its wrong cells: the line, where 0 is the shape, and the place in it."""
+    if cells.dim() == 0:
+        return
+    corner = _corner(cells)
+    blocks = corner.reshape(-1, *corner.shape[-2:]) if corner.dim() >= 2 else corner.reshape(1, 1, -1)
+    for block, row, column in blocks.nonzero().tolist():
+        yield 1 + block * (blocks.shape[1] + 1) + row, column  # a blank line is between two blocks
 
 
 def place(where: str) -> str:

@@ -41,10 +41,11 @@ Step = Literal["type", "length", "keys", "shape", "dtype", "device", "nan", "inf
 class Mismatch(AssertionError):
     """A value differs from the expected one. `rationale` is one student-safe sentence, `where` may be empty.
 
-    `axes` names the axes of `got` and `expected`, where both are tensors of one shape. `step` is the one at which they
-    differ, "" where it is none of those of a comparison. With `any_value` only type, shape and dtype of `expected` mean
-    something, as its tolerance is infinite; or `expected` is the shape of the tensor that is expected. The place is
-    computed on first access: a search for the smallest example makes many of these, and shows one.
+    `axes` names the axes of `got` and `expected`, where both are tensors of one shape, and `cells` is true where they
+    differ; None where no values were compared. `step` is the one at which they differ, "" where it is none of those of
+    a comparison. With `any_value` only type, shape and dtype of `expected` mean something, as its tolerance is
+    infinite; or `expected` is the shape of the tensor that is expected. The place is computed on first access: a search
+    for the smallest example makes many of these, and shows one.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class Mismatch(AssertionError):
         expected: object,
         where: str | Callable[[], str] = "",
         axes: tuple[str, ...] = (),
+        cells: torch.Tensor | None = None,
         step: Step | Literal[""] = "",
         any_value: bool = False,
     ) -> None:
         super().__init__(rationale)
+        self.cells = cells
         self.step = step
         self.any_value = any_value
         self.rationale = rationale
@@ -364,6 +367,7 @@ def _values(got: torch.Tensor, expected: torch.Tensor, rules: _Rules) -> None:
         expected=expected,
         where=lambda: locate(got64, expected64, wrong, axes),
         axes=axes,
+        cells=wrong,
         step=step,
     )
 
