@@ -398,9 +398,9 @@ def test_float64(student, rng):
     # Means 0 and variances 1: in few digits, any order of the steps gives the same.
     fresh, signs = fresh_state(3), torch.tensor([1.0, -1.0]).repeat(36).view(2, 3, 4, 3)
     layer = loaded(student, fresh)
-    for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
-        like = signs.to(dtype)
-        student.fixtures.to_dtype(layer, like)
+    for dtype in ("float32", "float16", "bfloat16", "float64"):
+        like = signs.to(getattr(torch, dtype))
+        student.fixtures.to_dtype(layer, dtype)
         for training in (True, False):
             student.fixtures.set_state(layer, fresh)
             assert_matches(batch_of(layer.train(training)(like)), like, atol=INF)
