@@ -181,7 +181,7 @@ class SquaresFirst(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class StdPlusEps(UnbiasedForward, EpsOutside):
-    """x.std() + eps is wrong twice: std divides by n - 1, and eps belongs under the root, sqrt(var + eps)."""
+    """Your results are those of x.std() + eps, which is wrong twice: std divides by n - 1, and eps belongs under the root, sqrt(var + eps)."""
 
 
 @mistake("BatchNorm2d")

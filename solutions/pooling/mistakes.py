@@ -121,7 +121,7 @@ def channel_axis_vanishes(x, kernel_size, stride=None, padding=0):
 
 @mistake("max_pool2d")
 def channels_share_a_maximum(x, kernel_size, stride=None, padding=0):
-    """.max() of a slice x[n, :, ...] runs over its channels too, and all get the same value: give it dim=(-2, -1)."""
+    """All channels get the same value, as .max() of a slice x[n, :, ...] runs over them too: take the maximum over dim=(-2, -1)."""
     out = max_pool2d(x, kernel_size, stride, padding)
     return out.amax(dim=1, keepdim=True).expand_as(out).clone()
 
