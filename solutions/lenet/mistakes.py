@@ -136,6 +136,26 @@ class NoActivationAfterConvolutions(Right):
 
 
 @mistake("LeNet")
+class NoActivationAfterConv1(Right):
+    """ReLU is missing after conv1: count three of them, after conv1, conv2 and fc1."""
+
+    def forward(self, x):
+        x = F.max_pool2d(self.conv1(x), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+@mistake("LeNet")
+class NoActivationAfterConv2(Right):
+    """ReLU is missing after conv2: count three of them, after conv1, conv2 and fc1."""
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(self.conv2(x), 2)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+@mistake("LeNet")
 class NoActivationBetweenLinear(Right):
     """Without ReLU between them, fc1 and fc2 are one linear layer. Count three ReLUs."""
 
@@ -221,6 +241,26 @@ class AveragePooling(Right):
 
     def forward(self, x):
         x = F.avg_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.avg_pool2d(F.relu(self.conv2(x)), 2)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+@mistake("LeNet")
+class AveragePoolingFirst(Right):
+    """The first pooling takes the mean of each window, and the second one the maximum: both take the maximum here."""
+
+    def forward(self, x):
+        x = F.avg_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+@mistake("LeNet")
+class AveragePoolingSecond(Right):
+    """The second pooling takes the mean of each window, and the first one the maximum: both take the maximum here."""
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
         x = F.avg_pool2d(F.relu(self.conv2(x)), 2)
         return self.fc2(F.relu(self.fc1(x.flatten(1))))
 
@@ -434,17 +474,17 @@ def all_modules(model, x):
 
     def remember(name):
         def hook(_module, _inputs, output):
-            shapes.pop(name, None)
             shapes[name] = tuple(output.shape)
 
         return hook
 
     handles = [module.register_forward_hook(remember(name)) for name, module in model.named_modules() if name]
-    training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     with torch.no_grad():
         model(x)
-    model.train(training)
+    for module, mode in modes.items():
+        module.training = mode
     for handle in handles:
         handle.remove()
     return shapes

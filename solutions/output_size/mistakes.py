@@ -277,6 +277,16 @@ def previous_stride_only(layers):
 
 
 @mistake("receptive_field")
+def largest_stride(layers):
+    """Strides multiply: your field is that of steps as long as the largest stride before them, and after 2 and 2 a step is 4 long."""
+    field, step = 1, 1
+    for kernel_size, stride in layers:
+        field += (kernel_size - 1) * step
+        step = max(step, stride)
+    return field
+
+
+@mistake("receptive_field")
 def adds_strides(layers):
     """Strides multiply, they do not add up: after two layers of stride 2, one step is 4 input pixels long, not 3."""
     field, step = 1, 1
