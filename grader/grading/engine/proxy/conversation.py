@@ -20,6 +20,7 @@ from grader.sandbox.protocol.messages import (
     Raised,
     Reply,
     Returned,
+    Setting,
 )
 from grader.sandbox.protocol.values import Incoming, Packer, foreign, unpack_all
 from grader.sandbox.supervisor import LoadFailed, WorkerLost
@@ -80,6 +81,7 @@ class Conversation:
     exchanges: list[Exchange] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
     changed: tuple[str, ...] = ()
+    settings: set[tuple[str, Setting]] = field(default_factory=set)  # what the student's code left changed
     complete: bool = True
     unanswered: tuple[Question, bytes] | None = None  # the request at which the worker was lost
     _recorded_bytes: int = 0
@@ -124,6 +126,8 @@ class Conversation:
         key = label if run is not None else name if on is None else f"{root}(...).{method}"
         reply, data = self._exchange(label, request, packer.payload, key=key)
         self.changed = reply.changed
+        if owner != "fixtures":
+            self.settings.update((root, setting) for setting in reply.settings)
         is_own = owner == "student"
         maker, made = (record if is_own else None), (f"{root}(...)" if is_own else _label_of_fixture(root))
         (result,) = self._unpack(
