@@ -25,6 +25,12 @@ def zero_padding(x, kernel_size, stride=None, padding=0):
 
 
 @mistake("max_pool2d")
+def pads_the_result(x, kernel_size, stride=None, padding=0):
+    """The border of your result is 0, as if the result was padded, and not the image: pad x with -inf, and pool that."""
+    return F.pad(max_pool2d(x, kernel_size, stride), (padding,) * 4)
+
+
+@mistake("max_pool2d")
 def default_stride_one(x, kernel_size, stride=1, padding=0):
     """When no stride is given it equals kernel_size, so that windows lie side by side. Yours is 1."""
     return max_pool2d(x, kernel_size, stride or 1, padding)
