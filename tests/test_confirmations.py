@@ -21,6 +21,9 @@ _WRITTEN = re.compile(
     r"|\btorch\.\w+|\b[Yy]ou (call|ask|assign|loop|index|slice|reshape|permute|flatten|detach|clone|copy|wrap)\b"
     r"|\bview\(|\breshape\("
 )
+# A function or a piece of code that is named, where the sentence does not say that the results are those of it.
+_NAMED = re.compile(r"`[^`]*[(./=*][^`]*`|\b[a-z_][\w.]*\(|\.\w+\(|\bnamed_\w+")
+_RESULTS = re.compile(r"(Your results? (are|is)|That is|This is|These are|Phi\(x\) is)\b")
 _ADVICE = re.compile(
     r"(Write|Use|Return|Run|Make|Give|Keep|Store|Take|Ask|Set|Try|Build|Call|Put|Pad|Look|Wrap)\b"
 )
@@ -51,6 +54,16 @@ CERTAIN = {
     "returns-the-model": "what is returned is the model",
     "writes-zeros": "the caller's tensor is changed, which is the result",
     "in-place": "the caller's tensor is changed, which is the result",
+    "unbiased-forward": "the variance is the result; the name says what has such a default",
+    "eps-outside": "a formula, of the right result",
+    "eval-is-not-freezing": "all layers are in evaluation mode, which is the result",
+    "momentum-zero-too": "the suite calls train(), and nothing is learned",
+    "minus-one-after-alpha": "a formula, of the values that came",
+    "per-image-then-mean": "its second sentence is advice",
+    "zero-grad-after-backward": "the optimizer of the suite keeps a journal of the calls",
+    "step-before-backward": "the optimizer of the suite keeps a journal of the calls",
+    "no-step": "the optimizer of the suite keeps a journal of the calls",
+    "steps-twice": "the optimizer of the suite keeps a journal of the calls",
 }
 
 
@@ -60,7 +73,8 @@ def claims(message: str) -> list[str]:
     for sentence in re.split(r"(?<=[.!?])\s+", message):
         head = re.split(r":\s|; ", sentence)[0]
         head = re.split(r",? \bas\b ", head)[0]
-        if _WRITTEN.search(head) and not _ADVICE.match(head):
+        named = _NAMED.search(head) and not _RESULTS.match(head)
+        if (_WRITTEN.search(head) or named) and not _ADVICE.match(head):
             found.append(head)
     return found
 
@@ -168,6 +182,21 @@ def test_a_class_is_one_piece_with_what_it_inherits_of_the_submission():
 def test_a_confirmation_needs_another_sentence(given):
     with pytest.raises(ValueError, match="needs both or none"):
         mistake("f", **given)
+
+
+@pytest.mark.parametrize(
+    ("message", "claimed"),
+    [
+        ("flatten() without start_dim swallows the batch axis too: use torch.flatten(x, 1).", True),
+        ("`//` rounds down, so everything becomes 0: divide with `/`.", True),
+        (".max() of a slice runs over its channels too: give it dim=(-2, -1).", True),
+        ("The batch axis is gone, as after flatten() without start_dim: use torch.flatten(x, 1).", False),
+        ("Your results are those of x.std() + eps: divide by sqrt(var + eps).", False),
+        ("Use torch.flatten(x, 1).", False),
+    ],
+)
+def test_a_function_that_is_named_without_a_comparison_is_a_claim(message, claimed):
+    assert bool(claims(message)) is claimed
 
 
 FALSE = [  # what the issue found: other code with the same results, and the words that must not be said

@@ -333,6 +333,17 @@ def test_channels_are_paired_in_at_most_a_million_comparisons(count, is_named):
     assert ("the channels are in another order: 2, 0, 3, 1" in found) == is_named
 
 
+def test_a_float64_with_the_digits_of_a_float32_is_named():
+    thirds = torch.tensor([1.0, 2.0, 100.0], dtype=torch.float64) / 3
+    words = "right to 7 digits, as what is computed in float32: float64 has 16"
+    assert relation(thirds.float().double(), thirds, ("element",)) == words
+    for share, is_named in ((0.9e-9, False), (1.1e-9, True), (4.9e-7, True), (5.1e-7, False)):
+        got = thirds + torch.tensor([0, 0, share * 100 / 3], dtype=torch.float64)
+        assert (relation(got, thirds, ("element",)) == words) is is_named
+    single = thirds.float().double()  # expected values of float32, which has no more digits
+    assert "nearly right" in relation(single + 1e-6, single, ("element",))
+
+
 @pytest.mark.parametrize(("share", "is_named"), [(0.99e-3, True), (1.01e-3, False)])
 def test_nearly_right_is_less_than_a_thousandth_of_the_largest_value(share, is_named):
     expected = torch.tensor([1.0, 3.0, 100.0], dtype=torch.float64)

@@ -181,6 +181,17 @@ def test_no_feedback_holds_the_word_or_number_of_another_item(bank):
     assert found == set()
 
 
+def test_activations_are_not_given_away_by_a_curve_or_a_formula():
+    """What a curve shows of an activation, or code of its formula, is not what another item asks of the same one."""
+    items = {item.id: item for bank in BANKS if bank.id == "activation" for item in bank.sheet()}
+    curve = " ".join(option.text for option in items["whose-slope"].options.values())
+    asked = " ".join(rights(items["where-gradients-live"]))
+    named, others = (set(re.findall(r"leaky|[a-z]*elu", text.casefold())) for text in (curve, asked))
+    assert named & others <= {"relu"}
+    assert "slope * x" in items["too-steep-a-leak"].prompt_text()
+    assert "negative_slope" not in items["leaky-value"].prompt_text()  # it asks for the default too
+
+
 def feedback(item: Item) -> Iterator[str]:
     """Yield what a student reads about wrong answers, and the explanation of the right one."""
     yield item.explanation

@@ -15,7 +15,7 @@ from grader.quiz.responses import ResponseError, read_letters
 from grader.quiz.text_answers import meanings, without_arguments
 from grader.quiz.types.code_output import same_output
 from grader.quiz.types.grid import read_matrix
-from grader.quiz.types.numeric import read_quantity
+from grader.quiz.types.numeric import NumericItem, read_quantity
 from grader.quiz.types.shape import read_shape
 from grader.quiz.typography import plain
 from grader.quiz.units import UNITS, find_unit
@@ -124,6 +124,29 @@ def test_a_huge_power_is_read_or_refused_at_once(written):
 )  # fmt: skip
 def test_a_unit_may_stand_in_words_and_in_the_plural(written, wanted, number):
     assert read_quantity(written, wanted, required=True) == pytest.approx(number)
+
+
+@pytest.mark.parametrize(
+    ("question", "written", "number"),
+    [
+        ("How many numbers does nn.Conv2d(12, 30, 5) learn, biases included?", "9030 numbers", 9030),
+        ("How many numbers does it learn?", "1 number", 1), ("How many input pixels wide is it?", "7 input pixels", 7),
+        ("All are frozen. How many\n  Features has one image?", "800 features.", 800), ("Over how many values is each mean taken?", "100 Values", 100),
+        ("How many of the five parameters are frozen by this loop?", "3 parameters", 3), ("How many percent are left?", "50 percent", 50),
+        ("How many numbers does it learn, biases included?", "30 biases", None), ("How many numbers does it learn?", "9 thousand", None),
+        ("How many numbers does it learn?", "9 thousand numbers", None), ("How many numbers does it learn?", "9030 n", None), ("How large is it?", "7 how", None),
+        ("How many numbers does it learn?", "9030 numbers or 9000", None), ("Which share of many numbers is it?", "50 percent", 0.5),
+    ],
+)  # fmt: skip
+def test_what_the_question_counts_may_stand_behind_the_number(question, written, number):
+    item = NumericItem(
+        id="count", type="numeric", objective="count", prompt=question, key=1, explanation="Count."
+    )
+    if number is None:
+        with pytest.raises(ResponseError):
+            item.read(written)
+    else:
+        assert item.read(written) == number
 
 
 def test_every_unit_is_read_in_its_plural_too():

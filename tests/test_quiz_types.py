@@ -428,6 +428,9 @@ def test_the_slowest_pattern_allowed_is_fast():
         ("array([1, 2])", "tensor([1, 2])", True), ("true", "True", True), ("1 2", "12", False), ("1.0001", "1", False), ("1225500", "1225501", False),
         ("0.3333", "0.33333334", True), ("0.333", "0.3333", False), ("-.5", "\N{MINUS SIGN}0.5000", True), ("[1, 2], [3]", "[[1, 2], [3]]", False),
         ("nan", "tensor(nan)", True), ("tensor([tensor(1), 2])", "[1, 2]", True), ("ValueError", "valueerror", True), ("a1", "a 1", False),
+        ("1,1,0,0", "torch.Size([1, 1, 0, 0])", True), ("1. 2.", "tensor([1., 2.])", True), ("0.5; 1", "(0.5, 1)", True),
+        ("1", "[1]", False), ("[1, 2]", "1, 2", False), ("1, 2", "[[1, 2]]", False), ("1, 2, 3", "[1, 2]", False), ("nan, 1", "[nan, 1]", True), ("a, 1", "[a, 1]", False),
+        ("1,1,0", "torch.Size([1, 1, 0, 0])", False),
         ("tensor([1., 2.], grad_fn=<MulBackward0>)", "[1, 2]", True), ("1e3", "1000", True), ("tensor(", "[1]", False), ("", "1", False),
     ],
 )  # fmt: skip

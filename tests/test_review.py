@@ -213,3 +213,31 @@ def test_names_are_made_safe():
 @pytest.mark.parametrize(("count", "flagged"), [(19, 19), (20, 20), (21, 20)])
 def test_at_most_twenty_flags_are_raised(count, flagged):
     assert len(found("import torch\n" + "\n".join(f"torch._x{n}" for n in range(count)))) == flagged
+
+
+@pytest.mark.warm
+def test_a_setting_that_a_function_leaves_changed_is_flagged_and_costs_nothing(grade):
+    text = """
+        import torch
+
+
+        def double(x):
+            torch.set_grad_enabled(False)
+            result = x + x
+            torch.set_grad_enabled(True)
+            return result
+
+
+        def total(x, start=0.0):
+            torch.set_grad_enabled(False)
+            torch.set_default_dtype(torch.float64)
+            return float(x.sum()) + start
+    """
+    result = grade(text)
+    lines = [(flag.path, flag.name, flag.reason.split(" for all code")[0]) for flag in result.flags]
+    assert lines == [
+        ("exercises/scaling.py", "total", "leaves another default dtype behind"),
+        ("exercises/scaling.py", "total", "leaves gradients switched off, or on,"),
+    ]
+    assert all(flag.line > 1 for flag in result.flags)
+    assert all(check.points for check in result.checks if "total" in check.id)

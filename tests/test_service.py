@@ -410,3 +410,34 @@ def test_student_code_sees_nothing_of_the_host_process():
     )
     assert "'exercises/m.py', <" in refused
     assert (sys.argv, sys.orig_argv) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ("torch.set_grad_enabled(False)", ("gradients",)),
+        ("torch.no_grad().__enter__()", ("gradients",)),
+        (
+            "torch.set_default_dtype(torch.float64)\n    torch.set_grad_enabled(False)",
+            ("default dtype", "gradients"),
+        ),
+        ("with torch.no_grad():\n        pass", ()),
+        ("torch.set_grad_enabled(False)\n    torch.set_grad_enabled(True)", ()),
+        ("torch.set_printoptions(precision=2)", ()),
+    ],
+)
+def test_a_reply_names_the_settings_that_a_call_left_changed(text, settings):
+    state = GlobalState()
+    source = f"import torch\ndef f(x):\n    {text}\n    return x\n"
+    service, _ = server.load(Load(module="m", sources={"m.py": source}), state)
+    for number in (0, 1):  # what was changed is put back, and changed again by the next call
+        request = Call(
+            number=number,
+            owner="student",
+            name="f",
+            args=ItemsValue(form="tuple", items=(1,)),
+            kwargs=NO_KWARGS,
+        )
+        reply, _ = service.answer(request, bytearray())
+        assert reply.settings == settings
+        assert torch.is_grad_enabled()

@@ -11,7 +11,7 @@ from torch import nn
 from grader.core.model import Argument, CheckResult, Counterexample, Diagnosis, ExerciseResult, Outcome
 from grader.grading.engine.feedback.assertion_code import assertion_lines
 from grader.grading.engine.feedback.value_text import counterexample, show, show_call
-from grader.grading.engine.grading_process import ExerciseGrading
+from grader.grading.engine.grading_process import ExerciseGrading, _compared
 from grader.grading.engine.preparation import LocalBackend
 from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, Student, failure
 from grader.grading.engine.suite.comparison import Mismatch, assert_matches, assert_shape
@@ -88,14 +88,24 @@ class Layer(nn.Module):
         raise ValueError(f"no such size: {len(x.shape)}")
 
 
+class Shift(nn.Module):
+    def forward(self, x):
+        return x + self.training
+
+
 def call_without_gradients(layer, x):
     with torch.no_grad():
         return layer(x)
 
 
 def student() -> tuple[Student, Conversation]:
-    own = {"Layer": Layer, "f": lambda model, x: model(x)}
-    fixtures = {"crooked": Crooked, "call_without_gradients": call_without_gradients, "LeNet": Crooked}
+    own = {"Layer": Layer, "Shift": Shift, "f": lambda model, x: model(x)}
+    fixtures = {
+        "modules": lambda model: len(list(model.modules())),
+        "crooked": Crooked,
+        "call_without_gradients": call_without_gradients,
+        "LeNet": Crooked,
+    }
     conversation = Conversation(LocalBackend(Service(own, fixtures)))
     return Student(conversation), conversation
 
@@ -111,7 +121,7 @@ def test_names_of_the_harness_reach_no_student():
     layer, model = own.Layer(3), own.fixtures.crooked()
     assert (
         said(own.fixtures.call_without_gradients, layer, X)
-        == "`Layer(...)` raised ValueError: no such size: 2."
+        == "`Layer(...).forward` raised ValueError: no such size: 2."
     )
     assert (
         said(own.fixtures.call_without_gradients, model, X) == "`model` raised ValueError: no such size: 2."
@@ -133,6 +143,25 @@ def test_the_arguments_of_a_constructor_are_shown():
     call, arguments = show_call(conversation.calls[-1], Layer.forward)
     assert call == "Layer(3, eps=0.5, scales=...).forward(x)"
     assert [argument.name for argument in arguments] == ["x"]
+
+
+def test_the_call_that_is_shown_is_the_one_that_a_fixture_makes():
+    own, conversation = student()
+    layer = own.Layer(3)
+    with pytest.raises(CallFailed) as failed:
+        own.fixtures.call_without_gradients(layer, X)
+    assert show_call(_compared(conversation.calls, failed.value), Layer.forward)[0] == "Layer(3).forward(x)"
+    shift = own.Shift().eval()
+    got = own.fixtures.call_without_gradients(shift, X)
+    wrong = mismatch(got, X + 1)
+    assert own.fixtures.modules(shift) == 1  # it asks the module for something, and runs nothing
+    shift.train()
+    for error in (wrong, AssertionError("Another check.")):
+        shown = show_call(_compared(conversation.calls, error), Shift.forward)
+        assert shown[0] == "Shift().eval().forward(x)"
+        assert [argument.name for argument in shown[1]] == ["x"]
+    shift(X)
+    assert show_call(conversation.calls[-1], Shift.forward)[0] == "Shift().forward(x)"
 
 
 def test_what_hung_in_one_fixture_is_still_called_in_another():

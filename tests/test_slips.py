@@ -31,6 +31,15 @@ SLIPS = [
     ("x - 1", "Line 2, `x - 1`, has no effect"),
     ("x[0]", "Line 2, `x[0]`, has no effect"),
     (
+        "p.require_grad = False\np.grad = None",
+        "Line 2 sets `p.require_grad`, which torch never reads: write `requires_grad`.",
+    ),
+    (
+        "m.weight.requires_grads = m.bias.requires_gradient = False",
+        "Line 2 sets `m.bias.requires_gradient`, which",
+    ),
+    ("p.required_grad, p.grad = False, None", "sets `p.required_grad`, which torch never reads"),
+    (
         "for n in names:\n    hooks.append(lambda x: print(n))",
         "The function made on line 3 looks `n` up when it runs",
     ),
@@ -47,6 +56,8 @@ SOUND = [
     "...",
     "m.eval()",
     "p.requires_grad = False",
+    "m.grad = m.requires = m.gradients = None",
+    "x = p.require_grad",
     "assert x == 1",
     "return x == 1",
     "y = x - 1",

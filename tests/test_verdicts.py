@@ -2,7 +2,8 @@
 
 `tests/verdicts/<exercise>.yaml` lists them. Each is a whole module (`source`, which may import the rest from `reference`), or
 the reference with texts replaced (`replace`).
-Known mistakes are proven by `grade check`; these programs need no sentence of their own.
+Known mistakes are proven by `grade check`; these programs need no sentence of their own. Of those that are written in another way than a
+known mistake, some say by which they are diagnosed.
 """
 
 import textwrap
@@ -22,7 +23,10 @@ COURSE = catalog.load(Path(__file__).parents[1])
 
 
 class Program(BaseModel):
-    """One program. `fails`: checks that must be among those it fails. `at_most`: the percent of the points a slip may cost."""
+    """One program. `fails`: checks that must be among those it fails. `at_most`: the percent of the points a slip may cost.
+
+    `diagnosis`: the known mistake that every check it fails must name.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,12 +36,13 @@ class Program(BaseModel):
     source: str = ""
     fails: list[str] = []
     at_most: float = 35.0
+    diagnosis: str = ""
 
     @model_validator(mode="after")
     def _one_text(self) -> "Program":
         if bool(self.replace) == bool(self.source):
             raise ValueError("give either `replace` or `source`")
-        if self.verdict == "right" and self.fails:
+        if self.verdict == "right" and (self.fails or self.diagnosis):
             raise ValueError("right code fails nothing")
         return self
 
@@ -73,7 +78,7 @@ def test_the_verdict(dispatcher, exercise_id, program):
     reference = reference_source(exercise)
     own = {"reference.py": reference, f"{exercise_id}.py": program.text(reference)}
     sources = reference_modules(COURSE) | own
-    job = Job(exercise=exercise, module=exercise_id, sources=sources, seed=0, explain=False)
+    job = Job(exercise=exercise, module=exercise_id, sources=sources, seed=0, explain=bool(program.diagnosis))
     (graded,) = dispatcher.grade([job])
     assert isinstance(graded, Graded), graded
     checks = graded.result.checks
@@ -85,5 +90,9 @@ def test_the_verdict(dispatcher, exercise_id, program):
     else:
         assert failed, "it earns all points"
         assert set(program.fails) <= set(failed), failed
+    if program.diagnosis:
+        ran = [check for check in checks if check.outcome not in (Outcome.PASSED, Outcome.SKIPPED)]
+        named = {check.id: check.diagnosis.mistake if check.diagnosis else "" for check in ran}
+        assert named == dict.fromkeys(named, program.diagnosis)
     if program.verdict == "slip":
         assert lost <= program.at_most, (round(lost), failed)

@@ -22,6 +22,10 @@ _WORDS = {
     "percent": "%", "per cent": "%", "second": "s", "sec": "s", "millisecond": "ms", "microsecond": "us",
     "\u03bcs": "us",
 }  # fmt: skip
+# What is counted stands between "how many" and the verb, in a few words.
+_COUNTED = re.compile(
+    r"\bhow many ((?:(?!(?:does|do|did|is|are|was|were|has|have|had|can|could|will|would|must|may)\b)[a-z-]+ ?){1,5})"
+)
 _COUNTS = ("parameters", "multiply-adds", "operations", "pixels")
 
 
@@ -40,6 +44,23 @@ def counts_one(text: str) -> bool:
     """Tell whether a text is a unit of things that are counted one by one: `28 pixels` is the number 28."""
     unit = find_unit(text)
     return unit is not None and UNITS[unit][0] in _COUNTS and UNITS[unit][1] == 1
+
+
+def counted_in(question: str) -> list[str]:
+    """Return what a question counts, in its words: "input pixels" of "How many input pixels wide is it?"."""
+    return [found[1] for found in _COUNTED.finditer(" ".join(question.casefold().split()))]
+
+
+def names_counted(text: str, question: str) -> bool:
+    """Tell whether a text names what the question counts: `9030 numbers` for "How many numbers does it learn?"."""
+    words = _singular(text)
+    return bool(words.strip()) and any(
+        f" {words} " in f" {_singular(thing)} " for thing in counted_in(question)
+    )
+
+
+def _singular(text: str) -> str:
+    return " ".join(word.removesuffix("s") for word in text.casefold().rstrip(".").split())
 
 
 def siblings(unit: str) -> list[str]:

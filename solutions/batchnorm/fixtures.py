@@ -49,9 +49,9 @@ def learned_gradients(layer: nn.Module) -> dict[str, torch.Tensor | None]:
     return {name: None if value is None else value.flatten() for name, value in given.items()}
 
 
-def to_dtype(layer: nn.Module, like: torch.Tensor) -> nn.Module:
-    """Convert the parameters and buffers of a layer to the dtype of a tensor, in place, and return the layer."""
-    return layer.to(like.dtype)
+def to_dtype(layer: nn.Module, name: str) -> nn.Module:
+    """Convert the parameters and buffers of a layer to the dtype of that name, in place, and return the layer."""
+    return layer.to(getattr(torch, name))
 
 
 def call_without_gradients(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:

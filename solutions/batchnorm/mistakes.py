@@ -181,7 +181,7 @@ class SquaresFirst(reference.BatchNorm2d):
 
 @mistake("BatchNorm2d")
 class StdPlusEps(UnbiasedForward, EpsOutside):
-    """x.std() + eps is wrong twice: std divides by n - 1, and eps belongs under the root, sqrt(var + eps)."""
+    """Your results are those of x.std() + eps, which is wrong twice: std divides by n - 1, and eps belongs under the root, sqrt(var + eps)."""
 
 
 @mistake("BatchNorm2d")
@@ -206,6 +206,52 @@ class VarianceNotRooted(reference.BatchNorm2d):
 
     def _normalize(self, x, mean, var):
         return (x - per_channel(mean)) / (per_channel(var) + self.eps)
+
+
+@mistake("BatchNorm2d")
+class DeviationForVariance(reference.BatchNorm2d):
+    """Your results are those of a standard deviation where the variance belongs: take var, and the square root of var + eps once."""
+
+    def _of_batch(self, x):
+        mean, var = super()._of_batch(x)
+        return mean, var.sqrt()
+
+
+@mistake(
+    "BatchNorm2d", outlier="Two errors at once: a deviation for a variance, and one that divides by n - 1."
+)
+class DeviationByTheSample(reference.BatchNorm2d):
+    """Your results are those of x.std() where the variance belongs: take x.var() with correction=0, and the square root of var + eps once."""
+
+    def _of_batch(self, x):
+        return x.mean(dim=(0, 2, 3)), x.std(dim=(0, 2, 3))
+
+
+@mistake("BatchNorm2d")
+class AffineAlongTheBatch(reference.BatchNorm2d):
+    """Weight and bias are spread over the images of the batch, as by view(-1, 1, 1, 1): channels are axis 1, so view(1, -1, 1, 1)."""
+
+    def _scale_and_shift(self, x):
+        if self.weight is None:
+            return x
+        return x * self.weight.view(-1, 1, 1, 1) + self.bias.view(-1, 1, 1, 1)
+
+
+@mistake("BatchNorm2d")
+class AllAlongTheBatch(AffineAlongTheBatch):
+    """All that belongs to channels is spread over the images of the batch, as by view(-1, 1, 1, 1): view(1, -1, 1, 1) has axis 1."""
+
+    def _normalize(self, x, mean, var):
+        mean, var = (values.view(-1, 1, 1, 1) for values in (mean, var))
+        return (x - mean) / torch.sqrt(var + self.eps)
+
+
+@mistake("BatchNorm2d")
+class AffineAlongTheWidth(reference.BatchNorm2d):
+    """Weight and bias run along the width, the last axis, as `x * self.weight` does: view them as (1, C, 1, 1) first."""
+
+    def _scale_and_shift(self, x):
+        return x if self.weight is None else x * self.weight + self.bias
 
 
 @mistake("BatchNorm2d")
@@ -530,6 +576,24 @@ class StatisticsDetached(reference.BatchNorm2d):
     def _of_batch(self, x):
         mean, var = super()._of_batch(x)
         return mean.detach(), var.detach()
+
+
+@mistake("BatchNorm2d")
+class MeanDetached(reference.BatchNorm2d):
+    """The gradient of x is the one for a fixed mean, and the mean depends on x as the variance does: leave both in the graph."""
+
+    def _of_batch(self, x):
+        mean, var = super()._of_batch(x)
+        return mean.detach(), var
+
+
+@mistake("BatchNorm2d")
+class VarianceDetached(reference.BatchNorm2d):
+    """The gradient of x is the one for a fixed variance, and the variance depends on x as the mean does: leave both in the graph."""
+
+    def _of_batch(self, x):
+        mean, var = super()._of_batch(x)
+        return mean, var.detach()
 
 
 @mistake("BatchNorm2d")

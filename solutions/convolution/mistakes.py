@@ -194,6 +194,12 @@ def padding_ignored(x, weight, bias=None, stride=1, padding=0):
 
 
 @mistake("conv2d")
+def pads_the_result(x, weight, bias=None, stride=1, padding=0):
+    """The border of your result is 0, as if the result was padded, and not the image: pad x first, and slide the filter over that."""
+    return zero_pad2d(conv2d(x, weight, bias, stride), padding)
+
+
+@mistake("conv2d")
 def pads_twice_the_width(x, weight, bias=None, stride=1, padding=0):
     """Your result is as large as with a border of 2 * padding on each side. It is `padding` wide, and the size grows by 2 * padding in all."""
     return conv2d(x, weight, bias, stride, 2 * padding)

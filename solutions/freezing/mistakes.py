@@ -39,6 +39,29 @@ def only_gradients_cleared(module):
 
 
 @mistake("freeze")
+def typo_beside_the_gradient(module):
+    """The gradients are cleared, but nothing is frozen: write requires_grad, with an s. Python lets you invent the other one."""
+    for parameter in module.parameters():
+        parameter.require_grad, parameter.grad = False, None
+
+
+@mistake("freeze")
+def module_attribute_beside_the_gradient(module):
+    """The gradients are cleared, and a switch is set on a module, which has none: set requires_grad on its parameters."""
+    module.requires_grad = False
+    for parameter in module.parameters():
+        parameter.grad = None
+
+
+@mistake("freeze")
+def eval_beside_the_gradient(module):
+    """The gradients are cleared, and all is in evaluation mode, which freezes nothing: set requires_grad to False, and leave the modes as they are."""
+    module.eval()
+    for parameter in module.parameters():
+        parameter.grad = None
+
+
+@mistake("freeze")
 def weights_only(module):
     """You freeze the weights and leave the biases to train: loop over all of module.parameters()."""
     for name, parameter in module.named_parameters():
@@ -204,6 +227,22 @@ def flags_only_until(model, name):
     """The right children are frozen, but after some training they move on: set .grad to None as well, as freeze does."""
     for child_name, child in model.named_children():
         child.requires_grad_(False)
+        if child_name == name:
+            break
+
+
+@mistake("freeze_until")
+def no_child_frozen(model, name):
+    """No child is frozen: each parameter of a child needs requires_grad = False, as freeze gives it."""
+    assert name in dict(model.named_children())
+
+
+@mistake("freeze_until")
+def only_gradients_until(model, name):
+    """The gradients are cleared, and no child is frozen: each parameter needs requires_grad = False too, as freeze gives it."""
+    for child_name, child in model.named_children():
+        for parameter in child.parameters():
+            parameter.grad = None
         if child_name == name:
             break
 

@@ -136,6 +136,26 @@ class NoActivationAfterConvolutions(Right):
 
 
 @mistake("LeNet")
+class NoActivationAfterConv1(Right):
+    """ReLU is missing after conv1: count three of them, after conv1, conv2 and fc1."""
+
+    def forward(self, x):
+        x = F.max_pool2d(self.conv1(x), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+@mistake("LeNet")
+class NoActivationAfterConv2(Right):
+    """ReLU is missing after conv2: count three of them, after conv1, conv2 and fc1."""
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(self.conv2(x), 2)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+@mistake("LeNet")
 class NoActivationBetweenLinear(Right):
     """Without ReLU between them, fc1 and fc2 are one linear layer. Count three ReLUs."""
 
@@ -171,7 +191,7 @@ class LogSoftmaxInside(Right):
 
 @mistake("LeNet", outlier=NO_LOGITS)
 class FlattenAll(Right):
-    """flatten() without start_dim swallows the batch axis too: use torch.flatten(x, 1)."""
+    """The batch axis is gone, as after flatten() without start_dim, or view(-1): use torch.flatten(x, 1)."""
 
     def forward(self, x):
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
@@ -181,7 +201,7 @@ class FlattenAll(Right):
 
 @mistake("LeNet")
 class BatchInView(Right):
-    """The batch size is written into view(), so only batches of 64 pass: use flatten(1) or view(x.size(0), -1)."""
+    """Only batches of 64 pass, as where that size is written into view(): use flatten(1) or view(x.size(0), -1)."""
 
     def forward(self, x):
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
@@ -194,7 +214,7 @@ class BatchInView(Right):
     outlier="No image has logits of its own: only the names of the layers and layer_shapes can be judged.",
 )
 class ViewMovesIntoBatch(FourLayers):
-    """view(-1, wrong size) moves the rest into the batch, and each image becomes many rows: keep axis 0, with flatten(1)."""
+    """Each image becomes many rows, as view(-1, wrong size) moves the rest into the batch: keep axis 0, with flatten(1)."""
 
     def __init__(self):
         super().__init__(*convolutions(), nn.Linear(50 * 7, 500), nn.Linear(500, 10))
@@ -221,6 +241,26 @@ class AveragePooling(Right):
 
     def forward(self, x):
         x = F.avg_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.avg_pool2d(F.relu(self.conv2(x)), 2)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+@mistake("LeNet")
+class AveragePoolingFirst(Right):
+    """The first pooling takes the mean of each window, and the second one the maximum: both take the maximum here."""
+
+    def forward(self, x):
+        x = F.avg_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+@mistake("LeNet")
+class AveragePoolingSecond(Right):
+    """The second pooling takes the mean of each window, and the first one the maximum: both take the maximum here."""
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
         x = F.avg_pool2d(F.relu(self.conv2(x)), 2)
         return self.fc2(F.relu(self.fc1(x.flatten(1))))
 
@@ -310,7 +350,7 @@ class DropoutInBothModes(Right):
 
 @mistake("LeNet")
 class Squeezed(Right):
-    """A batch of one image loses its batch axis: squeeze() removes every axis of size 1, and nothing here has one too many."""
+    """A batch of one image loses its batch axis, as squeeze() removes every axis of size 1: nothing here has one too many."""
 
     def forward(self, x):
         return super().forward(x).squeeze()
@@ -429,22 +469,22 @@ def without_batch(model, x):
 
 @mistake("layer_shapes")
 def all_modules(model, x):
-    """Layers inside the children are listed too: named_modules() goes down into nested ones, named_children() does not."""
+    """Layers inside the children are listed too: only direct children are asked for, each by its own name."""
     shapes = {}
 
     def remember(name):
         def hook(_module, _inputs, output):
-            shapes.pop(name, None)
             shapes[name] = tuple(output.shape)
 
         return hook
 
     handles = [module.register_forward_hook(remember(name)) for name, module in model.named_modules() if name]
-    training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     with torch.no_grad():
         model(x)
-    model.train(training)
+    for module, mode in modes.items():
+        module.training = mode
     for handle in handles:
         handle.remove()
     return shapes

@@ -325,6 +325,9 @@ def test_the_model_keeps_its_state(student, rng):
         "The model ran with gradients. Run it under torch.no_grad(): the graph is not needed."
     )
     assert all(mode == "evaluation" for mode, _ in runs), "The model ran in training mode."
+    assert "gradients" not in student.changed_settings(), (
+        "Gradients stay switched off for the whole program, and the next backward pass fails: write `with torch.no_grad():`."
+    )
 
 
 @pytest.mark.points(1)

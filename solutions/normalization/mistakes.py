@@ -69,6 +69,16 @@ def _detached_moments(x, axes, eps):
     return (x - mean) / torch.sqrt(var + eps)
 
 
+def _detached_mean(x, axes, eps):
+    mean, var = _moments(x, axes)
+    return (x - mean.detach()) / torch.sqrt(var + eps)
+
+
+def _detached_var(x, axes, eps):
+    mean, var = _moments(x, axes)
+    return (x - mean) / torch.sqrt(var.detach() + eps)
+
+
 def _in_place(x, axes, eps):
     mean, var = _moments(x, axes)
     x -= mean
@@ -255,6 +265,18 @@ def layer_bias_before_weight(x, normalized_shape, weight=None, bias=None, eps=1e
 def layer_statistics_detached(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     """The gradient of x is the one for a fixed mean and variance, and both depend on x: no .detach(), .item() or no_grad."""
     return scale_and_shift(_detached_moments(x, _last_axes(normalized_shape), eps), weight, bias)
+
+
+@mistake("layer_norm")
+def layer_mean_detached(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """The gradient of x is the one for a fixed mean, and the mean depends on x as the variance does: leave both in the graph."""
+    return scale_and_shift(_detached_mean(x, _last_axes(normalized_shape), eps), weight, bias)
+
+
+@mistake("layer_norm")
+def layer_variance_detached(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """The gradient of x is the one for a fixed variance, and the variance depends on x as the mean does: leave both in the graph."""
+    return scale_and_shift(_detached_var(x, _last_axes(normalized_shape), eps), weight, bias)
 
 
 @mistake("layer_norm")
@@ -458,6 +480,18 @@ def instance_affine_along_the_width(x, weight=None, bias=None, eps=1e-5):
 def instance_statistics_detached(x, weight=None, bias=None, eps=1e-5):
     """The gradient of x is the one for a fixed mean and variance, and both depend on x: no .detach(), .item() or no_grad."""
     return scale_and_shift(_detached_moments(x, (2, 3), eps), per_channel(weight), per_channel(bias))
+
+
+@mistake("instance_norm")
+def instance_mean_detached(x, weight=None, bias=None, eps=1e-5):
+    """The gradient of x is the one for a fixed mean, and the mean depends on x as the variance does: leave both in the graph."""
+    return scale_and_shift(_detached_mean(x, (2, 3), eps), per_channel(weight), per_channel(bias))
+
+
+@mistake("instance_norm")
+def instance_variance_detached(x, weight=None, bias=None, eps=1e-5):
+    """The gradient of x is the one for a fixed variance, and the variance depends on x as the mean does: leave both in the graph."""
+    return scale_and_shift(_detached_var(x, (2, 3), eps), per_channel(weight), per_channel(bias))
 
 
 @mistake("instance_norm")
@@ -688,6 +722,20 @@ def group_affine_along_the_width(x, num_groups, weight=None, bias=None, eps=1e-5
 def group_statistics_detached(x, num_groups, weight=None, bias=None, eps=1e-5):
     """The gradient of x is the one for a fixed mean and variance, and both depend on x: no .detach(), .item() or no_grad."""
     result = _detached_moments(_grouped(x, num_groups), (2, 3, 4), eps).reshape(x.shape)
+    return scale_and_shift(result, per_channel(weight), per_channel(bias))
+
+
+@mistake("group_norm")
+def group_mean_detached(x, num_groups, weight=None, bias=None, eps=1e-5):
+    """The gradient of x is the one for a fixed mean, and the mean depends on x as the variance does: leave both in the graph."""
+    result = _detached_mean(_grouped(x, num_groups), (2, 3, 4), eps).reshape(x.shape)
+    return scale_and_shift(result, per_channel(weight), per_channel(bias))
+
+
+@mistake("group_norm")
+def group_variance_detached(x, num_groups, weight=None, bias=None, eps=1e-5):
+    """The gradient of x is the one for a fixed variance, and the variance depends on x as the mean does: leave both in the graph."""
+    result = _detached_var(_grouped(x, num_groups), (2, 3, 4), eps).reshape(x.shape)
     return scale_and_shift(result, per_channel(weight), per_channel(bias))
 
 

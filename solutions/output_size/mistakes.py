@@ -22,7 +22,7 @@ def below_zero(size, kernel_size, stride=1, padding=0, dilation=1):
 
 @mistake("conv_output_size")
 def cut_towards_zero(size, kernel_size, stride=1, padding=0, dilation=1):
-    """A kernel that does not fit has no position, and yours has one: int(-0.5) is 0, not -1. Divide with //, and take max(..., 0)."""
+    """A kernel that does not fit has no position, and yours has one, as int(-0.5) is 0, not -1: divide with //, and take max(..., 0)."""
     return int((size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1
 
 
@@ -180,7 +180,7 @@ def groups_by_true_division(in_channels, out_channels, kernel_size, bias=True, g
 
 @mistake("conv_parameter_count")
 def count_by_numpy(in_channels, out_channels, kernel_size, bias=True, groups=1):
-    """The value is right, but a number of numpy: np.prod and np.sum give those. Convert it with int(...), or multiply with *."""
+    """The value is right, but a number of numpy, as np.prod and np.sum give it: convert it with int(...), or multiply with *."""
     return np.int64(conv_parameter_count(in_channels, out_channels, kernel_size, bias, groups))
 
 
@@ -242,7 +242,7 @@ def work_as_float(in_channels, out_channels, kernel_size, out_height, out_width,
 
 @mistake("conv_mult_adds")
 def work_by_numpy(in_channels, out_channels, kernel_size, out_height, out_width, groups=1):
-    """The value is right, but a number of numpy: np.prod gives those. Convert it with int(...), or multiply with *."""
+    """The value is right, but a number of numpy, as np.prod gives it: convert it with int(...), or multiply with *."""
     return np.int64(conv_mult_adds(in_channels, out_channels, kernel_size, out_height, out_width, groups))
 
 
@@ -273,6 +273,16 @@ def previous_stride_only(layers):
     for kernel_size, stride in layers:
         field += (kernel_size - 1) * step
         step = stride
+    return field
+
+
+@mistake("receptive_field")
+def largest_stride(layers):
+    """Strides multiply: your field is that of steps as long as the largest stride before them, and after 2 and 2 a step is 4 long."""
+    field, step = 1, 1
+    for kernel_size, stride in layers:
+        field += (kernel_size - 1) * step
+        step = max(step, stride)
     return field
 
 

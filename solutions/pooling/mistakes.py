@@ -25,6 +25,12 @@ def zero_padding(x, kernel_size, stride=None, padding=0):
 
 
 @mistake("max_pool2d")
+def pads_the_result(x, kernel_size, stride=None, padding=0):
+    """The border of your result is 0, as if the result was padded, and not the image: pad x with -inf, and pool that."""
+    return F.pad(max_pool2d(x, kernel_size, stride), (padding,) * 4)
+
+
+@mistake("max_pool2d")
 def default_stride_one(x, kernel_size, stride=1, padding=0):
     """When no stride is given it equals kernel_size, so that windows lie side by side. Yours is 1."""
     return max_pool2d(x, kernel_size, stride or 1, padding)
@@ -121,7 +127,7 @@ def channel_axis_vanishes(x, kernel_size, stride=None, padding=0):
 
 @mistake("max_pool2d")
 def channels_share_a_maximum(x, kernel_size, stride=None, padding=0):
-    """.max() of a slice x[n, :, ...] runs over its channels too, and all get the same value: give it dim=(-2, -1)."""
+    """All channels get the same value, as .max() of a slice x[n, :, ...] runs over them too: take the maximum over dim=(-2, -1)."""
     out = max_pool2d(x, kernel_size, stride, padding)
     return out.amax(dim=1, keepdim=True).expand_as(out).clone()
 

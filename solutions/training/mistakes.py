@@ -257,7 +257,7 @@ def error_rate(model, x, y):
 
 @mistake("accuracy")
 def rounded_down(model, x, y):
-    """`//` rounds down, so everything short of perfect becomes 0: divide with `/`."""
+    """Everything short of perfect becomes 0, as `//` and int() round down: divide with `/`."""
     return float(hits(model, x, y).sum().item() // len(y))
 
 

@@ -286,7 +286,7 @@ def test_accuracy_records_no_graph(student, rng):
 
 @pytest.mark.points(2)
 def test_accuracy_gives_modes_back(student, rng):
-    """Afterwards every layer is in the mode it was in, and what was frozen is"""
+    """Afterwards every layer is in the mode it was in, what was frozen is, and gradients are on"""
     x, y = images(rng, 4)
     for build, resting in MODES:
         model, other = brought_to_rest(student, build, resting)
@@ -295,6 +295,9 @@ def test_accuracy_gives_modes_back(student, rng):
         assert_ran(student, model)
         assert_matches(student.fixtures.modes(model), fixtures.modes(other), what="training mode of")
         assert_matches(model.requires_grad(), flags, what="requires_grad of")
+    assert "gradients" not in student.changed_settings(), (
+        "Gradients stay switched off for the whole program, and the next backward pass fails: write `with torch.no_grad():`."
+    )
 
 
 # --- fine_tune

@@ -26,7 +26,7 @@ from grader.grading.engine.suite.plugin import CheckRun, CheckSpec, run_checks
 from grader.grading.engine.suite.tolerance_use import measuring
 from grader.grading.messages import CheckEnded, Graded, Job, NotGraded
 from grader.sandbox.protocol.frames import Channel, Closed
-from grader.sandbox.protocol.messages import Load
+from grader.sandbox.protocol.messages import Load, Setting
 from grader.sandbox.protocol.orders import WorkerOrder
 from grader.sandbox.supervisor import ForkLauncher, Launcher, LoadFailed, Sandbox, SpawnLauncher, WorkerLost
 from grader.sandbox.worker.service import Service
@@ -104,6 +104,7 @@ class ExerciseGrading:
     snippets: dict[str, Snippet] = field(default_factory=dict)
     prepared: Prepared = field(init=False)
     sandbox: Sandbox = field(init=False)
+    settings: set[tuple[str, Setting]] = field(default_factory=set)  # what functions left changed
     sent: SentValues | None = None
     lenient: Sandbox | None = None  # where tolerated operators work, once a check has used one
 
@@ -124,6 +125,9 @@ class ExerciseGrading:
         if self.job.count_sent:
             self.sent = SentValues(prepared.reference, self.job.exercise.names)
         graded = self._grade(started)
+        flags += source_flags.setting_flags(
+            self.settings, self.job.sources, f"{self.job.module}.py", root=self.job.root
+        )
         result = replace(graded.result, flags=flags)
         return Graded(
             result=result,
@@ -293,6 +297,7 @@ class ExerciseGrading:
         if self._uses_tolerated(run):
             run = self._again(run)
         conversation = run.conversation
+        self.settings |= conversation.settings
         result = self._result(run)
         self.results[run.spec.id] = result
         if self.shares:

@@ -15,10 +15,12 @@ from grader.core.python_source import (
     dotted,
     imports,
     nodes,
+    parse,
     parse_strictly,
     reached,
 )
 from grader.core.safetext import one_line
+from grader.sandbox.protocol.messages import Setting
 
 MAX_FLAGS = 20
 UNREAD = "not reviewed"
@@ -78,10 +80,15 @@ _ATTRIBUTES_WHERE_OPERATORS_ARE_BANNED = dict.fromkeys(
     ),
     _KERNELS,
 )  # fmt: skip
+_SETTINGS: dict[Setting, str] = {
+    "gradients": "leaves gradients switched off, or on, for all code that runs later: write `with torch.no_grad():`",
+    "default dtype": "leaves another default dtype behind for all code that runs later: give dtype= where it is needed",
+}
 _BUILTINS = {"eval", "exec", "compile", "__import__", "globals", "vars"}
 # Modules by which a name may be reached through another module: `traceback.sys.modules`, `F.torch.nested`.
 _ROOTS = {name.partition(".")[0] for name in (*_ANYWHERE, *_WHERE_OPERATORS_ARE_BANNED)}
 _ROOTS -= _BUILTINS | {"code", "signal"}  # torch has a module `signal` of its own
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _MAX_PARTS = 64  # of a dotted name: what follows is not looked at
 
 
@@ -118,6 +125,23 @@ def flags(sources: Mapping[str, str], module: str, *, root: str = "", bans: bool
         continue
     # What was not read comes first: the number of flags is limited.
     return tuple(sorted(found.values(), key=lambda flag: flag.name != UNREAD))[:MAX_FLAGS]
+
+
+def setting_flags(
+    changed: Iterable[tuple[str, Setting]], sources: Mapping[str, str], path: str, *, root: str = ""
+) -> tuple[Flag, ...]:
+    """Return a flag for each function and setting of the process that it left changed, as its calls have shown."""
+    tree = parse(sources.get(path, ""))
+    lines = {node.name: node.lineno for node in tree.body if isinstance(node, _DEFINITIONS)} if tree else {}
+    return tuple(
+        Flag(
+            path=one_line(root + path),
+            line=lines.get(name, 1),
+            name=one_line(name),
+            reason=_SETTINGS[setting],
+        )
+        for name, setting in sorted(changed)
+    )
 
 
 def _suspects(found: Sequence[ast.AST], *, bans: bool) -> list[tuple[str, int, str]]:

@@ -95,7 +95,7 @@ class CodeOutputItem(Item):
     def key_differences(self, evaluator: Evaluator) -> Problems:
         """Run the code."""
         printed = evaluator.printed(self.code)
-        if not same_output(self.key, printed):
+        if not _equal(tokens(self.key), tokens(printed)):
             yield ("key",), f"the key is {self.key!r}, but the code prints {printed.strip()!r}"
 
     def controls(self, name: str) -> Markup:
@@ -142,10 +142,23 @@ def _unwrapped(text: str) -> str:
 
 
 def same_output(given: str, key: str) -> bool:
-    """Tell whether two printed texts say the same; numbers may be rounded to four decimals, as torch rounds them."""
+    """Tell whether two printed texts say the same; numbers may be rounded to four decimals, as torch rounds them.
+
+    A row of two numbers or more may lack its brackets: `1, 1, 0, 0` is `torch.Size([1, 1, 0, 0])`.
+    """
     other = tokens(key)
     one = tokens(_exception_in(given) if _is_exception(other) else given)
+    return _equal(one, other) or (
+        len(one) > 1 and all(map(_is_number, one)) and _equal(["[", *one, "]"], other)
+    )
+
+
+def _equal(one: Sequence[str | float], other: Sequence[str | float]) -> bool:
     return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _is_number(token: str | float) -> bool:
+    return isinstance(token, float) or token in ("nan", "inf", "true", "false")
 
 
 def _is_exception(found: Sequence[str | float]) -> bool:

@@ -23,7 +23,7 @@ from grader.quiz.types.base import (
     foreseen_mark,
 )
 from grader.quiz.typography import strange
-from grader.quiz.units import converted, counts_one, find_unit, siblings
+from grader.quiz.units import converted, counts_one, find_unit, names_counted, siblings
 
 
 class WrongNumber(Wrong):
@@ -102,6 +102,14 @@ class NumericItem(Item, NumberKey):
 
     type: Literal["numeric"]
     verify: Text | None = None
+
+    def read(self, value: object) -> float:
+        """Read a number. What the question counts may stand behind it, as a unit may."""
+        if self.unit is None:
+            number, written = leading_number(value)
+            if names_counted(written, self.prompt):
+                return number
+        return super().read(value)
 
 
 class NumericBlank(NumberKey):

@@ -171,12 +171,17 @@ class Loaded(_FrameStruct, frozen=True, kw_only=True, tag="loaded"):
     names: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=MAX_NAMES)]
 
 
+# Settings of the process that decide what other code computes.
+Setting = Literal["gradients", "default dtype"]
+
+
 class Returned(_FrameStruct, frozen=True, kw_only=True, tag="returned"):
-    """The result of a call, and the arguments it changed in place."""
+    """The result of a call, the arguments it changed in place, and the settings that it left changed."""
 
     number: int
     value: Value
     changed: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=MAX_NAMES)] = ()
+    settings: Annotated[tuple[Setting, ...], msgspec.Meta(max_length=MAX_NAMES)] = ()
 
 
 class TracebackLine(_FrameStruct, frozen=True, kw_only=True, tag="line"):

@@ -16,6 +16,8 @@ import torch
 from torch.nn.modules import module as torch_module
 from torch.utils import _device
 
+from grader.sandbox.protocol.messages import Setting
+
 _C = torch._C
 _PRINTING = torch._tensor_str.PRINT_OPTS
 _HOOKS = [
@@ -27,10 +29,11 @@ _HOOKS = [
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """One setting of the process: how it is read and written."""
+    """One setting of the process: how it is read and written, and its name where a change of it is reported."""
 
     read: Callable[[], Any]
     write: Callable[[Any], object]
+    name: Setting | None = None
 
 
 def _end_modes(_: object) -> None:
@@ -78,8 +81,8 @@ _SETTINGS = (
         _end_modes,
     ),
     _Setting(lambda: (_saved_tensors_hooks(), sum(map(len, _HOOKS))), _end_hooks),
-    _Setting(torch.get_default_dtype, torch.set_default_dtype),
-    _Setting(torch.is_grad_enabled, torch.set_grad_enabled),
+    _Setting(torch.get_default_dtype, torch.set_default_dtype, "default dtype"),
+    _Setting(torch.is_grad_enabled, torch.set_grad_enabled, "gradients"),
     _Setting(
         lambda: (_C._get_deterministic_algorithms(), _C._get_deterministic_algorithms_warn_only()),
         _set_deterministic,
@@ -115,12 +118,15 @@ class GlobalState:
     def __init__(self) -> None:
         self._wanted = [(setting, setting.read()) for setting in _SETTINGS]
 
-    def put_back(self) -> None:
-        """Restore every setting that has changed since."""
+    def put_back(self) -> tuple[Setting, ...]:
+        """Restore every setting that has changed since; return those that have a name."""
+        named: list[Setting] = []
         for setting, wanted in self._wanted:
             if setting.read() != wanted:
                 setting.write(wanted)
+                named += [setting.name] if setting.name else []
         torch.set_flush_denormal(False)  # it cannot be read, and takes no time
+        return tuple(named)
 
 
 def default_device() -> str:

@@ -112,7 +112,14 @@ class Diagnoser:
         """Return all mistakes in `name` that explain it by themselves: the exact ones, where there are any."""
         if name not in self._singles:
             units = self._of(name)
-            found = [m for m in self._in(name) if units and self._gives(units, {name: m.variant})]
+            # Where a unit also calls a name that calls this one, the student's own may be called there, or not.
+            called = any(self._calls(other, name) for unit in units for other in unit.names if other != name)
+            ways = (False, True) if called else (False,)
+            found = [
+                m
+                for m in self._in(name)
+                if units and any(self._gives(units, {name: m.variant}, wired=wired) for wired in ways)
+            ]
             self._singles[name] = tuple([m for m in found if self._exactly(units, m)] or found)
         return self._singles[name]
 

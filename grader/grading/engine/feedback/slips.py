@@ -1,10 +1,13 @@
-"""Finds slips in a student's function that Python accepts in silence: statements without effect, late-binding closures.
+"""Finds slips in a student's function that Python accepts in silence.
+
+They are statements without effect, misspelled flags, and late-binding closures.
 
 Nothing is run. A slip is shown at a check that fails, and decides no points.
 """
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 
 from grader.core.python_source import nodes
 from grader.core.safetext import one_line
@@ -15,6 +18,9 @@ _METHODS = {
     "eval", "train", "step", "zero_grad", "backward", "detach", "clone", "requires_grad_", "cpu", "float", "double",
     "contiguous", "item", "append", "copy", "parameters", "freeze",
 }  # fmt: skip
+# Flags that torch reads, where another spelling makes a new attribute; and how alike a misspelling is, from 0 to 1.
+_FLAGS = ("requires_grad",)
+_ALIKE = 0.8
 _KEEPERS = {"append", "insert", "extend", "setdefault", "apply_"}
 
 
@@ -25,7 +31,7 @@ def slip(code: Mapping[str, Sequence[ast.AST]], own: str) -> str:
     """
     for path, part in code.items():
         file = "" if path == own else f" of {one_line(path, limit=_MAX_SHOWN_CHARS)}"
-        found = [*_without_effect(part, file), *_late_closures(part, file)]
+        found = [*_without_effect(part, file), *_misspelled(part, file), *_late_closures(part, file)]
         if found:
             return min(found)[1]
     return ""
@@ -50,6 +56,17 @@ def _without_effect(code: Iterable[ast.AST], file: str) -> Iterator[tuple[int, s
             )
         elif isinstance(value, (ast.Attribute, ast.Subscript, ast.BinOp)):
             yield node.lineno, f"{line}, `{shown}`, has no effect: its value is kept nowhere."
+
+
+def _misspelled(code: Iterable[ast.AST], file: str) -> Iterator[tuple[int, str]]:
+    """Find attributes that are set under a name which is nearly that of a flag of torch."""
+    for node in code:
+        if not isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Store):
+            continue
+        for flag in _FLAGS:
+            if node.attr != flag and SequenceMatcher(None, node.attr, flag).ratio() >= _ALIKE:
+                sets = f"Line {node.lineno}{file} sets `{_shown(node)}`, which torch never reads"
+                yield node.lineno, f"{sets}: write `{flag}`."
 
 
 def _late_closures(code: Iterable[ast.AST], file: str) -> Iterator[tuple[int, str]]:

@@ -205,12 +205,13 @@ def show_call(record: CallRecord, function: Callable[..., object] | None) -> tup
 
 
 def _called(record: CallRecord) -> str:
-    """Return what is called; of a method of a student's object also how it was made: BatchNorm2d(3).forward."""
+    """Return what is called; of a method also how its object was made, and its mode: BatchNorm2d(3).eval().forward."""
     if record.maker is None:
         return record.name
     given = [("", value) for value in record.maker.args] + list(record.maker.kwargs.items())
     parts = [(f"{name}=" if name else "") + (_in_line(value) or "...") for name, value in given]
-    return f"{record.maker.name}({', '.join(parts)}).{record.method}"
+    mode = ".eval()" if record.evaluating and record.method == "forward" else ""
+    return f"{record.maker.name}({', '.join(parts)}){mode}.{record.method}"
 
 
 def _in_line(value: object) -> str:

@@ -67,6 +67,10 @@ class Student(Names):
         """Return the names of the arguments that the last call changed in place."""
         return self._conversation.changed
 
+    def changed_settings(self) -> tuple[str, ...]:
+        """Return the settings of the process that a call of this check left changed: "gradients", "default dtype"."""
+        return tuple(sorted({setting for _, setting in self._conversation.settings}))
+
     def last_called(self) -> str:
         """Return the name of what was called last: `max_pool2d`, `BatchNorm2d(...).forward`; "" before any call."""
         return self._conversation.calls[-1].name if self._conversation.calls else ""

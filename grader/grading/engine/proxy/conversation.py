@@ -20,6 +20,7 @@ from grader.sandbox.protocol.messages import (
     Raised,
     Reply,
     Returned,
+    Setting,
 )
 from grader.sandbox.protocol.values import Incoming, Packer, foreign, unpack_all
 from grader.sandbox.supervisor import LoadFailed, WorkerLost
@@ -52,7 +53,8 @@ class CallRecord:
     """One call, with Python values. `result` is `...` when there was none.
 
     `root` is the student's function or class that runs: `BatchNorm2d` for `BatchNorm2d.state_dict`. `maker` is the call
-    that made the object, and `method` what is called on it, where `name` begins with the object.
+    that made the object, and `method` what is called on it, where `name` begins with the object. `evaluating` says that
+    the check has put the object into evaluation mode.
     """
 
     name: str
@@ -62,6 +64,7 @@ class CallRecord:
     result: object = ...
     maker: "CallRecord | None" = None
     method: str = ""
+    evaluating: bool = False
 
 
 @dataclass(slots=True)
@@ -78,6 +81,7 @@ class Conversation:
     exchanges: list[Exchange] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
     changed: tuple[str, ...] = ()
+    settings: set[tuple[str, Setting]] = field(default_factory=set)  # what the student's code left changed
     complete: bool = True
     unanswered: tuple[Question, bytes] | None = None  # the request at which the worker was lost
     _recorded_bytes: int = 0
@@ -98,8 +102,11 @@ class Conversation:
         label = _label(owner, name, args) if on is None else f"{on.label}.{method}"
         record = CallRecord(name=label, root=root, args=args, kwargs=kwargs)
         if on is not None:
-            record.maker, record.method = on.maker, method
-        if owner != "fixtures":
+            record.maker, record.method, record.evaluating = on.maker, method, on.evaluating
+        run = _run_by_fixture(args) if owner == "fixtures" else None
+        if run is not None:
+            record, label = run, run.name
+        if owner != "fixtures" or run is not None:
             self.calls.append(record)
         packer = Packer(_handle_of, turns=True)
         packed_args, packed_kwargs = (packer.pack(plain_numbers(given)) for given in (args, kwargs))
@@ -116,9 +123,11 @@ class Conversation:
             kwargs=packed_kwargs,
             record=tracks,
         )
-        key = name if on is None else f"{root}(...).{method}"
+        key = label if run is not None else name if on is None else f"{root}(...).{method}"
         reply, data = self._exchange(label, request, packer.payload, key=key)
         self.changed = reply.changed
+        if owner != "fixtures":
+            self.settings.update((root, setting) for setting in reply.settings)
         is_own = owner == "student"
         maker, made = (record if is_own else None), (f"{root}(...)" if is_own else _label_of_fixture(root))
         (result,) = self._unpack(
@@ -227,6 +236,7 @@ class RemoteObject:
         self.origin = origin
         self.label = label or f"{origin}(...)"
         self.maker = maker
+        self.evaluating = False
 
     def _call(self, name: str, *args: object, **kwargs: object) -> object:
         return self._conversation.call("handle", name, args, kwargs, on=self)
@@ -275,11 +285,13 @@ class RemoteModule(RemoteObject):
     def train(self, mode: bool = True) -> "RemoteModule":
         """Switch to training mode, or to evaluation mode with False."""
         self._call("train", mode)
+        self.evaluating = not mode
         return self
 
     def eval(self) -> "RemoteModule":
         """Switch to evaluation mode."""
         self._call("eval")
+        self.evaluating = True
         return self
 
     @property
@@ -318,6 +330,22 @@ def _label(owner: str, name: str, args: tuple[object, ...]) -> str:
         return name
     given = next((thing for thing in args if isinstance(thing, RemoteObject)), None)
     return given.label if given is not None else _label_of_fixture(name)
+
+
+def _run_by_fixture(args: tuple[object, ...]) -> CallRecord | None:
+    """Return the call that a fixture makes: one that is given a student's module and a tensor runs the module on it."""
+    match args:
+        case (RemoteModule(maker=CallRecord()) as module, torch.Tensor() as x, *_):
+            return CallRecord(
+                name=f"{module.label}.forward",
+                root=module.origin,
+                args=(x,),
+                kwargs={},
+                maker=module.maker,
+                method="forward",
+                evaluating=module.evaluating,
+            )
+    return None
 
 
 def _label_of_fixture(name: str) -> str:

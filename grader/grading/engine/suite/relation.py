@@ -9,6 +9,7 @@ Tensor = torch.Tensor
 _MAX_VALUES = 2_000_000  # larger tensors would take seconds, for one sentence
 _MAX_PAIRS = 1_000_000
 _NEARLY = 1e-3
+_DIGITS_OF_FLOAT32 = (1e-9, 5e-7)  # of the largest value: what a computation in float32 is off by, in float64
 
 
 def relation(got: Tensor, expected: Tensor, axes: tuple[str, ...]) -> str:
@@ -122,6 +123,14 @@ def _by_channel(got: Tensor, expected: Tensor, axes: tuple[str, ...]) -> Iterato
             yield f"each channel {phrase} of its own: {numbers}"
 
 
+def _single(got: Tensor, expected: Tensor, _: tuple[str, ...]) -> Iterator[str]:
+    """Find float64 values that have the digits of float32 alone."""
+    least, most = _DIGITS_OF_FLOAT32
+    share = float((got - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
+    if least < share < most and not torch.equal(expected, expected.float().double()):
+        yield "right to 7 digits, as what is computed in float32: float64 has 16"
+
+
 def _nearly(got: Tensor, expected: Tensor, _: tuple[str, ...]) -> Iterator[str]:
     share = float((got - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
     if share < _NEARLY:
@@ -138,4 +147,4 @@ def _listed(items: list[object]) -> str:
 
 
 # In this order; only the first rule that holds is reported.
-_RULES = (_nearly, _constant, _mirrored, _signs, _scaled, _shifted, _reordered, _by_channel, _sorted)
+_RULES = (_single, _nearly, _constant, _mirrored, _signs, _scaled, _shifted, _reordered, _by_channel, _sorted)

@@ -26,6 +26,7 @@ from grader.sandbox.protocol.messages import (
     Reply,
     Reset,
     Returned,
+    Setting,
     Value,
     name_from,
     text_from,
@@ -48,13 +49,13 @@ class Service:
         *,
         own_files: frozenset[str] = frozenset(),
         seed: int = _SEED,
-        settle: Callable[[], None] = lambda: None,
+        settle: Callable[[], tuple[Setting, ...]] = tuple,
     ) -> None:
         """Serve `namespace`; `fixtures` are the functions of the course that run beside it.
 
         `own_files` are the paths whose lines a traceback shows. Every call starts from `seed`: a replay with another
         one shows which results depend on random numbers. `settle` is called after each call, before its result is
-        described: it puts back what the call changed for the whole process.
+        described: it puts back what the call changed for the whole process, and returns what of that is reported.
         """
         self._settle = settle
         self._seed = seed
@@ -107,7 +108,7 @@ class Service:
             try:
                 result = target(*args, **kwargs)
             finally:
-                self._settle()
+                settings = self._settle()
             packer = Packer(self._keep)
             value = packer.pack(result)
         except BaseException as error:  # noqa: BLE001 - the student's code may raise anything at all
@@ -119,7 +120,7 @@ class Service:
             for tensor, shape, data in zip(unpacker.tensors, shapes, before, strict=True)
         ]
         names = _changed_names(args, kwargs, unpacker.tensors, changed, target)
-        return Returned(number=request.number, value=value, changed=names), packer.payload
+        return Returned(number=request.number, value=value, changed=names, settings=settings), packer.payload
 
     def _target(self, request: Call) -> Callable[..., object]:
         if request.owner == "handle":
