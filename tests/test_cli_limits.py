@@ -9,7 +9,7 @@ import click
 import pytest
 from test_cli import COMMANDS as LISTED
 
-from grader.cli import check, export, formats, listing, replay, terminal, watch
+from grader.cli import check, export, formats, listing, policy_options, replay, terminal, watch
 from grader.cli import quiz as quiz_prompt
 from grader.cli.run import run_command
 from grader.cli.screen import Screen
