@@ -73,9 +73,11 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def own_state(tmp_path_factory):
-    """Give this run a state folder, so that `grade init` in a test records nothing in the developer's."""
+    """Give this run a state folder, so that a test records nothing in the developer's; leave no process behind."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.delenv("XDG_RUNTIME_DIR", raising=False)
+        patch.setenv("CONVGRADER_STANDBY", "0")
         yield
 
 

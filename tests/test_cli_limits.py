@@ -9,7 +9,7 @@ import click
 import pytest
 from test_cli import COMMANDS as LISTED
 
-from grader.cli import check, export, formats, listing, options, replay, terminal, watch
+from grader.cli import check, export, formats, listing, policy_options, replay, terminal, watch
 from grader.cli import quiz as quiz_prompt
 from grader.cli.run import run_command
 from grader.cli.screen import Screen
@@ -86,7 +86,7 @@ def test_what_is_no_number_is_in_no_range(name, parameter, text):
     ("text", "seconds"), [("1s", 1), ("1m", 60), ("1h", 3600), ("1d", 86400), ("90s", 90)], ids=str
 )
 def test_a_duration_counts_its_unit(text, seconds):
-    assert options._duration(None, None, text) == timedelta(seconds=seconds)
+    assert policy_options._duration(None, None, text) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(

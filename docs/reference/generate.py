@@ -44,6 +44,7 @@ command that reads one; without it that of `CONVGRADER_COURSE` is taken, or the 
 | variable | meaning |
 |---|---|
 | `CONVGRADER_COURSE` | the folder of the course, for every command; `--course` goes before it |
+| `CONVGRADER_STANDBY` | `1`: a process with torch loaded stays behind for the next `grade`; `0`: none does |
 | `CONVGRADER_MAX_ISOLATION` | use at most this isolation level, to see what a weaker machine would do |
 | `NO_COLOR` | no colors, as in other programs |
 """

@@ -7,7 +7,7 @@ import click
 from grader import quiz
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.late_policy import Policy
-from grader.cli import options
+from grader.cli import options, policy_options
 from grader.cli.class_options import name_damaged
 from grader.cli.run import choose, write_bytes
 from grader.core.errors import InternalError, UsageError
@@ -41,7 +41,7 @@ _gradebook = options.together(
         metavar="NAME",
         help="The name of the assignment; the name of FILE.db unless given.",
     ),
-    options.late_policy,
+    policy_options.late_policy,
 )
 
 

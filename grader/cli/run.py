@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from grader.cli import options, terminal
+from grader.cli import options, standby, terminal
 from grader.cli.commands import COMMANDS
 from grader.cli.formats import FORMATS, RenderOptions, add_step_summary, report_format
 from grader.core import scoring
@@ -97,7 +97,8 @@ def run_command(
         raise UsageError("--check shows one check of one exercise as text: `grade relu --check NAME`.")
     is_own_work = submission == Path()
     # Where there may be something to grade, torch is imported while the course is read.
-    with Dispatcher(jobs, lazy=scaffold.looks_untouched(catalog.find_root(), submission)) as dispatcher:
+    is_lazy, stays = scaffold.looks_untouched(catalog.find_root(), submission), standby.is_wanted(submission)
+    with Dispatcher(jobs, lazy=is_lazy, standby=stays) as dispatcher:
         course = catalog.load(catalog.find_root())
         chosen = choose(course, exercises, submission)
         handed_in = open_submission(submission)
@@ -122,6 +123,8 @@ def run_command(
     if is_own_work:
         record_progress(submission, planned, chosen, results)
     destination.write_report(report)
+    if stays:
+        standby.announce_once(style.width)
     return exit_code(shown(report, seen), fail_under)
 
 

@@ -9,7 +9,7 @@ from grader.classroom import report, similarity, statistics
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.late_policy import Policy
 from grader.classroom.statistics import ClassSummary
-from grader.cli import options, terminal
+from grader.cli import options, policy_options, terminal
 from grader.cli.class_options import name_damaged
 from grader.cli.run import choose, write
 from grader.core.errors import UsageError
@@ -44,7 +44,7 @@ _FORMATS: dict[str, Callable[[ClassSummary], str]] = {
 @click.option(
     "--anonymous", is_flag=True, help="For a lecture: numbers instead of names, and no similar solutions."
 )
-@options.late_policy
+@policy_options.late_policy
 @options.course
 def stats_command(
     gradebook: Path,

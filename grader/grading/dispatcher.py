@@ -43,13 +43,16 @@ def ignore(_exercise: str, _check: CheckResult) -> None:
 class Dispatcher:
     """Grades jobs, a few at a time. Use it as a context manager: leaving it ends every process."""
 
-    def __init__(self, jobs: int | None = None, *, many: bool = False, lazy: bool = False) -> None:
+    def __init__(
+        self, jobs: int | None = None, *, many: bool = False, lazy: bool = False, standby: bool = False
+    ) -> None:
         """`jobs` are graded side by side; as many as there are cores unless given.
 
         Where `many` submissions are expected, the start takes longer, and each of them less. A `lazy` one starts when
-        something is graded, for a caller that may have nothing to grade.
+        something is graded, for a caller that may have nothing to grade. With `standby` its processes are forked from
+        one that stays behind for the next command.
         """
-        start = partial(starters.start, starters.max_level(), many=many)
+        start = partial(_start, starters.max_level(), many=many, standby=standby)
         self._jobs = jobs or cores()
         self._slots = _Slots(range(self._jobs))
         self._worker_memory_mib = worker_memory_mib(self._jobs)
@@ -152,6 +155,16 @@ class Dispatcher:
             return NotGraded(reason=f"no grading process could be started: {error}")
         except Overdue:
             return NotGraded(reason=f"the grading process did not end within {limit:.0f} s")
+
+
+def _start(level: int, *, many: bool, standby: bool) -> starters.Starter:
+    """Use a standby process where that is wanted and can be had; else start what starts grading processes."""
+    if standby and level and sys.platform == "linux":
+        from grader.grading.standby import connect  # noqa: PLC0415 - Linux only
+
+        if (found := connect(level)) is not None:
+            return found
+    return starters.start(level, many=many)
 
 
 class _Slots:

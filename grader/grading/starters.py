@@ -116,54 +116,17 @@ class LazyStarter:
             self._started.stop()
 
 
-class ZygoteStarter:
-    """The warm process, and grading processes forked from it."""
+class ForkingStarter:
+    """Has grading processes forked from a warm process, by orders through its control socket."""
 
-    def __init__(self, max_level: int, *, many: bool) -> None:
-        self._control, zygote_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._errors = _error_file()
-        with zygote_end:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "grader.grading.zygote",
-                    str(zygote_end.fileno()),
-                    str(os.getpid()),
-                    str(max_level),
-                    str(int(many)),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=self._errors,
-                stderr=self._errors,
-                cwd="/",
-                env=clean_environment(),
-                pass_fds=[zygote_end.fileno()],
-                start_new_session=True,  # so that Ctrl-C reaches only the command
-            )
+    def __init__(self, control: socket.socket, errors: int) -> None:
+        """`errors` is the descriptor of the file that is the stderr of all of them."""
+        self._control, self._errors = control, errors
         self._lock = threading.Lock()
-
-    def ready(self) -> Ready:
-        """Wait until it is warm."""
-        self._control.settimeout(START_LIMIT_S)
-        try:
-            data = self._control.recv(2**16)
-        except TimeoutError:
-            raise InternalError(f"The warm process was not ready within {START_LIMIT_S:.0f} s.") from None
-        except OSError:
-            data = b""
-        self._control.settimeout(None)
-        if not data:
-            self._process.wait()
-            raise InternalError(f"The warm process could not start{self._why(_ZYGOTE)}.")
-        return msgspec.msgpack.decode(data, type=Ready)
 
     def _why(self, *names: str) -> str:
         """Return ": " and why a process of one of these names died, as far as it is known."""
-        code = self._process.poll()
-        ended = f" (the warm process ended with {code})" if code is not None else ""
-        return (last_words(self._errors.fileno(), *names) or ": it wrote nothing") + ended
+        return last_words(self._errors, *names) or ": it wrote nothing"
 
     def why_one_died(self) -> str:
         """Return what a grading process that has just died, its host or the zygote wrote last."""
@@ -192,7 +155,7 @@ class ZygoteStarter:
 
     def launcher(self, order: WorkerOrder) -> Launcher:
         """Return what forks workers."""
-        return ForkLauncher(self._control, order, slot=0, stderr=self._errors.fileno())
+        return ForkLauncher(self._control, order, slot=0, stderr=self._errors)
 
     def is_alive(self) -> bool:
         """Return whether the warm process runs, by its socket: a forked process that shares it is not its parent."""
@@ -202,12 +165,65 @@ class ZygoteStarter:
         poller.register(self._control, 0)  # POLLHUP is always reported
         return not poller.poll(0)
 
+
+class ZygoteStarter(ForkingStarter):
+    """A warm process of this command's own, which ends with it."""
+
+    def __init__(self, max_level: int, *, many: bool) -> None:
+        control, zygote_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._error_file = _error_file()
+        super().__init__(control, self._error_file.fileno())
+        with zygote_end:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "grader.grading.zygote",
+                    str(zygote_end.fileno()),
+                    str(os.getpid()),
+                    str(max_level),
+                    str(int(many)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=self._errors,
+                stderr=self._errors,
+                cwd="/",
+                env=clean_environment(),
+                pass_fds=[zygote_end.fileno()],
+                start_new_session=True,  # so that Ctrl-C reaches only the command
+            )
+
+    def ready(self) -> Ready:
+        """Wait until it is warm."""
+        self._control.settimeout(START_LIMIT_S)
+        try:
+            data = self._control.recv(2**16)
+        except TimeoutError:
+            raise InternalError(f"The warm process was not ready within {START_LIMIT_S:.0f} s.") from None
+        except OSError:
+            data = b""
+        self._control.settimeout(None)
+        if not data:
+            self._process.wait()
+            raise InternalError(f"The warm process could not start{self._why(_ZYGOTE)}.")
+        return msgspec.msgpack.decode(data, type=Ready)
+
+    def _why(self, *names: str) -> str:
+        code = self._process.poll()
+        ended = f" (the warm process ended with {code})" if code is not None else ""
+        return super()._why(*names) + ended
+
+    def descriptors(self) -> list[int]:
+        """Return the control socket and the file of all stderrs, for a process that shares the warm process."""
+        return [self._control.fileno(), self._errors]
+
     def stop(self) -> None:
         """Kill the warm process; everything forked from it dies with it."""
         self._control.close()
         self._process.kill()
         self._process.wait()
-        self._errors.close()
+        self._error_file.close()
 
 
 def _error_file() -> IO[bytes]:

@@ -12,7 +12,14 @@ from pathlib import Path
 from grader.grading import messages
 from grader.grading.engine import grading_process, preparation
 from grader.grading.messages import NotGraded
-from grader.grading.zygote.forking import fork_child, freeze_heap, note, thread_count, wait_for_children
+from grader.grading.zygote.forking import (
+    end_with_peer,
+    fork_child,
+    freeze_heap,
+    note,
+    thread_count,
+    wait_for_children,
+)
 from grader.sandbox.protocol.frames import Closed, Overdue, SocketChannel
 from grader.sandbox.protocol.orders import GradeOrder, Order, close_all, receive_order, send_order
 from grader.sandbox.worker import linux
@@ -190,6 +197,7 @@ class _GradingProcess:
 
     def _grade(self, slot: int, call: int, control: int) -> None:
         with socket.socket(fileno=call) as channel, socket.socket(fileno=control) as zygote:
+            end_with_peer(channel)
             grading_process.run_forked(SocketChannel(channel), zygote, slot, self.prepared, self._offer)
 
     def _offer(self) -> None:

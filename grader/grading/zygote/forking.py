@@ -1,9 +1,12 @@
 """How the warm process forks: what it does before, what its children do first, and how it learns how they ended."""
 
 import contextlib
+import fcntl
 import gc
 import os
+import select
 import signal
+import socket
 import sys
 import traceback
 from collections.abc import Callable
@@ -55,6 +58,25 @@ def fork_child(name: str, what: Callable[[], None]) -> int:
     finally:
         sys.stderr.flush()
         os._exit(status)
+
+
+def end_with_peer(connection: socket.socket) -> None:
+    """End this process when the other end of a connection is closed: then nothing waits for what it computes.
+
+    The warm process may outlive the command, so the end of that does not end this process.
+    """
+    poller = select.poll()
+    poller.register(connection, 0)  # POLLHUP is always reported
+
+    def end_if_closed(*_: object) -> None:
+        if poller.poll(0):
+            os._exit(0)
+
+    signal.signal(signal.SIGIO, end_if_closed)
+    descriptor = connection.fileno()
+    fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_ASYNC)
+    end_if_closed()  # it may have closed before
 
 
 def note(name: str, what: str) -> None:
