@@ -38,6 +38,7 @@ from grader.report.phrases import (
     hidden_points,
     hidden_sentence,
     isolation,
+    item_name,
     known,
     next_step,
     not_counted,
@@ -186,9 +187,9 @@ class ExerciseContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemContent:
-    """A quiz item that was answered and did not earn everything."""
+    """A quiz item that was answered and did not earn everything; `name` is its number and its id."""
 
-    id: str
+    name: str
     earned: str
     prompt: str
     response: str
@@ -389,13 +390,17 @@ def quiz_content(quiz: QuizResult) -> QuizContent:
 
 def _unanswered(items: Sequence[ItemResult]) -> str:
     """Name the items that wait for an answer; one that was withdrawn earns nothing, and does not wait."""
-    names = [item.id for item in items if not item.answered and item.points < item.max_points]
+    names = [
+        item_name(item.number, item.id)
+        for item in items
+        if not item.answered and item.points < item.max_points
+    ]
     return f"{len(names)} not answered yet: {', '.join(names)}." if names else ""
 
 
 def _item(item: ItemResult) -> ItemContent:
     return ItemContent(
-        id=item.id,
+        name=item_name(item.number, item.id),
         earned=amount(item.points, item.max_points),
         prompt=item.prompt,
         response=item.response,

@@ -302,6 +302,6 @@ def _quiz(anchor: str, quiz: QuizContent) -> Markup:
 
 
 def _item(item: ItemContent) -> Markup:
-    head = tag("div", tag("h4", item.id), _amount("span", item.earned), class_="head")
+    head = tag("div", tag("h4", item.name), _amount("span", item.earned), class_="head")
     answer = tag("p", "Your answer: ", tag("code", item.response))
     return tag("div", head, prose(item.prompt), answer, *map(prose, item.feedback), class_="check")

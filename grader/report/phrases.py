@@ -150,6 +150,14 @@ def dedented(text: str) -> list[str]:
     return [line[indent:] if not line[:indent].strip() else line for line in lines] if text.strip() else []
 
 
+def item_name(number: int, item_id: str) -> str:
+    """Return what a quiz item is called wherever it is asked or reported: `3 shape-after-pool`.
+
+    In a report that was written before items had a number, that is the id alone.
+    """
+    return f"{number} {item_id}" if number else item_id
+
+
 def begun(quiz: QuizResult) -> bool:
     """Tell whether anything of a quiz has been answered."""
     return bool(quiz.problems) or any(item.answered for item in quiz.items)
