@@ -606,7 +606,7 @@ def test_the_rich_report_looks_as_agreed() -> None:
 
 
 def test_a_final_report_ends_with_its_total() -> None:
-    assert "Total  29.09 %                                              ███░░░░░░░░░   16/55\n" in to_text(
+    assert "Total  29 %                                                 ███░░░░░░░░░   16/55\n" in to_text(
         FINAL, Style()
     )
 
