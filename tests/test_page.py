@@ -264,7 +264,7 @@ SAID = [
     "(1, 8, 32, 32)",
     "A window at stride 1 fits 31 times.",
     "1 of 4 answers are right.",
-    "2 not answered yet: why, when.",
+    "2 not answered yet: 3 why, 4 when.",
     "Isolation level 2 of 3",
     "Seed 7.",
     "torch 2.13.0",
@@ -289,9 +289,9 @@ def test_open_hints_are_shown_and_the_next_is_named():
 
 
 def test_full_marks_lead_to_the_reference_solution():
-    assert "All 2 checks pass Batches are normalized" in page().text
+    assert "All 2 checks pass. Batches are normalized" in page().text
     assert page().text.count("grade solution") == 1
-    assert "grade solution batchnorm shows our solution." in page().text
+    assert "grade solution batchnorm shows our solution, grade next goes on." in page().text
 
 
 def test_only_the_first_failure_is_open():

@@ -387,6 +387,32 @@ def test_every_text_has_contrast(show, bank, scheme):
     assert (ground == "rgb(247, 245, 241)") is (scheme == "light")
 
 
+_HUES = """return [...document.querySelectorAll('body, body *')].flatMap(part =>
+  ['color', 'backgroundColor', 'borderLeftColor', 'borderTopColor', 'accentColor', 'outlineColor']
+    .map(name => [part.tagName + '.' + part.className + ' ' + name, getComputedStyle(part)[name]]))
+  .filter(([, color]) => color.startsWith('rgb')).map(([name, color]) => [name, color.match(/[\\d.]+/g).map(Number)])"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_answered_question_is_marked_and_nothing_is_green_or_red(show, bank, scheme):
+    """Green says right and red says wrong, and the page knows of neither."""
+    given = {item: key for item, key in keys(bank).items() if item != "word"}
+    browser = show(bank, given, scheme=scheme)
+    edges = browser.execute_script(
+        "return Object.fromEntries([...fieldsets].map(([id, set]) => [id, getComputedStyle(set).borderLeftWidth]))"
+    )
+    assert {id_ for id_, width in edges.items() if width == "4px"} == set(given)
+    found = browser.execute_script(_HUES)
+    assert len(found) > 500
+    signals = [
+        name
+        for name, (red, green, blue, *_) in found
+        if green > 1.3 * max(red, blue) or red > 1.3 * max(green, blue)
+    ]
+    # What is still to do is amber.
+    assert [name for name in signals if ".todo" not in name] == []
+
+
 @pytest.mark.parametrize("refused", [False, True])
 def test_nothing_is_wider_than_a_phone(show, bank, request, refused):
     if refused:
@@ -431,9 +457,8 @@ def test_every_control_and_every_question_has_a_name(show, bank):
         "return [...document.querySelectorAll('input, select, textarea, button')].filter(part => part.checkVisibility()).length"
     )
     assert sum(role in CONTROLS for role, _ in nodes) == controls
-    count = len(asked(bank))
     questions = [name for role, name in nodes if role == "group"]
-    assert questions == [f"Question {n} of {count}, 1 point" for n in range(1, count + 1)]
+    assert questions == [f"{item.number} {item.id} (of 12, 1 point)" for item in asked(bank)]
     assert ("radiogroup", "True or false?") in nodes
     assert ("status", "") in nodes or any(role == "status" for role, _ in nodes)
 

@@ -231,7 +231,13 @@ QUIZZES = (
         max_points=5,
         items=(
             ItemResult(
-                id="window", type="numeric", prompt="How large?", points=2, max_points=2, answered=True
+                id="window",
+                type="numeric",
+                prompt="How large?",
+                points=2,
+                max_points=2,
+                answered=True,
+                number=1,
             ),
             ItemResult(
                 id="shape",
@@ -243,9 +249,14 @@ QUIZZES = (
                 response="(1, 8, 32, 32)",
                 feedback=("A window at stride 1 fits 31 times.", "Padding would keep 32."),
                 misconceptions=("same-size",),
+                number=2,
             ),
-            ItemResult(id="why", type="single", prompt="Why?", points=0, max_points=1, answered=False),
-            ItemResult(id="when", type="single", prompt="When?", points=0, max_points=1, answered=False),
+            ItemResult(
+                id="why", type="single", prompt="Why?", points=0, max_points=1, answered=False, number=3
+            ),
+            ItemResult(
+                id="when", type="single", prompt="When?", points=0, max_points=1, answered=False, number=4
+            ),
         ),
         problems=('answers/pooling.yaml:7:3: there is no item "wich". Did you mean "which"?',),
     ),
@@ -254,14 +265,20 @@ QUIZZES = (
         title="LeNet",
         points=0,
         max_points=2,
-        items=(ItemResult(id="a", type="single", prompt="Why?", points=0, max_points=2, answered=False),),
+        items=(
+            ItemResult(
+                id="a", type="single", prompt="Why?", points=0, max_points=2, answered=False, number=1
+            ),
+        ),
     ),
     QuizResult(
         id="activation",
         title="Activations",
         points=3,
         max_points=3,
-        items=(ItemResult(id="a", type="single", prompt="Why?", points=3, max_points=3, answered=True),),
+        items=(
+            ItemResult(id="a", type="single", prompt="Why?", points=3, max_points=3, answered=True, number=1),
+        ),
     ),
 )
 RICH = Report(
@@ -553,12 +570,12 @@ training  One step of training                                        not graded
 
 quiz pooling  Pooling                                       ██████░░░░░░   2.5/5
   ✗ answers/pooling.yaml:7:3: there is no item "wich". Did you mean "which"?
-  ✗ shape                                                                  0.5/1
+  ✗ 2 shape                                                                0.5/1
     What shape has the output of a 2 x 2 window at stride 1?
     Your answer: (1, 8, 32, 32)
     A window at stride 1 fits 31 times.
     Padding would keep 32.
-  ○ 2 not answered yet: why, when.
+  ○ 2 not answered yet: 3 why, 4 when.
 
 quiz lenet  LeNet                                           ░░░░░░░░░░░░     0/2
 quiz activation  Activations                                ████████████     3/3
@@ -589,7 +606,7 @@ def test_the_rich_report_looks_as_agreed() -> None:
 
 
 def test_a_final_report_ends_with_its_total() -> None:
-    assert "Total  29.09 %                                              ███░░░░░░░░░   16/55\n" in to_text(
+    assert "Total  29 %                                                 ███░░░░░░░░░   16/55\n" in to_text(
         FINAL, Style()
     )
 

@@ -20,7 +20,7 @@ from grader.quiz.quiz_session import QuizSession
 from grader.quiz.responses import ResponseError, shown
 from grader.quiz.sheet import question
 from grader.quiz.types import Item
-from grader.report import quizzes_text
+from grader.report import item_name, quizzes_text
 
 _MAX_ITEMS_NAMED = 4
 _MAX_RESPONSE_CHARS = 60
@@ -65,7 +65,9 @@ class _QuizPrompt:
         if session.place:
             answered = count - len(list(session.still_open()))
             click.echo(
-                _filled(f"You answered {answered} of {count}. Continuing with item {session.place + 1}.")
+                _filled(
+                    f"You answered {answered} of {count}. Continuing with {_name(session.items[session.place])}."
+                )
             )
 
     def run(self) -> None:
@@ -97,7 +99,7 @@ class _QuizPrompt:
             elif jump := _GO_TO.fullmatch(typed):
                 if session.go_to(int(jump[1])):
                     return True
-                click.echo(f"  The items are numbered 1 to {len(session.items)}.")
+                click.echo(self._numbers())
             elif typed.lower() in ("?", "hint"):
                 self._open_hint(item)
             else:
@@ -138,10 +140,10 @@ class _QuizPrompt:
             click.echo(f"  The next hint costs {item.hints[opened].cost:g} of the points.")
 
     def _item_text(self, item: Item) -> str:
-        """Return one item as text: its number and points, its prompt, its options."""
-        count = len(self._session.items)
+        """Return one item as text: its number, name and points, its prompt, its options."""
         points = f"{item.points:g} point{'s' if item.points != 1 else ''}"
-        lines = [self._style.paint(f"{self._session.place + 1} of {count}, {points}", bold=True)]
+        more = f" (of {self._session.last_number}, {points})"
+        lines = [self._style.paint(_name(item), bold=True) + more]
         for line in question(item):
             if line.startswith(("    ", "\t")) or line.lstrip().startswith("|"):  # code, or a table
                 lines.append(self._style.paint(line, "cyan"))
@@ -181,7 +183,13 @@ class _QuizPrompt:
                 return False
             if jump and self._session.go_to(int(jump[1])):
                 return True
-            click.echo(f"  The items are numbered 1 to {len(self._session.items)}.")
+            click.echo(self._numbers())
+
+    def _numbers(self) -> str:
+        """Say which numbers there are."""
+        last = self._session.last_number
+        gaps = "" if last == len(self._session.items) else "; those that are missing were withdrawn"
+        return _filled(f"The items are numbered 1 to {last}{gaps}.", "  ")
 
     def show_unanswered(self) -> None:
         """Show which items are not answered, and where the answers are."""
@@ -210,9 +218,13 @@ class _QuizPrompt:
         _save(self._answers, self._session.sheet())
 
 
-def _first_items(items: list[tuple[int, Item]]) -> str:
-    """Return the numbers and ids of the first items, and the number of others."""
-    named = ", ".join(f"{number} ({item.id})" for number, item in items[:_MAX_ITEMS_NAMED])
+def _name(item: Item) -> str:
+    return item_name(item.number, item.id)
+
+
+def _first_items(items: list[Item]) -> str:
+    """Return the names of the first items, and the number of others."""
+    named = ", ".join(map(_name, items[:_MAX_ITEMS_NAMED]))
     return named + (f" and {len(items) - _MAX_ITEMS_NAMED} more" if len(items) > _MAX_ITEMS_NAMED else "")
 
 

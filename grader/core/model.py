@@ -266,7 +266,8 @@ class ItemResult:
     """The result of one quiz item. `response` is what the student wrote, as text; empty when unanswered.
 
     `letters` are the letters that its options have in the bank, in the order in which they were shown as a, b, c, ...;
-    empty where they were shown with their own.
+    empty where they were shown with their own. `number` is its place among the items as this student was asked them,
+    from 1; 0 in a report that was written before items had one.
     """
 
     id: str
@@ -279,6 +280,7 @@ class ItemResult:
     letters: str = ""
     feedback: tuple[str, ...] = ()
     misconceptions: tuple[str, ...] = ()
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,15 +108,16 @@ class Bank:
         return [item for _, item in self.placed if item.since <= draw <= (item.until or draw)]
 
     def sheet(self, seed: int = 0, draw: int = DRAW) -> list[Item]:
-        """Return the items drawn with this seed, or with that of the bank where it sets one.
+        """Return the items drawn with this seed, or with that of the bank where it sets one, each with its number.
 
         Raises DocumentError where an item has no draw for the seed, which `grade check` makes unlikely.
         """
-        return [
+        asked = [
             self._drawn(where, item, seed if self.seed is None else self.seed, draw)
             for where, item in self.placed
             if item.since <= draw <= (item.until or draw)
         ]
+        return [item.numbered(number) for number, item in enumerate(asked, start=1)]
 
     def _drawn(self, where: Location, item: Item, seed: int, draw: int) -> Item:
         try:

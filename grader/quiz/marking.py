@@ -38,4 +38,5 @@ def grade_item(item: Item, value: object, aliases: Aliases | None = None, *, hin
         letters=item.letters,
         feedback=feedback,
         misconceptions=tuple(dict.fromkeys(misconceptions)),
+        number=item.number,
     )

@@ -37,7 +37,7 @@ class QuizSession:
             given=dict(responses.given),
             hints=dict(responses.hints),
         )
-        found.place = next((number - 1 for number, _ in found.still_open()), 0)
+        found.place = next((n for n, item in enumerate(found.items) if item.id not in found.given), 0)
         return found
 
     @property
@@ -61,10 +61,16 @@ class QuizSession:
         self.place = max(0, self.place - 1)
 
     def go_to(self, number: int) -> bool:
-        """Go to the item of this number, counted from 1; return False where there is none."""
-        if there := 1 <= number <= len(self.items):
-            self.place = number - 1
-        return there
+        """Go to the item of this number; return False where there is none, or it was withdrawn."""
+        found = next((n for n, item in enumerate(self.items) if item.number == number), None)
+        if found is not None:
+            self.place = found
+        return found is not None
+
+    @property
+    def last_number(self) -> int:
+        """The largest number of an item that is asked; 0 where none is."""
+        return self.items[-1].number if self.items else 0
 
     def open_hint(self) -> Hint | None:
         """Open and return the next hint of the current item; None where all are open."""
@@ -75,11 +81,9 @@ class QuizSession:
         self.hints[item.id] = opened + 1
         return item.hints[opened]
 
-    def still_open(self) -> Iterator[tuple[int, Item]]:
-        """Yield every item without a response, and its number."""
-        for number, item in enumerate(self.items, start=1):
-            if item.id not in self.given:
-                yield number, item
+    def still_open(self) -> Iterator[Item]:
+        """Yield every item without a response."""
+        return (item for item in self.items if item.id not in self.given)
 
     def sheet(self) -> str:
         """Return the answers file."""

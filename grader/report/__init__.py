@@ -13,6 +13,7 @@ from grader.report.phrases import (
     begun,
     first_to_fix,
     hidden_sentence,
+    item_name,
     nothing_left,
     sum_hidden,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "first_to_fix",
     "from_json",
     "hidden_sentence",
+    "item_name",
     "list_text",
     "nothing_left",
     "quizzes_text",

@@ -33,11 +33,13 @@ from grader.report.phrases import (
     earned,
     earned_of,
     first_to_fix,
+    first_to_mend,
     further,
     hidden_of,
     hidden_points,
     hidden_sentence,
     isolation,
+    item_name,
     known,
     next_step,
     not_counted,
@@ -186,9 +188,9 @@ class ExerciseContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemContent:
-    """A quiz item that was answered and did not earn everything."""
+    """A quiz item that was answered and did not earn everything; `name` is its number and its id."""
 
-    id: str
+    name: str
     earned: str
     prompt: str
     response: str
@@ -208,15 +210,31 @@ class QuizContent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FirstToMend:
+    """The part to go on with: the exercise or quiz at `place` among those of its kind, from 0.
+
+    `what` is the title of its first failing check, the name of its first wrong item, or why no check could run; then
+    `is_found` tells that the part shows this. Where nothing is wrong yet, it is the title of the part.
+    """
+
+    is_quiz: bool
+    place: int
+    name: str
+    what: str
+    is_found: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryContent:
     """The whole report in a few sentences. `hidden` and `next_step` are "" where they do not apply.
 
-    `total` is the line of all points; its title is the score in percent.
+    `total` is the line of all points; its title is the score in percent. `mend` is None where nothing is open.
     """
 
     total: Heading
     hidden: str
     isolation: str
+    mend: FirstToMend | None
     next_step: str
 
 
@@ -254,7 +272,28 @@ def summary_content(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -
         total=total,
         hidden=hidden_sentence(hidden) if hidden is not None else "",
         isolation=isolation(report),
+        mend=_first_to_mend(report),
         next_step=next_step(report, hints),
+    )
+
+
+def _first_to_mend(report: Report) -> FirstToMend | None:
+    part = first_to_mend(report)
+    if part is None:
+        return None
+    parts: Sequence[ExerciseResult | QuizResult]
+    if isinstance(part, QuizResult):
+        parts, found = report.quizzes, next((item.name for item in quiz_content(part).wrong), "")
+    else:
+        parts, exercise = report.exercises, exercise_content(part)
+        found = exercise.first.title if exercise.first is not None else ""
+        found = exercise.whole.message if exercise.whole is not None else found
+    return FirstToMend(
+        is_quiz=isinstance(part, QuizResult),
+        place=next(n for n, other in enumerate(parts) if other is part),
+        name=heading(part).name,
+        what=found or part.title,
+        is_found=bool(found),
     )
 
 
@@ -389,13 +428,17 @@ def quiz_content(quiz: QuizResult) -> QuizContent:
 
 def _unanswered(items: Sequence[ItemResult]) -> str:
     """Name the items that wait for an answer; one that was withdrawn earns nothing, and does not wait."""
-    names = [item.id for item in items if not item.answered and item.points < item.max_points]
+    names = [
+        item_name(item.number, item.id)
+        for item in items
+        if not item.answered and item.points < item.max_points
+    ]
     return f"{len(names)} not answered yet: {', '.join(names)}." if names else ""
 
 
 def _item(item: ItemResult) -> ItemContent:
     return ItemContent(
-        id=item.id,
+        name=item_name(item.number, item.id),
         earned=amount(item.points, item.max_points),
         prompt=item.prompt,
         response=item.response,

@@ -17,7 +17,7 @@ from grader.core.model import (
     Report,
 )
 from grader.report.content import example_rows
-from grader.report.phrases import NOT_GRADED, counted_hidden, hidden_sentence, known
+from grader.report.phrases import NOT_GRADED, counted_hidden, hidden_sentence, item_name, known
 from grader.report.text_layout import amount
 
 
@@ -179,7 +179,7 @@ def _of_item(group: str, item: ItemResult) -> Entry:
     return Entry(
         group=group,
         id=item.id,
-        title=item.id,
+        title=item_name(item.number, item.id),
         outcome=outcome,
         points=item.points,
         max_points=item.max_points,

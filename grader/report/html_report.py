@@ -1,6 +1,6 @@
 """A report as one HTML page, without network or script, for screen, keyboard, screen reader and paper.
 
-The first failure of an exercise is shown in full. Every further one is a line that can be opened.
+The part to mend first is open, every other one is a line that can be opened. So it is with the failures of an exercise.
 """
 
 import re
@@ -12,6 +12,7 @@ from grader.report.content import (
     Example,
     ExampleRow,
     ExerciseContent,
+    FirstToMend,
     Heading,
     HintsContent,
     ItemContent,
@@ -46,8 +47,14 @@ _WORDS = {
 
 def to_html(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
     """Return the report as the text of an HTML page; `hints` holds the open hints of exercises, by id."""
-    parts = [_overview(report), _exercises(report.exercises, hints), _quizzes(report.quizzes)]
     summary = summary_content(report, hints)
+    is_alone = len(report.exercises) + len(report.quizzes) == 1
+    open_part = None if is_alone else _anchor_of(summary.mend)
+    parts = [
+        _overview(report),
+        _exercises(report.exercises, hints, open_part),
+        _quizzes(report.quizzes, open_part),
+    ]
     return document(
         f"{summary.total.earned} - convgrader",
         skip("Skip to the results", "results"),
@@ -59,7 +66,7 @@ def to_html(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
 
 def exercise_page(result: ExerciseResult) -> str:
     """Return one exercise, a cell of a notebook, as a page that is shown inside another page."""
-    article = _exercise("exercise", exercise_content(result, Help(is_file=False)))
+    article = _exercise("exercise", None, exercise_content(result, Help(is_file=False)))
     return document(f"{result.id} - convgrader", tag("main", article), style=_INSIDE)
 
 
@@ -71,8 +78,27 @@ def _header(summary: SummaryContent) -> Markup:
         tag("h1", total.earned, tag("small", total.title)),
         _bar(total),
         tag("p", summary.hidden) if summary.hidden else NOTHING,
+        _mend(summary.mend),
         _sentence(summary.next_step, "next"),
     )
+
+
+def _anchor_of(mend: FirstToMend | None) -> str:
+    return "" if mend is None else f"{'quiz' if mend.is_quiz else 'exercise'}-{mend.place}"
+
+
+def _mend(mend: FirstToMend | None) -> Markup:
+    """Lead to the first failing check, or to the part where nothing is wrong but something missing."""
+    if mend is None:
+        return NOTHING
+    target = _first(_anchor_of(mend)) if mend.is_found else _anchor_of(mend)
+    link = tag("a", tag("code", mend.name), " ", inline(mend.what), href=f"#{target}")
+    return tag("p", "First to mend: ", link, class_="mend")
+
+
+def _first(anchor: str) -> str:
+    """Return the id of the first failing check of a part."""
+    return f"{anchor}-first"
 
 
 def _footer(report: Report, summary: SummaryContent) -> Markup:
@@ -117,45 +143,59 @@ def _amount(element: str, earned: str) -> Markup:
     return tag(element, earned, class_="amount")
 
 
-def _article(anchor: str, part: Heading, *children: str) -> Markup:
+def _article(anchor: str, open_part: str | None, part: Heading, *children: str) -> Markup:
+    """Return a part of the report, open where it is `open_part`; where that is None, it cannot be closed."""
     title = tag("h3", tag("code", part.id), part.title, id=f"{anchor}-title")
-    head = tag("div", title, _amount("span", part.earned), class_="head")
-    return tag("article", head, _bar(part), *children, "\n", id=anchor, aria_labelledby=f"{anchor}-title")
+    amount, named = _amount("span", part.earned), f"{anchor}-title"
+    if open_part is None:
+        head = tag("div", title, amount, class_="head")
+        return tag("article", head, _bar(part), *children, "\n", id=anchor, aria_labelledby=named)
+    line = tag("summary", title, _bar(part), amount)
+    # A browser that is led into a closed part opens it: so the id is inside.
+    body = tag("div", *children, class_="body", id=anchor)
+    is_open = "" if anchor == open_part else None
+    return tag(
+        "article", tag("details", line, body, class_="part", open=is_open), "\n", aria_labelledby=named
+    )
 
 
 # --- exercises
 
 
-def _exercises(results: Sequence[ExerciseResult], hints: Mapping[str, Help]) -> Markup:
+def _exercises(results: Sequence[ExerciseResult], hints: Mapping[str, Help], open_part: str | None) -> Markup:
     if not results:
         return NOTHING
     articles = [
-        _exercise(f"exercise-{n}", exercise_content(result, hints.get(result.id, NONE_OPENED)))
+        _exercise(f"exercise-{n}", open_part, exercise_content(result, hints.get(result.id, NONE_OPENED)))
         for n, result in enumerate(results)
     ]
     return tag("section", tag("h2", "Exercises", id="exercises"), *articles, aria_labelledby="exercises")
 
 
-def _exercise(anchor: str, exercise: ExerciseContent) -> Markup:
-    parts = [_sentence(exercise.not_attempted), _whole(exercise.whole), _checks(exercise)]
+def _exercise(anchor: str, open_part: str | None, exercise: ExerciseContent) -> Markup:
+    in_whole = exercise.whole is not None
+    parts = [_sentence(exercise.not_attempted), _whole(exercise.whole, _first(anchor))]
+    parts.append(_checks(exercise, None if in_whole else _first(anchor)))
     parts += [_sentence(exercise.hidden), _hints(exercise.hints)]
-    return _article(anchor, exercise.heading, *parts, _flags(exercise.flags), _output(exercise.output))
+    return _article(
+        anchor, open_part, exercise.heading, *parts, _flags(exercise.flags), _output(exercise.output)
+    )
 
 
 def _sentence(text: str, class_: str | None = None) -> Markup:
     return tag("p", inline(text), class_=class_) if text else NOTHING
 
 
-def _whole(whole: WholeContent | None) -> Markup:
+def _whole(whole: WholeContent | None, anchor: str) -> Markup:
     if whole is None:
         return NOTHING
     parts = [tag("p", inline(whole.message), class_="why"), _trace(whole.traceback)]
     parts.append(tag("p", inline(whole.advice), class_="next"))
-    return tag("div", *parts, class_=f"check {_CLASSES[whole.status]}")
+    return tag("div", *parts, class_=f"check {_CLASSES[whole.status]}", id=anchor)
 
 
-def _checks(exercise: ExerciseContent) -> Markup:
-    parts = [_full(exercise.first, headed=True)] if exercise.first is not None else []
+def _checks(exercise: ExerciseContent, anchor: str | None) -> Markup:
+    parts = [_full(exercise.first, headed=True, anchor=anchor)] if exercise.first is not None else []
     parts += [_further(check) for check in exercise.others]
     if exercise.waiting:
         parts.append(
@@ -190,7 +230,7 @@ def _further(check: CheckContent) -> Markup:
     return opening(joined((title, badges, _amount("span", check.earned))), _full(check, headed=False))
 
 
-def _full(check: CheckContent, *, headed: bool) -> Markup:
+def _full(check: CheckContent, *, headed: bool, anchor: str | None = None) -> Markup:
     """Return one check with everything that is said of it; its title only where nothing above it is its title."""
     parts: list[str] = []
     if headed:
@@ -205,7 +245,7 @@ def _full(check: CheckContent, *, headed: bool) -> Markup:
         lead, message = tag("p", check.mistake.lead), tag("p", inline(check.mistake.message))
         parts.append(tag("div", lead, message, class_="known"))
     parts.append(_sentence(check.advice, "next"))
-    return tag("div", *parts, class_=f"check {_CLASSES[check.status]}")
+    return tag("div", *parts, class_=f"check {_CLASSES[check.status]}", id=anchor)
 
 
 def _trace(frames: Sequence[Frame]) -> Markup:
@@ -282,26 +322,26 @@ def _output(output: str) -> Markup:
 # --- quizzes
 
 
-def _quizzes(quizzes: Sequence[QuizResult]) -> Markup:
+def _quizzes(quizzes: Sequence[QuizResult], open_part: str | None) -> Markup:
     if not quizzes:
         return NOTHING
-    articles = [_quiz(f"quiz-{n}", quiz_content(quiz)) for n, quiz in enumerate(quizzes)]
+    articles = [_quiz(f"quiz-{n}", open_part, quiz_content(quiz)) for n, quiz in enumerate(quizzes)]
     return tag("section", tag("h2", "Quizzes", id="quizzes"), *articles, aria_labelledby="quizzes")
 
 
-def _quiz(anchor: str, quiz: QuizContent) -> Markup:
+def _quiz(anchor: str, open_part: str | None, quiz: QuizContent) -> Markup:
     if quiz.to_begin:
-        return _article(anchor, quiz.heading, _sentence(f"Not begun: {quiz.to_begin}"))
+        return _article(anchor, open_part, quiz.heading, _sentence(f"Not begun: {quiz.to_begin}"))
     parts: list[str] = [tag("p", inline(problem), class_="why") for problem in quiz.problems]
-    parts += map(_item, quiz.wrong)
+    parts += [_item(item, None if n else _first(anchor)) for n, item in enumerate(quiz.wrong)]
     if quiz.right:
         parts.append(tag("p", quiz.right, class_="passed"))
     if quiz.unanswered:
         parts.append(tag("p", quiz.unanswered))
-    return _article(anchor, quiz.heading, *parts)
+    return _article(anchor, open_part, quiz.heading, *parts)
 
 
-def _item(item: ItemContent) -> Markup:
-    head = tag("div", tag("h4", item.id), _amount("span", item.earned), class_="head")
+def _item(item: ItemContent, anchor: str | None) -> Markup:
+    head = tag("div", tag("h4", item.name), _amount("span", item.earned), class_="head")
     answer = tag("p", "Your answer: ", tag("code", item.response))
-    return tag("div", head, prose(item.prompt), answer, *map(prose, item.feedback), class_="check")
+    return tag("div", head, prose(item.prompt), answer, *map(prose, item.feedback), class_="check", id=anchor)

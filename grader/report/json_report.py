@@ -11,7 +11,7 @@ from grader.core.model import CheckResult, ExerciseResult, ItemResult, Picture, 
 
 FORMAT = "convgrader/report/1"
 # Fields that the format did not have at first: an older report lacks them.
-_ADDED = frozenset({"hidden", "letters", "of_check_alone", "picture"})
+_ADDED = frozenset({"hidden", "letters", "number", "of_check_alone", "picture", "wrong"})
 _ABSENT = object()
 MAX_POINTS = 1e9  # of a report, and its longest time in seconds: a sum of such numbers is still one
 _TOLERANCE = 1e-6  # of sums of thirds
@@ -93,6 +93,8 @@ def _number_problems(report: Report) -> Iterator[str]:
             yield f"{name} has {part.points:g} of {most:g} points"
         if isinstance(part, ExerciseResult | CheckResult) and not 0 <= part.duration_s <= MAX_POINTS:
             yield f"{name} took {part.duration_s:g} s"
+        if isinstance(part, ItemResult) and not 0 <= part.number <= MAX_POINTS:
+            yield f"{name} has the number {part.number}"
         hidden = part.hidden if isinstance(part, ExerciseResult) else None
         if hidden is not None and not (0 <= hidden.max_points <= MAX_POINTS and hidden.checks >= 0):
             yield f"{name} hides {hidden.checks} checks with {hidden.max_points:g} points"

@@ -18,7 +18,7 @@ from grader.core.model import (
     Report,
 )
 from grader.report.redaction import WITHHELD
-from grader.report.text_layout import amount, number
+from grader.report.text_layout import amount, number, percent
 
 _LATER = {Outcome.NOT_ATTEMPTED: 1, Outcome.INTERNAL_ERROR: 2, Outcome.SKIPPED: 3}
 
@@ -150,6 +150,14 @@ def dedented(text: str) -> list[str]:
     return [line[indent:] if not line[:indent].strip() else line for line in lines] if text.strip() else []
 
 
+def item_name(number: int, item_id: str) -> str:
+    """Return what a quiz item is called wherever it is asked or reported: `3 shape-after-pool`.
+
+    In a report that was written before items had a number, that is the id alone.
+    """
+    return f"{number} {item_id}" if number else item_id
+
+
 def begun(quiz: QuizResult) -> bool:
     """Tell whether anything of a quiz has been answered."""
     return bool(quiz.problems) or any(item.answered for item in quiz.items)
@@ -263,10 +271,8 @@ def share(report: Report) -> str:
     if not report.final:
         return "some of it could not be graded"
     if all_hidden(report.exercises) is None:
-        return f"{number(report.score * 100)} %"
-    return (
-        f"{number(report.score * 100)} % of what you can see" if report.max_points else "nothing you can see"
-    )
+        return percent(report.score)
+    return f"{percent(report.score)} of what you can see" if report.max_points else "nothing you can see"
 
 
 def not_counted(part: ExerciseResult | QuizResult) -> str:
@@ -311,17 +317,26 @@ def void_sentence(report: Report, request: str, clean: Callable[[str], str] = st
     return f"Not graded, through an error in the grader{f': {void}' if void else ''}. Nothing is decided: {request}"
 
 
+def first_to_mend(report: Report) -> ExerciseResult | QuizResult | None:
+    """Return the part to go on with: the first open exercise, one that earned something before others; else a quiz.
+
+    None where nothing is open. Of a void exercise it is not known whether there is anything to mend.
+    """
+    unfinished = [exercise for exercise in report.exercises if not exercise.is_full and not exercise.is_void]
+    if unfinished:
+        return max(unfinished, key=lambda exercise: exercise.points > 0)
+    return next((quiz for quiz in report.quizzes if quiz.points < quiz.max_points), None)
+
+
 def next_step(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
     """Say what to do after reading a report; "" where there are no points to earn."""
     if void := void_sentence(report, GRADE_AGAIN):
         return void
-    unfinished = [exercise for exercise in report.exercises if not exercise.is_full]
-    if not unfinished and report.points >= report.max_points:
+    chosen = first_to_mend(report)
+    if chosen is None:
         return nothing_left(report.exercises) if report.max_points else ""
-    if unfinished:
-        chosen = max(unfinished, key=lambda exercise: exercise.points > 0).id
-        if not hints.get(chosen, NONE_OPENED).is_file:
-            return f"Next: change the cell of {chosen}, then grade the notebook again."
-        return f"Next: change exercises/{chosen}.py, then run `grade {chosen}`."
-    chosen = next(quiz.id for quiz in report.quizzes if quiz.points < quiz.max_points)
-    return f"Next: `grade quiz {chosen}`."
+    if isinstance(chosen, QuizResult):
+        return f"Next: `grade quiz {chosen.id}`."
+    if not hints.get(chosen.id, NONE_OPENED).is_file:
+        return f"Next: change the cell of {chosen.id}, then grade the notebook again."
+    return f"Next: change exercises/{chosen.id}.py, then run `grade {chosen.id}`."

@@ -175,6 +175,11 @@ def number(value: float) -> str:
     return f"{math.floor(value * 100 + 1e-6) / 100:.2f}".rstrip("0").rstrip(".")
 
 
+def percent(share: float) -> str:
+    """Return a share in [0, 1] as a whole percentage, `95 %`, cut and not rounded: 99.6 % of the points are 99 %."""
+    return f"{math.floor(share * 100 + 1e-9)} %"  # 0.29 * 100 is below 29
+
+
 def amount(points: float, max_points: float) -> str:
     """Return `3.5/10`."""
     return f"{number(points)}/{number(max_points)}"

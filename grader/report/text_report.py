@@ -252,7 +252,7 @@ def _quiz(quiz: QuizContent, style: Style) -> Iterator[str]:
 
 
 def _item(item: ItemContent, style: Style) -> Iterator[str]:
-    yield row(Sign.FAILED, item.id, item.earned, style)
+    yield row(Sign.FAILED, item.name, item.earned, style)
     yield from _question(item.prompt, style)
     yield from paragraph(f"Your answer: {item.response}", style)
     for feedback in item.feedback:

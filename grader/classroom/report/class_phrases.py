@@ -8,6 +8,7 @@ from datetime import datetime
 from grader.classroom.late_policy import Keep
 from grader.classroom.statistics import ClassSummary, MisconceptionSummary, MistakeSummary, Share, Spread
 from grader.core.model import Counterexample, Outcome
+from grader.report import text_layout
 from grader.report.text_layout import number
 
 _OUTCOMES = {
@@ -26,8 +27,8 @@ _OUTCOMES = {
 
 
 def percent(share: float | None) -> str:
-    """Return a share in [0, 1] as a whole percentage, rounded down: 99.9 % is not full marks. None is n/a."""
-    return "n/a" if share is None else f"{math.floor(share * 100 + 1e-6)} %"
+    """Return a share in [0, 1] as a whole percentage, as reports show it. None is n/a."""
+    return "n/a" if share is None else text_layout.percent(share)
 
 
 def counted(count: int, noun: str) -> str:

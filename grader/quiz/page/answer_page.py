@@ -11,6 +11,7 @@ from grader.quiz.sheet import as_yaml, entry, head
 from grader.quiz.types import Item
 from grader.report.html_document import NOTHING, document, skip
 from grader.report.html_markup import Markup, inline, joined, prose, tag
+from grader.report.phrases import item_name
 from grader.report.text_layout import number
 
 
@@ -19,7 +20,7 @@ def to_html(bank: Bank, responses: Responses) -> str:
     here = Path(__file__)
     asked = bank.sheet(responses.seed, responses.draw)
     open_items = [item for item in asked if item.void is None]
-    body = [_item(item, n, len(open_items)) for n, item in enumerate(open_items, start=1)]
+    body = [_item(item, open_items[-1].number) for item in open_items]
     data = tag("script", _data(bank, responses, asked), type="application/json", id="quiz")
     return document(
         f"{bank.title} - convgrader quiz",
@@ -52,10 +53,11 @@ def _header(bank: Bank, items: list[Item]) -> Markup:
     )
 
 
-def _item(item: Item, n: int, count: int) -> Markup:
-    name = f"q{n}"
+def _item(item: Item, last: int) -> Markup:
+    name = f"q{item.number}"
     worth = f"{number(item.points)} point{'' if item.points == 1 else 's'}"
-    legend = tag("legend", tag("h2", f"Question {n}", tag("small", f" of {count}, {worth}")))
+    title = item_name(item.number, item.id)
+    legend = tag("legend", tag("h2", title, tag("small", f" (of {last}, {worth})")))
     form = tag("p", inline(f"Write {item.answer_form()}."), id=f"{name}-form", class_="form")
     return tag(
         "fieldset",
@@ -67,6 +69,7 @@ def _item(item: Item, n: int, count: int) -> Markup:
         _hints(item),
         id=name,
         data_item=item.id,
+        data_number=item.number,
         data_kind=item.control_kind,
         aria_describedby=f"{name}-prompt",
     )

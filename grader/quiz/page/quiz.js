@@ -103,9 +103,9 @@ const setText = (part, words) => { if (part.textContent !== words) part.textCont
 
 function showState() {
   const open = [];
-  [...fieldsets.values()].forEach((set, n) => {
+  fieldsets.forEach(set => {
     const [response, todo] = responses[set.dataset.kind](partsOf(set), set);
-    if (response === undefined) open.push(n + 1);
+    if (response === undefined) open.push(set.dataset.number);
     set.classList.toggle("done", response !== undefined);
     setText(set.querySelector(".todo"), todo || "");
     show(set);

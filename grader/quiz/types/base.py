@@ -127,6 +127,7 @@ class Item(Answerable):
     until: Annotated[int, Field(ge=1)] | None = None
 
     _letters: str = PrivateAttr(default="")
+    _number: int = PrivateAttr(default=0)
 
     @field_validator("hints", mode="before")
     @classmethod
@@ -168,6 +169,20 @@ class Item(Answerable):
     def letters(self) -> str:
         """The letters in the bank of what is shown as a, b, c, ...; empty where they are the same."""
         return self._letters
+
+    @property
+    def number(self) -> int:
+        """Its place among the items of a sheet, from 1; 0 for an item that is on none.
+
+        Withdrawn items count: withdrawing one changes the number of no other.
+        """
+        return self._number
+
+    def numbered(self, number: int) -> Self:
+        """Return the item as the one of this number."""
+        found = self.model_copy()
+        found._number = number  # noqa: SLF001 - of the same class
+        return found
 
     @property
     def varies(self) -> bool:
