@@ -247,7 +247,7 @@ def grade(surroundings, levels, monkeypatch) -> Callable[..., SimpleNamespace]:
     monkeypatch.setenv("CONVGRADER_SECRET", "CANARY-OF-THE-ENVIRONMENT")
 
     def run_at(level: int, *arguments: str):
-        monkeypatch.setattr(run, "Dispatcher", lambda _: contextlib.nullcontext(levels.at(level)))
+        monkeypatch.setattr(run, "Dispatcher", lambda *_, **__: contextlib.nullcontext(levels.at(level)))
         out, err = io.StringIO(), io.StringIO()
         with (
             contextlib.redirect_stdout(out),

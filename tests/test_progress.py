@@ -1,5 +1,6 @@
 """`grade list` in a workspace: what is done, what changed, and what is next."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -70,6 +71,17 @@ def test_points_are_shown_until_a_file_changes_that_the_exercise_depends_on(work
     output = run("list").output
     assert "changed since 7/13 points\n" in output
     assert "Next: `grade scaling`.\n" in output
+
+
+def test_progress_that_was_stored_without_a_count_of_checks_is_read(workspace):
+    (workspace / "exercises" / "scaling.py").write_text(REFERENCE, encoding="utf-8")
+    note(workspace, 7.0)
+    stored = workspace / ".grade" / "progress.json"
+    entries = json.loads(stored.read_text(encoding="utf-8"))
+    assert WorkspaceProgress(workspace).passed() == {"scaling": 0}
+    stored.write_text(json.dumps({name: entry[:2] for name, entry in entries.items()}), encoding="utf-8")
+    assert WorkspaceProgress(workspace).passed() == {}
+    assert "   7/13 points\n" in run("list").output
 
 
 def test_full_marks_are_done_and_quizzes_come_next(workspace):

@@ -108,7 +108,10 @@ def test_a_state_file_that_is_none_is_not_read(tmp_path, odd):
         StateFile(workspace, "a.json", "nothing is lost").read()
 
 
-@pytest.mark.parametrize("entry", [[1.0], [1.0, "x", 2], ["1", "x"], {}, None, 1.0])
+@pytest.mark.parametrize(
+    "entry",
+    [[1.0], [1.0, "x", 2, 3], [1.0, "x", -1], [1.0, "x", True], [1.0, "x", "2"], ["1", "x"], {}, None, 1.0],
+)
 def test_another_entry_of_the_progress_is_refused(workspace, exercise, entry):
     StateFile(workspace, "progress.json", "").write({exercise.id: entry})
     with pytest.raises(UsageError, match=r"progress\.json cannot be read"):

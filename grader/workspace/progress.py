@@ -109,9 +109,11 @@ class WorkspaceProgress:
     def _entries(self) -> Iterator[tuple[str, _StoredPoints]]:
         for name, entry in self._file.read().items():
             match entry:
-                case [int() | float() as points, str(files)]:  # of version 0.9 and earlier
+                case [int() | float() as points, str(files)]:  # before passed checks were counted
                     yield name, _StoredPoints(points=float(points), files=files)
-                case [int() | float() as points, str(files), int(passed)]:
+                case [int() | float() as points, str(files), int(passed)] if (
+                    type(passed) is int and passed >= 0
+                ):
                     yield name, _StoredPoints(points=float(points), files=files, passed=passed)
                 case _:
                     raise self._file.unreadable()
