@@ -17,6 +17,7 @@ from grader.grading.zygote.forking import (
     fork_child,
     freeze_heap,
     note,
+    outlive_peer,
     thread_count,
     wait_for_children,
 )
@@ -204,6 +205,7 @@ class _GradingProcess:
         """Report that this process takes another order, before the command has the result and sends one."""
         grown = linux.own_memory_bytes() - self.at_first_bytes
         if self.orders_left and grown <= MOST_GROWN_BYTES:
+            outlive_peer()  # before the command has the result, and closes its end
             with contextlib.suppress(OSError):  # the host has closed the connection: no order will come
                 self.host.send(b"w")
                 self.is_idle = True

@@ -79,6 +79,11 @@ def end_with_peer(connection: socket.socket) -> None:
     end_if_closed()  # it may have closed before
 
 
+def outlive_peer() -> None:
+    """Do not end any more when the other end is closed: another order may come through another connection."""
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+
+
 def note(name: str, what: str) -> None:
     """Write a line to stderr, where the command looks for the reason when a process has died.
 
