@@ -141,11 +141,9 @@ def test_a_rationale_that_is_not_replayed_has_at_most_600_characters(size, whole
     assert text.splitlines()[0].removeprefix("test_a: ").startswith(rationale[:600])
 
 
-@pytest.mark.parametrize(
-    ("count", "text"), [(4, "1 (a), 2 (a), 3 (a), 4 (a)"), (5, "1 (a), 2 (a), 3 (a), 4 (a) and 1 more")]
-)
+@pytest.mark.parametrize(("count", "text"), [(4, "1 a, 2 a, 3 a, 4 a"), (5, "1 a, 2 a, 3 a, 4 a and 1 more")])
 def test_four_unanswered_items_are_named(count, text):
-    items = [(number, SimpleNamespace(id="a")) for number in range(1, count + 1)]
+    items = [SimpleNamespace(id="a", number=number) for number in range(1, count + 1)]
     assert quiz_prompt._first_items(items) == text
 
 
