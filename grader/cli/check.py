@@ -112,7 +112,9 @@ class _CourseCheck:
 
     def check_content(self, chosen: Sequence[Exercise], named: Sequence[str]) -> None:
         """Check stubs, references, mistakes and the folders; the quizzes too, unless exercises were named."""
-        in_folders = [*authoring.check_tree(self._course), *authoring.check_visibility(self._course)]
+        in_folders = authoring.check_tree(self._course)
+        in_folders += authoring.check_visibility(self._course)
+        in_folders += authoring.check_passages(self._course)
         self._problems += [problem for problem in in_folders if not named or _concerns(problem, named)]
 
         def check(exercises: Sequence[Exercise]) -> Iterator[authoring.ExerciseFindings]:

@@ -141,11 +141,12 @@ def _verbose(exercise: ExerciseContent, style: Style) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Detail:
-    """How much of a check is shown: of its values, lines of its traceback, and whether its picture is."""
+    """How much of a check is shown: of its values, lines of its traceback, whether its picture is, and what to read."""
 
     example: ExampleDetail = ALL_OF_IT
     frames: int = 5
     picture: bool = True
+    read: bool = True
 
 
 # From the most to the least, until what is shown fits on the screen.
@@ -157,6 +158,12 @@ _DETAILS = (
     _Detail(picture=False, example=ExampleDetail(value_lines=4, place_lines=1, argument_lines=1), frames=2),
     _Detail(picture=False, example=ExampleDetail(value_lines=3, place_lines=1, argument_lines=0), frames=1),
     _Detail(picture=False, example=ExampleDetail(value_lines=2, place_lines=1, argument_lines=0), frames=1),
+    _Detail(
+        picture=False,
+        example=ExampleDetail(value_lines=2, place_lines=1, argument_lines=0),
+        frames=1,
+        read=False,
+    ),
 )
 _BELOW = 3  # lines: a blank one, how many checks pass, the prompt of the shell
 
@@ -186,7 +193,8 @@ def _full(check: CheckContent, style: Style, detail: _Detail = _DETAILS[0]) -> I
         yield from ("", *paragraph(check.mistake.lead, style))
         yield from paragraph(check.mistake.message, style, indent=BODY + 2, color="cyan")
     if check.advice:
-        yield from ("", *marked(Sign.NEXT, check.advice, style))
+        read = [cut(style.clean_line(check.read), style.width - BODY, style)] if detail.read else []
+        yield from ("", *marked(Sign.NEXT, " ".join([check.advice, *read]), style))
 
 
 def _brief(check: CheckContent, style: Style) -> str:
