@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+import click
+
 from grader.core.model import Exercise, ExerciseResult, Flag, Frame, Outcome, QuizResult, Report
 from grader.report.content import (
     CheckContent,
@@ -193,8 +195,18 @@ def _full(check: CheckContent, style: Style, detail: _Detail = _DETAILS[0]) -> I
         yield from ("", *paragraph(check.mistake.lead, style))
         yield from paragraph(check.mistake.message, style, indent=BODY + 2, color="cyan")
     if check.advice:
-        read = [cut(style.clean_line(check.read), style.width - BODY, style)] if detail.read else []
-        yield from ("", *marked(Sign.NEXT, " ".join([check.advice, *read]), style))
+        yield from ("", *_advice(check.advice, check.read if detail.read else "", style))
+
+
+def _advice(advice: str, read: str, style: Style) -> list[str]:
+    """Return what to do next, and what to read: at the end of its last line where that has space, else in one line."""
+    lines = list(marked(Sign.NEXT, advice, style))
+    read = cut(style.clean_line(read), style.width - BODY, style)
+    if read and columns(click.unstyle(lines[-1])) + 1 + columns(read) <= style.width:
+        lines[-1] += f" {read}"
+    elif read:
+        lines.append(" " * BODY + read)
+    return lines
 
 
 def _brief(check: CheckContent, style: Style) -> str:
