@@ -93,7 +93,7 @@ class RefusingDispatcher:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def grade(self, todo: Sequence[Job]) -> Iterator[Graded | NotGraded]:
+    def grade(self, todo: Sequence[Job], **_: object) -> Iterator[Graded | NotGraded]:
         """Refuse to grade anything."""
         if todo:
             raise GradingRequested(sorted({job.exercise.id for job in todo}))

@@ -211,7 +211,7 @@ class CannedDispatcher:
     ) -> None:
         self.first, self.again, self.checks = first, again, checks
 
-    def grade(self, todo):
+    def grade(self, todo, **_):
         answers = itertools.chain(self.first, itertools.repeat(Outcome.PASSED))
         self.first = (self.again,) * len(todo)
         for _, outcome in zip(todo, answers, strict=False):

@@ -16,6 +16,7 @@ from grader.core.model import (
     ExerciseResult,
     Frame,
     Outcome,
+    Passage,
 )
 from grader.course import catalog
 from grader.course.known_mistakes import read_mistakes
@@ -27,6 +28,7 @@ from grader.report.text_layout import columns
 
 SCREEN = Style(width=80, height=24)
 COURSE = catalog.load(catalog.find_root())
+PASSAGE = Passage(page="4. Pooling", heading="Padding is not the same for both")
 EVERY = 8  # one in so many known mistakes is graded here
 
 
@@ -61,6 +63,7 @@ def failures(draw: st.DrawFn) -> CheckResult:
         counterexample=draw(st.sampled_from([None, example])),
         diagnosis=draw(st.sampled_from([None, Diagnosis(mistake="of-signs", message="word " * 40)])),
         traceback=(frame,) * draw(st.integers(0, 9)),
+        passage=draw(st.sampled_from([None, PASSAGE, Passage(page="page " * 20, heading="heading " * 20)])),
     )
 
 
@@ -113,6 +116,28 @@ def test_a_screen_that_is_not_known_cuts_nothing_and_verbose_shows_every_check_i
     assert text.count("The first check that fails") == 2
     frames = text.count("exercises/pooling.py:3")
     assert frames == 2 * min(5, len(failed.traceback))
+
+
+def test_the_first_failure_ends_with_the_place_that_explains_it_and_a_long_one_is_cut():
+    failed = replace(check("first", Outcome.FAILED, "Why."), passage=PASSAGE)
+    text = " ".join(exercise_text(exercise(failed), SCREEN).split())
+    assert 'gives a nudge. Read "Padding is not the same for both" in 4. Pooling. ' in text
+    long = replace(failed, passage=Passage(page="page " * 40, heading="heading"))
+    text = exercise_text(exercise(long), SCREEN)
+    assert 'Read "heading" in page page' in " ".join(text.split())
+    assert "…" in text
+    assert all(columns(line) <= 80 for line in text.splitlines())
+
+
+def test_of_what_the_screen_has_no_lines_for_the_place_goes_last():
+    wide = "\n".join(["tensor of shape (9, 9)"] + [" ".join(["-1.25"] * 9)] * 9)
+    example = Counterexample(call="f(x)", expected=wide, got=wide, where="somewhere")
+    failed = replace(check("first", Outcome.FAILED, "Why. " * 20), counterexample=example, passage=PASSAGE)
+    for height in range(14, 60):
+        text = exercise_text(exercise(failed), replace(SCREEN, height=height))
+        if "Read" not in text:
+            assert "..." in text  # values were cut before
+    assert 'Read "Padding' in exercise_text(exercise(failed), SCREEN)
 
 
 def test_what_waits_is_one_line_that_says_for_what():

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from grader.cli import grade
 from grader.core.model import Limits
-from grader.course.catalog import ExerciseDocument, LimitsDocument
+from grader.course.catalog import ExerciseDocument, LimitsDocument, PassageDocument
 from grader.sandbox.worker.operators import CONCEPTS
 
 HERE = Path(__file__).parent
@@ -224,6 +224,11 @@ def exercise_page() -> str:
             "\n## limits\n",
             "A submission that reaches a limit is stopped from outside; it costs the checks that needed the call.\n",
             _fields(LimitsDocument, {name: getattr(Limits(), name) for name in LimitsDocument.model_fields}),
+            "\n## passages\n",
+            "A failing check names the place in the text of the course that explains it:",
+            '`Read "Dilation" in 3. Padding and stride.` Where the course has that text, in `docs/notes/*.md`,',
+            "`grade check` looks for each page, whose first heading is its title, and for the heading on it.\n",
+            _fields(PassageDocument, {}),
             "\n## banned_operators\n",
             "What is switched off raises a sentence in the student's process, however it is called. Name a group,",
             "so that no sibling is forgotten, or a single operator of `torch.ops.aten`, such as `matmul`. The rest of",
@@ -257,6 +262,7 @@ def _fields(model: type[BaseModel], defaults: dict[str, object]) -> str:
             "needed" if name in required else f"`{_plain(default)}`" if default not in ([], {}) else "none"
         )
         link = "[its own table](#limits)" if "$ref" in schema else _type(schema)
+        link = "list, [see below](#passages)" if name == "passages" else link
         rows.append(f"`{name}` | {link} | {'none' if '$ref' in schema else value} | {schema['description']}")
     return _table("field | type | default | meaning", rows)
 

@@ -6,6 +6,7 @@ from grader.authoring.exercise_check import COST_RANGE, ExerciseFindings, check_
 from grader.authoring.input_matrix import rows_as_text
 from grader.authoring.mutants import Mutant
 from grader.authoring.mutation_check import MutationFindings, check_mutants
+from grader.authoring.passage_check import check_passages
 from grader.authoring.quiz_check import QuizFindings, bank_paths, check_banks, check_quizzes
 from grader.authoring.seed_check import THREADS, SeedFindings, check_seeds
 from grader.authoring.source_lint import check_files
@@ -28,6 +29,7 @@ __all__ = [
     "check_exercises",
     "check_files",
     "check_mutants",
+    "check_passages",
     "check_quizzes",
     "check_seeds",
     "check_tree",

@@ -26,7 +26,7 @@ from grader.core.model import CheckResult, Exercise, Outcome
 from grader.core.safetext import one_line
 from grader.course.catalog import Course
 from grader.course.known_mistakes import Listed, read_mistakes
-from grader.grading.dispatcher import Dispatcher
+from grader.grading.dispatcher import Dispatcher, Ended, ignore_end
 from grader.grading.messages import Graded, Job, NotGraded
 
 _IMPORT_RAISED = re.compile(r"^`import \w+` raised (\w+): (.*?)\.?$")
@@ -59,7 +59,11 @@ class ExerciseFindings:
 
 
 def check_exercises(
-    course: Course, exercises: Sequence[Exercise], dispatcher: Dispatcher, seed: int
+    course: Course,
+    exercises: Sequence[Exercise],
+    dispatcher: Dispatcher,
+    seed: int,
+    ended: Ended = ignore_end,
 ) -> Iterator[ExerciseFindings]:
     """Grade stub, reference and every known mistake of each exercise; yield the findings per exercise, in order.
 
@@ -69,7 +73,7 @@ def check_exercises(
     graded = [exercise for exercise in exercises if not sources[exercise.id]]
     mistakes = {exercise.id: read_mistakes(exercise.folder / "mistakes.py") for exercise in graded}
     todo = [job for exercise in graded for job in _jobs(course, exercise, mistakes[exercise.id], seed)]
-    endings = dispatcher.grade(todo)
+    endings = dispatcher.grade(todo, ended=ended)
     for exercise in exercises:
         of_reasons = (*check_equivalents(course, exercise), *check_untested(course, exercise))
         unreadable = (*sources[exercise.id], *of_reasons)

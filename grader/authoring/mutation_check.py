@@ -18,7 +18,7 @@ from grader.core.errors import Problem
 from grader.core.model import Exercise, Limits, Outcome
 from grader.core.yaml_document import Document
 from grader.course.catalog import Course
-from grader.grading.dispatcher import Dispatcher
+from grader.grading.dispatcher import Dispatcher, Ended, ignore_end
 from grader.grading.messages import Graded, Job, NotGraded
 
 EQUIVALENTS = "equivalents.yaml"
@@ -71,7 +71,11 @@ class MutationFindings:
 
 
 def check_mutants(
-    course: Course, exercises: Sequence[Exercise], dispatcher: Dispatcher, seed: int
+    course: Course,
+    exercises: Sequence[Exercise],
+    dispatcher: Dispatcher,
+    seed: int,
+    ended: Ended = ignore_end,
 ) -> Iterator[MutationFindings]:
     """Grade every mutant of every reference; yield the findings per exercise, in order.
 
@@ -93,15 +97,15 @@ def check_mutants(
             _job(limited, other_modules | {f"{exercise.id}.py": mutant.source}, seed)
             for mutant in made[exercise.id]
         )
-    graded = dispatcher.grade(todo)
+    graded = dispatcher.grade(todo, ended=ended)
     for exercise in exercises:
         if exercise not in gradable:
             yield _not_graded(course, exercise, unreadable[exercise.id])
             continue
         reference = next(graded)
-        ended = [(mutant, next(graded)) for mutant in made[exercise.id]]
-        ended = _regrade_timeouts(dispatcher, exercise, other_modules, seed, ended)
-        yield _findings(course, exercise, known[exercise.id], reference, ended)
+        variants = [(mutant, next(graded)) for mutant in made[exercise.id]]
+        variants = _regrade_timeouts(dispatcher, exercise, other_modules, seed, variants)
+        yield _findings(course, exercise, known[exercise.id], reference, variants)
 
 
 def check_equivalents(course: Course, exercise: Exercise) -> tuple[Problem, ...]:

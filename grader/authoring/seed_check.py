@@ -18,7 +18,7 @@ from grader.core.errors import Problem
 from grader.core.model import Exercise, Outcome
 from grader.course.catalog import Course
 from grader.course.known_mistakes import Listed, read_mistakes
-from grader.grading.dispatcher import Dispatcher
+from grader.grading.dispatcher import Dispatcher, Ended, ignore_end
 from grader.grading.messages import Graded, Job, NotGraded
 
 # Threads of torch in the grading process and in the worker. With two, sums are computed in another order and differ in
@@ -67,7 +67,12 @@ class _SeedRun:
 
 
 def check_seeds(
-    course: Course, exercises: Sequence[Exercise], dispatcher: Dispatcher, seed: int, times: int
+    course: Course,
+    exercises: Sequence[Exercise],
+    dispatcher: Dispatcher,
+    seed: int,
+    times: int,
+    ended: Ended = ignore_end,
 ) -> Iterator[SeedFindings]:
     """Grade every reference with the seeds `seed`, ..., `seed + times - 1` and each number of threads.
 
@@ -87,7 +92,7 @@ def check_seeds(
     for exercise in graded:
         todo += (_job(references, exercise, run) for run in runs)
         todo += (_mistaken_job(references, exercise, *pair) for pair in mistakes[exercise.id])
-    endings = dispatcher.grade(todo)
+    endings = dispatcher.grade(todo, ended=ended)
     for exercise in exercises:
         if exercise not in graded:
             problems = tuple(sources[exercise.id])
@@ -95,9 +100,9 @@ def check_seeds(
                 exercise=exercise.id, gradings=0, mistakes_graded=0, tolerance_used={}, problems=problems
             )
             continue
-        ended = [(run, next(endings)) for run in runs]
+        runs_ended = [(run, next(endings)) for run in runs]
         caught = [(mistake, n, next(endings)) for mistake, n in mistakes[exercise.id]]
-        yield _findings(course, exercise, ended, caught)
+        yield _findings(course, exercise, runs_ended, caught)
 
 
 def _job(references: dict[str, str], exercise: Exercise, run: _SeedRun) -> Job:

@@ -8,6 +8,7 @@ import click
 
 from grader import authoring
 from grader.cli import options
+from grader.cli.progress import ProgressLine
 from grader.cli.run import choose
 from grader.core.errors import Problem
 from grader.core.model import Exercise
@@ -75,8 +76,10 @@ def check_command(
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     course, unreadable = catalog.survey(catalog.find_root())
     chosen = choose(course, exercises)
-    with Dispatcher(many=True, lazy=True) as dispatcher:
-        run = _CourseCheck(course, dispatcher, seed, authoring.VerifiedCache(fresh=fresh), verbose)
+    # The line is left first, so that it is erased also where the work is interrupted.
+    with Dispatcher(many=True, lazy=True) as dispatcher, ProgressLine("gradings") as progress:
+        cache = authoring.VerifiedCache(fresh=fresh)
+        run = _CourseCheck(course, dispatcher, seed, cache, progress, verbose)
         if mutants:
             run.check_mutants(chosen)
         if repeat:
@@ -98,21 +101,26 @@ class _CourseCheck:
         dispatcher: Dispatcher,
         seed: int,
         cache: authoring.VerifiedCache,
+        progress: ProgressLine,
         verbose: bool,
     ) -> None:
         self._course, self._dispatcher, self._seed = course, dispatcher, seed
-        self._cache, self._verbose = cache, verbose
+        self._cache, self._progress, self._verbose = cache, progress, verbose
         self._problems: list[Problem] = []
         self._survivors = 0
         self._used_cache = False
 
     def check_content(self, chosen: Sequence[Exercise], named: Sequence[str]) -> None:
         """Check stubs, references, mistakes and the folders; the quizzes too, unless exercises were named."""
-        in_folders = [*authoring.check_tree(self._course), *authoring.check_visibility(self._course)]
+        in_folders = authoring.check_tree(self._course)
+        in_folders += authoring.check_visibility(self._course)
+        in_folders += authoring.check_passages(self._course)
         self._problems += [problem for problem in in_folders if not named or _concerns(problem, named)]
 
         def check(exercises: Sequence[Exercise]) -> Iterator[authoring.ExerciseFindings]:
-            return authoring.check_exercises(self._course, exercises, self._dispatcher, self._seed)
+            return authoring.check_exercises(
+                self._course, exercises, self._dispatcher, self._seed, self._grading_ended
+            )
 
         for findings, unchanged in self._check(chosen, "plain", authoring.ExerciseFindings, check):
             line = f"{caught_text(findings)}, {_problem_count(findings.problems)}"
@@ -146,7 +154,9 @@ class _CourseCheck:
         """Show how many mutants are killed, and each survivor."""
 
         def check(exercises: Sequence[Exercise]) -> Iterator[authoring.MutationFindings]:
-            return authoring.check_mutants(self._course, exercises, self._dispatcher, self._seed)
+            return authoring.check_mutants(
+                self._course, exercises, self._dispatcher, self._seed, self._grading_ended
+            )
 
         for findings, unchanged in self._check(chosen, "mutants", authoring.MutationFindings, check):
             self._show(findings, _killed(findings), unchanged, graded=findings.mutants > 0)
@@ -158,7 +168,9 @@ class _CourseCheck:
         """Show what many seeds find, and the check that uses most of its tolerance."""
 
         def check(exercises: Sequence[Exercise]) -> Iterator[authoring.SeedFindings]:
-            return authoring.check_seeds(self._course, exercises, self._dispatcher, self._seed, times)
+            return authoring.check_seeds(
+                self._course, exercises, self._dispatcher, self._seed, times, self._grading_ended
+            )
 
         for findings, unchanged in self._check(chosen, f"repeat {times}", authoring.SeedFindings, check):
             gradings = (
@@ -198,12 +210,21 @@ class _CourseCheck:
         kind: type[Found],
         check: Callable[[Sequence[Exercise]], Iterator[Found]],
     ) -> Iterator[tuple[Found, bool]]:
-        """Yield the findings of each exercise in this mode, in order, and whether they come from the cache."""
+        """Yield the findings of each exercise in this mode, in order, and whether they come from the cache.
+
+        The line of progress is erased until the next ones are asked for.
+        """
 
         def key(exercise: Exercise, engine: str) -> str:
             return authoring.exercise_key(exercise, mode, self._seed, engine)
 
-        return authoring.check_with_cache(self._cache, chosen, kind, key, check)
+        for found in authoring.check_with_cache(self._cache, chosen, kind, key, check):
+            with self._progress.paused():
+                yield found
+
+    def _grading_ended(self, exercise: str, gradings: int) -> None:
+        self._progress.expect(gradings)
+        self._progress.ended(exercise)
 
     def _show(
         self,

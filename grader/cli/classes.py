@@ -1,6 +1,5 @@
 """`grade class`: grades what a whole class handed in."""
 
-import sys
 import time
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import click
 from grader.classroom.batch import StudentResult
 from grader.cli import options
 from grader.cli.class_options import ClassGrading, class_grading, exit_code, refusal_line, shown_name
+from grader.cli.progress import ProgressLine
 from grader.cli.student_reports import StudentReports, refusing_reports
 from grader.core import error_location
 from grader.core.errors import UsageError
@@ -17,7 +17,6 @@ from grader.course import catalog
 from grader.course.visibility import seen as seen_of
 from grader.submission import collection
 
-_STATUS_WIDTH = 60
 _MAX_NAMED = 6
 _POINTS_WIDTH = 24  # of the points and the percentage in front of a name
 
@@ -72,14 +71,17 @@ def class_command(
         writer = StudentReports(reports, students, seen, shows_seed=gradebook is None)
     code, graded = 0, 0
     with grading.open_run(course, gradebook or Path(":memory:")) as run:
-        progress = _ClassProgress(len(found))
-        for result in run.grade(found):
-            unwritten = _write_report(writer, result)
-            progress.add(_line(result, unwritten))
-            code = max(code, exit_code(result), 3 if unwritten else 0)
-            graded += result.report is not None
-    progress.clear()
-    click.echo(f"{graded} of {len(found)} submissions graded in {progress.seconds():.0f} s.")
+        began = time.monotonic()
+        with ProgressLine("submissions", len(found)) as progress:
+            for result in run.grade(found):
+                unwritten = _write_report(writer, result)
+                with progress.paused():
+                    click.echo(_line(result, unwritten))
+                progress.ended()
+                code = max(code, exit_code(result), 3 if unwritten else 0)
+                graded += result.report is not None
+        seconds = time.monotonic() - began
+    click.echo(f"{graded} of {len(found)} submissions graded in {seconds:.0f} s.")
     if writer is not None and (left := writer.left()):
         more = f" and {len(left) - _MAX_NAMED} more" if len(left) > _MAX_NAMED else ""
         names = ", ".join(map(shown_name, left[:_MAX_NAMED]))
@@ -109,38 +111,6 @@ def _write_report(writer: StudentReports | None, result: StudentResult) -> str:
     except Exception as error:  # noqa: BLE001 - the fence around each submission ends here
         return f"no report written: {error_location.summary(error)}"
     return ""
-
-
-class _ClassProgress:
-    """Prints a line for each submission; on a terminal also a status line: how many, how fast, how long still."""
-
-    def __init__(self, total: int) -> None:
-        self._total, self._done, self._began = total, 0, time.monotonic()
-        self._has_status = sys.stderr.isatty()
-
-    def seconds(self) -> float:
-        """Return how long it has taken."""
-        return time.monotonic() - self._began
-
-    def add(self, line: str) -> None:
-        """Print the line of a submission, and count it."""
-        self.clear()
-        click.echo(line)
-        self._done += 1
-        if self._has_status:
-            rate = self._done / max(self.seconds(), 1e-3)
-            left = (self._total - self._done) / rate
-            text = f"{self._done} of {self._total}, {rate:.1f} a second, {_minutes(left)} left"
-            click.echo(f"\r{text}".ljust(_STATUS_WIDTH), err=True, nl=False)
-
-    def clear(self) -> None:
-        """Clear the status line before something else is printed."""
-        if self._has_status:
-            click.echo("\r" + " " * _STATUS_WIDTH + "\r", err=True, nl=False)
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _line(result: StudentResult, remark: str = "") -> str:

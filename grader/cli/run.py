@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +11,11 @@ import click
 from grader.cli import options, standby, terminal
 from grader.cli.commands import COMMANDS
 from grader.cli.formats import FORMATS, RenderOptions, add_step_summary, report_format
+from grader.cli.progress import ProgressLine
 from grader.core import scoring
 from grader.core.atomic_write import write_whole
 from grader.core.errors import GraderError, IsolationRefused, UsageError
-from grader.core.model import CheckResult, Exercise, ExerciseResult, Outcome, Report, Reveal
+from grader.core.model import Exercise, ExerciseResult, Outcome, Report, Reveal
 from grader.core.suggestions import question
 from grader.course import catalog
 from grader.course.catalog import Course
@@ -177,12 +177,22 @@ def _grade_exercises(
 ) -> list[ExerciseResult]:
     """Grade exercises side by side; show each as it ends, where the destination is the terminal."""
     results = []
-    progress = _ProgressLine(destination.is_live)
-    for result in attempt.carry_out(dispatcher, planned, chosen, progress.check_ended):
-        results.append(result)
-        if destination.is_live:
-            progress.clear()
-            destination.show_exercise(result)
+    counts_checks = len(planned.jobs) == 1
+    line = ProgressLine("checks") if counts_checks else ProgressLine("exercises", len(planned.jobs))
+    check_ended = line.ended if counts_checks else line.working_on
+    exercise_ended = line.working_on if counts_checks else line.ended
+    with line:
+        for result in attempt.carry_out(
+            dispatcher,
+            planned,
+            chosen,
+            lambda exercise, _check: check_ended(exercise),
+            lambda exercise, _count: exercise_ended(exercise),
+        ):
+            results.append(result)
+            if destination.is_live:
+                with line.paused():
+                    destination.show_exercise(result)
     return results
 
 
@@ -228,25 +238,6 @@ def record_progress(
         WorkspaceProgress(workspace).note(
             planned, [shown_exercise(result, seen[result.id]) for result in results]
         )
-
-
-class _ProgressLine:
-    """One line on standard error that counts the checks graded so far, if that is a terminal."""
-
-    def __init__(self, is_wanted: bool) -> None:
-        self._shown = is_wanted and sys.stderr.isatty()
-        self._ended = 0
-
-    def check_ended(self, exercise: str, _check: CheckResult) -> None:
-        """Count a check. This runs in the threads that wait for grading processes."""
-        self._ended += 1
-        if self._shown:
-            click.echo(f"\r{self._ended} checks, {exercise} …".ljust(40), err=True, nl=False)
-
-    def clear(self) -> None:
-        """Erase the line, before something else is printed."""
-        if self._shown:
-            click.echo("\r" + " " * 40 + "\r", err=True, nl=False)
 
 
 def choose(course: Course, words: Sequence[str], submission: Path = Path()) -> list[Exercise]:

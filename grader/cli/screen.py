@@ -9,13 +9,13 @@ from datetime import datetime
 
 import click
 
+from grader.cli.progress import CLEAR_LINE
 from grader.core.model import ExerciseResult
 from grader.report import NONE_OPENED, Help, Style, exercise_text, list_text, quizzes_text
 from grader.report.text_layout import columns
 from grader.workspace.watch import FinishedRun
 
 _CLEAR = "\x1b[H\x1b[2J"  # clears the visible screen; the scrollback stays
-_CLEAR_LINE = "\r\x1b[K"
 
 
 class Screen:
@@ -23,7 +23,7 @@ class Screen:
 
     def __init__(self, style: Style, *, is_terminal: bool, has_keys: bool) -> None:
         self._style, self._is_terminal, self._has_keys = style, is_terminal, has_keys
-        self._last_line = False
+        self._last_line = ""
 
     def verdict(self, text: str, why: str) -> None:
         """Show a verdict below the time and the reason, such as the files that changed."""
@@ -38,8 +38,9 @@ class Screen:
 
     def status(self, text: str) -> None:
         """Show one line of status, on a terminal only."""
-        if self._is_terminal:
-            self._show_line(self._style.paint(self._cut(text), dim=True))
+        line = self._style.paint(self._cut(text), dim=True)
+        if self._is_terminal and line != self._last_line:
+            self._show_line(line)
 
     def keys(self, focus: str | None, following: str | None) -> None:
         """Show the keys and what they do; `focus` is the exercise they act on, `following` the next one."""
@@ -66,12 +67,12 @@ class Screen:
     def _show_line(self, text: str) -> None:
         self._erase_line()
         click.echo(text, nl=False)
-        self._last_line = True
+        self._last_line = text
 
     def _erase_line(self) -> None:
         if self._last_line:
-            click.echo(_CLEAR_LINE, nl=False)
-            self._last_line = False
+            click.echo(CLEAR_LINE, nl=False)
+            self._last_line = ""
 
     def _cut(self, text: str) -> str:
         return self._style.clean_line(text)[: self._style.width - 1]

@@ -1,6 +1,5 @@
 """`grade similar`: which solutions in a gradebook are more alike than the exercise makes them, and where."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -12,13 +11,12 @@ from grader.classroom.gradebook import Gradebook
 from grader.classroom.similarity import Comparison, SolutionSource
 from grader.cli import options, terminal
 from grader.cli.class_options import name_damaged, shown_name
+from grader.cli.progress import ProgressLine
 from grader.cli.run import choose, write
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
 from grader.core.safetext import one_line
 from grader.course import catalog
-
-_STATUS_WIDTH = 40
 
 
 @click.command("similar", short_help="Which solutions of a class are alike (for instructors).")
@@ -114,12 +112,11 @@ class _SkippedOutside:
 
 def _with_status(exercises: Sequence[Exercise]) -> Iterator[Exercise]:
     """Yield exercises; show each on a terminal's stderr, since the first comparison of a large class takes a minute."""
-    for n, exercise in enumerate(exercises, 1):
-        if sys.stderr.isatty():
-            click.echo(f"\r{n} of {len(exercises)}, {exercise.id} …".ljust(_STATUS_WIDTH), err=True, nl=False)
-        yield exercise
-    if sys.stderr.isatty():
-        click.echo("\r" + " " * _STATUS_WIDTH + "\r", err=True, nl=False)
+    with ProgressLine("exercises", len(exercises)) as line:
+        for exercise in exercises:
+            line.working_on(exercise.id)
+            yield exercise
+            line.ended(exercise.id)
 
 
 def _compare(

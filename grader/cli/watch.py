@@ -15,6 +15,7 @@ import click
 
 from grader.cli import keys, options, reset, standard_streams, terminal
 from grader.cli.help import next_hint
+from grader.cli.progress import Progress
 from grader.cli.run import (
     choose,
     helps_of,
@@ -114,6 +115,32 @@ class _FilesChanged:
     """Files may have changed."""
 
 
+@dataclass(frozen=True, slots=True)
+class _ExerciseEnded:
+    """One exercise of a run is graded; its result comes with those of the others."""
+
+    run: GradingRun
+
+
+_Event = _Key | _FilesChanged | _ExerciseEnded | FinishedRun | Exception
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A run that has not ended, how far it is, and since when."""
+
+    run: GradingRun
+    progress: Progress
+    since: float
+
+    def status(self, width: int) -> str:
+        """Return the line that says what is being graded."""
+        if (self.progress.total or 0) < 2:
+            return f"Grading {_names(self.run)} ..."
+        start = "Graded "
+        return start + self.progress.text(width - len(start))
+
+
 class _WatchLoop:
     """The event loop. Threads for files, keys and gradings put events into its queue; only this loop prints."""
 
@@ -125,7 +152,7 @@ class _WatchLoop:
         if (height := terminal.height()) is not None:
             self._style = replace(self._style, height=height - _LINES_AROUND)
         self._screen = Screen(self._style, is_terminal=is_terminal, has_keys=self._has_keys)
-        self._events: queue.SimpleQueue[_Key | _FilesChanged | FinishedRun | Exception] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         seen = {exercise.id: seen_of(exercise) for exercise in target.chosen}
         self._session = WatchSession(
             course=target.course,
@@ -137,10 +164,10 @@ class _WatchLoop:
             dispatcher=dispatcher,
             jobs=target.jobs,
             show=lambda result: shown_exercise(result, seen[result.id]),
+            exercise_ended=lambda run: self._events.put(_ExerciseEnded(run)),
         )
         self._focus: str | None = target.chosen[0].id if len(target.chosen) == 1 else None
-        self._running: list[GradingRun] = []
-        self._since = 0.0
+        self._running: list[_Running] = []
         self._reset_pending: Exercise | None = None  # asked to confirm the reset of this one
 
     def run(self) -> None:
@@ -171,18 +198,22 @@ class _WatchLoop:
         except Exception as error:  # noqa: BLE001 - raised again by the event loop
             self._events.put(error)
 
-    def _next(self) -> _Key | _FilesChanged | FinishedRun | Exception:
+    def _next(self) -> _Event:
         """Wait for the next event; show a status line where a grading takes long."""
-        has_status = False
         while True:
             try:
                 return self._events.get(timeout=_WAIT_S)
             except queue.Empty:
-                if self._running and not has_status and time.monotonic() - self._since > _STATUS_AFTER_S:
-                    self._screen.status(f"Grading {_names(self._running[-1])} ...")
-                    has_status = True
+                self._show_status()
 
-    def _handle(self, event: _Key | _FilesChanged | FinishedRun | Exception) -> bool:
+    def _show_status(self) -> None:
+        if not self._running or self._reset_pending is not None:  # its question is the last line
+            return
+        newest = self._running[-1]
+        if time.monotonic() - newest.since > _STATUS_AFTER_S:
+            self._screen.status(newest.status(self._style.width - 1))
+
+    def _handle(self, event: _Event) -> bool:
         """Handle an event; return False to quit."""
         if isinstance(event, Exception):
             raise event
@@ -190,6 +221,11 @@ class _WatchLoop:
             self._show_verdict(event)
         elif isinstance(event, _FilesChanged):
             self._add_run(self._session.catch_up())
+        elif isinstance(event, _ExerciseEnded):
+            for running in self._running:
+                if running.run is event.run:
+                    running.progress.ended()
+            self._show_status()
         else:
             try:
                 return self._handle_key(event.key)
@@ -199,11 +235,11 @@ class _WatchLoop:
 
     def _add_run(self, run: GradingRun | None) -> None:
         if run is not None:
-            self._running.append(run)
-            self._since = time.monotonic()
+            count = len(run.look.plan.jobs.keys() & set(run.changes.exercises))
+            self._running.append(_Running(run, Progress("exercises", count), time.monotonic()))
 
     def _show_verdict(self, ended: FinishedRun) -> None:
-        self._running.remove(ended.run)
+        self._running = [one for one in self._running if one.run is not ended.run]
         if ended.error is not None:
             raise ended.error
         current = self._session.take(ended)

@@ -58,12 +58,21 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A place in the text of the course: the title of a page, with its section, and a heading on that page."""
+
+    page: str
+    heading: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exercise:
     """One exercise as the course describes it. `points` equals the sum of its suite's marks.
 
     `order` is the place among exercises of the same section.
     `reveal` holds for the checks that say nothing themselves; it changes no result, only who reads what of it.
     `tolerated_operators` are those banned ones whose use costs the checks marked `by_hand`, and no other.
+    `passages` are pairs of a check and the place that explains it; that of "" is for all others.
     """
 
     id: str
@@ -82,6 +91,12 @@ class Exercise:
     tolerated_operators: tuple[str, ...] = ()
     warm: tuple[str, ...] = ()
     reveal: Reveal = Reveal.ALL
+    passages: tuple[tuple[str, Passage], ...] = ()
+
+    def passage(self, check: str) -> Passage | None:
+        """Return the place in the text of the course that explains a check; None if the course names none."""
+        known = dict(self.passages)
+        return known.get(check, known.get(""))
 
     @property
     def suite(self) -> Path:
@@ -177,6 +192,7 @@ class CheckResult:
     """The result of one check. `rationale` is one student-safe sentence.
 
     The counterexample may come from a search for a smaller one; the picture is always of the check's own last call.
+    `passage` is the place in the text of the course that explains a check which did not pass.
     """
 
     id: str
@@ -190,6 +206,7 @@ class CheckResult:
     diagnosis: Diagnosis | None = None
     traceback: tuple[Frame, ...] = ()
     duration_s: float = 0.0
+    passage: Passage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 import grader
 from grader.core import yaml_document
 from grader.core.errors import DocumentError, GraderError, Problem, UsageError
-from grader.core.model import Exercise, Limits, Reveal, section_order
+from grader.core.model import Exercise, Limits, Passage, Reveal, section_order
 from grader.core.suggestions import suggestion
 
 COURSE_VARIABLE = "CONVGRADER_COURSE"
@@ -42,6 +42,16 @@ class LimitsDocument(_CourseModel):
         int | None, Field(gt=0, description="MiB that a worker may use beyond what it starts with.")
     ] = None
     output_limit_kib: Annotated[int | None, Field(gt=0, description="KiB that the module may print.")] = None
+
+
+class PassageDocument(_CourseModel):
+    """A place in the text of the course, and the checks that it explains."""
+
+    page: Annotated[Sentence, Field(description='The title of the page, as it begins: "4. Pooling".')]
+    heading: Annotated[Sentence, Field(description="A heading of that page, without marks of Markdown.")]
+    checks: Annotated[
+        list[Sentence], Field(description="The checks that it explains: all others, where it names none.")
+    ] = []
 
 
 RevealWord = Literal["all", "title", "nothing"]
@@ -104,6 +114,10 @@ class ExerciseDocument(_CourseModel):
     limits: Annotated[LimitsDocument, Field(description="Limits that differ from the defaults.")] = (
         LimitsDocument()
     )
+    passages: Annotated[
+        list[PassageDocument],
+        Field(description="Where the text of the course explains what a check asks for; students read it."),
+    ] = []
     reveal: Annotated[
         RevealWord | None,
         Field(
@@ -216,8 +230,9 @@ def _exercise(root: Path, folder: Path, reveal: Reveal) -> Exercise:
         for n, name in enumerate(found.tolerated_operators)
         if name not in found.banned_operators
     ]
-    if strangers:
-        raise DocumentError(strangers)
+    passages, repeated = _passages(document)
+    if strangers or repeated:
+        raise DocumentError([*strangers, *repeated])
     given = {name: value for name, value in found.limits if value is not None}
     return Exercise(
         id=folder.name,
@@ -236,7 +251,21 @@ def _exercise(root: Path, folder: Path, reveal: Reveal) -> Exercise:
         tolerated_operators=tuple(found.tolerated_operators),
         warm=tuple(found.warm),
         reveal=Reveal(found.reveal) if found.reveal is not None else reveal,
+        passages=tuple(passages.items()),
     )
+
+
+def _passages(document: yaml_document.Document[ExerciseDocument]) -> tuple[dict[str, Passage], list[Problem]]:
+    """Return the places that explain checks, and a problem for each check, or default, that is given twice."""
+    found: dict[str, Passage] = {}
+    problems: list[Problem] = []
+    for n, entry in enumerate(document.value.passages):
+        for check in entry.checks or [""]:
+            if check in found:
+                message = f"{check or 'a place for all other checks'} is given a second time"
+                problems.append(document.problem(("passages", n), message))
+            found[check] = Passage(page=entry.page, heading=entry.heading)
+    return found, problems
 
 
 def _meant(name: str, found: ExerciseDocument) -> str:

@@ -11,7 +11,7 @@ from grader.core import scoring
 from grader.core.errors import Problem
 from grader.core.model import Exercise, ExerciseResult, Isolation, Outcome, QuizResult, Report, Versions
 from grader.course.catalog import Course
-from grader.grading.dispatcher import Dispatcher, Watch, ignore
+from grader.grading.dispatcher import Dispatcher, Ended, Watch, ignore, ignore_end
 from grader.grading.messages import Graded, Job, NotGraded
 from grader.submission import Submission, Text, Unreadable
 
@@ -76,12 +76,15 @@ def grade_exercises(
 
 
 def carry_out(
-    dispatcher: Dispatcher, planned: Plan, exercises: Sequence[Exercise], watch: Watch = ignore
+    dispatcher: Dispatcher,
+    planned: Plan,
+    exercises: Sequence[Exercise],
+    watch: Watch = ignore,
+    ended: Ended = ignore_end,
 ) -> Iterator[ExerciseResult]:
     """Grade exercises of a plan side by side; yield the results in their order."""
-    graded = dispatcher.grade(
-        [planned.jobs[exercise.id] for exercise in exercises if exercise.id in planned.jobs], watch
-    )
+    todo = [planned.jobs[exercise.id] for exercise in exercises if exercise.id in planned.jobs]
+    graded = dispatcher.grade(todo, watch, ended)
     for exercise in exercises:
         refused = planned.refused.get(exercise.id)
         yield refused or result_of(exercise, next(graded))

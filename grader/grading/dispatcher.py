@@ -34,10 +34,15 @@ _GRADER_MIB, _GRADING_MIB = 320, 64
 _LEAST_MEMORY_MIB = 128  # of a worker, however little there is: what an exercise needs
 
 Watch = Callable[[str, CheckResult], None]
+Ended = Callable[[str, int], None]
 
 
 def ignore(_exercise: str, _check: CheckResult) -> None:
     """Ignore each check that ends: the default of `watch`."""
+
+
+def ignore_end(_exercise: str, _jobs: int) -> None:
+    """Ignore each job that ends: the default of `ended`."""
 
 
 class Dispatcher:
@@ -97,8 +102,13 @@ class Dispatcher:
         ready = self.ready()
         return Isolation(level=ready.level, layers=ready.layers, missing=tuple(map(str, ready.missing)))
 
-    def grade(self, todo: Sequence[Job], watch: Watch = ignore) -> Iterator[Graded | NotGraded]:
+    def grade(
+        self, todo: Sequence[Job], watch: Watch = ignore, ended: Ended = ignore_end
+    ) -> Iterator[Graded | NotGraded]:
         """Grade the jobs of one submission side by side; yield their results in the order of `todo`.
+
+        `watch` is called with each check that ends, and `ended` with the exercise of each job that ends and the number
+        of all jobs, both in the threads that wait for grading processes.
 
         Jobs that need something warmed go last, so that the others need not wait for it. Workers that run side by
         side have a core each, and those of one submission may use SUBMISSION_MEMORY_MIB together. Several threads may
@@ -109,11 +119,17 @@ class Dispatcher:
         self.ready()
         order = sorted(range(len(todo)), key=lambda n: bool(todo[n].exercise.warm))
         memory = _Memory(SUBMISSION_MEMORY_MIB)
+
+        def grade_one(job: Job) -> Graded | NotGraded:
+            ending = self._grade_one(job, watch, memory)
+            ended(job.exercise.id, len(todo))
+            return ending
+
         if len(todo) == 1:
-            yield self._grade_one(todo[0], watch, memory)
+            yield grade_one(todo[0])
             return
         with ThreadPoolExecutor(max_workers=self._jobs) as pool:
-            futures = {n: pool.submit(self._grade_one, todo[n], watch, memory) for n in order}
+            futures = {n: pool.submit(grade_one, todo[n]) for n in order}
             try:
                 for n in range(len(todo)):
                     yield futures[n].result()

@@ -125,7 +125,8 @@ class KnownMistake:
 class CheckContent:
     """One check. `reason` is the short form of `rationale`, for a check that is reported in one line.
 
-    `advice` is what to do next, "" for a check that waits for another.
+    `advice` is what to do next, "" for a check that waits for another. `read` names the place in the text of the
+    course that explains it, "" where there is none.
     """
 
     id: str
@@ -140,6 +141,7 @@ class CheckContent:
     picture: Picture | None
     mistake: KnownMistake | None
     advice: str
+    read: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,6 +363,7 @@ def _check(exercise: str, check: CheckResult, hints: Help, first: CheckResult | 
         picture=check.picture,
         mistake=_mistake(check.diagnosis),
         advice=_advice(exercise, check, hints, is_first=check is first),
+        read=f'Read "{check.passage.heading}" in {check.passage.page}.' if check.passage is not None else "",
     )
 
 

@@ -244,7 +244,7 @@ def _full(check: CheckContent, *, headed: bool, anchor: str | None = None) -> Ma
     if check.mistake is not None:
         lead, message = tag("p", check.mistake.lead), tag("p", inline(check.mistake.message))
         parts.append(tag("div", lead, message, class_="known"))
-    parts.append(_sentence(check.advice, "next"))
+    parts.append(_sentence(" ".join(filter(None, (check.advice, check.read))), "next"))
     return tag("div", *parts, class_=f"check {_CLASSES[check.status]}", id=anchor)
 
 

@@ -88,4 +88,12 @@ def _shown_check(check: CheckResult, seen: Seen, secret_titles: set[str]) -> Che
         return replace(check, rationale=_WAITS)
     if seen.of(check.id) is Reveal.ALL or check.outcome in (Outcome.PASSED, Outcome.SKIPPED):
         return check
-    return replace(check, rationale=WITHHELD, counterexample=None, picture=None, diagnosis=None, traceback=())
+    return replace(
+        check,
+        rationale=WITHHELD,
+        counterexample=None,
+        picture=None,
+        diagnosis=None,
+        traceback=(),
+        passage=None,
+    )

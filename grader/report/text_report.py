@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+import click
+
 from grader.core.model import Exercise, ExerciseResult, Flag, Frame, Outcome, QuizResult, Report
 from grader.report.content import (
     CheckContent,
@@ -141,11 +143,12 @@ def _verbose(exercise: ExerciseContent, style: Style) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Detail:
-    """How much of a check is shown: of its values, lines of its traceback, and whether its picture is."""
+    """How much of a check is shown: of its values, lines of its traceback, whether its picture is, and what to read."""
 
     example: ExampleDetail = ALL_OF_IT
     frames: int = 5
     picture: bool = True
+    read: bool = True
 
 
 # From the most to the least, until what is shown fits on the screen.
@@ -157,6 +160,12 @@ _DETAILS = (
     _Detail(picture=False, example=ExampleDetail(value_lines=4, place_lines=1, argument_lines=1), frames=2),
     _Detail(picture=False, example=ExampleDetail(value_lines=3, place_lines=1, argument_lines=0), frames=1),
     _Detail(picture=False, example=ExampleDetail(value_lines=2, place_lines=1, argument_lines=0), frames=1),
+    _Detail(
+        picture=False,
+        example=ExampleDetail(value_lines=2, place_lines=1, argument_lines=0),
+        frames=1,
+        read=False,
+    ),
 )
 _BELOW = 3  # lines: a blank one, how many checks pass, the prompt of the shell
 
@@ -186,7 +195,18 @@ def _full(check: CheckContent, style: Style, detail: _Detail = _DETAILS[0]) -> I
         yield from ("", *paragraph(check.mistake.lead, style))
         yield from paragraph(check.mistake.message, style, indent=BODY + 2, color="cyan")
     if check.advice:
-        yield from ("", *marked(Sign.NEXT, check.advice, style))
+        yield from ("", *_advice(check.advice, check.read if detail.read else "", style))
+
+
+def _advice(advice: str, read: str, style: Style) -> list[str]:
+    """Return what to do next, and what to read: at the end of its last line where that has space, else in one line."""
+    lines = list(marked(Sign.NEXT, advice, style))
+    read = cut(style.clean_line(read), style.width - BODY, style)
+    if read and columns(click.unstyle(lines[-1])) + 1 + columns(read) <= style.width:
+        lines[-1] += f" {read}"
+    elif read:
+        lines.append(" " * BODY + read)
+    return lines
 
 
 def _brief(check: CheckContent, style: Style) -> str:

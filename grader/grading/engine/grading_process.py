@@ -349,6 +349,8 @@ class ExerciseGrading:
             return plain
         outcome, rationale, frames = self._ending(run, error)
         failed = replace(plain, outcome=outcome, points=0.0)
+        if outcome is not Outcome.INTERNAL_ERROR:
+            failed = replace(failed, passage=self.job.exercise.passage(spec.id))
         example = self._example(run.conversation, error) if outcome is not Outcome.INTERNAL_ERROR else None
         rationale = one_line(rationale, limit=MAX_RATIONALE_CHARACTERS)
         shown = picture.picture(error, example.call) if example and isinstance(error, Mismatch) else None

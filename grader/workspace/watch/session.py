@@ -15,7 +15,7 @@ from typing import Self
 from grader.core.model import Exercise, ExerciseResult, QuizResult
 from grader.course.catalog import Course
 from grader.grading import attempt
-from grader.grading.dispatcher import Dispatcher
+from grader.grading.dispatcher import Dispatcher, ignore
 from grader.workspace.watch.snapshots import Changes, Look, changes, look
 
 GONE_S = 0.2  # a file counts as deleted only after this time: some editors delete a file before they write it
@@ -41,8 +41,9 @@ class FinishedRun:
 
 @dataclass(slots=True)
 class WatchSession:
-    """A context manager that ends every process on exit. `report` is called from other threads, once for each run.
+    """A context manager that ends every process on exit.
 
+    `report` is called from other threads, once for each run, and `exercise_ended` for each exercise of a run before.
     `show` reduces a result to what its student may see; only that is kept.
     """
 
@@ -55,6 +56,7 @@ class WatchSession:
     dispatcher: Dispatcher
     jobs: int | None = None  # of a dispatcher that replaces one that died
     show: Callable[[ExerciseResult], ExerciseResult] = lambda result: result
+    exercise_ended: Callable[[GradingRun], None] = lambda _: None
     results: dict[str, ExerciseResult] = field(default_factory=dict)
     _last: Look | None = None
     _stopped: bool = False
@@ -139,7 +141,12 @@ class WatchSession:
 
     def _exercises(self, run: GradingRun, dispatcher: Dispatcher) -> list[ExerciseResult]:
         wanted = [exercise for exercise in self.chosen if exercise.id in run.changes.exercises]
-        return list(map(self.show, attempt.carry_out(dispatcher, run.look.plan, wanted)))
+
+        def ended(_exercise: str, _count: int) -> None:
+            if not self._stopped:
+                self.exercise_ended(run)
+
+        return list(map(self.show, attempt.carry_out(dispatcher, run.look.plan, wanted, ignore, ended)))
 
     def _quizzes(self, run: GradingRun) -> list[QuizResult]:
         if self.quizzes is None:
