@@ -193,9 +193,9 @@ class _OneEmpty:
 def test_watch_shows_a_status_after_four_tenths_of_a_second(monkeypatch, elapsed_s, shown):
     lines: list[str] = []
     loop = watch._WatchLoop.__new__(watch._WatchLoop)
-    changes = SimpleNamespace(exercises=("relu",), quizzes=())
-    loop._events, loop._running, loop._since = _OneEmpty(), [SimpleNamespace(changes=changes)], 100.0
-    loop._screen = SimpleNamespace(status=lines.append)
+    running = SimpleNamespace(since=100.0, status=lambda _width: "Grading relu ...")
+    loop._events, loop._running, loop._reset_pending = _OneEmpty(), [running], None
+    loop._screen, loop._style = SimpleNamespace(status=lines.append), Style()
     monkeypatch.setattr(time, "monotonic", lambda: 100.0 + elapsed_s)
     assert loop._next() == "event"
     assert lines == (["Grading relu ..."] if shown else [])
