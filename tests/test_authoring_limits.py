@@ -91,7 +91,7 @@ class RecordingDispatcher:
         self.jobs: Sequence[Job] = ()
         self._outcome = outcome
 
-    def grade(self, todo):
+    def grade(self, todo, **_callbacks):
         """Return an ending for each job."""
         self.jobs = todo
         result = ExerciseResult(id="e", title="", outcome=self._outcome, points=0, max_points=0)

@@ -29,6 +29,7 @@ from grader.grading.messages import Graded, Job
 from grader.grading.standby import client, messages, place
 from grader.grading.standby.client import StandbyStarter
 from grader.grading.starters import ZygoteStarter
+from grader.grading.zygote.forking import end_with_peer, outlive_peer
 from grader.workspace import own_workspaces
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only: elsewhere nothing is forked")
@@ -167,6 +168,50 @@ def test_what_a_killed_command_had_started_ends_at_once(course, tmp_path):
     until(lambda: {"grade suite", "grade worker"}.isdisjoint(processes_below(process).values()))
     assert time.monotonic() - begun < course.exercises[0].limits.call_limit_s
     assert is_running(process)
+
+
+@pytest.fixture
+def armed() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Return a connection whose end would end this process, and its other end; afterward it no longer would."""
+    before = signal.getsignal(signal.SIGIO)
+    one, other = socket.socketpair()
+    end_with_peer(one)
+    yield one, other
+    outlive_peer()
+    other.close()
+    one.close()
+    signal.signal(signal.SIGIO, before)
+
+
+def test_signals_that_come_while_one_is_handled_do_no_harm(armed):
+    one, other = armed
+
+    def send() -> None:
+        for _ in range(20_000):
+            other.send(b"x" * 100)
+
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(send)
+        left = 20_000 * 100
+        while left:
+            left -= len(one.recv(4096))
+        sent.result()
+
+
+def test_a_signal_that_is_handled_after_the_connection_was_closed_here_does_no_harm(armed):
+    armed[0].close()
+    os.kill(os.getpid(), signal.SIGIO)
+
+
+def test_the_process_ends_with_the_other_end_unless_it_is_to_outlive_it(armed, monkeypatch):
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    armed[1].close()
+    until(lambda: bool(ended))
+    outlive_peer()
+    ended.clear()
+    os.kill(os.getpid(), signal.SIGIO)
+    assert ended == []
 
 
 # --- its end

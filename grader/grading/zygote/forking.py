@@ -65,10 +65,12 @@ def end_with_peer(connection: socket.socket) -> None:
 
     The warm process may outlive the command, so the end of that does not end this process.
     """
-    poller = select.poll()
-    poller.register(connection, 0)  # POLLHUP is always reported
 
     def end_if_closed(*_: object) -> None:
+        if connection.fileno() < 0:
+            return  # closed here, and the signal came just before
+        poller = select.poll()  # a new one, as the next signal may come while this one is handled
+        poller.register(connection, 0)  # POLLHUP is always reported
         if poller.poll(0):
             os._exit(0)
 
