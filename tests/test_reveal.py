@@ -598,7 +598,7 @@ def test_what_watch_shows(grade):
     try:
         for line in process.stdout:
             lines.append(line)
-            if "hidden from you" in line:
+            if "you can see pass" in line:
                 break
     finally:
         process.send_signal(signal.SIGINT)
