@@ -11,7 +11,7 @@ from grader.core.model import CheckResult, ExerciseResult, ItemResult, Picture, 
 
 FORMAT = "convgrader/report/1"
 # Fields that the format did not have at first: an older report lacks them.
-_ADDED = frozenset({"hidden", "letters", "of_check_alone", "passage", "picture"})
+_ADDED = frozenset({"hidden", "letters", "of_check_alone", "passage", "picture", "wrong"})
 _ABSENT = object()
 MAX_POINTS = 1e9  # of a report, and its longest time in seconds: a sum of such numbers is still one
 _TOLERANCE = 1e-6  # of sums of thirds
