@@ -25,7 +25,7 @@ from grader.classroom.executors import OpenedExecutor, open_executor
 from grader.classroom.gradebook import Attempt, Gradebook
 from grader.classroom.remote_worker import WorkOrder, WorkResult
 from grader.cli.class_options import refusal_line, shown_name
-from grader.cli.classes import _minutes, class_command
+from grader.cli.classes import class_command
 from grader.cli.export import export_command
 from grader.cli.regrade import _change_lines, regrade_command
 from grader.cli.stats import stats_command
@@ -607,11 +607,6 @@ def test_regrade_shows_at_most_twelve_changes(count, more):
     lines = _change_lines(before, StudentResult(student="ada", report=whole(Outcome.RAISED)))
     assert len(lines) == 1 + min(count, 12) + len(more)
     assert lines[13:] == more
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(89.4, "89 s"), (90, "2 min")])
-def test_the_remaining_time_changes_its_unit_at_ninety_seconds(seconds, text):
-    assert _minutes(seconds) == text
 
 
 # --- grading again
