@@ -140,6 +140,11 @@ def test_no_text_is_wider_than_asked_or_controls_the_terminal(name, width, ends)
     assert text.isprintable()
 
 
+@pytest.mark.parametrize(("seconds", "text"), [(89.4, "89 s"), (90, "2 min")])
+def test_the_remaining_time_changes_its_unit_at_ninety_seconds(seconds, text):
+    assert progress._duration(seconds) == text
+
+
 # --- when it is drawn
 
 

@@ -18,13 +18,15 @@ _MAX_LABEL = 14
 _COLORS = {"expected": "green", "got": "red"}
 _CORNER = ", its first corner"  # ends the header of a tensor that is not shown in full
 _HEADER = re.compile(r"tensor of shape (\([^()]*\).*?):?")
+_MODULE = re.compile(r"module (\S+, its children:)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleDetail:
     """How many lines of a value and of the place are shown.
 
-    Of an argument with more than `argument_lines` only the shape is shown; None cuts it as other values are.
+    Of an argument with more than `argument_lines` only the shape is shown, and nothing of one without a shape; None
+    cuts it as other values are.
     """
 
     value_lines: int = 14
@@ -48,7 +50,7 @@ def example_lines(example: Example, style: Style, detail: ExampleDetail = ALL_OF
     blocks = [
         _block(row, style, detail, first_wrong if row.kind in _COLORS else 0)
         for row in example.rows
-        if "\n" in row.value
+        if "\n" in row.value and not _is_left_out(row, detail)
     ]
     for band in _bands(blocks, style):
         yield from _beside(band, style)
@@ -56,6 +58,13 @@ def example_lines(example: Example, style: Style, detail: ExampleDetail = ALL_OF
         if row not in above:
             most = detail.place_lines if row.kind == "where" else detail.value_lines
             yield from _labelled(row, label, style, most)
+
+
+def _is_left_out(row: ExampleRow, detail: ExampleDetail) -> bool:
+    """Tell whether an argument that has no shape, such as a module, has more lines than are shown."""
+    most, lines = detail.argument_lines, row.value.count("\n") + 1
+    has_shape = _HEADER.fullmatch(row.value.partition("\n")[0]) is not None
+    return row.kind == "argument" and most is not None and lines > most and not has_shape
 
 
 def _labelled(row: ExampleRow, label_columns: int, style: Style, most: int) -> Iterator[str]:
@@ -92,7 +101,7 @@ class _ValueBlock:
 def _block(row: ExampleRow, style: Style, detail: ExampleDetail, focus: int) -> _ValueBlock:
     """Return a value as a block; where it has more lines than are shown, those around line `focus` of its text."""
     first, *lines = style.clean(row.value).split("\n")
-    header = _HEADER.fullmatch(first)
+    header = _HEADER.fullmatch(first) or _MODULE.fullmatch(first)
     if header is None:
         return _ValueBlock(
             kind=row.kind,

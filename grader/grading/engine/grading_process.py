@@ -16,7 +16,7 @@ from grader.core.safetext import one_line, printable
 from grader.grading import messages
 from grader.grading.engine import source_flags
 from grader.grading.engine.explanation import Evidence, Explanations
-from grader.grading.engine.feedback import picture, snippet, value_text
+from grader.grading.engine.feedback import module_listing, picture, snippet, value_text
 from grader.grading.engine.feedback.literals import Unwritable
 from grader.grading.engine.preparation import LocalBackend, Prepared, describe_error, prepare_or_explain
 from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, RemoteObject, failure
@@ -397,7 +397,12 @@ class ExerciseGrading:
         if record is None:
             return None
         wrong = error if isinstance(error, Mismatch) else None
-        return value_text.counterexample(record, self._signature_of(record), wrong)
+        return value_text.counterexample(
+            record,
+            self._signature_of(record),
+            wrong,
+            listing=lambda thing: module_listing.listing(thing, self.prepared.fixtures),
+        )
 
     def _signature_of(self, record: CallRecord) -> Callable[..., object] | None:
         """Return the reference's function whose signature names the parameters of a call, or its module's forward."""

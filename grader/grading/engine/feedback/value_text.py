@@ -151,12 +151,14 @@ def counterexample(
     *,
     got: str | None = None,
     smallest: bool = False,
+    listing: Callable[[RemoteObject], str] = lambda _: "",
 ) -> Counterexample:
     """Return a call, and where its result was compared, what is expected, what came, and where they differ.
 
-    `function` supplies the parameter names. `got` is shown in place of the result.
+    `function` supplies the parameter names. `got` is shown in place of the result. `listing` returns what an object
+    is that is only a name in the call.
     """
-    call, arguments = show_call(record, function)
+    call, arguments = show_call(record, function, listing)
     if wrong is None:
         return Counterexample(call=call, arguments=arguments, smallest=smallest)
     shown = show_form if wrong.any_value else show
@@ -186,7 +188,11 @@ def place(where: str) -> str:
     return printable(where, limit=MAX_WHERE_CHARACTERS)
 
 
-def show_call(record: CallRecord, function: Callable[..., object] | None) -> tuple[str, tuple[Argument, ...]]:
+def show_call(
+    record: CallRecord,
+    function: Callable[..., object] | None,
+    listing: Callable[[RemoteObject], str] = lambda _: "",
+) -> tuple[str, tuple[Argument, ...]]:
     """Return a call as one line, and its larger arguments by name. `function` supplies the parameter names."""
     names = _parameter_names(function, len(record.args))
     arguments: list[Argument] = []
@@ -194,8 +200,12 @@ def show_call(record: CallRecord, function: Callable[..., object] | None) -> tup
     for name, value in [*zip(names, record.args, strict=True), *record.kwargs.items()]:
         shown = printable(name, limit=_MAX_ARGUMENT_CHARACTERS)
         keyword = f"{shown}=" if name in record.kwargs else ""
-        if text := _in_line(value):
-            parts.append(keyword + (text if not isinstance(value, RemoteObject) else shown))
+        if isinstance(value, RemoteObject):
+            parts.append(keyword + shown)
+            if (listed := listing(value)) and len(arguments) < MAX_ARGUMENTS:
+                arguments.append(Argument(name=shown, value=printable(listed, limit=MAX_VALUE_CHARACTERS)))
+        elif text := _in_line(value):
+            parts.append(keyword + text)
         else:
             parts.append(keyword + shown)
             if len(arguments) < MAX_ARGUMENTS:

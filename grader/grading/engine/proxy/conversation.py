@@ -133,7 +133,14 @@ class Conversation:
         (result,) = self._unpack(
             reply,
             data,
-            lambda *value: self._stand_in(*value, label=label, origin=root, made=made, maker=maker),
+            lambda *value: self._stand_in(
+                *value,
+                label=label,
+                origin=root,
+                made=made,
+                maker=maker,
+                fixture=record if owner == "fixtures" else None,
+            ),
         )
         if tracks:
             result = attach(self, request.number, packer.tensors, result)
@@ -209,13 +216,14 @@ class Conversation:
         origin: str = "",
         made: str = "",
         maker: CallRecord | None = None,
+        fixture: CallRecord | None = None,
     ) -> object:
         if isinstance(value, ForeignValue):
             if value.number is not None:
                 return foreign_number(value.number, value.type_name)
             return ForeignResult(label, value, array)
         kind = RemoteModule if value.is_module else RemoteObject
-        return kind(self, value, origin, label=made, maker=maker)
+        return kind(self, value, origin, label=made, maker=maker, fixture=fixture)
 
 
 class RemoteObject:
@@ -229,14 +237,19 @@ class RemoteObject:
         *,
         label: str = "",
         maker: CallRecord | None = None,
+        fixture: CallRecord | None = None,
     ) -> None:
-        """`origin` is the name whose call made it, `maker` that call where it was the student's, `label` its name."""
+        """`origin` is the name whose call made it, `label` its name.
+
+        `maker` is that call where it was the student's, `fixture` where it was that of a fixture.
+        """
         self._conversation = conversation
         self._value = value
         self.origin = origin
         self.label = label or f"{origin}(...)"
         self.maker = maker
         self.evaluating = False
+        self.fixture = fixture
 
     def _call(self, name: str, *args: object, **kwargs: object) -> object:
         return self._conversation.call("handle", name, args, kwargs, on=self)
