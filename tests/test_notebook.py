@@ -93,7 +93,7 @@ def test_a_right_cell_earns_everything_and_its_names_can_be_used(outputs):
 
 def test_a_mistake_is_shown_with_its_smallest_input_and_nothing_that_needs_a_file(outputs):
     text = shown(outputs["mistake"])
-    assert "call  double(x)" in text
+    assert "call   double(x)" in text
     assert "grade hint scaling" in text
     assert "grade replay" not in text
     assert "Next:" not in text
