@@ -435,7 +435,10 @@ def copy_course(course: Path, *, quick: bool) -> None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         for known in course.glob("solutions/*/mistakes.py"):
             lines = known.read_text(encoding="utf-8").splitlines(keepends=True)
-            known.write_text("".join(lines[: read_mistakes(known)[FEW].line - 2]), encoding="utf-8")
+            end = read_mistakes(known)[FEW].line - 1
+            while not lines[end].startswith("@"):  # its decorator may take several lines
+                end -= 1
+            known.write_text("".join(lines[:end]), encoding="utf-8")
 
 
 def typed(run: Sequence[Block], folder: Path) -> list[Ran]:

@@ -122,7 +122,7 @@ def test_a_fresh_workspace_outside_the_checkout_can_be_graded(workspace):
         assert (folder / path).read_bytes() == (ROOT / path).read_bytes()
     done = run("output_size")
     assert done.returncode == 1, done.stderr
-    assert "0/20" in done.stdout
+    assert "is not begun yet: 20 points" in done.stdout
 
 
 def test_a_submission_cannot_read_the_course_in_site_packages(workspace, installed):

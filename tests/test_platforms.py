@@ -118,7 +118,7 @@ def grade(request, workspace, monkeypatch):
 
 
 def test_a_student_grades_and_reads_what_is_missing(grade, workspace):
-    done = grade()
+    done = grade("-v")
     assert done.returncode == 0, done.stderr
     assert "13/13" in done.stdout
     assert "isolation level 0" in done.stdout.lower()

@@ -27,7 +27,7 @@ REQUEST_S = 2.0  # in which a command that has connected sends its request
 
 @dataclass(slots=True)
 class _StandbyService:
-    """Serves commands until it is idle for too long, told to end, or of no use."""
+    """Serves commands until it is idle for too long, asked to end, or of no use."""
 
     path: Path
     listener: socket.socket
