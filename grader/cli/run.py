@@ -87,7 +87,7 @@ def run_command(
     grade                                  everything in this folder
     grade relu pooling                     these two exercises
     grade exercises/relu.py -v             one exercise, every check in full
-    grade relu --check relu_of_zero        one check of it
+    grade relu --check relu_values         one check of it
     grade --submission ada --format json   another folder, as JSON
     grade --submission ada --reveal all    with what ada does not see
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
@@ -97,9 +97,10 @@ def run_command(
         raise UsageError("--check shows one check of one exercise as text: `grade relu --check NAME`.")
     is_own_work = submission == Path()
     # Where there may be something to grade, torch is imported while the course is read.
-    is_lazy, stays = scaffold.looks_untouched(catalog.find_root(), submission), standby.is_wanted(submission)
+    root, stays = catalog.find_root(), standby.is_wanted(submission)
+    is_lazy = scaffold.looks_untouched(root, submission)
     with Dispatcher(jobs, lazy=is_lazy, standby=stays) as dispatcher:
-        course = catalog.load(catalog.find_root())
+        course = catalog.load(root)
         chosen = choose(course, exercises, submission)
         handed_in = open_submission(submission)
         if not exercises:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -51,11 +50,10 @@ def listed_text() -> list[str]:
         return []
     from grader.grading import standby  # noqa: PLC0415 - Linux only
 
-    most = timedelta(seconds=standby.IDLE_S)
     return [
         f"Process {reply.process} has torch loaded for the next `grade`. It has served {reply.commands} "
         f"command{'s' * (reply.commands != 1)}, is idle for {int(reply.idle_s)} s, and ends after "
-        f"{int(most.total_seconds() // 60)} idle minutes; `grade doctor --end` ends it now."
+        f"{standby.IDLE_S / 60:.0f} idle minutes; `grade doctor --end` ends it now."
         for _, reply in standby.listed()
     ]
 
