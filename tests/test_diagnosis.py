@@ -447,7 +447,9 @@ def test_pairs_end_with_their_budget_and_cost_the_same_every_time(case, monkeypa
         assert found.diagnosed("pads") == "one-side+shortened"
         spent.append(found.replayer.spent)
     assert spent[0] == spent[1]
-    monkeypatch.setattr(diagnosis, "MAX_SPENT_ON_PAIRS", 3)
+    monkeypatch.setattr(
+        diagnosis, "MAX_SPENT", 0.9 * spent[0]
+    )  # of which a pair may take half of what is left
     found = case(SHORT_ON_ONE_SIDE, pads=pads_long)
     assert found.diagnosed("pads") == ""
     assert found.replayer.spent < spent[0]
@@ -459,7 +461,7 @@ def test_a_function_that_is_not_written_costs_no_pairs(case):
         # The service gives this cause only to an exception from a student's file.
         object.__setattr__(exchange, "reply", structs.replace(exchange.reply, cause="not_implemented"))
     assert found.diagnosed("clips") == ""
-    assert found.replayer.spent <= 2 * len(found.diagnoser.units)
+    assert found.replayer.spent == pytest.approx(2 * sum(map(sum, found.replayer._costs.values())))
 
 
 def test_replaying_leaves_every_name_as_it_was(case):
@@ -473,9 +475,10 @@ def test_replaying_leaves_every_name_as_it_was(case):
 # --- limits: just below and just above each
 
 
-@pytest.mark.parametrize(("spent", "is_over"), [(8000, False), (8001, True)])
-def test_the_pairs_of_a_name_may_spend_8000_exchanges(monkeypatch, spent, is_over):
-    replayer = SimpleNamespace(spent=5)
+@pytest.mark.parametrize(("spent", "is_over"), [(1998, False), (2002, True)])
+def test_the_pairs_of_a_name_may_spend_half_of_what_is_left(monkeypatch, spent, is_over):
+    assert diagnosis.MAX_SPENT == 4000
+    replayer = SimpleNamespace(spent=0)
     diagnoser = Diagnoser(replayer, (), ())
 
     def spend(_name, limit):
@@ -485,15 +488,20 @@ def test_the_pairs_of_a_name_may_spend_8000_exchanges(monkeypatch, spent, is_ove
 
     monkeypatch.setattr(Diagnoser, "_in_one", lambda _, name, limit: spend(name, limit))
     monkeypatch.setattr(Diagnoser, "_partners", lambda *_: [])
-    assert diagnoser._pairs("f") == ([] if is_over else [("a pair",)])
+    if is_over:
+        with pytest.raises(diagnosis._OverBudget):
+            diagnoser._pairs("f")
+    else:
+        assert diagnoser._pairs("f") == [("a pair",)]
 
 
-@pytest.mark.parametrize(("size", "cost"), [(0, 1), (2**19 - 64, 1), (2**19, 2)])
-def test_an_exchange_of_512_kib_counts_twice(size, cost):
-    conversation = Conversation(LocalBackend(Service({"f": lambda _: None})))
-    Student(conversation).f(torch.zeros(size // 4))
-    (unit,) = units_of({"check": conversation.exchanges})
-    assert Replayer({}, {}, ()).cost(unit) == cost
+def test_without_a_budget_nothing_is_named_and_only_the_reference_is_replayed(case, monkeypatch):
+    monkeypatch.setattr(diagnosis, "MAX_SPENT", -1.0)
+    found = case(ONE_SIDE, pads=pads)
+    assert found.diagnosed("pads") == ""
+    assert found.diagnoser.singles("pad") == ()
+    assert found.diagnoser.of_check_alone("pads") is None
+    assert found.replayer.spent == pytest.approx(2 * sum(map(sum, found.replayer._costs.values())))
 
 
 @pytest.mark.parametrize(("expected", "allowed"), [(0.0, 1e-5), (1000.0, 0.1 + 1e-5)])

@@ -5,6 +5,7 @@ unit that calls the name, exactly what was recorded. One mistake comes before tw
 size are left, or none explains everything, nothing is reported.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
@@ -13,18 +14,18 @@ from grader.course.known_mistakes import Mistake
 from grader.grading.engine.feedback.composition import compositions
 from grader.grading.engine.feedback.replay import Code, Replayer, Unit, ends_unlike_mistakes
 
-MAX_SPENT_ON_PAIRS = 8000  # in exchanges, for one name
+MAX_SPENT = 4000.0  # for one exercise, in the unit of operation_cost: two to three seconds of one core
 
 Explanation = tuple[Mistake, ...]
 
 
 class _OverBudget(Exception):
-    """The pairs of a name would take more replays than MAX_SPENT_ON_PAIRS."""
+    """More replays are needed than the budget allows: what was not tried might explain everything too."""
 
 
 @dataclass(slots=True)
 class Diagnoser:
-    """Explains the names of one exercise, each once."""
+    """Explains the names of one exercise, each once, as long as its budget lasts."""
 
     replayer: Replayer
     mistakes: Sequence[Mistake]
@@ -53,10 +54,12 @@ class Diagnoser:
         Each check is then matched by itself. That is less evidence, so it must point to two faults: the checks of a
         name that are like one mistake are like two between them. Three are like none that was made.
         """
-        for name in dict.fromkeys(name for unit in self.units if unit.check == check for name in unit.names):
-            alone = self._each_alone(name)
-            if check in alone and len(set(alone.values())) == 2:
-                return alone[check]
+        names = dict.fromkeys(name for unit in self.units if unit.check == check for name in unit.names)
+        with contextlib.suppress(_OverBudget):
+            for name in names:
+                alone = self._each_alone(name)
+                if check in alone and len(set(alone.values())) == 2:
+                    return alone[check]
         return None
 
     def _each_alone(self, name: str) -> dict[str, Mistake]:
@@ -82,7 +85,6 @@ class Diagnoser:
         by_check: dict[str, list[Unit]] = {}
         for unit in self._of(name):
             by_check.setdefault(unit.check, []).append(unit)
-        limit = self.replayer.spent + MAX_SPENT_ON_PAIRS
         for check, units in by_check.items():
             wrong = [unit for unit in units if not self.replayer.right(unit)]
             if (
@@ -91,12 +93,8 @@ class Diagnoser:
                 or any(unit.names != (name,) for unit in wrong)
             ):
                 continue
-            alike = [
-                m
-                for m in self._in(name)
-                if self.replayer.spent <= limit and self._gives(units, {name: m.variant})
-            ]
-            if len(alike) == 1 and self.replayer.spent <= limit:
+            alike = [m for m in self._in(name) if self._gives(units, {name: m.variant})]
+            if len(alike) == 1:
                 yield check, alike[0]
 
     def _may_show(self, mistake: Mistake, unit: Unit) -> bool:
@@ -105,28 +103,46 @@ class Diagnoser:
     def explain(self, name: str) -> Explanation:
         """Return the one or two mistakes that explain `name`, or none."""
         if name not in self._explained:
-            self._explained[name] = self._explain(name)
+            self._explained[name] = ()
+            with contextlib.suppress(_OverBudget):
+                self._explained[name] = self._explain(name)
         return self._explained[name]
 
     def singles(self, name: str) -> Explanation:
         """Return all mistakes in `name` that explain it by themselves: the exact ones, where there are any."""
+        with contextlib.suppress(_OverBudget):
+            return self._all_singles(name)
+        return ()
+
+    def _all_singles(self, name: str) -> Explanation:
         if name not in self._singles:
             units = self._of(name)
-            # Where a unit also calls a name that calls this one, the student's own may be called there, or not.
-            called = any(self._calls(other, name) for unit in units for other in unit.names if other != name)
-            ways = (False, True) if called else (False,)
-            found = [
-                m
-                for m in self._in(name)
-                if units and any(self._gives(units, {name: m.variant}, wired=wired) for wired in ways)
-            ]
-            self._singles[name] = tuple([m for m in found if self._exactly(units, m)] or found)
+            if all(map(self.replayer.right, units)):
+                found = self._exact_singles(name, units)
+            else:
+                # Where a unit also calls a name that calls this one, the student's own may be called there, or not.
+                called = any(
+                    self._calls(other, name) for unit in units for other in unit.names if other != name
+                )
+                ways = (False, True) if called else (False,)
+                alike = [
+                    m
+                    for m in self._in(name)
+                    if any(self._gives(units, {name: m.variant}, wired=wired) for wired in ways)
+                ]
+                found = [m for m in alike if self._exactly(units, m)] or alike
+            self._singles[name] = tuple(found)
         return self._singles[name]
+
+    def _exact_singles(self, name: str, units: Sequence[Unit]) -> list[Mistake]:
+        """Return the mistakes that give all units exactly, where only what depends on random numbers is wrong."""
+        wrong = [unit for unit in units if not self.replayer.gives_exactly(unit, {})]
+        return [m for m in self._in(name) if self._exactly([*wrong, *units], m)] if wrong else []
 
     def _exactly(self, units: Sequence[Unit], mistake: Mistake) -> bool:
         code = {mistake.name: mistake.variant}
         return all(
-            self.replayer.verdict(unit, code, wired=mistake.name not in unit.names).exact for unit in units
+            self.replayer.gives_exactly(unit, code, wired=mistake.name not in unit.names) for unit in units
         )
 
     def _explain(self, name: str) -> Explanation:
@@ -137,11 +153,11 @@ class Diagnoser:
             self._shows_alone(called, name) and not self.explain(called) for called in self._called_by(name)
         ):
             return ()  # what it calls is wrong in an unknown way, which may explain this too
-        own: list[Explanation] = [(mistake,) for mistake in self.singles(name)]
+        own: list[Explanation] = [(mistake,) for mistake in self._all_singles(name)]
         others = [found for partner in self._partners(name) for found in self._from_partner(name, partner)]
         if all(map(self.replayer.right, units)):
             # Only what depends on random numbers is wrong: a mistake that gives exactly that is still found.
-            if all(self.replayer.verdict(unit, {}).exact for unit in units):
+            if all(self.replayer.gives_exactly(unit, {}) for unit in units):
                 return ()
             own, others = (
                 [found for found in some if self._exactly(units, *found)] for some in (own, others)
@@ -164,7 +180,7 @@ class Diagnoser:
         wrong = [unit for unit in units if not self.replayer.right(unit)]
         if not any(self._gives(wrong, {partner: m.variant}, wired=wired) for m in self._in(partner)):
             return  # what they do elsewhere, maybe in a long training, need not be replayed
-        for mistake in self.singles(partner):
+        for mistake in self._all_singles(partner):
             if self._gives(units, {partner: mistake.variant}, wired=wired):
                 yield (mistake,)
 
@@ -174,17 +190,14 @@ class Diagnoser:
     # --- two mistakes
 
     def _pairs(self, name: str) -> list[Explanation]:
-        limit = self.replayer.spent + MAX_SPENT_ON_PAIRS
-        partners = self._partners(name)
-        try:
-            return [
-                *self._in_one(name, limit),
-                *(found for partner in partners for found in self._in_two(name, partner, limit)),
-            ]
-        except _OverBudget:
-            return []  # a pair that was not tried might explain it too
+        """Return the pairs that explain a name. They may take half of what is left: other names may need the rest."""
+        limit = (self.replayer.spent + MAX_SPENT) / 2
+        pairs = [*self._in_one(name, limit)]
+        for partner in self._partners(name):
+            pairs += self._in_two(name, partner, limit)
+        return pairs
 
-    def _in_one(self, name: str, limit: int) -> Iterator[Explanation]:
+    def _in_one(self, name: str, limit: float) -> Iterator[Explanation]:
         """Yield the pairs in one name of which each unit shows neither, or one as it was recorded, or both.
 
         Each of the two must show by itself somewhere: a mistake that shows in no result is not evidence for a pair.
@@ -228,7 +241,7 @@ class Diagnoser:
         verdict = self.replayer.verdict(unit, {mistake.name: mistake.variant})
         return verdict.recorded and not verdict.reference
 
-    def _in_two(self, name: str, partner: str, limit: int) -> Iterator[Explanation]:
+    def _in_two(self, name: str, partner: str, limit: float) -> Iterator[Explanation]:
         """Yield the pairs of a mistake in `name` and one in `partner` that explain both names, and only together."""
         units = self._union(name, partner)
         wired = self._calls(name, partner) or self._calls(partner, name)
@@ -241,7 +254,7 @@ class Diagnoser:
             ):
                 yield tuple(sorted((one, other), key=self.mistakes.index))
 
-    def _alone(self, name: str, other: str, limit: int) -> list[Mistake]:
+    def _alone(self, name: str, other: str, limit: float) -> list[Mistake]:
         """Return the mistakes in `name` that explain it in the units that do not call `other`."""
         units = [] if self._calls(name, other) else [u for u in self._of(name) if other not in u.names]
         kept = []
@@ -251,7 +264,7 @@ class Diagnoser:
                 kept.append(mistake)
         return kept
 
-    def _stay_below(self, limit: int) -> None:
+    def _stay_below(self, limit: float) -> None:
         if self.replayer.spent > limit:
             raise _OverBudget
 
@@ -269,7 +282,8 @@ class Diagnoser:
         return sorted(found, key=self.replayer.right)
 
     def _gives(self, units: Sequence[Unit], code: Code, *, wired: bool = False) -> bool:
-        return all(self.replayer.verdict(unit, code, wired=wired).recorded for unit in units)
+        self._stay_below(MAX_SPENT)
+        return all(self.replayer.gives(unit, code, wired=wired) for unit in units)
 
     def _partners(self, name: str) -> list[str]:
         """Return the names whose mistakes may show in this one's results: those it meets, and those it calls."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from grader.grading.engine.feedback.operation_cost import OperationCost
 from grader.grading.engine.feedback.reply_equality import (
     NO_CHANCE,
     Chance,
@@ -37,7 +38,9 @@ from grader.sandbox.worker.service import Service
 Namespace = Mapping[str, object]
 Code = Mapping[str, Callable[..., object]]
 
-EXCHANGE_BYTES = 2**19  # a larger exchange counts as several
+PER_EXCHANGE = 0.2  # in the unit of operation_cost
+LEAST_BYTES = 2**19  # of an exchange, where units are ordered by size: many small ones are no small unit
+PER_BYTE = 1e-6  # of what is sent and of what comes back
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -68,7 +71,7 @@ def _cut(check: str, exchanges: Sequence[Exchange]) -> Iterator[Unit]:
             parts.setdefault(place[getattr(request, "call", request.number)], []).append(exchange)
     for part in parts.values():
         called = [e.request.name for e in part if _by_student(e.request)]  # type: ignore[union-attr]
-        size = sum(EXCHANGE_BYTES + len(e.payload) + len(e.data) for e in part)
+        size = sum(LEAST_BYTES + len(e.payload) + len(e.data) for e in part)
         names = tuple(dict.fromkeys(reversed(called)))
         yield Unit(check=check, exchanges=tuple(part), names=names, size=size)
 
@@ -101,12 +104,11 @@ def ends_unlike_mistakes(unit: Unit) -> bool:
 class Verdict:
     """Whether a unit replayed on some code gives what was recorded, and what the reference gives.
 
-    `exact` if it gives what was recorded without leaving out what depends on random numbers.
+    What depends on random numbers is left out.
     """
 
     recorded: bool
     reference: bool
-    exact: bool
 
 
 @dataclass(slots=True)
@@ -114,19 +116,21 @@ class Replayer:
     """Replays units on the reference with other code in place of some of its names.
 
     `places` are the module namespaces in which calls from one name to another are looked up: the reference's
-    first. `spent` counts exchanges, a large one as several: a limit on it is the same on every machine.
+    first. `spent` adds up what the replays would cost on the reference, in the unit of operation_cost.
     """
 
     reference: Namespace
     fixtures: Namespace
     places: Sequence[dict[str, Any]]
-    spent: int = 0
-    _weights: dict[Unit, int] = field(default_factory=dict)
+    spent: float = 0
+    _costs: dict[Unit, list[float]] = field(default_factory=dict)  # of each exchange
     _spots: dict[str, list[tuple[dict[str, Any], str]]] = field(init=False)
     _right: dict[Unit, list[ComparableReply]] = field(default_factory=dict)
     _chances: dict[Unit, list[Chance]] = field(default_factory=dict)
     _recorded: dict[Unit, list[ComparableReply]] = field(default_factory=dict)
     _verdicts: dict[tuple[object, ...], Verdict] = field(default_factory=dict)
+    _given: dict[tuple[object, ...], bool] = field(default_factory=dict)  # where no verdict was needed
+    _given_exactly: dict[tuple[object, ...], bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Find the names while they are all still bound to the reference's own."""
@@ -136,11 +140,52 @@ class Replayer:
         """Return whether the student's replies in a unit are those of the reference."""
         return self.verdict(unit, {}).recorded
 
-    def verdict(self, unit: Unit, code: Code, *, wired: bool = False) -> Verdict:
-        """Replay a unit with `code` in place of names.
+    def gives(self, unit: Unit, code: Code, *, wired: bool = False) -> bool:
+        """Return whether a unit replayed with `code` in place of names gives what was recorded.
 
-        When `wired`, calls of these names from the rest of the reference and the mistakes reach it too.
+        When `wired`, calls of these names from the rest of the reference and the mistakes reach it too. What depends
+        on random numbers is left out. The replay ends at the first reply that differs.
         """
+        key = (unit, wired, frozenset(code.items()))
+        if key in self._verdicts or not code:
+            return self.verdict(unit, code, wired=wired).recorded
+        if key not in self._given:
+            self._given[key] = self._gives(unit, code, wired)
+        return self._given[key]
+
+    def _gives(self, unit: Unit, code: Code, wired: bool) -> bool:
+        recorded, chance = self._recorded_in(unit), self._chance_on(unit)
+
+        def alike(n: int, reply: ComparableReply) -> bool:
+            return same(reply, recorded[n], chance[n], ordered=_by_student(unit.exchanges[n].request))
+
+        replies = self._run(unit, code, wired, seed=0, alike=alike)
+        if len(replies) < len(recorded):
+            return False
+        if not any(chance) or _all_same(unit, replies, recorded, [NO_CHANCE] * len(replies)):
+            return True
+        again = self._run(unit, code, wired, seed=1)
+        return _all_same(unit, replies, recorded, _shared(chance, replies, again))
+
+    def gives_exactly(self, unit: Unit, code: Code, *, wired: bool = False) -> bool:
+        """Return whether it gives that with the same random numbers, and mappings in the same order."""
+        key = (unit, wired, frozenset(code.items()))
+        if key not in self._given_exactly:
+            self._given_exactly[key] = self._gives_exactly(unit, code, wired)
+        return self._given_exactly[key]
+
+    def _gives_exactly(self, unit: Unit, code: Code, wired: bool) -> bool:
+        recorded = self._recorded_in(unit)
+
+        def alike(n: int, reply: ComparableReply) -> bool:
+            return same(reply, recorded[n])
+
+        if not code:
+            return all(alike(n, reply) for n, reply in enumerate(self._reference_on(unit)))
+        return len(self._run(unit, code, wired, seed=0, alike=alike)) == len(recorded)
+
+    def verdict(self, unit: Unit, code: Code, *, wired: bool = False) -> Verdict:
+        """Replay a unit to its end, and compare what it gives with both: what was recorded, and the reference's."""
         key = (unit, wired, frozenset(code.items()))
         if key not in self._verdicts:
             self._verdicts[key] = self._judge(unit, code, wired)
@@ -151,20 +196,22 @@ class Replayer:
         replies = self._run(unit, code, wired, seed=0) if code else right
         recorded = self._recorded_in(unit)
 
-        def alike(chance: Sequence[Chance]) -> tuple[bool, bool]:
-            return _all_same(unit, replies, recorded, chance), _all_same(unit, replies, right, chance)
+        def alike(chance: Sequence[Chance]) -> Verdict:
+            return Verdict(
+                recorded=_all_same(unit, replies, recorded, chance),
+                reference=_all_same(unit, replies, right, chance),
+            )
 
-        likeness = alike([NO_CHANCE] * len(replies))
-        exact = likeness[0] and all(map(same, replies, recorded))
-        if all(likeness):
-            return Verdict(*likeness, exact)  # whatever depends on random numbers
+        verdict = alike([NO_CHANCE] * len(replies))
+        if verdict.recorded and verdict.reference:
+            return verdict  # whatever depends on random numbers
         chance = self._chance_on(unit)
-        if any(chance) and likeness != (by_chance := alike(chance)):
-            likeness = by_chance
+        if any(chance) and verdict != (by_chance := alike(chance)):
+            verdict = by_chance
             if code:  # only where this code depends on random numbers too
                 again = self._run(unit, code, wired, seed=1)
-                likeness = alike([a & b for a, b in zip(chance, map(chance_in, replies, again), strict=True)])
-        return Verdict(*likeness, exact)
+                verdict = alike(_shared(chance, replies, again))
+        return verdict
 
     def _recorded_in(self, unit: Unit) -> list[ComparableReply]:
         if unit not in self._recorded:
@@ -184,23 +231,45 @@ class Replayer:
     def _chance_on(self, unit: Unit) -> list[Chance]:
         """Return which parts of what the reference gives differ with another seed."""
         if unit not in self._chances:
-            other = self._run(unit, {}, wired=False, seed=1)
-            self._chances[unit] = list(map(chance_in, self._reference_on(unit), other))
+            self._chances[unit] = list(map(chance_in, self._reference_on(unit), self._measure(unit)))
         return self._chances[unit]
 
-    def cost(self, unit: Unit) -> int:
-        """Return the cost of replaying a unit: its exchanges; large ones and large modules count several times."""
-        return (unit.size + self._weights.get(unit, 0) * len(unit.exchanges)) // EXCHANGE_BYTES
+    def _measure(self, unit: Unit) -> list[ComparableReply]:
+        """Replay a unit on the reference with another seed; keep what each exchange costs."""
+        service = Service(self.reference, self.fixtures, seed=1)
+        replies, costs = [], []
+        for exchange in unit.exchanges:
+            with torch.enable_grad(), OperationCost() as operations:
+                replies.append(_answer(service, exchange))
+            size = len(exchange.payload) + len(exchange.data)
+            costs.append(PER_EXCHANGE + PER_BYTE * size + operations.total)
+        self._costs[unit] = costs
+        self.spent += 2 * sum(costs)  # this replay, and the one that it is compared with
+        return replies
 
-    def _run(self, unit: Unit, code: Code, wired: bool, seed: int) -> list[ComparableReply]:
-        self.spent += self.cost(unit)
+    def _run(
+        self,
+        unit: Unit,
+        code: Code,
+        wired: bool,
+        seed: int,
+        alike: Callable[[int, ComparableReply], bool] = lambda *_: True,
+    ) -> list[ComparableReply]:
+        """Return the replies of some code, up to the first that is not `alike`."""
+        if code:
+            self._chance_on(unit)  # what it costs is known from then on
         if wired:
             code = {name: self.bound(name, variant) for name, variant in code.items()}
         service = Service({**self.reference, **code}, self.fixtures, seed=seed)
+        costs = self._costs.get(unit) or [0.0] * len(unit.exchanges)
+        replies: list[ComparableReply] = []
         with torch.enable_grad(), self._looked_up(code if wired else {}):
-            replies = [read(*service.answer(e.request, bytearray(e.payload))) for e in unit.exchanges]
-        if not code:
-            self._weights[unit] = service.parameter_bytes
+            for n, exchange in enumerate(unit.exchanges):
+                self.spent += costs[n]
+                reply = _answer(service, exchange)
+                if not alike(n, reply):
+                    break
+                replies.append(reply)
         return replies
 
     # --- which code a name is bound to
@@ -280,6 +349,10 @@ def _looked_up_by(thing: object) -> set[str]:
     return found
 
 
+def _answer(service: Service, exchange: Exchange) -> ComparableReply:
+    return read(*service.answer(exchange.request, bytearray(exchange.payload)))
+
+
 def _all_same(
     unit: Unit, some: Sequence[ComparableReply], others: Sequence[ComparableReply], chance: Sequence[Chance]
 ) -> bool:
@@ -288,3 +361,10 @@ def _all_same(
         same(one, other, varies, ordered=_by_student(exchange.request))
         for one, other, varies, exchange in zip(some, others, chance, unit.exchanges, strict=True)
     )
+
+
+def _shared(
+    chance: Sequence[Chance], replies: Sequence[ComparableReply], again: Sequence[ComparableReply]
+) -> list[Chance]:
+    """Return what depends on random numbers both in the reference's replies and in those of other code."""
+    return [a & b for a, b in zip(chance, map(chance_in, replies, again), strict=True)]

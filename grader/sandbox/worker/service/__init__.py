@@ -86,12 +86,6 @@ class Service:
                 message=text_from(str(refusal), MAX_MESSAGE_CHARS),
             ), b""
 
-    @property
-    def parameter_bytes(self) -> int:
-        """The bytes of all parameters of the kept modules."""
-        modules = [thing for thing in self._objects if isinstance(thing, torch.nn.Module)]
-        return sum(p.numel() * p.element_size() for module in modules for p in module.parameters())
-
     # --- calls
 
     def _call(self, request: Call, payload: bytearray) -> tuple[Reply, bytes]:
