@@ -1,5 +1,8 @@
 """The price of torch's operations: the same each time, more for more work, and nothing for a view."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -56,3 +59,15 @@ def test_results_are_those_without_counting():
         counted = torch.autograd.grad((x.exp() @ x.t()).sum(), x)
     assert type(counted[0]) is torch.Tensor
     assert torch.equal(counted[0], *torch.autograd.grad((x.exp() @ x.t()).sum(), x))
+
+
+def test_counting_does_not_import_the_compiler():
+    code = f"""
+import sys, torch
+from {OperationCost.__module__} import OperationCost
+with OperationCost() as counted:
+    torch.ones(2) + 1
+assert counted.total > 0
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
