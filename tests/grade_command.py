@@ -58,7 +58,7 @@ def run(
         code = command_server.run(
             _server(),
             words,
-            [given.fileno(), output.fileno(), errors.fileno()],
+            {0: given.fileno(), 1: output.fileno(), 2: errors.fileno()},
             folder=str(folder),
             environment={**(os.environ if environment is None else environment), **changes},
             limit_s=limit_s,
