@@ -35,17 +35,20 @@ def run(
     folder: str,
     environment: Mapping[str, str],
     limit_s: float | None = None,
+    before: str = "",
 ) -> int:
     """Have the server run a command; return its exit code.
 
     `streams` are the descriptors of its stdin, stdout and stderr, by number; those that are missing are closed in it.
-    The command is killed when the time limit ends, and the exit code is -SIGKILL then.
+    `before` is code that its process executes first. When the time limit ends, the command is killed, and the exit code
+    is -SIGKILL.
     """
     request = {
         "arguments": arguments,
         "folder": folder,
         "environment": dict(environment),
         "streams": list(streams),
+        "before": before,
     }
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(server)
@@ -216,6 +219,7 @@ def run_here(request: Mapping[str, Any]) -> None:
     tempfile.tempdir = None  # it depends on the environment
     _open_streams()
     sys.argv = ["grade", *request["arguments"]]
+    exec(request["before"], {})
     # Only this module's Popen: all others start real programs.
     starters.subprocess = SimpleNamespace(DEVNULL=subprocess.DEVNULL, Popen=_ForkedZygote)  # type: ignore[assignment]
     main()
