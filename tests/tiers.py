@@ -38,7 +38,7 @@ REPLACING = {"nothing_is_graded"}  # fixtures that put something else in the pla
 # benchmarks/test_time.py says how long each takes.
 SLOWEST = (
     "test_hostile.py", "test_verdicts.py", "test_class_fuzz.py", "test_counterexample.py", "test_replay.py",
-    "test_batch.py", "test_same.py", "test_levels.py", "test_chaos.py", "test_lost_output.py", "test_graders.py",
+    "test_batch.py", "test_same.py", "test_chaos.py", "test_watch.py", "test_levels.py", "test_graders.py",
 )  # fmt: skip
 STARTING = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system")  # audit events
 
