@@ -30,20 +30,29 @@ from typing import IO, Any, NamedTuple, NoReturn
 def run(
     server: str,
     arguments: Sequence[str],
-    streams: Sequence[int],
+    streams: Mapping[int, int],
     *,
     folder: str,
     environment: Mapping[str, str],
     limit_s: float | None = None,
+    before: str = "",
 ) -> int:
-    """Have the server run a command with these descriptors as stdin, stdout and stderr; return its exit code.
+    """Have the server run a command; return its exit code.
 
-    The command is killed when the time limit ends, and the exit code is -SIGKILL then.
+    `streams` are the descriptors of its stdin, stdout and stderr, by number; those that are missing are closed in it.
+    `before` is code that its process executes first. When the time limit ends, the command is killed, and the exit code
+    is -SIGKILL.
     """
-    request = {"arguments": arguments, "folder": folder, "environment": dict(environment)}
+    request = {
+        "arguments": arguments,
+        "folder": folder,
+        "environment": dict(environment),
+        "streams": list(streams),
+        "before": before,
+    }
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(server)
-        answers = _order(connection, request, streams)
+        answers = _order(connection, request, list(streams.values()))
         answers.readline()  # its process id
         connection.settimeout(limit_s)
         try:
@@ -126,7 +135,8 @@ class ServedZygote(_Zygote):
     def _begin(self, control: int, output: IO[bytes], beginning: _Beginning) -> None:
         with Path(os.devnull).open("rb") as empty:
             descriptors = [empty.fileno(), output.fileno(), output.fileno(), control]
-            self._answers = _order(self._connection, {"zygote": beginning}, descriptors)
+            request = {"zygote": beginning, "streams": [0, 1, 2]}
+            self._answers = _order(self._connection, request, descriptors)
         self.pid = int(self._answers.readline())
 
     def poll(self) -> int | None:
@@ -171,13 +181,14 @@ def _forked(connection: socket.socket) -> dict[str, Any]:
     _, descriptors, _, _ = socket.recv_fds(connection, 1, 4)
     with connection.makefile("rb") as file:
         request: dict[str, Any] = json.loads(file.readline())
-    streams, request["descriptors"] = descriptors[:3], descriptors[3:]
+    numbers = request["streams"]
+    streams, request["descriptors"] = descriptors[: len(numbers)], descriptors[len(numbers) :]
     command = os.fork()
     if command == 0:
         connection.close()
-        for number, stream in enumerate(streams):
+        for number, stream in zip(numbers, streams, strict=True):
             os.dup2(stream, number)
-        for stream in streams:
+        for stream in (*streams, *({0, 1, 2} - set(numbers))):
             os.close(stream)
         return request
     for stream in (0, 1, 2, *descriptors):
@@ -208,17 +219,20 @@ def run_here(request: Mapping[str, Any]) -> None:
     tempfile.tempdir = None  # it depends on the environment
     _open_streams()
     sys.argv = ["grade", *request["arguments"]]
+    exec(request["before"], {})
     # Only this module's Popen: all others start real programs.
     starters.subprocess = SimpleNamespace(DEVNULL=subprocess.DEVNULL, Popen=_ForkedZygote)  # type: ignore[assignment]
     main()
 
 
 def _open_streams() -> None:
-    """Make sys.stdin, stdout and stderr of the descriptors 0 to 2."""
+    """Make sys.stdin, stdout and stderr of the descriptors 0 to 2, or None of one that is closed."""
     for number, (name, mode, errors) in enumerate(
         [("stdin", "r", "strict"), ("stdout", "w", "strict"), ("stderr", "w", "backslashreplace")]
     ):
-        stream = open(number, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115 - open to the end
+        stream = None
+        with contextlib.suppress(OSError):  # it is closed
+            stream = open(number, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115 - open to the end
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
 
@@ -227,9 +241,11 @@ def end(code: int) -> NoReturn:
     """End this process as the interpreter does, but free no memory: that would copy what is shared with the server."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    try:
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+    except OSError:
+        code = 120  # as the interpreter's own
     os._exit(code)
 
 
@@ -302,7 +318,9 @@ def _import_all() -> None:
 
 def main(role: str, server: str, *arguments: str) -> None:
     if role == "run":
-        code = run(server, arguments, (0, 1, 2), folder=str(Path.cwd()), environment=os.environ)
+        # What the interpreter found closed: the next file that was opened may have its number.
+        given = {n: n for n, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)) if stream is not None}
+        code = run(server, arguments, given, folder=str(Path.cwd()), environment=os.environ)
         sys.exit(code if code >= 0 else 128 - code)  # as a shell reports a signal
     _import_all()
     gc.collect()

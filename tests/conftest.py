@@ -95,6 +95,13 @@ def dispatcher() -> Iterator[Dispatcher]:
 
 
 @pytest.fixture(scope="module")
+def many_dispatcher() -> Iterator[Dispatcher]:
+    """A warm process for hundreds of gradings: what costs time in each failed one is done once, before forking."""
+    with Dispatcher(many=True) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
 def forked_warm_processes() -> Iterator[None]:
     """Fork each warm process that these tests start from one interpreter that has imported torch: see command_server.py."""
     with pytest.MonkeyPatch.context() as patch:

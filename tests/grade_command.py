@@ -44,9 +44,13 @@ def run(
     environment: Mapping[str, str] | None = None,
     typed: str = "",
     limit_s: float = 300,
+    before: str = "",
     **changes: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `grade` in a folder, with this environment or pytest's own, and `changes` to it."""
+    """Run `grade` in a folder, with this environment or pytest's own, and `changes` to it.
+
+    `before` is code that its process executes first.
+    """
     words = [str(argument) for argument in arguments]
     with (
         tempfile.TemporaryFile() as given,
@@ -58,10 +62,11 @@ def run(
         code = command_server.run(
             _server(),
             words,
-            [given.fileno(), output.fileno(), errors.fileno()],
+            {0: given.fileno(), 1: output.fileno(), 2: errors.fileno()},
             folder=str(folder),
             environment={**(os.environ if environment is None else environment), **changes},
             limit_s=limit_s,
+            before=before,
         )
         for file in (output, errors):
             file.seek(0)

@@ -2,7 +2,6 @@
 
 import ast
 import re
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -11,7 +10,6 @@ from grader.authoring.reference_submissions import mistake_modules, reference_mo
 from grader.core.model import CheckResult, Counterexample, Outcome
 from grader.course import catalog
 from grader.course.known_mistakes import read_mistakes
-from grader.grading.dispatcher import Dispatcher
 from grader.grading.engine.feedback.likeness import (
     could_be,
     failure_of,
@@ -73,33 +71,25 @@ def is_fraction_of(own: CheckResult, shown: CheckResult) -> bool:
     )
 
 
-@pytest.fixture(scope="module")
-def many_dispatcher() -> Iterator[Dispatcher]:
-    """A warm process for hundreds of gradings: it imports Hypothesis once, where others do in each failed grading."""
-    with Dispatcher(many=True) as started:
-        yield started
-
-
 @pytest.mark.cold
 @pytest.mark.parametrize("exercise", COURSE.exercises, ids=lambda exercise: exercise.id)
 def test_every_known_mistake_is_shown_an_input_that_fails_as_the_check_did(many_dispatcher, exercise):
     suite = exercise.suite.read_text(encoding="utf-8")
     searched_names = set(re.findall(r'^@small_inputs\("(\w+)"\)', suite, re.MULTILINE))
-    jobs = [
-        Job(
-            exercise=exercise,
-            module=exercise.id,
-            sources=reference_modules(COURSE) | mistake_modules(exercise, mistake),
-            seed=0,
-        )
+    mistakes = [
+        mistake
         for mistake in read_mistakes(exercise.folder / "mistakes.py")
         if mistake.name in searched_names  # of the others no smaller call is looked for
     ]
     wrong, searched = [], 0
-    for job in jobs:
+    for mistake in mistakes:
+        sources = reference_modules(COURSE) | mistake_modules(exercise, mistake)
+        job = Job(exercise=exercise, module=exercise.id, sources=sources, seed=0)
         own: dict[str, CheckResult] = {}
         (graded,) = many_dispatcher.grade([job], lambda _, check, own=own: own.setdefault(check.id, check))
         assert isinstance(graded, Graded), graded
+        # `grade check` proves this without a search.
+        assert graded.explained_by[mistake.name] == (mistake.id,), graded.result.message
         for check in graded.result.checks:
             if not (check.counterexample and check.counterexample.smallest):
                 continue
@@ -123,7 +113,7 @@ def test_every_known_mistake_is_shown_an_input_that_fails_as_the_check_did(many_
                     )
                 )
     assert not wrong, wrong
-    assert searched or not jobs
+    assert searched or not mistakes
 
 
 def failing(got: object, expected: object, **options: object) -> Mismatch:

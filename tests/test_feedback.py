@@ -6,9 +6,11 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from conftest import REFERENCE
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grader.authoring import exercise_check
 from grader.core.errors import Problem, ProtocolError
 from grader.core.model import (
     Argument,
@@ -22,6 +24,7 @@ from grader.core.model import (
     Picture,
     Snippet,
 )
+from grader.course.known_mistakes import read_mistakes
 from grader.grading import messages
 from grader.grading.dispatcher import Dispatcher, ignore
 from grader.grading.engine.explanation import Evidence, Explanations
@@ -101,6 +104,28 @@ def test_the_same_submission_always_gets_the_same_counterexample(grade, check):
     source = "def double(x): return x * x"
     first, second = (check(grade(source), "test_values").counterexample for _ in range(2))
     assert first == second
+
+
+def test_without_a_search_the_diagnosis_is_the_same(dispatcher, course):
+    exercise = course.exercise("scaling")
+    sources = {"scaling.py": f"{REFERENCE}\n\ndef double(x): return x * x"}
+    jobs = [
+        Job(exercise=exercise, module="scaling", sources=sources, seed=0, search=search)
+        for search in (True, False)
+    ]
+    searched, plain = dispatcher.grade(jobs)
+    assert searched.explained_by == plain.explained_by == {"double": ("squares",)}
+    assert [
+        any(check.counterexample and check.counterexample.smallest for check in graded.result.checks)
+        for graded in (searched, plain)
+    ] == [True, False]
+
+
+def test_grade_check_searches_for_no_smallest_call_of_its_mistakes(course):
+    exercise = course.exercise("scaling")
+    mistakes = read_mistakes(exercise.folder / "mistakes.py")
+    jobs = list(exercise_check._jobs(course, exercise, mistakes, 0))
+    assert [job.search for job in jobs if job.explain] == [False] * len(mistakes)
 
 
 def test_examples_are_not_drawn_from_the_sources_that_happen_to_be_loaded(monkeypatch):

@@ -22,8 +22,7 @@ ROOT = Path(__file__).parent.parent
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
 
-# Installs a filter that fails some system calls with an error, as a container's runtime does, and executes the command
-# that follows.
+# Installs a filter that fails some system calls with an error, as a container's runtime does.
 CONTAINER = """
 import ctypes, errno, os, struct, sys
 from grader.sandbox.worker import linux, seccomp
@@ -38,7 +37,6 @@ data = b"".join(struct.pack("=HBBI", *one) for one in code)
 holder = seccomp._Program(length=len(code), filter=data)
 linux.forbid_new_privileges()
 linux.system_call(here.seccomp, ctypes.c_uint(1), ctypes.c_uint(0), ctypes.byref(holder))
-os.execv(sys.executable, [sys.executable, "-m", "grader", *sys.argv[1:]])
 """
 # Becomes user 1000 of a user namespace: without capabilities, as any ordinary user.
 ORDINARY = """
@@ -52,6 +50,9 @@ for name, text in (("setgroups", "deny"), ("uid_map", f"1000 {user} 1"), ("gid_m
         file.write(text)
 linux.drop_capabilities()
 assert os.getuid() == 1000
+"""
+EXECUTE = """
+import os, sys
 os.execv(sys.executable, [sys.executable, "-m", "grader", *sys.argv[1:]])
 """
 
@@ -65,14 +66,17 @@ def workspace(tmp_path):
 
 @pytest.fixture
 def run(workspace):
-    """Run `grade` in the workspace, through a program that changes the surroundings first."""
+    """Run `grade` in the workspace, after code that changes what its process may do.
+
+    The doctor is executed after it, as by a user; the other commands are forked.
+    """
 
     def started(*arguments: str, through: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         changes = {"CONVGRADER_COURSE": str(COURSE), **environment}
-        if not through:
-            return grade_command.run(*arguments, folder=workspace, **changes)
+        if not through or "doctor" not in arguments:
+            return grade_command.run(*arguments, folder=workspace, before=through, **changes)
         return subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(through), *arguments],
+            [sys.executable, "-c", through + EXECUTE, *arguments],
             capture_output=True,
             text=True,
             cwd=workspace,

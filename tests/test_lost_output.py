@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grade_command
 import pytest
 
 pytestmark = [
@@ -28,6 +29,11 @@ LINES = (
     "scaling", "list", "stats b.db", "similar b.db", "report report.json", "report report.json --format json",
     "regrade b.db --dry-run", "quiz --help", "--help", "--version", "doctor", "hint scaling", "solution scaling",
 )  # fmt: skip
+INTERPRETER = f"{shlex.quote(sys.executable)} -m grader"
+INTERPRETED = (
+    "scaling",
+    "list",
+)  # run by an interpreter that finds its streams closed; the others are forked
 
 
 @pytest.fixture
@@ -40,10 +46,19 @@ def workspace(tmp_path):
     return tmp_path
 
 
-def grade(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def tool(tmp_path_factory) -> str:
+    """A program in the place of `grade`, whose commands are forked from one that has imported torch."""
+    path = tmp_path_factory.mktemp("bin") / "grade"
+    path.write_text(grade_command.tool(), encoding="utf-8")
+    path.chmod(0o755)
+    return shlex.quote(str(path))
+
+
+def grade(program: str, line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run `grade` with these words and redirections in a shell."""
     return subprocess.run(
-        ["bash", "-c", f"{shlex.quote(sys.executable)} -m grader {line}"],
+        ["bash", "-c", f"{program} {line}"],
         cwd=folder, env={**os.environ, "CONVGRADER_COURSE": str(COURSE)},
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
@@ -51,23 +66,22 @@ def grade(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("way", LOST)
 @pytest.mark.parametrize("line", LINES)
-def test_output_that_cannot_be_written_is_an_exit_code_and_a_sentence(workspace, line, way):
-    done = grade(f"{line} {LOST[way]}", workspace)
+def test_output_that_cannot_be_written_is_an_exit_code_and_a_sentence(workspace, tool, line, way):
+    done = grade(INTERPRETER if line in INTERPRETED else tool, f"{line} {LOST[way]}", workspace)
     assert "Traceback" not in done.stderr
     assert done.returncode == 3
     assert ("Standard output cannot be written to: " in done.stderr) is (way in ("full", "closed"))
 
 
 @pytest.mark.parametrize("way", [*LOST.values(), "| true"])
-def test_a_class_is_graded_and_recorded_although_no_line_can_be_printed(workspace, way):
+def test_a_class_is_graded_and_recorded_although_no_line_can_be_printed(workspace, tool, way):
     students = [f"s{number}" for number in range(5)]
     for student in students:
         folder = workspace / "handed-in" / student / "exercises"
         folder.mkdir(parents=True)
         (folder / "scaling.py").write_text(f"{REFERENCE.read_text()}\n# by {student}\n")
-    done = grade(
-        f"class handed-in --gradebook new.db --reports reports {way}; exit ${{PIPESTATUS[0]}}", workspace
-    )
+    line = f"class handed-in --gradebook new.db --reports reports {way}; exit ${{PIPESTATUS[0]}}"
+    done = grade(tool, line, workspace)
     assert "Traceback" not in done.stderr
     assert done.returncode == (1 if way == "| true" else 3)
     with sqlite3.connect(workspace / "new.db") as book:
@@ -76,5 +90,5 @@ def test_a_class_is_graded_and_recorded_although_no_line_can_be_printed(workspac
 
 
 def test_lost_errors_end_no_command(workspace):
-    done = grade("stats b.db nothing 2>/dev/full", workspace)
+    done = grade(INTERPRETER, "stats b.db nothing 2>/dev/full", workspace)
     assert (done.returncode, done.stdout) == (2, "")

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import grade_command
 import pytest
-from nbclient import NotebookClient
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, writes
 from selenium.webdriver.support.ui import WebDriverWait
 
 from grader.classroom.gradebook import Gradebook
@@ -34,12 +32,21 @@ ATTACK = "</iframe><script>parent.document.title = 'forged'</script>\\x1b[31m25/
 CHEAT = REFERENCE.replace("    return 2 * x", f'    raise ValueError("{ATTACK}")')
 
 
+def nbformat():
+    """Return what makes notebooks. Its import takes two seconds, so tests that are only collected do without."""
+    from nbformat import v4
+
+    return v4
+
+
 # --- in a kernel
 
 
 def run(*cells, course=COURSE):
     """Run cells in a kernel of their own; return their outputs."""
-    notebook = new_notebook(cells=[new_code_cell(source) for source in cells])
+    from nbclient import NotebookClient
+
+    notebook = nbformat().new_notebook(cells=[nbformat().new_code_cell(source) for source in cells])
     client = NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True)
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what jupyter's own libraries think of each other is not ours
@@ -228,11 +235,11 @@ def test_an_attack_does_nothing_in_a_browser(outputs, browser, tmp_path):
 
 
 def cell(source, *tags):
-    return new_code_cell(source, metadata={"tags": list(tags)} if tags else {})
+    return nbformat().new_code_cell(source, metadata={"tags": list(tags)} if tags else {})
 
 
 def notebook(*cells):
-    return writes(new_notebook(cells=list(cells)))
+    return nbformat().writes(nbformat().new_notebook(cells=list(cells)))
 
 
 def hand_in(folder, *cells, name="work.ipynb", **files):
@@ -261,7 +268,10 @@ NAMED = [
 @pytest.mark.parametrize("form", ["file", "folder", "exercises", "zip"])
 def test_a_named_cell_is_graded_wherever_the_notebook_is(dispatcher, course, tmp_path, named, form):
     folder = hand_in(
-        tmp_path / "ada", new_markdown_cell("%%grade scaling"), cell("%load_ext grader\n1/0"), named
+        tmp_path / "ada",
+        nbformat().new_markdown_cell("%%grade scaling"),
+        cell("%load_ext grader\n1/0"),
+        named,
     )
     path = folder
     if form == "file":

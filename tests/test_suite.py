@@ -12,7 +12,7 @@ from grader.core.errors import DocumentError
 from grader.grading.engine.proxy import Conversation
 from grader.grading.engine.suite import old_names, plugin
 from grader.grading.engine.suite.comparison import Mismatch
-from grader.grading.engine.suite.plugin import collect, run_checks, seed_of
+from grader.grading.engine.suite.plugin import collect, run_checks, seed_of, selected
 from grader.grading.engine.suite.tolerance_use import measuring
 from grader.suite import assert_gradient, assert_matches
 
@@ -201,6 +201,45 @@ def test_with_first_failure_nothing_runs_after_it(tmp_path):
         "test_0",
         "test_1",
     ]
+
+
+SELECTED = """
+@pytest.mark.points(1)
+def test_a(student): "A"
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_a")
+def test_b(student): "B"
+
+@pytest.mark.points(1)
+@pytest.mark.requires("test_b")
+def test_c(student): "C"
+
+@pytest.mark.points(1)
+def test_d(student): "D"
+"""
+
+
+@pytest.mark.parametrize(
+    ("only", "run"),
+    [
+        ((), "abcd"),
+        (("test_a",), "a"),
+        (("test_c",), "abc"),
+        (("test_d", "test_b"), "abd"),
+    ],
+)
+def test_the_checks_that_are_asked_for_run_with_those_they_require(tmp_path, only, run):
+    path = tmp_path / f"test_of_{next(_NUMBERS)}.py"
+    path.write_text(f"import pytest\n{SELECTED}", encoding="utf-8")
+    assert [check.spec.id for check in selected(collect(path), only)] == [f"test_{one}" for one in run]
+
+
+def test_a_check_that_does_not_exist_cannot_be_asked_for(tmp_path):
+    path = tmp_path / f"test_of_{next(_NUMBERS)}.py"
+    path.write_text(f"import pytest\n{SELECTED}", encoding="utf-8")
+    with pytest.raises(ValueError, match="no check of the suite is called test_e"):
+        selected(collect(path), ("test_a", "test_e"))
 
 
 def test_the_generator_is_the_same_in_every_run(tmp_path):

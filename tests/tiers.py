@@ -10,8 +10,10 @@ pytest-xdist gives each file to one of its workers (`--dist loadfile`), so a fix
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
+from typing import TypeGuard
 
 import pytest
 
@@ -36,12 +38,13 @@ REPLACING = {"nothing_is_graded"}  # fixtures that put something else in the pla
 # benchmarks/test_time.py says how long each takes.
 SLOWEST = (
     "test_hostile.py", "test_verdicts.py", "test_class_fuzz.py", "test_counterexample.py", "test_replay.py",
-    "test_batch.py", "test_same.py", "test_levels.py", "test_chaos.py", "test_lost_output.py", "test_graders.py",
+    "test_batch.py", "test_same.py", "test_chaos.py", "test_watch.py", "test_levels.py", "test_graders.py",
 )  # fmt: skip
 STARTING = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system")  # audit events
 
 _started: list[str] = []
 _TIERS = pytest.StashKey[dict[Path, set[str]]]()
+_IDS = pytest.StashKey[list[str]]()
 
 
 def _record(event: str, arguments: tuple[object, ...]) -> None:
@@ -63,31 +66,38 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
-def starts_programs(function: object, seen: set[object] | None = None) -> bool:
+@cache
+def starts_programs(function: object) -> bool:
     """Return whether a function of the tests, or one that it calls, uses something that starts a program."""
-    seen = set() if seen is None else seen
-    function = getattr(function, "__func__", function)
-    function = getattr(function, "__wrapped__", function)
-    if (
-        not isinstance(function, FunctionType)
-        or function in seen
-        or not function.__code__.co_filename.startswith(TESTS)
-    ):
-        return False
-    seen.add(function)
+    waiting, seen = [function], set()
+    while waiting:
+        function = waiting.pop()
+        function = getattr(function, "__func__", function)
+        function = getattr(function, "__wrapped__", function)
+        if not _is_function_of_tests(function) or function in seen:
+            continue
+        seen.add(function)
+        used = _used(function)
+        if any(name in STARTER_NAMES or _is_starter(value) for name, value in used):
+            return True
+        waiting += (value for _, value in used)
+    return False
+
+
+@cache
+def _used(function: FunctionType) -> list[tuple[str, object]]:
+    """Return what a function uses, by name: globals, what it uses of modules of the tests, methods of classes."""
     names = list(_names(function.__code__))
     used = [(name, function.__globals__.get(name)) for name in names]
     # What it uses of modules of the tests: `grade_command.run`.
     modules = [value for _, value in used if isinstance(value, ModuleType) and _is_of_tests(value)]
     used += [(name, getattr(module, name, None)) for module in modules for name in names]
-    for name, value in used:
-        if name in STARTER_NAMES or _is_starter(value) or starts_programs(value, seen):
-            return True
-        if isinstance(value, type) and value.__module__ in sys.modules:
-            methods = [method for method in vars(value).values() if isinstance(method, FunctionType)]
-            if any(starts_programs(method, seen) for method in methods):
-                return True
-    return False
+    classes = [value for _, value in used if isinstance(value, type) and value.__module__ in sys.modules]
+    return used + [("", method) for found in classes for method in vars(found).values()]
+
+
+def _is_function_of_tests(value: object) -> TypeGuard[FunctionType]:
+    return isinstance(value, FunctionType) and value.__code__.co_filename.startswith(TESTS)
 
 
 def _is_of_tests(module: ModuleType) -> bool:
@@ -123,10 +133,16 @@ def collected_tiers(config: pytest.Config) -> dict[Path, set[str]]:
     return config.stash[_TIERS]
 
 
+def collected_ids(config: pytest.Config) -> list[str]:
+    """Return the ids of all collected tests, those included that `-m` deselects."""
+    return config.stash[_IDS]
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with its tier, and put those of the slowest files first."""
     items.sort(key=lambda item: SLOWEST.index(item.path.name) if item.path.name in SLOWEST else len(SLOWEST))
+    config.stash[_IDS] = [item.nodeid for item in items]
     tiers = config.stash.setdefault(_TIERS, {})
     for item in items:
         name = tier(item)

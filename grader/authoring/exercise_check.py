@@ -99,7 +99,8 @@ def _jobs(course: Course, exercise: Exercise, mistakes: Sequence[Listed], seed: 
         )
     for mistake in mistakes:
         sources = beside | mistake_modules(exercise, mistake)
-        yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed)
+        # No finding needs the smallest failing call of a mistake, and the search for it takes longer than all else.
+        yield Job(exercise=exercise, module=exercise.id, sources=sources, seed=seed, search=False)
 
 
 def _findings(

@@ -27,8 +27,9 @@ class Job(_JobMessage, frozen=True, kw_only=True, tag="job"):
     `notes` are sentences about this choice, which come back as flags. With `tell_checks`, a CheckEnded comes as soon
     as a check has ended.
 
-    The rest is for `grade check`: `first_failure` ends the grading with the first check that fails, `threads` is how
-    many torch may use in the grading process and in the worker, `measure` has it report how much of its tolerance a
+    The rest is for authors: without `search` no smallest failing call is looked for, `first_failure` ends the grading
+    with the first check that fails, `only` are the ids of the checks that run, with those they require, `threads` is
+    how many torch may use in the grading process and in the worker, `measure` has it report how much of its tolerance a
     check uses, and `count_sent` which kinds of values the suite sends. `replay` has it write each failing case as code.
     """
 
@@ -40,7 +41,9 @@ class Job(_JobMessage, frozen=True, kw_only=True, tag="job"):
     seed: int
     tell_checks: bool = True
     explain: bool = True
+    search: bool = True
     first_failure: bool = False
+    only: tuple[str, ...] = ()
     threads: int = 1
     measure: bool = False
     count_sent: bool = False

@@ -63,7 +63,11 @@ class Evidence:
 
 @dataclass(slots=True, kw_only=True)
 class Explanations:
-    """Adds explanations to the results of one exercise."""
+    """Adds explanations to the results of one exercise.
+
+    Without `search` no smallest failing call is looked for. The diagnosis needs none: it has the calls of the checks,
+    and others that depend on no result.
+    """
 
     evidence: Evidence
     results: dict[str, CheckResult]
@@ -73,6 +77,7 @@ class Explanations:
     sources: Mapping[str, str]
     module: str
     lost: dict[str, WorkerLost]
+    search: bool = True
     found: dict[str, counterexample.FailingCall] = field(default_factory=dict)  # by check, where one was
     _slips: dict[str, str] = field(default_factory=dict)
     _code: dict[str, dict[str, list[ast.AST]]] = field(default_factory=dict)
@@ -193,14 +198,14 @@ class Explanations:
     def _search_for(
         self, name: str, check: str, small: dict[str, list[Exchange]]
     ) -> counterexample.FailingCall | None:
-        """Return the smallest call of one function that fails as a check did.
+        """Return the smallest call of one function that fails as a check did, if one is looked for and found.
 
         The exchanges of other small calls are added to `small`.
         """
         reference, failure = getattr(self.reference, name), self.evidence.failures[check]
         conversation = Conversation(self.sandbox, lost=self.lost)
         try:
-            found = counterexample.smallest(name, reference, conversation, failure)
+            found = counterexample.smallest(name, reference, conversation, failure) if self.search else None
             probed = Conversation(self.sandbox, lost=self.lost)
             counterexample.probe(name, reference, probed)
         except (WorkerLost, LoadFailed):

@@ -22,7 +22,7 @@ from grader.grading.engine.preparation import LocalBackend, Prepared, describe_e
 from grader.grading.engine.proxy import CallFailed, CallRecord, Conversation, RemoteObject, failure
 from grader.grading.engine.sent_values import SentValues
 from grader.grading.engine.suite.comparison import Mismatch, type_name
-from grader.grading.engine.suite.plugin import CheckRun, CheckSpec, run_checks
+from grader.grading.engine.suite.plugin import CheckRun, CheckSpec, run_checks, selected
 from grader.grading.engine.suite.tolerance_use import measuring
 from grader.grading.messages import CheckEnded, Graded, Job, NotGraded
 from grader.sandbox.protocol.frames import Channel, Closed
@@ -218,6 +218,7 @@ class ExerciseGrading:
             sources=self.job.sources,
             module=self.job.module,
             lost=self.lost,
+            search=self.job.search,
         )
         explained = explanations.add()
         for check, found in explanations.found.items() if self.job.replay else ():
@@ -254,7 +255,7 @@ class ExerciseGrading:
         torch.set_num_threads(job.threads)  # this process forks nothing, so more than one is safe
         with measuring() if job.measure else contextlib.nullcontext(self.shares) as self.shares:
             run_checks(
-                self.prepared.checks,
+                selected(self.prepared.checks, job.only),
                 seed=job.seed,
                 start=self._start,
                 report=self._report,

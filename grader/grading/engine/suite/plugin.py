@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Set
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -166,6 +166,22 @@ def _arguments(path: Path) -> Iterator[str]:
     yield from ("--assert=plain", "--capture=no", "--strict-markers", "--disable-plugin-autoload")
     for name in _OFF.split():
         yield from ("-p", f"no:{name}")
+
+
+def selected(checks: Sequence[Check], only: Collection[str]) -> list[Check]:
+    """Return the checks of these ids and those that they require, in their order; all where `only` is empty.
+
+    Raises ValueError for an id that no check has.
+    """
+    requires = {check.spec.id: check.spec.requires for check in checks}
+    if unknown := set(only) - requires.keys():
+        raise ValueError(f"no check of the suite is called {' or '.join(sorted(unknown))}")
+    wanted, waiting = set[str](), list(only or requires)
+    while waiting:
+        if (check := waiting.pop()) not in wanted:
+            wanted.add(check)
+            waiting += requires.get(check, ())
+    return [check for check in checks if check.spec.id in wanted]
 
 
 def run_checks(
