@@ -8,6 +8,7 @@ import yaml
 
 from grader.quiz.bank import Bank
 from grader.quiz.draw import DRAW, FIRST_DRAW
+from grader.quiz.responses import is_empty
 from grader.quiz.types import Item
 
 MAX_SEED = 10**6
@@ -86,6 +87,11 @@ def _paragraphs(markdown: str) -> list[str]:
         else:
             lines.append(line.rstrip())
     return lines
+
+
+def as_written(response: object) -> str:
+    """Return a response as it stands in an answers file; "" for none."""
+    return "" if is_empty(response) else as_yaml(response)
 
 
 def as_yaml(value: object) -> str:
