@@ -27,7 +27,7 @@ def few(bank: str, *ids: str) -> str:
 @cache
 def first() -> quiz.Bank:
     with tempfile.TemporaryDirectory() as folder:
-        return load(Path(folder), few(BANK, "single", "number", "word", "gaps"))
+        return load(Path(folder), few(BANK, "single", "number", "word", "gaps", "printed"))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def read(bank: quiz.Bank, text: str) -> Responses:
 # --- what may stand in a file
 
 TYPED = st.one_of(
-    st.sampled_from(["", "b", "a, c", "(2, 3)", "42", "1:30", "no", "*", "a: b", "# x", "it's", '"', "- x", "|"]),
+    st.sampled_from(["", "b", "a, c", "(2, 3)", "42", "1:30", "no", "*", "a: b", "# x", "it's", '"', "- x", "|", "two\nlines", "a\r\nb", "x\x85y", "x\u2028y"]),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
 )  # fmt: skip
 WRITTEN = st.one_of(

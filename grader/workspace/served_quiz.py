@@ -64,7 +64,7 @@ class ServedQuiz:
         with self._lock:
             responses = self.answers.read()
             if not responses.given:
-                raise UsageError("Nothing is answered yet.")
+                raise UsageError("There is no answer to grade yet.")
             self.tries.use(self.answers.bank, responses)
             result = self._result(responses)
             return {"summary": result.summary, "results": result.items, "button": self._button(responses)}
@@ -81,6 +81,7 @@ class ServedQuiz:
                 item.id: item_state(item, after) for item in self.answers.bank.sheet(after.seed, after.draw)
             },
             "hints": {item: count for item, count in after.hints.items() if count},
+            "button": self._button(after),
             "conflicts": sorted(change.conflicts),
             "backup": str(change.backup) if change.backup is not None else "",
         }

@@ -81,6 +81,7 @@ function take(reply, changes) {
     showOther(set, item);
   }
   quiz.hints = reply.hints;
+  grade.textContent = reply.button;
   for (const [id, count] of Object.entries(reply.hints)) if (count > (opened.get(id) || 0)) opened.set(id, count);
   if (elsewhere.length) news = `Changed in the file meanwhile, and shown here: ${elsewhere.join(", ")}. `;
   if (reply.backup) news = `The file is written anew; its earlier text is in ${reply.backup}. `;
@@ -96,7 +97,7 @@ function showOther(set, item) {
 
 const whereKept = () => {
   const waiting = unsaved();
-  if (failure) return `${isWaiting(waiting) ? "Not saved. " : ""}${failure.trim()}${downloaded ? ` ${quiz.file} is downloaded.` : ""}`;
+  if (failure) return `${isWaiting(waiting) || waiting.other ? "Not saved. " : ""}${failure.trim()}${downloaded ? ` ${quiz.file} is downloaded.` : ""}`;
   if (waiting.other) return `${news}Not saved where you have to choose between two answers.`;
   if (running || isWaiting(waiting)) return `${news}Saving ...`;
   return `${news}Saved in ${quiz.path}.` + (waiting.half.length ? " Not what is answered in part." : "");
@@ -123,7 +124,7 @@ async function seeResult() {
   if (failure || isWaiting(unsaved())) return;
   try {
     const reply = await post("try", {});
-    for (const [id, html] of Object.entries(reply.results)) fieldsets.get(id).querySelector(".result").innerHTML = html;
+    for (const [id, set] of fieldsets) set.querySelector(".result").innerHTML = reply.results[id];
     document.getElementById("summary").innerHTML = reply.summary;
     grade.textContent = reply.button;
     document.getElementById("summary").focus();
