@@ -157,7 +157,9 @@ def test_what_is_edited_meanwhile_stays_and_is_shown(served, browser):
 def test_of_two_answers_to_one_question_the_student_chooses(served, browser, button, kept):
     page = served()
     first = browser.current_window_handle
-    browser.execute_script("document.removeEventListener('visibilitychange', save)")  # it is not hidden meanwhile
+    browser.execute_script(
+        "document.removeEventListener('visibilitychange', save)"
+    )  # it is not hidden meanwhile
     browser.switch_to.new_window("tab")
     try:
         browser.get(f"http://{page.server.host}{page.server.place}")
