@@ -4,9 +4,11 @@ import os
 import re
 import socket
 import sys
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -511,3 +513,20 @@ def test_a_served_quiz_ends_by_itself_and_says_why(terminal, monkeypatch):
     done = terminal("", "--serve")
     assert done.exit_code == 0, done.output
     assert "so it ends. Your answers are in answers/first.yaml" in done.output
+
+
+@pytest.mark.parametrize(
+    ("display", "is_terminal", "opens"), [(":0", True, 1), ("", True, 0), (":0", False, 0)]
+)
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="windows are always there")
+def test_a_browser_is_opened_where_there_are_windows(terminal, monkeypatch, display, is_terminal, opens):
+    opened = []
+    monkeypatch.setattr(quiz_server.webbrowser, "open", opened.append)
+    monkeypatch.setattr(quiz_server.sys, "stdout", SimpleNamespace(isatty=lambda: is_terminal))
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    quiz_server._open("http://127.0.0.1:1/")
+    deadline = time.monotonic() + LIMIT_S
+    while len(opened) < opens and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert opened == ["http://127.0.0.1:1/"] * opens

@@ -1,8 +1,8 @@
 """`grade quiz --serve`: shows a quiz in a browser of this machine until the student stops it."""
 
-import contextlib
 import os
 import sys
+import threading
 import webbrowser
 
 import click
@@ -38,5 +38,5 @@ def _open(address: str) -> None:
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )
     if has_windows and sys.stdout.isatty():
-        with contextlib.suppress(webbrowser.Error):  # the address is printed
-            webbrowser.open(address)
+        # In a thread: some browsers are waited for, and their first request is to be answered.
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

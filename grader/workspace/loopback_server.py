@@ -24,6 +24,7 @@ ADDRESS = "127.0.0.1"
 MAX_BODY_BYTES = 2**18
 MAX_CONNECTIONS = 32
 REQUEST_LIMIT_S = 10.0  # for each read of a request
+_LOOK_S = 1.0  # on Windows, Ctrl-C does not interrupt a wait for connections
 _HEADERS = {
     "Cache-Control": "no-store",
     # Beside the policy in the page, which cannot say this.
@@ -119,7 +120,7 @@ class LoopbackServer(ThreadingHTTPServer):
     def serve(self, idle_s: float) -> None:
         """Serve until nothing was asked for `idle_s` seconds."""
         while (left := self._used_at + idle_s - time.monotonic()) > 0:
-            self.timeout = left
+            self.timeout = min(left, _LOOK_S)
             self.handle_request()
 
     def process_request(self, request: Any, client_address: Any) -> None:
