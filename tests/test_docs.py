@@ -294,6 +294,7 @@ def is_what_venv_writes(command: str) -> None:
 
 
 @cheaper(r"grade watch\b", "runs until it is interrupted; tests/test_watch.py does both")
+@cheaper(r"grade quiz \w+ --serve$", "runs until it is interrupted; tests/test_quiz_terminal.py does both")
 @cheaper(r"grade check --mutants$", "takes minutes; tests/test_mutants.py and `make test-all` run it")
 @cheaper(r"grade check pooling --repeat 50$", "takes a minute; tests/test_mutants.py runs it with fewer")
 @cheaper(

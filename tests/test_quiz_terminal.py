@@ -2,9 +2,13 @@
 
 import os
 import re
+import socket
 import sys
+import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -13,10 +17,12 @@ from test_quiz import BANK, load
 
 from grader import quiz
 from grader.cli import grade as command
-from grader.core.errors import UsageError
-from grader.quiz.answers import Responses, read_answers_file
+from grader.cli import quiz_server
+from grader.core.errors import DocumentError, UsageError
+from grader.quiz.answers import Responses
 from grader.quiz.quiz_session import QuizSession
 from grader.quiz.responses import ResponseError
+from grader.submission import MAX_ANSWERS_BYTES
 
 RIGHT = ["b", "a, c", "42", "(2, 3)"]
 
@@ -71,8 +77,7 @@ def test_what_was_answered_for_a_withdrawn_item_stays(tmp_path):
     session = begun(bank, how_many=41)
     assert [item.id for item in session.items] == ["one", "some", "what-shape"]
     session.answer("b")
-    (tmp_path / "first.yaml").write_text(session.sheet(), encoding="utf-8")
-    assert read_answers_file(bank, tmp_path / "first.yaml").given == {"one": "b", "how-many": 41}
+    assert session.given == {"one": "b", "how-many": 41}
 
 
 # --- in a pipe
@@ -343,3 +348,185 @@ def test_ctrl_c_keeps_the_answers(opened, tmp_path):
     screen.see("3 of 4 not answered")
     assert screen.process.wait(LIMIT_S) == 0
     assert "  one: b\n" in (tmp_path / "answers" / "first.yaml").read_text()
+
+
+# --- the answers file that others change meanwhile, tries, and the page
+
+
+def with_rule(tmp_path: Path, rule: str) -> None:
+    path = tmp_path / "course" / "quizzes" / "first.yaml"
+    path.write_text(BANK.replace('section: "1"\n', f'section: "1"\n{rule}\n'), encoding="utf-8")
+
+
+def test_an_answer_is_written_into_the_file_and_nothing_else_of_it_changes(terminal, tmp_path):
+    terminal("b\nq\n")
+    sheet = tmp_path / "answers" / "first.yaml"
+    text = sheet.read_text().replace("  one: b\n", "  one: b  # sure\n  of-another-quiz: x\n")
+    sheet.write_text(text)
+    terminal("a, c\nq\n")
+    assert sheet.read_text() == text.replace("  some:\n", "  some: a, c\n")
+
+
+def test_answers_in_curly_brackets_are_written_anew_and_their_text_is_kept(terminal, tmp_path):
+    sheet = tmp_path / "answers" / "first.yaml"
+    sheet.parent.mkdir()
+    sheet.write_text("quiz: first\nanswers: {one: b}  # mine\n")
+    done = terminal("a, c\nq\n")
+    assert "its earlier text is in answers/first.yaml.before." in " ".join(done.output.split())
+    assert sheet.with_name("first.yaml.before").read_text() == "quiz: first\nanswers: {one: b}  # mine\n"
+    assert "  one: b\n" in sheet.read_text()
+    assert "  some: a, c\n" in sheet.read_text()
+
+
+def test_a_file_never_becomes_larger_than_what_is_read(terminal, tmp_path):
+    sheet = tmp_path / "answers" / "first.yaml"
+    sheet.parent.mkdir()
+    text = "quiz: first\nanswers:\n  one: a\n"
+    text += f"# {'x' * (MAX_ANSWERS_BYTES - len(text) - 10)}\n"
+    sheet.write_text(text)
+    done = terminal("a, c\nq\n")
+    assert isinstance(done.exception, UsageError)
+    assert "would be larger than 256 KiB" in str(done.exception)
+    assert sheet.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("rule", "first", "second"),
+    [
+        ("", "feedback", "feedback"),
+        ("tries: 1", "explanations", "explanations"),
+        ("tries: 2", "feedback", "explanations"),
+        ("tries: 2\nfeedback: after-tries", "points", "explanations"),
+        ("feedback: never", "points", "points"),
+    ],
+)
+def test_feedback_in_the_terminal_is_what_the_course_shows_after_each_try(terminal, tmp_path, rule, first, second):  # fmt: skip
+    with_rule(tmp_path, rule)
+    for typed, expected in (("a\na, c\n13\nq\n", first), ("#1\nb\n\n\n\nq\n", second)):
+        shown = terminal(typed, "--feedback").output
+        assert "3 how-many" in shown
+        assert ("You added." in shown) is (expected != "points")
+        assert ("Six times seven." in shown) is (expected == "explanations")
+        assert ("Two." in shown) is (expected == "explanations")  # of an item that is not answered
+        again = terminal("q\n", "--feedback").output  # the same answers are no new try
+        assert again.partition("All answered")[2].partition("\n")[2] == shown.partition("All answered")[2].partition("\n")[2]  # fmt: skip
+    assert (tmp_path / ".grade" / "quizzes.json").exists() is ("tries" in rule.split(":")[0])
+
+
+def test_grade_shows_of_a_quiz_what_its_tries_allow(tmp_path, bank):
+    text = "quiz: first\nanswers:\n  how-many: 13\n"
+    path = tmp_path / "first.yaml"
+    path.write_text(BANK.replace('section: "1"\n', 'section: "1"\ntries: 2\nfeedback: after-tries\n'))
+    limited = quiz.load_bank(path)
+    assert [quiz.grade(limited, text, tries=n).items[2].feedback for n in (0, 1, 2)] == [(), (), ("You added.", "Six times seven.")]  # fmt: skip
+    assert quiz.grade(limited, text, tries=0).items[2].misconceptions == ()
+    assert quiz.grade(limited, text).items[2].feedback == ("You added.",)  # for instructors
+    assert quiz.grade(bank, text, tries=0) == quiz.grade(bank, text)
+    assert {quiz.grade(limited, text, tries=n).points for n in (0, 1, 2)} == {0}
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("tries: 0", "greater than or equal to 1"),
+        ("feedback: after-tries", "after-tries needs tries"),
+        ("tries: 2\nfeedback: never", "remove tries"),
+        ("feedback: sometimes", "after-tries"),
+    ],
+)
+def test_rules_that_make_no_sense_are_problems_of_the_bank(tmp_path, rule, words):
+    with pytest.raises(DocumentError, match=words):
+        load(tmp_path, BANK.replace('section: "1"\n', f'section: "1"\n{rule}\n'))
+
+
+@pytest.mark.parametrize("options", [("--serve", "--html"), ("--port", "8123"), ("--serve", "--feedback")])
+def test_options_that_exclude_each_other_are_refused(terminal, options):
+    assert isinstance(terminal("", *options).exception, UsageError)
+
+
+def test_a_port_that_is_used_is_named(terminal):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = terminal("", "--serve", "--port", str(port))
+    assert isinstance(done.exception, UsageError)
+    assert f"Port {port} cannot be used" in str(done.exception)
+
+
+def test_what_a_page_saves_meanwhile_stays_and_a_replaced_answer_is_named(opened, tmp_path):
+    screen = opened()
+    screen.see("Your answer: ")
+    screen.press("b\n")
+    screen.see("Your answer: ")
+    sheet = tmp_path / "answers" / "first.yaml"
+    text = sheet.read_text().replace("  some:\n", "  some: a\n").replace("  what-shape:\n", "  what-shape: (2, 3)\n")  # fmt: skip
+    sheet.write_text(text)
+    screen.press("a, c\n")
+    screen.see("It replaces a, which was written there meanwhile.")
+    screen.see("3 how-many")
+    assert sheet.read_text() == text.replace("  some: a\n", "  some: a, c\n")
+
+
+def test_the_terminal_counts_tries_before_it_shows_anything(opened, tmp_path):
+    with_rule(tmp_path, "tries: 2\nfeedback: after-tries")
+    screen = opened(COLUMNS="80")
+    for typed in ("a", "a, c", "13", "(2, 3)"):
+        screen.see("Your answer: ")
+        screen.press(f"{typed}\n")
+    assert "This is try 1 of 2." in screen.see("Show your points and feedback now?")
+    screen.press("y\n")
+    shown = screen.see("You have 1 left.")
+    assert "You added." not in shown
+    assert screen.process.wait(LIMIT_S) == 0
+    screen = opened()
+    screen.see("Your answer [a]: ")
+    screen.press("b\n")
+    for _ in range(3):
+        screen.see("]: ")
+        screen.press("\n")
+    assert "This is try 2 of 2, the last one." in " ".join(screen.see("feedback now?").split())
+    screen.press("y\n")
+    screen.see("You added.")
+    screen.see("Six times seven.")
+    assert screen.process.wait(LIMIT_S) == 0
+
+
+def test_a_quiz_is_served_from_a_terminal_until_ctrl_c(terminal, tmp_path):
+    if sys.platform == "win32":
+        pytest.skip("there are no pseudo-terminals")
+    screen = Terminal(tmp_path, "quiz", "first", "--serve", DISPLAY="", WAYLAND_DISPLAY="")
+    try:
+        address = re.search(
+            r"http://127\.0\.0\.1:\d+/\?token=\S+", screen.see("Each answer is saved at once.")
+        )
+        assert address is not None
+        with urllib.request.urlopen(address[0], timeout=LIMIT_S) as reply:
+            assert "HttpOnly" in reply.headers["Set-Cookie"]
+        screen.interrupt()
+        screen.see("Ended. Your answers are in answers/first.yaml; `grade` grades them.")
+        assert screen.process.wait(LIMIT_S) == 0
+    finally:
+        screen.close()
+
+
+def test_a_served_quiz_ends_by_itself_and_says_why(terminal, monkeypatch):
+    monkeypatch.setattr(quiz_server, "IDLE_S", 0.2)
+    done = terminal("", "--serve")
+    assert done.exit_code == 0, done.output
+    assert "so it ends. Your answers are in answers/first.yaml" in done.output
+
+
+@pytest.mark.parametrize(
+    ("display", "is_terminal", "opens"), [(":0", True, 1), ("", True, 0), (":0", False, 0)]
+)
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="windows are always there")
+def test_a_browser_is_opened_where_there_are_windows(terminal, monkeypatch, display, is_terminal, opens):
+    opened = []
+    monkeypatch.setattr(quiz_server.webbrowser, "open", opened.append)
+    monkeypatch.setattr(quiz_server.sys, "stdout", SimpleNamespace(isatty=lambda: is_terminal))
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    quiz_server._open("http://127.0.0.1:1/")
+    deadline = time.monotonic() + LIMIT_S
+    while len(opened) < opens and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert opened == ["http://127.0.0.1:1/"] * opens

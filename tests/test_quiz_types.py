@@ -270,11 +270,11 @@ def test_a_number_of_a_million_digits_costs_nothing(bank, tmp_path):
 
 
 def test_a_sheet_with_a_byte_order_mark_and_windows_line_ends_is_read(bank, tmp_path):
-    from grader.quiz.answers import read_answers_file
+    from grader.workspace.answers_file import AnswersFile
 
     path = tmp_path / "first.yaml"
     path.write_bytes(b"\xef\xbb\xbfquiz: first\r\nanswers:\r\n  word: relu\r\n  verdict: no, b\r\n")
-    responses = read_answers_file(bank, path)
+    responses = AnswersFile(bank=bank, path=path).read()
     assert (responses.given, responses.problems) == ({"word": "relu", "verdict": "no, b"}, ())
 
 

@@ -83,8 +83,17 @@ def _init_ci(folder: Path, service: str, requirement: str | None, fail_under: fl
     return 0
 
 
-@click.command("quiz", short_help="Answer a quiz in the terminal, or as a page.")
+@click.command("quiz", short_help="Answer a quiz in the terminal, or on a page.")
 @options.section
+@click.option(
+    "--serve", is_flag=True, help="Show the quiz in a browser of this machine; answers are saved at once."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1024, 65535),
+    metavar="N",
+    help="With --serve: the port; one that is free unless given.",
+)
 @click.option("--html", "page", is_flag=True, help="Write the quiz as a page to answer in a browser.")
 @click.option(
     "--output",
@@ -97,27 +106,45 @@ def _init_ci(folder: Path, service: str, requirement: str | None, fail_under: fl
 @_sheet_seed
 @options.course
 def quiz_command(
-    section: str, submission: Path, seed: int | None, *, page: bool, output: Path | None, feedback: bool
+    section: str,
+    submission: Path,
+    seed: int | None,
+    *,
+    serve: bool,
+    port: int | None,
+    page: bool,
+    output: Path | None,
+    feedback: bool,
 ) -> int:
     """Ask the questions of the quiz SECTION one by one, and save the answers in answers/SECTION.yaml.
 
-    You can stop at any time and continue later; < goes back to change an answer. With --html you get the same questions
-    as a page, with the answers you gave so far and without keys. Save the answers that you download from it as
-    answers/SECTION.yaml; you can continue in the terminal.
+    You can stop at any time and continue later; < goes back to change an answer. With --serve you answer on a page in
+    the browser, which saves in the same file; only this machine can reach it, and Ctrl-C ends it. With --html you get
+    the page as a file, without keys: save the answers that you download from it as answers/SECTION.yaml.
 
     \b
     grade quiz pooling                 in the terminal
     grade quiz pooling --feedback      with points and feedback at the end
-    grade quiz pooling --html          as a page to answer in a browser
+    grade quiz pooling --serve         on a page in the browser
+    grade quiz pooling --html          as a file to answer in a browser elsewhere
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    from grader.cli.quiz import ask, write_page  # noqa: PLC0415 - `grade list` needs none of it
+    # `grade list` needs none of it.
+    from grader.cli.quiz import ask, write_page  # noqa: PLC0415
+    from grader.workspace.answers_file import AnswersFile  # noqa: PLC0415
+    from grader.workspace.quiz_tries import QuizTries  # noqa: PLC0415
 
     if output is not None and not page:
         raise UsageError("--output names the file of a page: add --html.")
+    if serve and page:
+        raise UsageError("--serve shows the page, and --html writes it to a file: choose one of them.")
+    if port is not None and not serve:
+        raise UsageError("--port is that of a served page: add --serve.")
     if feedback and page:
         raise UsageError(
             "--feedback works in the terminal only: a page contains no keys. Grade the answers you download from it."
         )
+    if feedback and serve:
+        raise UsageError("--feedback works in the terminal only: a served page has a button for it.")
     course = catalog.load(catalog.find_root())
     banks = {bank.id: bank for bank in quiz.load_banks(course.quizzes)}
     if section not in banks:
@@ -125,10 +152,13 @@ def quiz_command(
         raise UsageError(f'There is no quiz "{section}".{hint}')
     if not submission.is_dir():
         raise UsageError(f"{submission} is not a folder. Name the folder for your answers: --submission DIR.")
-    files = [submission / "answers" / f"{section}{ending}" for ending in (".yaml", ".yml")]
-    answers = next((file for file in files if os.path.lexists(file)), files[0])
-    if page:
-        write_page(banks[section], answers, output or submission / f"{section}.html", seed)
+    answers = AnswersFile.in_workspace(banks[section], submission, seed)
+    if serve:
+        from grader.cli.quiz_server import serve_quiz  # noqa: PLC0415 - the terminal needs no server
+
+        serve_quiz(answers, QuizTries(submission), port or 0)
+    elif page:
+        write_page(answers, output or submission / f"{section}.html")
     else:
-        ask(banks[section], answers, seed, feedback=feedback)
+        ask(answers, QuizTries(submission), feedback=feedback)
     return 0

@@ -1,6 +1,5 @@
 """`grade quiz`: asks the items of a quiz one by one, in plain lines that work in a pipe and with a screen reader."""
 
-import os
 import re
 import sys
 import textwrap
@@ -8,19 +7,20 @@ from pathlib import Path
 
 import click
 
-from grader import quiz
 from grader.cli import terminal
 from grader.cli.terminal import prose_width
 from grader.core.atomic_write import make_folder, write_whole
-from grader.core.errors import DocumentError, UsageError
+from grader.core.errors import UsageError
 from grader.core.safetext import one_line
-from grader.quiz.answers import Responses, read_answers, read_answers_file
-from grader.quiz.bank import Bank
+from grader.quiz.answers import Responses, graded
+from grader.quiz.feedback import Shown
 from grader.quiz.quiz_session import QuizSession
 from grader.quiz.responses import ResponseError, shown
 from grader.quiz.sheet import question
 from grader.quiz.types import Item
 from grader.report import item_name, quizzes_text
+from grader.workspace.answers_file import AnswersFile
+from grader.workspace.quiz_tries import QuizTries
 
 _MAX_ITEMS_NAMED = 4
 _MAX_RESPONSE_CHARS = 60
@@ -28,19 +28,14 @@ _CODE = re.compile(r"`[^`]+`")
 _GO_TO = re.compile(r"#\s*(\d{1,3})")
 
 
-def ask(bank: Bank, answers: Path, seed: int | None = None, *, feedback: bool = False) -> None:
-    """Ask item after item; write the file `answers` after each response. With `feedback`, show the points at the end.
+def ask(answers: AnswersFile, tries: QuizTries, *, feedback: bool = False) -> None:
+    """Ask item after item; save each response in the answers file. With `feedback`, show the result at the end.
 
     An answers file that exists keeps its seed. Raises UsageError where it cannot be read, and does not change it; and
     where it cannot be written.
     """
-    responses = _own_answers(bank, answers)
-    if responses is None:
-        responses = Responses(seed=quiz.new_seed() if seed is None else seed)
-    prompt = _QuizPrompt(QuizSession.begin(bank, responses), answers)
+    prompt = _QuizPrompt(answers, tries)
     prompt.greet()
-    for problem in responses.problems:
-        click.echo(f"Not kept: {one_line(str(problem))}")
     prompt.run()
     prompt.show_unanswered()
     if feedback or prompt.wants_feedback():
@@ -50,14 +45,16 @@ def ask(bank: Bank, answers: Path, seed: int | None = None, *, feedback: bool = 
 class _QuizPrompt:
     """Prints the items of a session, and reads the responses."""
 
-    def __init__(self, session: QuizSession, answers: Path) -> None:
-        self._session, self._answers = session, answers
+    def __init__(self, answers: AnswersFile, tries: QuizTries) -> None:
+        self._answers, self._tries, self._bank = answers, tries, answers.bank
+        self._asked = answers.read()
+        self._session = QuizSession.begin(self._bank, self._asked)
         self._style = terminal.style()
         self._is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
 
     def greet(self) -> None:
         """Show the title, what can be typed, and where the quiz continues."""
-        session, bank = self._session, self._session.bank
+        session, bank = self._session, self._bank
         count = len(session.items)
         click.echo(self._style.paint(f"{bank.title} (section {bank.section}), {count} items.", bold=True))
         hint = ", ? opens a hint" if any(item.hints for item in session.items) else ""
@@ -69,6 +66,8 @@ class _QuizPrompt:
                     f"You answered {answered} of {count}. Continuing with {_name(session.items[session.place])}."
                 )
             )
+        for problem in self._asked.problems:
+            click.echo(f"Not kept: {one_line(str(problem))}")
 
     def run(self) -> None:
         """Ask until the student has seen all items, or stops."""
@@ -103,16 +102,20 @@ class _QuizPrompt:
             elif typed.lower() in ("?", "hint"):
                 self._open_hint(item)
             else:
-                self._answer(typed)
+                self._answer(item, typed)
         return True
 
-    def _answer(self, typed: str) -> None:
+    def _answer(self, item: Item, typed: str) -> None:
+        known = self._session.given.get(item.id)
         try:
             self._session.answer(typed)
         except ResponseError as error:
             click.echo(_filled(one_line(f"{error}."), "  "))
-        else:
-            self._save()
+            return
+        before = self._save({item.id: typed}).given.get(item.id)
+        if before not in (None, known, typed):
+            other = one_line(shown(before), limit=_MAX_RESPONSE_CHARS)
+            click.echo(_filled(f"It replaces {other}, which was written there meanwhile.", "  "))
 
     def _prompt(self, item: Item) -> str | None:
         """Return the line that is typed; None at the end of the input and on Ctrl-C."""
@@ -132,7 +135,7 @@ class _QuizPrompt:
         if hint is None:
             click.echo("  There are no more hints." if item.hints else "  There is no hint for this item.")
             return
-        self._save()
+        self._save({})
         opened = self._session.hints[item.id]
         cost = f", {hint.cost:g} of the points" if hint.cost else ""
         click.echo(_filled(f"Hint {opened} of {len(item.hints)}{cost}: {hint.text}", "  "))
@@ -197,25 +200,40 @@ class _QuizPrompt:
         state = "All answered"
         if unanswered:
             state = f"{len(unanswered)} of {count} not answered: {_first_items(unanswered)}"
-        click.echo("\n" + _filled(f"{state}. Your answers are in {self._answers}; `grade` grades them."))
+        click.echo("\n" + _filled(f"{state}. Your answers are in {self._answers.path}; `grade` grades them."))
 
     def wants_feedback(self) -> bool:
         """Ask a student who has answered everything whether to show points and feedback now."""
         if not self._is_terminal or any(self._session.still_open()):
             return False
+        question = (
+            f"{self._tries.announced(self._bank, self._answers.read())}Show your points and feedback now?"
+        )
         try:
-            return click.confirm("Show your points and feedback now?", default=False)
+            return click.confirm(_filled(question), default=False)
         except click.Abort:
             click.echo()
             return False
 
     def show_feedback(self) -> None:
-        """Show the points and feedback for these answers, as `grade` does."""
-        result = quiz.grade(self._session.bank, self._session.sheet(), shown=str(self._answers))
-        click.echo("\n" + quizzes_text([result], self._style))
+        """Show the points of these answers, and as much feedback as the course shows by now. This is a try."""
+        responses = self._answers.read()
+        self._tries.use(self._bank, responses)
+        seen = self._bank.shown_after(self._tries.used(self._bank))
+        result = graded(self._bank, responses, seen)
+        is_whole = seen is Shown.EXPLANATIONS
+        click.echo("\n" + quizzes_text([result], self._style, every=is_whole))
+        if seen is Shown.POINTS:
+            click.echo(_filled(self._tries.outlook(self._bank)))
 
-    def _save(self) -> None:
-        _save(self._answers, self._session.sheet())
+    def _save(self, responses: dict[str, object]) -> Responses:
+        """Save responses and the opened hints; return what the file said before."""
+        change = self._answers.change(self._asked, responses, self._session.hints)
+        if change.backup is not None:
+            click.echo(
+                _filled(f"The answers file is written anew; its earlier text is in {change.backup}.", "  ")
+            )
+        return change.before
 
 
 def _name(item: Item) -> str:
@@ -228,26 +246,22 @@ def _first_items(items: list[Item]) -> str:
     return named + (f" and {len(items) - _MAX_ITEMS_NAMED} more" if len(items) > _MAX_ITEMS_NAMED else "")
 
 
-def write_page(bank: Bank, answers: Path, page: Path, seed: int | None = None) -> None:
-    """Write a quiz as an HTML page with the responses in `answers`; write that file first where there is none.
+def write_page(answers: AnswersFile, page: Path) -> None:
+    """Write a quiz as an HTML page with the responses of an answers file; write that file first where there is none.
 
     The answers file keeps the seed, so that page and file have the same numbers. Raises UsageError where it cannot be
     read, or a file cannot be written.
     """
     from grader.quiz.page import to_html  # noqa: PLC0415 - not needed in the terminal
 
-    responses = _own_answers(bank, answers)
-    if responses is None:
-        template = quiz.template(bank, quiz.new_seed() if seed is None else seed)
-        _save(answers, template)
-        responses = read_answers(bank, template, shown=str(answers))
-    _save(page, to_html(bank, responses))
+    responses = answers.begin()
+    _save(page, to_html(answers.bank, responses))
     for problem in responses.problems:
         click.echo(f"Not kept: {one_line(str(problem))}")
     given = "1 answer" if len(responses.given) == 1 else f"{len(responses.given)} answers"
     click.echo(
         f"{page} written, with {given}. Open it in a browser, download your answers there,\n"
-        f"and save the file as {answers}."
+        f"and save the file as {answers.path}."
     )
 
 
@@ -260,21 +274,6 @@ def _filled(text: str, indent: str = "") -> str:
         break_long_words=False,  # so that a path can be copied
         break_on_hyphens=False,
     )
-
-
-def _own_answers(bank: Bank, answers: Path) -> Responses | None:
-    """Read the student's answers file; None where there is none. Raises UsageError where it cannot be used.
-
-    It is no file of the course, whose errors are DocumentErrors.
-    """
-    if not os.path.lexists(answers):
-        return None
-    try:
-        return read_answers_file(bank, answers)
-    except DocumentError as error:
-        raise UsageError(
-            f"{error}\nThis is your answers file. Correct it, or move it away to start the quiz anew."
-        ) from None
 
 
 def _save(path: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from grader.cli.progress import ProgressLine
 from grader.core import scoring
 from grader.core.atomic_write import write_whole
 from grader.core.errors import GraderError, IsolationRefused, UsageError
-from grader.core.model import Exercise, ExerciseResult, Outcome, Report, Reveal
+from grader.core.model import Exercise, ExerciseResult, Outcome, QuizResult, Report, Reveal
 from grader.core.suggestions import question
 from grader.course import catalog
 from grader.course.catalog import Course
@@ -35,10 +35,11 @@ from grader.report import (
     summary_text,
     untouched_text,
 )
-from grader.submission import is_notebook, open_submission
+from grader.submission import Submission, is_notebook, open_submission
 from grader.workspace import scaffold
 from grader.workspace.opened_hints import OpenedHints
 from grader.workspace.progress import WorkspaceProgress
+from grader.workspace.quiz_tries import QuizTries, untried
 
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
@@ -113,7 +114,7 @@ def run_command(
         if require_isolation:
             refuse_below(require_isolation, dispatcher)
         planned = attempt.plan(handed_in, chosen, seed)
-        quizzes = [] if exercises else list(attempt.Quizzes(course).grade(handed_in))
+        quizzes = [] if exercises else _quizzes(course, handed_in, submission, reveal)
         if destination.is_live and planned.is_untouched and not any(map(begun, quizzes)):
             click.echo(untouched_text(chosen, quizzes, style))
             return 0 if fail_under == 0 else 1
@@ -171,6 +172,16 @@ class _Destination:
             add_step_summary(visible)
         if self.output is not None:
             click.echo(f"Report written to {self.output}.", err=True)
+
+
+def _quizzes(
+    course: Course, handed_in: Submission, submission: Path, reveal: Reveal | None
+) -> list[QuizResult]:
+    """Grade the quizzes of a submission, with the feedback that the course shows after the tries of this workspace."""
+    if reveal is Reveal.ALL:
+        return list(attempt.Quizzes(course).grade(handed_in))
+    used = QuizTries(submission).used if submission == Path() else untried
+    return list(attempt.Quizzes(course).grade(handed_in, tries=used))
 
 
 def _grade_exercises(

@@ -1,7 +1,7 @@
 """One attempt: grades the exercises and quizzes of one submission, and adds them up to a report."""
 
 import platform
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -111,14 +111,23 @@ class Quizzes:
         """The ids of the quizzes."""
         return tuple(bank.id for bank in self._banks)
 
-    def grade(self, submission: Submission, wanted: Collection[str] | None = None) -> Iterator[QuizResult]:
-        """Grade the answers to every quiz of the course, or to those whose ids are in `wanted`."""
+    def grade(
+        self,
+        submission: Submission,
+        wanted: Collection[str] | None = None,
+        tries: Callable[[quiz.Bank], int] | None = None,
+    ) -> Iterator[QuizResult]:
+        """Grade the answers to every quiz of the course, or to those whose ids are in `wanted`.
+
+        With `tries`, which tells how many were used, the results are as their students see them; else they are whole.
+        """
         for bank in self._banks:
             if wanted is not None and bank.id not in wanted:
                 continue
             answers = submission.answers(bank.id)
             if isinstance(answers, Text):
-                yield quiz.grade(bank, answers.text, shown=answers.name)
+                used = None if tries is None else tries(bank)
+                yield quiz.grade(bank, answers.text, shown=answers.name, tries=used)
             elif isinstance(answers, Unreadable):
                 yield quiz.grade(bank, Problem(path=answers.name, message=answers.reason))
             else:

@@ -29,6 +29,7 @@ class AnswerEntry:
     """A key of an answers file and what belongs to it. `line` and `column` are those of its value, from 1.
 
     `is_item` tells an entry among the answers from one of the head. `key` is empty for lines that belong to no key.
+    `last` is the line of the last one in `lines`.
     """
 
     key: str
@@ -36,6 +37,12 @@ class AnswerEntry:
     column: int
     is_item: bool
     lines: list[str] = field(default_factory=list)
+    last: int = 0
+
+    def append(self, line: str, number: int) -> None:
+        """Take the line of this number too."""
+        self.lines.append(line)
+        self.last = number
 
     @property
     def text(self) -> str:
@@ -83,7 +90,7 @@ def entries(text: str, parts: Mapping[str, Collection[str]]) -> Iterator[AnswerE
     for number, line in enumerate(_LINE_END.split(text), start=1):
         if not line.strip() or line.lstrip(" \t").startswith("#") or _MARKS.match(line):
             if current is not None and current.inline[:1] in ("|", ">") and not _MARKS.match(line):
-                current.lines.append(line)
+                current.append(line, number)
             continue
         found = _key(line, number, parts)
         width = len(line) - len(line.lstrip(" \t"))
@@ -101,9 +108,9 @@ def entries(text: str, parts: Mapping[str, Collection[str]]) -> Iterator[AnswerE
         ):
             if current is not None:
                 yield current
-            current = AnswerEntry("", number, width + 1, is_item=True, lines=[line])
+            current = AnswerEntry("", number, width + 1, is_item=True, lines=[line], last=number)
         else:
-            current.lines.append(line)
+            current.append(line, number)
     if current is not None:
         yield current
 
@@ -116,7 +123,7 @@ def _key(line: str, number: int, parts: Collection[str]) -> AnswerEntry | None:
     if behind and behind[0] not in " \t" and match["name"] not in parts:
         return None  # a text with a colon in it
     column = match.end() + len(behind) - len(behind.lstrip(" \t")) + 1
-    return AnswerEntry(match["name"], number, column, is_item=False, lines=[line])
+    return AnswerEntry(match["name"], number, column, is_item=False, lines=[line], last=number)
 
 
 def _begins(

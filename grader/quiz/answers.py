@@ -4,7 +4,6 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -19,6 +18,7 @@ from grader.quiz import answer_lines
 from grader.quiz.answer_lines import AnswerEntry
 from grader.quiz.bank import Bank
 from grader.quiz.draw import DRAW, FIRST_DRAW
+from grader.quiz.feedback import Shown, seen
 from grader.quiz.marking import grade_item
 from grader.quiz.responses import ResponseError, is_empty
 from grader.quiz.types import Item
@@ -48,14 +48,20 @@ class AnswersDocument(BaseModel):
 class Responses:
     """The readable responses of an answers file, by item id, and the problems of the others.
 
-    `seed` and `draw` are what the items were drawn with; `hints` counts the opened hints of each item.
+    `seed` and `draw` are what the items were drawn with; `hints` counts the opened hints of each item. `unread` holds
+    what was written for an item and cannot be read as a response to it.
     """
 
     seed: int = 0
     draw: int = DRAW
     given: dict[str, object] = field(default_factory=dict)
     hints: dict[str, int] = field(default_factory=dict)
+    unread: dict[str, object] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+
+    def written(self, item_id: str) -> object:
+        """Return what was written for an item, whether it can be read or not; None where nothing was."""
+        return self.given.get(item_id, self.unread.get(item_id))
 
 
 def read_answers(bank: Bank, text: str, *, shown: str) -> Responses:
@@ -65,11 +71,6 @@ def read_answers(bank: Bank, text: str, *, shown: str) -> Responses:
     no item. A slip anywhere else costs one item.
     """
     return _Reader(bank, shown).read(text)
-
-
-def read_answers_file(bank: Bank, path: Path) -> Responses:
-    """Read the answers file at `path`. Raises DocumentError where it cannot be used."""
-    return read_answers(bank, yaml_document.read_text(path, str(path)), shown=str(path))
 
 
 class _Reader:
@@ -85,6 +86,7 @@ class _Reader:
         self._found: list[tuple[int, int, str, str]] = []  # line, column, message, unknown id
         self._items: dict[str, Item] = {}
         self._given: dict[str, object] = {}
+        self._unread: dict[str, object] = {}
 
     def read(self, text: str) -> Responses:
         """Return the responses of a text."""
@@ -139,6 +141,7 @@ class _Reader:
             draw=head.value.draw,
             given=self._given,
             hints=head.value.hints or {},
+            unread=self._unread,
             problems=tuple(yaml_document.first_problems(problems, len(self._found))),
         )
 
@@ -230,6 +233,7 @@ class _Reader:
         elif entry.key not in self._items:
             self._found.append((entry.line, entry.column, "", entry.key))
         elif "\t" in entry.indent:
+            self._unread[entry.key] = entry.inline
             self._slip(entry, f"{entry.key}: indent with spaces, not tabs")
         else:
             try:
@@ -247,11 +251,13 @@ class _Reader:
     def _take_as_typed(self, entry: AnswerEntry, error: DocumentError | None) -> None:
         typed = entry.inline
         if answer_lines.is_open(typed) and typed[0] in "'\"":
+            self._unread[entry.key] = typed
             self._found.append(
                 (entry.line, entry.column, f"{entry.key}: the quote {typed[0]} is not closed", "")
             )
         elif not typed or not entry.is_one_line or len(typed) > _MAX_TYPED or "\t" in typed:
             problems = error.problems if error is not None else ()
+            self._unread[entry.key] = "\n".join(entry.lines)[entry.column - 1 :].strip()
             message = (
                 problems[0].message if problems else "cannot be read; write a colon, a space and the answer"
             )
@@ -270,6 +276,8 @@ class _Reader:
         for found in filled.values():
             for entry in found[:1] if len(found) == 1 or not (found and found[0].key in self._items) else ():
                 self._respond(entry)
+            if len(found) > 1 and found[0].key in self._items:
+                self._unread[found[0].key] = "\n".join(entry.inline for entry in found)
             for entry in found[1:]:
                 self._slip(entry, f'the key "{one_line(entry.key)}" stands here twice; leave one of them')
 
@@ -281,13 +289,17 @@ class _Reader:
                 self._items[item_id].read(value)
                 self._given[item_id] = value
             except ResponseError as error:
+                self._unread[item_id] = value
                 self._found.append((line, column, f"{item_id}: {error}", ""))
 
 
-def grade(bank: Bank, answers: str | Problem | None, *, shown: str = "") -> QuizResult:
+def grade(
+    bank: Bank, answers: str | Problem | None, *, shown: str = "", tries: int | None = None
+) -> QuizResult:
     """Grade the text of an answers file. Without one, or with one that cannot be read, nothing is answered.
 
-    A response that cannot be read is reported as a problem, and the others are graded.
+    A response that cannot be read is reported as a problem, and the others are graded. With `tries`, the result is as
+    students see it after that many; else it is whole.
     """
     responses = Responses(problems=(answers,)) if isinstance(answers, Problem) else Responses()
     if isinstance(answers, str):
@@ -295,16 +307,23 @@ def grade(bank: Bank, answers: str | Problem | None, *, shown: str = "") -> Quiz
             responses = read_answers(bank, answers, shown=shown)
         except DocumentError as error:
             responses = Responses(problems=error.problems)
+    return graded(bank, responses, None if tries is None else bank.shown_after(tries))
+
+
+def graded(bank: Bank, responses: Responses, shown: Shown | None = None) -> QuizResult:
+    """Grade responses; of the result, return as much as is shown, or all."""
     asked, aliases = bank.sheet(responses.seed, responses.draw), bank.aliases
-    items = tuple(
+    items = [
         grade_item(item, responses.given.get(item.id), aliases, hints=responses.hints.get(item.id, 0))
         for item in asked
-    )
+    ]
+    if shown is not None:
+        items = [seen(result, item, shown) for result, item in zip(items, asked, strict=True)]
     return QuizResult(
         id=bank.id,
         title=bank.title,
         points=math.fsum(item.points for item in items),
         max_points=math.fsum(item.max_points for item in items),
-        items=items,
+        items=tuple(items),
         problems=tuple(str(problem) for problem in responses.problems),
     )

@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Union
+from typing import TYPE_CHECKING, Annotated, Literal, Self, Union
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from grader.core import yaml_document
 from grader.core.errors import DocumentError, Problem
 from grader.core.model import section_order
 from grader.core.yaml_document import Document, Location
 from grader.quiz.draw import DRAW, FIRST_DRAW, drawn
+from grader.quiz.feedback import Feedback, Shown
 from grader.quiz.fields import SLUG, BankPart, Text
 from grader.quiz.formulas import FormulaError
 from grader.quiz.text_answers import normal
@@ -34,9 +35,19 @@ class BankDocument(BankPart):
     section: Text
     salt: Text | None = None
     seed: Annotated[int, Field(ge=0)] | None = None
+    tries: Annotated[int, Field(ge=1)] | None = None
+    feedback: Literal["at-once", "after-tries", "never"] = "at-once"
     aliases: dict[Text, list[Text]] = Field(default_factory=dict)
     items: Annotated[list[AnyItem], Field(min_length=1)]
     earlier: list[AnyItem] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _feedback_fits_tries(self) -> Self:
+        if self.feedback == Feedback.AFTER_TRIES.value and self.tries is None:
+            raise ValueError("feedback: after-tries needs tries: the number after which it is shown")
+        if self.feedback == Feedback.NEVER.value and self.tries is not None:
+            raise ValueError("feedback: never shows nothing after any number of tries; remove tries")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,15 @@ class Bank:
     def seed(self) -> int | None:
         """The seed of all students; None where each has one."""
         return self.source.value.seed
+
+    @property
+    def tries(self) -> int | None:
+        """How often students may have the quiz graded until its explanations are shown; None: without end."""
+        return self.source.value.tries
+
+    def shown_after(self, used: int) -> Shown:
+        """Return how much of the result students see after `used` tries."""
+        return Feedback(self.source.value.feedback).after(used, self.tries)
 
     @property
     def salt(self) -> str:

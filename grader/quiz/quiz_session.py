@@ -1,4 +1,4 @@
-"""The state of a quiz that is being answered: current item, responses, opened hints. It prints and reads nothing."""
+"""The state of a quiz that is being answered: current item, responses, opened hints. It has no input or output."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Self
 from grader.quiz.answers import Responses
 from grader.quiz.bank import Bank
 from grader.quiz.fields import Hint
-from grader.quiz.sheet import filled
 from grader.quiz.types import Item
 
 
@@ -18,9 +17,6 @@ class QuizSession:
     Withdrawn items are not asked. Earlier responses to them stay in the file.
     """
 
-    bank: Bank
-    seed: int
-    draw: int
     items: tuple[Item, ...]
     given: dict[str, object]
     hints: dict[str, int]
@@ -30,9 +26,6 @@ class QuizSession:
     def begin(cls, bank: Bank, responses: Responses) -> Self:
         """Start at the first item without a response; at the first item where all have one."""
         found = cls(
-            bank=bank,
-            seed=responses.seed,
-            draw=responses.draw,
             items=tuple(item for item in bank.sheet(responses.seed, responses.draw) if item.void is None),
             given=dict(responses.given),
             hints=dict(responses.hints),
@@ -84,7 +77,3 @@ class QuizSession:
     def still_open(self) -> Iterator[Item]:
         """Yield every item without a response."""
         return (item for item in self.items if item.id not in self.given)
-
-    def sheet(self) -> str:
-        """Return the answers file."""
-        return filled(self.bank, self.given, seed=self.seed, draw=self.draw, hints=self.hints)

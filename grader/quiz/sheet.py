@@ -8,8 +8,11 @@ import yaml
 
 from grader.quiz.bank import Bank
 from grader.quiz.draw import DRAW, FIRST_DRAW
+from grader.quiz.responses import is_empty
 from grader.quiz.types import Item
 
+_LINE_BREAK = re.compile(r"[\n\r\x85\u2028\u2029]")
+_WIDTH = 2**31  # longer lines would be wrapped
 MAX_SEED = 10**6
 _OWN_LINE = re.compile(r"    |\t|\s*(?:[-*|#>]|\d+[.)])")
 
@@ -88,7 +91,24 @@ def _paragraphs(markdown: str) -> list[str]:
     return lines
 
 
+def as_written(response: object) -> str:
+    """Return a response as it stands in an answers file; "" for none."""
+    return "" if is_empty(response) else as_yaml(response)
+
+
+class _OneLine(yaml.SafeDumper):
+    """Writes a text of several lines in double quotes, where they become escapes."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Return a text as YAML."""
+        style = '"' if _LINE_BREAK.search(data) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_OneLine.add_representer(str, _OneLine.represent_str)
+
+
 def as_yaml(value: object) -> str:
     """Return a response as it stands in an answers file, on one line."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
+    text: str = yaml.dump(value, Dumper=_OneLine, default_flow_style=True, allow_unicode=True, width=_WIDTH)
     return text.removesuffix("\n").removesuffix("...").strip()

@@ -190,10 +190,11 @@ class ExerciseContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemContent:
-    """A quiz item that was answered and did not earn everything; `name` is its number and its id."""
+    """A quiz item; `name` is its number and its id, `response` is empty where it is not answered."""
 
     name: str
     earned: str
+    is_right: bool
     prompt: str
     response: str
     feedback: tuple[str, ...]
@@ -201,12 +202,15 @@ class ItemContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuizContent:
-    """One quiz. `to_begin` is the command that asks its questions, "" once it was begun; then the rest applies."""
+    """One quiz. `to_begin` is the command that asks its questions, "" once it was begun; then the rest applies.
+
+    `items` are those that were answered and did not earn everything, or all.
+    """
 
     heading: Heading
     to_begin: str
     problems: tuple[str, ...]
-    wrong: tuple[ItemContent, ...]
+    items: tuple[ItemContent, ...]
     right: str
     unanswered: str
 
@@ -285,7 +289,7 @@ def _first_to_mend(report: Report) -> FirstToMend | None:
         return None
     parts: Sequence[ExerciseResult | QuizResult]
     if isinstance(part, QuizResult):
-        parts, found = report.quizzes, next((item.name for item in quiz_content(part).wrong), "")
+        parts, found = report.quizzes, next((item.name for item in quiz_content(part).items), "")
     else:
         parts, exercise = report.exercises, exercise_content(part)
         found = exercise.first.title if exercise.first is not None else ""
@@ -416,14 +420,16 @@ def _hints(result: ExerciseResult, hints: Help) -> HintsContent | None:
 # --- quizzes
 
 
-def quiz_content(quiz: QuizResult) -> QuizContent:
-    """Return what is said of a quiz."""
+def quiz_content(quiz: QuizResult, *, every: bool = False) -> QuizContent:
+    """Return what is said of a quiz: of wrong answers, or with `every` of all items."""
     right = sum(item.answered and item.points >= item.max_points for item in quiz.items)
     return QuizContent(
         heading=heading(quiz),
         to_begin="" if begun(quiz) else f"`grade quiz {quiz.id}` asks the questions.",
         problems=quiz.problems,
-        wrong=tuple(_item(item) for item in quiz.items if item.answered and item.points < item.max_points),
+        items=tuple(
+            _item(item) for item in quiz.items if every or (item.answered and item.points < item.max_points)
+        ),
         right=f"{right} of {len(quiz.items)} answers are right." if right else "",
         unanswered=_unanswered(quiz.items) if begun(quiz) else "",
     )
@@ -443,6 +449,7 @@ def _item(item: ItemResult) -> ItemContent:
     return ItemContent(
         name=item_name(item.number, item.id),
         earned=amount(item.points, item.max_points),
+        is_right=item.answered and item.points >= item.max_points,
         prompt=item.prompt,
         response=item.response,
         feedback=item.feedback,

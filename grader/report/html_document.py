@@ -11,13 +11,14 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 NOTHING = Markup("")
 
 
-def document(title: str, *body: str, style: str = "", script: str = "") -> str:
+def document(title: str, *body: str, style: str = "", script: str = "", connects: bool = False) -> str:
     """Return a page of these parts, with page.css and the given `style`.
 
-    The policy of a page with a script allows that script alone, and the style in its head alone.
+    The policy of a page with a script allows that script alone, and the style in its head alone. With `connects`, the
+    script may exchange data with the server of the page.
     """
     style = Path(__file__).with_name("page.css").read_text(encoding="utf-8") + style
-    policy = _policy(style, script) if script else _POLICY
+    policy = _policy(style, script, connects=connects) if script else _POLICY
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -31,11 +32,13 @@ def document(title: str, *body: str, style: str = "", script: str = "") -> str:
     return "<!doctype html>\n" + tag("html", head, "\n", tag("body", *body, *code), lang="en") + "\n"
 
 
-def _policy(style: str, script: str) -> str:
+def _policy(style: str, script: str, *, connects: bool) -> str:
     """Allow this style and this script, and nothing else."""
     allowed = [
         f"{kind}-src 'sha256-{_digest(text)}'" for kind, text in (("style", style), ("script", script))
     ]
+    if connects:
+        allowed.append("connect-src 'self'")
     return "; ".join(["default-src 'none'", *allowed, "base-uri 'none'", "form-action 'none'"])
 
 

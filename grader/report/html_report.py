@@ -333,7 +333,7 @@ def _quiz(anchor: str, open_part: str | None, quiz: QuizContent) -> Markup:
     if quiz.to_begin:
         return _article(anchor, open_part, quiz.heading, _sentence(f"Not begun: {quiz.to_begin}"))
     parts: list[str] = [tag("p", inline(problem), class_="why") for problem in quiz.problems]
-    parts += [_item(item, None if n else _first(anchor)) for n, item in enumerate(quiz.wrong)]
+    parts += [_item(item, None if n else _first(anchor)) for n, item in enumerate(quiz.items)]
     if quiz.right:
         parts.append(tag("p", quiz.right, class_="passed"))
     if quiz.unanswered:

@@ -247,12 +247,15 @@ def _output(output: str, style: Style) -> Iterator[str]:
 # --- quizzes
 
 
-def quizzes_text(quizzes: Sequence[QuizResult], style: Style) -> str:
-    """Return the block of all quizzes, ending with a blank line; nothing where there are none."""
+def quizzes_text(quizzes: Sequence[QuizResult], style: Style, *, every: bool = False) -> str:
+    """Return the block of all quizzes, ending with a blank line; nothing where there are none.
+
+    With `every`, right answers and items without one are shown too.
+    """
     if not quizzes:
         return ""
     lines: list[str] = []
-    contents = [quiz_content(quiz) for quiz in quizzes]
+    contents = [quiz_content(quiz, every=every) for quiz in quizzes]
     for quiz in contents:
         body = list(_quiz(quiz, style))
         lines += [_header(quiz.heading.name, quiz.heading, style), *body]
@@ -266,15 +269,15 @@ def quizzes_text(quizzes: Sequence[QuizResult], style: Style) -> str:
 def _quiz(quiz: QuizContent, style: Style) -> Iterator[str]:
     for problem in quiz.problems:
         yield from marked(Sign.FAILED, problem, style)
-    for item in quiz.wrong:
+    for item in quiz.items:
         yield from _item(item, style)
     yield from marked(Sign.WAITING, quiz.unanswered, style)
 
 
 def _item(item: ItemContent, style: Style) -> Iterator[str]:
-    yield row(Sign.FAILED, item.name, item.earned, style)
+    yield row(Sign.PASSED if item.is_right else Sign.FAILED, item.name, item.earned, style)
     yield from _question(item.prompt, style)
-    yield from paragraph(f"Your answer: {item.response}", style)
+    yield from paragraph(f"Your answer: {item.response}" if item.response else "Not answered.", style)
     for feedback in item.feedback:
         yield from paragraph(feedback, style, color="cyan")
 

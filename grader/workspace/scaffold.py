@@ -25,7 +25,7 @@ Fill the stubs in `exercises/`, answer the quizzes in `answers/`, and run `grade
     grade relu            grade one exercise
     grade hint relu       a hint; type it again for the next one
     grade replay relu     write the failing case to a file; --pdb stops in it
-    grade quiz pooling    answer a quiz in the terminal, or edit answers/pooling.yaml
+    grade quiz pooling    answer a quiz in the terminal, or edit answers/pooling.yaml; --serve: in the browser
     grade watch           grade what changed, on every save
     grade reset relu      start again from the stub; your file is kept in backups/
     grade solution relu   our solution, with the reasons; opens after full marks

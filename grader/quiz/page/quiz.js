@@ -1,10 +1,10 @@
 "use strict";
-// Stores what is chosen and typed, and writes the answers file. The page holds no key.
+// The questions of a quiz, what is chosen and typed, and the answers file to download. Where answers are stored is in the
+// script behind this one, which defines changed(), isDownloaded(), whereKept() and todoOf(). The page holds no key.
 const quiz = JSON.parse(document.getElementById("quiz").textContent);
 const fieldsets = new Map([...document.querySelectorAll("fieldset")].map(set => [set.dataset.item, set]));
 const state = document.getElementById("state");
 const opened = new Map(Object.entries(quiz.hints));
-let keeps = true, unsaved = false, downloaded = false;
 
 const controls = set => [...set.querySelectorAll("[data-part]")];
 const chooses = control => control.type === "radio" || control.type === "checkbox";
@@ -44,6 +44,8 @@ const responses = {
   },
 };
 
+const responseOf = set => responses[set.dataset.kind](partsOf(set), set);
+
 const same = (one, other) => {
   const names = Object.keys(one);
   return names.length === Object.keys(other).length && names.every(name => one[name] === other[name]);
@@ -66,7 +68,7 @@ function answersFile() {
     if (set) {
       const parts = partsOf(set);
       if (!same(parts, item.parts)) {
-        const [response] = responses[set.dataset.kind](parts, set);
+        const [response] = responseOf(set);
         written = response === undefined ? "" : yaml(response);
       }
     }
@@ -75,45 +77,21 @@ function answersFile() {
   return lines.join("\n") + "\n";
 }
 
-// What is stored names the response it was typed over: where the answers file has another one by now, that one counts.
-function keep() {
-  const items = {};
-  for (const item of quiz.items) {
-    const set = fieldsets.get(item.id);
-    if (set) items[item.id] = {parts: partsOf(set), over: item.written};
-  }
-  try {
-    localStorage.setItem(quiz.keep, JSON.stringify({items, hints: Object.fromEntries(opened)}));
-  } catch {
-    keeps = false;
-  }
-}
-
-function kept() {
-  try {
-    return JSON.parse(localStorage.getItem(quiz.keep)) || {};
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) keeps = false;
-    return {};
-  }
-}
-
 // Only a changed text is set: screen readers announce every text that is set.
 const setText = (part, words) => { if (part.textContent !== words) part.textContent = words; };
 
 function showState() {
   const open = [];
   fieldsets.forEach(set => {
-    const [response, todo] = responses[set.dataset.kind](partsOf(set), set);
+    const [response, todo] = responseOf(set);
     if (response === undefined) open.push(set.dataset.number);
     set.classList.toggle("done", response !== undefined);
-    setText(set.querySelector(".todo"), todo || "");
+    setText(set.querySelector(".todo"), todo || todoOf(set));
     show(set);
   });
   const count = fieldsets.size - open.length;
   const few = open.length && count && open.length <= 5 ? `, not yet ${open.join(", ")}` : "";
-  setText(state, `${count} of ${fieldsets.size} answered${few}. ` + (downloaded ? `${quiz.file} is downloaded.`
-    : keeps ? "Kept in this browser." : "This browser keeps nothing: download your answers before you leave."));
+  setText(state, `${count} of ${fieldsets.size} answered${few}. ` + whereKept());
 }
 
 // Printed, a field is its whole text: an input element would cut it off.
@@ -133,25 +111,6 @@ function showHints() {
   }
 }
 
-function changed() {
-  unsaved = true;
-  downloaded = false;
-  keep();
-  showState();
-}
-
-const before = kept();
-for (const item of quiz.items) {
-  const set = fieldsets.get(item.id);
-  const found = before.items?.[item.id];
-  if (set) fill(set, found && found.over === item.written ? found.parts : item.parts);
-  const hints = before.hints?.[item.id];
-  if (hints > (opened.get(item.id) || 0)) opened.set(item.id, hints);
-}
-showHints();
-keep();
-showState();
-
 document.addEventListener("input", changed);
 document.addEventListener("change", changed);
 document.addEventListener("click", event => {
@@ -169,14 +128,9 @@ document.getElementById("download").addEventListener("click", () => {
   link.download = quiz.file;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  unsaved = false;
-  downloaded = true;
-  showState();
+  isDownloaded();
 });
 // The control in focus is never behind the bar, however many lines the bar has.
 new ResizeObserver(([bar]) => {
   document.documentElement.style.scrollPaddingBottom = `${bar.target.offsetHeight + 16}px`;
 }).observe(document.querySelector(".bottom"));
-addEventListener("beforeunload", event => {
-  if (unsaved && !keeps) event.preventDefault();
-});

@@ -16,6 +16,7 @@ from grader.core.model import Exercise, ExerciseResult, QuizResult
 from grader.course.catalog import Course
 from grader.grading import attempt
 from grader.grading.dispatcher import Dispatcher, ignore
+from grader.workspace.quiz_tries import QuizTries
 from grader.workspace.watch.snapshots import Changes, Look, changes, look
 
 GONE_S = 0.2  # a file counts as deleted only after this time: some editors delete a file before they write it
@@ -151,4 +152,5 @@ class WatchSession:
     def _quizzes(self, run: GradingRun) -> list[QuizResult]:
         if self.quizzes is None:
             return []
-        return list(self.quizzes.grade(run.look.submission, run.changes.quizzes))
+        tries = QuizTries(self.folder).used
+        return list(self.quizzes.grade(run.look.submission, run.changes.quizzes, tries))
