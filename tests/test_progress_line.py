@@ -321,3 +321,28 @@ def test_watch_counts_exercises_in_its_status_line(monkeypatch):
     assert counts[0].startswith("Graded 0 of 4 exercises")
     assert all(re.fullmatch(r"Graded \d of 4 exercises(, .*)?", line) for line in counts), counts
     assert max(map(len, counts)) < 80
+
+
+@pytest.mark.cold
+def test_class_and_regrade_count_on_a_terminal_and_erase_the_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    solved = (COURSE / "solutions" / "scaling" / "reference.py").read_text()
+    for student in ("ada", "bob", "eve"):
+        (tmp_path / "handed-in" / student).mkdir(parents=True)
+        (tmp_path / "handed-in" / student / "scaling.py").write_text(solved)
+    common = ["--jobs", "1", "--course", str(COURSE)]
+    book = str(tmp_path / "course.db")
+    commands = {
+        "submissions": ["class", str(tmp_path / "handed-in"), "--gradebook", book],
+        "students": ["regrade", book],
+    }
+    for unit, command in commands.items():
+        terminal = Terminal(ROOT, *command, *common)
+        try:
+            lines, rest = seen_in(terminal)
+        finally:
+            terminal.close()
+        assert_fits(lines, rf"\d of 3 {unit}(, .*)?")
+        assert f" of 3 {unit}" not in rest.replace(f"3 of 3 {unit} graded", "").replace(
+            f"0 of 3 {unit} changed", ""
+        )

@@ -15,6 +15,7 @@ from grader.cli.class_options import (
     refusal_line,
     shown_name,
 )
+from grader.cli.progress import ProgressLine
 from grader.core.errors import UsageError
 from grader.core.model import Report
 from grader.core.safetext import one_line
@@ -45,12 +46,15 @@ def regrade_command(gradebook: Path, students: tuple[str, ...], dry_run: bool, g
     changed, code = 0, 0
     with grading.open_run(course, gradebook, recording=not dry_run) as run:
         chosen = _chosen(run.gradebook, students)
-        for before, result in run.again(chosen):
-            lines = _change_lines(before, result)
-            changed += bool(lines)
-            code = max(code, exit_code(result))
-            for line in lines:
-                click.echo(line)
+        with ProgressLine("students", len(chosen)) as progress:
+            for before, result in run.again(chosen):
+                lines = _change_lines(before, result)
+                changed += bool(lines)
+                code = max(code, exit_code(result))
+                with progress.paused():
+                    for line in lines:
+                        click.echo(line)
+                progress.ended()
         code = max(code, name_damaged(run.gradebook))
     would = "would change" if dry_run else "changed"
     click.echo(f"{changed} of {len(chosen)} students {would}.")
