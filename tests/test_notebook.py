@@ -12,9 +12,9 @@ from pathlib import Path
 
 import grade_command
 import pytest
+from browsing import emulate, wait_for
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, writes
-from selenium.webdriver.support.ui import WebDriverWait
 
 from grader.classroom.gradebook import Gradebook
 from grader.core.model import Outcome
@@ -181,45 +181,73 @@ def test_to_import_the_grader_imports_no_ipython():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def page_of(outputs, folder, theme):
+LIGHT, DARK = "rgba(0, 0, 0, 0.87)", "oklch(0.9 0.02 250)"  # colors of text, on the ground that they need
+GROUNDS = {LIGHT: "rgb(247, 245, 241)", DARK: "rgb(20, 22, 27)"}
+
+
+def page_of(outputs, folder, ink):
     """Write a page around a report, as a notebook has it, with a style that would spoil it."""
     path = folder / "notebook.html"
     body = shown(outputs, "text/html")
     path.write_text(
         f"<!doctype html><meta charset=utf-8><title>mine</title><style>p, h3, td {{ color: red !important; font-size: 40px }}</style>"
-        f"<body data-jp-theme-light={theme}><p id=host>host</p>{body}</body>",
+        f"<body style='color: {ink}'><p id=host>host</p>{body}</body>",
         encoding="utf-8",
     )
     return path.as_uri()
 
 
-@pytest.mark.parametrize(("theme", "ground"), [("true", 200), ("false", 60)])
-def test_the_frame_fits_its_page_and_follows_the_theme(outputs, browser, tmp_path, theme, ground):
-    browser.get(page_of(outputs["mistake"], tmp_path, theme))
-    inside = """
-        const f = document.querySelector('iframe'), d = f.contentDocument, css = e => d.defaultView.getComputedStyle(e)
-        const open = d.querySelector('details')
-        const before = f.clientHeight
-        if (arguments[0]) open.open = true
-        return [before, d.documentElement.scrollHeight, css(d.body).backgroundColor, css(d.querySelector('h3')).fontSize,
-                getComputedStyle(document.getElementById('host')).color, getComputedStyle(document.body).backgroundColor]
-    """
-    height, needed, color, size, host, behind = browser.execute_script(inside, False)
-    assert height == needed
-    assert (int(re.findall(r"\d+", color)[0]) > 128) == (ground > 128)
-    assert size != "40px"
-    assert (host, behind) == ("rgb(255, 0, 0)", "rgba(0, 0, 0, 0)")
-    browser.execute_script(inside, True)
-    grown = WebDriverWait(browser, 5).until(
-        lambda b: b.execute_script(
-            "const f = document.querySelector('iframe'); return f.clientHeight > arguments[0]", height
-        )
+def frame(browser):
+    """What the frame is like: its height, that of its page, and the ground of that."""
+    return browser.execute_script(
+        "const f = document.querySelector('iframe'), d = f.contentDocument;"
+        "return [f.clientHeight, d.documentElement.scrollHeight, getComputedStyle(d.body).backgroundColor]"
     )
-    assert grown
+
+
+@pytest.mark.parametrize("ink", [LIGHT, DARK], ids=["light", "dark"])
+def test_the_frame_has_the_theme_of_the_notebook_and_not_that_of_the_system(outputs, browser, tmp_path, ink):
+    other = {LIGHT: DARK, DARK: LIGHT}[ink]
+    emulate(browser, scheme="dark" if ink == LIGHT else "light")
+    browser.get(page_of(outputs["mistake"], tmp_path, ink))
+    assert frame(browser)[2] == GROUNDS[ink]
+    browser.execute_script("document.body.style.color = arguments[0]", other)
+    wait_for(lambda: frame(browser)[2] == GROUNDS[other])
+
+
+def test_the_frame_is_as_high_as_its_page(outputs, browser, tmp_path):
+    browser.get(page_of(outputs["mistake"], tmp_path, LIGHT))
+    heights = [frame(browser)[0]]
+    assert heights[0] == frame(browser)[1]
+
+    def has_grown():
+        height, needed, _ = frame(browser)
+        return heights[-1] < height == needed
+
+    inside = "document.querySelector('iframe').contentDocument"
+    for change in (f"{inside}.querySelector('details').open = true", "document.body.style.width = '300px'"):
+        browser.execute_script(change)
+        wait_for(has_grown)
+        heights.append(frame(browser)[0])
+    browser.execute_script("document.body.style.display = 'none'")  # as a tab that is not in front
+    wait_for(lambda: frame(browser)[0] == 0)
+    browser.execute_script("document.body.style.display = 'block'")
+    wait_for(lambda: frame(browser)[0] == frame(browser)[1] == heights[-1])
+
+
+def test_the_frame_and_the_notebook_keep_their_own_styles(outputs, browser, tmp_path):
+    browser.get(page_of(outputs["mistake"], tmp_path, LIGHT))
+    inside, host, behind = browser.execute_script(
+        "const d = document.querySelector('iframe').contentDocument;"
+        "return [getComputedStyle(d.querySelector('h3')).fontSize, getComputedStyle(document.getElementById('host')).color,"
+        " getComputedStyle(document.body).backgroundColor]"
+    )
+    assert inside != "40px"
+    assert (host, behind) == ("rgb(255, 0, 0)", "rgba(0, 0, 0, 0)")
 
 
 def test_an_attack_does_nothing_in_a_browser(outputs, browser, tmp_path):
-    browser.get(page_of(outputs["cheat"], tmp_path, "true"))
+    browser.get(page_of(outputs["cheat"], tmp_path, LIGHT))
     assert browser.title == "mine"
     assert len(browser.execute_script("return [...document.querySelectorAll('script')]")) == 0
 
