@@ -37,10 +37,11 @@ CHEAT = REFERENCE.replace("    return 2 * x", f'    raise ValueError("{ATTACK}")
 # --- in a kernel
 
 
-def run(*cells, course=COURSE):
-    """Run cells in a kernel of their own; return their outputs."""
+def run(*cells, folder, course=COURSE):
+    """Run cells in a kernel of their own, in a folder; return their outputs."""
     notebook = new_notebook(cells=[new_code_cell(source) for source in cells])
-    client = NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True)
+    where = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True, resources=where)
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what jupyter's own libraries think of each other is not ours
         patch.setenv("CONVGRADER_COURSE", str(course))
@@ -48,6 +49,8 @@ def run(*cells, course=COURSE):
     return [cell.outputs for cell in notebook.cells]
 
 
+# Sends an interrupt half a second later, as the notebook's button does.
+INTERRUPT = "import os, threading; threading.Timer(0.5, os.kill, (os.getpid(), 2)).start()"
 CELLS = {
     "load": "%load_ext grader",
     "other": "import math\nhelper = lambda x: 2 * x",
@@ -65,6 +68,18 @@ CELLS = {
     "option": "%%grade scaling --fast\nx = 1",
     "shell": f"%%grade scaling\n!echo from the shell\n%time 1\n{REFERENCE}",
     "raises": f"%%grade scaling\n{REFERENCE}\n1 / 0",
+    "raises early": "%%grade scaling\n\n1 / 0",
+    "timed": f"%%grade scaling\n%%time\n{REFERENCE}",
+    "hint": "%grade hint scaling",
+    "another hint": "grade hint scaling",  # as the report spells it: IPython adds the %
+    "hint again": "%grade hint scaling 1",
+    "too far": "%grade hint scaling 4",
+    "hint of nothing": "%grade hint",
+    "hint of none": "%grade hint scalin",
+    "with hints": f"%%grade scaling\n{WRONG}",
+    "interrupted": f"%%grade scaling\n{INTERRUPT}\nwhile True:\n    pass",
+    "interrupted later": f"%%grade scaling\nif __name__ == '__main__':\n    {INTERRUPT}\nelse:\n    while True:\n        pass",
+    "after": f"%%grade scaling\n{REFERENCE}",
     "unloaded": "pid = get_ipython().grader_session.warm()._starter._process.pid\n%unload_ext grader\npid",
     "gone": "%grade",
     "process": "%load_ext grader\nget_ipython().grader_session.warm()._starter._process.pid",
@@ -72,9 +87,11 @@ CELLS = {
 
 
 @pytest.fixture(scope="module")
-def outputs():
-    """What each cell gave, by its name."""
-    return dict(zip(CELLS, run(*CELLS.values()), strict=True))
+def outputs(tmp_path_factory):
+    """What each cell gave in a workspace, by its name."""
+    folder = tmp_path_factory.mktemp("workspace")
+    (folder / "exercises").mkdir()
+    return dict(zip(CELLS, run(*CELLS.values(), folder=folder), strict=True))
 
 
 def shown(outputs, form="text/plain"):
@@ -124,6 +141,9 @@ def test_a_name_of_another_cell_is_named(outputs):
         ("unknown", 'UsageError: There is no exercise "scalin". Did you mean "scaling"?'),
         ("none", "UsageError: A cell is graded as one exercise."),
         ("option", "UsageError: %%grade has one option, --seed N."),
+        ("too far", "UsageError: scaling has 3 hints; there is no hint 4."),
+        ("hint of nothing", "UsageError: Write %grade hint EXERCISE"),
+        ("hint of none", 'UsageError: There is no exercise "scalin". Did you mean "scaling"?'),
     ],
 )
 def test_a_usage_error_has_no_traceback(outputs, name, words):
@@ -146,6 +166,33 @@ def test_what_a_cell_raises_when_it_runs_is_shown_and_graded(outputs):
         "ZeroDivisionError"
     ]
     assert "ZeroDivisionError" in shown(outputs["raises"])
+
+
+def test_a_traceback_counts_the_lines_of_the_cell(outputs):
+    (traceback,) = (output.traceback for output in outputs["raises early"] if output.output_type == "error")
+    assert "----> 3 1 / 0" in re.sub(r"\x1b\[[\d;]*m", "", "\n".join(traceback))
+    assert "scaling.py:3" in shown(outputs["raises early"])
+
+
+def test_another_magic_may_stand_below(outputs):
+    assert "Wall time" in said(outputs["timed"])
+    assert "All 8 checks pass" in shown(outputs["timed"])
+
+
+def test_hints_open_one_by_one_from_a_cell(outputs, course):
+    first, second, _ = course.exercise("scaling").hints
+    assert shown(outputs["hint"]).startswith(first)
+    assert shown(outputs["another hint"]).startswith(second)
+    assert shown(outputs["hint again"]).startswith(first)
+    assert "Your hints: 2 of 3 open" in shown(outputs["with hints"], "text/html")
+    assert "`grade hint scaling` opens hint 3 of 3." in shown(outputs["with hints"])
+
+
+@pytest.mark.parametrize("name", ["interrupted", "interrupted later"])
+def test_an_interrupted_cell_is_not_graded_and_the_next_one_is(outputs, name):
+    assert said(outputs[name]) == "UsageError: Interrupted: this cell was not graded.\n"
+    assert not shown(outputs[name])
+    assert "All 8 checks pass" in shown(outputs["after"])
 
 
 def test_the_line_magic_lists_and_grades_again(outputs):
@@ -475,7 +522,9 @@ def test_a_replay_of_a_cell_says_what_to_do_instead(tmp_path):
 
 
 def test_the_page_does_what_it_shows(tmp_path):
-    first, graded_cell, listing = run(*(source.rstrip("\n") for source in SHOWN_CELLS), course=ROOT)
+    first, graded_cell, listing = run(
+        *(source.rstrip("\n") for source in SHOWN_CELLS), folder=tmp_path, course=ROOT
+    )
     assert first == []
     assert "pooling  Pooling by hand" in shown(graded_cell)
     assert "`max_pool2d` is not defined in this module" in shown(graded_cell)

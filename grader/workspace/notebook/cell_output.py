@@ -8,6 +8,7 @@ import html
 from grader.core.model import ExerciseResult
 from grader.report import Help, Style, exercise_page, exercise_text
 
+WIDTH = 80  # of text, in columns
 _ROW_PX, _LEAST_PX, _MOST_PX = 23, 160, 640  # the height of the frame where `_FIT` is not allowed to run
 # Every notebook program marks its theme in another way. What they share is the color of text, light on a dark ground:
 # a canvas gives any notation of a color as numbers, and another theme is a transition of that color.
@@ -30,18 +31,18 @@ new ResizeObserver(fit).observe(root);
 """
 
 
-def bundle(result: ExerciseResult, remarks: tuple[str, ...] = ()) -> dict[str, str]:
+def bundle(result: ExerciseResult, hints: Help, remarks: tuple[str, ...] = ()) -> dict[str, str]:
     """Return the report of a cell by MIME type, for the notebook to choose from, with `remarks` before it."""
-    style = Style(width=80)
+    style = Style(width=WIDTH)
     parts = [
         *(style.clean_line(remark) for remark in remarks),
-        exercise_text(result, style, Help(is_file=False)).rstrip(),
+        exercise_text(result, style, hints).rstrip(),
     ]
     text = "\n".join(parts)
     notes = "".join(f"<p>{html.escape(style.clean_line(remark))}</p>" for remark in remarks)
     return {
         "text/plain": text,
-        "text/html": f"{notes}{_frame(exercise_page(result), result.id, text.count(chr(10)))}",
+        "text/html": f"{notes}{_frame(exercise_page(result, hints), result.id, text.count(chr(10)))}",
     }
 
 
