@@ -8,16 +8,19 @@ import subprocess
 import sys
 import warnings
 import zipfile
+from importlib.metadata import files
 from pathlib import Path
 
 import grade_command
 import pytest
 from browsing import emulate, wait_for
 from nbclient import NotebookClient
+from nbconvert import PythonExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, writes
 
 from grader.classroom.gradebook import Gradebook
 from grader.core.model import Outcome
+from grader.core.python_source import MAX_PARSED_CHARS
 from grader.course import catalog
 from grader.grading import attempt
 from grader.submission import Recording, Snapshot, Stored, Submission, Unreadable, open_submission, python_of
@@ -329,10 +332,11 @@ NAMED = [
     cell(f"%%grade scaling\n{REFERENCE}"),
     cell(REFERENCE, "other", "grade:scaling"),
     cell(f"\n%%grade  scaling --seed 2\n{REFERENCE}"),
+    cell(f"#@title Scaling\n%%time\n%%grade scaling\n{REFERENCE}"),
 ]
 
 
-@pytest.mark.parametrize("named", NAMED, ids=["line", "tag", "blank line"])
+@pytest.mark.parametrize("named", NAMED, ids=["line", "tag", "blank line", "below others"])
 @pytest.mark.parametrize("form", ["file", "folder", "exercises", "zip"])
 def test_a_named_cell_is_graded_wherever_the_notebook_is(dispatcher, course, tmp_path, named, form):
     folder = hand_in(
@@ -409,7 +413,23 @@ def test_reading_a_notebook_runs_nothing_of_it(tmp_path):
         ("x = (5\n% 2)", "x = (5\n% 2)"),
         ('"""\n!kept\n"""', '"""\n!kept\n"""'),
         ("torch.nn?\nx = 1", "pass  # torch.nn?\nx = 1"),
-        ("files = !ls", "files = !ls"),
+        ("?torch.nn\n??f\n*ones*?", "pass  # ?torch.nn\npass  # ??f\npass  # *ones*?"),
+        ("files = !ls", "files = []  # !ls"),
+        ("if a:\n    t = %timeit -o f()", "if a:\n    t = None  # %timeit -o f()"),
+        (
+            "!pip install \\\n  torch \\\n  numpy\nx = 1",
+            "pass  # !pip install \\\n#   torch \\\n#   numpy\nx = 1",
+        ),
+        ("x = 5 \\\n% 2", "x = 5 \\\n% 2"),
+        (
+            "#@title Scaling\n%%capture\n%%grade scaling\nx = 1",
+            "#@title Scaling\npass  # %%capture\n# %%grade scaling\nx = 1",
+        ),
+        ("%%capture\nx = 1", "pass  # %%capture\nx = 1"),
+        (
+            "pip install torch\n%cd /content\r\nx = 1",
+            "pass  # pip install torch\npass  # %cd /content\r\nx = 1",
+        ),
     ],
 )
 def test_syntax_of_ipython_alone_is_ignored(source, python):
@@ -419,6 +439,82 @@ def test_syntax_of_ipython_alone_is_ignored(source, python):
 def test_of_a_cell_that_is_too_long_to_parse_only_lines_of_ipython_change():
     source = "x = 1\n" * 100_000 + "!ls"
     assert python_of(source) == "x = 1\n" * 100_000 + "pass  # !ls"
+
+
+# What Colab, Jupyter and VS Code leave in cells and in the scripts that they export.
+HABITS = {
+    "form": '#@title Scaling { display-mode: "form" }\nfactor = 2 #@param {type:"integer"}',
+    "pip": "!pip install -q torch \\\n    numpy\npip install torch\n%pip install torch",
+    "shell": "!nvidia-smi | grep {name}\n!cd /content && ls\nfiles = !ls *.py\nassert files == []",
+    "magics": "%load_ext autoreload\n%autoreload 2\n%matplotlib inline\n%env A=1\nresult = %timeit -o sum([1])",
+    "help": "?torch.nn\ntorch.nn.Conv2d??\n",
+    "output": "%%capture\n%%time\ndisplay(1)",
+    "drive": "from google.colab import drive, files\nimport matplotlib.pyplot as plt\nfrom tqdm.notebook import tqdm",
+    "percent": "# %% [markdown]\n# # Scaling\n# %%\n#!%matplotlib inline\n# %matplotlib inline\n# + tags=['grade:scaling']",
+    "export": "#!/usr/bin/env python\n# coding: utf-8\n\n# In[3]:\n\n\nget_ipython().run_line_magic('matplotlib', 'inline')\n"
+    "get_ipython().system('pip install torch')\nfiles = get_ipython().getoutput('ls')\nassert files == []",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["cell", "file"])
+@pytest.mark.parametrize("habit", HABITS)
+def test_what_notebooks_leave_in_code_costs_nothing(dispatcher, course, tmp_path, habit, form):
+    source = f"{HABITS[habit]}\n{REFERENCE}"
+    if form == "cell":
+        hand_in(tmp_path, cell(source, "grade:scaling"))
+    else:
+        (tmp_path / "scaling.py").write_text(source, encoding="utf-8")
+    result = graded(dispatcher, course, tmp_path)
+    assert (result.outcome, result.points) == (Outcome.PASSED, 13.0), result
+
+
+NEEDED = {
+    "drive": ("from google.colab import drive\ndrive.mount('/content/drive')", "`google.colab.drive` is not there while"),
+    "upload": ("import google.colab\ngoogle.colab.files.upload()", "`google.colab` is not there while your code is graded"),
+    "shown": ("from IPython.display import Image\nImage('x.png')", "`IPython.display.Image` is not there while"),
+    "bash": ("%%bash\necho 'it", "Python cannot read your file: unterminated string literal"),
+    "listing": ("ls", "`import scaling` raised NameError: name 'ls' is not defined"),
+    "cell": ("get_ipython().run_cell_magic('time', '', 'x = 1')", "The code of a cell `%%time` is only a text in this script"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("need", NEEDED)
+def test_what_only_a_notebook_has_is_named_in_one_sentence(dispatcher, course, tmp_path, need):
+    source, words = NEEDED[need]
+    (tmp_path / "scaling.py").write_text(f"{source}\n{REFERENCE}", encoding="utf-8")
+    assert graded(dispatcher, course, tmp_path).message.startswith(words)
+
+
+def exported(*cells):
+    """Return the script that Jupyter makes of a notebook. Its templates are wherever it was installed."""
+    (conf,) = [file for file in files("nbconvert") if file.parts[-2:] == ("python", "conf.json")]
+    exporter = PythonExporter(extra_template_basedirs=[str(conf.locate().parent.parent)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of libraries that nbconvert uses
+        return exporter.from_notebook_node(new_notebook(cells=list(cells)))[0]
+
+
+def test_a_notebook_exported_by_jupyter_is_graded(dispatcher, course, tmp_path):
+    magics = "%matplotlib inline\n!pip install torch\nfiles = !ls\nassert not files\ndouble?\nresult = %timeit -o 1\n!!ls"
+    text = exported(new_markdown_cell("# Scaling"), cell(magics), cell(REFERENCE, "grade:scaling"))
+    assert text.count("get_ipython()") == 6
+    (tmp_path / "scaling.py").write_text(text, encoding="utf-8")
+    result = graded(dispatcher, course, tmp_path)
+    assert (result.outcome, result.points) == (Outcome.PASSED, 13.0), result
+
+
+def test_an_exported_cell_that_is_only_a_text_is_named(dispatcher, course, tmp_path):
+    (tmp_path / "scaling.py").write_text(exported(NAMED[0]), encoding="utf-8")
+    words = "The code of a cell `%%grade` is only a text in this script, and is not graded: hand in the notebook itself"
+    assert graded(dispatcher, course, tmp_path).message.startswith(words)
+
+
+def test_a_script_that_is_too_long_to_parse_is_kept(tmp_path):
+    for count, kept in ((MAX_PARSED_CHARS, False), (MAX_PARSED_CHARS + 1, True)):
+        text = "!ls\n".ljust(count, "#")
+        (tmp_path / "scaling.py").write_text(text, encoding="utf-8")
+        (found,) = open_submission(tmp_path).snapshot("scaling").sources.values()
+        assert (found == text) == kept
 
 
 DEEP = b'{"nbformat": 4, "cells": ' + b"[" * 10**5
