@@ -4,15 +4,15 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from browsing import wait_for
 from nbformat.v4 import new_code_cell, new_notebook, writes
 
 if TYPE_CHECKING:
@@ -26,8 +26,10 @@ _OPTIONS = ("--core-mode", "--no-browser", "--allow-root", "--expose-app-in-brow
             "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0")  # fmt: skip
 _NOTEBOOK = "const panel = jupyterapp.shell.currentWidget, cells = panel.content.widgets;"
 _READY = (
-    f"{_NOTEBOOK} return panel.sessionContext.session.kernel.connectionStatus === 'connected' && cells.length"
+    "const panel = jupyterapp.shell.currentWidget, kernel = panel?.sessionContext?.session?.kernel;"
+    "return kernel?.connectionStatus === 'connected' && panel.content.widgets.length"
 )
+_RESTORED = "window.jupyterapp ? jupyterapp.restored.then(() => arguments[0](true)) : arguments[0](false)"
 _TEXT = """
 const text = output => output.text || (output.data || {})['text/plain'] || [output.ename, ...output.traceback].join('\\n');
 return cells[arguments[0]].model.sharedModel.outputs.map(text).join('\\n').replace(/\\u001b\\[[\\d;]*m/g, '');
@@ -36,7 +38,8 @@ _FRAME = """
 const frame = cells[arguments[0]].outputArea.node.querySelector('iframe');
 """
 _SEEN = """
-const page = frame.contentDocument;
+const page = frame?.contentDocument;
+if (!page?.body) return [0, 0, ''];
 return [frame.clientHeight, page.documentElement.scrollHeight, getComputedStyle(page.body).backgroundColor];
 """
 
@@ -55,7 +58,7 @@ class Lab:
         if cells:
             (self.folder / name).write_text(writes(new_notebook(cells=cells)), encoding="utf-8")
         self.command("docmanager:open", path=name, kernel={"name": "python3"})
-        wait_for(lambda: self.browser.execute_script(_READY))
+        wait_for(lambda: self.browser.execute_script(_READY), LIMIT_S)
 
     def command(self, name: str, **arguments: object) -> None:
         """Run a command of JupyterLab to its end."""
@@ -105,22 +108,6 @@ class Lab:
         self.wait_for_begun()
 
 
-def wait_for(found: Callable[[], object]) -> None:
-    """Wait until `found` returns something true; an error of the page, which is not complete yet, is not."""
-    from selenium.common.exceptions import JavascriptException
-
-    deadline = time.monotonic() + LIMIT_S
-    while True:
-        try:
-            if found():
-                return
-        except JavascriptException:
-            if time.monotonic() > deadline:
-                raise
-        assert time.monotonic() < deadline, f"not found within {LIMIT_S} s"
-        time.sleep(0.05)
-
-
 @contextmanager
 def started(browser: "WebDriver", folder: Path, state: Path, **variables: str) -> Iterator[Lab]:
     """Start JupyterLab in a folder, with an empty configuration, and show it in a browser."""
@@ -143,10 +130,10 @@ def started(browser: "WebDriver", folder: Path, state: Path, **variables: str) -
     browser.set_script_timeout(LIMIT_S)
     browser.set_window_size(1280, 1000)
     try:
-        wait_for(lambda: server.poll() is not None or _answers(lab.address))
+        wait_for(lambda: server.poll() is not None or _answers(lab.address), LIMIT_S)
         assert server.poll() is None, (state / "log").read_text(encoding="utf-8")
         browser.get(lab.address)
-        wait_for(lambda: browser.execute_async_script("jupyterapp.restored.then(() => arguments[0](true))"))
+        wait_for(lambda: browser.execute_async_script(_RESTORED), LIMIT_S)
         yield lab
     finally:
         browser.set_script_timeout(limit)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import lab
 import pytest
-from browsing import emulate
-from lab import Lab, wait_for
+from browsing import emulate, wait_for
+from lab import Lab
 from test_notebook import COURSE, REFERENCE, WRONG
 
 LOAD, WARM = "%load_ext grader", "get_ipython().grader_session.warm()._starter._process.pid"
