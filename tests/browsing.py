@@ -26,11 +26,11 @@ def reset_display(browser: "WebDriver") -> None:
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def wait_for(found: Callable[[], object]) -> None:
-    """Wait until `found` returns something true, at most LIMIT_S seconds."""
-    deadline = time.monotonic() + LIMIT_S
+def wait_for(found: Callable[[], object], limit_s: float = LIMIT_S) -> None:
+    """Wait until `found` returns something true, at most `limit_s` seconds."""
+    deadline = time.monotonic() + limit_s
     while not found():
-        assert time.monotonic() < deadline, f"not found within {LIMIT_S} s"
+        assert time.monotonic() < deadline, f"not found within {limit_s} s"
         time.sleep(0.01)
 
 

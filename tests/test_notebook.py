@@ -8,14 +8,16 @@ import subprocess
 import sys
 import warnings
 import zipfile
+from importlib.metadata import files
 from pathlib import Path
 
 import grade_command
 import pytest
-from selenium.webdriver.support.ui import WebDriverWait
+from browsing import emulate, wait_for
 
 from grader.classroom.gradebook import Gradebook
 from grader.core.model import Outcome
+from grader.core.python_source import MAX_PARSED_CHARS
 from grader.course import catalog
 from grader.grading import attempt
 from grader.submission import Recording, Snapshot, Stored, Submission, Unreadable, open_submission, python_of
@@ -42,12 +44,13 @@ def nbformat():
 # --- in a kernel
 
 
-def run(*cells, course=COURSE):
-    """Run cells in a kernel of their own; return their outputs."""
+def run(*cells, folder, course=COURSE):
+    """Run cells in a kernel of their own, in a folder; return their outputs."""
     from nbclient import NotebookClient
 
     notebook = nbformat().new_notebook(cells=[nbformat().new_code_cell(source) for source in cells])
-    client = NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True)
+    where = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True, resources=where)
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what jupyter's own libraries think of each other is not ours
         patch.setenv("CONVGRADER_COURSE", str(course))
@@ -55,6 +58,8 @@ def run(*cells, course=COURSE):
     return [cell.outputs for cell in notebook.cells]
 
 
+# Sends an interrupt half a second later, as the notebook's button does.
+INTERRUPT = "import os, threading; threading.Timer(0.5, os.kill, (os.getpid(), 2)).start()"
 CELLS = {
     "load": "%load_ext grader",
     "other": "import math\nhelper = lambda x: 2 * x",
@@ -72,6 +77,18 @@ CELLS = {
     "option": "%%grade scaling --fast\nx = 1",
     "shell": f"%%grade scaling\n!echo from the shell\n%time 1\n{REFERENCE}",
     "raises": f"%%grade scaling\n{REFERENCE}\n1 / 0",
+    "raises early": "%%grade scaling\n\n1 / 0",
+    "timed": f"%%grade scaling\n%%time\n{REFERENCE}",
+    "hint": "%grade hint scaling",
+    "another hint": "grade hint scaling",  # as the report spells it: IPython adds the %
+    "hint again": "%grade hint scaling 1",
+    "too far": "%grade hint scaling 4",
+    "hint of nothing": "%grade hint",
+    "hint of none": "%grade hint scalin",
+    "with hints": f"%%grade scaling\n{WRONG}",
+    "interrupted": f"%%grade scaling\n{INTERRUPT}\nwhile True:\n    pass",
+    "interrupted later": f"%%grade scaling\nif __name__ == '__main__':\n    {INTERRUPT}\nelse:\n    while True:\n        pass",
+    "after": f"%%grade scaling\n{REFERENCE}",
     "unloaded": "pid = get_ipython().grader_session.warm()._starter._process.pid\n%unload_ext grader\npid",
     "gone": "%grade",
     "process": "%load_ext grader\nget_ipython().grader_session.warm()._starter._process.pid",
@@ -79,9 +96,11 @@ CELLS = {
 
 
 @pytest.fixture(scope="module")
-def outputs():
-    """What each cell gave, by its name."""
-    return dict(zip(CELLS, run(*CELLS.values()), strict=True))
+def outputs(tmp_path_factory):
+    """What each cell gave in a workspace, by its name."""
+    folder = tmp_path_factory.mktemp("workspace")
+    (folder / "exercises").mkdir()
+    return dict(zip(CELLS, run(*CELLS.values(), folder=folder), strict=True))
 
 
 def shown(outputs, form="text/plain"):
@@ -131,6 +150,9 @@ def test_a_name_of_another_cell_is_named(outputs):
         ("unknown", 'UsageError: There is no exercise "scalin". Did you mean "scaling"?'),
         ("none", "UsageError: A cell is graded as one exercise."),
         ("option", "UsageError: %%grade has one option, --seed N."),
+        ("too far", "UsageError: scaling has 3 hints; there is no hint 4."),
+        ("hint of nothing", "UsageError: Write %grade hint EXERCISE"),
+        ("hint of none", 'UsageError: There is no exercise "scalin". Did you mean "scaling"?'),
     ],
 )
 def test_a_usage_error_has_no_traceback(outputs, name, words):
@@ -153,6 +175,33 @@ def test_what_a_cell_raises_when_it_runs_is_shown_and_graded(outputs):
         "ZeroDivisionError"
     ]
     assert "ZeroDivisionError" in shown(outputs["raises"])
+
+
+def test_a_traceback_counts_the_lines_of_the_cell(outputs):
+    (traceback,) = (output.traceback for output in outputs["raises early"] if output.output_type == "error")
+    assert "----> 3 1 / 0" in re.sub(r"\x1b\[[\d;]*m", "", "\n".join(traceback))
+    assert "scaling.py:3" in shown(outputs["raises early"])
+
+
+def test_another_magic_may_stand_below(outputs):
+    assert "Wall time" in said(outputs["timed"])
+    assert "All 8 checks pass" in shown(outputs["timed"])
+
+
+def test_hints_open_one_by_one_from_a_cell(outputs, course):
+    first, second, _ = course.exercise("scaling").hints
+    assert shown(outputs["hint"]).startswith(first)
+    assert shown(outputs["another hint"]).startswith(second)
+    assert shown(outputs["hint again"]).startswith(first)
+    assert "Your hints: 2 of 3 open" in shown(outputs["with hints"], "text/html")
+    assert "`grade hint scaling` opens hint 3 of 3." in shown(outputs["with hints"])
+
+
+@pytest.mark.parametrize("name", ["interrupted", "interrupted later"])
+def test_an_interrupted_cell_is_not_graded_and_the_next_one_is(outputs, name):
+    assert said(outputs[name]) == "UsageError: Interrupted: this cell was not graded.\n"
+    assert not shown(outputs[name])
+    assert "All 8 checks pass" in shown(outputs["after"])
 
 
 def test_the_line_magic_lists_and_grades_again(outputs):
@@ -188,45 +237,73 @@ def test_to_import_the_grader_imports_no_ipython():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def page_of(outputs, folder, theme):
+LIGHT, DARK = "rgba(0, 0, 0, 0.87)", "oklch(0.9 0.02 250)"  # colors of text, on the ground that they need
+GROUNDS = {LIGHT: "rgb(247, 245, 241)", DARK: "rgb(20, 22, 27)"}
+
+
+def page_of(outputs, folder, ink):
     """Write a page around a report, as a notebook has it, with a style that would spoil it."""
     path = folder / "notebook.html"
     body = shown(outputs, "text/html")
     path.write_text(
         f"<!doctype html><meta charset=utf-8><title>mine</title><style>p, h3, td {{ color: red !important; font-size: 40px }}</style>"
-        f"<body data-jp-theme-light={theme}><p id=host>host</p>{body}</body>",
+        f"<body style='color: {ink}'><p id=host>host</p>{body}</body>",
         encoding="utf-8",
     )
     return path.as_uri()
 
 
-@pytest.mark.parametrize(("theme", "ground"), [("true", 200), ("false", 60)])
-def test_the_frame_fits_its_page_and_follows_the_theme(outputs, browser, tmp_path, theme, ground):
-    browser.get(page_of(outputs["mistake"], tmp_path, theme))
-    inside = """
-        const f = document.querySelector('iframe'), d = f.contentDocument, css = e => d.defaultView.getComputedStyle(e)
-        const open = d.querySelector('details')
-        const before = f.clientHeight
-        if (arguments[0]) open.open = true
-        return [before, d.documentElement.scrollHeight, css(d.body).backgroundColor, css(d.querySelector('h3')).fontSize,
-                getComputedStyle(document.getElementById('host')).color, getComputedStyle(document.body).backgroundColor]
-    """
-    height, needed, color, size, host, behind = browser.execute_script(inside, False)
-    assert height == needed
-    assert (int(re.findall(r"\d+", color)[0]) > 128) == (ground > 128)
-    assert size != "40px"
-    assert (host, behind) == ("rgb(255, 0, 0)", "rgba(0, 0, 0, 0)")
-    browser.execute_script(inside, True)
-    grown = WebDriverWait(browser, 5).until(
-        lambda b: b.execute_script(
-            "const f = document.querySelector('iframe'); return f.clientHeight > arguments[0]", height
-        )
+def frame(browser):
+    """What the frame is like: its height, that of its page, and the ground of that."""
+    return browser.execute_script(
+        "const f = document.querySelector('iframe'), d = f.contentDocument;"
+        "return [f.clientHeight, d.documentElement.scrollHeight, getComputedStyle(d.body).backgroundColor]"
     )
-    assert grown
+
+
+@pytest.mark.parametrize("ink", [LIGHT, DARK], ids=["light", "dark"])
+def test_the_frame_has_the_theme_of_the_notebook_and_not_that_of_the_system(outputs, browser, tmp_path, ink):
+    other = {LIGHT: DARK, DARK: LIGHT}[ink]
+    emulate(browser, scheme="dark" if ink == LIGHT else "light")
+    browser.get(page_of(outputs["mistake"], tmp_path, ink))
+    assert frame(browser)[2] == GROUNDS[ink]
+    browser.execute_script("document.body.style.color = arguments[0]", other)
+    wait_for(lambda: frame(browser)[2] == GROUNDS[other])
+
+
+def test_the_frame_is_as_high_as_its_page(outputs, browser, tmp_path):
+    browser.get(page_of(outputs["mistake"], tmp_path, LIGHT))
+    heights = [frame(browser)[0]]
+    assert heights[0] == frame(browser)[1]
+
+    def has_grown():
+        height, needed, _ = frame(browser)
+        return heights[-1] < height == needed
+
+    inside = "document.querySelector('iframe').contentDocument"
+    for change in (f"{inside}.querySelector('details').open = true", "document.body.style.width = '300px'"):
+        browser.execute_script(change)
+        wait_for(has_grown)
+        heights.append(frame(browser)[0])
+    browser.execute_script("document.body.style.display = 'none'")  # as a tab that is not in front
+    wait_for(lambda: frame(browser)[0] == 0)
+    browser.execute_script("document.body.style.display = 'block'")
+    wait_for(lambda: frame(browser)[0] == frame(browser)[1] == heights[-1])
+
+
+def test_the_frame_and_the_notebook_keep_their_own_styles(outputs, browser, tmp_path):
+    browser.get(page_of(outputs["mistake"], tmp_path, LIGHT))
+    inside, host, behind = browser.execute_script(
+        "const d = document.querySelector('iframe').contentDocument;"
+        "return [getComputedStyle(d.querySelector('h3')).fontSize, getComputedStyle(document.getElementById('host')).color,"
+        " getComputedStyle(document.body).backgroundColor]"
+    )
+    assert inside != "40px"
+    assert (host, behind) == ("rgb(255, 0, 0)", "rgba(0, 0, 0, 0)")
 
 
 def test_an_attack_does_nothing_in_a_browser(outputs, browser, tmp_path):
-    browser.get(page_of(outputs["cheat"], tmp_path, "true"))
+    browser.get(page_of(outputs["cheat"], tmp_path, LIGHT))
     assert browser.title == "mine"
     assert len(browser.execute_script("return [...document.querySelectorAll('script')]")) == 0
 
@@ -261,10 +338,11 @@ NAMED = [
     cell(f"%%grade scaling\n{REFERENCE}"),
     cell(REFERENCE, "other", "grade:scaling"),
     cell(f"\n%%grade  scaling --seed 2\n{REFERENCE}"),
+    cell(f"#@title Scaling\n%%time\n%%grade scaling\n{REFERENCE}"),
 ]
 
 
-@pytest.mark.parametrize("named", NAMED, ids=["line", "tag", "blank line"])
+@pytest.mark.parametrize("named", NAMED, ids=["line", "tag", "blank line", "below others"])
 @pytest.mark.parametrize("form", ["file", "folder", "exercises", "zip"])
 def test_a_named_cell_is_graded_wherever_the_notebook_is(dispatcher, course, tmp_path, named, form):
     folder = hand_in(
@@ -344,7 +422,23 @@ def test_reading_a_notebook_runs_nothing_of_it(tmp_path):
         ("x = (5\n% 2)", "x = (5\n% 2)"),
         ('"""\n!kept\n"""', '"""\n!kept\n"""'),
         ("torch.nn?\nx = 1", "pass  # torch.nn?\nx = 1"),
-        ("files = !ls", "files = !ls"),
+        ("?torch.nn\n??f\n*ones*?", "pass  # ?torch.nn\npass  # ??f\npass  # *ones*?"),
+        ("files = !ls", "files = []  # !ls"),
+        ("if a:\n    t = %timeit -o f()", "if a:\n    t = None  # %timeit -o f()"),
+        (
+            "!pip install \\\n  torch \\\n  numpy\nx = 1",
+            "pass  # !pip install \\\n#   torch \\\n#   numpy\nx = 1",
+        ),
+        ("x = 5 \\\n% 2", "x = 5 \\\n% 2"),
+        (
+            "#@title Scaling\n%%capture\n%%grade scaling\nx = 1",
+            "#@title Scaling\npass  # %%capture\n# %%grade scaling\nx = 1",
+        ),
+        ("%%capture\nx = 1", "pass  # %%capture\nx = 1"),
+        (
+            "pip install torch\n%cd /content\r\nx = 1",
+            "pass  # pip install torch\npass  # %cd /content\r\nx = 1",
+        ),
     ],
 )
 def test_syntax_of_ipython_alone_is_ignored(source, python):
@@ -354,6 +448,84 @@ def test_syntax_of_ipython_alone_is_ignored(source, python):
 def test_of_a_cell_that_is_too_long_to_parse_only_lines_of_ipython_change():
     source = "x = 1\n" * 100_000 + "!ls"
     assert python_of(source) == "x = 1\n" * 100_000 + "pass  # !ls"
+
+
+# What Colab, Jupyter and VS Code leave in cells and in the scripts that they export.
+HABITS = {
+    "form": '#@title Scaling { display-mode: "form" }\nfactor = 2 #@param {type:"integer"}',
+    "pip": "!pip install -q torch \\\n    numpy\npip install torch\n%pip install torch",
+    "shell": "!nvidia-smi | grep {name}\n!cd /content && ls\nfiles = !ls *.py\nassert files == []",
+    "magics": "%load_ext autoreload\n%autoreload 2\n%matplotlib inline\n%env A=1\nresult = %timeit -o sum([1])",
+    "help": "?torch.nn\ntorch.nn.Conv2d??\n",
+    "output": "%%capture\n%%time\ndisplay(1)",
+    "drive": "from google.colab import drive, files\nimport matplotlib.pyplot as plt\nfrom tqdm.notebook import tqdm",
+    "percent": "# %% [markdown]\n# # Scaling\n# %%\n#!%matplotlib inline\n# %matplotlib inline\n# + tags=['grade:scaling']",
+    "export": "#!/usr/bin/env python\n# coding: utf-8\n\n# In[3]:\n\n\nget_ipython().run_line_magic('matplotlib', 'inline')\n"
+    "get_ipython().system('pip install torch')\nfiles = get_ipython().getoutput('ls')\nassert files == []",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["cell", "file"])
+@pytest.mark.parametrize("habit", HABITS)
+def test_what_notebooks_leave_in_code_costs_nothing(dispatcher, course, tmp_path, habit, form):
+    source = f"{HABITS[habit]}\n{REFERENCE}"
+    if form == "cell":
+        hand_in(tmp_path, cell(source, "grade:scaling"))
+    else:
+        (tmp_path / "scaling.py").write_text(source, encoding="utf-8")
+    result = graded(dispatcher, course, tmp_path)
+    assert (result.outcome, result.points) == (Outcome.PASSED, 13.0), result
+
+
+NEEDED = {
+    "drive": ("from google.colab import drive\ndrive.mount('/content/drive')", "`google.colab.drive` is not there while"),
+    "upload": ("import google.colab\ngoogle.colab.files.upload()", "`google.colab` is not there while your code is graded"),
+    "shown": ("from IPython.display import Image\nImage('x.png')", "`IPython.display.Image` is not there while"),
+    "bash": ("%%bash\necho 'it", "Python cannot read your file: unterminated string literal"),
+    "listing": ("ls", "`import scaling` raised NameError: name 'ls' is not defined"),
+    "cell": ("get_ipython().run_cell_magic('time', '', 'x = 1')", "The code of a cell `%%time` is only a text in this script"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("need", NEEDED)
+def test_what_only_a_notebook_has_is_named_in_one_sentence(dispatcher, course, tmp_path, need):
+    source, words = NEEDED[need]
+    (tmp_path / "scaling.py").write_text(f"{source}\n{REFERENCE}", encoding="utf-8")
+    assert graded(dispatcher, course, tmp_path).message.startswith(words)
+
+
+def exported(*cells):
+    """Return the script that Jupyter makes of a notebook. Its templates are wherever it was installed."""
+    (conf,) = [file for file in files("nbconvert") if file.parts[-2:] == ("python", "conf.json")]
+    from nbconvert import PythonExporter
+
+    exporter = PythonExporter(extra_template_basedirs=[str(conf.locate().parent.parent)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of libraries that nbconvert uses
+        return exporter.from_notebook_node(nbformat().new_notebook(cells=list(cells)))[0]
+
+
+def test_a_notebook_exported_by_jupyter_is_graded(dispatcher, course, tmp_path):
+    magics = "%matplotlib inline\n!pip install torch\nfiles = !ls\nassert not files\ndouble?\nresult = %timeit -o 1\n!!ls"
+    text = exported(nbformat().new_markdown_cell("# Scaling"), cell(magics), cell(REFERENCE, "grade:scaling"))
+    assert text.count("get_ipython()") == 6
+    (tmp_path / "scaling.py").write_text(text, encoding="utf-8")
+    result = graded(dispatcher, course, tmp_path)
+    assert (result.outcome, result.points) == (Outcome.PASSED, 13.0), result
+
+
+def test_an_exported_cell_that_is_only_a_text_is_named(dispatcher, course, tmp_path):
+    (tmp_path / "scaling.py").write_text(exported(NAMED[0]), encoding="utf-8")
+    words = "The code of a cell `%%grade` is only a text in this script, and is not graded: hand in the notebook itself"
+    assert graded(dispatcher, course, tmp_path).message.startswith(words)
+
+
+def test_a_script_that_is_too_long_to_parse_is_kept(tmp_path):
+    for count, kept in ((MAX_PARSED_CHARS, False), (MAX_PARSED_CHARS + 1, True)):
+        text = "!ls\n".ljust(count, "#")
+        (tmp_path / "scaling.py").write_text(text, encoding="utf-8")
+        (found,) = open_submission(tmp_path).snapshot("scaling").sources.values()
+        assert (found == text) == kept
 
 
 DEEP = b'{"nbformat": 4, "cells": ' + b"[" * 10**5
@@ -457,7 +629,9 @@ def test_a_replay_of_a_cell_says_what_to_do_instead(tmp_path):
 
 
 def test_the_page_does_what_it_shows(tmp_path):
-    first, graded_cell, listing = run(*(source.rstrip("\n") for source in SHOWN_CELLS), course=ROOT)
+    first, graded_cell, listing = run(
+        *(source.rstrip("\n") for source in SHOWN_CELLS), folder=tmp_path, course=ROOT
+    )
     assert first == []
     assert "pooling  Pooling by hand" in shown(graded_cell)
     assert "`max_pool2d` is not defined in this module" in shown(graded_cell)

@@ -200,10 +200,8 @@ def luminance(color: str) -> float:
 
 
 CSS = (Path(grader.report.__file__).parent / "page.css").read_text(encoding="utf-8")
-THEMES = [
-    dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
-    for block in re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)[:2]
-]
+COLORS = re.findall(r"--([\w-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);", CSS)
+THEMES = [{name: pair[dark] for name, *pair in COLORS} for dark in (False, True)]
 TEXTS = ("ink", "soft", "pass", "fail", "wait", "void", "link")
 
 

@@ -232,7 +232,12 @@ CONFLICT = "x = 1\n<<<<<<< HEAD\nx = 2\n=======\nx = 3\n>>>>>>> theirs\n"
     [
         ("from .layers import f\n", "relative import works inside a package only"),
         ("from . import layers\n", "relative import works inside a package only"),
-        ("get_ipython().run_line_magic('matplotlib', 'inline')\n", "exists in a notebook only"),
+        ("get_ipython().user_ns['x'] = 1\n", "`get_ipython()` exists in a notebook only"),
+        (
+            "get_ipython().run_cell_magic('time', '', 'x = 1\\n')\n",
+            "The code of a cell `%%time` is only a text",
+        ),
+        ("get_ipython().run_cell_magic()\n", "The code of a cell"),
         ("import torch\n%matplotlib inline\n", "`%matplotlib inline` is a command of a notebook"),
         ("%%time\nx = 1\n", "`%%time` is a command of a notebook"),
         ("!pip install torch\n", "`!pip install torch` is a command of a notebook"),

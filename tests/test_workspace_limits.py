@@ -11,6 +11,7 @@ import pytest
 from grader.core.errors import UsageError
 from grader.core.model import ExerciseResult, Outcome, Snippet
 from grader.course import catalog
+from grader.report import Help
 from grader.workspace import replay_files, scaffold
 from grader.workspace.notebook.cell_output import bundle
 from grader.workspace.opened_hints import OpenedHints
@@ -147,6 +148,6 @@ def test_the_frame_of_a_cell_has_160_to_640_pixels(rows, height):
         id="relu", title="ReLU", outcome=Outcome.NOT_ATTEMPTED, points=0, max_points=1, message=message
     )
     remarks = ("A remark.",) * (rows - 1)
-    forms = bundle(result, remarks)
+    forms = bundle(result, Help(is_file=False), remarks)
     assert forms["text/plain"].count("\n") == rows
     assert re.search(r"height:(\d+)px", forms["text/html"])[1] == str(height)

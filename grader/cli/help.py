@@ -40,26 +40,8 @@ def hint_command(exercise: str, number: int | None, submission: Path) -> int:
     grade hint pooling 1
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     found = choose_one(catalog.load(catalog.find_root()), exercise)
-    click.echo(next_hint(found, submission, number))
+    click.echo(OpenedHints(submission).next(found, number, width=prose_width()))
     return 0
-
-
-def next_hint(exercise: Exercise, folder: Path, number: int | None = None) -> str:
-    """Open the next hint in the workspace `folder`, or hint `number`; return its text and what to do next.
-
-    Raises UsageError for a hint that does not exist or may not be opened yet.
-    """
-    hints, count = OpenedHints(folder), len(exercise.hints)
-    number = number or min(hints.count(exercise) + 1, count)
-    hints.open(exercise, number)
-    hint = click.wrap_text(exercise.hints[number - 1], width=prose_width(), preserve_paragraphs=True)
-    if number == count:
-        more = f"That was the last of {count} hints; `grade hint {exercise.id} 1` shows the first again."
-    elif hints.is_stored(exercise):
-        more = f"Hint {number} of {count}. Not enough? `grade hint {exercise.id}` opens the next."
-    else:
-        more = f"Hint {number} of {count}. To open the next, run this in your workspace, the folder with exercises/."
-    return f"{hint}\n\n{click.wrap_text(more, width=prose_width())}"
 
 
 @click.command("solution", short_help="Show the reference solution, once yours has full marks.")

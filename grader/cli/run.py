@@ -229,7 +229,7 @@ def helps_of(workspace: Path, exercises: Sequence[Exercise]) -> dict[str, Help]:
     with contextlib.suppress(UsageError):
         return {
             exercise.id: Help(
-                opened=exercise.hints[: opened.count(exercise)],
+                opened=opened.texts(exercise),
                 count=len(exercise.hints),
                 passed_before=passed.get(exercise.id),
             )

@@ -14,7 +14,6 @@ from pathlib import Path
 import click
 
 from grader.cli import keys, options, reset, standard_streams, terminal
-from grader.cli.help import next_hint
 from grader.cli.progress import Progress
 from grader.cli.run import (
     choose,
@@ -42,6 +41,7 @@ from grader.report import (
 )
 from grader.submission import is_notebook, open_submission
 from grader.workspace import scaffold
+from grader.workspace.opened_hints import OpenedHints
 from grader.workspace.watch import FinishedRun, GradingRun, WatchSession, has_events, notices
 
 _STATUS_AFTER_S = 0.4  # a grading that takes longer shows a status line
@@ -278,7 +278,7 @@ class _WatchLoop:
             case "l":
                 self._below(self._list())
             case "h" if focus is not None:
-                self._below(next_hint(focus, self._target.folder))
+                self._below(OpenedHints(self._target.folder).next(focus, width=terminal.prose_width()))
             case "r" if focus is not None:
                 self._ask_to_reset(focus)
         return True

@@ -64,9 +64,9 @@ def to_html(report: Report, hints: Mapping[str, Help] = NOTHING_KNOWN) -> str:
     )
 
 
-def exercise_page(result: ExerciseResult) -> str:
+def exercise_page(result: ExerciseResult, hints: Help) -> str:
     """Return one exercise, a cell of a notebook, as a page that is shown inside another page."""
-    article = _exercise("exercise", None, exercise_content(result, Help(is_file=False)))
+    article = _exercise("exercise", None, exercise_content(result, hints))
     return document(f"{result.id} - convgrader", tag("main", article), style=_INSIDE)
 
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.core.errors import UsageError
+from grader.core.python_source import MAX_PARSED_CHARS
 from grader.core.safetext import printable_name
 from grader.submission.archive import Archive
 from grader.submission.folder import Folder, Single
-from grader.submission.notebook import ENDING, MAX_NOTEBOOK_BYTES, NamedCell, python_of, read_cells
+from grader.submission.ipython_syntax import python_of
+from grader.submission.notebook import ENDING, MAX_NOTEBOOK_BYTES, NamedCell, read_cells
 from grader.submission.stored import Damaged, Recording, Stored
 from grader.submission.tree import (
     MAX_SOURCES_BYTES,
@@ -144,7 +146,7 @@ class Submission:
             name = f"{root}{exercise}.py"
             data = self.tree.read(name, MAX_MODULE_BYTES)
             if data is not None:
-                return self._with_helpers(root, name, decode(data, name))
+                return self._with_helpers(root, name, _source(data, name))
         reason = "is not there. Put it back with `grade init`, or write it."
         return Unreadable(name=f"exercises/{exercise}.py", reason=reason, attempted=False)
 
@@ -162,8 +164,14 @@ class Submission:
         for helper in self.tree.modules(root):
             data = self.tree.read(helper, MAX_MODULE_BYTES) if helper != name else None
             if data is not None:
-                text = decode(data, helper)
+                text = _source(data, helper)
                 yield helper.removeprefix(root), _failing(text) if isinstance(text, Unreadable) else text
+
+
+def _source(data: bytes | Unreadable, name: str) -> str | Unreadable:
+    """Return the Python of a file, which may be a notebook exported as a script. One too long to be parsed is kept."""
+    text = decode(data, name)
+    return text if isinstance(text, Unreadable) or len(text) > MAX_PARSED_CHARS else python_of(text)
 
 
 def _failing(helper: Unreadable) -> str:

@@ -1,10 +1,9 @@
 """Reads exercises from a Jupyter notebook: a cell that is named after an exercise is its module. Nothing is run.
 
-A code cell is named by its first line, `%%grade pooling`, or by a tag in its metadata, `grade:pooling`. The last
+A code cell is named by a line at its top, `%%grade pooling`, or by a tag in its metadata, `grade:pooling`. The last
 cell with a name counts. Lines are numbered as in the cell.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ from functools import lru_cache
 
 import msgspec
 
-from grader.core import python_source
 from grader.core.safetext import one_line
+from grader.submission.ipython_syntax import name_of, python_of
 from grader.submission.tree import MAX_MODULES, Unreadable, too_large
 
 MAX_NOTEBOOK_BYTES = 4 * 2**20  # with its outputs and pictures
@@ -24,8 +23,6 @@ _MAX_PARSED_CHARS = 2**16  # of all named cells: Python needs seconds for some t
 ENDING = ".ipynb"
 _FORMAT = 4
 _TAG = "grade:"
-_NAMED = re.compile(r"\s*%%grade\s+(?P<name>\w+)[^\n]*(\n|\Z)")
-_OF_IPYTHON = re.compile(r"(?P<indent>\s*)(?P<line>[%!?].*|[\w.]+\?{1,2})\s*")
 
 
 class _CellMetadata(msgspec.Struct):
@@ -96,28 +93,7 @@ def _names(cell: _NotebookCell) -> Iterator[str]:
     """Yield the names of a code cell: those of modules."""
     if cell.cell_type != "code":
         return
-    first = _NAMED.match(cell.text)
-    names = [first["name"]] if first else []
+    first = name_of(cell.text)
+    names = [first] if first is not None else []
     names += [tag.removeprefix(_TAG).strip() for tag in cell.metadata.tags if tag.startswith(_TAG)]
     yield from dict.fromkeys(name for name in names if name.isidentifier() and len(name) <= MAX_NAME_CHARS)
-
-
-def python_of(source: str, *, parsed: bool = True) -> str:
-    """Return the Python of a cell: its line `%%grade` becomes a comment, and so do magics and shell commands.
-
-    If it is `parsed`, and Python can do so, its lines are kept: a line `% 2` may continue the one before.
-    """
-    named = _NAMED.match(source)
-    if named is not None:
-        start = len(source) - len(source.lstrip())
-        source = f"{source[:start]}# {source[start:]}"
-    commented = "\n".join(map(_commented, source.split("\n")))
-    return (
-        source if commented == source or (parsed and python_source.parse(source) is not None) else commented
-    )
-
-
-def _commented(line: str) -> str:
-    """Replace a line that only IPython understands by `pass`, so that a block is not left empty."""
-    found = _OF_IPYTHON.fullmatch(line)
-    return f"{found['indent']}pass  # {found['line']}" if found is not None else line

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
 from grader.workspace.state_file import StateFile
@@ -17,6 +19,28 @@ class OpenedHints:
     def count(self, exercise: Exercise) -> int:
         """Return how many hints of an exercise are open."""
         return min(self._read().get(exercise.id, 0), len(exercise.hints))
+
+    def texts(self, exercise: Exercise) -> tuple[str, ...]:
+        """Return the hints of an exercise that are open."""
+        return exercise.hints[: self.count(exercise)]
+
+    def next(self, exercise: Exercise, number: int | None = None, *, width: int) -> str:
+        """Open the next hint, or hint `number`; return it and what to do next, in lines of `width` columns.
+
+        Raises UsageError for a hint that does not exist or may not be opened yet.
+        """
+        count = len(exercise.hints)
+        number = number or min(self.count(exercise) + 1, count)
+        self.open(exercise, number)
+        hint = click.wrap_text(exercise.hints[number - 1], width=width, preserve_paragraphs=True)
+        if number == count:
+            more = f"That was the last of {count} hints; `grade hint {exercise.id} 1` shows the first again."
+        elif self.is_stored(exercise):
+            more = f"Hint {number} of {count}. Not enough? `grade hint {exercise.id}` opens the next."
+        else:
+            where = "your workspace, the folder with exercises/"
+            more = f"Hint {number} of {count}. To open the next, run this in {where}."
+        return f"{hint}\n\n{click.wrap_text(more, width=width)}"
 
     def open(self, exercise: Exercise, number: int) -> None:
         """Open hint `number`, from 1. Raises UsageError unless all before it are open, or where it does not exist."""

@@ -90,8 +90,9 @@ class AllowedImports:
         self._import = builtins.__import__
 
     def builtins(self) -> dict[str, object]:
-        """Return the builtins of the submission's modules. `display` is one in a notebook, whose cells are graded."""
-        return vars(builtins) | {"__import__": self._import_statement, "display": _display}
+        """Return the builtins of the submission's modules, with those of a notebook, whose cells are graded."""
+        of_notebook = {"display": _display, "get_ipython": _NotebookShell}
+        return vars(builtins) | {"__import__": self._import_statement} | of_notebook
 
     def install(self) -> None:
         """Decide what the submission imports through importlib.import_module too."""
@@ -162,6 +163,35 @@ def _catches(handler: ast.ExceptHandler) -> bool:
     return handler.type is None or any(
         isinstance(node, ast.Name) and node.id in _CAUGHT for node in ast.walk(handler.type)
     )
+
+
+class NeedsNotebook(RuntimeError):
+    """A use of `get_ipython()` that a script cannot do without; the message is one sentence for the student."""
+
+
+class _NotebookShell:
+    """What `get_ipython()` returns in a notebook that was exported as a script. Its commands are not run."""
+
+    def run_line_magic(self, *_: object, **__: object) -> None:
+        """Stand for `%name`."""
+
+    system = magic = run_line_magic
+
+    def getoutput(self, *_: object, **__: object) -> list[str]:
+        """Stand for `lines = !command`."""
+        return []
+
+    def run_cell_magic(self, name: object = "", *_: object) -> NoReturn:
+        """Refuse `%%name`: the code below it is a text here."""
+        raise NeedsNotebook(
+            f"The code of a cell `%%{name}` is only a text in this script, and is not graded: "
+            "hand in the notebook itself, or copy the code of the cell into the file."
+        )
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise NeedsNotebook(
+            "`get_ipython()` exists in a notebook only. Delete what a notebook's export has left of its magics."
+        )
 
 
 def _display(*objects: object, **_: object) -> None:

@@ -2,13 +2,15 @@
 
 import atexit
 import builtins
+import contextlib
 import re
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from grader.core.errors import GraderError
+from grader.core.errors import GraderError, UsageError
 from grader.core.model import Exercise, ExerciseResult
 from grader.core.suggestions import question
 from grader.course import catalog
@@ -17,12 +19,17 @@ from grader.course.visibility import seen as seen_of
 from grader.grading import attempt
 from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Job
-from grader.report import Style, list_text, shown_exercise
+from grader.report import Help, Style, list_text, shown_exercise
 from grader.submission import python_of
-from grader.workspace.notebook.cell_output import bundle
+from grader.workspace.notebook.cell_output import WIDTH, bundle
+from grader.workspace.opened_hints import OpenedHints
 
 _UNKNOWN_NAME = re.compile(r"NameError: name '(\w+)' is not defined")
-_USAGE = "Write %%grade EXERCISE [--seed N] above the code of a cell; %grade alone lists the exercises."
+_USAGE = (
+    "Write %%grade EXERCISE [--seed N] above the code of a cell; %grade alone lists the exercises, "
+    "and %grade hint EXERCISE opens a hint."
+)
+_INTERRUPTED = "Interrupted: this cell was not graded."
 
 
 class _Refused(Exception):
@@ -83,20 +90,25 @@ class NotebookSession:
         %%grade pooling       above the code: run the cell, grade it, show the report
         %grade pooling        grade that cell again, as it was when it was last run
         %grade                list the exercises and what their cells earned
+        %grade hint pooling   open the next hint; %grade hint pooling 1 shows the first again
         """
-        from IPython.core.error import UsageError  # noqa: PLC0415 - this runs only inside IPython
+        from IPython.core import error as ipython  # noqa: PLC0415 - this runs only inside IPython
 
         try:
-            arguments = _read(line)
+            words = line.split()
             course = catalog.load(catalog.find_root())
             if cell is not None:
-                self._cell(course, arguments, line, cell)
-            elif arguments.exercises:
-                self._again(course, arguments)
+                self._cell(course, _read(line), line, cell)
+            elif words[:1] == ["hint"]:
+                self._hint(course, words[1:])
+            elif words:
+                self._again(course, _read(line))
             else:
                 self._list(course)
         except (_Refused, GraderError) as error:
-            raise UsageError(str(error)) from None  # IPython shows it without a traceback
+            raise ipython.UsageError(str(error)) from None  # IPython shows it without a traceback
+        except KeyboardInterrupt:
+            raise ipython.UsageError(_INTERRUPTED) from None
 
     def warm(self) -> Dispatcher:
         """Return the warm process; start one where there is none, or where it has died."""
@@ -118,8 +130,26 @@ class NotebookSession:
         text = python_of(f"%%grade {line}\n{cell}")
         self.cells[exercise.id] = text
         if _compiles(text):  # else the report explains the syntax error, better than a traceback does
-            self.shell.run_cell(cell, store_history=False)
+            self._run(line, cell)
         self._grade(exercise, arguments.seed)
+
+    def _run(self, line: str, cell: str) -> None:
+        """Run a cell as the notebook would. A comment keeps its line numbers, except above another `%%magic`."""
+        text = cell if cell.startswith("%%") else f"# %%grade {line}\n{cell}"
+        ended = self.shell.run_cell(text, store_history=False)
+        if isinstance(ended.error_in_exec, KeyboardInterrupt):
+            raise _Refused(_INTERRUPTED)
+
+    def _hint(self, course: Course, words: Sequence[str]) -> None:
+        match words:
+            case [name]:
+                number = None
+            case [name, digits] if digits.isdecimal() and int(digits):
+                number = int(digits)
+            case _:
+                raise _Refused("Write %grade hint EXERCISE, or %grade hint EXERCISE NUMBER to see one again.")
+        hint = OpenedHints(Path.cwd()).next(_exercise(course, name), number, width=WIDTH)
+        self._publish({"text/plain": hint})
 
     def _again(self, course: Course, arguments: _Arguments) -> None:
         exercises = [_exercise(course, name) for name in arguments.exercises]
@@ -131,7 +161,7 @@ class NotebookSession:
 
     def _list(self, course: Course) -> None:
         results = [self.results[exercise.id] for exercise in course.exercises if exercise.id in self.results]
-        style = Style(width=80)
+        style = Style(width=WIDTH)
         not_graded = [exercise.id for exercise in course.exercises if exercise.id not in self.results]
         lines = [list_text(results, (), style).rstrip()] if results else []
         lines += [f"Not graded here yet: {', '.join(not_graded)}. {_USAGE}"] if not_graded else []
@@ -143,7 +173,7 @@ class NotebookSession:
         (ending,) = self.warm().grade([job])
         result = shown_exercise(attempt.result_of(exercise, ending), seen_of(exercise))
         self.results[exercise.id] = result
-        self._publish(bundle(result, _remarks(result, self.shell.user_ns)))
+        self._publish(bundle(result, _help(exercise), _remarks(result, self.shell.user_ns)))
 
     def _publish(self, forms: Mapping[str, str]) -> None:
         self.shell.display_pub.publish(data=dict(forms), metadata={})
@@ -156,6 +186,14 @@ def _exercise(course: Course, wanted: str) -> Exercise:
         hint = question(wanted, known) or f" There are: {', '.join(known)}."
         raise _Refused(f'There is no exercise "{wanted}".{hint}')
     return found
+
+
+def _help(exercise: Exercise) -> Help:
+    """Return which hints are open. Where their record cannot be read, `%grade hint` says what is wrong."""
+    with contextlib.suppress(UsageError):
+        opened = OpenedHints(Path.cwd()).texts(exercise)
+        return Help(opened=opened, count=len(exercise.hints), is_file=False)
+    return Help(is_file=False)
 
 
 def _compiles(text: str) -> bool:

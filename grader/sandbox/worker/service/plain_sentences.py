@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 from grader.sandbox.protocol.messages import name_from
-from grader.sandbox.worker.allowed_imports import NotAllowed, is_listed
+from grader.sandbox.worker.allowed_imports import NeedsNotebook, NotAllowed, is_listed
 
 _CONFLICT = re.compile(r"(<{7}|={7}|>{7}|\|{7})(\s|\Z)")
 _MAGIC = re.compile(r"\s*(%{1,2}\w|!\s*\w|\?\w|\w[\w.]*\?{1,2}\s*\Z)")
@@ -50,12 +50,10 @@ def unreadable_line(line: str, lines: Sequence[str]) -> str:
 
 def plain_sentence(error: BaseException) -> str:
     """Return a whole sentence on an exception, where its own message would not help; else ""."""
-    if isinstance(error, NotAllowed):
+    if isinstance(error, (NotAllowed, NeedsNotebook)):
         return str(error)
     if isinstance(error, ModuleNotFoundError) and error.name and not is_listed(error.name):
         return str(NotAllowed(error.name))  # a module that is on the list asked for it
-    if isinstance(error, NameError) and error.name == "get_ipython":
-        return "`get_ipython()` exists in a notebook only. Delete what a notebook's export has left of its magics."
     if isinstance(error, ImportError) and "relative import" in str(error):
         return (
             "A relative import works inside a package only, and your file is none: "
