@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grader.core.errors import UsageError
@@ -76,6 +76,7 @@ class Submission:
     """What one student handed in."""
 
     tree: SubmissionTree
+    _sources: dict[str, str | Unreadable | None] = field(default_factory=dict, compare=False, repr=False)
 
     def answers(self, quiz: str) -> Text | Unreadable | None:
         """Read the answers file of a quiz; None if there is none."""
@@ -144,11 +145,24 @@ class Submission:
     def _file(self, exercise: str) -> Snapshot | Unreadable:
         for root in _MODULE_FOLDERS:
             name = f"{root}{exercise}.py"
-            data = self.tree.read(name, MAX_MODULE_BYTES)
-            if data is not None:
-                return self._with_helpers(root, name, _source(data, name))
+            main = self._source(name)
+            if main is not None:
+                return self._with_helpers(root, name, main)
         reason = "is not there. Put it back with `grade init`, or write it."
         return Unreadable(name=f"exercises/{exercise}.py", reason=reason, attempted=False)
+
+    def _source(self, name: str) -> str | Unreadable | None:
+        """Return the Python of a file, which may be a notebook exported as a script; None if it is not there.
+
+        It is read once: each module of a folder stands beside all others. One too long to be parsed is kept.
+        """
+        if name not in self._sources:
+            data = self.tree.read(name, MAX_MODULE_BYTES)
+            text = None if data is None else decode(data, name)
+            if isinstance(text, str) and len(text) <= MAX_PARSED_CHARS:
+                text = python_of(text)
+            self._sources[name] = text
+        return self._sources[name]
 
     def _with_helpers(self, root: str, name: str, main: str | Unreadable) -> Snapshot | Unreadable:
         if isinstance(main, Unreadable):
@@ -162,16 +176,9 @@ class Submission:
     def _beside(self, root: str, name: str) -> Iterator[tuple[str, str]]:
         """Yield the Python files beside a module, and their text."""
         for helper in self.tree.modules(root):
-            data = self.tree.read(helper, MAX_MODULE_BYTES) if helper != name else None
-            if data is not None:
-                text = _source(data, helper)
+            text = self._source(helper) if helper != name else None
+            if text is not None:
                 yield helper.removeprefix(root), _failing(text) if isinstance(text, Unreadable) else text
-
-
-def _source(data: bytes | Unreadable, name: str) -> str | Unreadable:
-    """Return the Python of a file, which may be a notebook exported as a script. One too long to be parsed is kept."""
-    text = decode(data, name)
-    return text if isinstance(text, Unreadable) or len(text) > MAX_PARSED_CHARS else python_of(text)
 
 
 def _failing(helper: Unreadable) -> str:
