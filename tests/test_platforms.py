@@ -63,6 +63,7 @@ for module, names in absent.items():
 if platform == "win32":
     for name in {posix_only!r}:
         sys.modules[name] = None
+    sys.modules["subprocess"].CREATE_NEW_PROCESS_GROUP = sys.modules["subprocess"].CREATE_NO_WINDOW = 0
 sys.platform = platform
 from grader.cli import main
 main(arguments)
