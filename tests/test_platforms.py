@@ -329,6 +329,7 @@ def test_the_doctor_says_what_this_machine_does_not_give(machine):
     done = machine.grade("doctor")
     assert done.returncode == 0, done.stderr
     assert f"this is {machine.platform}" in done.stdout
+    assert "its memory" in " ".join(done.stdout.split()), "is not limited"
     refused = machine.grade("doctor", "--require-isolation", "2")
     assert refused.returncode == 3
     assert "0 processes" in machine.grade("doctor", "--end").stdout

@@ -1,6 +1,7 @@
 """Level 0 in processes: spawned workers and grading processes are killed when overdue, used once, and leave nothing behind."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -187,6 +188,32 @@ def test_a_spare_worker_is_used_once_and_one_that_has_ended_not_at_all():
     assert again[0] not in (spare.pid, ended.pid)
     assert again[1] == 1
     assert not spawned._running, "every worker was waited for"
+
+
+@posix
+@pytest.mark.cold
+def test_a_worker_has_few_descriptors():
+    opened = sandbox(
+        """
+        import os
+
+        def f():
+            opened = []
+            try:
+                while len(opened) < 1000:
+                    opened.append(os.open(os.devnull, os.O_RDONLY))
+            except OSError as error:
+                return [len(opened) < 64, error.strerror]
+            finally:
+                for one in opened:
+                    os.close(one)
+        """,
+        SpawnLauncher(ORDER),
+    )
+    try:
+        assert list(ask(opened).value.items) == [True, os.strerror(errno.EMFILE)]
+    finally:
+        opened.close()
 
 
 @posix
