@@ -21,8 +21,7 @@ def main() -> None:
     os.dup2(null, 0)
     os.close(null)
     os.dup2(2, 1)
-    for stream in (sys.stdout, sys.stderr):
-        _keep_lines(stream)
+    sys.stdout, sys.stderr = _by_lines(1), _by_lines(2)
     if sys.platform == "linux":
         from grader.sandbox.worker import linux  # noqa: PLC0415 - Linux only
 
@@ -44,9 +43,11 @@ def main() -> None:
     serve(channel)
 
 
-def _keep_lines(stream: TextIO) -> None:
-    """Have each line leave this process as soon as it is printed, in UTF-8: what is killed cannot flush."""
-    stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[attr-defined]
+def _by_lines(descriptor: int) -> TextIO:
+    """Open a stream whose lines leave this process when they are printed, in UTF-8: what is killed cannot flush."""
+    return open(
+        descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n", buffering=1, closefd=False
+    )
 
 
 if __name__ == "__main__":
