@@ -1,6 +1,6 @@
 """What a student waits for, as ratios to a cold `python -c "import torch"` (T) of the same run: medians.
 
-    python benchmarks/student.py [--rounds 7]
+    python benchmarks/student.py [--rounds 7] [--level 0]
 
 All commands of a round are run in turn, so that a noisy neighbor hits all. What stays behind of this benchmark is in a
 state folder of its own, and is ended.
@@ -26,7 +26,10 @@ def main() -> None:
     """Measure everything and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=7, help="runs of each command")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--level", choices="0123", default="3", help="the highest isolation level")
+    arguments = parser.parse_args()
+    rounds, level = arguments.rounds, arguments.level
+    os.environ["CONVGRADER_MAX_ISOLATION"] = level
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         environment = {**os.environ, "XDG_STATE_HOME": f"{folder}/state", "XDG_RUNTIME_DIR": f"{folder}/run"}
@@ -70,7 +73,8 @@ def main() -> None:
             )
     baseline = statistics.median(next(iter(times.values())))
     print(
-        f"{platform.system()}, {os.cpu_count()} cores, torch {torch.__version__}; medians of {rounds} runs.\n"
+        f"{platform.system()}, {os.cpu_count()} cores, torch {torch.__version__}, level {level} at most; "
+        f"medians of {rounds} runs.\n"
     )
     print("| what | median | in T |\n|---|---:|---:|")
     for what, seconds in times.items():

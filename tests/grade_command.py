@@ -14,7 +14,7 @@ from typing import Any
 
 import command_server
 
-from grader.sandbox.supervisor import clean_environment
+from grader.sandbox.spawned import clean_environment
 
 
 @cache

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -260,9 +261,25 @@ def test_the_limits_of_a_spawned_worker_are_those_it_is_given():
         limits.limit_here(1024, 17)
 
     found = limits_after(action)
-    assert (found["CPU"], found["FSIZE"], found["CORE"]) == (17, 0, 0)
+    assert (found["CPU"], found["FSIZE"], found["CORE"], found["NOFILE"]) == (17, 0, 0, 64)
     expected = linux.virtual_memory_bytes() + 1024 * 2**20
     assert abs(found["AS"] - expected) < 32 * 2**20  # a child is as large as its parent, but for a few pages
+
+
+def test_a_spawned_worker_of_macos_may_start_no_process_and_has_no_limit_of_memory(monkeypatch):
+    from grader.sandbox.worker import limits
+
+    monkeypatch.setattr(limits, "sys", SimpleNamespace(platform="darwin"))
+    found = {}
+    monkeypatch.setattr(limits, "set_limits", found.update)
+    limits.limit_here(1024, 17)
+    assert found == {
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_CPU: 17,
+        resource.RLIMIT_NOFILE: 64,
+        resource.RLIMIT_NPROC: 1,
+    }
 
 
 @pytest.mark.parametrize(("memory_limit_mib", "budget_mib"), [(1, 101), (1024, 1124)])

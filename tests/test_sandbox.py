@@ -21,7 +21,8 @@ from grader.grading.messages import Graded, Job, NotGraded
 from grader.sandbox.last_words import last_words
 from grader.sandbox.protocol.messages import Call, ItemsValue, Load
 from grader.sandbox.protocol.orders import WorkerOrder
-from grader.sandbox.supervisor import LoadFailed, Sandbox, SpawnLauncher, WorkerLost, clean_environment
+from grader.sandbox.spawned import SpawnLauncher, clean_environment
+from grader.sandbox.supervisor import LoadFailed, Sandbox, WorkerLost
 
 ORDER = WorkerOrder(memory_limit_mib=256, output_limit_kib=64)
 NOTHING = ItemsValue(form="tuple", items=())

@@ -23,7 +23,7 @@ from grader.cli import standby as consent
 from grader.core.errors import UsageError
 from grader.core.model import Outcome
 from grader.course import catalog
-from grader.grading import standby
+from grader.grading import free_memory, standby
 from grader.grading.dispatcher import Dispatcher
 from grader.grading.messages import Graded, Job
 from grader.grading.standby import client, messages, place
@@ -268,7 +268,7 @@ def test_without_it_a_command_has_a_warm_process_of_its_own(monkeypatch, why):
     if why == "no folder":
         monkeypatch.setattr(client, "folder", lambda: None)
     if why == "memory is short":
-        monkeypatch.setattr(client, "is_memory_short", lambda: True)
+        monkeypatch.setattr(free_memory, "is_short", lambda: True)
     if why == "it cannot start":
         monkeypatch.setattr(client, "clean_environment", lambda: {"PYTHONHOME": "/nowhere"})
     if why == "another user":
@@ -334,22 +334,6 @@ def test_an_edited_module_is_another_version(tmp_path, monkeypatch):
     first = place.name(3)
     module.write_text("x = 1\n")
     assert place.name(3) != first
-
-
-@pytest.mark.parametrize(
-    ("whole", "free", "short"),
-    [(16000, 1601, False), (16000, 1599, True), (2000, 513, False), (2000, 511, True)],
-)
-def test_memory_is_short_below_a_tenth_or_half_a_gigabyte(tmp_path, monkeypatch, whole, free, short):
-    found = tmp_path / "meminfo"
-    found.write_text(f"MemTotal: {whole * 1024} kB\nMemFree: 1 kB\nMemAvailable: {free * 1024} kB\n")
-    monkeypatch.setattr(place, "_MEMINFO", found)
-    assert place.is_memory_short() is short
-
-
-def test_where_nothing_is_known_of_memory_it_is_short(tmp_path, monkeypatch):
-    monkeypatch.setattr(place, "_MEMINFO", tmp_path / "none")
-    assert place.is_memory_short()
 
 
 # --- consent

@@ -12,7 +12,6 @@ import pytest
 
 from grader.core.errors import InternalError
 from grader.core.model import Limits, Outcome
-from grader.sandbox import supervisor
 from grader.sandbox.protocol import orders
 from grader.sandbox.protocol.frames import Overdue, SocketChannel
 from grader.sandbox.protocol.messages import (
@@ -441,52 +440,3 @@ def test_the_limits_of_a_cgroup_and_of_its_ancestors_hold(
         (tmp_path / name).write_text(text)
     found = cgroup.memory_limit_bytes(tmp_path), cgroup.process_limit(tmp_path), cgroup.oom_kills(tmp_path)
     assert found == (memory, processes, kills)
-
-
-# --- spawned workers
-
-
-class Process:
-    """A process that has printed and waits to be killed."""
-
-    pid = 2**30  # larger than that of any process, so that no group is killed
-
-    def __init__(self, printed: bytes) -> None:
-        reading, writing = os.pipe()
-        os.write(writing, printed)
-        os.close(writing)
-        self.stderr = os.fdopen(reading, "rb", buffering=0)
-        self.stdin = os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb", buffering=0)
-        self.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "rb", buffering=0)
-        self.killed = False
-
-    def kill(self) -> None:
-        self.killed = True
-
-    def wait(self, timeout: float | None = None) -> int:  # noqa: ARG002
-        return -9 if self.killed else 0
-
-    def poll(self) -> int | None:
-        return self.wait()
-
-
-@pytest.mark.parametrize(("printed_bytes", "cause"), [(1024, "itself"), (1025, "output_limit")])
-def test_a_spawned_worker_may_print_its_limit_and_not_a_byte_more(printed_bytes, cause):
-    process = Process(b"x" * printed_bytes)
-    worker = supervisor._SpawnedWorker(process, 1024)
-    worker._drain.join()
-    assert process.killed == (cause == "output_limit")
-    ending = worker.end()
-    assert (ending.cause, ending.printed_bytes, len(ending.output)) == (cause, printed_bytes, printed_bytes)
-
-
-def test_a_spawned_worker_is_started_with_the_limit_of_its_order(monkeypatch):
-    started = {}
-    monkeypatch.setattr(
-        supervisor.subprocess, "Popen", lambda arguments, **_: started.update(arguments=arguments)
-    )
-    monkeypatch.setattr(supervisor, "_SpawnedWorker", lambda process, limit_bytes: limit_bytes)  # noqa: ARG005
-    launcher = supervisor.SpawnLauncher(WorkerOrder(memory_limit_mib=5, output_limit_kib=3))
-    assert launcher.start(17) == 3 * 1024
-    assert '"cpu_limit_s":17' in started["arguments"][-1]
-    assert '"memory_limit_mib":5' in started["arguments"][-1]

@@ -14,12 +14,9 @@ import sys
 import traceback
 from typing import NoReturn, Self
 
-import msgspec
-
 from grader.grading.messages import Job
 from grader.sandbox.protocol.frames import Channel, SocketChannel
-from grader.sandbox.protocol.orders import WorkerOrder
-from grader.sandbox.supervisor import clean_environment
+from grader.sandbox.spawned import clean_environment
 
 
 class WarmInterpreter:
@@ -73,10 +70,10 @@ def _start(what: str, *ends: socket.socket) -> "subprocess.Popen[bytes]":
 def fork_grading_processes(control: socket.socket, workers: socket.socket | None) -> None:
     """Fork a grading process for each connection that arrives, until the control socket is closed."""
     from grader.grading.engine.grading_process import run_spawned
-    from grader.sandbox import supervisor
+    from grader.sandbox import spawned
 
     if workers:
-        supervisor.spawn = lambda _, order, stderr: _ForkedWorker(workers, order, stderr)
+        spawned.spawn = lambda _, stderr: _ForkedWorker(workers, stderr)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the grading processes
     control.send(b"R")
     while True:
@@ -87,7 +84,7 @@ def fork_grading_processes(control: socket.socket, workers: socket.socket | None
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # it waits for its workers
             control.close()
             channel = SocketChannel(socket.socket(fileno=descriptors[0]))
-            run_spawned(channel, channel.receive()[1])
+            run_spawned(channel, channel.receive()[1], [])
             os._exit(0)
         os.close(descriptors[0])
 
@@ -95,14 +92,14 @@ def fork_grading_processes(control: socket.socket, workers: socket.socket | None
 class _ForkedWorker:
     """A worker with what the supervisor uses of subprocess.Popen: its child tells how it ended through a socket."""
 
-    def __init__(self, workers: socket.socket, order: str, stderr: int) -> None:
+    def __init__(self, workers: socket.socket, stderr: int) -> None:
         assert stderr == subprocess.PIPE
         reading, stdin = os.pipe()
         stdout, writing = os.pipe()
         printed, printing = os.pipe()
         self._status, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(workers, [order.encode()], [reading, writing, printing, theirs.fileno()])
+            socket.send_fds(workers, [b"W"], [reading, writing, printing, theirs.fileno()])
         for descriptor in (reading, writing, printing):
             os.close(descriptor)
         self.stdin = os.fdopen(stdin, "wb", buffering=0)
@@ -133,26 +130,26 @@ class _ForkedWorker:
 def fork_workers(control: socket.socket) -> None:
     """Fork a process for each order that arrives; it starts the worker, and reports its process id and its end."""
     import grader.sandbox.worker.__main__ as entry
+    import grader.sandbox.worker.server  # noqa: F401 - what the entry imports once it runs, with torch
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps what it forks
     while True:
-        data, descriptors, _, _ = socket.recv_fds(control, 2**16, 4)
+        data, descriptors, _, _ = socket.recv_fds(control, 1, 4)
         if not data:
             return
         if os.fork() == 0:
             control.close()
-            order = msgspec.json.decode(data, type=WorkerOrder)
-            _watch_a_worker(order, descriptors[:3], socket.socket(fileno=descriptors[3]), entry.main)
+            _watch_a_worker(descriptors[:3], socket.socket(fileno=descriptors[3]), entry.main)
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def _watch_a_worker(order: WorkerOrder, streams: list[int], status: socket.socket, main) -> NoReturn:
+def _watch_a_worker(streams: list[int], status: socket.socket, main) -> NoReturn:
     """Fork a worker, and send how it ended; end it when the grading process has ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if (child := os.fork()) == 0:
         status.close()
-        _become_worker(order, streams, main)
+        _become_worker(streams, main)
     for descriptor in streams:
         os.close(descriptor)
     status.send(child.to_bytes(4, "big"))
@@ -168,7 +165,7 @@ def _watch_a_worker(order: WorkerOrder, streams: list[int], status: socket.socke
         os._exit(0)
 
 
-def _become_worker(order: WorkerOrder, streams: list[int], main) -> NoReturn:
+def _become_worker(streams: list[int], main) -> NoReturn:
     """Serve calls as `python -m grader.sandbox.worker` does."""
     code = 1
     try:
@@ -176,7 +173,7 @@ def _become_worker(order: WorkerOrder, streams: list[int], main) -> NoReturn:
         for target, descriptor in enumerate(streams):
             os.dup2(descriptor, target)
         os.closerange(3, 256)
-        main(order)
+        main()
         sys.stdout.flush()
         code = 0
     except BaseException:  # noqa: BLE001 - a child must never return into its parent's loop

@@ -22,7 +22,7 @@ from grader.core.errors import ProtocolError
 from grader.core.model import CheckResult, Isolation
 from grader.grading import messages, starters
 from grader.grading.messages import CheckEnded, Graded, Job, NotGraded
-from grader.sandbox.protocol.frames import Closed, Overdue
+from grader.sandbox.protocol.frames import Channel, Closed, Overdue
 from grader.sandbox.protocol.orders import Ready, WorkerOrder
 from grader.sandbox.supervisor import Launcher
 from grader.sandbox.worker import cgroup
@@ -154,23 +154,32 @@ class Dispatcher:
             job = msgspec.structs.replace(job, tell_checks=False)
         try:
             channel = self._starter.open(job, slot)
-            with contextlib.closing(channel):
-                with contextlib.suppress(Closed):  # it may have answered before it ended
-                    channel.send(b"", messages.encode(job))  # as payload: sources may be larger than a header
-                while True:
-                    message = messages.decode(channel.receive(deadline)[0])
-                    if isinstance(message, CheckEnded):
-                        watch(job.exercise.id, message.result)
-                    elif isinstance(message, (Graded, NotGraded)):
-                        return message
         except Closed:
-            return NotGraded(reason=f"the grading process died{self._starter.why_one_died()}")
-        except (ProtocolError, msgspec.MsgspecError) as error:
-            return NotGraded(reason=f"the grading process sent what cannot be read: {error}")
+            return NotGraded(reason=f"the grading process died{self._starter.why_one_died(None)}")
         except OSError as error:
             return NotGraded(reason=f"no grading process could be started: {error}")
-        except Overdue:
-            return NotGraded(reason=f"the grading process did not end within {limit:.0f} s")
+        with contextlib.closing(channel):
+            try:
+                return _result(channel, job, deadline, watch)
+            except Closed:
+                return NotGraded(reason=f"the grading process died{self._starter.why_one_died(channel)}")
+            except Overdue:
+                why = self._starter.why_one_died(channel)
+                return NotGraded(reason=f"the grading process did not end within {limit:.0f} s{why}")
+            except (ProtocolError, msgspec.MsgspecError) as error:
+                return NotGraded(reason=f"the grading process sent what cannot be read: {error}")
+
+
+def _result(channel: Channel, job: Job, deadline: float, watch: Watch) -> Graded | NotGraded:
+    """Send a job to its grading process, and return the result; call `watch` with each check that ends before."""
+    with contextlib.suppress(Closed):  # it may have answered before it ended
+        channel.send(b"", messages.encode(job))  # as payload: sources may be larger than a header
+    while True:
+        message = messages.decode(channel.receive(deadline)[0])
+        if isinstance(message, CheckEnded):
+            watch(job.exercise.id, message.result)
+        elif isinstance(message, (Graded, NotGraded)):
+            return message
 
 
 def _start(level: int, *, many: bool, standby: bool) -> starters.Starter:

@@ -6,28 +6,21 @@ import select
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 import msgspec
 
 from grader.core.errors import InternalError, UsageError
 from grader.grading.messages import Job
-from grader.sandbox.last_words import last_words
-from grader.sandbox.protocol.frames import Channel, Closed, PipeChannel, SocketChannel
-from grader.sandbox.protocol.orders import (
-    LAYERS,
-    NO_PIDFD,
-    GradeOrder,
-    Missing,
-    Ready,
-    WorkerOrder,
-    send_order,
-)
-from grader.sandbox.supervisor import ForkLauncher, Launcher, SpawnLauncher, clean_environment, spawn
+from grader.grading.spawn_starter import SpawnStarter
+from grader.sandbox.last_words import error_file, last_words
+from grader.sandbox.protocol.frames import Channel, Closed, SocketChannel
+from grader.sandbox.protocol.orders import NO_PIDFD, GradeOrder, Ready, WorkerOrder, send_order
+from grader.sandbox.spawned import clean_environment
+from grader.sandbox.supervisor import ForkLauncher, Launcher
 
 MAX_LEVEL_VARIABLE = "CONVGRADER_MAX_ISOLATION"
 START_LIMIT_S = 120.0
@@ -50,8 +43,11 @@ class Starter(Protocol):
     def is_alive(self) -> bool:
         """Return whether grading processes can still be started."""
 
-    def why_one_died(self) -> str:
-        """Return ": " and what a grading process that has just died, or its parent, wrote last; "" without it."""
+    def why_one_died(self, channel: Channel | None) -> str:
+        """Return ": " and what the grading process at the other end, or its parent, wrote last; "" without it.
+
+        There is no channel where none could be opened.
+        """
 
     def stop(self) -> None:
         """End everything that was started."""
@@ -68,15 +64,16 @@ def max_level() -> int:
 def start(level: int, *, many: bool) -> Starter:
     """Start what starts grading processes: on Linux the warm process, unless level 0 is asked for."""
     if sys.platform != "linux":
-        return SpawnStarter(f"this is {sys.platform}")
+        return SpawnStarter(f"this is {sys.platform}", many=many)
     if level == 0:
-        return SpawnStarter(f"{MAX_LEVEL_VARIABLE} is 0")
+        return SpawnStarter(f"{MAX_LEVEL_VARIABLE} is 0", many=many)
     from grader.sandbox.worker import linux  # noqa: PLC0415 - Linux only
 
     try:
         os.close(linux.pidfd_open(os.getpid()))
     except OSError as error:  # then no process can be watched, and so none is forked
-        return SpawnStarter(f"{NO_PIDFD}: {error.strerror}", errno.errorcode.get(error.errno or 0, ""))
+        code = errno.errorcode.get(error.errno or 0, "")
+        return SpawnStarter(f"{NO_PIDFD}: {error.strerror}", code, many=many)
     return ZygoteStarter(level, many=many)
 
 
@@ -106,9 +103,9 @@ class LazyStarter:
         """Return whether grading processes can be started, or nothing has been tried yet."""
         return self._started is None or self._started.is_alive()
 
-    def why_one_died(self) -> str:
-        """Return what a grading process that has just died wrote last."""
-        return self._started.why_one_died() if self._started is not None else ""
+    def why_one_died(self, channel: Channel | None) -> str:
+        """Return what the grading process at the other end wrote last."""
+        return self._started.why_one_died(channel) if self._started is not None else ""
 
     def stop(self) -> None:
         """End everything that was started."""
@@ -128,7 +125,7 @@ class ForkingStarter:
         """Return ": " and why a process of one of these names died, as far as it is known."""
         return last_words(self._errors, *names) or ": it wrote nothing"
 
-    def why_one_died(self) -> str:
+    def why_one_died(self, channel: Channel | None) -> str:  # noqa: ARG002 - all write into one file
         """Return what a grading process that has just died, its host or the zygote wrote last."""
         return self._why(*_GRADING, _ZYGOTE)
 
@@ -171,7 +168,7 @@ class ZygoteStarter(ForkingStarter):
 
     def __init__(self, max_level: int, *, many: bool) -> None:
         control, zygote_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._error_file = _error_file()
+        self._error_file = error_file()
         super().__init__(control, self._error_file.fileno())
         with zygote_end:
             self._process = subprocess.Popen(
@@ -226,66 +223,8 @@ class ZygoteStarter(ForkingStarter):
         self._error_file.close()
 
 
-def _error_file() -> IO[bytes]:
-    """Open an unnamed file for the stderr of many processes: each line goes to its end."""
-    return tempfile.TemporaryFile("a+b")
-
-
 def _version(folder: Path) -> str:
     """Return a text that changes whenever a file of an exercise is edited while a warm process holds the exercise."""
     files = sorted(folder.glob("*.py"))
     stats = [path.stat() for path in files]
     return " ".join(f"{path.name}:{s.st_mtime_ns}:{s.st_size}" for path, s in zip(files, stats, strict=True))
-
-
-class SpawnStarter:
-    """Starts grading processes as fresh interpreters, where a warm one cannot or must not be forked."""
-
-    def __init__(self, reason: str, code: str = "") -> None:
-        """`reason` is why there is no higher level than 0, `code` the name of the kernel's error, if there is one."""
-        self._missing = tuple(Missing(layer=layer, reason=reason, code=code) for layer in LAYERS)
-        self._running: list[subprocess.Popen[bytes]] = []
-        self._errors = _error_file()
-        self._lock = threading.Lock()
-
-    def ready(self) -> Ready:
-        """Return what level 0 offers: a process of its own, deadlines and limits."""
-        from importlib.metadata import version  # noqa: PLC0415 - only here
-
-        return Ready(
-            level=0,
-            layers=("process", "limits"),
-            missing=self._missing,
-            torch_version=version("torch"),
-            python_version=".".join(map(str, sys.version_info[:3])),
-        )
-
-    def open(self, job: Job, slot: int) -> Channel:
-        """Start a grading process; the job follows through the channel."""
-        del job, slot
-        process = spawn("grader.grading.engine", stderr=self._errors)
-        with self._lock:
-            # poll() reaps what has ended, or a class would leave a zombie for each grading.
-            self._running = [one for one in self._running if one.poll() is None] + [process]
-        assert process.stdin is not None
-        assert process.stdout is not None
-        return PipeChannel(process.stdout, process.stdin)
-
-    def launcher(self, order: WorkerOrder) -> Launcher:
-        """Return what spawns workers."""
-        return SpawnLauncher(order)
-
-    def is_alive(self) -> bool:
-        """Return True: a fresh interpreter can always be started."""
-        return True
-
-    def why_one_died(self) -> str:
-        """Return what was written last by one of the grading processes."""
-        return last_words(self._errors.fileno())
-
-    def stop(self) -> None:
-        """Kill every grading process; their workers end when their pipes close."""
-        for process in self._running:
-            process.kill()
-            process.wait()
-        self._errors.close()

@@ -20,6 +20,10 @@ STOPS = {
     "Landlock": "no file can be read but Python, torch and what they need",
     "namespaces": "the machine's other processes and its network are invisible",
 }
+_LIMITS_ELSEWHERE = {  # on Linux they are those of STOPS
+    "darwin": "processor time, processes, descriptors and output of a submission are limited, its memory is not",
+    "win32": "the output of a submission is limited; its memory, processes and threads are not",
+}
 _LEVEL_2 = ". Level 2 is enough to grade other people's work"
 _KINDS = ("user", "pid", "net", "ipc")  # of the namespaces that keepers and workers enter
 _CONTAINER = (
@@ -42,7 +46,7 @@ def layers(isolation: Isolation, missing: tuple[Missing, ...]) -> list[Layer]:
     """Return every layer with what it stops, and for a missing one the reason and the remedy."""
     absent = {one.layer: one for one in missing}
     found = []
-    for name, stops in STOPS.items():
+    for name, stops in (STOPS | {"limits": _LIMITS_ELSEWHERE.get(sys.platform, STOPS["limits"])}).items():
         if name in absent:
             advice = remedy(absent[name], level=isolation.level)
             found.append(Layer(name=name, stops=stops, reason=absent[name].reason, remedy=advice))

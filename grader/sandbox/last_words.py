@@ -2,7 +2,10 @@
 
 import os
 import stat
+import sys
+import tempfile
 import time
+from typing import IO
 
 from grader.core.safetext import one_line
 
@@ -10,6 +13,11 @@ _READ_BYTES = 16 * 1024  # of the end of the file
 _PARENT_WAIT_S = 0.2  # in which a parent writes how its child was killed
 _MAX_CHARACTERS = 300
 _NAMED = "grade "  # the names of the grader's processes start so
+
+
+def error_file() -> IO[bytes]:
+    """Open an unnamed file for the stderr of one process or many: each line goes to its end."""
+    return tempfile.TemporaryFile("a+b")
 
 
 def last_words(descriptor: int, *names: str) -> str:
@@ -35,7 +43,18 @@ def _end(descriptor: int) -> str:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return ""
-        data = os.pread(descriptor, _READ_BYTES, max(0, status.st_size - _READ_BYTES))
+        data = _read_at(descriptor, max(0, status.st_size - _READ_BYTES))
     except OSError:
         return ""
     return data.decode("utf-8", "replace")
+
+
+def _read_at(descriptor: int, offset: int) -> bytes:
+    if sys.platform != "win32":
+        return os.pread(descriptor, _READ_BYTES, offset)
+    # There is no pread, and processes that write share the position: it goes back to the end.
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    try:
+        return os.read(descriptor, _READ_BYTES)
+    finally:
+        os.lseek(descriptor, 0, os.SEEK_END)

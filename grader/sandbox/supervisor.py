@@ -6,13 +6,9 @@ import os
 import select
 import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -20,7 +16,7 @@ from grader.core.errors import InternalError, ProtocolError
 from grader.core.model import Limits, Outcome
 from grader.core.safetext import one_line, printable
 from grader.sandbox.last_words import last_words
-from grader.sandbox.protocol.frames import Channel, Closed, Overdue, PipeChannel, PolledChannel
+from grader.sandbox.protocol.frames import Channel, Closed, Overdue, PolledChannel
 from grader.sandbox.protocol.messages import (
     Load,
     Loaded,
@@ -33,7 +29,6 @@ from grader.sandbox.protocol.messages import (
     encode_load,
 )
 from grader.sandbox.protocol.orders import (
-    KEPT_OUTPUT_BYTES,
     Ending,
     ForkOrder,
     WorkerOrder,
@@ -42,9 +37,8 @@ from grader.sandbox.protocol.orders import (
 )
 
 _ENDING_WAIT_S = 60.0  # for the keeper's message after a kill, which frees the memory of the worker first
-_DRAIN_WAIT_S = 5.0  # for what a spawned worker printed
 _EXIT_WAIT_S = 2.0  # between the end of the connection and that of the process: exit closes descriptors first
-_AGAIN = "Please grade again; no points were taken."
+AGAIN = "Please grade again; no points were taken."
 _START_WAIT_S = 60.0
 _SHOWN_OUTPUT_CHARS = 500
 _MAX_ENDING_BYTES = 2**20  # the message holds at most KEPT_OUTPUT_BYTES of output
@@ -323,117 +317,15 @@ class ForkedWorker:
                 data = self.control.recv(_MAX_ENDING_BYTES)
             except TimeoutError:
                 raise InternalError(
-                    f"The keeper of a worker did not report its end within {_ENDING_WAIT_S:.0f} s. {_AGAIN}"
+                    f"The keeper of a worker did not report its end within {_ENDING_WAIT_S:.0f} s. {AGAIN}"
                 ) from None
             except OSError:
                 data = b""
         if not data:
             why = last_words(self.stderr, "grade keeper", "grade bans", "grade zygote")
-            raise InternalError(f"The keeper of a worker died{why}. {_AGAIN}")
+            raise InternalError(f"The keeper of a worker died{why}. {AGAIN}")
         ending = msgspec.msgpack.decode(data, type=Ending)
         if ending.cause == "lost":
             why = one_line(ending.output.decode("utf-8", "replace"), limit=_SHOWN_OUTPUT_CHARS)
-            raise InternalError(f"A worker could not be started or watched: {why}. {_AGAIN}")
+            raise InternalError(f"A worker could not be started or watched: {why}. {AGAIN}")
         return ending
-
-
-# --- workers spawned as fresh interpreters: every platform
-
-
-@dataclass(slots=True)
-class SpawnLauncher:
-    """Starts each worker as a fresh interpreter: slower, and without the layers that only Linux has."""
-
-    order: WorkerOrder
-
-    def start(self, cpu_limit_s: int) -> WorkerProcess:
-        """Start one interpreter. Raises InternalError where this machine has no memory or process left."""
-        order = msgspec.structs.replace(self.order, cpu_limit_s=cpu_limit_s)
-        arguments = ["grader.sandbox.worker", msgspec.json.encode(order).decode()]
-        try:
-            process = spawn(*arguments, stderr=subprocess.PIPE)
-        except OSError as error:
-            raise InternalError(f"A worker could not be started: {error}. {_AGAIN}") from error
-        return _SpawnedWorker(process, self.order.output_limit_kib * 1024)
-
-
-class _SpawnedWorker:
-    """A spawned worker. Frames go through its stdin and stdout, what it prints through its stderr."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", output_limit_bytes: int) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._process = process
-        self._output_limit_bytes = output_limit_bytes
-        self._output, self._printed_bytes = bytearray(), 0
-        self.channel: Channel = PipeChannel(process.stdout, process.stdin)
-        self._drain = threading.Thread(target=self._read_output, daemon=True)
-        self._drain.start()
-
-    def _read_output(self) -> None:
-        assert self._process.stderr is not None
-        with self._process.stderr as printed:
-            while data := printed.read(65536):
-                self._printed_bytes += len(data)
-                self._output += data[: max(0, KEPT_OUTPUT_BYTES - len(self._output))]
-                if self._printed_bytes > self._output_limit_bytes:
-                    self._kill()
-
-    def disconnect(self) -> None:
-        """Close its stdin, at which its loop returns."""
-        self.channel.close()
-
-    def end(self, patience_s: float = 0.0) -> Ending:
-        """Close its stdin, wait, kill it and what it started, and return how it ended."""
-        self.disconnect()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=max(patience_s, 0.1))
-        killed = self._process.poll() is None
-        self._kill()
-        code = self._process.wait()
-        self._drain.join(timeout=_DRAIN_WAIT_S)
-        over = self._printed_bytes > self._output_limit_bytes
-        return Ending(
-            cause="output_limit" if over else "grader" if killed else "itself",
-            exit_status=max(code, 0),
-            signal=9 if killed else max(-code, 0),
-            output=bytes(self._output),
-            printed_bytes=self._printed_bytes,
-        )
-
-    def _kill(self) -> None:
-        """Kill the worker and its process group, which may outlive it; on Windows there is none."""
-        self._process.kill()
-        if sys.platform != "win32":
-            # There is no process left in the group, or, as macOS says with EPERM, only ones that have ended.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-
-
-def spawn(module: str, *arguments: str, stderr: int | IO[bytes]) -> "subprocess.Popen[bytes]":
-    """Start a fresh interpreter on a module of the grader, with pipes for its stdin and stdout. Raises OSError.
-
-    It has a session of its own: Ctrl-C and signals to its process group reach no other process, and the group can be
-    killed with all that it started.
-    """
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", module, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        bufsize=0,
-        cwd=Path(sys.executable).anchor,
-        env=clean_environment(),
-        start_new_session=True,
-    )
-
-
-def clean_environment() -> dict[str, str]:
-    """Return the environment of every process of the grader: one thread, no secrets, fixed string hashes."""
-    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    # Code that asks for more threads anyway: they sleep, not spin, while they wait for the one core.
-    one_thread["OMP_WAIT_POLICY"] = "PASSIVE"
-    kept = {name: os.environ[name] for name in ("SYSTEMROOT", "TMPDIR", "TEMP") if name in os.environ}
-    # torch.optim creates this folder when it is first imported, which fails in a worker unless it exists.
-    cache = {"TORCHINDUCTOR_CACHE_DIR": Path(sys.executable).anchor}
-    return {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", **one_thread, **cache, **kept}

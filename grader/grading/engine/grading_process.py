@@ -1,6 +1,8 @@
 """The trusted process that grades one exercise: loads suite and reference, calls the worker, decides and explains."""
 
 import contextlib
+import gc
+import importlib
 import socket
 import time
 from collections.abc import Callable
@@ -28,8 +30,9 @@ from grader.grading.messages import CheckEnded, Graded, Job, NotGraded
 from grader.sandbox.protocol.frames import Channel, Closed
 from grader.sandbox.protocol.messages import Load, Setting
 from grader.sandbox.protocol.orders import WorkerOrder
-from grader.sandbox.supervisor import ForkLauncher, Launcher, LoadFailed, Sandbox, SpawnLauncher, WorkerLost
-from grader.sandbox.worker.service import Service
+from grader.sandbox.spawned import Process, SpawnLauncher
+from grader.sandbox.supervisor import ForkLauncher, Launcher, LoadFailed, Sandbox, WorkerLost
+from grader.sandbox.worker.service import Service, seed_everything
 
 MAX_OUTPUT_CHARACTERS = 4000
 UNEXPLAINED = "No diagnosis could be made, through an error in the grader"
@@ -58,10 +61,10 @@ def run_forked(
     _serve(channel, job, lambda order: ForkLauncher(zygote, order, slot), lambda _: prepared, on_pass)
 
 
-def run_spawned(channel: Channel, job: bytes | bytearray) -> None:
-    """Grade a job, and send its results through `channel`, with workers started as fresh interpreters."""
+def run_spawned(channel: Channel, job: bytes | bytearray, workers: list[Process]) -> None:
+    """Grade a job, and send its results through `channel`, with these workers and with others like them."""
     torch.set_num_threads(1)
-    _serve(channel, job, SpawnLauncher, prepare_or_explain)
+    _serve(channel, job, lambda order: SpawnLauncher(order, workers), prepare_or_explain)
 
 
 def _serve(
@@ -86,6 +89,15 @@ def _serve(
         on_pass()
     with contextlib.suppress(Closed):
         channel.send(messages.fitting(graded))
+
+
+def warm() -> None:
+    """Import what only some gradings need, in a process that waits for its job."""
+    for name in ("hypothesis", "hypothesis.internal.conjecture.providers", "grader.course.known_mistakes"):
+        importlib.import_module(name)
+    seed_everything()  # imports numpy.random
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(slots=True)

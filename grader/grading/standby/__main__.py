@@ -15,8 +15,9 @@ from pathlib import Path
 import msgspec
 
 from grader.core.errors import InternalError
+from grader.grading import free_memory
 from grader.grading.standby.messages import MAX_BYTES, Reply, is_same_user
-from grader.grading.standby.place import IDLE_S, is_memory_short
+from grader.grading.standby.place import IDLE_S
 from grader.grading.starters import ZygoteStarter
 from grader.sandbox.protocol.orders import Ready
 from grader.sandbox.worker.linux import name_process
@@ -55,7 +56,7 @@ class _StandbyService:
             return bool(self._clients)
         if self._clients:
             return True
-        return time.monotonic() - self._last_use < self.idle_s and not is_memory_short()
+        return time.monotonic() - self._last_use < self.idle_s and not free_memory.is_short()
 
     def _is_found(self) -> bool:
         """Tell whether the path still leads to this process."""

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import msgspec
 
+from grader.grading import free_memory
 from grader.grading.standby.messages import MAX_BYTES, Reply, Request, is_same_user
-from grader.grading.standby.place import SUFFIX, folder, is_memory_short, name
+from grader.grading.standby.place import SUFFIX, folder, name
 from grader.grading.starters import ForkingStarter
 from grader.sandbox.protocol.orders import Ready
-from grader.sandbox.supervisor import clean_environment
+from grader.sandbox.spawned import clean_environment
 
 _START_LIMIT_S = 120.0
 _ANSWER_S = 5.0  # in which a process that runs answers what is not a request to grade
@@ -73,7 +74,7 @@ def _reached(path: Path) -> socket.socket | None:
 
 def _started(path: Path, max_level: int) -> socket.socket | None:
     """Start a standby process and return a connection to it; of two commands that try, one starts it."""
-    if is_memory_short():
+    if free_memory.is_short():
         return None
     with _locked(path.with_name(_LOCK)):
         if (connection := _reached(path)) is not None:

@@ -14,8 +14,6 @@ IDLE_S = 600.0
 SUFFIX = ".socket"
 MAX_PATH_BYTES = 100  # the kernel takes 108 for a socket
 _RUNTIME_VARIABLE = "XDG_RUNTIME_DIR"
-_MEMINFO = Path("/proc/meminfo")
-_LEAST_FREE_MIB, _LEAST_FREE_SHARE = 512, 0.1
 
 
 def folder() -> Path | None:
@@ -46,13 +44,3 @@ def _files() -> list[tuple[str, os.stat_result]]:
     for library in ("torch", "numpy", "pytest", "hypothesis"):
         found += [Path(entry, library, "__init__.py") for entry in sys.path if entry]
     return sorted((str(path), path.stat()) for path in found if path.is_file())
-
-
-def is_memory_short() -> bool:
-    """Tell whether so little memory is free that a process that only waits should give its own back."""
-    try:
-        lines = dict(line.split(":", 1) for line in _MEMINFO.read_text(encoding="ascii").splitlines())
-        whole, free = (int(lines[key].split()[0]) // 1024 for key in ("MemTotal", "MemAvailable"))
-    except (OSError, ValueError, LookupError):
-        return True  # nothing is known, so nothing stays behind
-    return free < max(_LEAST_FREE_MIB, _LEAST_FREE_SHARE * whole)

@@ -262,6 +262,42 @@ def _blocking(descriptor: int, use: Callable[[], Used]) -> Used:
             os.set_blocking(descriptor, True)
 
 
+class OwnedChannel:
+    """The channel of a process that belongs to the one at the other end, and ends as soon as that closes it or ends.
+
+    A thread reads, so that the process ends whatever it does, also while it imports torch.
+    """
+
+    def __init__(self, reading: int, writing: int, *, on_end: Callable[[], object] = lambda: None) -> None:
+        """`on_end` is called, in the thread that reads, before the process ends."""
+        self._channel, self._on_end = DescriptorChannel(reading, writing), on_end
+        self._frames: queue.SimpleQueue[tuple[bytes, bytearray]] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        try:
+            with contextlib.suppress(Closed):
+                while True:
+                    self._frames.put(self._channel.receive())
+            self._on_end()
+        finally:
+            os._exit(1)
+
+    def send(self, header: bytes, payload: bytes = b"", deadline: float | None = None) -> None:
+        """Send one frame. Raises ValueError for a deadline."""
+        self._channel.send(header, payload, deadline)
+
+    def receive(self, deadline: float | None = None) -> tuple[bytes, bytearray]:
+        """Return the next frame's header and payload. Raises ValueError for a deadline."""
+        if deadline is not None:
+            raise ValueError("an owned channel keeps no deadline")
+        return self._frames.get()
+
+    def close(self) -> None:
+        """Close both descriptors, at which the process ends."""
+        self._channel.close()
+
+
 class PipeChannel:
     """A channel over unbuffered pipes. Threads read and write, because pipes have no timeout on Windows."""
 

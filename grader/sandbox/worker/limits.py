@@ -3,9 +3,11 @@
 import sys
 from collections.abc import Mapping
 
+MAX_DESCRIPTORS = 64
+
 
 def limit_here(memory_limit_mib: int, cpu_limit_s: int) -> None:
-    """Limit files, core dumps, processor time and, on Linux, memory.
+    """Limit files, core dumps, descriptors, processor time and, on Linux, memory; on macOS, processes.
 
     Windows has no such limits; only deadlines apply there.
     """
@@ -13,11 +15,20 @@ def limit_here(memory_limit_mib: int, cpu_limit_s: int) -> None:
         return
     import resource  # noqa: PLC0415 - POSIX only
 
-    limits = {resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0, resource.RLIMIT_CPU: cpu_limit_s}
+    limits = {
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_CPU: cpu_limit_s,
+        resource.RLIMIT_NOFILE: MAX_DESCRIPTORS,
+    }
     if sys.platform == "linux":
+        # Not RLIMIT_NPROC: here it counts all threads of the user, also those in other containers. Their stacks are
+        # limited by the address space.
         with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - one read, no Path needed
             pages = int(statm.read().split()[0])
         limits[resource.RLIMIT_AS] = pages * resource.getpagesize() + memory_limit_mib * 2**20
+    else:
+        limits[resource.RLIMIT_NPROC] = 1  # it counts processes, so that no other can be started
     set_limits(limits)
 
 

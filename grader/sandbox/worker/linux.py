@@ -11,7 +11,7 @@ import signal
 import time
 from pathlib import Path
 
-from grader.sandbox.worker.limits import set_limits
+from grader.sandbox.worker.limits import MAX_DESCRIPTORS, set_limits
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -24,7 +24,6 @@ _LAST_CAPABILITY = 63
 
 _MADV_COLLAPSE = 25
 _HUGE_PAGE_BYTES = 2 * 2**20
-_MAX_DESCRIPTORS = 64
 _CLOSED_DESCRIPTORS = 2**20  # the highest that is closed, where RLIMIT_NOFILE is larger or unlimited
 
 _LINKS_OF_AN_EMPTY_FOLDER = 2
@@ -232,7 +231,7 @@ def limit(budget_bytes: int, cpu_limit_s: int) -> None:
     """Set the resource limits of a locked-down worker.
 
     Address space and processor time count for all threads together. Nothing may be written to a file, no core is
-    dumped, and at most _MAX_DESCRIPTORS descriptors may be open.
+    dumped, and at most MAX_DESCRIPTORS descriptors may be open.
     """
     set_limits(
         {
@@ -240,6 +239,6 @@ def limit(budget_bytes: int, cpu_limit_s: int) -> None:
             resource.RLIMIT_CPU: cpu_limit_s,
             resource.RLIMIT_FSIZE: 0,
             resource.RLIMIT_CORE: 0,
-            resource.RLIMIT_NOFILE: _MAX_DESCRIPTORS,
+            resource.RLIMIT_NOFILE: MAX_DESCRIPTORS,
         }
     )
