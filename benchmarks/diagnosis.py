@@ -14,6 +14,8 @@ It counts as *other* when any check names a mistake that was not made. Whatever 
 (tests/test_diagnosis.py holds diagnosis to that); "other" is stricter, and counts what happens to give the same. For
 hidden mistakes it should be 0. A mutant was made by no mistake with a name: there, "other" may be right,
 and --verbose lists them for reading.
+
+The seconds are those of the explanation alone: the search for the smallest failing call, and the diagnosis.
 """
 
 import argparse
@@ -39,7 +41,7 @@ from grader.course import catalog
 from grader.course.known_mistakes import KNOWN, Mistake
 from grader.grading.engine.explanation import Evidence
 from grader.grading.engine.feedback.composition import compositions
-from grader.grading.engine.feedback.counterexample import probe
+from grader.grading.engine.feedback.counterexample import probe, smallest
 from grader.grading.engine.feedback.diagnosis import Diagnoser
 from grader.grading.engine.feedback.replay import Replayer, units_of
 from grader.grading.engine.proxy import Conversation
@@ -59,6 +61,15 @@ class Submission:
     namespace: dict[str, object]
     made: frozenset[str]
     hidden: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graded:
+    """The checks that failed, the ids of the mistakes that each names, and how long that took."""
+
+    failed: list[str]
+    named: list[frozenset[str]]
+    explained_s: float
 
 
 @dataclass(slots=True)
@@ -162,8 +173,8 @@ class Bench:
 
     # --- grading
 
-    def grade(self, submission: Submission) -> tuple[list[str], list[frozenset[str]]] | None:
-        """Return the failed checks, and the ids that each names; None where it took too long."""
+    def grade(self, submission: Submission) -> Graded | None:
+        """Return what failed, and what is said of it; None where it took too long."""
         evidence, failed = Evidence(), []
 
         def report(run: CheckRun) -> bool:
@@ -179,8 +190,9 @@ class Bench:
         try:
             with deadline(TIME_LIMIT_S):
                 run_checks(collect(self.exercise.suite), seed=0, start=start, report=report)
+                begun = time.perf_counter()
                 places = (vars(self.reference), vars(self.known))
-                self._probe(evidence, start(None))
+                self._search(evidence, start(None))
                 replayer = Replayer(dict(vars(self.reference)), self.fixtures, places)
                 mistakes = [mistake for mistake in KNOWN if mistake.id != submission.hidden]
                 diagnoser = Diagnoser(replayer, mistakes, units_of(evidence.segments))
@@ -190,14 +202,17 @@ class Bench:
                         diagnoses[n] = (likely,)
         except TimeoutError:
             return None
-        return failed, [frozenset(mistake.id for mistake in found) for found in diagnoses]
+        named = [frozenset(mistake.id for mistake in found) for found in diagnoses]
+        return Graded(failed=failed, named=named, explained_s=time.perf_counter() - begun)
 
-    def _probe(self, evidence: Evidence, conversation: Conversation) -> None:
-        """Ask small calls, as grading does."""
+    def _search(self, evidence: Evidence, conversation: Conversation) -> None:
+        """Look for the smallest failing calls, and ask small calls, as grading does."""
         for check, names in evidence.names.items():
             if check in evidence.failures and f"small calls of {names[0]}" not in evidence.segments:
+                reference = getattr(self.reference, names[0])
+                smallest(names[0], reference, replace(conversation, exchanges=[]), evidence.failures[check])
                 conversation = replace(conversation, exchanges=[])
-                probe(names[0], getattr(self.reference, names[0]), conversation)
+                probe(names[0], reference, conversation)
                 evidence.segments[f"small calls of {names[0]}"] = conversation.exchanges
 
 
@@ -227,12 +242,12 @@ def measure(exercise: str, pairs: int, mutants: int, seed: int) -> list[tuple[st
     bench = Bench(found)
     rows = []
     for submission in bench.submissions(random.Random(seed), pairs, mutants):  # noqa: S311 - reproducible on purpose
-        started = time.perf_counter()
         graded = bench.grade(submission)
-        seconds = time.perf_counter() - started
-        if graded is None or graded[0]:
-            ending, named = ("took too long", "") if graded is None else ending_of(submission, graded[1])
-            rows.append((submission.kind, f"{submission.label}{named}", ending, seconds))
+        if graded is None:
+            rows.append((submission.kind, submission.label, "took too long", float(TIME_LIMIT_S)))
+        elif graded.failed:
+            ending, named = ending_of(submission, graded.named)
+            rows.append((submission.kind, f"{submission.label}{named}", ending, graded.explained_s))
     return rows
 
 
@@ -258,7 +273,7 @@ def main() -> None:
     options = parser.parse_args()
     names = options.exercises or [e.id for e in catalog.load(catalog.find_root()).exercises]
     print(
-        "| exercise | kind | fail | all diagnosed | part diagnosed | none | other: one | other: two | median, max s |"
+        "| exercise | kind | fail | all diagnosed | part diagnosed | none | one other | two others | seconds |"
     )
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
     totals: Counter[tuple[str, str]] = Counter()

@@ -13,7 +13,7 @@ GRADER = Path(grader.__file__).parent
 # What may start a program otherwise: the workers and their starters, and a student's own replay file, at a terminal.
 STARTERS = {
     "core/bounded_process.py",
-    "sandbox/supervisor.py",
+    "sandbox/spawned.py",
     "grading/starters.py",
     "cli/replay.py",
 }
