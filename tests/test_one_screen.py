@@ -103,6 +103,43 @@ def assert_on_screen(result: ExerciseResult) -> None:
     assert [words for words in wanted if words not in shown] == [], text
 
 
+TABLE = "\n".join(
+    [
+        "   layer  shape  expected  yours",
+        *[f"   conv{n}  9  0 to 1  0 to 1" for n in range(6)],
+        ">  last  9  0 to 1  -1 to 1",
+        "last, in sample 3: first at channel 0,",
+        "row 3: 1 instead of 2",
+    ]
+)
+
+
+def test_a_table_of_layers_stays_where_values_do_not_fit():
+    example = Counterexample(
+        call="LeNet().eval().forward(x)", expected=matrix(4, 10), got=matrix(4, 10), where=TABLE, wrong=((1, 0),),
+    )  # fmt: skip
+    diagnosis = Diagnosis(mistake="of-signs", message="word " * 40)
+    failed = replace(
+        check("first", Outcome.FAILED, "It is wrong."), counterexample=example, diagnosis=diagnosis
+    )
+    shown = screen(exercise_text(exercise(failed), SCREEN)).splitlines()
+    start = next(n for n, line in enumerate(shown) if line.split() == ["layer", "shape", "expected", "yours"])
+    assert [line.split()[0] for line in shown[start + 1 : start + 5]] == ["conv5", ">", "last,", "row"]
+    assert any("Check first" in line for line in shown)
+    assert not any(line.lstrip().startswith(("expected", "got")) for line in shown)
+    whole = [line.strip() for line in exercise_text(exercise(failed), Style()).splitlines()]
+    assert all(line.strip() in whole for line in TABLE.split("\n"))
+
+
+def test_what_follows_the_marked_row_of_a_long_table_does_not_hide_it():
+    rows = [f"{'>' if n == 2 else ' '}  layer{n}" for n in range(12)]
+    example = Counterexample(call="f(x)", where="\n".join(["   layer", *rows]))
+    failed = replace(check("first", Outcome.FAILED, "Why. " * 150), counterexample=example)
+    shown = exercise_text(exercise(failed), SCREEN)
+    assert ">  layer2" in shown
+    assert "layer11" not in shown
+
+
 @given(failures())
 def test_the_first_failure_is_on_the_screen_from_its_title_to_the_next_step(failed):
     assert_on_screen(exercise(*[check(f"{n}", Outcome.FAILED, "Why.") for n in range(20)], failed))
