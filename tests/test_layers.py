@@ -278,6 +278,15 @@ def test_a_row_has_the_shape_of_a_sample_and_the_extent_of_its_values():
     assert " ".join(row.split()) == f"> conv 4 x 8 x 8 {extents[0]} {extents[1]}"
 
 
+def test_what_is_no_batch_has_no_wrong_sample():
+    conversation = Conversation(LocalBackend(Service({"make": Right})))
+    model = Student(conversation).make()
+    for got in (torch.ones(2), torch.tensor(2.0)):
+        with pytest.raises(Mismatch) as caught, layer_by_layer(model, IMAGES, right_values(IMAGES)):
+            assert_matches(got, torch.zeros_like(got))
+        assert "layer" not in caught.value.where
+
+
 def test_of_one_sample_no_number_is_said():
     assert compared(no_relu, IMAGES[:1])[-1] == "conv: what should be 0 is negative"
 

@@ -46,14 +46,21 @@ def _table(
     model: RemoteModule, x: torch.Tensor, layers: Sequence[Layer], failure: Mismatch | CallFailed
 ) -> str:
     """Return the table of the first wrong sample's values, where the right ones are known; else that of shapes."""
-    cells = failure.cells if isinstance(failure, Mismatch) else None
+    sample = _first_wrong_sample(failure, x)
     right = [(name, value) for name, value in layers if isinstance(value, torch.Tensor)]
-    if cells is not None and len(right) == len(layers) and cells.shape[:1] == x.shape[:1]:
-        sample = int(cells.nonzero()[0, 0])
+    if sample is not None and len(right) == len(layers):
         values = value_table(model.value_trace(x, sample), x, right, sample)
         if values is not None:
             return values
     return shape_table(model.shape_trace(x), x, layers)
+
+
+def _first_wrong_sample(failure: Mismatch | CallFailed, x: torch.Tensor) -> int | None:
+    """Return the first sample of a batch with wrong values; None where no values of a batch were compared."""
+    cells = failure.cells if isinstance(failure, Mismatch) else None
+    if cells is None or not cells.dim() or cells.shape[:1] != x.shape[:1]:
+        return None
+    return int(cells.nonzero()[0, 0])
 
 
 # --- shapes
