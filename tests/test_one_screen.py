@@ -99,7 +99,13 @@ def assert_on_screen(result: ExerciseResult) -> None:
     wanted += [" ".join(first.mistake.message.split())[-30:]] if first.mistake is not None else []
     wanted += [" ".join(first.advice.split())[-30:]]
     if first.example is not None:
-        wanted += [row.name for row in first.example.rows if row.kind in ("call", "expected", "got")]
+        rows = first.example.rows
+        table = next((row.value.split("\n") for row in rows if row.kind == "where" and "\n" in row.value), [])
+        # A table of layers says itself what is expected and what came.
+        wanted += [
+            row.name for row in rows if row.kind in (("call",) if table else ("call", "expected", "got"))
+        ]
+        wanted += [" ".join(line.split()) for line in table[:1] + [line for line in table if line[0] == ">"]]
     assert [words for words in wanted if words not in shown] == [], text
 
 

@@ -5,7 +5,7 @@ last, so that it is on the screen when the command ends, with as much of its val
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 import click
@@ -171,7 +171,7 @@ _DETAILS = (
         frames=1,
     ),
     _Detail(picture=False, example=_LEAST, frames=1),
-    _Detail(picture=False, example=_LEAST, frames=1, read=False),
+    _Detail(picture=False, example=replace(_LEAST, table_lines=3), frames=1, read=False),
 )
 _BELOW = 3  # lines: a blank one, how many checks pass, the prompt of the shell
 
