@@ -199,6 +199,8 @@ RULES = [
     (seeded(5), seeded(5).flip(0), "in reverse order"),
     (SQUARE, SQUARE.clamp(min=0), "what should be negative is 0"),
     (SQUARE, SQUARE.abs(), "what should be negative is positive"),
+    (SQUARE.clamp(min=0), SQUARE, "what should be 0 is negative"),
+    (SQUARE.clamp(min=0), SQUARE.clamp(min=0) + SQUARE.clamp(max=0) / 100, "what should be 0 is negative"),
     (SQUARE * 3, (SQUARE * 3).trunc(), "the fractions are cut off"),
     (SQUARE * 3, (SQUARE * 3).round(), "the values are rounded to whole numbers"),
     (SQUARE, SQUARE * 4, "every value is 4 times what is expected"),

@@ -142,6 +142,16 @@ def test_a_call_on_a_module_is_not_worked_out_by_hand():
     [
         ("freezing", "def freeze(module):\n    pass\n", "freeze(module)"),
         ("downsampling", "def replace_pooling(model):\n    return model\n", "replace_pooling(model)"),
+        (
+            "downsampling",
+            "right = replace_pooling\n\n\ndef replace_pooling(model):\n    right(model)[0].stride = 2\n    return model\n",
+            "replace_pooling(model).eval().forward(x)",
+        ),
+        (
+            "freezing",
+            "right = replace_head\n\n\ndef replace_head(model, num_classes):\n    return right(model, num_classes + 1)\n",
+            "replace_head(model, 7).forward(x)",
+        ),
     ],
 )
 def test_calls_that_take_a_module_show_it(dispatcher, name, code, call):

@@ -99,8 +99,51 @@ def assert_on_screen(result: ExerciseResult) -> None:
     wanted += [" ".join(first.mistake.message.split())[-30:]] if first.mistake is not None else []
     wanted += [" ".join(first.advice.split())[-30:]]
     if first.example is not None:
-        wanted += [row.name for row in first.example.rows if row.kind in ("call", "expected", "got")]
+        rows = first.example.rows
+        table = next((row.value.split("\n") for row in rows if row.kind == "where" and "\n" in row.value), [])
+        # A table of layers says itself what is expected and what came.
+        wanted += [
+            row.name for row in rows if row.kind in (("call",) if table else ("call", "expected", "got"))
+        ]
+        wanted += [" ".join(line.split()) for line in table[:1] + [line for line in table if line[0] == ">"]]
     assert [words for words in wanted if words not in shown] == [], text
+
+
+TABLE = "\n".join(
+    [
+        "   layer  shape  expected  yours",
+        *[f"   conv{n}  9  0 to 1  0 to 1" for n in range(6)],
+        ">  last  9  0 to 1  -1 to 1",
+        "last, in sample 3: first at channel 0,",
+        "row 3: 1 instead of 2",
+    ]
+)
+
+
+def test_a_table_of_layers_stays_where_values_do_not_fit():
+    example = Counterexample(
+        call="LeNet().eval().forward(x)", expected=matrix(4, 10), got=matrix(4, 10), where=TABLE, wrong=((1, 0),),
+    )  # fmt: skip
+    diagnosis = Diagnosis(mistake="of-signs", message="word " * 40)
+    failed = replace(
+        check("first", Outcome.FAILED, "It is wrong."), counterexample=example, diagnosis=diagnosis
+    )
+    shown = screen(exercise_text(exercise(failed), SCREEN)).splitlines()
+    start = next(n for n, line in enumerate(shown) if line.split() == ["layer", "shape", "expected", "yours"])
+    assert [line.split()[0] for line in shown[start + 1 : start + 5]] == ["conv5", ">", "last,", "row"]
+    assert any("Check first" in line for line in shown)
+    assert not any(line.lstrip().startswith(("expected", "got")) for line in shown)
+    whole = [line.strip() for line in exercise_text(exercise(failed), Style()).splitlines()]
+    assert all(line.strip() in whole for line in TABLE.split("\n"))
+
+
+def test_what_follows_the_marked_row_of_a_long_table_does_not_hide_it():
+    rows = [f"{'>' if n == 2 else ' '}  layer{n}" for n in range(12)]
+    example = Counterexample(call="f(x)", where="\n".join(["   layer", *rows]))
+    failed = replace(check("first", Outcome.FAILED, "Why. " * 150), counterexample=example)
+    shown = exercise_text(exercise(failed), SCREEN)
+    assert ">  layer2" in shown
+    assert "layer11" not in shown
 
 
 @given(failures())

@@ -578,3 +578,13 @@ def test_another_file_is_refused(grade, tmp_path):
 def test_hostile_texts_are_tried() -> None:
     assert any("::error::" in text for text in HOSTILE)
     assert any("<b>" in text for text in HOSTILE)
+
+
+def test_a_table_of_layers_keeps_its_columns_and_is_escaped():
+    table = "   layer  expected\n>  <conv> 4 x 8"
+    before = POOLING.checks[2]
+    failed = replace(before, counterexample=replace(before.counterexample, where=table))
+    report = scoring.report(
+        [replace(POOLING, checks=(failed,))], (), isolation=Isolation(level=3), versions=RICH.versions, seed=0
+    )
+    assert f">{html.escape(table)}</pre>" in to_html(report)

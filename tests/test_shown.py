@@ -93,13 +93,17 @@ class Shift(nn.Module):
         return x + self.training
 
 
+def joined(model, count, after=None):
+    return nn.Sequential(*[model] * count, after or nn.Identity())
+
+
 def call_without_gradients(layer, x):
     with torch.no_grad():
         return layer(x)
 
 
 def student() -> tuple[Student, Conversation]:
-    own = {"Layer": Layer, "Shift": Shift, "f": lambda model, x: model(x)}
+    own = {"Layer": Layer, "Shift": Shift, "joined": joined, "f": lambda model, x: model(x)}
     fixtures = {
         "modules": lambda model: len(list(model.modules())),
         "crooked": Crooked,
@@ -143,6 +147,28 @@ def test_the_arguments_of_a_constructor_are_shown():
     call, arguments = show_call(conversation.calls[-1], Layer.forward)
     assert call == "Layer(3, eps=0.5, scales=...).forward(x)"
     assert [argument.name for argument in arguments] == ["x"]
+
+
+def test_the_modules_that_an_object_was_made_of_are_named_and_listed():
+    own, conversation = student()
+    first, second = own.fixtures.crooked(), own.Shift()
+    said(own.joined(first, 2, after=second), X)
+    call, arguments = show_call(conversation.calls[-1], None, lambda thing: f"module {thing!r}", joined)
+    assert call == "joined(model, 2, after=after).forward(x)"
+    assert [(one.name, one.value.split("\n")[0]) for one in arguments] == [
+        ("model", "module <Crooked>"),
+        ("after", "module <Shift>"),
+        ("x", "tensor of shape (2, 2)"),
+    ]
+
+
+@pytest.mark.parametrize("listing", [lambda _: "", lambda _: "module M"])
+def test_a_module_is_written_as_a_name_whatever_is_known_of_it(listing):
+    own, conversation = student()
+    said(own.joined(own.fixtures.crooked(), 2), X)
+    call, arguments = show_call(conversation.calls[-1], None, listing)
+    assert call == "joined(x1, 2).forward(x)"
+    assert [one.name for one in arguments] == (["x1", "x"] if listing(None) else ["x"])
 
 
 def test_the_call_that_is_shown_is_the_one_that_a_fixture_makes():

@@ -23,14 +23,17 @@ _MODULE = re.compile(r"module (\S+, its children:)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleDetail:
-    """How many lines of a value and of the place are shown.
+    """How many lines of a value, of the place, and of a table of layers in its stead are shown.
 
+    Without `results_with_table` results of several lines are left out where a table says which layer is wrong.
     Of an argument with more than `argument_lines` only the shape is shown, and nothing of one without a shape; None
     cuts it as other values are.
     """
 
     value_lines: int = 14
     place_lines: int = 14
+    table_lines: int = 14
+    results_with_table: bool = True
     argument_lines: int | None = None
 
 
@@ -52,12 +55,16 @@ def example_lines(example: Example, style: Style, detail: ExampleDetail = ALL_OF
         for row in example.rows
         if "\n" in row.value and not _is_left_out(row, detail)
     ]
-    for band in _bands(blocks, style):
+    table = [block for block in blocks if block.kind == "where"]
+    left_out = () if not table or detail.results_with_table else _COLORS
+    for band in _bands([block for block in blocks if block.kind not in ("where", *left_out)], style):
         yield from _beside(band, style)
     for row in plain:
         if row not in above:
             most = detail.place_lines if row.kind == "where" else detail.value_lines
             yield from _labelled(row, label, style, most)
+    for block in table:
+        yield from _beside([block], style)
 
 
 def _is_left_out(row: ExampleRow, detail: ExampleDetail) -> bool:
@@ -101,6 +108,9 @@ class _ValueBlock:
 def _block(row: ExampleRow, style: Style, detail: ExampleDetail, focus: int) -> _ValueBlock:
     """Return a value as a block; where it has more lines than are shown, those around line `focus` of its text."""
     first, *lines = style.clean(row.value).split("\n")
+    if row.kind == "where":
+        table = (first, *_rows_with_mark(lines, detail.table_lines - 1))
+        return _ValueBlock(kind=row.kind, title=style.clean_line(row.name), lines=tuple(_plain(table)))
     header = _HEADER.fullmatch(first) or _MODULE.fullmatch(first)
     if header is None:
         return _ValueBlock(
@@ -121,6 +131,13 @@ def _block(row: ExampleRow, style: Style, detail: ExampleDetail, focus: int) -> 
         title=title + (f", wrong {MARK}" if wrong else ""),
         lines=tuple(_window(drawn, detail.value_lines, focus - 1)),
     )
+
+
+def _rows_with_mark(rows: Sequence[str], most: int) -> Sequence[str]:
+    """Return at most `most` rows of a table of layers: the marked one, what follows it, and what comes before."""
+    marked = next((n for n, row in enumerate(rows) if row.startswith(">")), 0)
+    start = max(0, min(marked, len(rows) - most))
+    return rows[start : start + most]
 
 
 def _plain(lines: Sequence[str]) -> list[tuple[str, int]]:

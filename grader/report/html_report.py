@@ -271,7 +271,7 @@ def _example(example: Example) -> Markup:
 
 
 def _value(row: ExampleRow) -> Markup:
-    if row.kind == "where":
+    if row.kind == "where" and "\n" not in row.value:
         return tag("p", inline(row.value))
     if "\n" not in row.value:
         return tag("p", row.value, class_="mono")

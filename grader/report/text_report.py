@@ -5,7 +5,7 @@ last, so that it is on the screen when the command ends, with as much of its val
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 import click
@@ -151,21 +151,27 @@ class _Detail:
     read: bool = True
 
 
+_LEAST = ExampleDetail(
+    value_lines=2, place_lines=1, table_lines=5, results_with_table=False, argument_lines=0
+)
 # From the most to the least, until what is shown fits on the screen.
 _DETAILS = (
     _Detail(),
     _Detail(picture=False),
     _Detail(picture=False, example=ExampleDetail(value_lines=8, argument_lines=8)),
     _Detail(picture=False, example=ExampleDetail(value_lines=6, place_lines=2, argument_lines=4), frames=3),
-    _Detail(picture=False, example=ExampleDetail(value_lines=4, place_lines=1, argument_lines=1), frames=2),
-    _Detail(picture=False, example=ExampleDetail(value_lines=3, place_lines=1, argument_lines=0), frames=1),
-    _Detail(picture=False, example=ExampleDetail(value_lines=2, place_lines=1, argument_lines=0), frames=1),
     _Detail(
         picture=False,
-        example=ExampleDetail(value_lines=2, place_lines=1, argument_lines=0),
-        frames=1,
-        read=False,
+        example=ExampleDetail(value_lines=4, place_lines=1, table_lines=10, argument_lines=1),
+        frames=2,
     ),
+    _Detail(
+        picture=False,
+        example=ExampleDetail(value_lines=3, place_lines=1, table_lines=6, argument_lines=0),
+        frames=1,
+    ),
+    _Detail(picture=False, example=_LEAST, frames=1),
+    _Detail(picture=False, example=replace(_LEAST, table_lines=3), frames=1, read=False),
 )
 _BELOW = 3  # lines: a blank one, how many checks pass, the prompt of the shell
 

@@ -10,7 +10,7 @@ import reference
 import torch
 import torch.nn.functional as F
 
-from grader.suite import assert_matches, assert_shape
+from grader.suite import assert_matches, assert_shape, layer_by_layer
 
 # --- avg_pool_as_conv
 
@@ -96,19 +96,36 @@ def blocks(student, rng, channels, lift=0.0, stretch=1.0):
     return tested, wanted
 
 
+def assert_block_shape(block, x, shape):
+    """Raise unless the block turns x into this shape; the convolution alone changes it."""
+    with layer_by_layer(block, x, [("conv", shape[1:])]):
+        assert_shape(block(x), shape)
+
+
+def layers_of(block, x):
+    """Return the layers of a block of the reference, each with its values for x."""
+    rows = []
+    for name, layer in zip(("conv", "BatchNorm", "ReLU"), block, strict=True):
+        x = layer(x).detach()
+        rows.append((name, x))
+    return rows
+
+
 @pytest.mark.points(1)
 def test_block_halves(student, rng):
     """The block halves height and width"""
-    assert_shape(student.strided_conv_block(3, 8)(torch.randn(2, 3, 8, 12, generator=rng)), (2, 8, 4, 6))
-    assert_shape(student.strided_conv_block(2, 1)(torch.randn(2, 2, 8, 12, generator=rng)), (2, 1, 4, 6))
+    for channels, filters in ((3, 8), (2, 1)):
+        x = torch.randn(2, channels, 8, 12, generator=rng)
+        assert_block_shape(student.strided_conv_block(channels, filters), x, (2, filters, 4, 6))
 
 
 @pytest.mark.points(1)
 def test_block_rounds_up(student, rng):
     """Odd sizes are rounded up"""
     for height, width in ((7, 10), (5, 1), (9, 3), (2, 2), (31, 17)):
-        out = student.strided_conv_block(1, 2)(torch.randn(2, 1, height, width, generator=rng))
-        assert_shape(out, (2, 2, (height + 1) // 2, (width + 1) // 2))
+        x = torch.randn(2, 1, height, width, generator=rng)
+        wanted = (2, 2, (height + 1) // 2, (width + 1) // 2)
+        assert_block_shape(student.strided_conv_block(1, 2), x, wanted)
 
 
 @pytest.mark.points(1)
@@ -148,9 +165,11 @@ def test_block_computes(student, rng):
         got, expected = [], []
         for mode in (True, False):
             got.append(tested.train(mode)(x).detach())
-            expected.append(wanted.train(mode)(x).detach())
-        for mode, one, other in zip(("training", "evaluation"), got, expected, strict=True):
-            assert_matches(one, other, rtol=1e-4, atol=1e-4 * stretch, what=f"the result in {mode} mode")
+            expected.append(layers_of(wanted.train(mode), x))
+        for mode, one, rows in zip((True, False), got, expected, strict=True):
+            what = f"the result in {'training' if mode else 'evaluation'} mode"
+            with layer_by_layer(tested.train(mode), x, rows):
+                assert_matches(one, rows[-1][1], rtol=1e-4, atol=1e-4 * stretch, what=what)
 
 
 @pytest.mark.points(1)

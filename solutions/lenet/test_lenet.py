@@ -33,6 +33,7 @@ TABLE = [  # the rows of the notes that change the shape
     ("fc1", (500,)),
     ("fc2", (10,)),
 ]
+ROWS = [name for name, _ in TABLE]
 
 LAYERS = ("conv1", "conv2", "fc1", "fc2")
 NAMES = {shape: name for name, shape in SHAPES.items()}  # no two parameters have one shape
@@ -59,9 +60,10 @@ def are_log_probabilities(rows):
 
 
 def table(x, parameters):
-    """Return the logits of the table with these weights and biases, however they are called and ordered.
+    """Return the rows of the table with these weights and biases, however they are called and ordered, up to the logits.
 
-    Fails where they are not those of two convolutions and two linear layers that fit.
+    Each row is the name of a layer and what is right behind it, ReLU included. Fails where the weights are not those of
+    two convolutions and two linear layers that fit.
     """
     convolutions = sorted((p for p in parameters if p.dim() == 4), key=lambda weight: weight.shape[1])
     linear = sorted((p for p in parameters if p.dim() == 2), key=lambda weight: -weight.shape[0])
@@ -77,17 +79,21 @@ def table(x, parameters):
     )
     channels, reached = len(convolutions[0]), convolutions[1].shape[1]
     assert channels == reached, f"One convolution gives {channels} channels, and the next takes {reached}."
+    values = []
     for weight, bias in layers[:2]:
-        x = F.max_pool2d(F.relu(F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)), 2)
+        values.append(F.relu(F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)))
+        x = F.max_pool2d(values[-1], 2)
+        values.append(x)
     x = x.flatten(1)
-    features, hidden = linear[0].shape[1], linear[1].shape[1]
+    features, taken = linear[0].shape[1], linear[1].shape[1]
     assert features == x.shape[1], (
         f"Your first linear layer takes {features} features, and {x.shape[1]} reach it."
     )
-    assert len(linear[0]) == hidden, (
-        f"One linear layer gives {len(linear[0])} features, and the next takes {hidden}."
+    assert len(linear[0]) == taken, (
+        f"One linear layer gives {len(linear[0])} features, and the next takes {taken}."
     )
-    return F.linear(F.relu(F.linear(x, *layers[2])), *layers[3])
+    hidden = F.relu(F.linear(x, *layers[2]))
+    return list(zip(ROWS, [*values, x, hidden, F.linear(hidden, *layers[3])], strict=True))
 
 
 def worked_weights():
@@ -191,7 +197,8 @@ def test_an_image_worked_by_hand(student):
     # After fc1 and ReLU: 2 * 3 = 6, 4, and 0 for -3. Class 0: 6 - 4; class 3: -6; class 9: its bias.
     expected = torch.zeros(64, 10)
     expected[0, 0], expected[0, 3], expected[:, 9] = 2.0, -6.0, 0.5
-    assert_logits(logits_of(model.eval()(x)), expected)
+    with layer_by_layer(model.eval(), x, table(x, list(state.values()))):
+        assert_logits(logits_of(model(x)), expected)
 
 
 @pytest.mark.points(2)
@@ -203,8 +210,9 @@ def test_forward_equals_the_table(student, rng):
     x[2] /= 1000
     for pixel in (0.0, torch.nan):  # with one that is not a number, no logit of its image is
         x[3, 0, 5, 5] = pixel
-        expected = table(x, list(state.values()))
-        assert_logits(logits_of(model.eval()(x)), expected, rtol=1e-4, atol=1e-4)
+        rows = table(x, list(state.values()))
+        with layer_by_layer(model.eval(), x, rows):
+            assert_logits(logits_of(model(x)), rows[-1][1], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.points(1)
@@ -258,7 +266,7 @@ def test_every_parameter_gets_a_gradient(student, rng):
             assert bool(gradient.any()), f"All gradients of {name} are zero, so that it never moves."
     own = {name: value.requires_grad_() for name, value in state.items()}
     try:
-        wanted = table(x, list(own.values()))
+        wanted = table(x, list(own.values()))[-1][1]
         assert_logits(logits.detach(), wanted.detach(), rtol=1e-4, atol=1e-4)
     except AssertionError:
         return  # what is computed is not the table, which costs other checks: there is nothing to compare with

@@ -415,6 +415,7 @@ class ExerciseGrading:
             self._signature_of(record),
             wrong,
             listing=lambda thing: module_listing.listing(thing, self.prepared.fixtures),
+            made_by=None if record.maker is None else self._signature_of(record.maker),
         )
 
     def _signature_of(self, record: CallRecord) -> Callable[..., object] | None:

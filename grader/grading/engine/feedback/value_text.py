@@ -152,13 +152,14 @@ def counterexample(
     got: str | None = None,
     smallest: bool = False,
     listing: Callable[[RemoteObject], str] = lambda _: "",
+    made_by: Callable[..., object] | None = None,
 ) -> Counterexample:
     """Return a call, and where its result was compared, what is expected, what came, and where they differ.
 
-    `function` supplies the parameter names. `got` is shown in place of the result. `listing` returns what an object
-    is that is only a name in the call.
+    `function` supplies the parameter names, and `made_by` those of the call that made the object. `got` is shown in
+    place of the result. `listing` returns what an object is that is only a name in the call.
     """
-    call, arguments = show_call(record, function, listing)
+    call, arguments = show_call(record, function, listing, made_by)
     if wrong is None:
         return Counterexample(call=call, arguments=arguments, smallest=smallest)
     shown = show_form if wrong.any_value else show
@@ -192,36 +193,64 @@ def show_call(
     record: CallRecord,
     function: Callable[..., object] | None,
     listing: Callable[[RemoteObject], str] = lambda _: "",
+    made_by: Callable[..., object] | None = None,
 ) -> tuple[str, tuple[Argument, ...]]:
-    """Return a call as one line, and its larger arguments by name. `function` supplies the parameter names."""
-    names = _parameter_names(function, len(record.args))
-    arguments: list[Argument] = []
+    """Return a call as one line, and its larger arguments by name, with the modules that its object was made of.
+
+    `function` supplies the names of the parameters, and `made_by` those of the call that made the object.
+    """
+    arguments: dict[str, Argument] = {}
     parts: list[str] = []
-    for name, value in [*zip(names, record.args, strict=True), *record.kwargs.items()]:
-        shown = printable(name, limit=_MAX_ARGUMENT_CHARACTERS)
-        keyword = f"{shown}=" if name in record.kwargs else ""
+    called = _called(record, made_by, listing, arguments)
+    for name, keyword, value in _named(record, function):
         if isinstance(value, RemoteObject):
-            parts.append(keyword + shown)
-            if (listed := listing(value)) and len(arguments) < MAX_ARGUMENTS:
-                arguments.append(Argument(name=shown, value=printable(listed, limit=MAX_VALUE_CHARACTERS)))
+            parts.append(keyword + name)
+            _add(arguments, name, listing(value))
         elif text := _in_line(value):
             parts.append(keyword + text)
         else:
-            parts.append(keyword + shown)
-            if len(arguments) < MAX_ARGUMENTS:
-                arguments.append(Argument(name=shown, value=show(value)))
-    pieces = chain([f"{_called(record)}("], (", " * bool(n) + part for n, part in enumerate(parts)), [")"])
-    return _cut(pieces, MAX_CALL_CHARACTERS), tuple(arguments)
+            parts.append(keyword + name)
+            _add(arguments, name, show(value))
+    pieces = chain([f"{called}("], (", " * bool(n) + part for n, part in enumerate(parts)), [")"])
+    return _cut(pieces, MAX_CALL_CHARACTERS), tuple(arguments.values())
 
 
-def _called(record: CallRecord) -> str:
-    """Return what is called; of a method also how its object was made, and its mode: BatchNorm2d(3).eval().forward."""
+def _called(
+    record: CallRecord,
+    made_by: Callable[..., object] | None,
+    listing: Callable[[RemoteObject], str],
+    arguments: dict[str, Argument],
+) -> str:
+    """Return what is called; of a method also how its object was made, and its mode: BatchNorm2d(3).eval().forward.
+
+    The modules that the object was made of are added to `arguments`.
+    """
     if record.maker is None:
         return record.name
-    given = [("", value) for value in record.maker.args] + list(record.maker.kwargs.items())
-    parts = [(f"{name}=" if name else "") + (_in_line(value) or "...") for name, value in given]
+    parts = []
+    for name, keyword, value in _named(record.maker, made_by):
+        if isinstance(value, RemoteObject):
+            parts.append(keyword + name)
+            _add(arguments, name, listing(value))
+        else:
+            parts.append(keyword + (_in_line(value) or "..."))
     mode = ".eval()" if record.evaluating and record.method == "forward" else ""
     return f"{record.maker.name}({', '.join(parts)}){mode}.{record.method}"
+
+
+def _named(record: CallRecord, function: Callable[..., object] | None) -> Iterator[tuple[str, str, object]]:
+    """Yield each argument of a call: its name, how it begins where it is given by name, and its value."""
+    for name, value in zip(_parameter_names(function, len(record.args)), record.args, strict=True):
+        yield printable(name, limit=_MAX_ARGUMENT_CHARACTERS), "", value
+    for name, value in record.kwargs.items():
+        shown = printable(name, limit=_MAX_ARGUMENT_CHARACTERS)
+        yield shown, f"{shown}=", value
+
+
+def _add(arguments: dict[str, Argument], name: str, value: str) -> None:
+    """Add what a name in a call stands for, where anything is known of it."""
+    if value and len(arguments) < MAX_ARGUMENTS:
+        arguments[name] = Argument(name=name, value=printable(value, limit=MAX_VALUE_CHARACTERS))
 
 
 def _in_line(value: object) -> str:

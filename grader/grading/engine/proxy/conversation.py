@@ -1,6 +1,6 @@
 """The calls of one check to the student's code: sends them, validates the replies, and records both."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -317,13 +317,22 @@ class RemoteModule(RemoteObject):
 
         Called after a failure, to explain it. It is left out of the record: how code is cut into steps is no result.
         """
+        return self._trace(_is_shape, "shape_trace", x)  # type: ignore[return-value]
+
+    def value_trace(self, x: torch.Tensor, sample: int) -> list[tuple[str, torch.Tensor | None]]:
+        """Return the same steps with the reported values of one sample of `x`; none where those are too many."""
+        return self._trace(_is_tensor, "value_trace", x, sample)  # type: ignore[return-value]
+
+    def _trace(
+        self, is_shown: Callable[[object], bool], method: str, *args: object
+    ) -> list[tuple[str, object]]:
         exchanges, calls = len(self._conversation.exchanges), len(self._conversation.calls)
         try:
-            steps = self._call("shape_trace", x)
+            steps = self._call(method, *args)
         finally:
             del self._conversation.exchanges[exchanges:], self._conversation.calls[calls:]
-        if not isinstance(steps, list) or not all(map(_is_step, steps)):
-            raise CallFailed(Outcome.TAMPERING, "`shape_trace` answered with something other than shapes.")
+        if not isinstance(steps, list) or not all(_is_step(step, is_shown) for step in steps):
+            raise CallFailed(Outcome.TAMPERING, f"`{method}` answered with something other than steps.")
         return steps
 
     def _tensors(self, method: str) -> dict[str, torch.Tensor]:
@@ -372,10 +381,16 @@ def _handle_of(thing: object) -> HandleValue | ForeignValue:
     raise TypeError(f"A suite cannot send a {type(thing).__name__} to a student's function.")
 
 
-def _is_step(step: object) -> bool:
+def _is_step(step: object, is_shown: Callable[[object], bool]) -> bool:
     match step:
-        case (str(), None):
-            return True
-        case (str(), tuple(shape)):
-            return all(type(size) is int for size in shape)
+        case (str(), shown):
+            return shown is None or is_shown(shown)
     return False
+
+
+def _is_shape(shown: object) -> bool:
+    return isinstance(shown, tuple) and all(type(size) is int for size in shown)
+
+
+def _is_tensor(shown: object) -> bool:
+    return type(shown) is torch.Tensor

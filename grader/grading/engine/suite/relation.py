@@ -66,6 +66,8 @@ def _signs(got: Tensor, expected: Tensor, _: tuple[str, ...]) -> Iterator[str]:
     for phrase, changed in rules:
         if bool((got == changed()).all()):
             yield phrase
+    if bool((got < 0).any()) and _equal(got.clamp(min=0), expected):
+        yield "what should be 0 is negative"
 
 
 def _scaled(got: Tensor, expected: Tensor, _: tuple[str, ...]) -> Iterator[str]:

@@ -34,7 +34,7 @@ from grader.sandbox.protocol.messages import (
 )
 from grader.sandbox.protocol.values import Packer, Unpacker, foreign, gradient_flags, tensor_bytes
 from grader.sandbox.worker.service.exceptions import raised
-from grader.sandbox.worker.service.tracing import shape_trace
+from grader.sandbox.worker.service.tracing import shape_trace, value_trace
 
 _SEED = 0  # before every call: a submission's own random numbers must not change its result
 
@@ -213,6 +213,7 @@ def _method(owner: object, name: str, found: object) -> Callable[..., object]:
             "eval": lambda: owner.eval() and None,
             "is_training": lambda: bool(owner.training),
             "shape_trace": lambda x: shape_trace(owner, x),
+            "value_trace": lambda x, sample: value_trace(owner, x, sample),
         }
         if name in defined:
             return defined[name]

@@ -1,8 +1,8 @@
-"""Records the shape after every step of an input through a module: of its layers and of torch's functions."""
+"""Records the steps of an input through a module, of its layers and of torch's functions: shapes, or values."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -10,8 +10,11 @@ from torch.overrides import TorchFunctionMode
 from grader.sandbox.protocol.messages import MAX_AXES, name_from
 
 MAX_STEPS = 200
+MAX_NUMBERS = 2**20  # of all values of a trace: what a student reads of them is a few words
 
 Step = tuple[str, tuple[int, ...] | None]
+ValueStep = tuple[str, torch.Tensor | None]
+Shown = TypeVar("Shown")
 
 
 def shape_trace(model: torch.nn.Module, x: torch.Tensor) -> list[Step]:
@@ -20,18 +23,41 @@ def shape_trace(model: torch.nn.Module, x: torch.Tensor) -> list[Step]:
     A step inside a module without children has the module's name, any other that of torch's function. At most
     MAX_STEPS are recorded.
     """
-    trace = _Trace(x)
+    return _traced(model, x, lambda result: tuple(result.shape))
+
+
+def value_trace(model: torch.nn.Module, x: torch.Tensor, sample: int) -> list[ValueStep]:
+    """Return the same steps as (label, values), cut to one sample of the batch; a result without a batch axis is whole.
+
+    The whole batch runs: in training mode the samples of a batch depend on each other. Returns nothing where the values
+    are more than MAX_NUMBERS together.
+    """
+
+    def values(result: torch.Tensor) -> torch.Tensor:
+        cut = result[sample] if result.shape[:1] == x.shape[:1] else result
+        return cut.detach().clone()  # the next step may change it in place
+
+    steps = _traced(model, x, values)
+    numbers = sum(value.numel() for _, value in steps if value is not None)
+    return steps if numbers <= MAX_NUMBERS else []
+
+
+def _traced(
+    model: torch.nn.Module, x: torch.Tensor, shown: Callable[[torch.Tensor], Shown]
+) -> list[tuple[str, Shown | None]]:
+    trace = _Trace(x, shown)
     with trace.following(model), torch.no_grad(), trace, suppress(Exception):
         model(x)
     return trace.steps
 
 
-class _Trace(TorchFunctionMode):
-    """Records the results of torch's functions that are computed from the input."""
+class _Trace(TorchFunctionMode, Generic[Shown]):
+    """Records what is shown of the results of torch's functions that are computed from the input."""
 
-    def __init__(self, x: torch.Tensor) -> None:
+    def __init__(self, x: torch.Tensor, shown: Callable[[torch.Tensor], Shown]) -> None:
         super().__init__()
-        self.steps: list[Step] = []
+        self.steps: list[tuple[str, Shown | None]] = []
+        self._shown = shown
         self._flow = [x]
         self._inside: list[tuple[str, int]] = []
 
@@ -46,12 +72,12 @@ class _Trace(TorchFunctionMode):
             raise
         if from_input and type(result) is torch.Tensor and result.dim() <= MAX_AXES:
             self._flow.append(result)
-            self._record(label, tuple(result.shape))
+            self._record(label, self._shown(result))
         return result
 
-    def _record(self, label: str, shape: tuple[int, ...] | None) -> None:
+    def _record(self, label: str, shown: Shown | None) -> None:
         if len(self.steps) < MAX_STEPS:
-            self.steps.append((name_from(label), shape))
+            self.steps.append((name_from(label), shown))
 
     @contextmanager
     def following(self, model: torch.nn.Module) -> Iterator[None]:
