@@ -513,7 +513,7 @@ def test_a_grading_process_has_a_minute_beyond_its_limits_and_the_command_waits_
             raise Overdue
 
     grading = object.__new__(Dispatcher)
-    grading._starter = SimpleNamespace(open=lambda *_: Silent())
+    grading._starter = SimpleNamespace(open=lambda *_: Silent(), why_one_died=lambda _: "")
     assert "did not end within 145 s" in grading._grade_in(0, job, dispatching.ignore).reason
     assert 144 < deadlines[0] <= 145
 

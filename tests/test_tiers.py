@@ -102,23 +102,27 @@ def imports(path: Path) -> set[str]:
 @pytest.mark.cold
 def test_the_same_tests_are_collected_with_another_hash_seed(request):
     """pytest-xdist needs this: no id may hold a random value or an address, no parametrization iterate over a set."""
-    here = by_file(collected_ids(request.config))
+    here = by_function(collected_ids(request.config))
+    files = dict.fromkeys(function.partition("::")[0] for function in here)
     seed = (
         "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     )  # without one, that of this process is random
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *here],
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *files],
         cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": seed}, check=True, capture_output=True, text=True,
     )  # fmt: skip
-    there = by_file(line for line in done.stdout.splitlines() if "::" in line)
+    there = by_function(line for line in done.stdout.splitlines() if "::" in line)
     assert {
-        file: [test for test in there[file] if test in set(tests)] for file, tests in here.items()
+        function: [test for test in there[function] if test in set(tests)] for function, tests in here.items()
     } == here
 
 
-def by_file(ids: Iterable[str]) -> dict[str, list[str]]:
-    """Return the ids of tests by file, in their order: a part of a file may have been asked for."""
+def by_function(ids: Iterable[str]) -> dict[str, list[str]]:
+    """Return the ids of tests by function, in their order: a part of a file may have been asked for.
+
+    The functions themselves may be in another order: pytest groups those that share a parameter of a module.
+    """
     found: dict[str, list[str]] = {}
     for test in ids:
-        found.setdefault(test.partition("::")[0], []).append(test)
+        found.setdefault(test.partition("[")[0], []).append(test)
     return found

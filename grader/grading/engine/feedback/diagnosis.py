@@ -137,7 +137,7 @@ class Diagnoser:
     def _exact_singles(self, name: str, units: Sequence[Unit]) -> list[Mistake]:
         """Return the mistakes that give all units exactly, where only what depends on random numbers is wrong."""
         wrong = [unit for unit in units if not self.replayer.gives_exactly(unit, {})]
-        return [m for m in self._in(name) if self._exactly([*wrong, *units], m)] if wrong else []
+        return [m for m in self._in(name) if units and self._exactly([*wrong, *units], m)]
 
     def _exactly(self, units: Sequence[Unit], mistake: Mistake) -> bool:
         code = {mistake.name: mistake.variant}
