@@ -37,8 +37,9 @@ REPLACING = {"nothing_is_graded"}  # fixtures that put something else in the pla
 # The files whose cold tests take longest, in this order: they are started first, so that no core is idle at the end.
 # benchmarks/test_time.py says how long each takes.
 SLOWEST = (
-    "test_hostile.py", "test_verdicts.py", "test_class_fuzz.py", "test_counterexample.py", "test_replay.py",
+    "test_content.py", "test_hostile.py", "test_verdicts.py", "test_class_fuzz.py", "test_counterexample.py", "test_replay.py",
     "test_batch.py", "test_same.py", "test_chaos.py", "test_watch.py", "test_levels.py", "test_graders.py",
+    "test_platforms.py", "test_jupyterlab.py",
 )  # fmt: skip
 STARTING = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system")  # audit events
 
