@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from types import CodeType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -37,6 +37,8 @@ from grader.sandbox.worker.service import Service
 
 Namespace = Mapping[str, object]
 Code = Mapping[str, Callable[..., object]]
+Key = tuple[object, ...]  # of one replay
+Found = TypeVar("Found")
 
 PER_EXCHANGE = 0.2  # in the unit of operation_cost
 LEAST_BYTES = 2**19  # of an exchange, where units are ordered by size: many small ones are no small unit
@@ -128,9 +130,9 @@ class Replayer:
     _right: dict[Unit, list[ComparableReply]] = field(default_factory=dict)
     _chances: dict[Unit, list[Chance]] = field(default_factory=dict)
     _recorded: dict[Unit, list[ComparableReply]] = field(default_factory=dict)
-    _verdicts: dict[tuple[object, ...], Verdict] = field(default_factory=dict)
-    _given: dict[tuple[object, ...], bool] = field(default_factory=dict)  # where no verdict was needed
-    _given_exactly: dict[tuple[object, ...], bool] = field(default_factory=dict)
+    _verdicts: dict[Key, Verdict] = field(default_factory=dict)
+    _given: dict[Key, bool] = field(default_factory=dict)  # where no verdict was needed
+    _given_exactly: dict[Key, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Find the names while they are all still bound to the reference's own."""
@@ -146,12 +148,9 @@ class Replayer:
         When `wired`, calls of these names from the rest of the reference and the mistakes reach it too. What depends
         on random numbers is left out. The replay ends at the first reply that differs.
         """
-        key = (unit, wired, frozenset(code.items()))
-        if key in self._verdicts or not code:
+        if not code or _key(unit, code, wired) in self._verdicts:
             return self.verdict(unit, code, wired=wired).recorded
-        if key not in self._given:
-            self._given[key] = self._gives(unit, code, wired)
-        return self._given[key]
+        return _once(self._given, self._gives, unit, code, wired)
 
     def _gives(self, unit: Unit, code: Code, wired: bool) -> bool:
         recorded, chance = self._recorded_in(unit), self._chance_on(unit)
@@ -169,10 +168,7 @@ class Replayer:
 
     def gives_exactly(self, unit: Unit, code: Code, *, wired: bool = False) -> bool:
         """Return whether it gives that with the same random numbers, and mappings in the same order."""
-        key = (unit, wired, frozenset(code.items()))
-        if key not in self._given_exactly:
-            self._given_exactly[key] = self._gives_exactly(unit, code, wired)
-        return self._given_exactly[key]
+        return _once(self._given_exactly, self._gives_exactly, unit, code, wired)
 
     def _gives_exactly(self, unit: Unit, code: Code, wired: bool) -> bool:
         recorded = self._recorded_in(unit)
@@ -186,10 +182,7 @@ class Replayer:
 
     def verdict(self, unit: Unit, code: Code, *, wired: bool = False) -> Verdict:
         """Replay a unit to its end, and compare what it gives with both: what was recorded, and the reference's."""
-        key = (unit, wired, frozenset(code.items()))
-        if key not in self._verdicts:
-            self._verdicts[key] = self._judge(unit, code, wired)
-        return self._verdicts[key]
+        return _once(self._verdicts, self._judge, unit, code, wired)
 
     def _judge(self, unit: Unit, code: Code, wired: bool) -> Verdict:
         right = self._reference_on(unit)
@@ -347,6 +340,20 @@ def _looked_up_by(thing: object) -> set[str]:
             found |= set(code.co_names)
             codes += code.co_consts
     return found
+
+
+def _key(unit: Unit, code: Code, wired: bool) -> Key:
+    return unit, wired, frozenset(code.items())
+
+
+def _once(
+    known: dict[Key, Found], find: Callable[[Unit, Code, bool], Found], unit: Unit, code: Code, wired: bool
+) -> Found:
+    """Return what is known of one replay; find it first where nothing is."""
+    key = _key(unit, code, wired)
+    if key not in known:
+        known[key] = find(unit, code, wired)
+    return known[key]
 
 
 def _answer(service: Service, exchange: Exchange) -> ComparableReply:
