@@ -48,7 +48,9 @@ def to_html(bank: Bank, responses: Responses, served: Served | None = None) -> s
     asked = bank.sheet(responses.seed, responses.draw)
     open_items = [item for item in asked if item.void is None]
     body = [_item(item, open_items[-1].number, served) for item in open_items]
-    data = _served_data if served is not None else _data
+    data = _data(bank, responses, asked)
+    if served is not None:
+        data |= _served_data(responses, asked, served)
     keeping = "kept_in_browser.js" if served is None else "saved_by_server.js"
     script = [here.with_name(name).read_text(encoding="utf-8") for name in ("quiz.js", keeping)]
     return document(
@@ -57,7 +59,7 @@ def to_html(bank: Bank, responses: Responses, served: Served | None = None) -> s
         _header(bank, open_items, served),
         tag("main", *body, id="questions"),
         _bar(bank, served),
-        tag("script", _escaped(data(bank, responses, asked, served)), type="application/json", id="quiz"),
+        tag("script", _escaped(data), type="application/json", id="quiz"),
         style=here.with_name("quiz.css").read_text(encoding="utf-8"),
         script="\n".join(script),
         connects=served is not None,
@@ -158,7 +160,7 @@ def _bar(bank: Bank, served: Served | None) -> Markup:
     )
 
 
-def _data(bank: Bank, responses: Responses, asked: list[Item], _served: Served | None) -> dict[str, object]:
+def _data(bank: Bank, responses: Responses, asked: list[Item]) -> dict[str, object]:
     """Return the data of the scripts: the answers file cut where responses belong."""
     drawn = (
         f" draw {responses.draw}" if responses.draw != FIRST_DRAW else ""
@@ -177,16 +179,12 @@ def _data(bank: Bank, responses: Responses, asked: list[Item], _served: Served |
     }
 
 
-def _served_data(
-    bank: Bank, responses: Responses, asked: list[Item], served: Served | None
-) -> dict[str, object]:
-    """Return the data of a page that is served: with what was written and cannot be read."""
-    assert served is not None
-    found = _data(bank, responses, asked, None)
+def _served_data(responses: Responses, asked: list[Item], served: Served) -> dict[str, object]:
+    """Return what is other in the data of a page that is served: it also says what is written and cannot be read."""
     items = [
         {"id": item.id, "entry": "\n".join(entry(item)), **item_state(item, responses)} for item in asked
     ]
-    return {**found, "items": items, "path": served.path}
+    return {"items": items, "path": served.path}
 
 
 def item_state(item: Item, responses: Responses) -> dict[str, object]:
