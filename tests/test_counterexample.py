@@ -21,6 +21,8 @@ from grader.grading.engine.feedback.likeness import (
 from grader.grading.engine.proxy import CallFailed, CallRecord
 from grader.grading.engine.suite.comparison import Mismatch, assert_matches, assert_shape
 from grader.grading.messages import Graded, Job
+from grader.report.text_layout import Style
+from grader.report.text_report import exercise_text
 
 COURSE = catalog.load(catalog.find_root())
 
@@ -32,7 +34,7 @@ KINDS = {
     r"has the dtype": "dtype",
     r"where .* expected": "type",
     r"(holds|is) NaN": "nan",
-    r"holds -?inf": "infinity",
+    r"(holds|is) -?inf": "infinity",
     r"is wrong in|is .*, not ": "value",
 }
 
@@ -114,6 +116,32 @@ def test_every_known_mistake_is_shown_an_input_that_fails_as_the_check_did(many_
                 )
     assert not wrong, wrong
     assert searched or not mistakes
+
+
+@pytest.mark.cold
+def test_a_fault_of_batch_normalization_is_shown_in_a_batch_that_is_shown_whole(many_dispatcher):
+    """A module has no search for a smaller call: its checks begin with the smallest input."""
+    exercise = COURSE.exercise("batchnorm")
+    mistakes = read_mistakes(exercise.folder / "mistakes.py")
+    others = reference_modules(COURSE)
+    jobs = [
+        Job(
+            exercise=exercise,
+            module=exercise.id,
+            sources=others | mistake_modules(exercise, mistake),
+            seed=0,
+            explain=False,
+        )
+        for mistake in mistakes
+    ]
+    cut = {}
+    for mistake, graded in zip(mistakes, many_dispatcher.grade(jobs), strict=True):
+        assert isinstance(graded, Graded), graded
+        _, _, shown = exercise_text(graded.result, Style(width=80, height=24)).rpartition("  ✗ ")
+        assert "call " in shown, shown
+        if "first corner" in shown:
+            cut[mistake.id] = shown
+    assert list(cut.values()) == []
 
 
 def failing(got: object, expected: object, **options: object) -> Mismatch:

@@ -101,7 +101,7 @@ def assert_values(got, expected, *, what="the result", rtol=1e-4, atol=1e-5):
 @pytest.mark.points(2)
 def test_shape(student, rng):
     """The result is a tensor of the input's shape"""
-    for shape in ((2, 2, 1, 2), (3, 5, 4, 5), (2, 3, 1, 3), (3, 5, 4, 7)):
+    for shape in ((2, 2, 1, 2), (2, 3, 1, 2), (3, 5, 4, 5), (3, 5, 4, 7)):
         x = uneven(rng, *shape)
         assert_matches(student.BatchNorm2d(shape[1])(x), x, atol=INF, check_dtype=False)
 
@@ -135,7 +135,7 @@ def test_small_batch(student):
 @pytest.mark.points(2)
 def test_uneven_channels(student, rng):
     """Each channel has its own mean and variance, in any batch, and far from zero as well"""
-    for shape in ((2, 2, 1, 2), (3, 5, 4, 7), (1, 5, 2, 5), (2, 17, 1, 3), (4, 2, 1, 1)):
+    for shape in ((2, 2, 1, 2), (3, 2, 1, 4), (3, 5, 4, 7), (1, 5, 2, 5), (2, 17, 1, 3), (4, 2, 1, 1)):
         x, state = uneven(rng, *shape), fresh_state(shape[1])
         assert_one_of(loaded(student, state)(x), twin(state)(x).detach(), OtherTwin(state)(x).detach())
     x, state = uneven(rng, 2, 3, 3, 5), fresh_state(3)

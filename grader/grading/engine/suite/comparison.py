@@ -362,7 +362,8 @@ def _values(got: torch.Tensor, expected: torch.Tensor, rules: _Rules) -> None:
     axes = rules.axes or AXES.get(expected.dim(), ())
     how, step = _how_wrong(got64, expected64, wrong)
     if got.numel() == 1:
-        how = "is {}, not {}".format(*_apart(got.item(), expected.item()))
+        one, other = _apart(got.item(), expected.item())
+        how = "is NaN" if step == "nan" else f"is {one}, not {other}"
     raise Mismatch(
         f"{rules.start} {how}.",
         got=got,
