@@ -1,11 +1,12 @@
-"""From attempts to a mark: which attempt counts, and the penalty for handing in late.
+"""From hand-ins to a mark: which of them counts, and the penalty for handing in late.
 
-Attempts are never changed; a policy is applied when marks are computed, and can be changed at any time.
+The points of a hand-in are those of its newest verdict, which never changes; a policy is applied when marks are
+computed, and can be changed at any time.
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -13,7 +14,7 @@ from grader.core.model import Mark, Score
 
 
 class Keep(StrEnum):
-    """Which attempt of a student counts."""
+    """Which hand-in of a student counts."""
 
     BEST = "best"
     LAST = "last"
@@ -40,25 +41,17 @@ class Policy:
         return math.ceil((submitted_at - self.due - self.grace) / timedelta(days=1))
 
     def mark(self, scores: Iterable[Score]) -> Mark | None:
-        """Return the mark of one student with these attempts. Of equal marks, the earlier attempt counts.
+        """Return the mark of one student with these hand-ins. Of equal marks, the earlier hand-in counts.
 
-        An attempt that is void, even in part, never counts, as its points may be too low. Returns None where no attempt
-        that may count is whole.
+        A hand-in that is void, even in part, never counts, as its points may be too low. Where the last one counts,
+        another never stands in for it: it may be better, or less late, and an error in the grader must raise no mark.
+        Returns None where no hand-in that may count is whole.
         """
-        attempts = sorted(scores, key=lambda score: score.number)
+        hand_ins = sorted(scores, key=_when)
         if self.keep is Keep.LAST:
-            return self._last(attempts)
-        marks = (self._mark(score) for score in attempts if not score.void)
+            hand_ins = hand_ins[-1:]
+        marks = (self._mark(score) for score in hand_ins if not score.void)
         return max(marks, key=lambda mark: mark.score, default=None)
-
-    def _last(self, attempts: Sequence[Score]) -> Mark | None:
-        """Return the mark of the last hand-in, from its newest attempt that is whole.
-
-        Another hand-in never stands in for it: it may be better, or less late, and an error in the grader must raise no
-        mark. Where the same files were handed in again, the last time counts.
-        """
-        same = [score for score in attempts if score.hand_in == attempts[-1].hand_in and not score.void]
-        return self._mark(replace(same[-1], submitted_at=attempts[-1].submitted_at)) if same else None
 
     def _mark(self, score: Score) -> Mark:
         days = self.days_late(score.submitted_at)
@@ -72,6 +65,7 @@ class Policy:
             days_late=days,
             penalty_percent=penalty,
             points=score.points * ((100 - penalty) / 100),
+            version=score.version,
         )
 
     def marks(self, scores: Iterable[Score]) -> list[Mark]:
@@ -79,5 +73,14 @@ class Policy:
         by_student: dict[str, list[Score]] = {}
         for score in scores:
             by_student.setdefault(score.student, []).append(score)
-        marks = (self.mark(attempts) for _, attempts in sorted(by_student.items()))
+        marks = (self.mark(hand_ins) for _, hand_ins in sorted(by_student.items()))
         return [mark for mark in marks if mark is not None]
+
+
+def last_hand_ins(scores: Iterable[Score]) -> dict[str, Score]:
+    """Return what each student handed in last."""
+    return {score.student: score for score in sorted(scores, key=_when)}
+
+
+def _when(score: Score) -> tuple[datetime, int]:
+    return score.submitted_at, score.number

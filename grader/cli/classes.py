@@ -30,7 +30,7 @@ _POINTS_WIDTH = 24  # of the points and the percentage in front of a name
     "--gradebook",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.db",
-    help="Record every attempt in FILE.db, and grade only what has changed since.",
+    help="Record every hand-in and verdict in FILE.db, and grade only what has changed since.",
 )
 @click.option(
     "--reports",

@@ -1,4 +1,4 @@
-"""The options that turn attempts into marks: which attempt counts, and what being late costs."""
+"""The options that turn hand-ins into marks: which hand-in counts, and what being late costs."""
 
 import functools
 import re
@@ -38,7 +38,7 @@ _POLICY = (
         type=click.Choice([str(keep) for keep in Keep]),
         default=str(Keep.BEST),
         show_default=True,
-        help="Which attempt of a student counts.",
+        help="Which hand-in of a student counts.",
     ),
     click.option("--due", callback=_time, metavar="ISO", help="The deadline, such as 2026-03-01T23:59."),
     click.option(
