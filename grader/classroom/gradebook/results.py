@@ -20,7 +20,7 @@ _MOST_KNOWN = 256  # results in memory
 _Part = TypeVar("_Part", ExerciseResult, QuizResult)
 
 
-class _Origin(msgspec.Struct, frozen=True, kw_only=True):
+class _GradedWith(msgspec.Struct, frozen=True, kw_only=True):
     """How a cached result was graded."""
 
     isolation: Isolation
@@ -48,9 +48,9 @@ def store_json(db: sqlite3.Connection, text: str) -> int:
     data = zlib.compress(text.encode("ascii"), _LEVEL)
     row = fingerprint.of(data.hex()), data
     found = db.execute("SELECT id FROM results WHERE digest = ? AND result = ?", row).fetchone()
-    return int(
-        found[0] if found else db.execute("INSERT INTO results (digest, result) VALUES (?, ?)", row).lastrowid
-    )
+    if found:
+        return int(found[0])
+    return db.execute("INSERT INTO results (digest, result) VALUES (?, ?)", row).lastrowid or 0
 
 
 class Results:
@@ -66,7 +66,7 @@ class Results:
         return all(number in self._known or self._is_intact(number) for (number,) in rows)
 
     def _is_intact(self, number: object) -> bool:
-        row = self._db.execute("SELECT digest, result FROM results WHERE id = ?", (number,)).fetchone()
+        row = self._row(number)
         return row is not None and isinstance(row[1], bytes) and fingerprint.of(row[1].hex()) == row[0]
 
     def load(self, number: object, kind: type[_Part]) -> _Part:
@@ -74,15 +74,21 @@ class Results:
         known = self._known.get(number) if isinstance(number, int) else None
         if isinstance(known, kind):
             return known
-        row = self._db.execute("SELECT digest, result FROM results WHERE id = ?", (number,)).fetchone()
-        if row is None:
+        row = self._row(number)
+        if row is None or not isinstance(number, int):
             raise ValueError("a result is missing")
         found = _load(row[0], row[1], kind)
-        if isinstance(number, int):
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[number] = found
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[number] = found
         return found
+
+    def _row(self, number: object) -> tuple[object, object] | None:
+        """Return digest and bytes of a result, if there is one: SQLite stores any type in any column."""
+        if not isinstance(number, int):
+            return None
+        found = self._db.execute("SELECT digest, result FROM results WHERE id = ?", (number,)).fetchone()
+        return tuple(found) if found else None
 
 
 def _load(digest: object, data: object, kind: type[_Part]) -> _Part:
@@ -129,7 +135,7 @@ def cached(db: sqlite3.Connection, key: str) -> CachedResult | None:
         return None
     digest, data, origin = found
     try:
-        how = msgspec.json.decode(origin, type=_Origin)
+        how = msgspec.json.decode(origin, type=_GradedWith)
         result = _load(digest, data, ExerciseResult)
     except (ValueError, TypeError, OverflowError, RecursionError):
         return None
@@ -144,7 +150,7 @@ def is_cached(db: sqlite3.Connection, key: str) -> bool:
 def keep(db: sqlite3.Connection, found: Mapping[str, CachedResult]) -> None:
     """Cache results under their keys. Equal keys mean equal results: one stays unless another was isolated better."""
     for key, one in found.items():
-        origin = msgspec.json.encode(_Origin(isolation=one.isolation, versions=one.versions)).decode()
+        origin = msgspec.json.encode(_GradedWith(isolation=one.isolation, versions=one.versions)).decode()
         db.execute(
             "INSERT INTO cache VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
             "result = excluded.result, level = excluded.level, origin = excluded.origin "
