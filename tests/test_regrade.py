@@ -319,11 +319,10 @@ class Class:
     def suite(self) -> Path:
         return self.folder / "course" / "solutions" / "scaling" / "test_scaling.py"
 
-    def hand_in(self, student: str, text: str, *, day: int, answers: str = "pick: b\ntruth: true\n") -> None:
+    def hand_in(self, student: str, text: str, *, day: int) -> None:
         folder = self.folder / "in" / student
-        for name, content in (("scaling.py", text), ("answers/first.yaml", answers)):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(content, encoding="utf-8")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "scaling.py").write_text(text, encoding="utf-8")
         at = (NOON + timedelta(days=day)).timestamp()
         for path in (*folder.rglob("*"), folder):
             os.utime(path, (at, at))
@@ -375,7 +374,7 @@ def made(tmp_path, monkeypatch, dispatcher) -> Class:
     found.grade("--seed", 71)
     found.hand_in("ada", REFERENCE + WRONG, day=1)
     found.grade()
-    assert found.marks() == {"ada": ("15.0", "16.0"), "bob": ("15.0", "16.0")}
+    assert found.marks() == {"ada": ("13.0", "16.0"), "bob": ("13.0", "16.0")}
     return found
 
 
@@ -384,14 +383,14 @@ def test_a_voided_item_lifts_the_best_hand_in_and_a_harder_suite_lowers_it(made)
     made.void_the_item()
     done = made.regrade("--dry-run")
     assert done.output.splitlines()[-1] == "3 of 3 hand-ins would change."
-    assert "15/16 -> 16/16  ada (attempt 1)" in done.output
-    assert "15/16 -> 16/16  bob\n" in done.output
+    assert "13/16 -> 14/16  ada (attempt 1)" in done.output
+    assert "13/16 -> 14/16  bob\n" in done.output
     assert len(made.verdicts()) == 3
     assert made.regrade().output == done.output.replace("would change", "changed")
-    assert made.marks() == {"ada": ("16.0", "16.0"), "bob": ("16.0", "16.0")}
+    assert made.marks() == {"ada": ("14.0", "16.0"), "bob": ("14.0", "16.0")}
     made.ask_more()
     made.regrade()
-    assert made.marks() == {"ada": ("12.0", "16.0"), "bob": ("12.0", "16.0")}
+    assert made.marks() == {"ada": ("10.0", "16.0"), "bob": ("10.0", "16.0")}
     with Gradebook.reading(made.book) as book:
         assert [(student, book.last_number(student)) for student in book.students()] == [
             ("ada", 2),
@@ -399,7 +398,7 @@ def test_a_voided_item_lifts_the_best_hand_in_and_a_harder_suite_lowers_it(made)
         ]
     done = made.run("export", "moodle", made.book, "--output", made.folder / "moodle.csv")
     text = (made.folder / "moodle.csv").read_text("utf-8")
-    assert text.count("Attempt 1: 12.00 of 16.00 points.") == 2, (
+    assert text.count("Attempt 1: 10.00 of 16.00 points.") == 2, (
         "an attempt is a hand-in, however often it was graded"
     )
 
@@ -472,8 +471,8 @@ def test_a_void_verdict_counts_until_a_later_one_replaces_it(made, monkeypatch):
     done = made.run("export", "moodle", made.book, "--output", made.folder / "out.csv")
     assert done.return_value == 3
     assert "not graded, because of an error in the grader" in done.stderr
-    assert "not final -> 15/16  bob" in made.regrade().output
-    assert made.marks() == {"ada": ("15.0", "16.0"), "bob": ("15.0", "16.0")}
+    assert "not final -> 13/16  bob" in made.regrade().output
+    assert made.marks() == {"ada": ("13.0", "16.0"), "bob": ("13.0", "16.0")}
 
 
 @pytest.mark.cold
