@@ -21,17 +21,18 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.classroom import batch, course_versions, remote_worker
+from grader.classroom import batch, course_versions, remote_worker, similarity, statistics
 from grader.classroom.gradebook import Gradebook, results, schema, separation
 from grader.classroom.late_policy import Keep, Policy
 from grader.classroom.remote_worker import WorkResult
 from grader.cli import grade
 from grader.core.errors import UsageError
-from grader.core.model import ExerciseResult, Isolation, Outcome, Report, Versions
-from grader.course import fingerprint
+from grader.core.model import ExerciseResult, Isolation, Outcome, QuizResult, Report, Versions
+from grader.course import catalog, fingerprint
 from grader.course.catalog import COURSE_VARIABLE
 from grader.grading import messages
 from grader.report import from_json
+from grader.submission import Stored
 
 pytestmark = pytest.mark.usefixtures("forked_warm_processes")
 
@@ -292,6 +293,30 @@ def test_what_is_damaged_in_an_old_gradebook_costs_its_row_and_is_kept(old, kind
         assert raw <= reports(old, "verdicts")
 
 
+def test_every_command_reads_an_old_gradebook_and_an_erasure_leaves_no_byte(old, tmp_path, monkeypatch):
+    monkeypatch.setenv(COURSE_VARIABLE, str(COURSE))
+    before, out = old.read_bytes(), tmp_path / "out"
+    for words, text in (
+        (("stats", old, "--format", "json"), '"student": "dee"'),
+        (("similar", old, "--format", "json"), '"format": "convgrader/similar'),
+        (("export", "nbgrader", old, "--output", out), "4 marks out of 16"),
+        (("export", "moodle", old, "--output", out), "4 marks out of 16"),
+    ):
+        done = CliRunner().invoke(grade, [str(word) for word in words], standalone_mode=False)
+        assert done.exception is None, done.exception
+        assert text in done.stdout
+    assert old.read_bytes() == before
+    with Gradebook(old) as book:
+        assert book.erase("bob", reason="asked", by="me") == 3
+        assert book.damaged == []
+        assert [verdict.student for verdict in book.verdicts()].count("bob") == 0
+        assert len(list(book.verdicts())) == 14
+    left = b"".join(path.read_bytes() for path in old.parent.iterdir())
+    assert b"bob" not in left
+    with Gradebook(old) as book:
+        assert Policy().mark(score for score in book.scores() if score.student == "ada").points == 13.0
+
+
 # --- the command
 
 
@@ -512,6 +537,43 @@ def test_a_gradebook_holds_eight_kib_for_a_hand_in(made):
 
     small, large = size(10), size(40)
     assert (large - small) / 30 <= 8 * 1024
+
+
+def test_what_is_not_needed_is_not_decompressed(tmp_path, monkeypatch):
+    course, read = catalog.load(COURSE), []
+    scaling, other = graded(2.0, 5.0).exercises[0], graded(1.0, 5.0).exercises[0]
+    with Gradebook(tmp_path / "class.db") as book:
+        for n, student in enumerate(("ada", "bob", "cyd")):
+            exercises = (replace(scaling, duration_s=n), replace(other, id="other", duration_s=n))
+            quiz = QuizResult(id="first", title="Of all", points=0.0, max_points=2.0)
+            report = replace(graded(3.0, 12.0), exercises=exercises, quizzes=(quiz,))
+            content = Stored({"scaling.py": student.encode()}).pack()
+            for hours in (0, 1):
+                book.add(
+                    student, report, submission=fingerprint.of(content.hex()), content=content, conditions="c",
+                    submitted_at=NOON + timedelta(hours=hours),
+                    parts=dict.fromkeys(("exercise scaling", "exercise other", "quiz first"), "print"),
+                )  # fmt: skip
+    original = results._load
+
+    def counted(digest, data, kind):
+        found = original(digest, data, kind)
+        read.append(found.id)
+        return found
+
+    monkeypatch.setattr(results, "_load", counted)
+    with Gradebook.reading(tmp_path / "class.db") as book:
+        marks = Policy().marks(book.scores())
+        course_versions.sort(marks, book.scores(), book.newest_version())
+        assert len(list(similarity.of_class(book, "scaling"))) == len(marks) == 3
+        assert read == [], "for points, files and versions"
+        statistics.summarize(book, course, Policy(), title="t", chosen=("scaling",))
+        assert read == ["scaling"] * 3
+        read.clear()
+        statistics.summarize(book, course, Policy(), title="t")
+        assert sorted(read) == ["first", *["other"] * 3], (
+            "what all share is read once, what was read not again"
+        )
 
 
 # --- the schema
