@@ -32,6 +32,7 @@ import test_notes
 import test_quiz_docs
 from markdown_it import MarkdownIt
 
+from grader.classroom.policy_file import PolicyDocument
 from grader.cli import grade
 from grader.core import yaml_document
 from grader.course.catalog import ExerciseDocument
@@ -632,7 +633,7 @@ def read(block: Block, folder: Path) -> None:
         load_bank(path)
     else:
         path.write_text(block.text, encoding="utf-8")
-        yaml_document.read(path, ExerciseDocument)
+        yaml_document.read(path, PolicyDocument if "\ntime_zone:" in block.text else ExerciseDocument)
 
 
 @pytest.mark.parametrize("block", run_by(by_readers), ids=str)

@@ -52,6 +52,8 @@ def _marks(gradebook: Path, policy: Policy) -> tuple[list[Mark], int]:
     It is 3 where an error in the grader leaves a student without a mark, 1 where a hand-in is damaged or a mark is on
     another scale. Raises UsageError and InternalError.
     """
+    if said := policy_options.due_text(policy):
+        click.echo(said, err=True)
     with Gradebook.reading(gradebook) as book:
         scores = list(book.scores())
         newest = book.newest_version()
@@ -65,7 +67,9 @@ def _marks(gradebook: Path, policy: Policy) -> tuple[list[Mark], int]:
         raise InternalError(
             f"No attempt in {gradebook} could be graded in full. Run `grade regrade {gradebook}`, then export again."
         )
-    missing = _warn_of_void(scores, marks)
+    handed_in = {member for score in scores for member in policy.members(score.student)}
+    _warn("not written, excused", sorted(handed_in & policy.excused))
+    missing = _warn_of_void(scores, policy, marks)
     found = course_versions.sort(marks, scores, newest)
     for mark in found.off_scale:
         _warn(
@@ -77,14 +81,15 @@ def _marks(gradebook: Path, policy: Policy) -> tuple[list[Mark], int]:
     return list(found.usable), 3 if missing else max(code, 1 if found.off_scale else 0)
 
 
-def _warn_of_void(scores: list[Score], marks: list[Mark]) -> bool:
+def _warn_of_void(scores: list[Score], policy: Policy, marks: list[Mark]) -> bool:
     """Name the students whose last hand-in is void; tell whether one of them has no mark."""
     marked = {mark.student for mark in marks}
     remedy = "because of an error in the grader; run `grade regrade`, then export again"
-    last = last_hand_ins(scores)
-    missing = [student for student in last if student not in marked]
+    void = [score for score in last_hand_ins(policy.received(scores)).values() if score.void]
+    concerned = {member for score in void for member in policy.members(score.student)} - policy.excused
+    missing = sorted(concerned - marked)
     _warn(f"not graded, {remedy}", missing)
-    older = [student for student, score in last.items() if score.void and student in marked]
+    older = sorted(concerned & marked)
     _warn(f"mark of an earlier attempt: a part of the last was not graded, {remedy}", older)
     return bool(missing)
 

@@ -37,7 +37,7 @@ def gather(
     `book.damaged`.
     """
     times: dict[str, set[datetime]] = {}
-    scores = list(book.scores(chosen))
+    scores = list(policy.received(book.scores(chosen)))
     for score in scores:
         times.setdefault(score.student, set()).add(score.submitted_at)
     by_student: dict[str, list[Score]] = {}
