@@ -3,6 +3,7 @@
 Verdicts consist of results, and the cache of gradings refers to them. A row is known by the digest of its bytes.
 """
 
+import functools
 import sqlite3
 import zlib
 from collections.abc import Mapping
@@ -45,12 +46,18 @@ def store_json(db: sqlite3.Connection, text: str) -> int:
 
     One of which the bytes are damaged stays, and is stored once more.
     """
-    data = zlib.compress(text.encode("ascii"), _LEVEL)
-    row = fingerprint.of(data.hex()), data
+    row = _packed(text)
     found = db.execute("SELECT id FROM results WHERE digest = ? AND result = ?", row).fetchone()
     if found:
         return int(found[0])
     return db.execute("INSERT INTO results (digest, result) VALUES (?, ?)", row).lastrowid or 0
+
+
+@functools.lru_cache(maxsize=_MOST_KNOWN)
+def _packed(text: str) -> tuple[str, bytes]:
+    """Return the digest and the bytes of a result. Many are those of the whole class: a quiz without an answer."""
+    data = zlib.compress(text.encode("ascii"), _LEVEL)
+    return fingerprint.of(data.hex()), data
 
 
 class Results:
