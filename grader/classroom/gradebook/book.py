@@ -24,14 +24,14 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self, TypeGuard, TypeVar
 
-from grader.classroom.gradebook import database, erasure, results, rows, schema
+from grader.classroom.gradebook import database, erasure, recording, results, rows, schema
 from grader.classroom.gradebook.database import GradebookUnusable, Transaction
 from grader.classroom.gradebook.results import CachedResult, Results
 from grader.classroom.gradebook.rows import DamagedRow, HandIn, Parts, Verdict
 from grader.core.errors import GraderError, UsageError
 from grader.core.model import ExerciseResult, Outcome, QuizResult, Report, Score
 from grader.core.safetext import one_line
-from grader.report import head_to_json, say_the_same
+from grader.report import say_the_same
 
 _APPLICATION_ID = 0x436F6E76  # "Conv"; SQLite's header field for the application of a file
 
@@ -176,7 +176,8 @@ class Gradebook:
             hand_in = self.find(student, submission, submitted_at)
             if hand_in is None:
                 self._db.execute("INSERT OR IGNORE INTO contents VALUES (?, ?)", (submission, content))
-                hand_in = self._insert(
+                hand_in = recording.insert(
+                    self._db,
                     "hand_ins",
                     student=student,
                     number=self.last_number(student) + 1,
@@ -198,11 +199,6 @@ class Gradebook:
         with Transaction(self._db):
             return self._add_verdict(hand_in, report, conditions, parts, fresh)
 
-    def _insert(self, table: str, **row: object) -> int:
-        marks = ", ".join(f":{name}" for name in row)
-        added = self._db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", row)  # noqa: S608 - no outside text
-        return added.lastrowid or 0
-
     def _add_verdict(
         self,
         hand_in: int,
@@ -215,27 +211,18 @@ class Gradebook:
         version, now = results.version(self._db, parts), datetime.now(UTC).isoformat()
         (number,) = self._db.execute("SELECT number FROM hand_ins WHERE id = ?", (hand_in,)).fetchone()
         if (repeated := self._repeated(hand_in, report)) is not None:
-            self._insert("repeats", verdict=repeated, version=version, conditions=conditions, graded_at=now)
+            recording.insert(
+                self._db,
+                "repeats",
+                verdict=repeated,
+                version=version,
+                conditions=conditions,
+                graded_at=now,
+            )
             return Recorded(number=number, is_new=False)
-        verdict = self._insert(
-            "verdicts",
-            hand_in=hand_in,
-            number=self._verdicts_on(hand_in) + 1,
-            version=version,
-            conditions=conditions,
-            graded_at=now,
-            points=report.points,
-            max_points=report.max_points,
-            score=report.score,
-            void=not report.final,
-            isolation_level=report.isolation.level,
-            seed=report.seed,
-            grader=report.versions.grader,
-            torch=report.versions.torch,
-            python=report.versions.python,
-            report=head_to_json(report),
+        recording.add_verdict(
+            self._db, hand_in, report, version=version, conditions=conditions, graded_at=now
         )
-        self._add_details(verdict, report)
         return Recorded(number=number, is_new=True)
 
     def _repeated(self, hand_in: int, report: Report) -> int | None:
@@ -247,51 +234,6 @@ class Gradebook:
             return None
         same = say_the_same(before, report) and before.isolation.level >= report.isolation.level
         return int(row[-1]) if same else None
-
-    def _verdicts_on(self, hand_in: int) -> int:
-        query = (
-            "SELECT coalesce(max(number), 0) FROM verdicts "
-            "WHERE hand_in = ? AND typeof(number) = 'integer' AND number BETWEEN 0 AND ?"
-        )
-        (found,) = self._db.execute(query, (hand_in, rows.MAX_NUMBER)).fetchone()
-        return int(found)
-
-    def _add_details(self, verdict: int, report: Report) -> None:
-        for n, exercise in enumerate(report.exercises):
-            self._add_part(verdict, n, exercise, "exercise", str(exercise.outcome))
-        for n, quiz in enumerate(report.quizzes):
-            self._add_part(verdict, n, quiz, "quiz", "")
-        self._db.executemany(
-            "INSERT INTO checks VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    verdict,
-                    e.id,
-                    c.id,
-                    c.outcome,
-                    c.points,
-                    c.max_points,
-                    c.diagnosis.mistake if c.diagnosis else "",
-                )
-                for e in report.exercises
-                for c in e.checks
-            ],
-        )
-
-    def _add_part(
-        self, verdict: int, position: int, part: ExerciseResult | QuizResult, kind: str, outcome: str
-    ) -> None:
-        self._insert(
-            "parts",
-            verdict=verdict,
-            kind=kind,
-            part=part.id,
-            position=position,
-            outcome=outcome,
-            points=part.points,
-            max_points=part.max_points,
-            result=results.store(self._db, part),
-        )
 
     # --- verdicts
 

@@ -3,6 +3,7 @@
 Verdicts consist of results, and the cache of gradings refers to them. A row is known by the digest of its bytes.
 """
 
+import functools
 import sqlite3
 import zlib
 from collections.abc import Mapping
@@ -45,12 +46,18 @@ def store_json(db: sqlite3.Connection, text: str) -> int:
 
     One of which the bytes are damaged stays, and is stored once more.
     """
-    data = zlib.compress(text.encode("ascii"), _LEVEL)
-    row = fingerprint.of(data.hex()), data
+    row = _packed(text)
     found = db.execute("SELECT id FROM results WHERE digest = ? AND result = ?", row).fetchone()
     if found:
         return int(found[0])
     return db.execute("INSERT INTO results (digest, result) VALUES (?, ?)", row).lastrowid or 0
+
+
+@functools.lru_cache(maxsize=_MOST_KNOWN)
+def _packed(text: str) -> tuple[str, bytes]:
+    """Return the digest and the bytes of a result. Many are those of the whole class: a quiz without an answer."""
+    data = zlib.compress(text.encode("ascii"), _LEVEL)
+    return fingerprint.of(data.hex()), data
 
 
 class Results:
@@ -58,43 +65,47 @@ class Results:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._known: dict[int, ExerciseResult | QuizResult] = {}
+        self._known: dict[
+            str, ExerciseResult | QuizResult
+        ] = {}  # by digest: an id may be used again after an erasure
 
     def are_intact(self, verdict: object) -> bool:
         """Tell whether every part of a verdict has a result whose bytes are those that were stored."""
         rows = self._db.execute("SELECT result FROM parts WHERE verdict = ?", (verdict,)).fetchall()
-        return all(number in self._known or self._is_intact(number) for (number,) in rows)
+        return all(self._is_intact(number) for (number,) in rows)
 
     def _is_intact(self, number: object) -> bool:
-        row = self._row(number)
-        return row is not None and isinstance(row[1], bytes) and fingerprint.of(row[1].hex()) == row[0]
+        digest = self._column("digest", number)
+        return digest in self._known or _is_stored(digest, self._column("result", number))
 
     def load(self, number: object, kind: type[_Part]) -> _Part:
         """Return the result with this id. Raises ValueError where it is missing or damaged."""
-        known = self._known.get(number) if isinstance(number, int) else None
+        digest = self._column("digest", number)
+        known = self._known.get(digest) if isinstance(digest, str) else None
         if isinstance(known, kind):
             return known
-        row = self._row(number)
-        if row is None or not isinstance(number, int):
-            raise ValueError("a result is missing")
-        found = _load(row[0], row[1], kind)
+        found = _load(digest, self._column("result", number), kind)
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        self._known[number] = found
+        self._known[str(digest)] = found
         return found
 
-    def _row(self, number: object) -> tuple[object, object] | None:
-        """Return digest and bytes of a result, if there is one: SQLite stores any type in any column."""
+    def _column(self, name: str, number: object) -> object:
+        """Return a column of a result, None where there is no such result: SQLite stores any type in any column."""
         if not isinstance(number, int):
             return None
-        found = self._db.execute("SELECT digest, result FROM results WHERE id = ?", (number,)).fetchone()
-        return tuple(found) if found else None
+        found = self._db.execute(f"SELECT {name} FROM results WHERE id = ?", (number,)).fetchone()  # noqa: S608 - own names
+        return found[0] if found else None
+
+
+def _is_stored(digest: object, data: object) -> bool:
+    return isinstance(data, bytes) and fingerprint.of(data.hex()) == digest
 
 
 def _load(digest: object, data: object, kind: type[_Part]) -> _Part:
     """Return a stored result. Raises ValueError where it is damaged."""
-    if not isinstance(data, bytes) or fingerprint.of(data.hex()) != digest:
-        raise ValueError("a result is not that which was stored")
+    if not isinstance(data, bytes) or not _is_stored(digest, data):
+        raise ValueError("a result is missing, or not that which was stored")
     return part_from_json(_decompressed(data), kind)
 
 
