@@ -133,7 +133,7 @@ class Scale(torch.nn.Module):
 
 
 PARAMETERS = [
-    ("doubled", "factor", "The gradient for `factor` is wrong in 1 of 1 places."),
+    ("doubled", "factor", "The gradient for `factor` is 6.0, not 3.0."),
     ("frozen", "factor", "No gradient reaches `factor`: it has requires_grad=False."),
     ("copied", "factor", "No gradient reaches `factor`: forward must use the parameter itself"),
     ("used", "weight", "The module has no parameter `weight`"),

@@ -119,10 +119,11 @@ STEPS = [
     (torch.tensor([-math.inf, 1.0]), torch.ones(2), "holds -inf in 1 of 2 places"),
     (torch.tensor([math.nan, math.inf]), torch.ones(2), "holds NaN in 1 of 2 places"),
     (torch.tensor([1.0, 4.5]), torch.ones(2), "is wrong in 1 of 2 places, by up to 3.5."),
-    (torch.tensor([1.0]), torch.tensor([-math.inf]), "is wrong in 1 of 1 places."),
-    (torch.tensor(2.0), torch.tensor(1.0), "is wrong in 1 of 1 places."),
-    (torch.tensor([2**60 + 1]), torch.tensor([2**60]), "is wrong in 1 of 1 places."),
-    (torch.tensor([True]), torch.tensor([False]), "is wrong in 1 of 1 places."),
+    (torch.tensor([1.0]), torch.tensor([-math.inf]), "is 1.0, not -inf."),
+    (torch.tensor(2.0), torch.tensor(1.0), "is 2.0, not 1.0."),
+    (torch.tensor([2**60 + 1]), torch.tensor([2**60]), "is 1152921504606846977, not 1152921504606846976."),
+    (torch.tensor([True]), torch.tensor([False]), "is True, not False."),
+    (torch.tensor(math.nan), torch.tensor(2.0), "is nan, not 2.0."),
 ]
 
 

@@ -361,6 +361,8 @@ def _values(got: torch.Tensor, expected: torch.Tensor, rules: _Rules) -> None:
     got64, expected64 = got.double(), expected.double()
     axes = rules.axes or AXES.get(expected.dim(), ())
     how, step = _how_wrong(got64, expected64, wrong)
+    if got.numel() == 1:
+        how = "is {}, not {}".format(*_apart(got.item(), expected.item()))
     raise Mismatch(
         f"{rules.start} {how}.",
         got=got,
@@ -398,7 +400,7 @@ def _how_wrong(got: torch.Tensor, expected: torch.Tensor, wrong: torch.Tensor) -
                 "infinity",
             )
     largest = float((got - expected)[wrong].abs().max())
-    by = f", by up to {largest:.4g}" if math.isfinite(largest) and total > 1 else ""
+    by = f", by up to {largest:.4g}" if math.isfinite(largest) else ""
     return f"is wrong in {int(wrong.sum())} of {total} places{by}", "value"
 
 

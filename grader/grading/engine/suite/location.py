@@ -14,7 +14,7 @@ def locate(got: torch.Tensor, expected: torch.Tensor, wrong: torch.Tensor, axes:
     `got` and `expected` are float64 of one shape. Returns "" where nothing short can be said.
     """
     phrases = [phrase for phrase in (_pattern(wrong, axes), relation(got, expected, axes)) if phrase]
-    if not phrases or expected.numel() > 1:
+    if expected.numel() > 1:
         phrases.append(_first(got, expected, wrong, axes))
     return "; ".join(phrases)
 
@@ -89,5 +89,4 @@ def _sides(wrong: torch.Tensor) -> list[str]:
 def _first(got: torch.Tensor, expected: torch.Tensor, wrong: torch.Tensor, axes: tuple[str, ...]) -> str:
     index = tuple(wrong.nonzero()[0].tolist())
     named = ", ".join(f"{name} {n}" for name, n in zip(axes, index, strict=False)) if axes else str(index)
-    place = f"first at {named}" if index else "it"
-    return f"{place}: {got[index]:.6g} instead of {expected[index]:.6g}"
+    return f"first at {named}: {got[index]:.6g} instead of {expected[index]:.6g}"
