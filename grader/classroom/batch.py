@@ -20,17 +20,19 @@ import msgspec
 from grader import __version__
 from grader.classroom.executors import OpenedExecutor
 from grader.classroom.gradebook import Attempt, DamagedRow, Gradebook, is_unusable
+from grader.classroom.reading import ReadHandIn, planned_reading
 from grader.classroom.remote_worker import WorkOrder, WorkResult, perform
 from grader.core import error_location, scoring
 from grader.core.errors import IsolationRefused, UsageError
 from grader.core.model import ExerciseResult, Isolation, Outcome, QuizResult, Report, Versions
 from grader.course import fingerprint
 from grader.course.catalog import Course
-from grader.grading import attempt, messages
+from grader.grading import attempt, messages, selection
 from grader.grading.attempt import Plan
 from grader.grading.messages import Graded
-from grader.submission import Recording, Submission, Unreadable
+from grader.submission import Submission, Unreadable
 from grader.submission.collection import HandedIn, Moment
+from grader.submission.tree import SubmissionTree
 
 QUEUED_PER_WORKER = 2  # orders submitted for each one that runs, so that no worker waits for the next
 _T = TypeVar("_T")
@@ -47,7 +49,12 @@ class RecordedHandIn:
         """Unpack the submission. Raises DamagedRow."""
         return self.gradebook.last_hand_in(self.student).open()
 
-    def moment(self, read: Mapping[str, bytes | Unreadable]) -> Moment:  # noqa: ARG002 - `HandedIn` has it too
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """There are none: they were shown when it was graded first."""
+        return ()
+
+    def moment(self, read: Mapping[str, bytes | Unreadable], tree: SubmissionTree) -> Moment:  # noqa: ARG002 - as of HandedIn
         """Return when it was handed in."""
         return Moment(at=self.gradebook.last_hand_in(self.student).submitted_at)
 
@@ -57,8 +64,8 @@ class StudentResult:
     """The result for one student: a report, or in `refused` the reason why there is none.
 
     `number` is that of the attempt, 0 where none was recorded. `again` is true where nothing has changed since that
-    attempt, so that nothing was graded. `note` is a remark on the time of handing in. `is_fault` is true where the
-    reason is an error in the grader, and not in what was handed in.
+    attempt, so that nothing was graded. `note` is a remark on the time of handing in, `remarks` are others on what was
+    handed in. `is_fault` is true where the reason is an error in the grader, and not in what was handed in.
     """
 
     student: str
@@ -68,6 +75,7 @@ class StudentResult:
     is_fault: bool = False
     again: bool = False
     note: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 class _CachedResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,7 +195,11 @@ class ClassRun:
             with contextlib.suppress(DamagedRow):  # then it is graded again
                 last = self.gradebook.last(hand_in.student)
                 return StudentResult(
-                    student=hand_in.student, number=last.number, report=last.report, again=True
+                    student=hand_in.student,
+                    number=last.number,
+                    report=last.report,
+                    again=True,
+                    remarks=pending.read.remarks,
                 )
         pending.results |= {name: found for name, key in pending.keys.items() if (found := self._cached(key))}
         if not pending.missing():
@@ -197,9 +209,11 @@ class ClassRun:
 
     def _prepare(self, hand_in: HandedIn | RecordedHandIn) -> "_PendingSubmission":
         """Read a submission. Raises UsageError, DamagedRow and OSError where it cannot be read."""
-        recording = Recording(hand_in.open().tree)
-        submission = Submission(recording)
-        planned = attempt.plan(submission, self.course.exercises, self.seed)
+        quiz_ids = self._quizzes.ids
+        read = planned_reading(hand_in.open(), hand_in.notes, self.course.exercises, quiz_ids, self.seed)
+        recording, submission, planned = read.recording, read.submission, read.planned
+        if isinstance(hand_in, HandedIn):  # what an earlier version recorded stays gradable
+            selection.refuse_unrecognized(submission, planned, quiz_ids)
         prints = self._prints
         keys = {
             name: fingerprint.result(prints[f"exercise {name}"], job.root, job.sources, self.seed, job.notes)
@@ -210,8 +224,7 @@ class ClassRun:
         digest = fingerprint.of(content.hex())
         known = (text for pair in prints.items() for text in pair)
         conditions = fingerprint.of(digest, str(self.seed), fingerprint.engine(), *known)
-        files = recording.kept.files
-        return _PendingSubmission(hand_in, planned, keys, quizzes, digest, files, content, conditions)
+        return _PendingSubmission(hand_in, read, planned, keys, quizzes, digest, content, conditions)
 
     def _cached(self, key: str) -> _CachedResult | None:
         data = self.gradebook.cached(key)
@@ -234,13 +247,20 @@ class ClassRun:
         if future is not None:
             fresh = pending.add(msgspec.msgpack.decode(future.result(), type=WorkResult), self)
         report = pending.report(self)
-        moment = pending.hand_in.moment(pending.files)
+        recording = pending.read.recording
+        moment = pending.hand_in.moment(recording.kept.files, recording)
         if self.recording:
             number = self._record(pending, report, moment, fresh)
         else:
             number = 0
             self.gradebook.keep(fresh)
-        return StudentResult(student=pending.student, number=number, report=report, note=moment.note)
+        return StudentResult(
+            student=pending.student,
+            number=number,
+            report=report,
+            note=moment.note,
+            remarks=pending.read.remarks,
+        )
 
     def _record(
         self, pending: "_PendingSubmission", report: Report, moment: Moment, fresh: Mapping[str, bytes]
@@ -276,11 +296,11 @@ class _PendingSubmission:
     """
 
     hand_in: HandedIn | RecordedHandIn
+    read: ReadHandIn
     planned: Plan
     keys: dict[str, str]
     quizzes: list[QuizResult]
     digest: str
-    files: Mapping[str, bytes | Unreadable]
     content: bytes
     conditions: str
     results: dict[str, _CachedResult] = field(default_factory=dict)

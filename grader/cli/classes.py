@@ -1,31 +1,47 @@
 """`grade class`: grades what a whole class handed in."""
 
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from grader.classroom.batch import StudentResult
-from grader.cli import options
+from grader.classroom.reading import preview
+from grader.cli import options, terminal
 from grader.cli.class_options import ClassGrading, class_grading, exit_code, refusal_line, shown_name
+from grader.cli.dry_run import echo_table
 from grader.cli.progress import ProgressLine
 from grader.cli.student_reports import StudentReports, refusing_reports
 from grader.core import error_location
 from grader.core.errors import UsageError
 from grader.core.safetext import one_line
 from grader.course import catalog
+from grader.course.catalog import Course
 from grader.course.visibility import seen as seen_of
+from grader.grading.attempt import Quizzes
 from grader.submission import collection
+from grader.submission.collection import Collected, HandedIn
+from grader.submission.layouts import NAMES
 
 _MAX_NAMED = 6
+_TABLE_WIDTH = 80
 _POINTS_WIDTH = 24  # of the points and the percentage in front of a name
 
 
 @click.command("class", short_help="Grade what a whole class handed in (for instructors).")
-@click.argument(
-    "submissions", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="SUBMISSIONS"
-)
+@click.argument("submissions", type=click.Path(path_type=Path, exists=True), metavar="SUBMISSIONS")
 @click.option("--assignment", metavar="NAME", help="Of <student>/<assignment>/ trees, grade this one.")
+@click.option(
+    "--layout",
+    metavar="NAME|REGEX",
+    help=f"How SUBMISSIONS is named, where that is not recognized: {', '.join(NAMES)}; or a regular expression for the "
+    "path of a file, with the groups student, file and time.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Show whose each hand-in is, its files and its time, and grade nothing."
+)
 @click.option(
     "--gradebook",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -44,11 +60,17 @@ _POINTS_WIDTH = 24  # of the points and the percentage in front of a name
 def class_command(
     submissions: Path,
     assignment: str | None,
+    layout: str | None,
+    dry_run: bool,
     gradebook: Path | None,
     reports: Path | None,
     grading: ClassGrading,
 ) -> int:
-    """Grade every folder and zip in SUBMISSIONS, one for each student, or trees of <student>/<assignment>/.
+    """Grade what a class handed in: SUBMISSIONS is the zip that a learning system gives, or its folder.
+
+    Moodle, Canvas, Gradescope, Blackboard, Brightspace, Classroom 50, GitHub Classroom and nbgrader are recognized by
+    their names; --layout names another. Else SUBMISSIONS holds a folder, zip, tar archive or notebook for each student,
+    or trees of <student>/<assignment>/. --dry-run shows what is made of each entry.
 
     With a gradebook, a run that was interrupted continues where it stopped, and what has not changed is not graded
     again. Inputs are drawn from a secret seed, one for each gradebook, so that a table of answers earns nothing. The
@@ -60,10 +82,16 @@ def class_command(
     \b
     grade class handed-in --gradebook course.db
     grade class handed-in --reports reports --seed 71
+    grade class CS101-Week4-1234.zip --dry-run
+    grade class ilias --layout '(?P<student>[^/]+)/(?P<time>\\d{14})_(?P<file>.+)'
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     _refuse_outputs_among(submissions, gradebook, reports)
-    found = tuple(map(refusing_reports, collection.find(submissions, assignment)))
+    collected = collection.collect(submissions, assignment, layout)
+    found = tuple(map(refusing_reports, collected.hand_ins))
     course = catalog.load(catalog.find_root())
+    _echo_layout(collected)
+    if dry_run:
+        return _dry_run(course, found, collected.older)
     writer = None
     if reports is not None:
         seen = {exercise.id: seen_of(exercise) for exercise in course.exercises}
@@ -83,10 +111,36 @@ def class_command(
         seconds = time.monotonic() - began
     click.echo(f"{graded} of {len(found)} submissions graded in {seconds:.0f} s.")
     if writer is not None and (left := writer.left()):
-        more = f" and {len(left) - _MAX_NAMED} more" if len(left) > _MAX_NAMED else ""
-        names = ", ".join(map(shown_name, left[:_MAX_NAMED]))
-        click.echo(f"Not graded now, and so not replaced in {reports}: {names}{more}.", err=True)
+        click.echo(f"Not graded now, and so not replaced in {reports}: {_named(left)}.", err=True)
     return code
+
+
+def _echo_layout(collected: Collected) -> None:
+    """Say on stderr which layout was recognized, and what is no hand-in: the lines of the students stay alone."""
+    older = f", and {len(collected.older)} earlier ones of the same students" if collected.older else ""
+    is_said = not collected.is_plain or older
+    if is_said:
+        click.echo(f"{collected.layout}: {len(collected.hand_ins)} hand-ins{older}.", err=True)
+    if collected.left:
+        click.echo(f"No hand-ins, and not read: {_named(collected.left)}.", err=True)
+
+
+def _dry_run(course: Course, found: Sequence[HandedIn], older: Sequence[HandedIn]) -> int:
+    """Show the hand-ins; return 1 where one would not be graded."""
+    quizzes = Quizzes(course).ids
+    previews = (preview(one, course.exercises, quizzes) for one in (*found, *_as_earlier(older)))
+    refused = echo_table(previews, replace(terminal.style(None), width=_TABLE_WIDTH))
+    return 1 if refused else 0
+
+
+def _as_earlier(older: Sequence[HandedIn]) -> Iterator[HandedIn]:
+    for one in older:
+        yield replace(one, notes=(*one.notes, "an earlier hand-in, which is not graded"))
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(map(shown_name, names[:_MAX_NAMED])) + more
 
 
 def _refuse_outputs_among(submissions: Path, gradebook: Path | None, reports: Path | None) -> None:
@@ -122,5 +176,9 @@ def _line(result: StudentResult, remark: str = "") -> str:
     unchanged = " (unchanged)" if result.again else ""
     points = f"{report.points:.6g} of {report.max_points:g}" if report.final else "not final"
     score = f"{report.score:.1%}" if report.final else ""
-    notes = "".join(f"\n{'':>{_POINTS_WIDTH + 2}}{one_line(note)}" for note in (result.note, remark) if note)
+    notes = "".join(
+        f"\n{'':>{_POINTS_WIDTH + 2}}{one_line(note)}"
+        for note in (*result.remarks, result.note, remark)
+        if note
+    )
     return f"{points:>16} {score:>7}  {shown_name(result.student)}{void}{unchanged}{notes}"
