@@ -145,7 +145,7 @@ ODDITIES: dict[str, tuple[Files, Expected]] = {
     "a rar": ({"week4.rar": b"Rar!"}, Expected("refused", "week4.rar (a RAR archive, which is not read)")),
     "a 7z": ({"week4.7z": b"7z"}, Expected("refused", "week4.7z (a 7-Zip archive, which is not read)")),
     "a PDF": ({"report.pdf": b"%PDF"}, Expected("refused", "report.pdf (a PDF, which is not graded)")),
-    "nothing": ({}, Expected("refused", "holds no file")),
+    "nothing": ({}, Expected("refused", "holds no ")),
     "a broken zip": ({"week4.zip": b"PK no"}, Expected("refused", "week4.zip cannot be read as a zip")),
     "a zip that leads out": ({"w.zip": zipped({"../../scaling.py": good()})}, Expected("refused", "leads out of it")),
     "another name": ({"homework.py": good()}, Expected("refused", "but homework.py")),
@@ -256,6 +256,9 @@ def plain(made: _Class, number: int, name: str, files: Files) -> tuple[str, date
 
 
 # Name: writer, name of the download, --layout if it is not recognized, words of the layout.
+# In a folder of a student, two folders are two assignments: one of them has to be named.
+TWO_FOLDERS = ("the same twice", "two projects")
+SEVERAL = Expected("refused", "holds several hand-ins: a, b. Name one: --assignment NAME.")
 SYSTEMS: dict[str, tuple[Writer, str, str | None]] = {
     "moodle": (moodle, "CS101-Week 4-1234", None),
     "moodle flat": (moodle_flat, "CS101-Week 4-1234", None),
@@ -276,7 +279,8 @@ def write_class(root: Path, system: str, form: str, names: list[str] = NAMES) ->
     for number, (oddity, (files, expected)) in enumerate(ODDITIES.items(), start=1):
         found = writer(made, number, names[number % len(names)], files)
         if found is not None:
-            table.append(Made(*found, oddity, expected))
+            is_several = system == "plain" and oddity in TWO_FOLDERS
+            table.append(Made(*found, oddity, SEVERAL if is_several else expected))
     path = root / (title if form == "folder" else f"{title}.zip")
     (_write_folder if form == "folder" else _write_zip)(path, made)
     return path, table

@@ -497,8 +497,13 @@ def test_answers_may_have_256_kibibytes_and_no_more(handed_in):
     assert submission.answers("b").sentence == "answers/b.yaml is larger than the limit of 256 KiB."
 
 
-def test_a_notebook_may_have_64_mebibytes_of_pictures_and_no_more(handed_in):
+def test_a_notebook_may_have_64_mebibytes_of_pictures_and_no_more(tmp_path):
     size = 64 * 2**20
+
+    def handed_in(members):
+        (tmp_path / "a.ipynb").write_bytes(members[0][1])
+        return open_submission(tmp_path)
+
     assert handed_in([("a.ipynb", notebook(size))]).snapshot("relu").sources == {
         "relu.py": "# %%grade relu\nx = 1"
     }

@@ -89,7 +89,8 @@ def class_command(
     collected = collection.collect(submissions, assignment, layout)
     found = tuple(map(refusing_reports, collected.hand_ins))
     course = catalog.load(catalog.find_root())
-    _echo_layout(collected)
+    if dry_run or not collected.is_plain:
+        _echo_layout(collected)
     if dry_run:
         return _dry_run(course, found, collected.older)
     writer = None
@@ -118,9 +119,7 @@ def class_command(
 def _echo_layout(collected: Collected) -> None:
     """Say on stderr which layout was recognized, and what is no hand-in: the lines of the students stay alone."""
     older = f", and {len(collected.older)} earlier ones of the same students" if collected.older else ""
-    is_said = not collected.is_plain or older
-    if is_said:
-        click.echo(f"{collected.layout}: {len(collected.hand_ins)} hand-ins{older}.", err=True)
+    click.echo(f"{collected.layout}: {len(collected.hand_ins)} hand-ins{older}.", err=True)
     if collected.left:
         click.echo(f"No hand-ins, and not read: {_named(collected.left)}.", err=True)
 

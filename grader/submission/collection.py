@@ -215,14 +215,21 @@ def _listing(name: str, tree: SubmissionTree, names: Sequence[str]) -> Listing:
 
 
 def _part(path: Path, tree: SubmissionTree, entry: LayoutEntry, assignment: str | None) -> HandedIn:
-    """Return the files of an entry as one hand-in."""
+    """Return the files of an entry as one hand-in; of a folder with one for each assignment, the one that is wanted."""
     files, problem = entry.files, ""
-    if assignment is not None and entry.folder:
-        prefix = f"{assignment}/"
+    inner = {name.partition("/")[0] for name in files} if entry.has_assignments else set()
+    if any(name in files or name.casefold() in PART_FOLDERS for name in inner):
+        inner = set()
+    if inner:
+        chosen = assignment if assignment is not None else next(iter(inner)) if len(inner) == 1 else ""
+        problem = _not_one(entry.label, sorted(inner), assignment) if chosen not in inner else ""
+        if problem and assignment is None and top_of(files):
+            return HandedIn(student=entry.student, path=path, whole=tree, files=files)
         files = {
-            name.removeprefix(prefix): source for name, source in files.items() if name.startswith(prefix)
+            name.removeprefix(f"{chosen}/"): source
+            for name, source in files.items()
+            if name.startswith(f"{chosen}/")
         }
-        problem = "" if files else f"{entry.label} holds nothing named {assignment}."
     elif not files:
         problem = f"{entry.label} holds no file. Ask for the hand-in, or take it out."
     return HandedIn(student=entry.student, path=path, problem=problem, whole=tree, files=files)
@@ -251,7 +258,15 @@ def _in_folder(folder: Path, assignment: str | None, layout: str | None) -> Coll
     found = layouts.recognize(listing, layout)
     if not found.is_plain:
         made = [
-            _of_student(folder / entry.folder, assignment)
+            (
+                _of_student(folder / entry.folder, assignment)
+                if entry.has_assignments
+                else HandedIn(
+                    student=entry.student,
+                    path=folder / entry.folder,
+                    repository=_repository(folder / entry.folder),
+                )
+            )
             if entry.folder
             else _part(folder, tree, entry, assignment)
             for entry in found.entries
@@ -409,13 +424,17 @@ def _of_student(path: Path, assignment: str | None) -> HandedIn:
         chosen = wanted[0]
         within = _repository(chosen) or _repository(path) if chosen.is_dir() else None
         return HandedIn(student=student, path=chosen, repository=within)
-    listed = _listed([printable_name(_name(one)) for one in inner], ", ")
-    problem = (
-        f"{printable_name(path.name)} holds nothing named {assignment}; it holds {listed}."
-        if assignment is not None and not wanted
-        else f"{printable_name(path.name)} holds several hand-ins: {listed}. Name one: --assignment NAME."
-    )
+    names = [printable_name(_name(one)) for one in inner]
+    problem = _not_one(printable_name(path.name), names, None if wanted else assignment)
     return HandedIn(student=student, path=path, problem=problem)
+
+
+def _not_one(shown: str, names: Sequence[str], assignment: str | None) -> str:
+    """Return that a student's folder holds none of the wanted assignment, or several where none is named."""
+    listed = _listed(names, ", ")
+    if assignment is not None:
+        return f"{shown} holds nothing named {assignment}; it holds {listed}."
+    return f"{shown} holds several hand-ins: {listed}. Name one: --assignment NAME."
 
 
 def _listed(names: Sequence[str], comma: str) -> str:

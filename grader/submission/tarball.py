@@ -6,6 +6,7 @@ import io
 import lzma
 import tarfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -15,7 +16,12 @@ from grader.submission.litter import is_in_litter
 from grader.submission.tree import MAX_ENTRIES, SubmissionTree, Unreadable, too_large, top_of
 
 MAX_TAR_BYTES = 64 * 2**20  # unpacked, with all that is not read
-_OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}  # by the first two bytes
+# By the first two bytes.
+_OPENERS: dict[bytes, Callable[[io.BytesIO], object]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZ": bz2.open,
+    b"\xfd7": lzma.open,
+}
 _DAMAGES = (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, zlib.error, lzma.LZMAError)
 
 

@@ -48,8 +48,9 @@ class LayoutEntry:
     """One hand-in as a layout recognized it.
 
     `student` is the key in the gradebook, `name` and `email` what else the download says of the person. `files` maps a
-    path in the hand-in to one in the download; `folder` is the folder that is all of it, or "". `at` is in UTC, and
-    `source` says where it is from. Of one student's entries without a time, that with the highest `order` is newest.
+    path in the hand-in to one in the download; `folder` is the folder that is all of it, or "", which
+    `has_assignments` if it may hold a hand-in for each. `at` is in UTC, and `source` says where it is from. Of one
+    student's entries without a time, that with the highest `order` is newest.
     """
 
     label: str
@@ -58,6 +59,7 @@ class LayoutEntry:
     email: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     folder: str = ""
+    has_assignments: bool = False
     at: datetime | None = None
     source: str = ""
     order: int = 0

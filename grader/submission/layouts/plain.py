@@ -11,6 +11,7 @@ def _entries(listing: Listing) -> list[LayoutEntry]:
             student=without_ending(top) if inside == [""] else top,
             files=files_of(top, inside),
             folder="" if inside == [""] else top,
+            has_assignments=inside != [""],
         )
         for top, inside in listing.tops().items()
         if inside != [""] or ending_of(top) in HAND_IN_ENDINGS | UNREAD_ENDINGS.keys()
