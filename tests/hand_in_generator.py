@@ -6,6 +6,7 @@ function that writes hand-ins of students, and says the student and the time by 
 
 import gzip
 import io
+import itertools
 import json
 import os
 import tarfile
@@ -272,12 +273,19 @@ SYSTEMS: dict[str, tuple[Writer, str, str | None]] = {
 }
 
 
-def write_class(root: Path, system: str, form: str, names: list[str] = NAMES) -> tuple[Path, list[Made]]:
-    """Write a class in which each oddity comes once, as a folder or a zip; return its path and the table to expect."""
+def write_class(root: Path, system: str, form: str, least: int = 1) -> tuple[Path, list[Made]]:
+    """Write a class in which each oddity comes as often as needed for `least` hand-ins, as a folder or a zip.
+
+    Return its path and the table to expect.
+    """
     writer, title, _ = SYSTEMS[system]
     made, table = _Class(), []
-    for number, (oddity, (files, expected)) in enumerate(ODDITIES.items(), start=1):
-        found = writer(made, number, names[number % len(names)], files)
+    oddities = itertools.cycle(ODDITIES.items())
+    for number in itertools.count(1):
+        if number > len(ODDITIES) and len(table) >= least:
+            break
+        oddity, (files, expected) = next(oddities)
+        found = writer(made, number, NAMES[number % len(NAMES)], files)
         if found is not None:
             is_several = system == "plain" and oddity in TWO_FOLDERS
             table.append(Made(*found, oddity, SEVERAL if is_several else expected))

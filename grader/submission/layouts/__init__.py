@@ -113,7 +113,9 @@ def _bases(listing: Listing) -> Iterator[tuple[str, Listing]]:
 def _recognized(layout: Layout, base: str, listing: Listing) -> Recognized:
     entries = layout.entries(listing)
     used = {
-        path.split("/")[0] for entry in entries for path in (*entry.files.values(), entry.folder, entry.label)
+        path.split("/")[0]
+        for entry in entries
+        for path in (*entry.files.values(), *entry.older, entry.folder, entry.label)
     }
     tops = [top for top in listing.tops() if top not in layout.extras]
     return Recognized(

@@ -7,6 +7,7 @@ A receipt `<Assignment>_<user>_attempt_<...>.txt` stands beside each attempt, an
 import re
 from collections.abc import Iterable
 
+from grader.core.safetext import one_line
 from grader.submission.layouts.entry import Layout, LayoutEntry, Listing, common_beginning, joined
 from grader.submission.time_text import read_time
 
@@ -21,7 +22,7 @@ def _entries(listing: Listing) -> list[LayoutEntry]:
     people: dict[str, tuple[str, str]] = {}
     for top, named in found.items():
         if named["receipt"] and (said := _PERSON.search(listing.text(top))):
-            people[named["head"]] = (said["user"].strip(), said["name"].strip())
+            people[named["head"]] = (said["user"].strip(), one_line(said["name"]))
     prefix = _prefix({named["head"] for named in found.values()})
     return joined(_entry(top, named, people, prefix) for top, named in found.items())
 

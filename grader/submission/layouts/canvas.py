@@ -9,6 +9,7 @@ ending. Nothing but LATE says when.
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 
 from grader.submission.layouts.entry import Layout, LayoutEntry, Listing, joined
@@ -42,14 +43,9 @@ def _with_newest(each: list[tuple[str, str, int, LayoutEntry]]) -> Iterator[Layo
     for _, versions in groupby(sorted(each, key=lambda one: one[:3]), key=lambda one: one[:2]):
         *older, (_, file, _, newest) = versions
         if older:
-            names = ", ".join(entry.label for *_, entry in older)
-            yield LayoutEntry(
-                label=newest.label,
-                student=newest.student,
-                name=newest.name,
-                files=newest.files,
-                notes=(*newest.notes, f"{file} was handed in again; not graded: {names}"),
-            )
+            names = tuple(entry.label for *_, entry in older)
+            note = f"{file} was handed in again; not graded: {', '.join(names)}"
+            yield replace(newest, older=names, notes=(*newest.notes, note))
         else:
             yield newest
 

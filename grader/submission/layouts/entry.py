@@ -50,7 +50,8 @@ class LayoutEntry:
     `student` is the key in the gradebook, `name` and `email` what else the download says of the person. `files` maps a
     path in the hand-in to one in the download; `folder` is the folder that is all of it, or "", which
     `has_assignments` if it may hold a hand-in for each. `at` is in UTC, and `source` says where it is from. Of one
-    student's entries without a time, that with the highest `order` is newest.
+    student's entries without a time, that with the highest `order` is newest. `older` are files of the download that
+    others of this entry replace.
     """
 
     label: str
@@ -63,6 +64,7 @@ class LayoutEntry:
     at: datetime | None = None
     source: str = ""
     order: int = 0
+    older: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -101,7 +103,12 @@ def _with(entry: LayoutEntry, more: LayoutEntry) -> LayoutEntry:
     }
     notes = tuple(dict.fromkeys([*entry.notes, *more.notes]))
     return replace(
-        entry, files={**entry.files, **files}, name=entry.name or more.name, notes=notes, folder=""
+        entry,
+        files={**entry.files, **files},
+        name=entry.name or more.name,
+        notes=notes,
+        folder="",
+        older=(*entry.older, *more.older),
     )
 
 

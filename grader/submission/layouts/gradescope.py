@@ -17,6 +17,7 @@ from grader.submission.time_text import read_time
 _METADATA = "submission_metadata.yml"
 _FOLDER = re.compile(r"submission_\d+")
 _MAX_NAMED = 5
+_MAX_DEPTH_LEVELS = 20
 _Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # every scalar stays text: nothing is constructed
 
 
@@ -31,11 +32,23 @@ def _entries(listing: Listing) -> list[LayoutEntry]:
 
 
 def _metadata(listing: Listing) -> dict[str, Any]:
+    """Return the metadata by folder; nothing where it cannot be read, or is nested too deeply to be built."""
+    text = listing.text(_METADATA)
     try:
-        found = yaml.load(listing.text(_METADATA), Loader=_Loader)  # noqa: S506 - a base loader makes text only
+        found = yaml.load(text, Loader=_Loader) if _is_shallow(text) else None  # noqa: S506 - a base loader makes text only
     except (yaml.YAMLError, RecursionError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _is_shallow(text: str) -> bool:
+    """Tell whether the nesting of a YAML text is limited: the loader in C would overflow the stack of the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH_LEVELS:
+            return False
+    return True
 
 
 def _of_folder(top: str, inside: list[str], known: Any) -> Iterator[LayoutEntry]:
