@@ -142,6 +142,14 @@ ODDITIES: dict[str, tuple[Files, Expected]] = {
         {"a/exercises/scaling.py": good("one"), "b/exercises/scaling.py": good("two")},
         Expected("doubt", "a/exercises/scaling.py, b/exercises/scaling.py may each be"),
     ),
+    "work far from the stub": (
+        {"exercises/scaling.py": STUB.encode(), "mine/new/scaling.py": good()},
+        Expected("stub", "mine/new/scaling.py was not graded: exercises/scaling.py is there"),
+    ),
+    "work and a rar": (
+        {"exercises/scaling.py": good(), "more.rar": b"Rar!"},
+        Expected("work", "more.rar is a RAR archive, which is not read."),
+    ),
     "a stub": ({"exercises/scaling.py": STUB.encode()}, STUB_ONLY),
     "a rar": ({"week4.rar": b"Rar!"}, Expected("refused", "week4.rar (a RAR archive, which is not read)")),
     "a 7z": ({"week4.7z": b"7z"}, Expected("refused", "week4.7z (a 7-Zip archive, which is not read)")),

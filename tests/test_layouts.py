@@ -256,6 +256,16 @@ def test_what_a_system_did_not_write_is_named_and_stops_none(tmp_path):
     assert found.left == ("grades.csv",)
 
 
+def test_a_link_to_the_work_of_another_student_is_named_and_not_followed(tmp_path):
+    files = {f"A B_{n}_assignsubmission_file_/scaling.py": b"x = 1" for n in range(2)}
+    write(tmp_path, files)
+    link = tmp_path / "A B_1_assignsubmission_file_" / "copied.py"
+    link.symlink_to("../A B_0_assignsubmission_file_/scaling.py")
+    found = collection.collect(tmp_path)
+    assert [sorted(one.files) for one in found.hand_ins] == [["scaling.py"], ["scaling.py"]]
+    assert found.left == ("A B_1_assignsubmission_file_/copied.py (a link)",)
+
+
 def test_names_in_a_zip_that_lead_out_or_come_twice_are_named_and_stop_none(tmp_path):
     path = tmp_path / "class.zip"
     with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(path, "w") as file:

@@ -10,6 +10,7 @@ from grader.grading import attempt, selection
 from grader.grading.attempt import Plan
 from grader.submission import Recording, Submission, Text, Unreadable
 from grader.submission.collection import HandedIn, Moment
+from grader.submission.kinds import ARCHIVE_ENDINGS, UNREAD_ARCHIVES, UNREAD_ENDINGS, ending_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,9 @@ def planned_reading(
     recording = Recording(submission.tree)
     recorded = Submission(recording, submission.problems)
     planned = attempt.plan(recorded, exercises, seed)
-    remarks = (*notes, *submission.problems, *_of_jobs(planned), *_of_answers(recorded, quizzes))
+    remarks = (
+        *notes, *submission.problems, *_of_jobs(planned), *_of_answers(recorded, quizzes), *_of_archives(recording)
+    )  # fmt: skip
     return ReadHandIn(
         submission=recorded, recording=recording, planned=planned, remarks=tuple(dict.fromkeys(remarks))
     )
@@ -72,6 +75,16 @@ def _of_answers(submission: Submission, quizzes: Collection[str]) -> Iterator[st
             yield found.sentence
         elif isinstance(found, Text) and not found.name.startswith("answers/"):
             yield f"{found.name} was graded as answers/{quiz}.yaml."
+
+
+def _of_archives(recording: Recording) -> Iterator[str]:
+    """Yield what is said of archives beside the work: they may hold more of it."""
+    for name in recording.names():
+        ending = ending_of(name)
+        if ending in ARCHIVE_ENDINGS:
+            yield f"{name} was not opened, as there is work beside it."
+        elif ending in UNREAD_ARCHIVES:
+            yield f"{name} is {UNREAD_ENDINGS[ending].partition('.')[0]}."
 
 
 def preview(hand_in: HandedIn, exercises: Sequence[Exercise], quizzes: Collection[str]) -> Preview:

@@ -32,8 +32,8 @@ class Plan:
 
     @property
     def is_untouched(self) -> bool:
-        """Tell whether no exercise is begun."""
-        return self.untouched == {*self.jobs, *self.refused}
+        """Tell whether every exercise is still the stub; of one that is missing nothing is known."""
+        return not self.missing and self.untouched == {*self.jobs, *self.refused}
 
 
 def plan(submission: Submission, exercises: Sequence[Exercise], seed: int) -> Plan:

@@ -222,8 +222,10 @@ class Submission:
             return self._module_at(begun[0], exercise, notes)
         found = look_alikes.candidates(self.tree.names(), f"{exercise}.py")
         others = [name for name in found if self._is_begun(name, stub)]
+        far: list[str] = []
         if usual:  # a stub: work that lies elsewhere is taken from beside it alone
-            others = [name for name in others if _folder_of(name).casefold() in _MODULE_FOLDERS]
+            far = [name for name in others if _folder_of(name).casefold() not in _MODULE_FOLDERS]
+            others = [name for name in others if name not in far]
         others = self._likeliest(exercise, others)
         if len(others) > 1:
             reason = f"may each be exercises/{exercise}.py, and none was graded. Hand in one of them, by that name."
@@ -232,7 +234,8 @@ class Submission:
             note = f"{others[0]} was graded as exercises/{exercise}.py."
             return self._module_at(others[0], exercise, [note])
         for name in (*usual, *found):
-            return self._module_at(name, exercise, [])
+            elsewhere = [f"{one} was not graded: {name} is there, with nothing written in it." for one in far]
+            return self._module_at(name, exercise, elsewhere)
         reason = "is not there. Put it back with `grade init`, or write it."
         return Unreadable(name=f"exercises/{exercise}.py", reason=reason, attempted=False, missing=True)
 

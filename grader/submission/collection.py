@@ -250,10 +250,10 @@ def _in_folder(folder: Path, assignment: str | None, layout: str | None) -> Coll
             f"student, or grade this one alone: grade --submission {shown}."
         )
     tree = Folder(folder)
-    names = [
-        printable_name(Path(entry.path).relative_to(folder).as_posix())
-        for entry in walk(folder, is_litter, CLASS_LIMITS.entries)
-    ]
+    names, links = list[str](), list[str]()
+    for entry in walk(folder, is_litter, CLASS_LIMITS.entries):
+        name = printable_name(Path(entry.path).relative_to(folder).as_posix())
+        (links if entry.is_symlink() else names).append(name)  # a link may lead to another student's file
     listing = _listing(folder.resolve().name, tree, [*names, *_empty_folders(folder, names)])
     found = layouts.recognize(listing, layout)
     if not found.is_plain:
@@ -271,7 +271,7 @@ def _in_folder(folder: Path, assignment: str | None, layout: str | None) -> Coll
             else _part(folder, tree, entry, assignment)
             for entry in found.entries
         ]
-        return _collected(folder, found, made)
+        return _collected(folder, found, made, [f"{name} (a link)" for name in links])
     by_student: dict[str, list[HandedIn]] = {}
     for path in paths:
         one = _of_student(path, assignment)

@@ -4,6 +4,7 @@ ARCHIVE_ENDINGS = frozenset({".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".ta
 NOTEBOOK_ENDING = ".ipynb"
 MODULE_ENDING = ".py"
 HAND_IN_ENDINGS = ARCHIVE_ENDINGS | {NOTEBOOK_ENDING, MODULE_ENDING}
+UNREAD_ARCHIVES = frozenset({".rar", ".7z", ".gz"})
 # What each is, in a sentence "x.rar is ...".
 UNREAD_ENDINGS = {
     ".rar": "a RAR archive, which is not read. Ask for a zip",

@@ -1,5 +1,6 @@
 """How systems name what an instructor downloads: one file for each, which turns names into hand-ins."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -112,11 +113,8 @@ def _bases(listing: Listing) -> Iterator[tuple[str, Listing]]:
 
 def _recognized(layout: Layout, base: str, listing: Listing) -> Recognized:
     entries = layout.entries(listing)
-    used = {
-        path.split("/")[0]
-        for entry in entries
-        for path in (*entry.files.values(), *entry.older, entry.folder, entry.label)
-    }
+    paths = ((*one.files.values(), *one.older, one.folder, one.label) for one in entries)
+    used = {path.split("/")[0] for path in itertools.chain.from_iterable(paths)}
     tops = [top for top in listing.tops() if top not in layout.extras]
     return Recognized(
         layout=layout,
