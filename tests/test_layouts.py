@@ -10,13 +10,16 @@ import pytest
 from click.testing import CliRunner, Result
 from hand_in_generator import COURSE, ODDITIES, STUB, SYSTEMS, write_class, zipped
 
+from grader.classroom.earlier_hand_ins import rounds
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.reading import Preview, preview
 from grader.cli.classes import class_command
 from grader.core.errors import UsageError
+from grader.core.model import Score
 from grader.grading import attempt
 from grader.report.text_layout import columns
 from grader.submission import Recording, Stored, Submission, collection, layouts, open_submission
+from grader.submission.collection import HandedIn
 from grader.submission.layouts import Listing
 
 FORMS = ("folder", "zip")
@@ -346,7 +349,7 @@ def test_a_dry_run_of_a_sound_class_ends_with_0_and_names_older_hand_ins(grade_c
     write(tmp_path / "c", {f"HW_ann_attempt_2026-11-{day}-08-00-00_scaling.py": b"x = 1" for day in (28, 30)})
     done = grade_class(tmp_path / "c", "--dry-run")
     assert done.return_value == 0, done.output
-    assert "an earlier hand-in, which is not graded" in done.output
+    assert "an earlier hand-in: graded with --gradebook, before the newest" in done.output
     assert done.output.count("scaling.py\n") >= 2
 
 
@@ -368,3 +371,35 @@ def test_a_download_of_moodle_is_graded(grade_class, tmp_path):
     assert "not graded  Bob_2: it holds no module of an exercise" in done.output
     with Gradebook(tmp_path / "g.db") as book:
         assert [one.student for one in book.attempts()] == ["Ada L_1"]
+
+
+@pytest.mark.usefixtures("forked_warm_processes")
+def test_every_hand_in_is_recorded_once_in_the_order_of_time(grade_class, tmp_path):
+    good = (COURSE / "solutions" / "scaling" / "reference.py").read_bytes()
+    heads = {day: f"HW_ann_attempt_2026-11-{day}-08-00-00_scaling.py" for day in (28, 29, 30)}
+    write(tmp_path / "c", {heads[30]: b"x = 1\n", heads[28]: good, heads[29]: good + b"# again\n"})
+    for _ in range(2):  # the second time nothing is new
+        done = grade_class(tmp_path / "c", "--gradebook", tmp_path / "g.db")
+        assert done.return_value == 0, done.output
+        with Gradebook(tmp_path / "g.db") as book:
+            recorded = [(one.number, one.submitted_at.day, one.report.points) for one in book.attempts()]
+        assert recorded == [(1, 28, 13.0), (2, 29, 13.0), (3, 30, 0.0)]
+
+
+def test_an_earlier_hand_in_is_never_recorded_after_a_later_one():
+    def hand_in(student: str, day: int | None) -> HandedIn:
+        at = None if day is None else datetime(2026, 11, day, tzinfo=UTC)
+        return HandedIn(student=student, path=Path(), at=at)
+
+    def score(student: str, day: int) -> Score:
+        at = datetime(2026, 11, day, tzinfo=UTC)
+        return Score(
+            student=student, number=1, points=1, max_points=1, submitted_at=at, hand_in="", void=False
+        )
+
+    older = [hand_in("ann", 5), hand_in("ann", 3), hand_in("bob", 4), hand_in("ann", 4), hand_in("cyd", None)]
+    found = rounds(older, [score("ann", 3), score("ann", 1)])
+    assert [[(one.student, one.at.day) for one in group] for group in found] == [
+        [("ann", 4), ("bob", 4)],
+        [("ann", 5)],
+    ]

@@ -1,32 +1,26 @@
 """`grade class`: grades what a whole class handed in."""
 
+import itertools
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from grader.classroom.batch import StudentResult
-from grader.classroom.reading import preview
-from grader.cli import options, terminal
+from grader.classroom.earlier_hand_ins import rounds
+from grader.cli import options
 from grader.cli.class_options import ClassGrading, class_grading, exit_code, refusal_line, shown_name
-from grader.cli.dry_run import echo_table
+from grader.cli.dry_run import echo_layout, echo_table, named
 from grader.cli.progress import ProgressLine
 from grader.cli.student_reports import StudentReports, refusing_reports
 from grader.core import error_location
 from grader.core.errors import UsageError
 from grader.core.safetext import one_line
 from grader.course import catalog
-from grader.course.catalog import Course
 from grader.course.visibility import seen as seen_of
-from grader.grading.attempt import Quizzes
 from grader.submission import collection
-from grader.submission.collection import Collected, HandedIn
 from grader.submission.layouts import NAMES
 
-_MAX_NAMED = 6
-_TABLE_WIDTH = 80
 _POINTS_WIDTH = 24  # of the points and the percentage in front of a name
 
 
@@ -72,8 +66,9 @@ def class_command(
     their names; --layout names another. Else SUBMISSIONS holds a folder, zip, tar archive or notebook for each student,
     or trees of <student>/<assignment>/. --dry-run shows what is made of each entry.
 
-    With a gradebook, a run that was interrupted continues where it stopped, and what has not changed is not graded
-    again. Inputs are drawn from a secret seed, one for each gradebook, so that a table of answers earns nothing. The
+    Of several hand-ins of a student the newest is graded; with a gradebook also those before it, in their order, where
+    the download says when they came. A run that was interrupted continues where it stopped, and what has not changed
+    is not graded again. Inputs are drawn from a secret seed, one for each gradebook, so that a table of answers earns nothing. The
     hand-in time of a git checkout is that of its HEAD commit. Grading other people's code needs isolation level 2 or
     better; `grade doctor` shows what this machine provides. A submission that cannot be read, or on which the grader
     fails, is named, and the others are graded. Exits with 3 after an error in the grader, with 1 if a submission could
@@ -90,9 +85,9 @@ def class_command(
     found = tuple(map(refusing_reports, collected.hand_ins))
     course = catalog.load(catalog.find_root())
     if dry_run or not collected.is_plain:
-        _echo_layout(collected)
+        echo_layout(collected)
     if dry_run:
-        return _dry_run(course, found, collected.older)
+        return 1 if echo_table((*found, *collected.older), course, len(found)) else 0
     writer = None
     if reports is not None:
         seen = {exercise.id: seen_of(exercise) for exercise in course.exercises}
@@ -102,6 +97,11 @@ def class_command(
     with grading.open_run(course, gradebook or Path(":memory:")) as run:
         began = time.monotonic()
         with ProgressLine("submissions", len(found)) as progress:
+            earlier = rounds(collected.older, run.gradebook.scores()) if gradebook is not None else []
+            for result in itertools.chain.from_iterable(map(run.grade, earlier)):
+                with progress.paused():
+                    click.echo(_line(result, "an earlier hand-in"))
+                code = max(code, exit_code(result))
             for result in run.grade(found):
                 unwritten = _write_report(writer, result)
                 with progress.paused():
@@ -112,34 +112,8 @@ def class_command(
         seconds = time.monotonic() - began
     click.echo(f"{graded} of {len(found)} submissions graded in {seconds:.0f} s.")
     if writer is not None and (left := writer.left()):
-        click.echo(f"Not graded now, and so not replaced in {reports}: {_named(left)}.", err=True)
+        click.echo(f"Not graded now, and so not replaced in {reports}: {named(left)}.", err=True)
     return code
-
-
-def _echo_layout(collected: Collected) -> None:
-    """Say on stderr which layout was recognized, and what is no hand-in: the lines of the students stay alone."""
-    older = f", and {len(collected.older)} earlier ones of the same students" if collected.older else ""
-    click.echo(f"{collected.layout}: {len(collected.hand_ins)} hand-ins{older}.", err=True)
-    if collected.left:
-        click.echo(f"No hand-ins, and not read: {_named(collected.left)}.", err=True)
-
-
-def _dry_run(course: Course, found: Sequence[HandedIn], older: Sequence[HandedIn]) -> int:
-    """Show the hand-ins; return 1 where one would not be graded."""
-    quizzes = Quizzes(course).ids
-    previews = (preview(one, course.exercises, quizzes) for one in (*found, *_as_earlier(older)))
-    refused = echo_table(previews, replace(terminal.style(None), width=_TABLE_WIDTH))
-    return 1 if refused else 0
-
-
-def _as_earlier(older: Sequence[HandedIn]) -> Iterator[HandedIn]:
-    for one in older:
-        yield replace(one, notes=(*one.notes, "an earlier hand-in, which is not graded"))
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-    return ", ".join(map(shown_name, names[:_MAX_NAMED])) + more
 
 
 def _refuse_outputs_among(submissions: Path, gradebook: Path | None, reports: Path | None) -> None:
