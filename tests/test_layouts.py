@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from hand_in_generator import COURSE, ODDITIES, STUB, SYSTEMS, write_class, zipped
+from hand_in_generator import COURSE, ODDITIES, STUB, SYSTEMS, notebook, write_class, zipped
 
 from grader.classroom.earlier_hand_ins import rounds
 from grader.classroom.gradebook import Gradebook
@@ -16,7 +16,7 @@ from grader.classroom.reading import Preview, preview
 from grader.cli.classes import class_command
 from grader.core.errors import UsageError
 from grader.core.model import Score
-from grader.grading import attempt
+from grader.grading import attempt, selection
 from grader.report.text_layout import columns
 from grader.submission import Recording, Stored, Submission, collection, layouts, open_submission
 from grader.submission.collection import HandedIn
@@ -314,6 +314,35 @@ def test_a_file_that_is_no_zip_of_a_class_is_refused_in_words(tmp_path, name):
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(UsageError, match=r"is no folder and no zip\. Name|cannot be read as a zip"):
         collection.collect(tmp_path / name)
+
+
+# --- one submission
+
+
+def test_in_a_workspace_no_module_is_looked_for_in_other_folders(tmp_path, monkeypatch):
+    write(tmp_path, {"old/exercises/scaling.py": b"x = 1", "Scaling.py": b"x = 2"})
+    monkeypatch.chdir(tmp_path)
+    assert open_submission(Path()).snapshot("scaling").sources["scaling.py"] == "x = 2"
+    (tmp_path / "Scaling.py").unlink()
+    assert open_submission(Path()).snapshot("scaling").missing
+    assert open_submission(tmp_path).snapshot("scaling").sources == {"scaling.py": "x = 1"}
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"a.rar": b""}, "It holds a.rar (a RAR archive, which is not read)."),
+        ({"a.ipynb": notebook("x = 1")}, "a.ipynb has no cell for scaling. Write `%%grade scaling`"),
+        ({}, "no exercises/ and no answers/.\n"),
+    ],
+)
+def test_one_submission_that_holds_nothing_to_grade_is_refused_with_what_it_holds(
+    course, tmp_path, files, words
+):
+    write(tmp_path, files)
+    with pytest.raises(UsageError) as refused:
+        selection.refuse_empty(course, open_submission(tmp_path), tmp_path)
+    assert words in str(refused.value)
 
 
 # --- the command

@@ -68,11 +68,11 @@ def class_command(
 
     Of several hand-ins of a student the newest is graded; with a gradebook also those before it, in their order, where
     the download says when they came. A run that was interrupted continues where it stopped, and what has not changed
-    is not graded again. Inputs are drawn from a secret seed, one for each gradebook, so that a table of answers earns nothing. The
-    hand-in time of a git checkout is that of its HEAD commit. Grading other people's code needs isolation level 2 or
-    better; `grade doctor` shows what this machine provides. A submission that cannot be read, or on which the grader
-    fails, is named, and the others are graded. Exits with 3 after an error in the grader, with 1 if a submission could
-    not be read, else with 0.
+    is not graded again. Inputs are drawn from a secret seed, one for each gradebook, so that a table of answers earns
+    nothing. The hand-in time of a git checkout is that of its HEAD commit. Grading other people's code needs isolation
+    level 2 or better; `grade doctor` shows what this machine provides. A submission that cannot be read, or on which
+    the grader fails, is named, and the others are graded. Exits with 3 after an error in the grader, with 1 if a
+    submission could not be read, else with 0.
 
     \b
     grade class handed-in --gradebook course.db

@@ -68,8 +68,14 @@ def refuse_empty(course: Course, submission: Submission, path: Path) -> None:
     """Raise UsageError for a submission that holds neither a stub nor answers: most likely the wrong folder."""
     has_module = any(_has_module(submission, exercise.id) for exercise in course.exercises)
     if not has_module and not submission.tree.has_folder("answers"):
+        names = submission.tree.names()
+        unread = [_with_kind(name) for name in names if ending_of(name) in UNREAD_ENDINGS][:_MAX_NAMED]
+        said = f" It holds {', '.join(unread)}." if unread else ""
+        if any(name.endswith(NOTEBOOK_ENDING) for name in names) and course.exercises:
+            snapshot = submission.snapshot(course.exercises[0].id)
+            said += f" {snapshot.sentence}" if isinstance(snapshot, Unreadable) else ""
         raise UsageError(
-            f"There is nothing to grade in {path.resolve()}: no exercises/ and no answers/.\n"
+            f"There is nothing to grade in {path.resolve()}: no exercises/ and no answers/.{said}\n"
             "Start a workspace with `grade init DIR`, or name one with --submission DIR."
         )
 

@@ -90,10 +90,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What one student handed in."""
+    """What one student handed in; `problems` are sentences on what cannot be read of it.
+
+    A workspace is what its student works in now: it may have other folders, and no module is looked for in them.
+    """
 
     tree: SubmissionTree
-    problems: tuple[str, ...] = ()  # sentences on what cannot be read of it
+    problems: tuple[str, ...] = ()
+    is_workspace: bool = False
     _sources: dict[str, str | Unreadable | None] = field(default_factory=dict, compare=False, repr=False)
 
     def answers(self, quiz: str) -> Text | Unreadable | None:
@@ -143,7 +147,7 @@ class Submission:
     def _notebooks(self, *, everywhere: bool) -> list[str]:
         """Return the notebooks at the top or in exercises/; if there is none, and they are wanted, those below."""
         found = self.tree.notebooks()
-        if found or not everywhere:
+        if found or not everywhere or self.is_workspace:
             return found
         return [name for name in self.tree.names() if name.endswith(ENDING)][:MAX_NOTEBOOKS]
 
@@ -220,7 +224,7 @@ class Submission:
             if begun[0] != usual[0]:
                 notes.append(f"{begun[0]} was graded, as nothing is written in {usual[0]}.")
             return self._module_at(begun[0], exercise, notes)
-        found = look_alikes.candidates(self.tree.names(), f"{exercise}.py")
+        found = look_alikes.candidates(self._searched(), f"{exercise}.py")
         others = [name for name in found if self._is_begun(name, stub)]
         far: list[str] = []
         if usual:  # a stub: work that lies elsewhere is taken from beside it alone
@@ -238,6 +242,13 @@ class Submission:
             return self._module_at(name, exercise, elsewhere)
         reason = "is not there. Put it back with `grade init`, or write it."
         return Unreadable(name=f"exercises/{exercise}.py", reason=reason, attempted=False, missing=True)
+
+    def _searched(self) -> Iterable[str]:
+        """Return the files among which a module is looked for that is not where it should be."""
+        names = self.tree.names()
+        if self.is_workspace:
+            return (name for name in names if _folder_of(name).casefold() in _MODULE_FOLDERS)
+        return names
 
     def _is_begun(self, name: str, *known: "str | Unreadable | None") -> bool:
         """Tell whether a file holds something else than these texts; one that cannot be read does."""
@@ -334,10 +345,12 @@ def submission_of(tree: SubmissionTree) -> Submission:
 
 
 def open_submission(path: Path) -> Submission:
-    """Return the submission at `path`: a folder, an archive, a notebook or a module.
+    """Return the submission at `path`: a folder, an archive, a notebook or a module; the current folder is a workspace.
 
     Raises UsageError where there is none.
     """
+    if path == Path():
+        return Submission(Recording(Folder(path)), is_workspace=True)
     # Not the methods of Path, which raise PermissionError.
     if os.path.isdir(path):  # noqa: PTH112
         return submission_of(top_folder(path))
