@@ -11,7 +11,7 @@ that cannot be written, a warm process that cannot start, Ctrl-C.
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -20,17 +20,17 @@ import msgspec
 from grader import __version__
 from grader.classroom.executors import OpenedExecutor
 from grader.classroom.gradebook import CachedResult, DamagedRow, Gradebook, HandIn, is_unusable
+from grader.classroom.reading import ReadHandIn, planned_reading
 from grader.classroom.remote_worker import WorkOrder, WorkResult, perform
 from grader.core import error_location, scoring
 from grader.core.errors import IsolationRefused, UsageError
 from grader.core.model import Isolation, Outcome, QuizResult, Report
 from grader.course import fingerprint
 from grader.course.catalog import Course
-from grader.grading import attempt, messages
-from grader.grading.attempt import Plan
+from grader.grading import attempt, messages, selection
 from grader.grading.messages import Graded
 from grader.report import say_the_same
-from grader.submission import Recording, Submission, Unreadable
+from grader.submission import Submission
 from grader.submission.collection import HandedIn, Moment
 
 QUEUED_PER_WORKER = 2  # orders submitted for each one that runs, so that no worker waits for the next
@@ -64,8 +64,8 @@ class StudentResult:
 
     `number` is that of the hand-in, 0 where none was recorded. `again` is true where the result is that of its newest
     verdict. Of a hand-in from a gradebook, `before` is the report of that verdict, None where it is damaged; where
-    nothing had to be graded, no report is read. `note` is a remark on the time of handing in. `is_fault` is true where
-    the reason is an error in the grader, and not in what was handed in.
+    nothing had to be graded, no report is read. `note` is a remark on the time of handing in, `remarks` are others on
+    what was handed in. `is_fault` is true where the reason is an error in the grader, and not in what was handed in.
     """
 
     student: str
@@ -76,6 +76,7 @@ class StudentResult:
     is_fault: bool = False
     again: bool = False
     note: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -186,7 +187,7 @@ class ClassRun:
             reason = f"{error.filename or 'it'} cannot be read: {error.strerror}"
             return StudentResult(student=hand_in.student, refused=reason)
         if (unchanged := self._unchanged(pending)) is not None:
-            return unchanged
+            return replace(unchanged, remarks=pending.read.remarks)
         pending.results |= {name: found for name, key in pending.keys.items() if (found := self._cached(key))}
         if not pending.missing():
             return self._finish(pending, None)
@@ -222,30 +223,33 @@ class ClassRun:
     def _prepare(self, hand_in: HandedIn | RecordedHandIn) -> "_PendingSubmission":
         """Read a submission. Raises UsageError, DamagedRow and OSError where it cannot be read."""
         seed, recorded = self.seed, None
+        notes: tuple[str, ...] = ()
         if isinstance(hand_in, RecordedHandIn):
             recorded = hand_in.packed()
             seed = self.seed if self.reseed else hand_in.seed()
-        recording = Recording((recorded or hand_in).open().tree)
-        submission = Submission(recording)
-        planned = attempt.plan(submission, self.course.exercises, seed)
+        else:
+            notes = hand_in.notes
+        quiz_ids = self._quizzes.ids
+        submission = (recorded or hand_in).open()
+        read = planned_reading(submission, notes, self.course.exercises, quiz_ids, seed)
+        if recorded is None:  # what an earlier version recorded can still be graded
+            selection.refuse_unrecognized(read.submission, read.planned, quiz_ids)
         prints = self._prints
         keys = {
             name: fingerprint.result(prints[f"exercise {name}"], job.root, job.sources, seed, job.notes)
-            for name, job in planned.jobs.items()
+            for name, job in read.planned.jobs.items()
         }
-        kept = recording.kept
-        content = kept.pack()
+        content = read.recording.kept.pack()
         digest = fingerprint.of(content.hex())
         known = (text for pair in prints.items() for text in pair)
         return _PendingSubmission(
             hand_in=hand_in,
             recorded=recorded,
             seed=seed,
-            planned=planned,
+            read=read,
             keys=keys,
-            quizzes=list(self._quizzes.grade(submission)),
+            quizzes=list(self._quizzes.grade(read.submission)),
             digest=digest,
-            files=kept.files,
             content=content,
             conditions=fingerprint.of(digest, str(seed), fingerprint.engine(), *known),
         )
@@ -283,6 +287,7 @@ class ClassRun:
             report=report,
             again=not recorded.is_new,
             note=moment.note,
+            remarks=pending.read.remarks,
         )
 
     def _regraded(
@@ -328,11 +333,10 @@ class _PendingSubmission:
     hand_in: HandedIn | RecordedHandIn
     recorded: HandIn | None
     seed: int
-    planned: Plan
+    read: ReadHandIn
     keys: dict[str, str]
     quizzes: list[QuizResult]
     digest: str
-    files: Mapping[str, bytes | Unreadable]
     content: bytes
     conditions: str
     results: dict[str, CachedResult] = field(default_factory=dict)
@@ -342,7 +346,8 @@ class _PendingSubmission:
     def moment(self) -> Moment:
         """Return when it was handed in; of what comes from the gradebook, its record says that."""
         assert not isinstance(self.hand_in, RecordedHandIn)
-        self._moment = self._moment or self.hand_in.moment(self.files)
+        recording = self.read.recording
+        self._moment = self._moment or self.hand_in.moment(recording.kept.files, recording)
         return self._moment
 
     @property
@@ -352,13 +357,13 @@ class _PendingSubmission:
 
     def missing(self) -> list[str]:
         """Return the exercises that are still to be graded."""
-        return [name for name in self.planned.jobs if name not in self.results]
+        return [name for name in self.read.planned.jobs if name not in self.results]
 
     def work_order(self, run: ClassRun) -> WorkOrder:
         """Return what an executor has to grade."""
         missing = self.missing()
         return WorkOrder(
-            jobs=tuple(messages.encode(self.planned.jobs[name]) for name in missing),
+            jobs=tuple(messages.encode(self.read.planned.jobs[name]) for name in missing),
             exercises={name: run.exercise_print(name) for name in missing},
             engine=fingerprint.engine(),
             required_level=run.required_level,
@@ -375,7 +380,7 @@ class _PendingSubmission:
         for name, data in zip(self.missing(), done.endings, strict=True):
             ending = messages.decode(data)
             assert not isinstance(ending, (messages.Job, messages.CheckEnded))
-            result = attempt.result_of(self.planned.jobs[name].exercise, ending)
+            result = attempt.result_of(self.read.planned.jobs[name].exercise, ending)
             cached = CachedResult(
                 result=result, isolation=done.isolation, versions=done.versions(__version__)
             )
@@ -386,7 +391,7 @@ class _PendingSubmission:
 
     def report(self, run: ClassRun) -> Report:
         """Return the report. Its isolation is the lowest of its parts."""
-        refused = self.planned.refused
+        refused = self.read.planned.refused
         results = [
             refused.get(exercise.id) or self.results[exercise.id].result for exercise in run.course.exercises
         ]
