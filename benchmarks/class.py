@@ -154,8 +154,8 @@ def results(book: Path) -> dict[str, list[tuple[str, str]]]:
     """Return the outcomes of each student's checks."""
     with Gradebook(book) as opened:
         return {
-            attempt.student: [(c.id, str(c.outcome)) for e in attempt.report.exercises for c in e.checks]
-            for attempt in opened.attempts()
+            verdict.student: [(c.id, str(c.outcome)) for e in verdict.report.exercises for c in e.checks]
+            for verdict in opened.verdicts()
         }
 
 

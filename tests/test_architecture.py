@@ -50,7 +50,7 @@ INSIDE = {
         "dispatcher": {"messages", "standby", "starters"},
         "attempt": {"dispatcher", "messages"},
         "script_run": {"dispatcher", "messages"},
-        "selection": set(),
+        "selection": {"attempt"},
         "api": {"attempt", "dispatcher", "messages", "selection"},
     },
     "grading/engine": {

@@ -12,7 +12,6 @@ import time
 import zipfile
 from concurrent.futures import Executor, Future
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -24,7 +23,7 @@ from grader import quiz, report
 from grader.classroom import batch, remote_worker
 from grader.classroom.batch import ClassRun, StudentResult
 from grader.classroom.executors import OpenedExecutor, open_executor
-from grader.classroom.gradebook import Attempt, Gradebook
+from grader.classroom.gradebook import CachedResult, Gradebook
 from grader.classroom.remote_worker import WorkOrder, WorkResult
 from grader.cli.class_options import refusal_line, shown_name
 from grader.cli.classes import class_command
@@ -212,7 +211,7 @@ def test_a_folder_of_reports_that_is_a_link_is_refused(grade_class, handed_in, t
 
 def seeds(path: Path) -> list[int]:
     with Gradebook.reading(path) as book:
-        return [attempt.report.seed for attempt in book.attempts()]
+        return [verdict.report.seed for verdict in book.verdicts()]
 
 
 def test_a_class_has_a_secret_seed_which_its_gradebook_keeps(grade_class, handed_in, tmp_path, monkeypatch):
@@ -227,7 +226,7 @@ def test_a_class_has_a_secret_seed_which_its_gradebook_keeps(grade_class, handed
     assert json.loads(shown)["seed"] is None
     assert str(seeds(one)[0]) not in shown
     assert "Seed" not in report.to_text(report.from_json(shown), report.Style())
-    assert regrade(one).output == "0 of 2 students changed.\n"
+    assert regrade(one).output == "0 of 2 hand-ins changed.\n"
 
 
 def test_without_a_gradebook_each_run_draws_a_seed_and_shows_it(grade_class, handed_in, tmp_path):
@@ -251,7 +250,7 @@ def test_a_given_seed_is_recorded_and_holds_for_one_run(grade_class, handed_in, 
 
 def attempts(path: Path) -> list[tuple[str, int, float]]:
     with Gradebook(path) as book:
-        return [(a.student, a.number, a.report.points) for a in book.attempts()]
+        return [(v.student, v.hand_in, v.report.points) for v in book.verdicts()]
 
 
 def test_an_unchanged_submission_is_not_graded_again(grade_class, handed_in, tmp_path):
@@ -275,11 +274,11 @@ def test_a_changed_submission_is_another_attempt(grade_class, handed_in, tmp_pat
     assert before == 13.0 > after
 
 
-def test_another_seed_is_another_attempt(grade_class, handed_in, tmp_path):
+def test_another_seed_is_another_verdict(grade_class, handed_in, tmp_path):
     book = tmp_path / "course.db"
     grade_class(handed_in, "--gradebook", book)
     assert "unchanged" not in grade_class(handed_in, "--gradebook", book, "--seed", "5").output
-    assert [number for _, number, _ in attempts(book)] == [1, 2, 1, 2]
+    assert [number for _, number, _ in attempts(book)] == [1, 1, 1, 1]
 
 
 def test_a_changed_suite_regrades_its_exercise_and_no_other(tmp_path, monkeypatch, handed_in):
@@ -577,11 +576,11 @@ def test_a_run_submits_at_most_two_orders_for_each_worker(tmp_path, course, monk
 @pytest.mark.parametrize(("level", "is_current"), [(1, False), (2, True), (3, True)])
 def test_a_cached_result_needs_the_required_level(tmp_path, course, level, is_current):
     result = ExerciseResult(id="e", title="", outcome=Outcome.PASSED, points=1.0, max_points=1.0)
-    cached = batch._CachedResult(
+    cached = CachedResult(
         result=result, isolation=Isolation(level=level), versions=Versions(grader="", torch="", python="")
     )
     with Gradebook(tmp_path / "course.db") as book:
-        book.keep({"key": msgspec.msgpack.encode(cached)})
+        book.keep({"key": cached})
         opened = OpenedExecutor(pool=CountingPool(), width=1)
         run = ClassRun(course=course, gradebook=book, executor=opened, seed=0, required_level=2)
         assert (run._cached("key") is not None) is is_current
@@ -613,12 +612,8 @@ def test_regrade_shows_at_most_twelve_changes(count, more):
             versions=Versions(grader="", torch="", python=""), seed=0, exercises=(exercise,),
         )  # fmt: skip
 
-    at = datetime(2026, 3, 1, tzinfo=UTC)
-    before = Attempt(
-        student="ada", number=1, submission="", conditions="", submitted_at=at, graded_at=at,
-        report=whole(Outcome.FAILED),
-    )  # fmt: skip
-    lines = _change_lines(before, StudentResult(student="ada", report=whole(Outcome.RAISED)))
+    result = StudentResult(student="ada", before=whole(Outcome.FAILED), report=whole(Outcome.RAISED))
+    lines = _change_lines(result)
     assert len(lines) == 1 + min(count, 12) + len(more)
     assert lines[13:] == more
 
@@ -641,7 +636,7 @@ def regrade(*arguments: str | Path) -> Result:
 def test_regrade_shows_whose_score_changes_and_how(own_course, handed_in, tmp_path):
     book = tmp_path / "course.db"
     CliRunner().invoke(class_command, [str(handed_in), "--gradebook", str(book)], standalone_mode=False)
-    assert regrade(book).output == "0 of 2 students changed.\n"
+    assert regrade(book).output == "0 of 2 hand-ins changed.\n"
     shutil.rmtree(handed_in)  # the gradebook holds what was handed in
     suite = own_course / "solutions" / "scaling" / "test_scaling.py"
     title = '"""Every value is doubled"""'
@@ -654,17 +649,16 @@ def test_regrade_shows_whose_score_changes_and_how(own_course, handed_in, tmp_pa
     assert "scaling test_values: passed" in dry.output
     assert "-> failed 0/" in dry.output
     assert "bob" not in dry.output
-    assert dry.output.endswith("1 of 2 students would change.\n")
+    assert dry.output.endswith("1 of 2 hand-ins would change.\n")
     assert [number for _, number, _ in attempts(book)] == [1, 1]
     again = regrade(book)
     assert again.output.replace("changed", "would change") == dry.output
     assert [(student, number) for student, number, _ in attempts(book)] == [
         ("ada", 1),
-        ("ada", 2),
+        ("ada", 1),
         ("bob", 1),
-        ("bob", 2),
     ]
-    assert regrade(book, "ada").output == "0 of 1 students changed.\n"
+    assert regrade(book, "ada").output == "0 of 1 hand-ins changed.\n"
 
 
 def test_regrade_needs_an_attempt(own_course, tmp_path):

@@ -59,7 +59,7 @@ def test_a_class_of_anything_ends_as_promised(fuzzed, tmp_path):
     assert "error in the grader" not in done.stdout, said
     assert all(line.isprintable() for line in done.stdout.splitlines()), said
     with Gradebook(tmp_path / "course.db") as book:
-        attempts = {one.student: one for one in book.attempts()}
+        attempts = {one.student: one for one in book.verdicts()}
     assert not [
         one.student
         for one in attempts.values()

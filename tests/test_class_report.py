@@ -305,8 +305,8 @@ def test_no_line_is_wider_than_the_terminal_with_any_text(style, asked):
 
 SAID = [
     "5 students",
-    "The best attempt of each student counts; 10 points can be earned.",
-    "Due Sun 2026-03-01 12:00 UTC: 1 of these attempts came late, which costs them 10 % on average.",
+    "The best hand-in of each student counts; 10 points can be earned.",
+    "Due Sun 2026-03-01 12:00 UTC: 1 of these came late, which costs them 10 % on average.",
     "Median 38 %, mean 50 %",
     "1 of 4",
     "Padding never wins",

@@ -32,6 +32,7 @@ import test_notes
 import test_quiz_docs
 from markdown_it import MarkdownIt
 
+from grader.classroom.policy_file import PolicyDocument
 from grader.cli import grade
 from grader.core import yaml_document
 from grader.course.catalog import ExerciseDocument
@@ -552,9 +553,9 @@ EXAMPLES = [step.command for block in run_by(by_click) for step in block.steps]
 @pytest.fixture
 def files_of_examples(tmp_path, monkeypatch) -> Path:
     """A folder with the files that examples of --help name."""
-    for folder in ("handed-in", "last-year", "published-solution", "ada", "my-cnn", "DIR"):
+    for folder in ("handed-in", "ilias", "last-year", "published-solution", "ada", "my-cnn", "DIR"):
         (tmp_path / folder).mkdir()
-    for name in ("course.db", "report.json", "ada.json", "exported.csv", "ada.zip"):
+    for name in ("course.db", "report.json", "ada.json", "exported.csv", "ada.zip", "CS101-Week4-1234.zip"):
         (tmp_path / name).write_text("", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -632,7 +633,7 @@ def read(block: Block, folder: Path) -> None:
         load_bank(path)
     else:
         path.write_text(block.text, encoding="utf-8")
-        yaml_document.read(path, ExerciseDocument)
+        yaml_document.read(path, PolicyDocument if "\ntime_zone:" in block.text else ExerciseDocument)
 
 
 @pytest.mark.parametrize("block", run_by(by_readers), ids=str)

@@ -348,6 +348,7 @@ def test_a_policy_makes_the_marks(grade, book, tmp_path):
     assert "2 marks out of 5" in done.stdout
     again = "because of an error in the grader; run `grade regrade`, then export again"
     assert done.stderr.splitlines() == [
+        "Due 2026-03-01 12:00:00 UTC.",
         f"not graded, {again}: =eve",
         f"mark of an earlier attempt: a part of the last was not graded, {again}: bob",
     ]
@@ -364,7 +365,9 @@ def test_a_policy_makes_the_marks(grade, book, tmp_path):
     assert set(rows) == {"ada", "bob"}  # eve has no row: that is not zero
     done = grade("export", "nbgrader", "week4.db", "--output", "out.csv", "--keep", "last")
     assert done.returncode == 3
-    assert (tmp_path / "out.csv").read_bytes().count(b"bob,,,,5.0,0.0,5.0,5.0\r\n") == 1
+    assert b"bob" not in (tmp_path / "out.csv").read_bytes(), (
+        "his last hand-in is void, and no other stands in for it"
+    )
     assert (tmp_path / "out.csv").read_bytes().count(b"ada,,,,2.0,0.0,2.0,5.0\r\n") == 1
 
 
@@ -393,12 +396,39 @@ def test_a_class_without_any_grade_is_an_internal_error(grade, tmp_path):
     assert not (tmp_path / "out.csv").exists()
 
 
+def test_options_override_the_policy_of_a_file(grade, book, tmp_path):
+    (tmp_path / "policy.yaml").write_text(
+        "time_zone: Europe/Berlin\ndue: 2026-03-01T13:00\nlate: {per_day: 10, cap: 15}\n"
+        "students:\n  bob: {excused: true}\n"
+    )
+    command = ["export", "nbgrader", "week4.db", "--output", "out.csv", "--policy", "policy.yaml"]
+    done = grade(*command)
+    assert done.stderr.splitlines()[:2] == [
+        "Due 2026-03-01 13:00:00 Europe/Berlin, which is 2026-03-01 12:00:00 UTC.",
+        "not written, excused: bob",
+    ]
+    assert b"bob" not in (tmp_path / "out.csv").read_bytes()
+    assert b",2026-03-01 12:00:00.000000," in (tmp_path / "out.csv").read_bytes()
+    done = grade(*command, "--due", "2026-03-02T13:00+01:00")
+    assert (
+        done.stderr.splitlines()[0]
+        == "Due 2026-03-02 13:00:00 Europe/Berlin, which is 2026-03-02 12:00:00 UTC."
+    )
+    (tmp_path / "policy.yaml").write_text("time_zone: Europe/Berlin\ndue: 2026-03-01\n")
+    done = grade(*command)
+    assert done.returncode == 2
+    assert 'policy.yaml:2:6: "2026-03-01" has no time of day' in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["nbgrader", "nothing.db", "--output", "o"], "does not exist"),
         (["nbgrader", "week4.db"], "--output"),
         (["nbgrader", "week4.db", "--output", "o", "--due", "soon"], "is not a time"),
+        (["nbgrader", "week4.db", "--output", "o", "--due", "2026-03-01"], "has no time of day"),
+        (["nbgrader", "week4.db", "--output", "o", "--policy", "week4.db"], "week4.db"),
+        (["nbgrader", "week4.db", "--output", "o", "--policy", "policy.yaml"], "does not exist"),
         (["nbgrader", "week4.db", "--output", "o", "--grace", "1 week"], "is not a duration"),
         (["nbgrader", "week4.db", "--output", "o", "--late-per-day", "5"], "needs --due"),
         (["moodle", "week4.db", "--output", "no/folder/o"], "cannot be written"),

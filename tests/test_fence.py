@@ -84,7 +84,7 @@ STEPS = {
     "quizzes": (attempt.Quizzes, "grade"),
     "packing": (Stored, "pack"),
     "fingerprints": (batch.fingerprint, "result"),
-    "looking for an attempt": (Gradebook, "is_current"),
+    "looking for the hand-in": (Gradebook, "find"),
     "looking into the cache": (Gradebook, "cached"),
     "the order": (_PendingSubmission, "work_order"),
     "taking the results": (_PendingSubmission, "add"),

@@ -85,7 +85,7 @@ def test_a_class_is_graded_and_recorded_although_no_line_can_be_printed(workspac
     assert "Traceback" not in done.stderr
     assert done.returncode == (1 if way == "| true" else 3)
     with sqlite3.connect(workspace / "new.db") as book:
-        assert [name for (name,) in book.execute("SELECT student FROM attempts ORDER BY 1")] == students
+        assert [name for (name,) in book.execute("SELECT student FROM hand_ins ORDER BY 1")] == students
     assert len(list((workspace / "reports").iterdir())) == len(students)
 
 

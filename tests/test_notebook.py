@@ -536,7 +536,7 @@ SPOILED = {
     "another format": (b'{"nbformat": 3, "cells": []}', "is a notebook of format 3"),
     "tags": (b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": "", "metadata": {"tags": 1}}]}', "cannot be read"),
     "surrogate": (b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": "\\ud800"}]}', "cannot be read"),
-    "too large": (b" " * (MAX_NOTEBOOK_BYTES + 1), "is larger than the limit of 4 MiB"),
+    "too large": (b" " * (MAX_NOTEBOOK_BYTES + 1), "is larger than the limit of 64 MiB"),
     "too many": (json.dumps({"nbformat": 4, "cells": [{"cell_type": "code", "source": ""}] * (MAX_CELLS + 1)}).encode(), "more than"),
 }  # fmt: skip
 
@@ -563,10 +563,16 @@ def test_a_name_that_is_not_an_identifier_is_ignored(tmp_path, tag):
     assert found.sources == {"scaling.py": "y = 1"}
 
 
-def test_checkpoints_and_deeper_folders_are_not_read(tmp_path):
-    for name in (".ipynb_checkpoints", "old"):
-        hand_in(tmp_path / name, cell(REFERENCE, "grade:scaling"))
+def test_checkpoints_are_not_read(tmp_path):
+    hand_in(tmp_path / ".ipynb_checkpoints", cell(REFERENCE, "grade:scaling"))
     assert open_submission(tmp_path).snapshot("scaling").attempted is False
+
+
+def test_a_notebook_in_a_deeper_folder_is_read_where_there_is_nothing_else(tmp_path):
+    hand_in(tmp_path / "old", cell(REFERENCE, "grade:scaling"))
+    assert isinstance(open_submission(tmp_path).snapshot("scaling"), Snapshot)
+    (tmp_path / "scaling.py").write_text("x = 1", encoding="utf-8")
+    assert open_submission(tmp_path).snapshot("scaling").sources == {"scaling.py": "x = 1"}
 
 
 def test_an_empty_cell_is_not_attempted(tmp_path):

@@ -141,7 +141,7 @@ def test_a_class_is_graded_with_it_by_every_executor(grade, other, tmp_path, exe
     assert "2 of 3" in grade(*command)
     assert "1 student" in grade("stats", "course.db", "--course", other)
     assert "No two solutions reach" in grade("similar", "course.db", "--course", other)
-    assert "0 of 1 students would change" in grade("regrade", "course.db", "--dry-run", "--course", other)
+    assert "0 of 1 hand-ins would change" in grade("regrade", "course.db", "--dry-run", "--course", other)
 
 
 def test_a_folder_that_is_not_a_course_is_refused(grade, tmp_path):

@@ -334,7 +334,7 @@ def test_class_and_regrade_count_on_a_terminal_and_erase_the_line(monkeypatch, t
     book = str(tmp_path / "course.db")
     commands = {
         "submissions": ["class", str(tmp_path / "handed-in"), "--gradebook", book],
-        "students": ["regrade", book],
+        "hand-ins": ["regrade", book],
     }
     for unit, command in commands.items():
         terminal = Terminal(ROOT, *command, *common)

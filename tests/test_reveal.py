@@ -624,7 +624,7 @@ def test_a_class_is_stored_whole_and_shown_what_it_may_see(grade, tmp_path, root
     (root / "course.yaml").write_text("reveal: nothing\n", encoding="utf-8")
     again = grade("class", handed_in, "--gradebook", "course.db")
     assert again.count("(unchanged)") == 2, "who reads how much is no reason to grade again"
-    assert "0 of 2 students would change" in grade("regrade", "course.db", "--dry-run")
+    assert "0 of 2 hand-ins would change" in grade("regrade", "course.db", "--dry-run")
 
 
 def test_an_unknown_mark_stops_grading_before_anything_is_shown(grade, root):

@@ -37,7 +37,7 @@ from grader.submission import (
 )
 from grader.submission.archive import MAX_DIRECTORY_BYTES, Archive
 from grader.submission.collection import HandedIn, find
-from grader.submission.notebook import MAX_CELLS, MAX_NOTEBOOK_BYTES, read_cells
+from grader.submission.notebook import MAX_CELLS, MAX_CELLS_CHARS, MAX_NOTEBOOK_BYTES, read_cells
 from grader.submission.stored import MAX_UNPACKED_BYTES
 from grader.submission.tree import (
     MAX_ENTRIES,
@@ -497,14 +497,34 @@ def test_answers_may_have_256_kibibytes_and_no_more(handed_in):
     assert submission.answers("b").sentence == "answers/b.yaml is larger than the limit of 256 KiB."
 
 
-def test_a_notebook_may_have_four_mebibytes_and_no_more(handed_in):
-    size = 4 * 2**20
+def test_a_notebook_may_have_64_mebibytes_of_pictures_and_no_more(tmp_path):
+    size = 64 * 2**20
+
+    def handed_in(members):
+        (tmp_path / "a.ipynb").write_bytes(members[0][1])
+        return open_submission(tmp_path)
+
     assert handed_in([("a.ipynb", notebook(size))]).snapshot("relu").sources == {
         "relu.py": "# %%grade relu\nx = 1"
     }
     assert handed_in([("a.ipynb", notebook(size + 1))]).snapshot("relu").sentence == (
-        "a.ipynb is larger than the limit of 4 MiB."
+        "a.ipynb is larger than the limit of 64 MiB."
     )
+
+
+def test_the_text_of_the_cells_of_a_notebook_may_have_four_mebibytes_and_no_more():
+    def cells(more: int):
+        found = [{"cell_type": "code", "source": "#" * (2**20 + (more if n == 3 else 0))} for n in range(4)]
+        return read_cells(json.dumps({"nbformat": 4, "cells": found}).encode(), "a.ipynb")
+
+    assert cells(0) == {}
+    assert cells(1).sentence == "The text of the cells of a.ipynb is larger than the limit of 4 MiB."
+
+
+def test_of_a_notebook_the_cells_are_kept_and_not_the_pictures(handed_in):
+    submission = handed_in([("a.ipynb", notebook(2**20))])
+    submission.snapshot("relu")
+    assert submission.tree.kept.size < 1000
 
 
 def test_a_notebook_may_have_five_thousand_cells_and_no_more():
@@ -748,7 +768,8 @@ def test_the_limits_are_those_of_the_instructor_guide():
     rows = {
         "a Python file, or a named cell": f"{MAX_MODULE_BYTES // 2**20} MiB",
         "an answers file": f"{MAX_ANSWERS_BYTES // 2**10} KiB; {MAX_DEPTH_LEVELS} levels and {MAX_NODES:,} values an answer",
-        "a notebook": f"{MAX_NOTEBOOK_BYTES // 2**20} MiB, {MAX_CELLS:,} cells, {MAX_MODULES} named ones",
+        "a notebook": f"{MAX_NOTEBOOK_BYTES // 2**20} MiB with its pictures, {MAX_CELLS_CHARS // 2**20} MiB of text, "
+        f"{MAX_CELLS:,} cells, {MAX_MODULES} named ones",
         "Python files below a folder": f"{MAX_MODULES}, of paths of up to {MAX_PATH_BYTES} bytes",
         "a module and the files beside it": f"{MAX_SOURCES_BYTES // 2**20} MiB together",
         "files and folders that are listed": f"{MAX_ENTRIES:,}",

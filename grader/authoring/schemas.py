@@ -1,4 +1,4 @@
-"""JSON Schemas of the YAML files of a course, for editors: generated from the pydantic models that read these files.
+"""JSON Schemas of the YAML files of a course and of policy files, for editors: generated from the pydantic models.
 
 An editor with a YAML language server finds them by the first line of a file, `# yaml-language-server: $schema=...`.
 They are stored in the course itself, so that the same relative path works in every course and without a network.
@@ -13,6 +13,7 @@ from pydantic_core import core_schema
 
 from grader.authoring.input_matrix import UntestedDocument
 from grader.authoring.tree_check import course_path
+from grader.classroom.policy_file import PolicyDocument
 from grader.core.atomic_write import write_whole
 from grader.course.catalog import Course, CourseDocument, ExerciseDocument
 from grader.quiz.bank import BankDocument
@@ -71,6 +72,7 @@ def schemas() -> dict[str, str]:
         "exercise.json": ExerciseDocument,
         "quiz.json": BankDocument,
         "untested.json": UntestedDocument,
+        "policy.json": PolicyDocument,
     }
     return {
         name: _text(model.model_json_schema(schema_generator=_Generator)) for name, model in models.items()

@@ -11,7 +11,7 @@ that cannot be written, a warm process that cannot start, Ctrl-C.
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -19,17 +19,18 @@ import msgspec
 
 from grader import __version__
 from grader.classroom.executors import OpenedExecutor
-from grader.classroom.gradebook import Attempt, DamagedRow, Gradebook, is_unusable
+from grader.classroom.gradebook import CachedResult, DamagedRow, Gradebook, HandIn, is_unusable
+from grader.classroom.reading import ReadHandIn, planned_reading
 from grader.classroom.remote_worker import WorkOrder, WorkResult, perform
 from grader.core import error_location, scoring
 from grader.core.errors import IsolationRefused, UsageError
-from grader.core.model import ExerciseResult, Isolation, Outcome, QuizResult, Report, Versions
+from grader.core.model import Isolation, Outcome, QuizResult, Report
 from grader.course import fingerprint
 from grader.course.catalog import Course
-from grader.grading import attempt, messages
-from grader.grading.attempt import Plan
+from grader.grading import attempt, messages, selection
 from grader.grading.messages import Graded
-from grader.submission import Recording, Submission, Unreadable
+from grader.report import say_the_same
+from grader.submission import Submission
 from grader.submission.collection import HandedIn, Moment
 
 QUEUED_PER_WORKER = 2  # orders submitted for each one that runs, so that no worker waits for the next
@@ -38,51 +39,52 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedHandIn:
-    """What one student handed in last, by a gradebook."""
+    """What one student handed in, by a gradebook, in which it has this id."""
 
     student: str
+    id: int
     gradebook: Gradebook
 
-    def open(self) -> Submission:
-        """Unpack the submission. Raises DamagedRow."""
-        return self.gradebook.last_hand_in(self.student).open()
+    def packed(self) -> HandIn:
+        """Return it, packed. Raises DamagedRow."""
+        return self.gradebook.hand_in(self.id)
 
-    def moment(self, read: Mapping[str, bytes | Unreadable]) -> Moment:  # noqa: ARG002 - `HandedIn` has it too
-        """Return when it was handed in."""
-        return Moment(at=self.gradebook.last_hand_in(self.student).submitted_at)
+    def open(self) -> Submission:
+        """Unpack it. Raises DamagedRow."""
+        return self.packed().open()
+
+    def seed(self) -> int:
+        """Return the seed that it was graded with. Raises DamagedRow."""
+        return self.gradebook.graded_with(self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentResult:
-    """The result for one student: a report, or in `refused` the reason why there is none.
+    """The result for one hand-in: a report, or in `refused` the reason why there is none.
 
-    `number` is that of the attempt, 0 where none was recorded. `again` is true where nothing has changed since that
-    attempt, so that nothing was graded. `note` is a remark on the time of handing in. `is_fault` is true where the
-    reason is an error in the grader, and not in what was handed in.
+    `number` is that of the hand-in, 0 where none was recorded. `again` is true where the result is that of its newest
+    verdict. Of a hand-in from a gradebook, `before` is the report of that verdict, None where it is damaged; where
+    nothing had to be graded, no report is read. `note` is a remark on the time of handing in, `remarks` are others on
+    what was handed in. `is_fault` is true where the reason is an error in the grader, and not in what was handed in.
     """
 
     student: str
     number: int = 0
     report: Report | None = None
+    before: Report | None = None
     refused: str = ""
     is_fault: bool = False
     again: bool = False
     note: str = ""
-
-
-class _CachedResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A result in the cache, with the isolation and the versions it was graded with."""
-
-    result: ExerciseResult
-    isolation: Isolation
-    versions: Versions
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
 class ClassRun:
     """One run over a class. A result that was graded below `required_level` (0 to 3) is not accepted.
 
-    Without `recording`, no attempt is added to the gradebook; results still go into its cache.
+    Without `recording`, no verdict is added to the gradebook; results still go into its cache. `reseed` grades what
+    comes from the gradebook with `seed` too, and not with the seed of its verdict.
     """
 
     course: Course
@@ -91,20 +93,21 @@ class ClassRun:
     seed: int
     required_level: int = 2
     recording: bool = True
+    reseed: bool = False
     _prints: dict[str, str] = field(default_factory=dict)
     _quizzes: attempt.Quizzes = field(init=False)
 
-    def again(self, students: Sequence[str]) -> Iterator[tuple[Attempt | None, StudentResult]]:
-        """Grade once more what these students handed in last; yield the last attempt and the new result of each.
+    def again(self, students: Sequence[str]) -> Iterator[StudentResult]:
+        """Grade once more all that these students handed in; yield the result of each hand-in as it ends.
 
-        The last attempt is None where its row is damaged.
+        Each is graded with the seed of its newest verdict: only a course that has changed changes a result.
         """
-        numbers = {student: self.gradebook.last_number(student) for student in students}
-        for result in self.grade(RecordedHandIn(student=one, gradebook=self.gradebook) for one in students):
-            before = None
-            with contextlib.suppress(DamagedRow, LookupError):  # a damaged number is that of no attempt
-                before = self.gradebook.attempt(result.student, numbers[result.student])
-            yield before, result
+        book = self.gradebook
+        return self.grade(
+            RecordedHandIn(student=student, id=hand_in, gradebook=book)
+            for student in students
+            for hand_in in book.ids(student)
+        )
 
     def grade(self, handed_in: Iterable[HandedIn | RecordedHandIn]) -> Iterator[StudentResult]:
         """Grade submissions; yield each result as it ends, which need not be in their order.
@@ -183,46 +186,77 @@ class ClassRun:
         except OSError as error:
             reason = f"{error.filename or 'it'} cannot be read: {error.strerror}"
             return StudentResult(student=hand_in.student, refused=reason)
-        if self.gradebook.is_current(hand_in.student, pending.conditions, self.required_level):
-            with contextlib.suppress(DamagedRow):  # then it is graded again
-                last = self.gradebook.last(hand_in.student)
-                return StudentResult(
-                    student=hand_in.student, number=last.number, report=last.report, again=True
-                )
+        if (unchanged := self._unchanged(pending)) is not None:
+            return replace(unchanged, remarks=pending.read.remarks)
         pending.results |= {name: found for name, key in pending.keys.items() if (found := self._cached(key))}
         if not pending.missing():
             return self._finish(pending, None)
         pending.order = msgspec.msgpack.encode(pending.work_order(self))
         return pending
 
+    def _unchanged(self, pending: "_PendingSubmission") -> StudentResult | None:
+        """Return the result of a hand-in whose newest verdict grading it again would give; None without one."""
+        book, student = self.gradebook, pending.student
+        for hand_in in self._recorded(pending):
+            if not book.is_current(hand_in, pending.conditions, self.required_level):
+                continue
+            if pending.recorded is not None and book.is_intact(hand_in):
+                return StudentResult(student=student, number=pending.recorded.number, again=True)
+            if pending.recorded is None:
+                with contextlib.suppress(DamagedRow):  # then it is graded again
+                    verdict = book.verdict_on(hand_in)
+                    return StudentResult(
+                        student=student, number=verdict.hand_in, report=verdict.report, again=True
+                    )
+        return None
+
+    def _recorded(self, pending: "_PendingSubmission") -> Iterator[int]:
+        """Yield the ids of what a submission may be: itself; else the student's last hand-in, and that of its time."""
+        if isinstance(pending.hand_in, RecordedHandIn):
+            yield pending.hand_in.id
+            return
+        yield from self.gradebook.ids(pending.student)[-1:]
+        same = self.gradebook.find(pending.student, pending.digest, pending.moment().at)
+        if same is not None:
+            yield same
+
     def _prepare(self, hand_in: HandedIn | RecordedHandIn) -> "_PendingSubmission":
         """Read a submission. Raises UsageError, DamagedRow and OSError where it cannot be read."""
-        recording = Recording(hand_in.open().tree)
-        submission = Submission(recording)
-        planned = attempt.plan(submission, self.course.exercises, self.seed)
+        seed, recorded = self.seed, None
+        notes: tuple[str, ...] = ()
+        if isinstance(hand_in, RecordedHandIn):
+            recorded = hand_in.packed()
+            seed = self.seed if self.reseed else hand_in.seed()
+        else:
+            notes = hand_in.notes
+        quiz_ids = self._quizzes.ids
+        submission = (recorded or hand_in).open()
+        read = planned_reading(submission, notes, self.course.exercises, quiz_ids, seed)
+        if recorded is None:  # what an earlier version recorded can still be graded
+            selection.refuse_unrecognized(read.submission, read.planned, quiz_ids)
         prints = self._prints
         keys = {
-            name: fingerprint.result(prints[f"exercise {name}"], job.root, job.sources, self.seed, job.notes)
-            for name, job in planned.jobs.items()
+            name: fingerprint.result(prints[f"exercise {name}"], job.root, job.sources, seed, job.notes)
+            for name, job in read.planned.jobs.items()
         }
-        quizzes = list(self._quizzes.grade(submission))
-        content = recording.kept.pack()
+        content = read.recording.kept.pack()
         digest = fingerprint.of(content.hex())
         known = (text for pair in prints.items() for text in pair)
-        conditions = fingerprint.of(digest, str(self.seed), fingerprint.engine(), *known)
-        files = recording.kept.files
-        return _PendingSubmission(hand_in, planned, keys, quizzes, digest, files, content, conditions)
+        return _PendingSubmission(
+            hand_in=hand_in,
+            recorded=recorded,
+            seed=seed,
+            read=read,
+            keys=keys,
+            quizzes=list(self._quizzes.grade(read.submission)),
+            digest=digest,
+            content=content,
+            conditions=fingerprint.of(digest, str(seed), fingerprint.engine(), *known),
+        )
 
-    def _cached(self, key: str) -> _CachedResult | None:
-        data = self.gradebook.cached(key)
-        if not data:
-            return None
-        try:
-            cached = msgspec.msgpack.decode(data, type=_CachedResult)
-        except (msgspec.MsgspecError, ValueError):
-            self.gradebook.forget(key)  # damaged; it is graded again
-            return None
-        return cached if cached.isolation.level >= self.required_level else None
+    def _cached(self, key: str) -> CachedResult | None:
+        cached = self.gradebook.cached(key)
+        return cached if cached is not None and cached.isolation.level >= self.required_level else None
 
     def _finish_alone(self, pending: "_PendingSubmission") -> StudentResult:
         """Grade a submission once more, with nothing beside it."""
@@ -230,22 +264,14 @@ class ClassRun:
 
     def _finish(self, pending: "_PendingSubmission", future: Future[bytes] | None) -> StudentResult:
         """Build the report of a submission and record it."""
-        fresh: dict[str, bytes] = {}
+        fresh: dict[str, CachedResult] = {}
         if future is not None:
             fresh = pending.add(msgspec.msgpack.decode(future.result(), type=WorkResult), self)
         report = pending.report(self)
-        moment = pending.hand_in.moment(pending.files)
-        if self.recording:
-            number = self._record(pending, report, moment, fresh)
-        else:
-            number = 0
-            self.gradebook.keep(fresh)
-        return StudentResult(student=pending.student, number=number, report=report, note=moment.note)
-
-    def _record(
-        self, pending: "_PendingSubmission", report: Report, moment: Moment, fresh: Mapping[str, bytes]
-    ) -> int:
-        return self.gradebook.add(
+        if isinstance(pending.hand_in, RecordedHandIn):
+            return self._regraded(pending, pending.hand_in.id, report, fresh)
+        moment = pending.moment()
+        recorded = self.gradebook.add(
             pending.student,
             report,
             submission=pending.digest,
@@ -253,7 +279,36 @@ class ClassRun:
             conditions=pending.conditions,
             submitted_at=moment.at,
             parts=self._prints,
-            results=fresh,
+            fresh=fresh,
+        )
+        return StudentResult(
+            student=pending.student,
+            number=recorded.number,
+            report=report,
+            again=not recorded.is_new,
+            note=moment.note,
+            remarks=pending.read.remarks,
+        )
+
+    def _regraded(
+        self, pending: "_PendingSubmission", hand_in: int, report: Report, fresh: Mapping[str, CachedResult]
+    ) -> StudentResult:
+        """Record a verdict on a hand-in that is in the gradebook, and compare it with the one before."""
+        before = None
+        with contextlib.suppress(DamagedRow):
+            before = self.gradebook.verdict_on(hand_in).report
+        if self.recording:
+            self.gradebook.regrade(
+                hand_in, report, conditions=pending.conditions, parts=self._prints, fresh=fresh
+            )
+        else:
+            self.gradebook.keep(fresh)
+        return StudentResult(
+            student=pending.student,
+            number=pending.recorded.number if pending.recorded else 0,
+            report=report,
+            before=before,
+            again=before is not None and say_the_same(before, report),
         )
 
     def exercise_print(self, exercise: str) -> str:
@@ -268,23 +323,32 @@ def _was_lost(future: Future[bytes]) -> bool:
     return False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _PendingSubmission:
-    """A submission that was read and is not recorded yet.
+    """A submission that was read and whose verdict is not recorded yet; `recorded` is how the gradebook holds it.
 
     `results` holds those known so far, by exercise, and `order` the encoded WorkOrder for the others.
     """
 
     hand_in: HandedIn | RecordedHandIn
-    planned: Plan
+    recorded: HandIn | None
+    seed: int
+    read: ReadHandIn
     keys: dict[str, str]
     quizzes: list[QuizResult]
     digest: str
-    files: Mapping[str, bytes | Unreadable]
     content: bytes
     conditions: str
-    results: dict[str, _CachedResult] = field(default_factory=dict)
+    results: dict[str, CachedResult] = field(default_factory=dict)
     order: bytes = b""
+    _moment: Moment | None = None
+
+    def moment(self) -> Moment:
+        """Return when it was handed in; of what comes from the gradebook, its record says that."""
+        assert not isinstance(self.hand_in, RecordedHandIn)
+        recording = self.read.recording
+        self._moment = self._moment or self.hand_in.moment(recording.kept.files, recording)
+        return self._moment
 
     @property
     def student(self) -> str:
@@ -293,41 +357,41 @@ class _PendingSubmission:
 
     def missing(self) -> list[str]:
         """Return the exercises that are still to be graded."""
-        return [name for name in self.planned.jobs if name not in self.results]
+        return [name for name in self.read.planned.jobs if name not in self.results]
 
     def work_order(self, run: ClassRun) -> WorkOrder:
         """Return what an executor has to grade."""
         missing = self.missing()
         return WorkOrder(
-            jobs=tuple(messages.encode(self.planned.jobs[name]) for name in missing),
+            jobs=tuple(messages.encode(self.read.planned.jobs[name]) for name in missing),
             exercises={name: run.exercise_print(name) for name in missing},
             engine=fingerprint.engine(),
             required_level=run.required_level,
             slots=run.executor.slots,
         )
 
-    def add(self, done: WorkResult, run: ClassRun) -> dict[str, bytes]:
+    def add(self, done: WorkResult, run: ClassRun) -> dict[str, CachedResult]:
         """Add the results of an executor; return those for the cache, by key. A void result is never cached."""
         if done.refused:
             raise IsolationRefused(
                 level=done.isolation.level, required=run.required_level, missing=done.isolation.missing
             )
-        fresh: dict[str, bytes] = {}
+        fresh: dict[str, CachedResult] = {}
         for name, data in zip(self.missing(), done.endings, strict=True):
             ending = messages.decode(data)
             assert not isinstance(ending, (messages.Job, messages.CheckEnded))
-            result = attempt.result_of(self.planned.jobs[name].exercise, ending)
-            cached = _CachedResult(
+            result = attempt.result_of(self.read.planned.jobs[name].exercise, ending)
+            cached = CachedResult(
                 result=result, isolation=done.isolation, versions=done.versions(__version__)
             )
             self.results[name] = cached
             if isinstance(ending, Graded) and result.outcome is not Outcome.INTERNAL_ERROR:
-                fresh[self.keys[name]] = msgspec.msgpack.encode(cached)
+                fresh[self.keys[name]] = cached
         return fresh
 
     def report(self, run: ClassRun) -> Report:
         """Return the report. Its isolation is the lowest of its parts."""
-        refused = self.planned.refused
+        refused = self.read.planned.refused
         results = [
             refused.get(exercise.id) or self.results[exercise.id].result for exercise in run.course.exercises
         ]
@@ -343,5 +407,5 @@ class _PendingSubmission:
             self.quizzes,
             isolation=min(levels, key=lambda isolation: isolation.level),
             versions=versions[0],
-            seed=run.seed,
+            seed=self.seed,
         )

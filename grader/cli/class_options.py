@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from grader.classroom.batch import ClassRun, StudentResult
+from grader.classroom.course_versions import SortedMarks
 from grader.classroom.executors import open_executor
 from grader.classroom.gradebook import Gradebook
 from grader.cli import options
@@ -47,6 +48,7 @@ class ClassGrading:
                 seed=book.seed(self.seed),
                 required_level=self.required_level,
                 recording=recording,
+                reseed=self.seed is not None,
             )
 
 
@@ -71,8 +73,21 @@ def name_damaged(book: Gradebook) -> int:
     return 1 if book.damaged else 0
 
 
+def warn_of_versions(sorted_marks: SortedMarks) -> None:
+    """Say how many marks are of an earlier version of the course, if any, and what mends that."""
+    count = len(sorted_marks.outdated)
+    if count:
+        marks = "1 mark is" if count == 1 else f"{count} marks are"
+        click.echo(
+            f"{marks} of an earlier version of the course. `grade regrade` grades every hand-in with the present one.",
+            err=True,
+        )
+
+
 def exit_code(result: StudentResult) -> int:
     """Return 3 where an error in the grader voids a part or all of it, 1 where it could not be read, else 0."""
+    if result.report is None and result.again:
+        return 0
     if result.report is None:
         return 3 if result.is_fault else 1
     return 0 if result.report.final else 3

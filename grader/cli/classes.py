@@ -1,13 +1,16 @@
 """`grade class`: grades what a whole class handed in."""
 
+import itertools
 import time
 from pathlib import Path
 
 import click
 
 from grader.classroom.batch import StudentResult
+from grader.classroom.earlier_hand_ins import rounds
 from grader.cli import options
 from grader.cli.class_options import ClassGrading, class_grading, exit_code, refusal_line, shown_name
+from grader.cli.dry_run import echo_layout, echo_table, named
 from grader.cli.progress import ProgressLine
 from grader.cli.student_reports import StudentReports, refusing_reports
 from grader.core import error_location
@@ -16,21 +19,28 @@ from grader.core.safetext import one_line
 from grader.course import catalog
 from grader.course.visibility import seen as seen_of
 from grader.submission import collection
+from grader.submission.layouts import NAMES
 
-_MAX_NAMED = 6
 _POINTS_WIDTH = 24  # of the points and the percentage in front of a name
 
 
 @click.command("class", short_help="Grade what a whole class handed in (for instructors).")
-@click.argument(
-    "submissions", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="SUBMISSIONS"
-)
+@click.argument("submissions", type=click.Path(path_type=Path, exists=True), metavar="SUBMISSIONS")
 @click.option("--assignment", metavar="NAME", help="Of <student>/<assignment>/ trees, grade this one.")
+@click.option(
+    "--layout",
+    metavar="NAME|REGEX",
+    help=f"How SUBMISSIONS is named, where that is not recognized: {', '.join(NAMES)}; or a regular expression for the "
+    "path of a file, with the groups student, file and time.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Show whose each hand-in is, its files and its time, and grade nothing."
+)
 @click.option(
     "--gradebook",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.db",
-    help="Record every attempt in FILE.db, and grade only what has changed since.",
+    help="Record every hand-in and verdict in FILE.db, and grade only what has changed since.",
 )
 @click.option(
     "--reports",
@@ -44,26 +54,40 @@ _POINTS_WIDTH = 24  # of the points and the percentage in front of a name
 def class_command(
     submissions: Path,
     assignment: str | None,
+    layout: str | None,
+    dry_run: bool,
     gradebook: Path | None,
     reports: Path | None,
     grading: ClassGrading,
 ) -> int:
-    """Grade every folder and zip in SUBMISSIONS, one for each student, or trees of <student>/<assignment>/.
+    """Grade what a class handed in: SUBMISSIONS is the zip that a learning system gives, or its folder.
 
-    With a gradebook, a run that was interrupted continues where it stopped, and what has not changed is not graded
-    again. Inputs are drawn from a secret seed, one for each gradebook, so that a table of answers earns nothing. The
-    hand-in time of a git checkout is that of its HEAD commit. Grading other people's code needs isolation level 2 or
-    better; `grade doctor` shows what this machine provides. A submission that cannot be read, or on which the grader
-    fails, is named, and the others are graded. Exits with 3 after an error in the grader, with 1 if a submission could
-    not be read, else with 0.
+    Moodle, Canvas, Gradescope, Blackboard, Brightspace, Classroom 50, GitHub Classroom and nbgrader are recognized by
+    their names; --layout names another. Else SUBMISSIONS holds a folder, zip, tar archive or notebook for each student,
+    or trees of <student>/<assignment>/. --dry-run shows what is made of each entry.
+
+    Of several hand-ins of a student the newest is graded; with a gradebook also those before it, in their order, where
+    the download says when they came. A run that was interrupted continues where it stopped, and what has not changed
+    is not graded again. Inputs are drawn from a secret seed, one for each gradebook, so that a table of answers earns
+    nothing. The hand-in time of a git checkout is that of its HEAD commit. Grading other people's code needs isolation
+    level 2 or better; `grade doctor` shows what this machine provides. A submission that cannot be read, or on which
+    the grader fails, is named, and the others are graded. Exits with 3 after an error in the grader, with 1 if a
+    submission could not be read, else with 0.
 
     \b
     grade class handed-in --gradebook course.db
     grade class handed-in --reports reports --seed 71
+    grade class CS101-Week4-1234.zip --dry-run
+    grade class ilias --layout '(?P<student>[^/]+)/(?P<time>\\d{14})_(?P<file>.+)'
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     _refuse_outputs_among(submissions, gradebook, reports)
-    found = tuple(map(refusing_reports, collection.find(submissions, assignment)))
+    collected = collection.collect(submissions, assignment, layout)
+    found = tuple(map(refusing_reports, collected.hand_ins))
     course = catalog.load(catalog.find_root())
+    if dry_run or not collected.is_plain:
+        echo_layout(collected)
+    if dry_run:
+        return 1 if echo_table((*found, *collected.older), course, len(found)) else 0
     writer = None
     if reports is not None:
         seen = {exercise.id: seen_of(exercise) for exercise in course.exercises}
@@ -73,6 +97,11 @@ def class_command(
     with grading.open_run(course, gradebook or Path(":memory:")) as run:
         began = time.monotonic()
         with ProgressLine("submissions", len(found)) as progress:
+            earlier = rounds(collected.older, run.gradebook.scores()) if gradebook is not None else []
+            for result in itertools.chain.from_iterable(map(run.grade, earlier)):
+                with progress.paused():
+                    click.echo(_line(result, "an earlier hand-in"))
+                code = max(code, exit_code(result))
             for result in run.grade(found):
                 unwritten = _write_report(writer, result)
                 with progress.paused():
@@ -83,9 +112,7 @@ def class_command(
         seconds = time.monotonic() - began
     click.echo(f"{graded} of {len(found)} submissions graded in {seconds:.0f} s.")
     if writer is not None and (left := writer.left()):
-        more = f" and {len(left) - _MAX_NAMED} more" if len(left) > _MAX_NAMED else ""
-        names = ", ".join(map(shown_name, left[:_MAX_NAMED]))
-        click.echo(f"Not graded now, and so not replaced in {reports}: {names}{more}.", err=True)
+        click.echo(f"Not graded now, and so not replaced in {reports}: {named(left)}.", err=True)
     return code
 
 
@@ -122,5 +149,9 @@ def _line(result: StudentResult, remark: str = "") -> str:
     unchanged = " (unchanged)" if result.again else ""
     points = f"{report.points:.6g} of {report.max_points:g}" if report.final else "not final"
     score = f"{report.score:.1%}" if report.final else ""
-    notes = "".join(f"\n{'':>{_POINTS_WIDTH + 2}}{one_line(note)}" for note in (result.note, remark) if note)
+    notes = "".join(
+        f"\n{'':>{_POINTS_WIDTH + 2}}{one_line(note)}"
+        for note in (*result.remarks, result.note, remark)
+        if note
+    )
     return f"{points:>16} {score:>7}  {shown_name(result.student)}{void}{unchanged}{notes}"

@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 
 from grader import quiz
+from grader.classroom import course_versions
 from grader.classroom.gradebook import Gradebook
-from grader.classroom.late_policy import Policy
+from grader.classroom.late_policy import Policy, last_hand_ins
 from grader.cli import options, policy_options
-from grader.cli.class_options import name_damaged
+from grader.cli.class_options import name_damaged, warn_of_versions
 from grader.cli.run import choose, write_bytes
 from grader.core.errors import InternalError, UsageError
-from grader.core.model import Mark
+from grader.core.model import Mark, Score
 from grader.core.regular_file import read_regular
 from grader.core.safetext import one_line
 from grader.core.suggestions import question
@@ -46,31 +47,51 @@ _gradebook = options.together(
 
 
 def _marks(gradebook: Path, policy: Policy) -> tuple[list[Mark], int]:
-    """Return the marks, and the exit code.
+    """Return the marks, all on one scale, and the exit code.
 
-    It is 3 where an error in the grader leaves a student without a mark, 1 where an attempt is damaged.
-    Raises UsageError and InternalError.
+    It is 3 where an error in the grader leaves a student without a mark, 1 where a hand-in is damaged or a mark is on
+    another scale. Raises UsageError and InternalError.
     """
+    if said := policy_options.due_text(policy):
+        click.echo(said, err=True)
     with Gradebook.reading(gradebook) as book:
         scores = list(book.scores())
+        newest = book.newest_version()
         code = name_damaged(book)
     if not scores:
         raise UsageError(
             f"There is no attempt in {gradebook}. Add some: `grade class SUBMISSIONS --gradebook {gradebook}`."
         )
-    found = policy.marks(scores)
-    if not found:
+    marks = policy.marks(scores)
+    if not marks:
         raise InternalError(
             f"No attempt in {gradebook} could be graded in full. Run `grade regrade {gradebook}`, then export again."
         )
-    last = {score.student: score for score in scores}  # scores are ordered by attempt
-    marked = {mark.student for mark in found}
+    handed_in = {member for score in scores for member in policy.members(score.student)}
+    _warn("not written, excused", sorted(handed_in & policy.excused))
+    missing = _warn_of_void(scores, policy, marks)
+    found = course_versions.sort(marks, scores, newest)
+    for mark in found.off_scale:
+        _warn(
+            f"not written, {mark.max_points:g} points were possible, and not {found.max_points:g}: graded with another "
+            "version of the course; run `grade regrade`, then export again",
+            [mark.student],
+        )
+    warn_of_versions(found)
+    return list(found.usable), 3 if missing else max(code, 1 if found.off_scale else 0)
+
+
+def _warn_of_void(scores: list[Score], policy: Policy, marks: list[Mark]) -> bool:
+    """Name the students whose last hand-in is void; tell whether one of them has no mark."""
+    marked = {mark.student for mark in marks}
     remedy = "because of an error in the grader; run `grade regrade`, then export again"
-    missing = [student for student in last if student not in marked]
+    void = [score for score in last_hand_ins(policy.received(scores)).values() if score.void]
+    concerned = {member for score in void for member in policy.members(score.student)} - policy.excused
+    missing = sorted(concerned - marked)
     _warn(f"not graded, {remedy}", missing)
-    older = [student for student, score in last.items() if score.void and student in marked]
+    older = sorted(concerned & marked)
     _warn(f"mark of an earlier attempt: a part of the last was not graded, {remedy}", older)
-    return found, 3 if missing else code
+    return bool(missing)
 
 
 def _warn(problem: str, students: list[str]) -> None:
@@ -78,8 +99,9 @@ def _warn(problem: str, students: list[str]) -> None:
         click.echo(f"{problem}: {one_line(student, limit=_MAX_NAME_CHARS)}", err=True)
 
 
-def _report_written(count: int, output: Path, max_points: float) -> None:
-    click.echo(f"{count} marks out of {max_points:g} written to {output}.")
+def _report_written(marks: list[Mark], output: Path) -> None:
+    of = f" out of {marks[0].max_points:g}" if marks else ""
+    click.echo(f"{len(marks)} marks{of} written to {output}.")
 
 
 @export_command.command("nbgrader", short_help="Marks as nbgrader's CSV.")
@@ -92,7 +114,7 @@ def nbgrader_command(gradebook: Path, output: Path, assignment: str | None, poli
     found, code = _marks(gradebook, policy)
     text = marks.to_nbgrader(found, _title(assignment, gradebook), policy.due)
     write_bytes(text.encode(), output)
-    _report_written(len(found), output, max(mark.max_points for mark in found))
+    _report_written(found, output)
     return code
 
 
@@ -113,7 +135,7 @@ def moodle_command(gradebook: Path, output: Path, assignment: str | None, policy
             "Some students are named by email address and some are not; Moodle matches by one of the two.",
             err=True,
         )
-    _report_written(len(found), output, max(mark.max_points for mark in found))
+    _report_written(found, output)
     return code
 
 

@@ -140,7 +140,8 @@ class_seed = click.option(
     "--seed",
     type=click.IntRange(-(2**63), 2**63 - 1),
     metavar="N",
-    help="Seed of the inputs, for this run; unless given the secret one of the gradebook, which is drawn once.",
+    help="Seed of the inputs, for this run; unless given the secret one of the gradebook, which is drawn once. "
+    "`regrade` takes that of each hand-in.",
 )
 
 

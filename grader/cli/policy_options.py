@@ -1,91 +1,115 @@
-"""The options that turn attempts into marks: which attempt counts, and what being late costs."""
+"""The options that turn hand-ins into marks: which hand-in counts, and what being late costs."""
 
 import functools
-import re
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
 
+from grader.classroom import policy_file
 from grader.classroom.late_policy import Keep, Policy
+from grader.classroom.time_options import duration_of, time_of
 from grader.cli import options
 from grader.cli.options import Command
-from grader.core.errors import UsageError
+from grader.core.errors import DocumentError, UsageError
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+# The field of a Policy that each option sets, where it is given.
+_FIELDS = {
+    "keep": "keep",
+    "due": "due",
+    "grace": "grace",
+    "late_per_day": "per_day_percent",
+    "late_cap": "cap_percent",
+}
 
 
 def _time(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
     """Parse an ISO 8601 time; without an offset it is in the time zone of this machine."""
     try:
-        return datetime.fromisoformat(value).astimezone() if value is not None else None
-    except (ValueError, OverflowError):
-        message = f"{value!r} is not a time. Write 2026-03-01T23:59 or 2026-03-01T23:59+01:00."
-        raise click.BadParameter(message) from None
+        return time_of(value, None) if value is not None else None
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None
 
 
-def _duration(_ctx: click.Context, _param: click.Parameter, value: str) -> timedelta:
+def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -> timedelta | None:
     """Parse a number with its unit: 90s, 15m, 2h, 1d."""
-    found = re.fullmatch(r"(\d{1,6})([smhd])", value, re.ASCII)
-    if found is None:
+    found = duration_of(value) if value is not None else None
+    if value is not None and found is None:
         raise click.BadParameter(f"{value!r} is not a duration. Write 90s, 15m, 2h or 1d.")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    return found
+
+
+def _keep(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Keep | None:
+    return Keep(value) if value is not None else None
 
 
 _POLICY = (
     click.option(
+        "--policy",
+        "policy_path",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        metavar="FILE.yaml",
+        help="A file with due date, time zone, extensions and all that follows; options override it.",
+    ),
+    click.option(
         "--keep",
         type=click.Choice([str(keep) for keep in Keep]),
-        default=str(Keep.BEST),
-        show_default=True,
-        help="Which attempt of a student counts.",
+        callback=_keep,
+        help="Which hand-in of a student counts: best unless given.",
     ),
     click.option("--due", callback=_time, metavar="ISO", help="The deadline, such as 2026-03-01T23:59."),
     click.option(
         "--grace",
         callback=_duration,
-        default="0s",
         metavar="TIME",
-        show_default=True,
-        help="How long after the deadline is still on time: 15m, 2h, 1d.",
+        help="How long after the deadline is still on time: 15m, 2h, 1d; 0s unless given.",
     ),
     click.option(
         "--late-per-day",
         type=options.NumberRange(0, 100),
-        default=0.0,
         metavar="PERCENT",
-        show_default=True,
-        help="Penalty for each late day begun, as a percentage of the points earned.",
+        help="Penalty for each late day begun, as a percentage of the points earned; 0 unless given.",
     ),
     click.option(
         "--late-cap",
         type=options.NumberRange(0, 100),
-        default=100.0,
         metavar="PERCENT",
-        show_default=True,
-        help="Maximum total late penalty.",
+        help="Maximum total late penalty; 100 unless given.",
     ),
 )
 
 
 def late_policy(command: Command) -> Command:
-    """Add --keep, --due, --grace, --late-per-day and --late-cap, which the command receives as one `policy`."""
+    """Add --policy and the options that override it, which the command receives as one `policy`."""
 
     @functools.wraps(command)
-    def with_policy(
-        *args: Any,
-        keep: str,
-        due: datetime | None,
-        grace: timedelta,
-        late_per_day: float,
-        late_cap: float,
-        **others: Any,
-    ) -> Any:
-        if late_per_day and due is None:
-            raise UsageError("--late-per-day needs --due, the deadline.")
-        policy = Policy(
-            keep=Keep(keep), due=due, grace=grace, per_day_percent=late_per_day, cap_percent=late_cap
-        )
-        return command(*args, policy=policy, **others)
+    def with_policy(*args: Any, policy_path: Path | None, **others: Any) -> Any:
+        given = {field: others.pop(option) for option, field in _FIELDS.items()}
+        return command(*args, policy=_policy(policy_path, given), **others)
 
     return options.together(*_POLICY)(with_policy)
+
+
+def _policy(path: Path | None, given: Mapping[str, Any]) -> Policy:
+    """Return the policy of a file, with what is given in its place. Raises UsageError with every problem found."""
+    try:
+        policy = policy_file.read(path) if path is not None else Policy()
+    except DocumentError as error:  # exit code 4 is for files of the course
+        raise UsageError(str(error)) from None
+    policy = replace(policy, **{name: value for name, value in given.items() if value is not None})
+    if policy.per_day_percent and policy.due is None:
+        raise UsageError("--late-per-day needs --due, the deadline.")
+    return policy
+
+
+def due_text(policy: Policy) -> str:
+    """Return the moment at which work is due, as it was understood; "" without a deadline."""
+    if policy.due is None:
+        return ""
+    due = policy.due.astimezone(policy.zone) if policy.zone is not None else policy.due
+    zone = str(policy.zone or due.tzname())
+    in_utc = f", which is {due.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if zone != "UTC" else ""
+    return f"Due {due:%Y-%m-%d %H:%M:%S} {zone}{in_utc}."

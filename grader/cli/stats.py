@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
-from grader.classroom import report, similarity, statistics
+from grader.classroom import course_versions, report, similarity, statistics
 from grader.classroom.gradebook import Gradebook
 from grader.classroom.late_policy import Policy
 from grader.classroom.statistics import ClassSummary
 from grader.cli import options, policy_options, terminal
-from grader.cli.class_options import name_damaged
+from grader.cli.class_options import name_damaged, warn_of_versions
 from grader.cli.run import choose, write
 from grader.core.errors import UsageError
 from grader.course import catalog
@@ -58,7 +58,7 @@ def stats_command(
 ) -> int:
     """Summarize FILE.db: scores, exercises, checks, mistakes and misconceptions, quiz items, hand-ins.
 
-    With exercises named, only these count, and every check of them is shown. Exits with 1 where an attempt is damaged:
+    With exercises named, only these count, and every check of them is shown. Exits with 1 where a hand-in is damaged:
     it does not count, and is named. FILE.db is not changed.
 
     \b
@@ -75,6 +75,8 @@ def stats_command(
             summary = statistics.anonymous(summary, statistics.pseudonyms(book))
         else:
             summary = statistics.with_similar(summary, book, course, exercises, cache)
+        scores = list(book.scores())
+        warn_of_versions(course_versions.sort(policy.marks(scores), scores, book.newest_version()))
         code = name_damaged(book)
     _require_answers(quizzes, summary)
     style = terminal.style(output, min_columns=60)

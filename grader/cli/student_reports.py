@@ -57,7 +57,12 @@ class StudentReports:
 def refusing_reports(one: HandedIn) -> HandedIn:
     """Return a hand-in, with a problem if it is a folder of reports: an earlier run may have left it."""
     try:
-        if one.problem or not one.path.is_dir() or collection.is_submission(one.path):
+        if (
+            one.problem
+            or one.whole is not None
+            or not one.path.is_dir()
+            or collection.is_submission(one.path)
+        ):
             return one
         names = [entry.name for entry in entries(one.path) if entry.name.endswith((_ENDING, _EARLIER))]
         if not any(_is_report(one.path / name) for name in names):

@@ -355,9 +355,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """The points of one attempt. `void` means that a part of it was not graded through an error in the grader.
+    """The points of hand-in `number` of a student, by the newest verdict on it.
 
-    `hand_in` identifies what was graded: attempts with the same one graded the same files.
+    `void` means that a part of it was not graded through an error in the grader. `version` is a number for the version
+    of the course that it was last graded with.
     """
 
     student: str
@@ -366,12 +367,15 @@ class Score:
     points: float
     max_points: float
     void: bool = False
-    hand_in: str = ""
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """The points a student gets: `raw_points` of attempt `number`, less `penalty_percent` of them for being late."""
+    """The points a student gets: `raw_points` of hand-in `number`, less `penalty_percent` of them for being late.
+
+    `version` is that of the course, as in its `Score`.
+    """
 
     student: str
     number: int
@@ -381,6 +385,7 @@ class Mark:
     days_late: int
     penalty_percent: float
     points: float
+    version: int = 0
 
     @property
     def score(self) -> float:

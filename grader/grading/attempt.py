@@ -22,17 +22,18 @@ NOT_GRADED = "This exercise was not graded: the run did not end."
 class Plan:
     """What is to be graded of a submission: a job for each exercise that can be read, a result for each other.
 
-    `untouched` are the ids of those whose module is absent, or still the stub.
+    `untouched` are the ids of those whose module is absent, or still the stub; of those, `missing` are absent.
     """
 
     jobs: dict[str, Job]
     refused: dict[str, ExerciseResult]
     untouched: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
 
     @property
     def is_untouched(self) -> bool:
-        """Tell whether no exercise is begun."""
-        return self.untouched == {*self.jobs, *self.refused}
+        """Tell whether every exercise is still the stub; of one that is missing nothing is known."""
+        return not self.missing and self.untouched == {*self.jobs, *self.refused}
 
 
 def plan(submission: Submission, exercises: Sequence[Exercise], seed: int) -> Plan:
@@ -52,6 +53,8 @@ def plan(submission: Submission, exercises: Sequence[Exercise], seed: int) -> Pl
             outcome = Outcome.RAISED if snapshot.attempted else Outcome.NOT_ATTEMPTED
             result = scoring.exercise_result(exercise, (), outcome=outcome, message=snapshot.sentence)
             found.refused[exercise.id] = result
+            if snapshot.missing:
+                found.missing.add(exercise.id)
         else:
             found.jobs[exercise.id] = Job(
                 exercise=exercise,

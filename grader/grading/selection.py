@@ -7,7 +7,11 @@ from grader.core.errors import UsageError
 from grader.core.model import Exercise
 from grader.core.suggestions import nearest
 from grader.course.catalog import Course
+from grader.grading.attempt import Plan
 from grader.submission import Submission, Unreadable
+from grader.submission.kinds import NOTEBOOK_ENDING, UNREAD_ENDINGS, ending_of
+
+_MAX_NAMED = 6
 
 
 def choose(course: Course, ids: Sequence[str], commands: Collection[str] = ()) -> list[Exercise]:
@@ -64,10 +68,43 @@ def refuse_empty(course: Course, submission: Submission, path: Path) -> None:
     """Raise UsageError for a submission that holds neither a stub nor answers: most likely the wrong folder."""
     has_module = any(_has_module(submission, exercise.id) for exercise in course.exercises)
     if not has_module and not submission.tree.has_folder("answers"):
+        names = submission.tree.names()
+        unread = [_with_kind(name) for name in names if ending_of(name) in UNREAD_ENDINGS][:_MAX_NAMED]
+        said = f" It holds {', '.join(unread)}." if unread else ""
+        if any(name.endswith(NOTEBOOK_ENDING) for name in names) and course.exercises:
+            snapshot = submission.snapshot(course.exercises[0].id)
+            said += f" {snapshot.sentence}" if isinstance(snapshot, Unreadable) else ""
         raise UsageError(
-            f"There is nothing to grade in {path.resolve()}: no exercises/ and no answers/.\n"
+            f"There is nothing to grade in {path.resolve()}: no exercises/ and no answers/.{said}\n"
             "Start a workspace with `grade init DIR`, or name one with --submission DIR."
         )
+
+
+def refuse_unrecognized(submission: Submission, planned: Plan, quizzes: Collection[str]) -> None:
+    """Raise UsageError for a hand-in that holds no module, no named cell and no answers: it is no stub, and no zero."""
+    if planned.jobs or planned.refused.keys() - planned.missing:
+        return
+    if any(submission.answers(quiz) is not None for quiz in quizzes):
+        return
+    names = submission.tree.names()
+    if submission.problems:
+        raise UsageError(" ".join(submission.problems))
+    if not names:
+        raise UsageError("it holds no file. Ask for the hand-in, or take it out.")
+    if any(name.endswith(NOTEBOOK_ENDING) for name in names):
+        said = [result.message for result in planned.refused.values()]
+        raise UsageError(next((text for text in said if "meant" in text), said[0]))
+    kinds = [_with_kind(name) for name in names[:_MAX_NAMED]]
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    raise UsageError(
+        "it holds no module of an exercise, no cell named after one and no answers, but "
+        f"{', '.join(kinds)}{more}."
+    )
+
+
+def _with_kind(name: str) -> str:
+    what = UNREAD_ENDINGS.get(ending_of(name))
+    return f"{name} ({what.partition('.')[0]})" if what else name
 
 
 def _has_module(submission: Submission, exercise: str) -> bool:

@@ -18,6 +18,7 @@ from grader.report.phrases import (
     sum_hidden,
 )
 from grader.report.redaction import shown, shown_exercise
+from grader.report.report_parts import head_to_json, join, part_from_json, part_to_json, say_the_same, split
 from grader.report.text_layout import Style
 from grader.report.text_report import (
     check_text,
@@ -46,14 +47,20 @@ __all__ = [
     "exercise_text",
     "first_to_fix",
     "from_json",
+    "head_to_json",
     "hidden_sentence",
     "item_name",
+    "join",
     "list_text",
     "nothing_left",
+    "part_from_json",
+    "part_to_json",
     "quizzes_text",
     "read_metadata",
+    "say_the_same",
     "shown",
     "shown_exercise",
+    "split",
     "sum_hidden",
     "summary_text",
     "to_classroom50",

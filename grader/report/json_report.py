@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
@@ -15,15 +15,23 @@ _ADDED = frozenset({"hidden", "letters", "number", "of_check_alone", "passage", 
 _ABSENT = object()
 MAX_POINTS = 1e9  # of a report, and its longest time in seconds: a sum of such numbers is still one
 _TOLERANCE = 1e-6  # of sums of thirds
+_Counted = Report | ExerciseResult | CheckResult | QuizResult | ItemResult
+_Part = TypeVar("_Part", Report, ExerciseResult, QuizResult)
 
 
 def to_document(report: Report) -> dict[str, Any]:
     """Return the report as plain dicts and lists, with every text valid Unicode."""
+    return {"format": FORMAT, "final": report.final, **plain(report)}
+
+
+def plain(part: Report | ExerciseResult | QuizResult) -> dict[str, Any]:
+    """Return a report, or a part of one, as plain dicts and lists, with every text valid Unicode."""
     try:
-        document = msgspec.msgpack.decode(msgspec.msgpack.encode(report))
+        document = msgspec.msgpack.decode(msgspec.msgpack.encode(part))
     except UnicodeEncodeError:  # checking each text takes ten times as long, and few reports need it
-        document = valid(msgspec.to_builtins(report))
-    return {"format": FORMAT, "final": report.final, **document}
+        document = valid(msgspec.to_builtins(part))
+    assert isinstance(document, dict)
+    return document
 
 
 def to_json(report: Report, *, indent: int | None = 1) -> str:
@@ -37,26 +45,36 @@ def from_json(text: str) -> Report:
     An older report lacks `final`, which its outcomes decide. It may also have left a void exercise out of its sums.
     What renders a report can rely on its numbers: points are from 0 to max_points, and no sum of them overflows.
     """
-    try:
-        document = json.loads(text, parse_constant=refuse_constant, parse_float=finite, parse_int=of_64_bits)
-    except RecursionError:
-        raise ValueError("This is not a report: it is nested too deeply.") from None
+    document = parsed(text)
     found = document.pop("format", None) if isinstance(document, dict) else None
     if found != FORMAT:
         raise ValueError(f"This is not a report of the format {FORMAT}: its format is {found!r}.")
     final = document.pop("final", _ABSENT)
-    try:
-        report = msgspec.convert(document, Report)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"This report does not follow {FORMAT}: {error}.") from None
+    report = converted(document, Report)
     if final is not _ABSENT and final is not report.final:
         raise ValueError(f"This report does not follow {FORMAT}: `final` contradicts the outcomes.")
-    for problem in _number_problems(report):
-        raise ValueError(f"This report does not follow {FORMAT}: {problem}.")
-    written = {"format": FORMAT, "final": report.final, **document}
-    if _without_empty_added(to_document(report)) != _without_empty_added(written):
-        raise ValueError(f"This report does not follow {FORMAT}: fields are missing or unknown.")
     return report
+
+
+def parsed(text: str) -> Any:
+    """Return the value of a JSON text. Raises ValueError for what a report cannot hold, such as NaN."""
+    try:
+        return json.loads(text, parse_constant=refuse_constant, parse_float=finite, parse_int=of_64_bits)
+    except RecursionError:
+        raise ValueError("This is not a report: it is nested too deeply.") from None
+
+
+def converted(document: object, kind: type[_Part]) -> _Part:
+    """Return a report, or a part of one, of which this is the document. Raises ValueError where it is none."""
+    try:
+        part = msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"This report does not follow {FORMAT}: {error}.") from None
+    for problem in _number_problems(part):
+        raise ValueError(f"This report does not follow {FORMAT}: {problem}.")
+    if _without_empty_added(plain(part)) != _without_empty_added(document):
+        raise ValueError(f"This report does not follow {FORMAT}: fields are missing or unknown.")
+    return part
 
 
 def _without_empty_added(value: Any) -> Any:
@@ -68,25 +86,23 @@ def _without_empty_added(value: Any) -> Any:
     return [_without_empty_added(item) for item in value] if isinstance(value, list) else value
 
 
-_Counted = Report | ExerciseResult | CheckResult | QuizResult | ItemResult
-
-
-def _counted(report: Report) -> Iterator[_Counted]:
+def _counted(part: Report | ExerciseResult | QuizResult) -> Iterator[_Counted]:
     """Yield everything that has points."""
-    yield report
-    for exercise in report.exercises:
-        yield exercise
-        yield from exercise.checks
-    for quiz in report.quizzes:
-        yield quiz
-        yield from quiz.items
+    yield part
+    if isinstance(part, Report):
+        for exercise in part.exercises:
+            yield from _counted(exercise)
+        for quiz in part.quizzes:
+            yield from _counted(quiz)
+    else:
+        yield from part.checks if isinstance(part, ExerciseResult) else part.items
 
 
-def _number_problems(report: Report) -> Iterator[str]:
-    """Yield what is wrong with the numbers of a report."""
-    if not 0 <= report.score <= 1 + _TOLERANCE:
-        yield f"`score` is {report.score:g}, and not from 0 to 1"
-    for part in _counted(report):
+def _number_problems(whole: Report | ExerciseResult | QuizResult) -> Iterator[str]:
+    """Yield what is wrong with the numbers of a report, or of a part of one."""
+    if isinstance(whole, Report) and not 0 <= whole.score <= 1 + _TOLERANCE:
+        yield f"`score` is {whole.score:g}, and not from 0 to 1"
+    for part in _counted(whole):
         name = "the whole" if isinstance(part, Report) else repr(part.id)
         most = part.max_points
         if not are_points(part.points, most):

@@ -1,33 +1,55 @@
-"""Finds what a class handed in: a folder, zip or notebook for each student, or `<student>/<assignment>/` trees."""
+"""Finds what a class handed in: in the download of a learning system, as a zip or a folder, or in a folder of its own.
+
+A layout says by the names alone whose each file is (`layouts/`). Nothing is unpacked or run.
+"""
 
 import hashlib
 import itertools
-import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from grader.core.errors import UsageError
 from grader.core.safetext import one_line, printable_name
-from grader.submission import Folder, Submission, Unreadable, git_checkout, open_submission
-from grader.submission.folder import entries, walk
-from grader.submission.notebook import ENDING
-from grader.submission.tree import MAX_ENTRIES
-
-# A time outside of these is no time of a hand-in, and few programs can calculate with it.
-EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+from grader.submission import (
+    Folder,
+    Submission,
+    Unreadable,
+    git_checkout,
+    layouts,
+    open_submission,
+    submission_of,
+    top_folder,
+)
+from grader.submission.archive import CLASS_LIMITS, Archive
+from grader.submission.folder import changed_at, entries, walk
+from grader.submission.kinds import (
+    HAND_IN_ENDINGS,
+    MODULE_ENDING,
+    NOTEBOOK_ENDING,
+    UNREAD_ENDINGS,
+    ending_of,
+    without_ending,
+)
+from grader.submission.layouts import LayoutEntry, Listing, Recognized, newest_first
+from grader.submission.litter import is_litter
+from grader.submission.part import Part
+from grader.submission.time_text import EARLIEST, LATEST, in_utc, zone_of
+from grader.submission.tree import MAX_ENTRIES, PART_FOLDERS, SubmissionTree, top_of
 
 _TIMESTAMP = "timestamp.txt"  # written by nbgrader when it collects: 2026-11-30 23:58:07.123456 Europe/Berlin
 _MAX_TIMESTAMP_BYTES = 200
-_FILE_ENDINGS = (".zip", ENDING)  # of files that are hand-ins
+_MAX_TEXT_BYTES = 16 * 2**20  # of a file that a system adds: whose each hand-in is
+_FILE_ENDINGS = HAND_IN_ENDINGS - {MODULE_ENDING}  # of files that are a whole hand-in
 _MAX_NAMED_FILES = 3
 _MAX_NAMED_HAND_INS = 6
 _MAX_STUDENT_BYTES = 200  # a report file's name has a suffix too, and 255 bytes at most
-_NO_STUDENTS = {"__MACOSX", "__pycache__"}  # folders that programs make
 _DIGITS = 12  # of a hash, in the place of what is cut
+_AGAIN = re.compile(r"\s*(?:\(\d{1,3}\)|- ?copy)$")  # what systems add to a name that is taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,33 +62,48 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandedIn:
-    """What one student handed in: a folder, a zip or a notebook. `problem` says why it cannot be opened, or "".
+    """What one student handed in: a folder, an archive or a notebook. `problem` says why it cannot be opened, or "".
 
-    `repository` is the git checkout that a folder is, or that it is part of, if that is the student's too.
+    Where a download holds several files of one hand-in, `files` maps their paths in the hand-in to those in `whole`.
+    `repository` is the git checkout that a folder is, or that it is part of, if that is the student's too. `label` is
+    what the download calls it, `name` and `email` what it says of the person, `at` the time that it says, and `notes`
+    are remarks for instructors.
     """
 
     student: str
     path: Path
     repository: Path | None = None
     problem: str = ""
+    whole: SubmissionTree | None = None
+    files: Mapping[str, str] | None = None
+    label: str = ""
+    name: str = ""
+    email: str = ""
+    at: datetime | None = None
+    notes: tuple[str, ...] = ()
 
     def open(self) -> Submission:
         """Open it. Raises UsageError where it cannot be read."""
         if self.problem:
             raise UsageError(self.problem)
+        if self.whole is not None and self.files is not None:
+            return submission_of(Part.of(self.whole, self.files))
         return open_submission(self.path)
 
-    def moment(self, read: Mapping[str, bytes | Unreadable]) -> Moment:
-        """Return the time in nbgrader's timestamp.txt, else that of the checkout's HEAD, else that of the newest file.
+    def moment(self, read: Mapping[str, bytes | Unreadable], tree: SubmissionTree | None = None) -> Moment:
+        """Return the time that the download says, else that of nbgrader's timestamp.txt, of HEAD, of files.
 
-        `read` are the files that were read for grading, by path: those that are not in the commit are named.
+        `read` are the files that were read for grading, by path in `tree`: the newest of them tells the time, and those
+        that are not in the commit are named.
         """
-        collected = _collected_at(self.path)
+        if self.at is not None:
+            return Moment(at=self.at)
+        collected = self._collected_at()
         if isinstance(collected, datetime):
             return Moment(at=collected)
         problems = [collected] if collected else []
         if self.repository is not None:
-            found = git_checkout.head(self.repository, self.path, read)
+            found = git_checkout.head(self.repository, top_folder(self.path).path, read)
             if isinstance(found, git_checkout.Commit) and EARLIEST <= found.at <= LATEST:
                 notes = [*problems, _uncommitted(found.changed)]
                 return Moment(at=found.at, note="; ".join(filter(None, notes)))
@@ -74,12 +111,29 @@ class HandedIn:
                 found.reason if isinstance(found, git_checkout.NoCommit) else f"committed in {found.at.year}"
             )
             problems.append(f"a git checkout, but {reason}")
-        return _newest(self.path, problems)
+        return _newest(list(self._times(read, tree)) or [_changed_at(self.path)], problems)
+
+    def _times(self, read: Mapping[str, bytes | Unreadable], tree: SubmissionTree | None) -> Iterator[float]:
+        """Yield when the files that were read were written, in seconds; where none was read, those of all files."""
+        if tree is not None and read:
+            yield from map(tree.written_at, read)
+        elif self.whole is not None and self.files is not None:
+            yield from map(self.whole.written_at, self.files.values())
+        elif os.path.isdir(self.path):  # noqa: PTH112 - raises nothing
+            yield from (_changed_at(Path(entry.path)) for entry in walk(self.path, is_litter))
+
+    def _collected_at(self) -> datetime | str:
+        """Return the time that nbgrader wrote, or why it cannot be used; "" where there is none."""
+        if self.whole is None or self.files is None:
+            return _stamp(Folder(self.path).read(_TIMESTAMP, _MAX_TIMESTAMP_BYTES))
+        name = next(
+            (one for one in self.files if one.rpartition("/")[2] == _TIMESTAMP and one.count("/") < 2), None
+        )
+        return _stamp(self.whole.read(self.files[name], _MAX_TIMESTAMP_BYTES)) if name is not None else ""
 
 
-def _newest(path: Path, problems: list[str]) -> Moment:
-    """Return the time of a file, or of the newest file in a folder; `problems` say why no other time is known."""
-    times = (os.path.isdir(path) and list(_times_in(path))) or [_changed_at(path)]  # noqa: PTH112 - raises nothing
+def _newest(times: Sequence[float], problems: list[str]) -> Moment:
+    """Return the latest of the times of files, in seconds; `problems` say why no other time is known."""
     usable = [at for at in times if EARLIEST.timestamp() <= at <= LATEST.timestamp()]
     if len(usable) < len(times):
         problems = [*problems, "a file was changed at a time that cannot be true"]
@@ -90,18 +144,8 @@ def _newest(path: Path, problems: list[str]) -> Moment:
     return Moment(at=at, note=f"{'; '.join(problems)}: {source}" if problems else "")
 
 
-def _times_in(folder: Path) -> Iterator[float]:
-    """Yield when the files in a folder were changed, in seconds; not git's: even `git status` writes into .git."""
-    for entry in walk(folder, ".git".__eq__):
-        yield _changed_at(Path(entry.path))
-
-
 def _changed_at(path: Path) -> float:
-    """Return when a file was changed, in seconds; infinity where it has vanished."""
-    try:
-        return path.lstat().st_mtime
-    except OSError:
-        return math.inf
+    return changed_at(path)
 
 
 def _uncommitted(names: Sequence[str]) -> str:
@@ -111,14 +155,87 @@ def _uncommitted(names: Sequence[str]) -> str:
     return f"not in its last commit, or changed since: {', '.join(names[:_MAX_NAMED_FILES])}{more}"
 
 
-def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
-    """Return what was handed in below a folder, by student.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What a download is, in which layout, and the newest hand-in of each student.
 
-    Every folder, zip and notebook in it is a student's. A folder that is not a submission but holds some, one for each
-    assignment, gives the one named `assignment`, or the only one. Hidden entries and other files are ignored. Where one
+    `older` are hand-ins of the same students before it, newest first; `left` are names that are no hand-in.
+    """
+
+    layout: str
+    hand_ins: tuple[HandedIn, ...]
+    older: tuple[HandedIn, ...] = ()
+    left: tuple[str, ...] = ()
+    is_plain: bool = False
+
+
+def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
+    """Return the newest hand-in of each student, as `collect` finds them."""
+    return collect(folder, assignment).hand_ins
+
+
+def collect(path: Path, assignment: str | None = None, layout: str | None = None) -> Collected:
+    """Return what was handed in: in a zip or a folder of a learning system, or in a folder with one for each student.
+
+    `layout` is the name of a layout, or a regular expression; without it, it is recognized. Of a folder that is no
+    submission but holds some, one for each assignment, the one named `assignment` is taken, or the only one. Where one
     cannot be read, is a link, or a student has two, its `problem` says so, and the others are found.
     Raises UsageError if there is no submission, or if the folder itself is one.
     """
+    if path.is_dir():
+        return _in_folder(path, assignment, layout)
+    if ending_of(path.name) != ".zip":
+        raise UsageError(
+            f"{printable_name(str(path))} is no folder and no zip. Name the zip that was downloaded, or its folder."
+        )
+    return _in_zip(path, assignment, layout)
+
+
+def _in_zip(path: Path, assignment: str | None, layout: str | None) -> Collected:
+    tree = Archive.of_class(path)
+    names = tree.names()
+    empty = [f"{name}/" for name in tree.empty_folders() if not any(map(is_litter, name.split("/")))]
+    found = layouts.recognize(_listing(path.name, tree, [*names, *empty]), layout)
+    if not found.entries:
+        raise UsageError(
+            f"There is no submission in {printable_name(str(path))}: it holds no folder, zip or notebook. "
+            "Name the zip that holds one of them for each student."
+        )
+    return _collected(
+        path, found, [_part(path, tree, entry, assignment) for entry in found.entries], tree.refused
+    )
+
+
+def _listing(name: str, tree: SubmissionTree, names: Sequence[str]) -> Listing:
+    def text(name: str) -> str:
+        data = tree.read(name, _MAX_TEXT_BYTES)
+        return data.decode("utf-8-sig", "replace") if isinstance(data, bytes) else ""
+
+    return Listing(name=printable_name(without_ending(name)), names=tuple(sorted(names)), text=text)
+
+
+def _part(path: Path, tree: SubmissionTree, entry: LayoutEntry, assignment: str | None) -> HandedIn:
+    """Return the files of an entry as one hand-in; of a folder with one for each assignment, the one that is wanted."""
+    files, problem = entry.files, ""
+    inner = {name.partition("/")[0] for name in files} if entry.has_assignments else set()
+    if any(name in files or name.casefold() in PART_FOLDERS for name in inner):
+        inner = set()
+    if inner:
+        chosen = assignment if assignment is not None else next(iter(inner)) if len(inner) == 1 else ""
+        problem = _not_one(entry.label, sorted(inner), assignment) if chosen not in inner else ""
+        if problem and assignment is None and top_of(files):
+            return HandedIn(student=entry.student, path=path, whole=tree, files=files)
+        files = {
+            name.removeprefix(f"{chosen}/"): source
+            for name, source in files.items()
+            if name.startswith(f"{chosen}/")
+        }
+    elif not files:
+        problem = f"{entry.label} holds no file. Ask for the hand-in, or take it out."
+    return HandedIn(student=entry.student, path=path, problem=problem, whole=tree, files=files)
+
+
+def _in_folder(folder: Path, assignment: str | None, layout: str | None) -> Collected:
     shown = printable_name(str(folder))
     try:
         paths = list(_entries(folder, strange=True))
@@ -132,23 +249,128 @@ def find(folder: Path, assignment: str | None = None) -> tuple[HandedIn, ...]:
             f"{shown} is one submission: it holds exercises/ or answers/. Name the folder that holds one for each "
             f"student, or grade this one alone: grade --submission {shown}."
         )
-    found: dict[str, list[HandedIn]] = {}
+    tree = Folder(folder)
+    names, links = list[str](), list[str]()
+    for entry in walk(folder, is_litter, CLASS_LIMITS.entries):
+        name = printable_name(Path(entry.path).relative_to(folder).as_posix())
+        (links if entry.is_symlink() else names).append(name)  # a link may lead to another student's file
+    listing = _listing(folder.resolve().name, tree, [*names, *_empty_folders(folder, names)])
+    found = layouts.recognize(listing, layout)
+    if not found.is_plain:
+        made = [
+            (
+                _of_student(folder / entry.folder, assignment)
+                if entry.has_assignments
+                else HandedIn(
+                    student=entry.student,
+                    path=folder / entry.folder,
+                    repository=_repository(folder / entry.folder),
+                )
+            )
+            if entry.folder
+            else _part(folder, tree, entry, assignment)
+            for entry in found.entries
+        ]
+        return _collected(folder, found, made, [f"{name} (a link)" for name in links])
+    by_student: dict[str, list[HandedIn]] = {}
     for path in paths:
         one = _of_student(path, assignment)
-        found.setdefault(one.student, []).append(one)
-    if not found:
+        by_student.setdefault(one.student, []).append(one)
+    if not by_student or all(ending_of(path.name) == MODULE_ENDING for path in paths):
         raise UsageError(
             f"There is no submission in {shown}: it holds no folder, zip or notebook. "
             "Name the folder that holds one of them for each student."
         )
-    return tuple(_only(hand_ins, folder) for hand_ins in found.values())
+    left = tuple(name for name in found.left if name not in {printable_name(path.name) for path in paths})
+    return Collected(
+        layout=found.layout.title,
+        hand_ins=tuple(_with_same_person([_only(hand_ins, folder) for hand_ins in by_student.values()])),
+        left=left,
+        is_plain=True,
+    )
+
+
+def _empty_folders(folder: Path, names: Collection[str]) -> list[str]:
+    """Return the folders directly in a folder, or in the only folder in it, that hold no file, each with a slash."""
+    tops = {name.split("/")[0] for name in names}
+    found = [
+        f"{name}/"
+        for path in _entries(folder)
+        if path.is_dir() and (name := printable_name(path.name)) not in tops
+    ]
+    if len(tops) == 1 and not found and (inner := Folder(folder).locate(next(iter(tops)))) and inner.is_dir():
+        top = next(iter(tops))
+        below = _empty_folders(inner, [name.removeprefix(f"{top}/") for name in names])
+        return [f"{top}/{name}" for name in below]
+    return found
+
+
+def _collected(
+    path: Path, found: Recognized, made: Sequence[HandedIn], refused: Sequence[str] = ()
+) -> Collected:
+    """Return the hand-ins of a download with what its layout says of them: the newest of each student, and others."""
+    described = {
+        id(entry): replace(
+            one,
+            student=_shortened(entry.student),
+            label=entry.label,
+            name=entry.name,
+            email=entry.email,
+            at=entry.at,
+            notes=(*one.notes, *entry.notes),
+        )
+        for entry, one in zip(found.entries, made, strict=True)
+    }
+    newest, older = [], []
+    for group in newest_first(found.entries):
+        first, *others = (described[id(entry)] for entry in group)
+        names = ", ".join(one.label for one in others[:_MAX_NAMED_HAND_INS])
+        newest.append(replace(first, notes=(*first.notes, f"handed in before: {names}")) if others else first)
+        older += others
+    strangers = [
+        HandedIn(
+            student=_shortened(name),
+            path=path,
+            label=name,
+            problem=f"it is not named as hand-ins of {found.layout.title} are. Name it so, or take it out, and "
+            "run this again.",
+        )
+        for name in found.left
+        if ending_of(name) or any(one.startswith(f"{found.base}{name}/") for one in found.names)
+    ]
+    taken = {one.label for one in strangers}
+    return Collected(
+        layout=found.layout.title,
+        hand_ins=tuple(_with_same_person([*newest, *strangers])),
+        older=tuple(older),
+        left=(*(name for name in found.left if name not in taken), *refused),
+        is_plain=found.is_plain,
+    )
+
+
+def _with_same_person(hand_ins: Sequence[HandedIn]) -> Iterator[HandedIn]:
+    """Yield hand-ins, with a note where another student's name differs in case or by a `(1)` alone."""
+    alike: dict[str, list[str]] = {}
+    for one in hand_ins:
+        alike.setdefault(_person(one.student), []).append(one.student)
+    for one in hand_ins:
+        others = [name for name in alike[_person(one.student)] if name != one.student]
+        note = f"perhaps the same person as {_listed(others, ', ')}"
+        yield replace(one, notes=(*one.notes, note)) if others else one
+
+
+def _person(student: str) -> str:
+    folded = (
+        unicodedata.normalize("NFC", student.casefold()) if len(student) <= _MAX_STUDENT_BYTES else student
+    )
+    return _AGAIN.sub("", folded).strip()
 
 
 def would_be_handed_in(file: Path, folder: Path) -> bool:
     """Tell whether a file that is written there would be part of what `find` takes for a hand-in below `folder`."""
     holders = Path(os.path.realpath(file)).parents
     depth = next((depth for depth, holder in enumerate(holders) if _are_same(holder, folder)), None)
-    return depth is not None and (depth > 0 or file.suffix.lower() in _FILE_ENDINGS)
+    return depth is not None and (depth > 0 or ending_of(file.name) in _FILE_ENDINGS)
 
 
 def _are_same(one: Path, other: Path) -> bool:
@@ -182,25 +404,37 @@ def _of_student(path: Path, assignment: str | None) -> HandedIn:
         )
         problem = f"{printable_name(path.name)} {kind}. Put a copy of the hand-in in its place."
         return HandedIn(student=student, path=path, problem=problem)
+    if path.is_file() and ending_of(path.name) == MODULE_ENDING:
+        problem = (
+            f"{printable_name(path.name)} is one module, and nothing says whose. Put it into a folder named after its "
+            "student, and run this again."
+        )
+        return HandedIn(student=student, path=path, problem=problem)
     try:
-        inner = [] if path.is_file() or is_submission(path) else list(_entries(path, MAX_ENTRIES))
+        inner = [] if path.is_file() or is_submission(path) else list(_assignments(path))
     except OSError as error:
         problem = f"{printable_name(path.name)} cannot be read: {error.strerror}. Make it readable, and run this again."
         return HandedIn(student=student, path=path, problem=problem)
     if not inner:
+        return HandedIn(student=student, path=path, repository=_repository(path))
+    if assignment is None and len(inner) > 1 and top_of(Folder(path).names()):
         return HandedIn(student=student, path=path, repository=_repository(path))
     wanted = [one for one in inner if assignment is None or _name(one) == assignment]
     if len(wanted) == 1:
         chosen = wanted[0]
         within = _repository(chosen) or _repository(path) if chosen.is_dir() else None
         return HandedIn(student=student, path=chosen, repository=within)
-    listed = _listed([printable_name(_name(one)) for one in inner], ", ")
-    problem = (
-        f"{printable_name(path.name)} holds nothing named {assignment}; it holds {listed}."
-        if assignment is not None and not wanted
-        else f"{printable_name(path.name)} holds several hand-ins: {listed}. Name one: --assignment NAME."
-    )
+    names = [printable_name(_name(one)) for one in inner]
+    problem = _not_one(printable_name(path.name), names, None if wanted else assignment)
     return HandedIn(student=student, path=path, problem=problem)
+
+
+def _not_one(shown: str, names: Sequence[str], assignment: str | None) -> str:
+    """Return that a student's folder holds none of the wanted assignment, or several where none is named."""
+    listed = _listed(names, ", ")
+    if assignment is not None:
+        return f"{shown} holds nothing named {assignment}; it holds {listed}."
+    return f"{shown} holds several hand-ins: {listed}. Name one: --assignment NAME."
 
 
 def _listed(names: Sequence[str], comma: str) -> str:
@@ -213,7 +447,8 @@ def _repository(folder: Path) -> Path | None:
 
 def is_submission(folder: Path) -> bool:
     """Tell whether a folder holds exercises/, answers/, modules or notebooks. Raises OSError if it cannot be read."""
-    return _holds_parts(folder) or any(entry.name.endswith((".py", ENDING)) for entry in entries(folder))
+    names = (entry.name for entry in entries(folder))
+    return _holds_parts(folder) or any(name.endswith((MODULE_ENDING, NOTEBOOK_ENDING)) for name in names)
 
 
 def _is_of_student(path: Path) -> bool:
@@ -228,7 +463,10 @@ def _is_of_student(path: Path) -> bool:
 
 
 def _holds_parts(folder: Path) -> bool:
-    return any((folder / name).is_dir() for name in ("exercises", "answers"))
+    return any((folder / name).is_dir() for name in PART_FOLDERS) or any(
+        entry.name.casefold() in PART_FOLDERS and entry.is_dir(follow_symlinks=False)
+        for entry in entries(folder)
+    )
 
 
 def _entries(folder: Path, most: int | None = None, *, strange: bool = False) -> Iterator[Path]:
@@ -241,7 +479,7 @@ def _entries(folder: Path, most: int | None = None, *, strange: bool = False) ->
         names = sorted(entry.name for entry in itertools.islice(listed, most))
     for name in names:
         path = folder / name
-        if name.startswith(".") or name in _NO_STUDENTS:
+        if is_litter(name):
             continue
         if (strange or _is_plain(path)) and (path.is_dir() or _has_ending_of_one(path)):
             yield path
@@ -252,37 +490,49 @@ def _is_plain(path: Path) -> bool:
     return not path.is_symlink() and (path.is_dir() or path.is_file())
 
 
+def _assignments(folder: Path) -> Iterator[Path]:
+    """Yield the folders and files in a student's folder that may each be a hand-in."""
+    for path in _entries(folder, MAX_ENTRIES):
+        if path.is_dir() or ending_of(path.name) in _FILE_ENDINGS:
+            yield path
+
+
 def _has_ending_of_one(path: Path) -> bool:
-    return path.suffix.lower() in _FILE_ENDINGS
+    return ending_of(path.name) in HAND_IN_ENDINGS | UNREAD_ENDINGS.keys()
 
 
 def _name(path: Path) -> str:
-    return path.stem if _has_ending_of_one(path) and not path.is_dir() else path.name
+    return path.name if path.is_dir() else without_ending(path.name)
 
 
 def _student(path: Path) -> str:
     """Return the name of a student as every record has it: printable, and short enough for the name of a file."""
-    name = printable_name(_name(path))
+    return _shortened(printable_name(_name(path)), os.fsencode(_name(path)))
+
+
+def _shortened(name: str, whole: bytes | None = None) -> str:
+    """Return a name of at most _MAX_STUDENT_BYTES; one that is longer ends in a hash of `whole`, or of all of it."""
     data = name.encode()
     if len(data) <= _MAX_STUDENT_BYTES:
         return name
-    digest = hashlib.sha256(os.fsencode(_name(path))).hexdigest()[:_DIGITS]
+    digest = hashlib.sha256(whole or data).hexdigest()[:_DIGITS]
     return f"{data[: _MAX_STUDENT_BYTES - _DIGITS - 1].decode('utf-8', 'ignore')}-{digest}"
 
 
-def _collected_at(folder: Path) -> datetime | str:
-    """Return the time that nbgrader wrote, or why it cannot be used; "" where there is none."""
-    data = Folder(folder).read(_TIMESTAMP, _MAX_TIMESTAMP_BYTES)
+def _stamp(data: bytes | Unreadable | None) -> datetime | str:
+    """Return the time in a timestamp.txt, or why it cannot be used; "" where there is none."""
     if data is None:
         return ""
     if isinstance(data, Unreadable):
         return data.sentence.removesuffix(".")
     said = data.decode("utf-8", "replace").strip()
     date, _, rest = said.partition(" ")
-    clock, _, zone = rest.partition(" ")
+    clock, _, named = rest.partition(" ")
+    zone = zone_of(named.strip() or "UTC")
+    found = None
     try:
         at = datetime.fromisoformat(f"{date} {clock}")
-        at = (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone or "UTC"))).astimezone(UTC)
-    except (ValueError, OverflowError, ZoneInfoNotFoundError, OSError):
-        at = datetime.min.replace(tzinfo=UTC)
-    return at if EARLIEST <= at <= LATEST else f'{_TIMESTAMP} says "{one_line(said, limit=60)}"'
+        found = in_utc(at if at.tzinfo else at.replace(tzinfo=zone)) if at.tzinfo or zone else None
+    except ValueError:
+        found = None
+    return found or f'{_TIMESTAMP} says "{one_line(said, limit=60)}"'

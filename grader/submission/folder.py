@@ -1,6 +1,7 @@
 """A submission that is a folder. Links are followed inside it only; only regular files are read."""
 
 import itertools
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,12 +9,12 @@ from pathlib import Path
 
 from grader.core.regular_file import FileTooLarge, NotRegular, read_regular
 from grader.core.safetext import printable_name
+from grader.submission.litter import is_litter
 from grader.submission.tree import (
     MAX_ENTRIES,
     SubmissionTree,
     Unreadable,
     first,
-    is_ignored,
     notebook_files,
     python_files,
     too_large,
@@ -35,6 +36,18 @@ class Folder(SubmissionTree):
             return _read(path, name, limit) if (refusal := self._leads_out(path, name)) is None else refusal
         except OSError as error:
             return Unreadable(name=name, reason=f"cannot be read: {error.strerror}.")
+
+    def names(self) -> list[str]:
+        """Return the paths of all files but litter."""
+        return sorted(printable_name(_below(self.path, entry)) for entry in walk(self.path, is_litter))
+
+    def written_at(self, name: str) -> float:
+        """Return when a file was changed, in seconds; infinity where it has vanished."""
+        try:
+            path = self.locate(name)
+        except OSError:
+            return math.inf
+        return changed_at(path) if path is not None else math.inf
 
     def locate(self, name: str) -> Path | None:
         """Return where a file of that name is; None if there is none. Raises OSError where that cannot be found out."""
@@ -65,7 +78,7 @@ class Folder(SubmissionTree):
 
     def modules(self, folder: str) -> list[str]:
         """Return the paths of Python files below `folder`."""
-        below = walk(self.path / folder, is_ignored)
+        below = walk(self.path / folder, is_litter)
         names = (f"{folder}{printable_name(_below(self.path / folder, entry))}" for entry in below)
         return first(python_files(names, folder))
 
@@ -84,7 +97,7 @@ class Folder(SubmissionTree):
 
 @dataclass(frozen=True, slots=True)
 class Single(SubmissionTree):
-    """One file on this machine, a notebook, without the files beside it."""
+    """One file on this machine, a notebook or a module, without the files beside it."""
 
     path: Path
 
@@ -92,35 +105,41 @@ class Single(SubmissionTree):
         """Return the bytes of the file, or why it is not read."""
         return Folder(self.path.parent).read(name, limit) if name == printable_name(self.path.name) else None
 
-    def modules(self, folder: str) -> list[str]:  # noqa: ARG002 - there are none anywhere
-        """Return nothing."""
-        return []
-
-    def notebooks(self) -> list[str]:
-        """Return the file itself."""
+    def names(self) -> list[str]:
+        """Return the name of the file."""
         return [printable_name(self.path.name)]
 
-    def has_folder(self, name: str) -> bool:  # noqa: ARG002
-        """Return False."""
-        return False
+    def written_at(self, name: str) -> float:  # noqa: ARG002 - there is one file
+        """Return when the file was changed, in seconds; infinity where it has vanished."""
+        return changed_at(self.path)
 
 
-def entries(folder: Path) -> "list[os.DirEntry[str]]":
-    """Return the first MAX_ENTRIES entries of a folder, by name. Raises OSError where it cannot be listed."""
+def changed_at(path: Path) -> float:
+    """Return when a file was changed, in seconds; infinity where it has vanished."""
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return math.inf
+
+
+def entries(folder: Path, most: int = MAX_ENTRIES) -> "list[os.DirEntry[str]]":
+    """Return the first `most` entries of a folder, by name. Raises OSError where it cannot be listed."""
     with os.scandir(folder) as listed:
-        return sorted(itertools.islice(listed, MAX_ENTRIES), key=lambda entry: entry.name)
+        return sorted(itertools.islice(listed, most), key=lambda entry: entry.name)
 
 
-def walk(folder: Path, is_left_out: Callable[[str], bool]) -> "Iterator[os.DirEntry[str]]":
-    """Yield the entries below a folder that are no folders: of the first MAX_ENTRIES entries, folder after folder.
+def walk(
+    folder: Path, is_left_out: Callable[[str], bool], most: int = MAX_ENTRIES
+) -> "Iterator[os.DirEntry[str]]":
+    """Yield the entries below a folder that are no folders: of the first `most` entries, folder after folder.
 
     Names that are left out are not counted, and not entered. Links are not followed; what cannot be listed, or vanishes
     meanwhile, is left out too.
     """
-    waiting, left = [folder], MAX_ENTRIES
+    waiting, left = [folder], most
     while waiting:
         folders = []
-        for entry in _listed(waiting.pop(), MAX_ENTRIES):
+        for entry in _listed(waiting.pop(), most):
             if is_left_out(entry.name):
                 continue
             if left == 0:
@@ -135,7 +154,7 @@ def walk(folder: Path, is_left_out: Callable[[str], bool]) -> "Iterator[os.DirEn
 
 def _listed(folder: Path, most: int) -> "list[os.DirEntry[str]]":
     try:
-        return entries(folder)[:most]
+        return entries(folder, most)
     except OSError:
         return []
 

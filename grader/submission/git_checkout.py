@@ -18,6 +18,7 @@ from pathlib import Path
 
 from grader.core.bounded_process import ProcessFailed, output_of
 from grader.submission import Folder, Unreadable
+from grader.submission.notebook import ENDING, MAX_NOTEBOOK_BYTES, without_outputs
 
 _HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1, or SHA-256
 _REF = re.compile(r"ref: (refs/[\w./-]+)")
@@ -84,7 +85,9 @@ def head(repository: Path, folder: Path, files: Mapping[str, bytes | Unreadable]
         reader = _ObjectReader(git, _empty_repository(Path(empty), commit), objects)
         try:
             at = _committed_at(reader, commit)
-            changed = tuple(_changed(reader, commit, _paths(repository, folder, files), files))
+            changed = tuple(
+                _changed(reader, commit, _paths(repository, folder, files), _originals(folder, files))
+            )
         except (_GitFailed, ProcessFailed, ValueError, OverflowError, OSError):
             return NoCommit(reason="its commit cannot be read")
     return Commit(at=at, changed=changed)
@@ -194,6 +197,17 @@ def _paths(repository: Path, folder: Path, files: Mapping[str, bytes | Unreadabl
     found = {name: Folder(folder).locate(name) for name, data in files.items() if isinstance(data, bytes)}
     real = {name: Path(os.path.realpath(path or folder / name)) for name, path in found.items()}
     return {name: path.relative_to(top).as_posix() for name, path in real.items()}
+
+
+def _originals(folder: Path, files: Mapping[str, bytes | Unreadable]) -> dict[str, bytes | Unreadable]:
+    """Return the files as a commit has them: of a notebook only the cells were kept, so it is read once more."""
+    found = dict(files)
+    for name, kept in files.items():
+        if name.endswith(ENDING) and isinstance(kept, bytes):
+            data = Folder(folder).read(name, MAX_NOTEBOOK_BYTES)
+            if isinstance(data, bytes) and without_outputs(data, name) == kept:
+                found[name] = data
+    return found
 
 
 def _changed(

@@ -10,7 +10,8 @@ from grader.core import python_source
 
 # A cell's name may have below it what Colab and IPython place above: comments, such as `#@title`, and other magics.
 _NAMED = re.compile(
-    r"(?:[ \t]*(?:#[^\n]*|%%(?!grade\b)[^\n]*)?\n)*[ \t]*(?P<magic>%%grade[ \t]+(?P<name>\w+))[^\n]*(?:\n|\Z)"
+    r"(?:[ \t]*(?:#[^\n]*|%%(?![ \t]*grade\b)[^\n]*)?\n)*"
+    r"[ \t]*(?P<magic>%%[ \t]*grade[ \t]+(?P<name>\w+))[^\n]*(?:\n|\Z)"
 )
 _COMMAND = re.compile(
     r"(?P<indent>\s*)(?P<command>[%!?].*|[\w.*]+\?{1,2}|(?:pip|conda)[ \t]+install[ \t].*)\s*"

@@ -15,7 +15,8 @@ from grader.core.safetext import one_line
 from grader.submission.ipython_syntax import name_of, python_of
 from grader.submission.tree import MAX_MODULES, Unreadable, too_large
 
-MAX_NOTEBOOK_BYTES = 4 * 2**20  # with its outputs and pictures
+MAX_NOTEBOOK_BYTES = 64 * 2**20  # of the file, with outputs and pictures, which are not kept
+MAX_CELLS_CHARS = 4 * 2**20  # of the text of all cells
 MAX_CELLS = 5_000
 MAX_CELL_BYTES = 2**20  # as of any other module
 MAX_NAME_CHARS = 100
@@ -56,23 +57,18 @@ class NamedCell:
     others: int = 0
 
 
+def without_outputs(data: bytes, name: str) -> bytes | Unreadable:
+    """Return a notebook with nothing but the code and the tags of its cells; or why it cannot be read."""
+    notebook = _decoded(data, name)
+    return notebook if isinstance(notebook, Unreadable) else msgspec.json.encode(notebook)
+
+
 @lru_cache(maxsize=16)  # called again for each exercise
 def read_cells(data: bytes, name: str) -> dict[str, NamedCell] | Unreadable:
     """Return the named cells of a notebook, by exercise; or why it cannot be read."""
-    try:
-        notebook = _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        reason = "is nested too deeply" if isinstance(error, RecursionError) else one_line(str(error))
-        return Unreadable(
-            name=name, reason=f"cannot be read as a notebook: {reason}. Save it in Jupyter again."
-        )
-    if notebook.nbformat != _FORMAT:
-        reason = (
-            f"is a notebook of format {notebook.nbformat}. Save it in Jupyter again, as format {_FORMAT}."
-        )
-        return Unreadable(name=name, reason=reason)
-    if len(notebook.cells) > MAX_CELLS:
-        return Unreadable(name=name, reason=f"has more than {MAX_CELLS} cells.")
+    notebook = _decoded(data, name)
+    if isinstance(notebook, Unreadable):
+        return notebook
     named = [(exercise, cell) for cell in notebook.cells for exercise in _names(cell)]
     last = dict(named)
     if len(last) > MAX_MODULES:
@@ -87,6 +83,27 @@ def read_cells(data: bytes, name: str) -> dict[str, NamedCell] | Unreadable:
     return {
         exercise: NamedCell(text=texts[cell], others=counts[exercise] - 1) for exercise, cell in last.items()
     }
+
+
+def _decoded(data: bytes, name: str) -> _Notebook | Unreadable:
+    """Return the cells of a notebook, or why it cannot be read. Its outputs are skipped, whatever their size."""
+    try:
+        notebook = _decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        reason = "is nested too deeply" if isinstance(error, RecursionError) else one_line(str(error))
+        return Unreadable(
+            name=name, reason=f"cannot be read as a notebook: {reason}. Save it in Jupyter again."
+        )
+    if notebook.nbformat != _FORMAT:
+        reason = (
+            f"is a notebook of format {notebook.nbformat}. Save it in Jupyter again, as format {_FORMAT}."
+        )
+        return Unreadable(name=name, reason=reason)
+    if len(notebook.cells) > MAX_CELLS:
+        return Unreadable(name=name, reason=f"has more than {MAX_CELLS} cells.")
+    if sum(len(cell.text) for cell in notebook.cells) > MAX_CELLS_CHARS:
+        return too_large(f"The text of the cells of {name}", MAX_CELLS_CHARS)
+    return notebook
 
 
 def _names(cell: _NotebookCell) -> Iterator[str]:

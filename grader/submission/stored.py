@@ -1,18 +1,17 @@
 """Stores what was read of a submission: exactly the files that its grading depended on."""
 
+import math
 import zlib
 from dataclasses import dataclass, field
 
 import msgspec
 
 from grader.core.errors import GraderError
+from grader.submission.notebook import ENDING, without_outputs
 from grader.submission.tree import (
     MAX_TOTAL_BYTES,
     SubmissionTree,
     Unreadable,
-    first,
-    notebook_files,
-    python_files,
     too_large_together,
 )
 
@@ -34,17 +33,13 @@ class Stored(SubmissionTree):
         """Return the bytes of a file, or why it is not read."""
         return self.files.get(name)
 
-    def modules(self, folder: str) -> list[str]:
-        """Return the paths of Python files below `folder`."""
-        return first(python_files(self.files, folder))
+    def names(self) -> list[str]:
+        """Return the paths of the files."""
+        return sorted(self.files)
 
-    def notebooks(self) -> list[str]:
-        """Return the paths of notebooks at the top or in exercises/."""
-        return notebook_files(self.files)
-
-    def has_folder(self, name: str) -> bool:
-        """Return whether there is a folder of that name at the top."""
-        return any(path.startswith(f"{name}/") for path in self.files)
+    def written_at(self, name: str) -> float:  # noqa: ARG002
+        """Return infinity: the time of a hand-in is stored beside it."""
+        return math.inf
 
     @property
     def size(self) -> int:
@@ -83,6 +78,7 @@ class Recording(SubmissionTree):
 
     tree: SubmissionTree
     kept: Stored = field(default_factory=Stored)
+    _names: list[str] | None = None
     _modules: dict[str, list[str]] = field(default_factory=dict)
     _notebooks: list[str] | None = None
 
@@ -92,9 +88,21 @@ class Recording(SubmissionTree):
             data = self.tree.read(name, limit)
             if data is None:
                 return None
+            if name.endswith(ENDING) and isinstance(data, bytes):
+                data = without_outputs(data, name)
             fits = self.kept.size + _size(name, data) <= MAX_TOTAL_BYTES
             self.kept.files[name] = data if fits else too_large_together(name, MAX_TOTAL_BYTES)
         return self.kept.files[name]
+
+    def names(self) -> list[str]:
+        """Return the paths of all files but litter."""
+        if self._names is None:
+            self._names = self.tree.names()
+        return self._names
+
+    def written_at(self, name: str) -> float:
+        """Return when a file was written, in seconds; infinity where that is not known."""
+        return self.tree.written_at(name)
 
     def modules(self, folder: str) -> list[str]:
         """Return the paths of Python files below `folder`."""

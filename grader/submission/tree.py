@@ -1,9 +1,13 @@
 """What folders, zips and stored submissions have in common: files of limited size, by their path inside."""
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from grader.submission.litter import is_in_litter, is_litter
+
+PART_FOLDERS = ("exercises", "answers")  # of a workspace, and so of a hand-in
 MAX_MODULES = 200
 MAX_NOTEBOOKS = 10
 # What is read of a submission, be it a folder, a zip or a notebook. Nothing larger is graded or stored.
@@ -13,17 +17,19 @@ MAX_TOTAL_BYTES = 32 * 2**20  # names and contents of all files that are read
 MAX_SOURCES_BYTES = (
     3 * 2**20
 )  # names and texts of one module and the files beside it: they have to fit into one frame
-# Folders of tools, whose files the student did not write.
-_TOOL_FOLDERS = {"__pycache__", "__MACOSX", "node_modules", "site-packages", "venv", "env"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """A file that is not read, and why. `attempted` is false if the student wrote nothing."""
+    """A file that is not read, and why. `attempted` is false if the student wrote nothing.
+
+    `missing` is true if there is no such file: then `attempted` is false too.
+    """
 
     name: str
     reason: str
     attempted: bool = True
+    missing: bool = False
 
     @property
     def sentence(self) -> str:
@@ -37,19 +43,50 @@ class SubmissionTree(Protocol):
     def read(self, name: str, limit: int) -> bytes | Unreadable | None:
         """Return the content of a file of at most `limit` bytes; None if there is nothing of that name."""
 
+    def names(self) -> list[str]:
+        """Return the paths of all files but litter, sorted: of the first MAX_ENTRIES."""
+
+    def written_at(self, name: str) -> float:
+        """Return when a file was written, in seconds since 1970; infinity where that is not known."""
+
     def modules(self, folder: str) -> list[str]:
         """Return the paths of the first MAX_MODULES Python files below `folder` ("" or one that ends in a slash)."""
+        return first(python_files(self.names(), folder))
 
     def notebooks(self) -> list[str]:
         """Return the paths of the first MAX_NOTEBOOKS notebooks at the top or in exercises/."""
+        return notebook_files(self.names())
 
     def has_folder(self, name: str) -> bool:
         """Return whether there is a folder of that name at the top."""
+        return any(path.startswith(f"{name}/") for path in self.names())
 
 
-def is_ignored(name: str) -> bool:
-    """Return whether a folder of this name is not the student's work: hidden, a cache, an environment."""
-    return name.startswith(".") or name in _TOOL_FOLDERS
+def top_of(names: Iterable[str]) -> str:
+    """Return the folder that is the top of a hand-in, with a slash, or "".
+
+    It is the one that holds exercises/ or answers/, at any depth and in any case; else the one around all modules and
+    notebooks. Where several hold exercises/, or a module stands outside of it, nothing is left out.
+    """
+    paths = [name.split("/") for name in names if not is_in_litter(name)]
+    work = [path for path in paths if path[-1].endswith((".py", ".ipynb"))] or paths
+    if any(len(path) == 1 for path in work):
+        return ""
+    holders = {tuple(path[: at[0]]) for path in paths if (at := _parts_at(path))}
+    if not holders:
+        holders = {_common([path[:-1] for path in work])}
+    (holder,) = holders if len(holders) == 1 else ((),)
+    return "".join(f"{part}/" for part in holder)
+
+
+def _common(folders: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return the parts of a path with which all folders begin."""
+    first_parts = zip(*folders, strict=False)
+    return tuple(parts[0] for parts in itertools.takewhile(lambda parts: len(set(parts)) == 1, first_parts))
+
+
+def _parts_at(path: list[str]) -> list[int]:
+    return [at for at, part in enumerate(path[:-1]) if part.casefold() in PART_FOLDERS]
 
 
 def first(names: Iterable[str]) -> list[str]:
@@ -96,7 +133,7 @@ def python_files(names: Iterable[str], folder: str) -> Iterator[str]:
         if (
             name.startswith(folder)
             and name.endswith(".py")
-            and not any(map(is_ignored, parts))
+            and not any(map(is_litter, parts))
             and _is_short(name)
         ):
             yield name
@@ -109,7 +146,7 @@ def notebook_files(names: Iterable[str]) -> list[str]:
         name
         for name in found
         if "/" not in name.removeprefix("exercises/")
-        and not is_ignored(name.split("/")[-1])
+        and not is_litter(name.split("/")[-1])
         and _is_short(name)
     )
     return sorted(own)[:MAX_NOTEBOOKS]

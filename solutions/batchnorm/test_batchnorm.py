@@ -374,7 +374,7 @@ def test_mode_decides(student, rng):
 @pytest.mark.points(2)
 def test_input_gradient(student, rng):
     """The gradient of the input takes the whole path"""
-    state, values = drawn_state(rng, 2), uneven(rng, 2, 2, 1, 2)
+    state, values = drawn_state(rng, 2), with_variance_1(uneven(rng, 2, 2, 1, 2))
     state["weight"] = torch.full((2,), 1.75)  # that each channel has its own is for other checks
     state["bias"] = torch.full((2,), -0.5)
     pull = torch.randn(2, 2, 1, 2, generator=rng)

@@ -62,9 +62,9 @@ def seconds(value: float) -> str:
 
 
 def rule(summary: ClassSummary) -> str:
-    """Return which attempt of a student counts, the maximum points, and what late hand-ins cost."""
+    """Return which hand-in of a student counts, the maximum points, and what late hand-ins cost."""
     best_or_last = {Keep.BEST: "best", Keep.LAST: "last"}[summary.keep]
-    text = f"The {best_or_last} attempt of each student counts; {number(summary.max_points)} points can be earned."
+    text = f"The {best_or_last} hand-in of each student counts; {number(summary.max_points)} points can be earned."
     if summary.due is None:
         return text
     late = [student for student in summary.students if student.days_late]
@@ -74,7 +74,7 @@ def rule(summary: ClassSummary) -> str:
 
 
 def _late(count: int) -> str:
-    return f"{count} of these attempts came late" if count != 1 else "1 of these attempts came late"
+    return f"{count} of these came late" if count != 1 else "1 of these came late"
 
 
 def spread_sentence(spread: Spread) -> str:

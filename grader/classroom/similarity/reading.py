@@ -9,7 +9,7 @@ from grader.core import error_location
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
 from grader.core.safetext import printable_name
-from grader.submission import Snapshot, Submission, collection, open_submission
+from grader.submission import Folder, Recording, Snapshot, Submission, collection, open_submission
 
 _COURSE_SOLUTIONS = ("reference.py", "mistakes.py", "fixtures.py")
 
@@ -57,15 +57,18 @@ def of_folder(
     `skip` is called with the name of each person whose solution cannot be read, and the reason. Raises UsageError where
     there are no solutions.
     """
-    found = _solutions(printable_name(folder.resolve().name), open_submission(folder), exercises)
-    if not found and folder.is_dir():
-        for one in collection.find(folder):
+    # Of a folder, first what is directly in it: a deeper one may be that of one person among others.
+    is_folder = folder.is_dir()
+    one = Submission(Recording(Folder(folder)), is_workspace=True) if is_folder else open_submission(folder)
+    found = _solutions(printable_name(folder.resolve().name), one, exercises)
+    if not found and is_folder:
+        for hand_in in collection.find(folder):
             try:
-                found += _solutions(one.student, one.open(), exercises)
+                found += _solutions(hand_in.student, hand_in.open(), exercises)
             except UsageError as error:
-                skip(one.student, str(error))
+                skip(hand_in.student, str(error))
             except Exception as error:  # noqa: BLE001 - one of them must not end the comparison of the others
-                skip(one.student, error_location.summary(error))
+                skip(hand_in.student, error_location.summary(error))
     if not found:
         raise UsageError(f"{folder} holds no solution of {', '.join(exercises)}. Name another folder.")
     return {exercise: [source for source in found if source.module == exercise] for exercise in exercises}

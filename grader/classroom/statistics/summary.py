@@ -82,8 +82,8 @@ def _student(found: StudentRecord, zone: tzinfo | None) -> StudentSummary:
 def _days(found: Sequence[StudentRecord], policy: Policy, zone: tzinfo | None) -> tuple[Day, ...]:
     counted: Counter[date] = Counter()
     late: Counter[date] = Counter()
-    for time in (time for student in found for time in student.times):
+    for student, time in ((record.student, time) for record in found for time in record.times):
         day = time.astimezone(zone).date()
         counted[day] += 1
-        late[day] += policy.days_late(time) > 0
+        late[day] += policy.days_late(time, student) > 0
     return tuple(Day(day=day, count=counted[day], late=late[day]) for day in sorted(counted))

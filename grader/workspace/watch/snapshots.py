@@ -45,7 +45,7 @@ class Changes:
 def look(folder: Path, exercises: Sequence[Exercise], quizzes: Collection[str], seed: int) -> Look:
     """Read everything of a submission that is to be graded."""
     tree = Recording(Folder(folder))
-    submission = Submission(tree)
+    submission = Submission(tree, is_workspace=True)
     plan = attempt.plan(submission, exercises, seed)
     files = {name: relied_on(job) for name, job in plan.jobs.items()}
     files |= {name: {f"exercises/{name}.py": result.message} for name, result in plan.refused.items()}

@@ -103,7 +103,7 @@ def ends_unlike_mistakes(unit: Unit) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReplayMatch:
     """Whether a unit replayed on some code gives what was recorded, and what the reference gives.
 
     What depends on random numbers is left out.
@@ -130,7 +130,7 @@ class Replayer:
     _right: dict[Unit, list[ComparableReply]] = field(default_factory=dict)
     _chances: dict[Unit, list[Chance]] = field(default_factory=dict)
     _recorded: dict[Unit, list[ComparableReply]] = field(default_factory=dict)
-    _verdicts: dict[Key, Verdict] = field(default_factory=dict)
+    _verdicts: dict[Key, ReplayMatch] = field(default_factory=dict)
     _given: dict[Key, bool] = field(default_factory=dict)  # where no verdict was needed
     _given_exactly: dict[Key, bool] = field(default_factory=dict)
 
@@ -180,17 +180,17 @@ class Replayer:
             return all(alike(n, reply) for n, reply in enumerate(self._reference_on(unit)))
         return len(self._run(unit, code, wired, seed=0, alike=alike)) == len(recorded)
 
-    def verdict(self, unit: Unit, code: Code, *, wired: bool = False) -> Verdict:
+    def verdict(self, unit: Unit, code: Code, *, wired: bool = False) -> ReplayMatch:
         """Replay a unit to its end, and compare what it gives with both: what was recorded, and the reference's."""
         return _once(self._verdicts, self._judge, unit, code, wired)
 
-    def _judge(self, unit: Unit, code: Code, wired: bool) -> Verdict:
+    def _judge(self, unit: Unit, code: Code, wired: bool) -> ReplayMatch:
         right = self._reference_on(unit)
         replies = self._run(unit, code, wired, seed=0) if code else right
         recorded = self._recorded_in(unit)
 
-        def alike(chance: Sequence[Chance]) -> Verdict:
-            return Verdict(
+        def alike(chance: Sequence[Chance]) -> ReplayMatch:
+            return ReplayMatch(
                 recorded=_all_same(unit, replies, recorded, chance),
                 reference=_all_same(unit, replies, right, chance),
             )

@@ -1,6 +1,6 @@
 """Removes one person's data from a gradebook, and records that it did. The steps of `Gradebook.erase`.
 
-Attempts are protected by triggers; these are lifted inside the transaction that deletes, and put back in it.
+What was recorded is protected by triggers; these are lifted inside the transaction that deletes, and put back in it.
 """
 
 import hashlib
@@ -11,37 +11,48 @@ from datetime import UTC, datetime
 _SALT_BYTES = 16
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}  # 16 MiB and 50 ms a guess, against lists of names
 _READABLE = "typeof(salt) = 'blob' AND typeof(name_hash) = 'blob'"  # SQLite stores any type in any column
-# Each table with attempts, and the rows of one student in it; attempts go last, since the others refer to them.
-_OF_STUDENT = {
-    "checks": "attempt IN (SELECT id FROM attempts WHERE student = ?)",
-    "parts": "attempt IN (SELECT id FROM attempts WHERE student = ?)",
-    "attempts": "student = ?",
-}
+# The rows of one student, in an order in which no row refers to one that is gone.
+_OF_STUDENT = (
+    "DELETE FROM checks WHERE verdict IN (SELECT verdict FROM erased)",
+    "DELETE FROM parts WHERE verdict IN (SELECT verdict FROM erased)",
+    "DELETE FROM repeats WHERE verdict IN (SELECT verdict FROM erased)",
+    "DELETE FROM verdicts WHERE id IN (SELECT verdict FROM erased)",
+    "DELETE FROM hand_ins WHERE id IN (SELECT hand_in FROM erased)",
+)
+# What nothing refers to any more. A cached result does not say whose files it is of.
+_UNUSED = (
+    "DELETE FROM contents WHERE submission NOT IN (SELECT submission FROM hand_ins)",
+    "DELETE FROM cache WHERE result NOT IN (SELECT result FROM parts WHERE result IS NOT NULL)",
+    "DELETE FROM results WHERE id NOT IN (SELECT result FROM parts WHERE result IS NOT NULL)",
+)
 
 
 def delete(db: sqlite3.Connection, student: str, *, reason: str, by: str) -> int:
-    """Delete a student's rows in an open transaction, record the erasure, and return how many attempts there were.
+    """Delete a student's rows in an open transaction, record the erasure, and return how many hand-ins there were.
 
-    What others handed in too stays. The cache of results is emptied: it does not say whose files a result is of.
+    What others handed in too stays. Of the cache of results only what verdicts of others consist of stays.
     """
-    (attempts,) = db.execute("SELECT count(*) FROM attempts WHERE student = ?", (student,)).fetchone()
+    (count,) = db.execute("SELECT count(*) FROM hand_ins WHERE student = ?", (student,)).fetchone()
     guards = db.execute(
-        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('attempts', 'checks', 'parts')"
+        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name <> 'erasures'"
     ).fetchall()
     for name, _ in guards:
         db.execute(f'DROP TRIGGER "{name}"')
-    for table, rows in _OF_STUDENT.items():
-        db.execute(f"DELETE FROM {table} WHERE {rows}", (student,))  # noqa: S608 - names of this module
+    db.execute(
+        "CREATE TEMP TABLE erased AS SELECT h.id AS hand_in, v.id AS verdict FROM hand_ins h "
+        "LEFT JOIN verdicts v ON v.hand_in = h.id WHERE student = ?",
+        (student,),
+    )
+    for statement in (*_OF_STUDENT, *_UNUSED, "DROP TABLE erased"):
+        db.execute(statement)
     for _, statement in guards:
         db.execute(statement)
-    db.execute("DELETE FROM contents WHERE submission NOT IN (SELECT submission FROM attempts)")
-    db.execute("DELETE FROM results")
     salt = secrets.token_bytes(_SALT_BYTES)
     db.execute(
         "INSERT INTO erasures (erased_at, erased_by, reason, attempts, salt, name_hash) VALUES (?, ?, ?, ?, ?, ?)",
-        (datetime.now(UTC).isoformat(), by, reason, attempts, salt, _hash(student, salt)),
+        (datetime.now(UTC).isoformat(), by, reason, count, salt, _hash(student, salt)),
     )
-    return int(attempts)
+    return int(count)
 
 
 def is_recorded(db: sqlite3.Connection, student: str) -> bool:

@@ -1,28 +1,29 @@
 """The records of a gradebook, and how each is read from its row. A row that cannot be read is a `DamagedRow`."""
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-
-import msgspec
+from typing import Any
 
 from grader.core import error_location
 from grader.core.errors import GraderError
-from grader.core.model import Report, Score
+from grader.core.model import ExerciseResult, QuizResult, Report, Score
 from grader.core.safetext import one_line
 from grader.course import fingerprint
-from grader.report import FORMAT, are_points, from_json
+from grader.report import FORMAT, are_points, join
 from grader.submission import Stored, Submission
 
 _MAX_PROBLEM_CHARS = 300
 _MAX_NUMBER_CHARS = 20
-MAX_NUMBER = 10**9  # of attempts of a student
+MAX_NUMBER = 10**9  # of hand-ins of a student, and of verdicts of a hand-in
+_NO_VERDICT = "its verdict is missing"
 _MARGIN = timedelta(days=2)  # a time nearer to the years 1 and 9999 has no value in some time zones
 
 
 class DamagedRow(GraderError):
-    """A row of a gradebook cannot be read. The message says whose attempt it is, and what is wrong with it."""
+    """A row of a gradebook cannot be read. The message says whose hand-in it is about, and what is wrong with it."""
 
     def __init__(self, student: object, number: object, problem: str) -> None:
         self.student = student if isinstance(student, str) else repr(student)
@@ -32,14 +33,15 @@ class DamagedRow(GraderError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One numbered grading of one student's hand-in.
+class Verdict:
+    """Verdict `number` on one student's hand-in: one grading of it. The last verdict on a hand-in counts.
 
-    `submission` is the fingerprint of the hand-in, `conditions` that of everything the report depends on. Times are
-    UTC.
+    `submission` is the fingerprint of what was handed in, `conditions` that of everything the report depends on. Times
+    are UTC.
     """
 
     student: str
+    hand_in: int
     number: int
     submission: str
     conditions: str
@@ -50,7 +52,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandIn:
-    """One packed hand-in of a student; `number` is that of an attempt that graded it."""
+    """What one student handed in at one time, packed. `number` counts the hand-ins of the student."""
 
     student: str
     number: int
@@ -67,33 +69,15 @@ class HandIn:
             ) from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptFingerprints:
-    """The fingerprints of one attempt: of the hand-in, and of each quiz when it was graded."""
-
-    number: int
-    submission: str
-    quizzes: Mapping[str, str]
-
-
-class _ReportHead(msgspec.Struct):
-    """What tells a report from other text: to read all of it takes ten times as long."""
-
-    format: str
-
-
-_head = msgspec.json.Decoder(_ReportHead)
-
-
 def student_name(student: object, number: object) -> str:
-    """Return the name of whose attempt it is. Raises DamagedRow where it is no valid text."""
+    """Return the name of whose hand-in it is. Raises DamagedRow where it is no valid text."""
     if not isinstance(student, str) or not is_valid(student):
         raise DamagedRow(student, number, "its student is not text")
     return student
 
 
 def _check_identity(student: object, number: object) -> None:
-    """Raise DamagedRow where an attempt has no usable name or number. SQLite stores any type in any column."""
+    """Raise DamagedRow where a hand-in has no usable name or number. SQLite stores any type in any column."""
     student_name(student, number)
     if not isinstance(number, int) or not 1 <= number <= MAX_NUMBER:
         raise DamagedRow(student, number, "its number is not that of an attempt")
@@ -108,42 +92,56 @@ def is_valid(text: str) -> bool:
     return True
 
 
-def attempt(
-    student: str, number: int, submission: str, conditions: str, submitted: str, graded: str, report: str
-) -> Attempt:
-    """Return an attempt. Raises DamagedRow."""
-    _check_identity(student, number)
-    if not all(isinstance(text, str) for text in (submission, conditions, report)):
-        raise DamagedRow(student, number, "its fingerprints or its report are not text")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The results that a verdict consists of, or some of them, in their order."""
+
+    exercises: tuple[ExerciseResult, ...]
+    quizzes: tuple[QuizResult, ...]
+
+
+def verdict(row: Sequence[Any], parts: Parts) -> Verdict:
+    """Return a verdict of its row, in the order of the fields; the report is without its parts. Raises DamagedRow."""
+    student, hand_in, number, submission, conditions, submitted, graded, head = row
+    _check_identity(student, hand_in)
+    if head is None:
+        raise DamagedRow(student, hand_in, _NO_VERDICT)
+    if not all(isinstance(text, str) for text in (submission, conditions, head)):
+        raise DamagedRow(student, hand_in, "its fingerprints or its report are not text")
+    if not isinstance(number, int) or not 1 <= number <= MAX_NUMBER:
+        raise DamagedRow(student, hand_in, "the number of its verdict is none")
     try:
-        return Attempt(
+        return Verdict(
             student=student,
+            hand_in=hand_in,
             number=number,
             submission=submission,
             conditions=conditions,
             submitted_at=_time(submitted),
             graded_at=_time(graded),
-            report=from_json(report),
+            report=join(head, parts.exercises, parts.quizzes),
         )
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise DamagedRow(student, number, _problem(error)) from None
+        raise DamagedRow(student, hand_in, _problem(error)) from None
 
 
 def score(
     student: str,
     number: int,
-    submission: str,
     submitted: str,
+    version: int,
     points: float,
     max_points: float,
     void: object,
-    report: str,
+    head: str | None,
 ) -> Score:
-    """Return the points of an attempt, if it has a report. Raises DamagedRow."""
+    """Return the points of a hand-in, if its verdict has a report. Raises DamagedRow."""
     _check_identity(student, number)
+    if head is None:
+        raise DamagedRow(student, number, _NO_VERDICT)
     try:
-        at, form = _time(submitted), _head.decode(report).format
-    except (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        at, form = _time(submitted), _format(head)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise DamagedRow(student, number, _problem(error)) from None
     if form != FORMAT:
         raise DamagedRow(student, number, f"its report has the format {form!r}; this version reads {FORMAT}")
@@ -158,7 +156,7 @@ def score(
         points=points,
         max_points=max_points,
         void=bool(void),
-        hand_in=submission,
+        version=version if isinstance(version, int) else 0,
     )
 
 
@@ -173,6 +171,20 @@ def hand_in(student: str, number: int, submission: str, submitted: str, content:
         return HandIn(student=student, number=number, submitted_at=_time(submitted), content=content)
     except (ValueError, TypeError, OverflowError) as error:
         raise DamagedRow(student, number, _problem(error)) from None
+
+
+def is_whole(head: object) -> bool:
+    """Tell whether a stored report holds its parts itself, as one that could not be moved to this schema does."""
+    try:
+        document = json.loads(head) if isinstance(head, str) else None
+    except (ValueError, RecursionError):
+        return True  # damaged
+    return not isinstance(document, dict) or "exercises" in document or "quizzes" in document
+
+
+def _format(head: str) -> object:
+    document = json.loads(head)
+    return document.get("format") if isinstance(document, dict) else None
 
 
 def _problem(error: Exception) -> str:
