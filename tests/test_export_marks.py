@@ -405,7 +405,7 @@ def test_options_override_the_policy_of_a_file(grade, book, tmp_path):
     done = grade(*command)
     assert done.stderr.splitlines()[:2] == [
         "Due 2026-03-01 13:00:00 Europe/Berlin, which is 2026-03-01 12:00:00 UTC.",
-        "not written, excused: bob",
+        "no mark, excused: bob",
     ]
     assert b"bob" not in (tmp_path / "out.csv").read_bytes()
     assert b",2026-03-01 12:00:00.000000," in (tmp_path / "out.csv").read_bytes()

@@ -20,6 +20,14 @@ class Keep(StrEnum):
     LAST = "last"
 
 
+class WithoutHandIn(StrEnum):
+    """What students of the roster get who handed in nothing."""
+
+    BLANK = "blank"
+    ZERO = "zero"
+    EXCUSED = "excused"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """When work is due, and the late penalty, in percent of the points earned.
@@ -30,7 +38,8 @@ class Policy:
 
     `extensions` has the due date of students who have one of their own. `excused` students get no mark. `receipts` has
     the times at which hand-ins were received, by student and number, where others than those recorded count. `groups`
-    has the members of each group: what the group hands in counts for each of them.
+    has the members of each group: what the group hands in counts for each of them. `missing` says what students of the
+    roster get who handed in nothing.
     """
 
     keep: Keep = Keep.BEST
@@ -43,6 +52,7 @@ class Policy:
     excused: frozenset[str] = frozenset()
     receipts: Mapping[tuple[str, int], datetime] = field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    missing: WithoutHandIn = WithoutHandIn.BLANK
 
     def days_late(self, submitted_at: datetime, *names: str) -> int:
         """Return the number of started late days; 0 within the grace period, or without a due date.

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from grader.classroom.late_policy import Keep, Policy
+from grader.classroom.late_policy import Keep, Policy, WithoutHandIn
 from grader.classroom.time_options import duration_of, time_of
 from grader.core import yaml_document
 from grader.core.errors import DocumentError, Problem
@@ -61,6 +61,10 @@ class PolicyDocument(_PolicyModel):
     ] = "0s"
     late: LateDocument = LateDocument()
     keep: Annotated[Literal["best", "last"], Field(description="Which hand-in of a student counts.")] = "best"
+    missing: Annotated[
+        Literal["blank", "zero", "excused"],
+        Field(description="What students of the roster get who handed in nothing."),
+    ] = "blank"
     receipts: Annotated[
         str | None,
         Field(
@@ -126,6 +130,7 @@ class _PolicyReader:
             excused=frozenset(name for name, own in said.students.items() if own.excused),
             receipts=dict(self._receipts(folder / said.receipts)) if said.receipts else {},
             groups={name: tuple(members) for name, members in said.groups.items()},
+            missing=WithoutHandIn(said.missing),
         )
 
     def _add(self, location: tuple[str, ...], message: str) -> None:

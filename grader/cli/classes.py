@@ -8,9 +8,10 @@ import click
 
 from grader.classroom.batch import StudentResult
 from grader.classroom.earlier_hand_ins import rounds
-from grader.cli import options
+from grader.classroom.roster import Roster
+from grader.cli import options, policy_options
 from grader.cli.class_options import ClassGrading, class_grading, exit_code, refusal_line, shown_name
-from grader.cli.dry_run import echo_layout, echo_table, named
+from grader.cli.dry_run import echo_layout, echo_matching, echo_table, named
 from grader.cli.progress import ProgressLine
 from grader.cli.student_reports import StudentReports, refusing_reports
 from grader.core import error_location
@@ -49,6 +50,7 @@ _POINTS_WIDTH = 24  # of the points and the percentage in front of a name
     help="Write the JSON report of each student to DIR, outside of SUBMISSIONS, with only what students may see. "
     "Reports of an earlier run become NAME.json.old, until the student is graded again.",
 )
+@policy_options.roster
 @class_grading
 @options.course
 def class_command(
@@ -58,6 +60,7 @@ def class_command(
     dry_run: bool,
     gradebook: Path | None,
     reports: Path | None,
+    roster: Roster | None,
     grading: ClassGrading,
 ) -> int:
     """Grade what a class handed in: SUBMISSIONS is the zip that a learning system gives, or its folder.
@@ -86,6 +89,8 @@ def class_command(
     course = catalog.load(catalog.find_root())
     if dry_run or not collected.is_plain:
         echo_layout(collected)
+    if roster is not None:
+        echo_matching(roster.match(one.student for one in found))
     if dry_run:
         return 1 if echo_table((*found, *collected.older), course, len(found)) else 0
     writer = None

@@ -6,6 +6,7 @@ from dataclasses import replace
 import click
 
 from grader.classroom.reading import Preview, preview
+from grader.classroom.roster import Matching
 from grader.cli import terminal
 from grader.cli.class_options import shown_name
 from grader.core.safetext import one_line
@@ -27,6 +28,20 @@ def echo_layout(collected: Collected) -> None:
     click.echo(f"{collected.layout}: {len(collected.hand_ins)} hand-ins{older}.", err=True)
     if collected.left:
         click.echo(f"No hand-ins, and not read: {named(collected.left)}.", err=True)
+
+
+def echo_matching(matching: Matching) -> None:
+    """Say on stderr which hand-ins are not in the roster, and who of the roster handed in nothing."""
+    for student, reason in matching.unmatched.items():
+        click.echo(f"{reason}: {shown_name(student)}", err=True)
+    for person in matching.missing:
+        name = f" {shown_name(person.name)}" if person.name else ""
+        click.echo(f"nothing handed in: {shown_name(person.id)}{name}", err=True)
+    click.echo(
+        f"{len(matching.people)} hand-ins are of students of the roster; {len(matching.unmatched)} are not. "
+        f"{len(matching.missing)} students handed in nothing.",
+        err=True,
+    )
 
 
 def named(names: Sequence[str]) -> str:

@@ -1,18 +1,22 @@
 """`grade export`: writes marks, quizzes and the grader itself in the formats of other systems."""
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from grader import quiz
-from grader.classroom import course_versions
+from grader.classroom import class_marks, course_versions
+from grader.classroom.class_marks import ClassMembers
 from grader.classroom.gradebook import Gradebook
-from grader.classroom.late_policy import Policy, last_hand_ins
+from grader.classroom.late_policy import Policy, WithoutHandIn, last_hand_ins
+from grader.classroom.roster import Roster
 from grader.cli import options, policy_options
 from grader.cli.class_options import name_damaged, warn_of_versions
 from grader.cli.run import choose, write_bytes
 from grader.core.errors import InternalError, UsageError
-from grader.core.model import Mark, Score
+from grader.core.model import Mark, Person, Score
 from grader.core.regular_file import read_regular
 from grader.core.safetext import one_line
 from grader.core.suggestions import question
@@ -42,16 +46,27 @@ _gradebook = options.together(
         metavar="NAME",
         help="The name of the assignment; the name of FILE.db unless given.",
     ),
+    policy_options.roster,
     policy_options.late_policy,
 )
 
 
-def _marks(gradebook: Path, policy: Policy) -> tuple[list[Mark], int]:
-    """Return the marks, all on one scale, and the exit code.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ClassExport:
+    """The marks to write, all on one scale, whose they are by the roster, who is excused, and the exit code.
 
-    It is 3 where an error in the grader leaves a student without a mark, 1 where a hand-in is damaged or a mark is on
-    another scale. Raises UsageError and InternalError.
+    The code is 3 where an error in the grader leaves a student without a mark, 1 where a hand-in is damaged, a mark is
+    on another scale, or a hand-in is not in the roster.
     """
+
+    marks: tuple[Mark, ...]
+    people: Mapping[str, Person]
+    excused: tuple[str, ...]
+    code: int
+
+
+def _marks(gradebook: Path, policy: Policy, roster: Roster | None) -> _ClassExport:
+    """Return what to export, and say what is left out and why. Raises UsageError and InternalError."""
     if said := policy_options.due_text(policy):
         click.echo(said, err=True)
     with Gradebook.reading(gradebook) as book:
@@ -62,65 +77,90 @@ def _marks(gradebook: Path, policy: Policy) -> tuple[list[Mark], int]:
         raise UsageError(
             f"There is no attempt in {gradebook}. Add some: `grade class SUBMISSIONS --gradebook {gradebook}`."
         )
-    marks = policy.marks(scores)
-    if not marks:
+    of_class = class_marks.members(policy, roster, [score.student for score in scores])
+    found, excused = of_class.marks(scores), of_class.excused(scores)
+    if not found and not excused:
         raise InternalError(
             f"No attempt in {gradebook} could be graded in full. Run `grade regrade {gradebook}`, then export again."
         )
-    handed_in = {member for score in scores for member in policy.members(score.student)}
-    _warn("not written, excused", sorted(handed_in & policy.excused))
-    missing = _warn_of_void(scores, policy, marks)
-    found = course_versions.sort(marks, scores, newest)
-    for mark in found.off_scale:
+    on_scale = course_versions.sort(found, scores, newest)
+    written = [*on_scale.usable, *of_class.zeros(on_scale.max_points)]
+    _warn_of_roster(of_class)
+    _warn("no mark, excused", excused)
+    is_void = _warn_of_void(scores, of_class.policy, {mark.student for mark in found}, excused)
+    for mark in on_scale.off_scale:
         _warn(
-            f"not written, {mark.max_points:g} points were possible, and not {found.max_points:g}: graded with another "
-            "version of the course; run `grade regrade`, then export again",
+            f"not written, {mark.max_points:g} points were possible, and not {on_scale.max_points:g}: graded with "
+            "another version of the course; run `grade regrade`, then export again",
             [mark.student],
         )
-    warn_of_versions(found)
-    return list(found.usable), 3 if missing else max(code, 1 if found.off_scale else 0)
+    warn_of_versions(on_scale)
+    return _ClassExport(
+        marks=tuple(sorted(written, key=lambda mark: mark.student)),
+        people=of_class.people,
+        excused=tuple(excused),
+        code=3 if is_void else max(code, 1 if on_scale.off_scale or of_class.unmatched else 0),
+    )
 
 
-def _warn_of_void(scores: list[Score], policy: Policy, marks: list[Mark]) -> bool:
+def _warn_of_roster(of_class: ClassMembers) -> None:
+    """Name those of whom only the hand-ins, or only the roster, know."""
+    for student, reason in of_class.unmatched.items():
+        _warn(reason, [student])
+    what = {
+        WithoutHandIn.ZERO: "nothing handed in, 0 points",
+        WithoutHandIn.BLANK: "nothing handed in, no mark",
+    }
+    if of_class.policy.missing in what:
+        absent = [one.id for one in of_class.missing if one.id not in of_class.policy.excused]
+        _warn(what[of_class.policy.missing], absent)
+
+
+def _warn_of_void(
+    scores: Iterable[Score], policy: Policy, marked: Collection[str], excused: Iterable[str]
+) -> bool:
     """Name the students whose last hand-in is void; tell whether one of them has no mark."""
-    marked = {mark.student for mark in marks}
     remedy = "because of an error in the grader; run `grade regrade`, then export again"
     void = [score for score in last_hand_ins(policy.received(scores)).values() if score.void]
-    concerned = {member for score in void for member in policy.members(score.student)} - policy.excused
-    missing = sorted(concerned - marked)
+    concerned = {member for score in void for member in policy.members(score.student)}.difference(excused)
+    missing = sorted(concerned.difference(marked))
     _warn(f"not graded, {remedy}", missing)
-    older = sorted(concerned & marked)
+    older = sorted(concerned.intersection(marked))
     _warn(f"mark of an earlier attempt: a part of the last was not graded, {remedy}", older)
     return bool(missing)
 
 
-def _warn(problem: str, students: list[str]) -> None:
+def _warn(problem: str, students: Iterable[str]) -> None:
     for student in students:
         click.echo(f"{problem}: {one_line(student, limit=_MAX_NAME_CHARS)}", err=True)
 
 
-def _report_written(marks: list[Mark], output: Path) -> None:
+def _report_written(marks: Sequence[Mark], output: Path) -> None:
     of = f" out of {marks[0].max_points:g}" if marks else ""
     click.echo(f"{len(marks)} marks{of} written to {output}.")
 
 
 @export_command.command("nbgrader", short_help="Marks as nbgrader's CSV.")
 @_gradebook
-def nbgrader_command(gradebook: Path, output: Path, assignment: str | None, policy: Policy) -> int:
+def nbgrader_command(
+    gradebook: Path, output: Path, assignment: str | None, roster: Roster | None, policy: Policy
+) -> int:
     """Write the marks of FILE.db as the CSV that `nbgrader export` writes.
 
     Example: grade export nbgrader course.db --output grades.csv --due 2026-03-01T23:59 --late-per-day 10
     """
-    found, code = _marks(gradebook, policy)
-    text = marks.to_nbgrader(found, _title(assignment, gradebook), policy.due)
+    found = _marks(gradebook, policy, roster)
+    text = marks.to_nbgrader(found.marks, _title(assignment, gradebook), policy.due, found.people)
     write_bytes(text.encode(), output)
-    _report_written(found, output)
-    return code
+    _report_written(found.marks, output)
+    return found.code
 
 
 @export_command.command("moodle", short_help="Marks as a CSV for Moodle.")
 @_gradebook
-def moodle_command(gradebook: Path, output: Path, assignment: str | None, policy: Policy) -> int:
+def moodle_command(
+    gradebook: Path, output: Path, assignment: str | None, roster: Roster | None, policy: Policy
+) -> int:
     """Write the marks of FILE.db as a CSV for Moodle: Grades, Import, CSV file.
 
     In Moodle, map "ID number" or "Email address", whichever has values, and both columns of the assignment. The names
@@ -128,15 +168,16 @@ def moodle_command(gradebook: Path, output: Path, assignment: str | None, policy
 
     Example: grade export moodle course.db --output moodle.csv --assignment "Week 4"
     """
-    found, code = _marks(gradebook, policy)
-    write_bytes(marks.to_moodle(found, _title(assignment, gradebook)).encode(), output)
-    if marks.mixed(found):
+    found = _marks(gradebook, policy, roster)
+    text = marks.to_moodle(found.marks, _title(assignment, gradebook), found.people)
+    write_bytes(text.encode(), output)
+    if marks.mixed(found.marks, found.people):
         click.echo(
             "Some students are named by email address and some are not; Moodle matches by one of the two.",
             err=True,
         )
-    _report_written(found, output)
-    return code
+    _report_written(found.marks, output)
+    return found.code
 
 
 @export_command.command("canvas", short_help="Marks into a gradebook exported from Canvas.")
@@ -155,6 +196,7 @@ def canvas_command(
     assignment: str | None,
     template: Path,
     column: str | None,
+    roster: Roster | None,
     policy: Policy,
 ) -> int:
     """Fill one column of a gradebook exported from Canvas with the marks of FILE.db, and change nothing else.
@@ -164,23 +206,28 @@ def canvas_command(
 
     Example: grade export canvas course.db --template exported.csv --column "Week 4" --output import.csv
     """
-    found, code = _marks(gradebook, policy)
+    found = _marks(gradebook, policy, roster)
     try:
         text = read_regular(template, _MAX_TEMPLATE_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{template} cannot be read as UTF-8 text: {reason}.") from None
-    filled = canvas.fill(text, found, column or _title(assignment, gradebook))
+    filled = canvas.fill(
+        text,
+        found.marks,
+        column or _title(assignment, gradebook),
+        people=found.people,
+        excused=found.excused,
+    )
     write_bytes(filled.text.encode(), output)
     for student, reason in filled.unmatched.items():
         click.echo(f"not written, {reason}: {one_line(student, limit=_MAX_NAME_CHARS)}", err=True)
-    max_points = {mark.max_points for mark in found}
+    max_points = {mark.max_points for mark in found.marks}
     if filled.possible is not None and max_points != {filled.possible}:
         click.echo(f"Marks are scaled to {filled.possible:g}, the points possible in Canvas.", err=True)
-    click.echo(
-        f'{len(filled.matched)} of {len(found)} marks written to "{one_line(filled.column)}" in {output}.'
-    )
-    return code or (1 if filled.unmatched else 0)
+    written, count = len(filled.matched), len(found.marks) + len(found.excused)
+    click.echo(f'{written} of {count} marks written to "{one_line(filled.column)}" in {output}.')
+    return found.code or (1 if filled.unmatched else 0)
 
 
 @export_command.command("gradescope", short_help="An autograder for Gradescope.")

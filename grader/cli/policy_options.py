@@ -1,4 +1,4 @@
-"""The options that turn hand-ins into marks: which hand-in counts, and what being late costs."""
+"""The options that turn hand-ins into marks: which hand-in counts, what being late costs, and whose a hand-in is."""
 
 import functools
 from collections.abc import Mapping
@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from grader.classroom import policy_file
+from grader.classroom import roster as roster_file
 from grader.classroom.late_policy import Keep, Policy
+from grader.classroom.roster import Roster
 from grader.classroom.time_options import duration_of, time_of
 from grader.cli import options
 from grader.cli.options import Command
@@ -46,6 +48,22 @@ def _keep(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Ke
     return Keep(value) if value is not None else None
 
 
+def _roster(_ctx: click.Context, _param: click.Parameter, value: Path | None) -> Roster | None:
+    """Read the roster. Raises UsageError with every problem found."""
+    try:
+        return roster_file.read(value) if value is not None else None
+    except DocumentError as error:  # exit code 4 is for files of the course
+        raise UsageError(str(error)) from None
+
+
+roster = click.option(
+    "--roster",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    callback=_roster,
+    metavar="FILE.csv",
+    help="The students of the class: a CSV file with the columns id, name, email, section, moodle, canvas, gradescope, "
+    "github; only id is required.",
+)
 _POLICY = (
     click.option(
         "--policy",

@@ -371,15 +371,35 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A student as the roster of a class has them: `id` is the one by which marks are exported."""
+
+    id: str
+    name: str = ""
+    email: str = ""
+    section: str = ""
+    moodle: str = ""
+    canvas: str = ""
+    gradescope: str = ""
+    github: str = ""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """What identifies this person and no other, the most certain first."""
+        known = (self.id, self.email, self.moodle, self.canvas, self.gradescope, self.github)
+        return tuple(filter(None, known))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """The points a student gets: `raw_points` of hand-in `number`, less `penalty_percent` of them for being late.
 
-    `version` is that of the course, as in its `Score`.
+    `version` is that of the course, as in its `Score`. Of a student who handed in nothing, `number` is 0.
     """
 
     student: str
     number: int
-    submitted_at: datetime
+    submitted_at: datetime | None
     raw_points: float
     max_points: float
     days_late: int

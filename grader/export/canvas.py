@@ -6,16 +6,18 @@ a mark stays as it is. The header has `Student` first and `ID` second; an assign
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from grader.core.errors import UsageError
-from grader.core.model import Mark
+from grader.core.model import Mark, Person
 from grader.core.safetext import one_line
 from grader.export.marks import points_text
 
 _MAX_POINTS = 1_000_000
-_KEYS = ("ID", "SIS User ID", "SIS Login ID", "Student")  # in the order in which Canvas tries them
+_EXCUSED = "EX"  # what Canvas imports as excused
+_ID_COLUMNS = ("ID", "SIS User ID", "SIS Login ID", "Student")  # in the order in which Canvas tries them
 _TITLED = re.compile(r"(?P<title>.*\S)\s*\((?P<id>\d+)\)\s*")
 _HEAD_ROWS = 4  # the row of points is one of the first
 
@@ -43,9 +45,17 @@ class Filled:
     unmatched: dict[str, str]
 
 
-def fill(template: str, marks: Sequence[Mark], column: str) -> Filled:
-    """Write the marks into a column of the template, scaled to its points.
+def fill(
+    template: str,
+    marks: Sequence[Mark],
+    column: str,
+    *,
+    people: Mapping[str, Person] = MappingProxyType({}),
+    excused: Sequence[str] = (),
+) -> Filled:
+    """Write the marks into a column of the template, scaled to its points, and EX for students who are excused.
 
+    A student is found by all that the roster has of them.
     Raises UsageError where the template is not an export of Canvas, or has no such column.
     """
     rows = list(cells(template, _delimiter(template)))
@@ -56,14 +66,16 @@ def fill(template: str, marks: Sequence[Mark], column: str) -> Filled:
         )
     place = _find_column(header, column)
     first, possible = _points_row(rows, place)
-    found, unmatched = _match(header, rows[first:], marks)
+    cells_of = {mark.student: points_text(_in_column(mark, possible)) for mark in marks}
+    cells_of |= dict.fromkeys(excused, _EXCUSED)
+    found, unmatched = _match(header, rows[first:], {student: _keys(people, student) for student in cells_of})
     changes: list[tuple[CsvCell, str]] = []
-    for mark, row in found:
+    for student, row in found:
         if len(row) <= place:
-            unmatched[mark.student] = "their row in the template is too short"
+            unmatched[student] = "their row in the template is too short"
         else:
-            changes.append((row[place], points_text(_in_column(mark, possible))))
-    matched = tuple(mark.student for mark, _ in found if mark.student not in unmatched)
+            changes.append((row[place], cells_of[student]))
+    matched = tuple(student for student, _ in found if student not in unmatched)
     return Filled(
         text=_replaced(template, changes),
         column=header[place],
@@ -136,27 +148,33 @@ def _number(text: str) -> float | None:
     return number
 
 
+def _keys(people: Mapping[str, Person], student: str) -> tuple[str, ...]:
+    """Return what may stand in the template for a student."""
+    person = people.get(student)
+    return tuple(filter(None, (person.canvas, *person.ids, person.name))) if person else (student,)
+
+
 def _match(
-    header: list[str], rows: list[list[CsvCell]], marks: Sequence[Mark]
-) -> tuple[list[tuple[Mark, list[CsvCell]]], dict[str, str]]:
-    """Return each mark with the row of its student, and by student why a mark has no row."""
-    columns = [header.index(key) for key in _KEYS if key in header]
+    header: list[str], rows: list[list[CsvCell]], keys: Mapping[str, Sequence[str]]
+) -> tuple[list[tuple[str, list[CsvCell]]], dict[str, str]]:
+    """Return each student with the row that one of their keys is in, and by student why another has none."""
+    columns = [header.index(name) for name in _ID_COLUMNS if name in header]
     found, unmatched = [], {}
-    for mark in marks:
-        hits = next(filter(None, (_hits(rows, column, mark.student) for column in columns)), [])
+    for student, own in keys.items():
+        hits = next(filter(None, (_hits(rows, column, own) for column in columns)), [])
         if len(hits) == 1:
-            found.append((mark, hits[0]))
+            found.append((student, hits[0]))
         else:
-            unmatched[mark.student] = "several rows of the template" if hits else "no row of the template"
+            unmatched[student] = "several rows of the template" if hits else "no row of the template"
     matches = [id(row) for _, row in found]
-    for mark, row in found:
+    for student, row in found:
         if matches.count(id(row)) > 1:
-            unmatched[mark.student] = "a row that another student matches too"
-    return [(mark, row) for mark, row in found if mark.student not in unmatched], unmatched
+            unmatched[student] = "a row that another student matches too"
+    return [(student, row) for student, row in found if student not in unmatched], unmatched
 
 
-def _hits(rows: list[list[CsvCell]], column: int, student: str) -> list[list[CsvCell]]:
-    return [row for row in rows if len(row) > column and row[column].text.strip() == student]
+def _hits(rows: list[list[CsvCell]], column: int, keys: Sequence[str]) -> list[list[CsvCell]]:
+    return [row for row in rows if len(row) > column and row[column].text.strip() in keys]
 
 
 # --- the text of the template

@@ -4,10 +4,11 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
-from grader.core.model import Mark
+from grader.core.model import Mark, Person
 
 NBGRADER = (
     "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email", "raw_score",
@@ -38,33 +39,42 @@ def to_csv(rows: Iterable[Sequence[str]]) -> str:
     return written.getvalue()
 
 
-def to_nbgrader(marks: Iterable[Mark], assignment: str, due: datetime | None) -> str:
+def to_nbgrader(
+    marks: Iterable[Mark],
+    assignment: str,
+    due: datetime | None,
+    people: Mapping[str, Person] = MappingProxyType({}),
+) -> str:
     """Return the marks as `nbgrader export` writes them: times in UTC, unknown names and emails empty."""
     rows = [list(NBGRADER)]
     for mark in marks:
-        email = mark.student if _is_email(mark.student) else ""
+        person = _person(mark, people)
+        last, first = _last_and_first(person.name)
         numbers = (mark.raw_points, mark.raw_points - mark.points, mark.points, mark.max_points)
         times = ["" if time is None else _time(time) for time in (due, mark.submitted_at)]
-        student = [guarded(mark.student), "", "", guarded(email)]
+        student = [guarded(text) for text in (person.id, last, first, person.email)]
         rows.append([guarded(assignment), *times, *student, *(repr(float(number)) for number in numbers)])
     return to_csv(rows)
 
 
-def to_moodle(marks: Iterable[Mark], item: str) -> str:
+def to_moodle(marks: Iterable[Mark], item: str, people: Mapping[str, Person] = MappingProxyType({})) -> str:
     """Return the marks for Moodle, with grade and feedback: importing feedback alone would delete the grades.
 
-    A student whose name is an email address is matched by that, another by the ID number.
+    A student of the roster has both columns by which Moodle matches. Of another, a name that is an email address stands
+    in that column, and another name in that of the ID number.
     """
     rows = [["ID number", "Email address", f"{guarded(item)} (Real)", f"{guarded(item)} (Feedback)"]]
     for mark in marks:
-        student = guarded(mark.student)
-        columns = ["", student] if _is_email(mark.student) else [student, ""]
-        rows.append([*columns, points_text(mark.points), explained(mark)])
+        person = _person(mark, people)
+        number = "" if person.id == person.email else person.id
+        rows.append([guarded(number), guarded(person.email), points_text(mark.points), explained(mark)])
     return to_csv(rows)
 
 
 def explained(mark: Mark) -> str:
     """Explain a mark in a sentence or two. The text begins with a word and holds no text of a student."""
+    if not mark.number:
+        return "Nothing was handed in."
     sentence = (
         f"Attempt {mark.number}: {points_text(mark.raw_points)} of {points_text(mark.max_points)} points."
     )
@@ -74,9 +84,27 @@ def explained(mark: Mark) -> str:
     return sentence
 
 
-def mixed(marks: Sequence[Mark]) -> bool:
-    """Tell whether some students are named by an email address and some are not: Moodle matches by one column."""
-    return len({_is_email(mark.student) for mark in marks}) > 1
+def mixed(marks: Sequence[Mark], people: Mapping[str, Person] = MappingProxyType({})) -> bool:
+    """Tell whether neither of the two columns by which Moodle matches has a value for every student."""
+    persons = [_person(mark, people) for mark in marks]
+    return not all(person.email for person in persons) and any(
+        person.id == person.email for person in persons
+    )
+
+
+def _person(mark: Mark, people: Mapping[str, Person]) -> Person:
+    """Return the person of the roster whose mark it is; else one with what the name says."""
+    name = mark.student
+    return people.get(name) or Person(id=name, email=name if _is_email(name) else "")
+
+
+def _last_and_first(name: str) -> tuple[str, str]:
+    """Return the last and the first name, as a comma or else the last blank divides them."""
+    if "," in name:
+        last, _, first = name.partition(",")
+    else:
+        first, _, last = name.rpartition(" ")
+    return last.strip(), first.strip()
 
 
 def _is_email(student: str) -> bool:
