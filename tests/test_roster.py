@@ -5,12 +5,14 @@ import io
 from datetime import UTC, datetime
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.classroom import class_marks, roster
 from grader.classroom.late_policy import Policy, WithoutHandIn
 from grader.classroom.roster import Roster
+from grader.cli.classes import class_command
 from grader.core.errors import DocumentError
 from grader.core.model import Mark, Person, Score
 from grader.export import canvas, marks
@@ -239,3 +241,25 @@ def test_canvas_finds_a_student_by_all_that_the_roster_has_and_excuses():
     assert filled.unmatched == {}
     assert filled.matched == ("s1", "s2", "s3")
     assert filled.text.endswith('Ada Lovelace,7,s1,4.00\r\n"Núñez, Ben",42,,4.00\r\nCy,9,s3,EX\r\n')
+
+
+# --- the command
+
+
+def test_a_dry_run_names_who_is_missing_and_what_is_not_in_the_roster(tmp_path, monkeypatch):
+    for name in ("Ada Lovelace_1001", "dan"):
+        (tmp_path / "class" / name / "exercises").mkdir(parents=True)
+        (tmp_path / "class" / name / "exercises" / "relu.py").write_text("x = 1\n")
+    (tmp_path / "roster.csv").write_text(
+        "id,name,moodle\ns1,Ada Lovelace,1001\ns2,Ben\u202e,\n", encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(
+        class_command, ["class", "--dry-run", "--roster", "roster.csv"], standalone_mode=False
+    )
+    assert done.stderr.splitlines()[1:] == [
+        "not in the roster: dan",
+        "nothing handed in: s2 Ben\\u202e",
+        "In the roster: 1 of 2 hand-ins. Without a hand-in: 1 of 2.",
+    ]
+    assert done.return_value == 0

@@ -25,12 +25,13 @@ _NUMBERED = re.compile(r"(?P<name>.+)_(?P<number>\d+)")  # as Moodle and Canvas 
 class Matching:
     """Whose each hand-in is: the person by the name of the hand-in, and why another has none.
 
-    `missing` are those of the roster who handed in nothing.
+    `missing` are those of the roster who handed in nothing, of `count` people in it.
     """
 
     people: Mapping[str, Person]
     unmatched: Mapping[str, str]
     missing: tuple[Person, ...]
+    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class Roster:
                 )
         present = {person.id for person in people.values()}
         missing = tuple(person for person in self.people if person.id not in present)
-        return Matching(people=people, unmatched=unmatched, missing=missing)
+        return Matching(people=people, unmatched=unmatched, missing=missing, count=len(self.people))
 
 
 def read(path: Path) -> Roster:

@@ -38,8 +38,8 @@ def echo_matching(matching: Matching) -> None:
         name = f" {shown_name(person.name)}" if person.name else ""
         click.echo(f"nothing handed in: {shown_name(person.id)}{name}", err=True)
     click.echo(
-        f"{len(matching.people)} hand-ins are of students of the roster; {len(matching.unmatched)} are not. "
-        f"{len(matching.missing)} students handed in nothing.",
+        f"In the roster: {len(matching.people)} of {len(matching.people) + len(matching.unmatched)} hand-ins. "
+        f"Without a hand-in: {len(matching.missing)} of {matching.count}.",
         err=True,
     )
 
