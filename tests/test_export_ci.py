@@ -25,6 +25,7 @@ COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")
 WRONG = f"{REFERENCE}\n\ndef double(x):\n    return x * x\n"
 SPEC = "convgrader @ git+https://example.org/course@v1"
+TORCH = f"torch=={version('torch').partition('+')[0]}"
 
 PYTHON = f"""#!/bin/sh
 if [ "$1 $2 $3" = "-I -m venv" ]; then
@@ -117,7 +118,7 @@ def test_the_github_workflow_installs_grades_and_reports(tmp_path, environment, 
     installed = shell(scripts["Install"], folder, env)
     assert installed.returncode == 0, installed.stderr
     assert pip_log(tmp_path) == [
-        ["install", "--index-url", "https://cpu", "torch>=2.4,<3"],
+        ["install", "--index-url", "https://cpu", TORCH],
         ["install", SPEC],
     ]
     env["PATH"] = f"{(tmp_path / 'path').read_text().strip()}:{env['PATH']}"
@@ -130,6 +131,48 @@ def test_the_github_workflow_installs_grades_and_reports(tmp_path, environment, 
     )
     assert (tmp_path / "summary").read_text(encoding="utf-8").startswith("## ")
     assert ET.parse(temporary / "report.xml").getroot().tag == "testsuites"
+
+
+@pytest.mark.parametrize("service", ci.SERVICES)
+def test_a_service_installs_the_torch_that_the_course_was_checked_with(service):
+    text = ci.workflow(service, "convgrader")
+    assert TORCH in text
+    assert not re.search(r"@[A-Z_]+@", text)
+
+
+def test_a_requirement_that_looks_like_a_placeholder_stays_as_it_is():
+    assert '"@TORCH@"' in ci.workflow("github", "@TORCH@")
+
+
+@pytest.mark.parametrize(
+    ("event", "head", "graded"),
+    [
+        ("push", "", True),
+        ("workflow_dispatch", "", True),
+        ("pull_request", "ada/week4", False),  # its push is graded
+        ("pull_request", "fork/week4", True),
+    ],
+)
+def test_the_github_workflow_grades_a_push_once(event, head, graded):
+    (job,) = yaml.safe_load(ci.workflow("github", SPEC))["jobs"].values()
+    assert "push:" in ci.workflow("github", SPEC)
+    parts = job["if"].split(" || ")
+    assert len(parts) == 2
+    values = {
+        "github.event_name": event,
+        "github.event.pull_request.head.repo.full_name": head,
+        "github.repository": "ada/week4",
+    }
+    results = []
+    for part in parts:
+        left, right = part.split(" != ")
+        results.append(values.get(left, left.strip("'")) != values.get(right, right.strip("'")))
+    assert any(results) is graded
+
+
+def test_the_gitlab_image_has_git():
+    """pip clones a package that is named by its repository, and the slim image of Python has no git."""
+    assert yaml.safe_load(ci.workflow("gitlab", SPEC))["grade"]["image"] == "python:3.12"
 
 
 def test_the_github_workflow_caches_and_keeps_its_report_whatever_the_score(tmp_path):
