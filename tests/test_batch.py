@@ -37,7 +37,7 @@ from grader.grading import attempt, messages
 from grader.grading.dispatcher import MAX_LEVEL_VARIABLE
 from grader.grading.messages import DEFAULT_SEED
 from grader.submission import open_submission
-from grader.submission.collection import HandedIn
+from grader.submission.handed_in import HandedIn
 
 pytestmark = pytest.mark.usefixtures("forked_warm_processes")
 

@@ -18,7 +18,8 @@ from grader.classroom.gradebook import Gradebook
 from grader.cli.classes import class_command
 from grader.core.safetext import printable_name
 from grader.submission import Recording, git_checkout, open_submission
-from grader.submission.collection import HandedIn, Moment, find
+from grader.submission.collection import find
+from grader.submission.handed_in import HandedIn, Moment
 
 pytestmark = pytest.mark.usefixtures("forked_warm_processes")
 

@@ -22,7 +22,7 @@ from grader.classroom.gradebook import Gradebook
 from grader.core import scoring
 from grader.core.errors import GraderError, UsageError
 from grader.report import to_json
-from grader.submission.collection import HandedIn
+from grader.submission.handed_in import HandedIn
 
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ from grader.core import error_location
 from grader.core.errors import GraderError, InternalError, IsolationRefused, UsageError
 from grader.grading import attempt
 from grader.submission import Stored, stored
-from grader.submission.collection import HandedIn
+from grader.submission.handed_in import HandedIn
 
 COURSE = Path(__file__).parent / "course"
 REFERENCE = (COURSE / "solutions" / "scaling" / "reference.py").read_text(encoding="utf-8")

@@ -20,8 +20,9 @@ from grader.core.model import Isolation, Outcome, Versions
 from grader.core.safetext import printable_name
 from grader.grading import attempt, messages
 from grader.report import from_json, to_json
-from grader.submission import Recording, Stored, Submission, collection, open_submission
-from grader.submission.collection import HandedIn, find
+from grader.submission import Recording, Stored, Submission, handed_in, open_submission
+from grader.submission.collection import find
+from grader.submission.handed_in import HandedIn
 
 
 def submission(folder: Path) -> Path:
@@ -226,7 +227,7 @@ NOT_TIMES = [
 ]  # fmt: skip
 
 
-def is_usable(moment: collection.Moment) -> bool:
+def is_usable(moment: handed_in.Moment) -> bool:
     """Calculate with a time as a late policy does, and as the gradebook."""
     zones = [moment.at.astimezone(ZoneInfo(name)) for name in ("Pacific/Kiritimati", "Pacific/Midway")]
     return datetime.fromisoformat(moment.at.isoformat()) == zones[0] - timedelta(days=600) + timedelta(
@@ -252,23 +253,23 @@ def test_a_file_changed_at_no_time_is_named_and_the_others_tell_it(tmp_path, mon
     (folder / "new.py").touch()
     (folder / "never.py").touch()
     times = {"new.py": 1_700_000_000.0, "never.py": seconds, "ada": seconds, "bob.zip": seconds}
-    monkeypatch.setattr(collection, "_changed_at", lambda path: times[path.name])
+    monkeypatch.setattr(handed_in, "changed_at", lambda path: times[path.name])
     moment = HandedIn(student="ada", path=folder).moment({})
     assert moment.at == datetime.fromtimestamp(1_700_000_000, UTC)
     assert moment.note == "a file was changed at a time that cannot be true: its newest file tells the time"
     (folder / "new.py").unlink()
     for one in (folder, archive(tmp_path / "bob.zip")):
         moment = HandedIn(student="x", path=one).moment({})
-        assert moment.at == collection.EARLIEST
+        assert moment.at == handed_in.EARLIEST
         assert moment.note.endswith("nothing tells the time, so it is that of 1970")
         assert is_usable(moment)
 
 
-@pytest.mark.parametrize("at", [collection.EARLIEST, collection.LATEST])
+@pytest.mark.parametrize("at", [handed_in.EARLIEST, handed_in.LATEST])
 def test_the_first_and_the_last_time_can_be_calculated_with(tmp_path, monkeypatch, at):
-    monkeypatch.setattr(collection, "_changed_at", lambda _: at.timestamp())
+    monkeypatch.setattr(handed_in, "changed_at", lambda _: at.timestamp())
     moment = HandedIn(student="ada", path=submission(tmp_path / "ada")).moment({})
-    assert moment == collection.Moment(at=at)
+    assert moment == handed_in.Moment(at=at)
     assert is_usable(moment)
 
 
@@ -284,8 +285,8 @@ def test_what_vanishes_while_it_is_graded_has_a_time_too(tmp_path):
 
 
 def test_messages_name_three_files_and_six_hand_ins_and_count_the_rest(tmp_path):
-    assert collection._uncommitted(["a", "b", "c"]).endswith(": a, b, c")
-    assert collection._uncommitted(["a", "b", "c", "d", "e"]).endswith(": a, b, c and 2 more")
+    assert handed_in._uncommitted(["a", "b", "c"]).endswith(": a, b, c")
+    assert handed_in._uncommitted(["a", "b", "c", "d", "e"]).endswith(": a, b, c and 2 more")
     for n in range(7):
         submission(tmp_path / "ada" / f"week{n}")
     (one,) = find(tmp_path)

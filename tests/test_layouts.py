@@ -19,7 +19,7 @@ from grader.core.model import Score
 from grader.grading import attempt, selection
 from grader.report.text_layout import columns
 from grader.submission import Recording, Stored, Submission, collection, layouts, open_submission
-from grader.submission.collection import HandedIn
+from grader.submission.handed_in import HandedIn
 from grader.submission.layouts import Listing
 
 FORMS = ("folder", "zip")

@@ -36,7 +36,8 @@ from grader.submission import (
     open_submission,
 )
 from grader.submission.archive import MAX_DIRECTORY_BYTES, Archive
-from grader.submission.collection import HandedIn, find
+from grader.submission.collection import find
+from grader.submission.handed_in import HandedIn
 from grader.submission.notebook import MAX_CELLS, MAX_CELLS_CHARS, MAX_NOTEBOOK_BYTES, read_cells
 from grader.submission.stored import MAX_UNPACKED_BYTES
 from grader.submission.tree import (

@@ -31,7 +31,7 @@ from grader.grading import attempt, messages, selection
 from grader.grading.messages import Graded
 from grader.report import say_the_same
 from grader.submission import Submission
-from grader.submission.collection import HandedIn, Moment
+from grader.submission.handed_in import HandedIn, Moment
 
 QUEUED_PER_WORKER = 2  # orders submitted for each one that runs, so that no worker waits for the next
 _T = TypeVar("_T")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from grader.core.model import Score
-from grader.submission.collection import HandedIn
+from grader.submission.handed_in import HandedIn
 
 
 def rounds(older: Sequence[HandedIn], recorded: Iterable[Score]) -> list[list[HandedIn]]:

@@ -9,7 +9,7 @@ from grader.core.model import Exercise
 from grader.grading import attempt, selection
 from grader.grading.attempt import Plan
 from grader.submission import Recording, Submission, Text, Unreadable
-from grader.submission.collection import HandedIn, Moment
+from grader.submission.handed_in import HandedIn, Moment
 from grader.submission.kinds import ARCHIVE_ENDINGS, UNREAD_ARCHIVES, UNREAD_ENDINGS, ending_of
 
 

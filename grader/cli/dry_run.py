@@ -14,7 +14,8 @@ from grader.course.catalog import Course
 from grader.grading.attempt import Quizzes
 from grader.report import Style
 from grader.report.text_layout import columns, cut, wrap
-from grader.submission.collection import Collected, HandedIn
+from grader.submission.collection import Collected
+from grader.submission.handed_in import HandedIn
 
 _COLUMNS = (("entry", 26), ("student", 22), ("time (UTC)", 16), ("files", 5))
 _TABLE_COLUMNS = 80

@@ -12,9 +12,9 @@ from grader.core.model import Report, Seen
 from grader.core.safetext import printable_name
 from grader.grading.messages import DEFAULT_SEED
 from grader.report import FORMAT, shown, to_json
-from grader.submission import collection
-from grader.submission.collection import HandedIn
+from grader.submission import class_folder
 from grader.submission.folder import entries
+from grader.submission.handed_in import HandedIn
 
 _ENDING, _EARLIER = ".json", ".json.old"
 _MARK = f'"format": "{FORMAT.rpartition("/")[0]}/'.encode()
@@ -61,7 +61,7 @@ def refusing_reports(one: HandedIn) -> HandedIn:
             one.problem
             or one.whole is not None
             or not one.path.is_dir()
-            or collection.is_submission(one.path)
+            or class_folder.is_submission(one.path)
         ):
             return one
         names = [entry.name for entry in entries(one.path) if entry.name.endswith((_ENDING, _EARLIER))]
