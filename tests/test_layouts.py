@@ -399,7 +399,7 @@ def test_a_download_of_moodle_is_graded(grade_class, tmp_path):
     assert "scaling (1).py was graded as exercises/scaling.py." in done.output
     assert "not graded  Bob_2: it holds no module of an exercise" in done.output
     with Gradebook(tmp_path / "g.db") as book:
-        assert [one.student for one in book.attempts()] == ["Ada L_1"]
+        assert [one.student for one in book.scores()] == ["Ada L_1"]
 
 
 @pytest.mark.usefixtures("forked_warm_processes")
@@ -411,7 +411,7 @@ def test_every_hand_in_is_recorded_once_in_the_order_of_time(grade_class, tmp_pa
         done = grade_class(tmp_path / "c", "--gradebook", tmp_path / "g.db")
         assert done.return_value == 0, done.output
         with Gradebook(tmp_path / "g.db") as book:
-            recorded = [(one.number, one.submitted_at.day, one.report.points) for one in book.attempts()]
+            recorded = [(one.number, one.submitted_at.day, one.points) for one in book.scores()]
         assert recorded == [(1, 28, 13.0), (2, 29, 13.0), (3, 30, 0.0)]
 
 
