@@ -198,7 +198,7 @@ def test_an_error_is_named_with_its_innermost_line_in_the_grader():
     with pytest.raises(UsageError) as caught:
         HandedIn(student="a", path=Path("x"), problem="two of them").open()
     found = error_location.summary(caught.value)
-    assert found.startswith("UsageError: two of them (grader/submission/collection.py, line ")
+    assert found.startswith("UsageError: two of them (grader/submission/handed_in.py, line ")
     assert error_location.summary(ValueError()) == "ValueError"
     assert "\x1b" not in error_location.summary(ValueError("\x1b[31m"))
 

@@ -1,7 +1,6 @@
 """The roster of a class, a CSV file: whose each hand-in is, and who handed in nothing."""
 
 import csv
-import difflib
 import io
 import re
 import unicodedata
@@ -13,6 +12,7 @@ from grader.core import yaml_document
 from grader.core.errors import DocumentError, Problem
 from grader.core.model import Person
 from grader.core.safetext import one_line
+from grader.core.suggestions import nearest
 
 COLUMNS = tuple(field.name for field in fields(Person))
 _ADDED_WORDS = re.compile(r"[ _-]+(?:id|address|number|login|username|name)$")  # as in "Email address"
@@ -94,9 +94,9 @@ def _columns(header: Sequence[str], problems: list[Problem], shown: str) -> Iter
         if column in seen:
             problems.append(Problem(path=shown, line=1, column=1, message=f"names the column {column} twice"))
         if column not in COLUMNS:
-            near = difflib.get_close_matches(column, COLUMNS, n=1, cutoff=_SIMILAR)
+            near = nearest(column, COLUMNS, _SIMILAR)
             if near:
-                message = f'has the column "{one_line(cell, limit=60)}"; did you mean "{near[0]}"?'
+                message = f'has the column "{one_line(cell, limit=60)}"; did you mean "{near}"?'
                 problems.append(Problem(path=shown, line=1, column=1, message=message))
             column = ""
         seen.update(filter(None, [column]))

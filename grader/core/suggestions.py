@@ -6,9 +6,9 @@ from collections.abc import Iterable
 _CUTOFF = 0.5  # a less similar word would confuse more than help
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, known: Iterable[str], cutoff: float = _CUTOFF) -> str | None:
     """Return the known word that is most similar to this one; None where none is similar enough."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=_CUTOFF)), None)
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
