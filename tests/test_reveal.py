@@ -290,7 +290,7 @@ def test_the_line_that_classroom50_shows_says_what_is_hidden(tmp_path, monkeypat
 
 def test_junit_has_a_skipped_case_for_what_is_hidden(rendered):
     root = ET.fromstring(rendered("junit", whole()))
-    assert (root.get("tests"), root.get("skipped")) == ("3", "1")
+    assert [(suite.get("tests"), suite.get("skipped")) for suite in root] == [("3", "1")]
     properties = {one.get("name"): one.get("value") for one in root.iter("property")}
     assert properties == {"points": "3", "max_points": "3", "hidden_checks": "1", "hidden_max_points": "3"}
 
