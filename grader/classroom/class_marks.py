@@ -12,7 +12,7 @@ from grader.core.model import Mark, Person, Score
 class ClassMembers:
     """Whose the hand-ins of a class are, and the policy by which they are marked.
 
-    `people` are those of the roster who handed in, by their id, and `missing` those who did not. `unmatched` says by
+    `people` are those of the roster by their id, and `missing` those of them who handed in nothing. `unmatched` says by
     name why a hand-in, or a student of the policy, is of no one in the roster.
     """
 

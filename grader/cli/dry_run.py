@@ -9,7 +9,7 @@ from grader.classroom.reading import Preview, preview
 from grader.classroom.roster import Matching
 from grader.cli import terminal
 from grader.cli.class_options import shown_name
-from grader.core.safetext import one_line
+from grader.core.safetext import first_names, one_line
 from grader.course.catalog import Course
 from grader.grading.attempt import Quizzes
 from grader.report import Style
@@ -46,9 +46,8 @@ def echo_matching(matching: Matching) -> None:
 
 
 def named(names: Sequence[str]) -> str:
-    """Return names in a row: the first ones, and how many more there are."""
-    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-    return ", ".join(map(shown_name, names[:_MAX_NAMED])) + more
+    """Return names in a row, each as it is shown: the first ones, and how many more there are."""
+    return first_names([shown_name(name) for name in names], _MAX_NAMED)
 
 
 def echo_table(hand_ins: Sequence[HandedIn], course: Course, newest: int) -> int:

@@ -1,11 +1,11 @@
 """The options that turn hand-ins into marks: which hand-in counts, what being late costs, and whose a hand-in is."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -18,6 +18,7 @@ from grader.cli import options
 from grader.cli.options import Command
 from grader.core.errors import DocumentError, UsageError
 
+_Value = TypeVar("_Value")
 # The field of a Policy that each option sets, where it is given.
 _FIELDS = {
     "keep": "keep",
@@ -49,10 +50,14 @@ def _keep(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Ke
 
 
 def _roster(_ctx: click.Context, _param: click.Parameter, value: Path | None) -> Roster | None:
-    """Read the roster. Raises UsageError with every problem found."""
+    return _from_file(roster_file.read, value) if value is not None else None
+
+
+def _from_file(read: Callable[[Path], _Value], path: Path) -> _Value:
+    """Return what a file says. Raises UsageError with every problem found: exit code 4 is for files of the course."""
     try:
-        return roster_file.read(value) if value is not None else None
-    except DocumentError as error:  # exit code 4 is for files of the course
+        return read(path)
+    except DocumentError as error:
         raise UsageError(str(error)) from None
 
 
@@ -113,10 +118,7 @@ def late_policy(command: Command) -> Command:
 
 def _policy(path: Path | None, given: Mapping[str, Any]) -> Policy:
     """Return the policy of a file, with what is given in its place. Raises UsageError with every problem found."""
-    try:
-        policy = policy_file.read(path) if path is not None else Policy()
-    except DocumentError as error:  # exit code 4 is for files of the course
-        raise UsageError(str(error)) from None
+    policy = _from_file(policy_file.read, path) if path is not None else Policy()
     policy = replace(policy, **{name: value for name, value in given.items() if value is not None})
     if policy.per_day_percent and policy.due is None:
         raise UsageError("--late-per-day needs --due, the deadline.")

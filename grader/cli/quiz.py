@@ -11,7 +11,7 @@ from grader.cli import terminal
 from grader.cli.terminal import prose_width
 from grader.core.atomic_write import make_folder, write_whole
 from grader.core.errors import UsageError
-from grader.core.safetext import one_line
+from grader.core.safetext import first_names, one_line
 from grader.quiz.answers import Responses, graded
 from grader.quiz.feedback import Shown
 from grader.quiz.quiz_session import QuizSession
@@ -242,8 +242,7 @@ def _name(item: Item) -> str:
 
 def _first_items(items: list[Item]) -> str:
     """Return the names of the first items, and the number of others."""
-    named = ", ".join(map(_name, items[:_MAX_ITEMS_NAMED]))
-    return named + (f" and {len(items) - _MAX_ITEMS_NAMED} more" if len(items) > _MAX_ITEMS_NAMED else "")
+    return first_names([_name(item) for item in items], _MAX_ITEMS_NAMED)
 
 
 def write_page(answers: AnswersFile, page: Path) -> None:

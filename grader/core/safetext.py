@@ -3,6 +3,7 @@
 import itertools
 import re
 import unicodedata
+from collections.abc import Sequence
 
 MAX_MARKS = 30  # combining characters in a row, as in the Stream-Safe Text Format of UAX #15
 _KEPT = {"\n", "\t"}
@@ -58,6 +59,12 @@ def printable_name(name: str) -> str:
     """
     composed = name if has_long_run(name) else unicodedata.normalize("NFC", name)
     return "".join(map(_spell_in_name, composed))
+
+
+def first_names(names: Sequence[str], most: int) -> str:
+    """Return names in a row: the first `most` of them, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _spell_in_name(character: str) -> str:

@@ -151,7 +151,7 @@ def _number(text: str) -> float | None:
 def _keys(people: Mapping[str, Person], student: str) -> tuple[str, ...]:
     """Return what may stand in the template for a student."""
     person = people.get(student)
-    return tuple(filter(None, (person.canvas, *person.ids, person.name))) if person else (student,)
+    return tuple(filter(None, (*person.ids, person.name))) if person else (student,)
 
 
 def _match(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from grader.core.errors import UsageError
 from grader.core.python_source import MAX_PARSED_CHARS
-from grader.core.safetext import printable_name
+from grader.core.safetext import first_names, printable_name
 from grader.core.suggestions import nearest
 from grader.submission import look_alikes
 from grader.submission.archive import MAX_ARCHIVE_BYTES, Archive
@@ -20,7 +20,7 @@ from grader.submission.kinds import (
     UNREAD_ENDINGS,
     ending_of,
 )
-from grader.submission.notebook import ENDING, MAX_NOTEBOOK_BYTES, NamedCell, read_cells
+from grader.submission.notebook import MAX_NOTEBOOK_BYTES, NamedCell, read_cells
 from grader.submission.part import Part, with_archives_opened
 from grader.submission.stored import Damaged, Recording, Stored
 from grader.submission.tarball import Tarball
@@ -71,13 +71,13 @@ class Snapshot:
 
 def is_notebook(root: str) -> bool:
     """Return whether the modules of a snapshot are cells: they cannot be opened or replayed as files."""
-    return root.endswith(f"{ENDING}/")
+    return root.endswith(f"{NOTEBOOK_ENDING}/")
 
 
 def file_of(path: str) -> str:
     """Return the file that a module is in: its own, or the notebook of its cell."""
-    notebook, found, _ = path.partition(f"{ENDING}/")
-    return f"{notebook}{ENDING}" if found else path
+    notebook, found, _ = path.partition(f"{NOTEBOOK_ENDING}/")
+    return f"{notebook}{NOTEBOOK_ENDING}" if found else path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +149,7 @@ class Submission:
         found = self.tree.notebooks()
         if found or not everywhere or self.is_workspace:
             return found
-        return [name for name in self.tree.names() if name.endswith(ENDING)][:MAX_NOTEBOOKS]
+        return [name for name in self.tree.names() if name.endswith(NOTEBOOK_ENDING)][:MAX_NOTEBOOKS]
 
     def _cell(self, exercise: str, notebooks: Sequence[str]) -> Snapshot | Unreadable | None:
         """Return the last cell named after an exercise, as a module beside those of other cells; None without one."""
@@ -300,10 +300,7 @@ def _folder_of(name: str) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    """Return names in a row: the first ones, and how many more there are."""
-    found = list(names)
-    more = f" and {len(found) - _MAX_NAMED} more" if len(found) > _MAX_NAMED else ""
-    return ", ".join(found[:_MAX_NAMED]) + more
+    return first_names(list(names), _MAX_NAMED)
 
 
 def _name_in(cells: Mapping[str, NamedCell], exercise: str) -> str | None:

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from grader.core.bounded_process import ProcessFailed, output_of
 from grader.submission import Folder, Unreadable
-from grader.submission.notebook import ENDING, MAX_NOTEBOOK_BYTES, without_outputs
+from grader.submission.kinds import NOTEBOOK_ENDING
+from grader.submission.notebook import MAX_NOTEBOOK_BYTES, without_outputs
 
 _HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1, or SHA-256
 _REF = re.compile(r"ref: (refs/[\w./-]+)")
@@ -203,7 +204,7 @@ def _originals(folder: Path, files: Mapping[str, bytes | Unreadable]) -> dict[st
     """Return the files as a commit has them: of a notebook only the cells were kept, so it is read once more."""
     found = dict(files)
     for name, kept in files.items():
-        if name.endswith(ENDING) and isinstance(kept, bytes):
+        if name.endswith(NOTEBOOK_ENDING) and isinstance(kept, bytes):
             data = Folder(folder).read(name, MAX_NOTEBOOK_BYTES)
             if isinstance(data, bytes) and without_outputs(data, name) == kept:
                 found[name] = data

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grader.core.errors import UsageError
-from grader.core.safetext import one_line
+from grader.core.safetext import first_names, one_line
 from grader.submission import (
     Folder,
     Submission,
@@ -121,10 +121,9 @@ def _newest(times: Sequence[float], problems: list[str]) -> Moment:
 
 
 def _uncommitted(names: Sequence[str]) -> str:
-    if not names:
-        return ""
-    more = f" and {len(names) - _MAX_NAMED_FILES} more" if len(names) > _MAX_NAMED_FILES else ""
-    return f"not in its last commit, or changed since: {', '.join(names[:_MAX_NAMED_FILES])}{more}"
+    return (
+        f"not in its last commit, or changed since: {first_names(names, _MAX_NAMED_FILES)}" if names else ""
+    )
 
 
 def _stamp(data: bytes | Unreadable | None) -> datetime | str:
@@ -137,7 +136,6 @@ def _stamp(data: bytes | Unreadable | None) -> datetime | str:
     date, _, rest = said.partition(" ")
     clock, _, named = rest.partition(" ")
     zone = zone_of(named.strip() or "UTC")
-    found = None
     try:
         at = datetime.fromisoformat(f"{date} {clock}")
         found = in_utc(at if at.tzinfo else at.replace(tzinfo=zone)) if at.tzinfo or zone else None

@@ -21,7 +21,6 @@ MAX_CELLS = 5_000
 MAX_CELL_BYTES = 2**20  # as of any other module
 MAX_NAME_CHARS = 100
 _MAX_PARSED_CHARS = 2**16  # of all named cells: Python needs seconds for some texts of 100 kB
-ENDING = ".ipynb"
 _FORMAT = 4
 _TAG = "grade:"
 

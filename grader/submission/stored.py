@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from grader.core.errors import GraderError
-from grader.submission.notebook import ENDING, without_outputs
+from grader.submission.kinds import NOTEBOOK_ENDING
+from grader.submission.notebook import without_outputs
 from grader.submission.tree import (
     MAX_TOTAL_BYTES,
     SubmissionTree,
@@ -88,7 +89,7 @@ class Recording(SubmissionTree):
             data = self.tree.read(name, limit)
             if data is None:
                 return None
-            if name.endswith(ENDING) and isinstance(data, bytes):
+            if name.endswith(NOTEBOOK_ENDING) and isinstance(data, bytes):
                 data = without_outputs(data, name)
             fits = self.kept.size + _size(name, data) <= MAX_TOTAL_BYTES
             self.kept.files[name] = data if fits else too_large_together(name, MAX_TOTAL_BYTES)
