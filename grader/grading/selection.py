@@ -5,6 +5,7 @@ from pathlib import Path
 
 from grader.core.errors import UsageError
 from grader.core.model import Exercise
+from grader.core.safetext import first_names
 from grader.core.suggestions import nearest
 from grader.course.catalog import Course
 from grader.grading.attempt import Plan
@@ -94,11 +95,9 @@ def refuse_unrecognized(submission: Submission, planned: Plan, quizzes: Collecti
     if any(name.endswith(NOTEBOOK_ENDING) for name in names):
         said = [result.message for result in planned.refused.values()]
         raise UsageError(next((text for text in said if "meant" in text), said[0]))
-    kinds = [_with_kind(name) for name in names[:_MAX_NAMED]]
-    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    kinds = first_names([_with_kind(name) for name in names], _MAX_NAMED)
     raise UsageError(
-        "it holds no module of an exercise, no cell named after one and no answers, but "
-        f"{', '.join(kinds)}{more}."
+        f"it holds no module of an exercise, no cell named after one and no answers, but {kinds}."
     )
 
 
